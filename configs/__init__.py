@@ -1,0 +1,1 @@
+"""Presets, as YAML files; `empo-rewards plugins` lists them."""

@@ -1,0 +1,1 @@
+"""Label-free rewards from semantic entropy."""

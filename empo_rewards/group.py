@@ -1,0 +1,183 @@
+"""The types that travel: a group comes in, its score goes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from empo_rewards.errors import GroupError
+
+Message = Mapping[str, Any]
+"""One chat message: `role` and `content`."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """All the responses that were sampled for one prompt.
+
+    Args:
+        prompt: the prompt's text, or its chat messages.
+        responses: G texts, in any order; G >= 1.
+        reference: the gold answer. It feeds metrics only, and never a reward but the `reference` strategy's.
+        id: the caller's name of the group; it comes back with the score.
+        token_logprobs: for each response the natural log-probabilities of its tokens, where the sampler gave them.
+        data_source: the name of the data set.
+        metadata: anything else; it comes back to observers untouched.
+        expected_size: how many responses were sampled, where some may have been lost. None: all of them are here.
+
+    Raises:
+        GroupError: a field does not have the form above.
+    """
+
+    prompt: str | Sequence[Message]
+    responses: Sequence[str]
+    reference: str | None = None
+    id: str | None = None
+    token_logprobs: Sequence[Sequence[float]] | None = None
+    data_source: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    expected_size: int | None = None
+
+    def __post_init__(self) -> None:
+        where = "group" if self.id is None else f"group {self.id!r}"
+        if isinstance(self.responses, str) or not isinstance(self.responses, Sequence):
+            raise GroupError(f"{where}: responses must be a list of texts, not {type(self.responses).__name__}")
+        if not self.responses:
+            raise GroupError(f"{where}: responses is empty; a group needs at least one response")
+        for position, response in enumerate(self.responses):
+            if not isinstance(response, str):
+                raise GroupError(f"{where}: responses[{position}] must be a text, not {type(response).__name__}")
+        if self.reference is not None and not isinstance(self.reference, str):
+            raise GroupError(f"{where}: reference must be a text, not {type(self.reference).__name__}")
+        if self.id is not None and not isinstance(self.id, str):
+            raise GroupError(f"{where}: id must be a text, not {type(self.id).__name__}")
+        _check_prompt(self.prompt, where)
+        if self.token_logprobs is not None:
+            _check_logprobs(self.token_logprobs, len(self.responses), where)
+        if self.expected_size is not None and self.expected_size < len(self.responses):
+            raise GroupError(
+                f"{where}: expected_size is {self.expected_size} but there are {len(self.responses)} responses"
+            )
+
+    def __len__(self) -> int:
+        return len(self.responses)
+
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as one text: the contents of its messages, a line break between two."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return "\n".join(_content_text(message["content"]) for message in self.prompt)
+
+
+def _content_text(content: object) -> str:
+    """A message's content as text; of a multimodal list the text parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence):
+        return "\n".join(
+            str(part["text"]) for part in content if isinstance(part, Mapping) and isinstance(part.get("text"), str)
+        )
+    return ""
+
+
+def _check_prompt(prompt: object, where: str) -> None:
+    if isinstance(prompt, str):
+        return
+    if not isinstance(prompt, Sequence):
+        raise GroupError(f"{where}: prompt must be a text or a list of messages, not {type(prompt).__name__}")
+    for position, message in enumerate(prompt):
+        if not isinstance(message, Mapping) or "content" not in message:
+            raise GroupError(f"{where}: prompt[{position}] must be a message with `role` and `content`")
+
+
+def _check_logprobs(logprobs: object, size: int, where: str) -> None:
+    if not isinstance(logprobs, Sequence) or len(logprobs) != size:
+        raise GroupError(f"{where}: token_logprobs must have one list for each of the {size} responses")
+    for position, values in enumerate(logprobs):
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise GroupError(f"{where}: token_logprobs[{position}] must be a list of numbers")
+        for value in values:
+            if not isinstance(value, int | float) or math.isnan(value) or value > 0:
+                raise GroupError(f"{where}: token_logprobs[{position}] holds {value!r}; a log-probability is <= 0")
+
+
+class AnswerKind(str, Enum):
+    """What was found in a response."""
+
+    ANSWER = "answer"
+    BLANK = "blank"
+    REFUSAL = "refusal"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a response answers.
+
+    Args:
+        text: the answer as written; empty where there is none.
+        kind: an answer, nothing, or a refusal to answer.
+        extractor: the name of the extractor that fired; None where none did.
+        start, end: where `text` stands in the response (characters, end exclusive); None where nothing was found.
+        truncated: the answer was cut off (a box that is never closed).
+    """
+
+    text: str
+    kind: AnswerKind = AnswerKind.ANSWER
+    extractor: str | None = None
+    start: int | None = None
+    end: int | None = None
+    truncated: bool = False
+
+
+class Status(str, Enum):
+    """Whether a group has rewards."""
+
+    SCORED = "scored"
+    PARTIAL = "partial"
+    """Scored from fewer members than were expected, by the configuration's choice."""
+    UNSCORED = "unscored"
+    """No rewards: a fault, a missing member, or a gate. `cause` says which."""
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """The score of one group; every sequence follows the order of the group's responses unless it says otherwise.
+
+    Args:
+        rewards: one reward a response. None: no signal for it (the whole group when it is unscored; a response on
+            which the strategy abstains).
+        answers: one answer a response.
+        clusters: one cluster id a response. Ids count from 0 by falling size; each blank has an id of its own.
+        cluster_shares: n_k/G for each cluster id; they sum to 1.
+        entropy: semantic entropy in nats; None where it could not be estimated.
+        status, cause, detail: whether there are rewards; where not, a short code and a sentence. A gate's cause also
+            stands where the gate is configured to give a constant reward.
+        metrics: numbers for a logger.
+        flags: for each response the names of the guards that fired.
+        advantage_scale: what a trainer may multiply this group's advantages by (SEED-GRPO); 1 elsewhere.
+        id: the group's id.
+        size, expected_size: how many members were seen, and how many were expected.
+    """
+
+    rewards: tuple[float | None, ...]
+    answers: tuple[Answer, ...]
+    clusters: tuple[int, ...]
+    cluster_shares: tuple[float, ...]
+    entropy: float | None
+    status: Status
+    cause: str | None = None
+    detail: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    flags: tuple[tuple[str, ...], ...] = ()
+    advantage_scale: float = 1.0
+    id: str | None = None
+    size: int = 0
+    expected_size: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The score as JSON-ready values."""
+        return asdict(self, dict_factory=lambda items: {k: v.value if isinstance(v, Enum) else v for k, v in items})

@@ -1,0 +1,1 @@
+"""Adapters to training frameworks: thin, and the only place that knows one."""
