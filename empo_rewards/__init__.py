@@ -1,1 +1,42 @@
-"""Label-free rewards from semantic entropy."""
+"""Label-free rewards from semantic entropy (EMPO, arXiv 2504.05812), for every RL framework.
+
+    from empo_rewards import Group, Scorer
+
+    with Scorer.from_config("empo-math") as scorer:
+        score = scorer.score(Group("1 + 1 = ?", [r"\\boxed{2}", r"\\boxed{2.0}", r"\\boxed{3}"]))
+    score.rewards  # (0.666…, 0.666…, 0.333…)
+"""
+
+from empo_rewards._version import __version__
+from empo_rewards.errors import (
+    ConfigError,
+    EmpoError,
+    EquivalenceError,
+    GroupError,
+    InputError,
+    MissingExtraError,
+    PluginError,
+)
+from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
+from empo_rewards.hookspecs import hookimpl
+from empo_rewards.scorer import Scorer, equivalent
+
+__all__ = [
+    "Answer",
+    "AnswerKind",
+    "Cause",
+    "ConfigError",
+    "EmpoError",
+    "EquivalenceError",
+    "Group",
+    "GroupError",
+    "GroupScore",
+    "InputError",
+    "MissingExtraError",
+    "PluginError",
+    "Scorer",
+    "Status",
+    "__version__",
+    "equivalent",
+    "hookimpl",
+]

@@ -143,6 +143,28 @@ class Status(str, Enum):
     """No rewards: a fault, a missing member, or a gate. `cause` says which."""
 
 
+class Cause(str, Enum):
+    """Why a group has no rewards of its own: a fault, a missing member, or a gate."""
+
+    INCOMPLETE = "incomplete"
+    """Fewer members came than were expected."""
+    EXTRACTION_FAILED = "extraction_failed"
+    GUARD_FAILED = "guard_failed"
+    EQUIVALENCE_FAILED = "equivalence_failed"
+    ENTROPY_FAILED = "entropy_failed"
+    STRATEGY_FAILED = "strategy_failed"
+    ENTROPY_LOW = "entropy_low"
+    ENTROPY_HIGH = "entropy_high"
+    SHARE_LOW = "share_low"
+    ABSTAINED = "abstained"
+    """The strategy gave no response of the group a reward."""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something went wrong, rather than the configuration choosing to give no signal."""
+        return self not in (Cause.ENTROPY_LOW, Cause.ENTROPY_HIGH, Cause.SHARE_LOW, Cause.ABSTAINED)
+
+
 @dataclass(frozen=True)
 class GroupScore:
     """The score of one group; every sequence follows the order of the group's responses unless it says otherwise.
@@ -169,7 +191,7 @@ class GroupScore:
     cluster_shares: tuple[float, ...]
     entropy: float | None
     status: Status
-    cause: str | None = None
+    cause: Cause | None = None
     detail: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[tuple[str, ...], ...] = ()

@@ -25,3 +25,12 @@ class Extractor(Protocol):
     def __call__(self, response: str, prompt: str) -> Extracted | None:
         """The answer, or None."""
         ...
+
+
+@runtime_checkable
+class ExtractorWithAudit(Protocol):
+    """An extractor made of several rules that are known to disagree, and can say what each of them finds."""
+
+    def audit(self, response: str, prompt: str) -> dict[str, str | None]:
+        """The answer of each rule by its name; empty where the extractor does not apply to the prompt."""
+        ...

@@ -1,0 +1,77 @@
+"""What the package itself registers, through the same hooks as any other plugin."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from empo_rewards import entropy, guards, strategies
+from empo_rewards.equivalence.exact import ExactEquivalence
+from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.choice import Choice
+from empo_rewards.extraction.hashes import Hashes
+from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
+from empo_rewards.extraction.tags import AnswerTag
+from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
+from empo_rewards.hookspecs import Register, RegisterPreset, hookimpl
+
+
+@hookimpl
+def register_extractors(register: Register) -> None:
+    """From marked answers to the whole text."""
+    register("boxed", LastBox)
+    register("answer_tag", AnswerTag)
+    register("final_answer", FinalAnswer)
+    register("answer_line", AnswerLine)
+    register("hashes", Hashes)
+    register("choice", Choice)
+    register("whole_text", WholeText)
+    register("last_math", LastMath)
+    register("last_number", LastNumber)
+
+
+@hookimpl
+def register_equivalence_backends(register: Register) -> None:
+    """Text, and mathematics."""
+    register("exact", ExactEquivalence)
+    register("math", MathEquivalence)
+
+
+@hookimpl
+def register_entropy_estimators(register: Register) -> None:
+    """From counts, and from likelihoods."""
+    register("plug_in", entropy.PlugIn)
+    register("miller_madow", entropy.MillerMadow)
+    register("zhang", entropy.Zhang)
+    register("chao_shen", entropy.ChaoShen)
+    register("rao", entropy.Rao)
+
+
+@hookimpl
+def register_strategies(register: Register) -> None:
+    """The family, and the controls."""
+    register("empo", strategies.Empo)
+    register("majority", strategies.Majority)
+    register("majority_threshold", strategies.MajorityThreshold)
+    register("scrl", strategies.Scrl)
+    register("entropy_scaled", strategies.EntropyScaled)
+    register("random", strategies.Random)
+    register("format", strategies.Format)
+    register("reference", strategies.Reference)
+
+
+@hookimpl
+def register_guards(register: Register) -> None:
+    """EMPO's free-form guards, and degenerate text."""
+    register("blank", guards.Blank)
+    register("refusal", guards.Refusal)
+    register("copied", guards.Copied)
+    register("repetition", guards.Repetition)
+
+
+@hookimpl
+def register_presets(register: RegisterPreset) -> None:
+    """Each YAML file of the configs folder, under its own name."""
+    for entry in resources.files("empo_rewards.configs").iterdir():
+        if entry.name.endswith(".yaml"):
+            register(entry.name.removesuffix(".yaml"), str(entry))

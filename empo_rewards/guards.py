@@ -1,0 +1,95 @@
+"""Guards: rules against answers that would farm reward without meaning anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from empo_rewards.extraction.copied import copied_from_prompt
+from empo_rewards.extraction.repetition import is_degenerate
+from empo_rewards.group import Answer, AnswerKind, Group
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What befalls a response that a guard caught.
+
+    Args:
+        reward: replaces the strategy's reward; None leaves it.
+        void: the answer does not vote: it joins no cluster.
+    """
+
+    reward: float | None = 0.0
+    void: bool = False
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """Looks at a group's answers before they are compared, and says which responses it catches."""
+
+    def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
+        """One penalty or None for each response."""
+        ...
+
+
+@dataclass(frozen=True)
+class Blank:
+    """No answer. It never votes; the guard sets its reward (EMPO's free-form code gives -0.5)."""
+
+    reward: float | None = 0.0
+
+    def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
+        """A penalty for each blank."""
+        return [Penalty(self.reward, void=True) if a.kind is AnswerKind.BLANK else None for a in answers]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal to answer. It never votes; the guard sets its reward."""
+
+    reward: float | None = 0.0
+
+    def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
+        """A penalty for each refusal."""
+        return [Penalty(self.reward, void=True) if a.kind is AnswerKind.REFUSAL else None for a in answers]
+
+
+@dataclass(frozen=True)
+class Copied:
+    """An answer copied from the prompt: as a substring, or with ROUGE-L above a threshold (EMPO's free-form guard).
+
+    Args:
+        reward: replaces the strategy's reward.
+        rouge_l: the threshold of the F-measure, in [0, 1].
+        void: whether it also loses its vote.
+    """
+
+    reward: float | None = 0.0
+    rouge_l: float = 0.8
+    void: bool = False
+
+    def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
+        """A penalty for each copied answer; equal texts are judged once."""
+        prompt = group.prompt_text
+        distinct = {a.text for a in answers if a.kind is AnswerKind.ANSWER}
+        caught = {text for text in distinct if copied_from_prompt(text, prompt, rouge_l=self.rouge_l)}
+        return [Penalty(self.reward, self.void) if a.text in caught else None for a in answers]
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A response that degenerates into repeating itself.
+
+    Args:
+        reward: replaces the strategy's reward.
+        void: whether it also loses its vote.
+    """
+
+    reward: float | None = 0.0
+    void: bool = True
+
+    def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
+        """A penalty for each degenerate response."""
+        penalty = Penalty(self.reward, self.void)
+        return [penalty if is_degenerate(response) else None for response in group.responses]

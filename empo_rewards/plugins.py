@@ -1,0 +1,182 @@
+"""Finds the plugins and keeps what they register."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, get_type_hints
+
+import pluggy
+from pydantic import BaseModel, ConfigDict, create_model
+
+from empo_rewards import hookspecs
+from empo_rewards.errors import ConfigError, PluginError
+
+ENTRY_POINT_GROUP = "empo_rewards"
+PLUGINS_VARIABLE = "EMPO_REWARDS_PLUGINS"
+
+KINDS: Mapping[str, str] = {
+    "extractor": "register_extractors",
+    "equivalence backend": "register_equivalence_backends",
+    "entropy estimator": "register_entropy_estimators",
+    "strategy": "register_strategies",
+    "guard": "register_guards",
+    "observer": "register_observers",
+    "preset": "register_presets",
+}
+"""What can be registered, and the hook for it."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registration: a factory (of a preset: its mapping or path), and the plugin that it came from."""
+
+    name: str
+    factory: Any
+    plugin: str
+
+    def options(self) -> type[BaseModel]:
+        """The model of the factory's options, from the keyword parameters of its signature."""
+        hints = get_type_hints(self.factory.__init__ if inspect.isclass(self.factory) else self.factory)
+        fields: dict[str, Any] = {}
+        for parameter in inspect.signature(self.factory).parameters.values():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+                raise PluginError(
+                    f"{self.plugin}: the factory of {self.name!r} has a parameter {str(parameter)!r}; "
+                    "options must be plain keyword parameters"
+                )
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (hints.get(parameter.name, Any), default)
+        config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+        return create_model(self.name, __config__=config, **fields)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything that plugins registered.
+
+    Args:
+        entries: by kind (a key of `KINDS`) and name.
+        skipped: the names of installed plugins that `EMPO_REWARDS_PLUGINS` leaves out.
+    """
+
+    entries: Mapping[str, dict[str, Registered]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    skipped: tuple[str, ...] = ()
+
+    def find(self, kind: str, name: str) -> Registered:
+        """The registration of that name.
+
+        Raises:
+            ConfigError: there is none; the message suggests what is close.
+        """
+        known = self.entries[kind]
+        if name not in known:
+            raise ConfigError(f"no {kind} is called {name!r}{suggestion(name, known)}")
+        return known[name]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message: what the user may have meant, or what there is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there is: {', '.join(names)}"
+
+
+def load(plugins: Sequence[object] = ()) -> Registry:
+    """The registry of the built-ins, of the installed plugins, and of `plugins` (modules or objects with hooks).
+
+    `EMPO_REWARDS_PLUGINS` restricts which installed plugins load: names of entry points, by commas; `-name` leaves one
+    out, and an empty value all of them.
+
+    Raises:
+        PluginError: a plugin cannot be imported, or registers what does not fit.
+    """
+    from empo_rewards import builtins  # noqa: PLC0415 - the built-ins need the hooks, and the hooks' keeper them
+
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(builtins, "built-in")
+    skipped = _load_installed(manager)
+    for plugin in plugins:
+        manager.register(plugin, getattr(plugin, "__name__", type(plugin).__qualname__))
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{error}; the hooks are: {', '.join(KINDS.values())}") from error
+    registry = Registry(skipped=skipped)
+    for kind, hook in KINDS.items():
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            _collect(registry, kind, implementation)
+    return registry
+
+
+def _load_installed(manager: pluggy.PluginManager) -> tuple[str, ...]:
+    """Import and register the chosen entry points; the names of the others."""
+    found = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)
+    chosen = _chosen([entry.name for entry in found])
+    for entry in found:
+        if entry.name not in chosen:
+            continue
+        owner = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+        try:
+            plugin = entry.load()
+        except Exception as error:  # noqa: BLE001 - whatever a foreign module raises, the user must learn whose it is
+            raise PluginError(
+                f"the plugin {entry.name!r} of {owner} cannot be loaded from {entry.value!r}: "
+                f"{type(error).__name__}: {error}; repair or uninstall it, or set {PLUGINS_VARIABLE}=-{entry.name}"
+            ) from error
+        try:
+            manager.register(plugin, entry.name)
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"the plugin {entry.name!r} of {owner} does not fit its hook: {error}") from error
+    return tuple(entry.name for entry in found if entry.name not in chosen)
+
+
+def _chosen(installed: Sequence[str]) -> frozenset[str]:
+    """The names that `EMPO_REWARDS_PLUGINS` lets load."""
+    value = os.environ.get(PLUGINS_VARIABLE)
+    if value is None:
+        return frozenset(installed)
+    words = [word.strip() for word in value.split(",") if word.strip()]
+    for word in words:
+        if word.removeprefix("-") not in installed:
+            raise PluginError(f"{PLUGINS_VARIABLE} names {word!r}, which is not installed{_installed(installed)}")
+    without = {word[1:] for word in words if word.startswith("-")}
+    only = {word for word in words if not word.startswith("-")}
+    if only or not without:
+        return frozenset(only - without)
+    return frozenset(set(installed) - without)
+
+
+def _installed(names: Sequence[str]) -> str:
+    return f"; installed: {', '.join(names)}" if names else "; no plugin is installed"
+
+
+def _collect(registry: Registry, kind: str, implementation: pluggy.HookImpl) -> None:
+    """Let one implementation register its things."""
+    owner = implementation.plugin_name
+    entries = registry.entries[kind]
+
+    def register(name: str, factory: Any) -> None:
+        if not isinstance(name, str) or not name:
+            raise PluginError(f"{owner} registers a {kind} under {name!r}; a name is a text that is not empty")
+        if name in entries:
+            raise PluginError(f"{owner} registers the {kind} {name!r}, which {entries[name].plugin} has registered")
+        if kind != "preset" and not isinstance(factory, Callable):  # type: ignore[arg-type] # mypy: abstract class
+            raise PluginError(f"{owner} registers the {kind} {name!r} as {factory!r}; it must be a class or function")
+        entries[name] = Registered(name, factory, owner)
+
+    arguments = {"register": register}
+    try:
+        implementation.function(*(arguments[name] for name in implementation.argnames))
+    except PluginError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above: a foreign hook may raise anything
+        raise PluginError(
+            f"the plugin {owner!r} failed in {KINDS[kind]}: {type(error).__name__}: {error}; "
+            f"repair or uninstall it, or set {PLUGINS_VARIABLE}=-{owner}"
+        ) from error
