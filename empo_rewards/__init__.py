@@ -1,10 +1,10 @@
 """Label-free rewards from semantic entropy (EMPO, arXiv 2504.05812), for every RL framework.
 
-    from empo_rewards import Group, Scorer
+from empo_rewards import Group, Scorer
 
-    with Scorer.from_config("empo-math") as scorer:
-        score = scorer.score(Group("1 + 1 = ?", [r"\\boxed{2}", r"\\boxed{2.0}", r"\\boxed{3}"]))
-    score.rewards  # (0.666…, 0.666…, 0.333…)
+with Scorer.from_config("empo-math") as scorer:
+    score = scorer.score(Group("1 + 1 = ?", [r"\\boxed{2}", r"\\boxed{2.0}", r"\\boxed{3}"]))
+score.rewards  # (0.666…, 0.666…, 0.333…)
 """
 
 from empo_rewards._version import __version__

@@ -11,7 +11,7 @@ from empo_rewards.equivalence import AnswerSet, Relation
 
 
 def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of `size` nodes the smallest node that it is connected to; O(size + edges) but for the inverse Ackermann."""
+    """For each of `size` nodes the smallest node that it is connected to, in almost linear time."""
     parent = list(range(size))
 
     def root(node: int) -> int:

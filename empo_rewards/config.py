@@ -43,6 +43,11 @@ class Component(BaseModel):
         return dict(self.model_extra or {})
 
 
+DEFAULT_EXTRACTORS = tuple(
+    Component(name=name) for name in ("boxed", "answer_tag", "final_answer", "answer_line", "hashes")
+)
+
+
 class Extraction(BaseModel):
     """How an answer is found in a response. A bare list is the list of extractors.
 
@@ -53,10 +58,7 @@ class Extraction(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    extractors: tuple[Component, ...] = Field(
-        default=tuple(Component(name=name) for name in ("boxed", "answer_tag", "final_answer", "answer_line", "hashes")),
-        min_length=1,
-    )
+    extractors: tuple[Component, ...] = Field(default=DEFAULT_EXTRACTORS, min_length=1)
     skip_thinking: bool = True
 
     @model_validator(mode="before")
@@ -210,10 +212,7 @@ def _one_line(error: ValidationError, model: type[BaseModel], origin: str, compo
     first = problems[0]
     location = first["loc"]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
-    if component is None:
-        place = f"{origin}: {path}" if path else origin
-    else:
-        place = f"{origin}.{path}" if path else origin
+    place = (f"{origin}: {path}" if path else origin) if component is None else f"{origin}.{path}" if path else origin
     if first["type"] == "extra_forbidden":
         known = _fields(model, location[:-1])
         what = f"unknown {'option of ' + repr(component) if component else 'key'}"
@@ -259,5 +258,3 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             nested = {key: nested}
         result = merge(result, nested)
     return result
-
-

@@ -75,7 +75,7 @@ FRAMEWORKS: Mapping[str, tuple[Hook, ...]] = {
 
 def hook_of(framework: str, version: str) -> str | None:
     """The hook that a version of a framework offers; None where it has none that a group reward can use."""
-    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:3] if part.isdigit())
+    numbers = tuple(int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:3] if part.isdigit())
     for hook in FRAMEWORKS[framework]:
         if hook.since <= numbers and (hook.until is None or numbers < hook.until):
             return hook.name

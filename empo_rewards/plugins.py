@@ -124,7 +124,7 @@ def _load_installed(manager: pluggy.PluginManager) -> tuple[str, ...]:
         owner = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
         try:
             plugin = entry.load()
-        except Exception as error:  # noqa: BLE001 - whatever a foreign module raises, the user must learn whose it is
+        except Exception as error:
             raise PluginError(
                 f"the plugin {entry.name!r} of {owner} cannot be loaded from {entry.value!r}: "
                 f"{type(error).__name__}: {error}; repair or uninstall it, or set {PLUGINS_VARIABLE}=-{entry.name}"
@@ -175,7 +175,7 @@ def _collect(registry: Registry, kind: str, implementation: pluggy.HookImpl) -> 
         implementation.function(*(arguments[name] for name in implementation.argnames))
     except PluginError:
         raise
-    except Exception as error:  # noqa: BLE001 - as above: a foreign hook may raise anything
+    except Exception as error:
         raise PluginError(
             f"the plugin {owner!r} failed in {KINDS[kind]}: {type(error).__name__}: {error}; "
             f"repair or uninstall it, or set {PLUGINS_VARIABLE}=-{owner}"

@@ -34,7 +34,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Rewards:
-    """What a strategy gives back: one reward a response (None: it abstains), and the scale of the group's advantages."""
+    """What a strategy gives: one reward a response (None: it abstains), and the scale of the group's advantages."""
 
     rewards: tuple[float | None, ...]
     advantage_scale: float = 1.0

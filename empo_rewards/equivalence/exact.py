@@ -38,7 +38,7 @@ class ExactEquivalence:
     """Compares texts.
 
     Args:
-        normalize: compare normal forms (letter case, prose punctuation and articles do not matter) rather than raw texts.
+        normalize: compare normal forms, where letter case, prose punctuation and articles do not matter.
     """
 
     normalize: bool = True

@@ -1,0 +1,31 @@
+# Python 3.11 and make are all that is needed; everything else is installed into environments below this folder.
+PYTHON ?= python3
+NOX = .venv-nox/bin/nox
+
+.PHONY: demo test test-fast test-matrix clean
+
+demo: .venv-demo/installed
+	.venv-demo/bin/empo-rewards score examples/rollouts.jsonl --config empo-math --out .demo/scores.jsonl --overwrite
+	.venv-demo/bin/empo-rewards explain examples/rollouts.jsonl --config empo-math --id sum-of-roots
+
+.venv-demo/installed: pyproject.toml $(shell find empo_rewards configs integrations -name '*.py' -o -name '*.yaml')
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --quiet .
+	mkdir -p .demo
+	touch $@
+
+test: $(NOX)
+	$(NOX) --session light
+
+test-fast: $(NOX)
+	$(NOX) --session light
+
+test-matrix: $(NOX)
+	$(NOX) --session light_older
+
+$(NOX):
+	$(PYTHON) -m venv .venv-nox
+	.venv-nox/bin/python -m pip install --quiet nox
+
+clean:
+	rm -rf .venv-demo .venv-nox .nox .demo build dist *.egg-info

@@ -1,0 +1,34 @@
+"""`empo-rewards doctor`: what is installed here, and what each missing part would add."""
+
+from __future__ import annotations
+
+import platform
+
+from rich.table import Table
+
+from empo_rewards._version import __version__
+from empo_rewards.cli.console import out
+from empo_rewards.extras import EXTRAS, FRAMEWORKS, hook_of, installed_version
+from empo_rewards.plugins import load
+
+
+def doctor() -> None:
+    """Show what is installed, what each extra would add, and which hook each framework found here offers."""
+    registry = load()
+    out.print(f"empo-rewards {__version__} on Python {platform.python_version()}")
+    extras = Table("extra", "adds", "state")
+    for name, extra in EXTRAS.items():
+        missing = extra.missing()
+        state = f"missing {', '.join(missing)}: pip install 'empo-rewards\\[{name}]'" if missing else "installed"
+        extras.add_row(name, extra.adds, state)
+    out.print(extras)
+    frameworks = Table("framework", "version", "hook")
+    for name in FRAMEWORKS:
+        version = installed_version(name)
+        if version is None:
+            frameworks.add_row(name, "not installed", "")
+        else:
+            frameworks.add_row(name, version, hook_of(name, version) or "none that a group reward can use")
+    out.print(frameworks)
+    for name in registry.skipped:
+        out.print(f"the plugin {name!r} is installed, but left out")

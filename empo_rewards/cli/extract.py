@@ -1,0 +1,74 @@
+"""`empo-rewards extract`: what is taken for the answer of each response."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from empo_rewards.cli.console import ConfigOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.group import Group
+from empo_rewards.scorer import Scorer
+
+
+def extract(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
+    config: ConfigOption = "empo-math",
+    assignments: SetOption = None,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Show the responses on which the multiple-choice rules disagree.")
+    ] = False,
+) -> None:
+    """Print the answer of each response as a JSON line, with what found it and where; or audit the rules."""
+    rejected = 0
+    counts: Counter[str] = Counter()
+    with scorer_from(config, assignments) as scorer:
+        for located in read_groups(source):
+            if isinstance(located, Rejected):
+                rejected += 1
+                err.print(Text(f"{located.source}:{located.line}: {located.cause}"))
+            elif audit:
+                counts.update(_audit(scorer, located.group, located.line))
+            else:
+                counts.update(_answers(scorer, located.group, located.line))
+    if audit and not counts:
+        err.print("no rule applied: audit with a preset that extracts choices (empo-choice), on prompts that list them")
+    else:
+        err.print(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
+    if rejected:
+        raise typer.Exit(3)
+
+
+def _answers(scorer: Scorer, group: Group, line: int) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for position, response in enumerate(group.responses):
+        answer = scorer.extract(response, group.prompt_text)
+        counts[answer.extractor or answer.kind.value] += 1
+        row = {"id": group.id, "line": line, "response": position, **asdict(answer), "kind": answer.kind.value}
+        typer.echo(json.dumps(row, ensure_ascii=False))
+    return counts
+
+
+def _audit(scorer: Scorer, group: Group, line: int) -> Counter[str]:
+    """Prints the disagreements of one group; how many responses agree and disagree."""
+    counts: Counter[str] = Counter()
+    for position, response in enumerate(group.responses):
+        found = scorer.audit(response, group.prompt_text)
+        if not found:
+            continue
+        answers = {answer for answer in found.values() if answer is not None}
+        counts["rules disagree" if len(answers) > 1 else "rules agree"] += 1
+        if len(answers) > 1:
+            title = f"group {group.id or line}, response {position}"
+            table = Table("rule", "answer", title=title, title_justify="left")
+            for rule, answer in found.items():
+                table.add_row(rule, Text(answer or "(nothing)"))
+            out.print(table)
+    return counts

@@ -1,0 +1,68 @@
+"""Clusters depend on the set of answers alone."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from empo_rewards.clustering import Clusters, answer_set, cluster, connected_components
+from empo_rewards.equivalence import Relation
+
+
+def reachable(size: int, edges: list[tuple[int, int]], start: int) -> set[int]:
+    """Everything connected to `start`, by repeated sweeps over the edges."""
+    seen = {start}
+    while True:
+        grown = seen | {b for a, b in edges if a in seen} | {a for a, b in edges if b in seen}
+        if grown == seen:
+            return seen
+        seen = grown
+
+
+@given(st.integers(1, 12).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
+def test_components_are_what_is_reachable(case: tuple[int, list[tuple[int, int]]]) -> None:
+    size, edges = case
+    found = connected_components(size, edges)
+    assert found == [min(reachable(size, edges, node)) for node in range(size)]
+
+
+def test_canonical_order_is_by_count_then_text() -> None:
+    assert answer_set(["b", "c", "a", "c", None], "q").texts == ("c", "a", "b")
+
+
+def test_clusters_by_hand() -> None:
+    votes = ["3", None, "2", "2.0", None, "2"]
+    answers = answer_set(votes, "q")
+    assert answers.texts == ("2", "2.0", "3")
+    clusters = cluster(votes, answers, Relation(equal=((0, 1),)))
+    assert clusters == Clusters(labels=(1, 2, 0, 0, 3, 0), sizes=(3, 1, 1, 1), voters=2, representatives=("2", "3"))
+    assert clusters.shares == (3 / 6, 1 / 6, 1 / 6, 1 / 6)
+    assert clusters.modal == {0}
+    assert clusters.largest_share == 0.5
+
+
+def test_a_tie_has_several_modal_clusters() -> None:
+    votes = ["a", "b", "a", "b", "c"]
+    clusters = cluster(votes, answer_set(votes, ""), Relation())
+    assert clusters.modal == {0, 1}
+
+
+def test_nobody_votes() -> None:
+    clusters = cluster([None, None], answer_set([None, None], ""), Relation())
+    assert clusters == Clusters((0, 1), (1, 1), 0, ())
+    assert clusters.modal == frozenset()
+    assert clusters.largest_share == 0
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=8), st.randoms())
+def test_order_of_votes_does_not_matter(votes: list[str | None], random: object) -> None:
+    order = list(range(len(votes)))
+    random.shuffle(order)  # type: ignore[attr-defined] # hypothesis gives a random.Random
+    relation = Relation(equal=((0, 1),)) if len(set(votes) - {None}) > 1 else Relation()
+    plain = cluster(votes, answer_set(votes, ""), relation)
+    moved_votes = [votes[i] for i in order]
+    moved = cluster(moved_votes, answer_set(moved_votes, ""), relation)
+    assert moved.sizes == plain.sizes
+    for new, old in enumerate(order):
+        if votes[old] is not None:
+            assert moved.labels[new] == plain.labels[old]
