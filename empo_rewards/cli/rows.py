@@ -1,0 +1,232 @@
+"""One row of a rollouts file, whatever its dialect, in one normal form.
+
+A row is told by its fields, not by its file. Each field goes by a few names; of those that a row has, the first that
+is not null counts. `reward_model.ground_truth` (verl's data sets) is a reference too, before the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from empo_rewards.errors import GroupError, InputError
+from empo_rewards.group import Group, Message
+
+PROMPT = ("prompt", "question", "problem", "input")
+RESPONSES = ("responses", "completions", "outputs")
+"""A list of texts: the row is a whole group."""
+RESPONSE = ("response", "completion", "output")
+"""One text: the row is one member of a group."""
+REFERENCE = ("reference", "ground_truth", "gts", "answer", "label")
+LOGPROBS = ("token_logprobs",)
+SOURCE = ("data_source", "datasource", "source")
+METADATA = ("metadata", "extra_info")
+STEP = ("step", "global_step")
+UID = ("uid",)
+ID = ("id",)
+
+FIELDS = frozenset(
+    (*PROMPT, *RESPONSES, *RESPONSE, *REFERENCE, *LOGPROBS, *SOURCE, *METADATA, *STEP, *UID, *ID, "reward_model")
+)
+"""Every field that is read; a column of another name is never loaded."""
+
+NO_RESPONSES = "this is a prompt dataset without responses: generate first"
+
+
+class Identity(NamedTuple):
+    """What says to which group a flat row belongs; None where the row does not say it.
+
+    `prompt` is a digest, so that a long prompt costs no more than a short one. `partial`: a part that the row should
+    have is missing, or cannot be read.
+    """
+
+    step: str | None = None
+    uid: str | None = None
+    id: str | None = None
+    prompt: bytes | None = None
+    partial: bool = False
+
+
+class RowError(InputError):
+    """A row cannot be used.
+
+    Args:
+        cause: why, in a sentence.
+        lost: where the row is a member of a group, what is still known about which; None where nothing is.
+    """
+
+    def __init__(self, cause: str, lost: Identity | None = None) -> None:
+        super().__init__(cause)
+        self.lost = lost
+
+
+@dataclass(frozen=True)
+class Member:
+    """One response of a group whose members stand in rows of their own, and what its row says about the group."""
+
+    identity: Identity
+    prompt: str | Sequence[Message]
+    response: str
+    reference: str | None
+    token_logprobs: Sequence[float] | None
+    data_source: str | None
+    metadata: Mapping[str, Any] | None
+
+
+def parse_row(row: object) -> Group | Member:
+    """A grouped row's group, or a flat row's member.
+
+    Raises:
+        RowError: a field is missing or has the wrong type. For a flat row it carries what can be read of its identity.
+    """
+    if not isinstance(row, Mapping):
+        raise RowError(f"a row must be an object with named fields, not {_kind(row)}")
+    if _first(row, RESPONSES)[1] is not None:
+        return _group(row)
+    if any(name in row for name in RESPONSE):
+        return _member(row)
+    if any(name in row for name in RESPONSES):
+        raise RowError(f"{_first(row, RESPONSES)[0]} is null")
+    if _first(row, PROMPT)[1] is not None:
+        raise RowError(NO_RESPONSES, _readable_identity(row))
+    raise RowError(f"no prompt and no responses among the fields: {', '.join(map(str, row)) or 'there are none'}")
+
+
+def _group(row: Mapping[str, Any]) -> Group:
+    name, responses = _first(row, RESPONSES)
+    if not isinstance(responses, list):
+        raise RowError(f"{name} must be a list of texts, not {_kind(responses)}")
+    try:
+        return Group(
+            prompt=_prompt(row),
+            responses=responses,
+            reference=_reference(row),
+            id=_text(row, ID) or _text(row, UID),
+            token_logprobs=_first(row, LOGPROBS)[1],
+            data_source=_text(row, SOURCE),
+            metadata=_metadata(row),
+        )
+    except (InputError, GroupError) as error:
+        raise RowError(str(error)) from error
+
+
+def _member(row: Mapping[str, Any]) -> Member:
+    name, response = _first(row, RESPONSE)
+    try:
+        if not isinstance(response, str):
+            raise RowError(f"{name} must be a text, not {_kind(response)}")
+        prompt = _prompt(row)
+        identity = Identity(_text(row, STEP), _text(row, UID), _text(row, ID), prompt_digest(prompt))
+        if not prompt and identity.uid is None and identity.id is None:
+            raise RowError("the prompt is empty and there is no uid: nothing says which group this response belongs to")
+        logprobs = _first(row, LOGPROBS)[1]
+        if logprobs is not None:
+            # A group of one checks them in the same words as a whole group.
+            Group(prompt, [response], token_logprobs=[logprobs])
+        return Member(identity, prompt, response, _reference(row), logprobs, _text(row, SOURCE), _metadata(row))
+    except (InputError, GroupError) as error:
+        raise RowError(str(error), _readable_identity(row)) from error
+
+
+def _readable_identity(row: Mapping[str, Any]) -> Identity | None:
+    """What a row says about its group, as far as it can be read; None where that is too little to find a group."""
+    parts: dict[str, Any] = {}
+    for part, read in (
+        ("step", lambda: _text(row, STEP)),
+        ("uid", lambda: _text(row, UID)),
+        ("id", lambda: _text(row, ID)),
+        ("prompt", lambda: prompt_digest(_prompt(row))),
+    ):
+        try:
+            parts[part] = read()
+        except RowError:
+            parts["partial"] = True
+    if "step" not in parts:
+        return None
+    identity = Identity(**parts)
+    return None if identity[1:4] == (None, None, None) else identity
+
+
+def prompt_digest(prompt: str | Sequence[Message]) -> bytes:
+    """A key that equal prompts share; a text and a list of messages never do."""
+    if isinstance(prompt, str):
+        return hashlib.blake2b(prompt.encode(), digest_size=16, person=b"text").digest()
+    text = json.dumps(prompt, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16, person=b"messages").digest()
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
+    """The first of the names that the row has a value for (else has at all), and that value."""
+    present = None
+    for name in names:
+        if name in row:
+            if row[name] is not None:
+                return name, row[name]
+            present = present or name
+    return present or names[0], None
+
+
+def _prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
+    name, prompt = _first(row, PROMPT)
+    if prompt is None:
+        raise RowError(f"no prompt: one of the fields {', '.join(PROMPT)} must give it")
+    if isinstance(prompt, str):
+        return prompt
+    if not isinstance(prompt, list):
+        raise RowError(f"{name} must be a text or a list of messages, not {_kind(prompt)}")
+    for position, message in enumerate(prompt):
+        if not isinstance(message, Mapping) or "content" not in message:
+            raise RowError(f"{name}[{position}] must be a message with `role` and `content`")
+    return prompt
+
+
+def _reference(row: Mapping[str, Any]) -> str | None:
+    reward_model = row.get("reward_model")
+    if reward_model is not None and not isinstance(reward_model, Mapping):
+        raise RowError(f"reward_model must be an object with `ground_truth`, not {_kind(reward_model)}")
+    if reward_model is not None and reward_model.get("ground_truth") is not None:
+        return _as_text("reward_model.ground_truth", reward_model["ground_truth"])
+    return _as_text(*_first(row, REFERENCE))
+
+
+def _text(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    return _as_text(*_first(row, names))
+
+
+def _as_text(name: str, value: object) -> str | None:
+    """A text as it is, a number as it is written; one of them in a list of its own counts as itself."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RowError(f"{name} must be a text or a number, not {_kind(value)}")
+    return str(value)
+
+
+def _metadata(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    name, value = _first(row, METADATA)
+    metadata = {} if value is None else dict(value) if isinstance(value, Mapping) else {name: value}
+    step = _text(row, STEP)
+    if step is not None:
+        metadata.setdefault("step", step)
+    return metadata or None
+
+
+def _kind(value: object) -> str:
+    """The type of a value in JSON's words, as the file's author knows it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)
