@@ -1,0 +1,186 @@
+r"""The last `\boxed{...}` or `\fbox{...}`, found by one linear scan.
+
+What counts, since the systems in use differ here (EMPO and TTRL take the last box, math-verify joins all of them):
+
+- A box in a box is part of the outer one; a box whose whole content is one box is that inner box.
+- A blank box (`\boxed{}`, `\boxed{...}`) is a mention of the command, not an answer: it is passed over.
+- Boxes that stand side by side, joined by a comma, "and", "or" or `\quad`, are one answer: `\boxed{1}, \boxed{2}` is
+  "1, 2". Anything else between them, and the last one alone counts.
+- A box that is never closed reaches to the end of its mathematics or line. It is used only where no complete box
+  stands in the response, and is then marked as truncated.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from empo_rewards.errors import ConfigError
+from empo_rewards.extraction import Extracted
+from empo_rewards.extraction.refusals import is_blank
+from empo_rewards.extraction.spans import strip_span
+
+Truncated = Literal["keep", "skip"]
+Several = Literal["join", "last"]
+
+_COMMAND = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
+# A box command, else an escaped character (so that `\{` is no brace), else a brace. `\\boxed`, as in twice-escaped
+# JSON, is a box too: the first backslash of a pair does not swallow the one that starts a command.
+_TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)(?![A-Za-z]))|\\(?!\\(?:boxed|fbox))[\s\S]|[{}]")
+_SPACE = re.compile(r"\s*")
+_OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox)(?![A-Za-z])")
+_WORD = re.compile(r"[^\s,;$]*")
+_PROSE = re.compile(r"[^\W\d_]{2,}[.:!?]?")
+
+_GAP_CHARS = 48
+"""Boxes further apart than this do not stand side by side."""
+_GAP_NOISE = re.compile(r"\\(?:text|textrm|mathrm|mbox)(?![A-Za-z])|\\[ ()\[\]]|[\s${}~]")
+_GAP_JOINT = re.compile(r"\\q?quad(?![A-Za-z])|\\?[,;]|&")
+_CONJUNCTIONS = frozenset({"and", "or"})
+
+
+class Box(NamedTuple):
+    """A box in a text: `start` of the command, `inner_start` and `inner_end` of its content, `end` past its brace."""
+
+    start: int
+    inner_start: int
+    inner_end: int
+    end: int
+    closed: bool
+
+
+def find_boxes(text: str) -> list[Box]:
+    r"""Every box of a text, nested ones too, by their start.
+
+    Braces are matched in one pass with a stack, so a box that is never closed (`closed` is False) hides nothing that
+    comes after it. `\boxed 5`, without braces, holds what comes before the closing math delimiter of its line, or else
+    one word; nothing where that word is prose.
+    """
+    first = _COMMAND.search(text)
+    if first is None:
+        return []
+    boxes: list[Box] = []
+    open_braces: list[tuple[int | None, int]] = []  # (start of the box command, position past the brace)
+    command: tuple[int, int] | None = None  # the command just read, until it is known whether a brace follows
+    for token in _TOKEN.finditer(text, first.start()):
+        box_start = None
+        if command is not None:
+            if token.group() == "{" and text[command[1] : token.start()].isspace() | (command[1] == token.start()):
+                box_start = command[0]
+            else:
+                boxes.append(_open_ended(text, *command, braces=False))
+            command = None
+        if token["box"]:
+            command = token.span()
+        elif token.group() == "{":
+            open_braces.append((box_start, token.end()))
+        elif token.group() == "}" and open_braces:
+            start, inner_start = open_braces.pop()
+            if start is not None:
+                boxes.append(Box(start, inner_start, token.start(), token.end(), closed=True))
+    if command is not None:
+        boxes.append(_open_ended(text, *command, braces=False))
+    boxes.extend(_open_ended(text, start, inner, braces=True) for start, inner in open_braces if start is not None)
+    return sorted(boxes)
+
+
+def _open_ended(text: str, start: int, inner_start: int, *, braces: bool) -> Box:
+    """A box without a closing brace. The search ends at the next box, which keeps the sum over all of them linear."""
+    content = _match_end(_SPACE, text, inner_start, len(text))
+    stop = _OPEN_END.search(text, content)
+    end = len(text) if stop is None else stop.start()
+    if not braces:
+        word_end = _match_end(_WORD, text, content, end)
+        if _PROSE.fullmatch(text, content, word_end):  # "use \\boxed for the answer"
+            end = inner_start
+        elif stop is None or stop["math"] is None:
+            end = word_end
+    return Box(start, inner_start, max(inner_start, end), max(inner_start, end), closed=not braces)
+
+
+def _match_end(pattern: re.Pattern[str], text: str, position: int, limit: int) -> int:
+    match = pattern.match(text, position, limit)
+    return position if match is None else match.end()
+
+
+def _outermost(boxes: list[Box]) -> list[Box]:
+    kept: list[Box] = []
+    covered = 0
+    for box in boxes:
+        if box.start >= covered:
+            kept.append(box)
+            if box.closed:
+                covered = box.end
+    return kept
+
+
+def _unwrapped(text: str, boxes: list[Box]) -> dict[int, tuple[int, int]]:
+    """For the start of each outermost box the span of its content, with boxes that hold nothing but a box taken off."""
+    by_start = {box.start: box for box in boxes}
+    spans: dict[int, tuple[int, int]] = {}
+    for outer in _outermost(boxes):
+        box = outer
+        start, end = strip_span(text, box.inner_start, box.inner_end)
+        while (inner := by_start.get(start)) is not None and inner.closed and inner.end == end:
+            box = inner
+            start, end = strip_span(text, box.inner_start, box.inner_end)
+        spans[outer.start] = (start, end)
+    return spans
+
+
+def _side_by_side(gap: str) -> bool:
+    """Whether what stands between two boxes joins them: a comma, a conjunction or wide space, and nothing else."""
+    if len(gap) > _GAP_CHARS:
+        return False
+    words = _GAP_NOISE.sub(" ", _GAP_JOINT.sub(" and ", gap)).split()
+    return bool(words) and _CONJUNCTIONS.issuperset(words)
+
+
+@dataclass(frozen=True)
+class LastBox:
+    r"""The content of the last outermost `\boxed` or `\fbox` that is not blank.
+
+    Args:
+        truncated: what to do where every box is cut off. "keep" takes the last of them, marked as truncated; "skip"
+            finds nothing. A complete box always wins over one that is cut off.
+        several: what to do with boxes that stand side by side. "join" makes them one answer, joined by ", ", whose
+            span reaches from the first content to the last; "last" takes the last.
+    """
+
+    truncated: Truncated = "keep"
+    several: Several = "join"
+
+    def __post_init__(self) -> None:
+        if self.truncated not in get_args(Truncated):
+            raise ConfigError(f"boxed: truncated must be 'keep' or 'skip', not {self.truncated!r}")
+        if self.several not in get_args(Several):
+            raise ConfigError(f"boxed: several must be 'join' or 'last', not {self.several!r}")
+
+    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
+        """The content of the box, or None where there is none."""
+        boxes = find_boxes(response)
+        if not boxes:
+            return None
+        spans = _unwrapped(response, boxes)
+        filled = [box for box in _outermost(boxes) if not is_blank(response[slice(*spans[box.start])])]
+        complete = [box for box in filled if box.closed]
+        if not complete:
+            if not filled or self.truncated == "skip":
+                return None
+            start, end = spans[filled[-1].start]
+            return Extracted(response[start:end], start, end, truncated=True)
+        chosen = complete[-1:] if self.several == "last" else _joined_tail(response, complete)
+        start, end = spans[chosen[0].start][0], spans[chosen[-1].start][1]
+        texts = [response[slice(*spans[box.start])] for box in chosen]
+        if len(set(texts)) == 1:  # one answer said twice
+            start, end = spans[chosen[-1].start]
+            return Extracted(texts[-1], start, end)
+        return Extracted(", ".join(texts), start, end)
+
+
+def _joined_tail(text: str, boxes: list[Box]) -> list[Box]:
+    first = len(boxes) - 1
+    while first > 0 and _side_by_side(text[boxes[first - 1].end : boxes[first].start]):
+        first -= 1
+    return boxes[first:]

@@ -1,0 +1,64 @@
+r"""Extractors of last resort: the whole text, the last mathematics, the last number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from empo_rewards.extraction import Extracted
+from empo_rewards.extraction.spans import cut, last_of, strip_span, text_end
+
+_MATH = re.compile(r"\$\$|\\?\$|\\\\|\\[()\[\]]")
+_CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
+_NUMBER = re.compile(r"[-+−]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?|[-+−]?\.[0-9]+")
+
+
+@dataclass(frozen=True)
+class WholeText:
+    """The response itself, for prompts that ask for a bare answer.
+
+    Args:
+        first_line: only its first line that is not blank: a base model often goes on with a next question.
+    """
+
+    first_line: bool = False
+
+    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
+        """The text, or None where it is blank."""
+        start, end = strip_span(response, 0, text_end(response))
+        if self.first_line:
+            newline = response.find("\n", start, end)
+            end = end if newline < 0 else newline
+        return cut(response, start, end) if start < end else None
+
+
+@dataclass(frozen=True)
+class LastMath:
+    r"""The last mathematics between `$...$`, `$$...$$`, `\(...\)` or `\[...\]`.
+
+    In no preset by default: what stands last in a response is often an intermediate step.
+    """
+
+    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
+        """The mathematics without its delimiters, or None where there is none."""
+        last: tuple[int, int] | None = None
+        opened: tuple[str, int] | None = None
+        for mark in _MATH.finditer(response):
+            if opened is None:
+                if mark.group() in _CLOSING:
+                    opened = (mark.group(), mark.end())
+            elif mark.group() == _CLOSING[opened[0]]:
+                if response[opened[1] : mark.start()].strip():
+                    last = (opened[1], mark.start())
+                opened = None
+        return None if last is None else cut(response, *last)
+
+
+@dataclass(frozen=True)
+class LastNumber:
+    """The last number of the response, math-verify's last resort. In no preset by default: it takes stray numbers."""
+
+    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
+        """The number, or None where there is none."""
+        last = last_of(_NUMBER.finditer(response))
+        return None if last is None else Extracted(last.group(), *last.span())
