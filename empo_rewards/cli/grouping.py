@@ -62,6 +62,7 @@ class Grouping:
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._db.executescript(_SCHEMA)
         self._db.execute("BEGIN")
+        self._count = 0
 
     def close(self) -> None:
         """Gives the disk space back."""
@@ -106,12 +107,13 @@ class Grouping:
         key = _key(kind, identity.step, name, identity.prompt)
         known = self._db.execute("SELECT gid, prompt IS NULL FROM groups WHERE key = ?", (key,)).fetchone()
         if known is None:
-            new = "INSERT INTO groups (key, uid_key, id_key, prompt_key, prompt) VALUES (?, ?, ?, ?, ?)"
-            gid = self._db.execute(new, (key, *_names(identity), _stored(prompt))).lastrowid
-        else:
-            gid, unnamed = known
-            if unnamed and prompt is not None:
-                self._db.execute("UPDATE groups SET prompt = ? WHERE gid = ?", (_stored(prompt), gid))
+            self._count += 1
+            row = (self._count, key, *_names(identity), _stored(prompt))
+            self._db.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?)", row)
+            return self._count
+        gid, unnamed = known
+        if unnamed and prompt is not None:
+            self._db.execute("UPDATE groups SET prompt = ? WHERE gid = ?", (_stored(prompt), gid))
         return int(gid)
 
     def groups(self, group_size: int | None = None) -> Iterator[tuple[int, Group]]:

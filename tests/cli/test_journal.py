@@ -1,0 +1,430 @@
+"""The output of a job: whatever is killed whenever, it completes with nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from empo_rewards.cli import journal as journal_module
+from empo_rewards.cli.journal import Journal, Mode, read_scores
+from empo_rewards.cli.rollouts import read_groups
+from empo_rewards.errors import InputError
+
+SETTINGS = {"config": {"preset": "empo-math"}, "group_size": None}
+
+
+def write_input(path: Path, count: int) -> Path:
+    """Groups, with a bad row after every third."""
+    with path.open("w") as file:
+        for n in range(count):
+            file.write(json.dumps({"id": n, "prompt": f"p{n}", "responses": ["ä" * (n % 7), str(n)]}) + "\n")
+            if n % 3 == 2:
+                file.write(f'{{"bad": {n}\n')
+    return path
+
+
+def run_job(source: Path, out: Path, mode: Mode = Mode.NEW, *, pause: float = 0.0, strict: bool = False) -> Journal:
+    with Journal(out, source=source, settings=SETTINGS, mode=mode, strict=strict) as journal:
+        for item in journal.pending(read_groups(source)):
+            time.sleep(pause)
+            journal.write({"id": item.group.id, "line": item.line, "text": item.group.responses[0]})
+    return journal
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """The files of a job by what follows OUT in their names."""
+    return {path.name.removeprefix(out.name): path.read_bytes() for path in out.parent.glob(out.name + "*")}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_input(tmp_path / "in.jsonl", 10)
+
+
+def outputs(tmp_path: Path, name: str) -> tuple[Path, Path]:
+    """Where the job under test writes, and where an uninterrupted one does."""
+    for folder in ("job", "whole"):
+        (tmp_path / folder).mkdir()
+    return tmp_path / "job" / name, tmp_path / "whole" / name
+
+
+class TestWriting:
+    def test_one_line_a_group_in_input_order_and_bad_rows_apart(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        journal = run_job(source, out)
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        assert [line["id"] for line in lines] == [str(n) for n in range(10)]
+        rejected = [json.loads(line) for line in (tmp_path / "out.jsonl.rejected.jsonl").read_text().splitlines()]
+        assert [(row["line"], row["row"]) for row in rejected] == [
+            (4, '{"bad": 2'),
+            (8, '{"bad": 5'),
+            (12, '{"bad": 8'),
+        ]
+        assert all("malformed JSON" in row["cause"] and row["source"] == str(source) for row in rejected)
+        assert (journal.groups_done, journal.rejected_done) == (10, 3)
+
+    def test_no_file_of_rejected_rows_where_there_are_none(self, tmp_path: Path) -> None:
+        source = write_input(tmp_path / "in.jsonl", 2)
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        assert sorted(contents(out)) == ["", ".journal.json"]
+
+    def test_gzip(self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
+        out = tmp_path / "out.jsonl.gz"
+        run_job(source, out)
+        assert [record["id"] for record in read_scores(out)] == [str(n) for n in range(10)]
+        assert out.read_bytes().count(b"\x1f\x8b\x08") > 1
+
+    def test_read_scores_of_a_plain_file(self, source: Path, tmp_path: Path) -> None:
+        run_job(source, tmp_path / "out.jsonl")
+        assert [record["line"] for record in read_scores(tmp_path / "out.jsonl")] == [1, 2, 3, 5, 6, 7, 9, 10, 11, 13]
+
+    def test_a_line_is_there_as_soon_as_it_is_written(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        with Journal(out, source=source, settings=SETTINGS) as journal:
+            journal.write({"id": "0"})
+            size = out.stat().st_size
+            assert size == len('{"id": "0"}\n')
+
+    def test_text_that_no_utf8_carries(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        with Journal(out, source=source, settings=SETTINGS) as journal:
+            journal.write({"answer": "\ud800"})
+        assert json.loads(out.read_bytes()) == {"answer": "\ud800"}
+
+    def test_a_number_that_json_has_no_form_for(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        with (
+            Journal(out, source=source, settings=SETTINGS) as journal,
+            pytest.raises(InputError, match="the score of group 'g' cannot be written"),
+        ):
+            journal.write({"id": "g", "entropy": float("nan")})
+        assert out.read_bytes() == b""
+
+    def test_strict_stops_at_the_first_bad_row(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        for mode in (Mode.NEW, Mode.RESUME):
+            with pytest.raises(InputError, match=r"in\.jsonl, line 4: malformed JSON.*--strict"):
+                run_job(source, out, mode, strict=True)
+            assert len(out.read_bytes().splitlines()) == 3
+        run_job(source, out, Mode.RESUME)
+        with pytest.raises(InputError, match="already rejected"):
+            run_job(source, out, Mode.RESUME, strict=True)
+
+    @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+    def test_a_full_disk_leaves_whole_lines(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        out, whole = outputs(tmp_path, name)
+        monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
+        run_job(source, whole)
+        room = [300]
+        really_write = os.pwrite
+
+        def pwrite(fd: int, data: bytes, offset: int) -> int:
+            if room[0] == 0:
+                raise OSError(28, "No space left on device")
+            written = really_write(fd, data[: room[0]], offset)
+            room[0] -= written
+            return written
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", pwrite)
+            with pytest.raises(InputError, match="No space left on device"):
+                run_job(source, out)
+        assert all(record["id"] for record in read_scores(out))
+        run_job(source, out, Mode.RESUME)
+        assert list(read_scores(out)) == list(read_scores(whole))
+
+
+class TestResuming:
+    def test_a_finished_job_has_nothing_left_to_do(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        before = contents(out)
+        run_job(source, out, Mode.RESUME)
+        assert contents(out) == before
+
+    def test_a_job_that_never_began_begins(self, source: Path, tmp_path: Path) -> None:
+        run_job(source, tmp_path / "out.jsonl", Mode.RESUME)
+        assert len(list(read_scores(tmp_path / "out.jsonl"))) == 10
+
+    def test_groups_with_one_id_are_counted_not_compared(self, tmp_path: Path) -> None:
+        source = tmp_path / "in.jsonl"
+        source.write_text('{"id": "same", "prompt": "p", "responses": ["a"]}\n' * 4)
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        whole = out.read_bytes()
+        out.write_bytes(whole[: len(whole) // 2 + 3])
+        run_job(source, out, Mode.RESUME)
+        assert out.read_bytes() == whole
+
+    @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+    def test_any_torn_end(self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setattr(journal_module, "MEMBER_BYTES", 150)
+        out = tmp_path / name
+        run_job(source, out)
+        whole = contents(out)
+        for size in range(0, len(whole[""]) + 1, 3):
+            out.write_bytes(whole[""][:size])
+            rejected = whole[".rejected.jsonl"]
+            (tmp_path / f"{name}.rejected.jsonl").write_bytes(rejected[: size % len(rejected)])
+            run_job(source, out, Mode.RESUME)
+            assert contents(out) == whole
+
+    @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+    def test_zeros_after_a_power_cut(self, source: Path, tmp_path: Path, name: str) -> None:
+        out = tmp_path / name
+        run_job(source, out)
+        whole = out.read_bytes()
+        out.write_bytes(whole + b"\0" * 5_000)
+        run_job(source, out, Mode.RESUME)
+        assert out.read_bytes() == whole
+
+    def test_overwriting_begins_anew(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        smaller = write_input(tmp_path / "smaller.jsonl", 2)
+        run_job(smaller, out, Mode.OVERWRITE)
+        assert [record["id"] for record in read_scores(out)] == ["0", "1"]
+        assert sorted(contents(out)) == ["", ".journal.json"]
+
+
+class TestRefusing:
+    def test_an_output_that_exists(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        before = contents(out)
+        with pytest.raises(InputError, match=r"out\.jsonl exists: --resume .*--overwrite"):
+            run_job(source, out)
+        assert contents(out) == before
+
+    def test_rejected_rows_that_exist(self, source: Path, tmp_path: Path) -> None:
+        (tmp_path / "out.jsonl.rejected.jsonl").write_text("precious\n")
+        with pytest.raises(InputError, match=r"rejected\.jsonl exists"):
+            run_job(source, tmp_path / "out.jsonl")
+
+    @pytest.mark.parametrize(
+        ("change", "difference"),
+        [
+            (
+                lambda job: job["settings"]["config"].update(preset="ttrl"),
+                'settings.config.preset was "ttrl", is "empo-math"',
+            ),
+            (lambda job: job["settings"].update(group_size=8), "settings.group_size was 8, is null"),
+            (lambda job: job.update(version="0.0.1"), 'version was "0.0.1", is '),
+            (lambda job: job["input"][0].update(bytes=1), "input[0].bytes was 1, is "),
+            (lambda job: job["input"].append({}), "input was "),
+        ],
+    )
+    def test_another_job(
+        self, source: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], difference: str
+    ) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        sidecar = tmp_path / "out.jsonl.journal.json"
+        job = json.loads(sidecar.read_text())
+        change(job)
+        sidecar.write_text(json.dumps(job))
+        with pytest.raises(InputError) as error:
+            run_job(source, out, Mode.RESUME)
+        assert difference in str(error.value)
+        assert "\n" not in str(error.value)
+
+    @pytest.mark.parametrize("position", [0, -2])
+    def test_an_input_whose_ends_have_changed(self, tmp_path: Path, position: int) -> None:
+        source = write_input(tmp_path / "in.jsonl", 5_000)
+        assert source.stat().st_size > 2 * journal_module.SAMPLE_BYTES
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        data = bytearray(source.read_bytes())
+        data[position] ^= 1
+        source.write_bytes(data)
+        with pytest.raises(InputError, match=r"input\[0\]\.ends was"):
+            run_job(source, out, Mode.RESUME)
+
+    def test_an_output_without_its_sidecar(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        (tmp_path / "out.jsonl.journal.json").unlink()
+        with pytest.raises(InputError, match=r"out\.jsonl\.journal\.json.*is missing"):
+            run_job(source, out, Mode.RESUME)
+
+    def test_a_sidecar_that_is_damaged(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        (tmp_path / "out.jsonl.journal.json").write_text("{")
+        with pytest.raises(InputError, match="cannot be read"):
+            run_job(source, out, Mode.RESUME)
+
+    def test_an_output_that_something_else_added_to(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        with out.open("a") as file:
+            file.write("{}\n")
+        with pytest.raises(InputError, match="something else wrote to it"):
+            run_job(source, out, Mode.RESUME)
+
+    def test_standard_input(self, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        with Journal(out, source="-", settings=SETTINGS):
+            pass
+        with pytest.raises(InputError, match="cannot be resumed: save the rollouts to a file"):
+            Journal(out, source="-", settings=SETTINGS, mode=Mode.RESUME)
+
+    def test_a_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InputError, match="cannot be resumed"):
+            Journal(tmp_path / "out.jsonl", source=tmp_path / "pipe", settings=SETTINGS, mode=Mode.RESUME)
+
+    def test_an_output_that_would_be_part_of_the_input(self, source: Path, tmp_path: Path) -> None:
+        before = source.read_bytes()
+        for mode in Mode:
+            with pytest.raises(InputError, match="part of the input"):
+                Journal(source, source=source, settings=SETTINGS, mode=mode)
+        assert source.read_bytes() == before
+        dumps = tmp_path / "dumps"
+        dumps.mkdir()
+        write_input(dumps / "1.jsonl", 1)
+        with pytest.raises(InputError, match="part of the input"):
+            Journal(dumps / "out.jsonl", source=dumps, settings=SETTINGS)
+
+    def test_a_folder_that_is_missing_and_an_output_that_is_no_file(self, source: Path, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="does not exist"):
+            Journal(tmp_path / "missing" / "out.jsonl", source=source, settings=SETTINGS)
+        with pytest.raises(InputError, match="must be a file"):
+            Journal(Path(os.devnull), source=source, settings=SETTINGS, mode=Mode.OVERWRITE)
+
+    def test_a_second_process(self, source: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out.jsonl"
+        with Journal(out, source=source, settings=SETTINGS) as journal:
+            journal.write({"id": "0"})
+            for mode in (Mode.RESUME, Mode.OVERWRITE):
+                assert in_child(lambda mode=mode: run_job(source, out, mode)) == 1
+            assert len(out.read_bytes().splitlines()) == 1
+        assert in_child(lambda: run_job(source, out, Mode.RESUME)) == 0
+
+
+def in_child(action: Callable[[], object]) -> int | None:
+    """Runs something in a forked process: 0 done, 1 an InputError, -9 killed."""
+
+    def target() -> None:
+        try:
+            action()
+        except InputError:
+            os._exit(1)
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=target)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def kill_at(step: int) -> None:
+    """Kills this process as it makes its n-th change to the file system; a write is half done by then."""
+    left = [step]
+
+    def deadly(name: str) -> None:
+        really = getattr(os, name)
+
+        def change(*args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                if name == "pwrite":
+                    fd, data, offset = args
+                    really(fd, data[: len(data) // 2], offset)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return really(*args, **kwargs)
+
+        setattr(os, name, change)
+
+    for name in ("open", "pwrite", "ftruncate", "fsync", "replace", "unlink", "close"):
+        deadly(name)
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+@pytest.mark.parametrize("first", [Mode.NEW, Mode.OVERWRITE])
+def test_killed_at_every_change_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: Mode
+) -> None:
+    monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
+    source = write_input(tmp_path / "in.jsonl", 5)
+    out, whole = outputs(tmp_path, name)
+    run_job(source, whole)
+    expected = contents(whole)
+
+    def deadly_job(step: int, mode: Mode) -> int | None:
+        return in_child(lambda: (kill_at(step), run_job(source, out, mode)))
+
+    step = 0
+    killed: int | None = -signal.SIGKILL
+    while killed == -signal.SIGKILL:
+        step += 1
+        for path in out.parent.iterdir():
+            path.unlink()
+        if first is Mode.OVERWRITE:
+            run_job(write_input(tmp_path / "other.jsonl", 4), out)
+        killed = deadly_job(step, first)
+        # Killed in a resumed run too, at a place that differs from round to round.
+        again = deadly_job(step % 9 + 1, Mode.RESUME)
+        if first is Mode.OVERWRITE and again == 1:
+            # Killed before or while the old output went away: what is left is refused as not this job's.
+            run_job(source, out, Mode.OVERWRITE)
+        run_job(source, out, Mode.RESUME)
+        assert contents(out) == expected
+    assert killed == 0
+    assert step > 10
+
+
+JOB = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_journal
+from empo_rewards.cli.journal import Mode
+test_journal.run_job(Path(sys.argv[2]), Path(sys.argv[3]), Mode.RESUME, pause=0.002)
+"""
+
+
+def test_killed_from_outside_at_random_moments(tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.jsonl", 300)
+    out, whole = outputs(tmp_path, "out.jsonl")
+    run_job(source, whole)
+    moments = random.Random(20)
+    kills = 0
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", JOB, Path(__file__).parent, source, out])
+        lines_before = out.read_bytes().count(b"\n") if out.exists() else 0
+        while process.poll() is None:
+            # The moment is counted from the first new line, so that every run gets on however slow its start is.
+            if out.exists() and out.read_bytes().count(b"\n") > lines_before:
+                time.sleep(moments.uniform(0, 0.2))
+                process.kill()
+                break
+            time.sleep(0.002)
+        if process.wait() == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+    assert kills >= 2
+    assert contents(out) == contents(whole)
+
+
+def test_gzip_members_are_what_gzip_reads(source: Path, tmp_path: Path) -> None:
+    run_job(source, tmp_path / "out.jsonl")
+    run_job(source, tmp_path / "out.jsonl.gz")
+    assert gzip.decompress((tmp_path / "out.jsonl.gz").read_bytes()) == (tmp_path / "out.jsonl").read_bytes()
