@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import resources
 
 from empo_rewards import entropy, guards, strategies
+from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.extraction.boxed import LastBox
@@ -32,9 +33,10 @@ def register_extractors(register: Register) -> None:
 
 @hookimpl
 def register_equivalence_backends(register: Register) -> None:
-    """Text, and mathematics."""
+    """Text, mathematics, and closeness of meaning."""
     register("exact", ExactEquivalence)
     register("math", MathEquivalence)
+    register("embedding", EmbeddingEquivalence)
 
 
 @hookimpl

@@ -67,16 +67,16 @@ class Scorer:
     or leaving it as a context manager, ends every process that it started.
 
     Args:
-        config: the configuration.
+        config: a configuration, or what `load_config` makes one from.
         plugins: modules or objects with hooks, beside those that are installed.
 
     Raises:
         ConfigError, PluginError, MissingExtraError: the configuration cannot be built; nothing was started.
     """
 
-    def __init__(self, config: ScorerConfig | None = None, *, plugins: Sequence[object] = ()) -> None:
+    def __init__(self, config: Source | ScorerConfig, *, plugins: Sequence[object] = ()) -> None:
         registry = plugin_loading.load(plugins)
-        self.config = config or ScorerConfig()
+        self.config = configuration.load_config(config, registry)
         self._plugins = tuple(plugins)
 
         def named(kind: str, components: Sequence[Component], path: str) -> tuple[tuple[str, object], ...]:
@@ -105,7 +105,7 @@ class Scorer:
     @classmethod
     def from_config(cls, source: Source | ScorerConfig, *, plugins: Sequence[object] = ()) -> Scorer:
         """A scorer from a preset's name, the path of a YAML file, or a mapping (see `load_config`)."""
-        return cls(configuration.load_config(source, plugin_loading.load(plugins)), plugins=plugins)
+        return cls(source, plugins=plugins)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.config, self._plugins)

@@ -1,0 +1,310 @@
+"""The commands, as a user runs them: real processes, real files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = str(Path(sys.executable).parent / "empo-rewards")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
+
+
+def run(
+    *arguments: str | Path, code: int = 0, stdin: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command; its exit code must be `code`."""
+    done = subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write(path: Path, *groups: object) -> Path:
+    """A file of JSON lines."""
+    path.write_text("".join(json.dumps(group) + "\n" for group in groups), encoding="utf-8")
+    return path
+
+
+def test_score_writes_one_line_a_group_and_shows_the_table(tmp_path: Path) -> None:
+    out = tmp_path / "scores.jsonl"
+    done = run("score", EXAMPLE, "--out", out)
+    groups = rows(EXAMPLE)
+    scores = rows(out)
+    assert [score["id"] for score in scores] == [group["id"] for group in groups]
+    assert all(len(score["rewards"]) == len(group["responses"]) for score, group in zip(scores, groups, strict=True))
+    assert not (tmp_path / "scores.jsonl.rejected.jsonl").exists()
+    for label in ("groups", "scored", "mean entropy", "unanimous", "blank", "accuracy", "pseudo-label accuracy"):
+        assert label in done.stderr + done.stdout
+    assert {"rewards", "answers", "clusters", "entropy", "cluster_shares", "status", "cause", "metrics", "id"} <= set(
+        scores[0]
+    )
+
+
+def test_score_reads_standard_input_and_writes_standard_output() -> None:
+    group = {"prompt": "1+1", "responses": [r"\boxed{2}", r"\boxed{2.0}", r"\boxed{3}", "?"]}
+    done = run("score", "-", "--out", "-", stdin=json.dumps(group) + "\n")
+    (score,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert score["rewards"] == [0.5, 0.5, 0.25, 0]
+
+
+def test_score_without_an_output_shows_the_table_only() -> None:
+    done = run("score", EXAMPLE)
+    assert "groups" in done.stdout
+
+
+def test_settings_change_the_score(tmp_path: Path) -> None:
+    file = write(tmp_path / "in.jsonl", {"prompt": "q", "responses": [r"\boxed{1}", r"\boxed{1}", r"\boxed{2}"]})
+    done = run("score", file, "-c", "ttrl", "--set", "strategy.ties=none", "--out", "-")
+    assert json.loads(done.stdout)["rewards"] == [1, 1, 0]
+
+
+def test_workers_give_the_same_file(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    run("score", EXAMPLE, "--out", one)
+    run("score", EXAMPLE, "--out", two, "--workers", "2")
+    assert rows(one) == rows(two)
+
+
+def test_flat_rows_and_group_size(tmp_path: Path) -> None:
+    flat = [{"uid": "u", "prompt": "q", "response": rf"\boxed{{{i % 2}}}"} for i in range(5)]
+    file = write(tmp_path / "flat.jsonl", *flat)
+    whole = json.loads(run("score", file, "--out", "-").stdout)
+    assert (whole["size"], whole["id"]) == (5, "u")
+    done = run("score", file, "--out", "-", "--group-size", "4", code=4)
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["status"], first["size"]) == ("scored", 4)
+    assert (second["status"], second["cause"], second["size"], second["expected_size"]) == (
+        "unscored",
+        "incomplete",
+        1,
+        4,
+    )
+    assert second["rewards"] == [None]
+
+
+def test_bad_rows_are_rejected_with_line_and_cause_and_the_rest_goes_on(tmp_path: Path) -> None:
+    good = {"prompt": "q", "responses": [r"\boxed{1}"]}
+    lines = [
+        json.dumps(good),
+        "{broken",
+        json.dumps({"prompt": "q"}),
+        json.dumps({"prompt": "q", "responses": [1]}),
+        json.dumps(good),
+    ]
+    file, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    file.write_text("\n".join(lines) + "\n")
+    done = run("score", file, "--out", out, code=3)
+    assert len(rows(out)) == 2
+    rejected = rows(tmp_path / "out.jsonl.rejected.jsonl")
+    assert [row["line"] for row in rejected] == [2, 3, 4]
+    assert all(row["cause"] for row in rejected)
+    assert "in.jsonl:2:" in done.stderr
+    strict = run("score", file, "--out", tmp_path / "strict.jsonl", "--strict", code=2)
+    assert "line 2" in strict.stderr
+
+
+def test_a_killed_run_resumes_with_nothing_lost_and_nothing_twice(tmp_path: Path) -> None:
+    groups = [
+        {
+            "id": str(i),
+            "prompt": f"q{i}",
+            "responses": [rf"\boxed{{{(i * j) % 5}}}" for j in range(8)],
+            "reference": "0",
+        }
+        for i in range(3_000)
+    ]
+    source, out, whole = write(tmp_path / "in.jsonl", *groups), tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    run("score", source, "--out", whole)
+    kills = 0
+    for attempt in range(20):
+        process = subprocess.Popen(
+            [COMMAND, "score", str(source), "--out", str(out), "--resume"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        before = out.stat().st_size if out.exists() else 0
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if kills < 3 and out.exists() and out.stat().st_size > before + 20_000 * (attempt + 1):
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            time.sleep(0.002)
+        if process.wait(timeout=60) == 0:
+            break
+    assert kills == 3
+    assert out.read_bytes() == whole.read_bytes()
+    other = run("score", source, "--out", out, "--resume", "-c", "ttrl", code=2)
+    assert "another job" in other.stderr
+
+
+def test_an_output_is_not_overwritten_by_accident(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    run("score", EXAMPLE, "--out", out)
+    done = run("score", EXAMPLE, "--out", out, code=2)
+    assert "--resume" in done.stderr
+    run("score", EXAMPLE, "--out", out, "--overwrite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["score", "missing.jsonl"], "missing.jsonl: there is no such file"),
+        (["score", EXAMPLE, "-c", "empo-maths"], "did you mean 'empo-math'?"),
+        (["score", EXAMPLE, "--set", "stratgy=x"], "stratgy: unknown key; did you mean 'strategy'?"),
+        (["score", EXAMPLE, "--set", "gates.entropy.low=x"], "gates.entropy.low: input should be a valid number"),
+        (["equivalent", "1", "1", "--backend", "maths"], "did you mean 'math'?"),
+        (["path", "verll"], "no adapter is called 'verll'"),
+        (["explain", EXAMPLE, "--id", "nobody"], "no group has the id 'nobody'"),
+        (["select", EXAMPLE, "--entropy", "2..1", "--out", "x.jsonl"], "2..1"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_code_2(arguments: list[str | Path], message: str, tmp_path: Path) -> None:
+    done = run(*arguments, code=2)
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("a", "b", "code", "word"), [("1/2", "0.5", 0, "equal"), ("3", "3.4", 1, "different")])
+def test_equivalent(a: str, b: str, code: int, word: str) -> None:
+    assert run("equivalent", a, b, code=code).stdout.strip() == word
+
+
+def test_equivalent_takes_negative_numbers_and_options() -> None:
+    run("equivalent", "--", "-5", "-5.0")
+    run("equivalent", "Yes.", "yes", "--backend", "exact")
+    run("equivalent", "Yes.", "yes", "--backend", "exact", "--set", "normalize=false", code=1)
+
+
+def test_explain_shows_why() -> None:
+    done = run("explain", EXAMPLE, "--id", "sum-of-roots")
+    assert "semantic entropy" in done.stdout
+    assert "boxed" in done.stdout
+    assert "the reference touched no reward" in done.stdout
+
+
+def test_extract_says_what_fired_and_where(tmp_path: Path) -> None:
+    response = r"Thus \boxed{42}."
+    file = write(tmp_path / "in.jsonl", {"id": "a", "prompt": "q", "responses": [response, "no idea"]})
+    first, second = (json.loads(line) for line in run("extract", file).stdout.splitlines())
+    assert (first["text"], first["extractor"], response[first["start"] : first["end"]]) == ("42", "boxed", "42")
+    assert second["kind"] == "blank"
+
+
+def test_extract_audit_shows_where_the_choice_rules_disagree(tmp_path: Path) -> None:
+    prompt = "Which is prime?\nA) 4\nB) 7\nC) 9\nD) 8"
+    torn = "Option A is even. The answer is (B), not (C)."
+    file = write(tmp_path / "in.jsonl", {"prompt": prompt, "responses": [torn, r"\boxed{B}"]})
+    done = run("extract", file, "--audit", "-c", "empo-choice")
+    assert "response 0" in done.stdout
+    assert "response 1" not in done.stdout
+    assert "rules disagree: 1" in done.stderr
+    score = json.loads(run("score", file, "-c", "empo-choice", "--out", "-").stdout)
+    assert score["metrics"]["extraction_disagreement"] == 0.5
+    assert score["rewards"] == [1, 1]
+
+
+def test_plugins_lists_what_is_registered_by_whom() -> None:
+    done = run("plugins")
+    for name in ("empo", "majority_threshold", "plug_in", "boxed", "math", "copied", "ttrl", "built-in"):
+        assert name in done.stdout
+
+
+def test_doctor_says_what_each_extra_would_add() -> None:
+    done = run("doctor")
+    assert "pip install 'empo-rewards[nli]'" in done.stdout
+    assert "not installed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"), [(["score", EXAMPLE, "--set", "equivalence=embedding"], "embedding")]
+)
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    arguments: list[str | Path], extra: str, tmp_path: Path
+) -> None:
+    # An environment that has everything must not hide the message: the package is made impossible to find.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'sentence_transformers' else find(name, *a)\n"
+    )
+    done = run(*arguments, code=2, PYTHONPATH=str(tmp_path))
+    assert "sentence_transformers, which is not installed" in done.stderr
+    assert f"pip install 'empo-rewards[{extra}]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_path_prints_a_folder_that_is_there() -> None:
+    assert (Path(run("path", "presets").stdout.strip()) / "empo-math.yaml").is_file()
+
+
+def test_select_writes_the_prompts_worth_training_on(tmp_path: Path) -> None:
+    groups = [
+        {"id": "all", "prompt": "easy", "responses": [r"\boxed{1}"] * 4, "reference": "1"},
+        {
+            "id": "half",
+            "prompt": "fair",
+            "responses": [r"\boxed{1}", r"\boxed{1}", r"\boxed{2}", r"\boxed{2}"],
+            "reference": "1",
+        },
+        {"id": "none", "prompt": "hard", "responses": [rf"\boxed{{{i}}}" for i in range(4)], "reference": "9"},
+    ]
+    source = write(tmp_path / "in.jsonl.part", *groups).rename(tmp_path / "in.jsonl")
+    openrlhf = tmp_path / "train.jsonl"
+    run("select", source, "--entropy", "0.1..1.2", "--out", openrlhf)
+    (row,) = rows(openrlhf)
+    assert "fair" in json.dumps(row["input"])
+    by_rate = tmp_path / "rate.jsonl"
+    run("select", source, "--pass-rate", "..0.5", "--out", by_rate)
+    assert len(rows(by_rate)) == 2
+    import pyarrow.parquet as pq
+
+    verl = tmp_path / "train.parquet"
+    run("select", source, "--entropy", "0.1..", "--out", verl)
+    table = pq.read_table(verl).to_pylist()
+    assert [row["prompt"][-1]["content"] for row in table] == ["fair", "hard"]
+    assert table[0]["reward_model"]["ground_truth"] == "1"
+
+
+def test_gzip_in(tmp_path: Path) -> None:
+    packed = tmp_path / "in.jsonl.gz"
+    packed.write_bytes(gzip.compress(EXAMPLE.read_bytes()))
+    plain, unpacked = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    run("score", EXAMPLE, "--out", plain)
+    run("score", packed, "--out", unpacked)
+    assert rows(plain) == rows(unpacked)
+
+
+def test_a_reader_that_leaves_early_is_no_crash() -> None:
+    done = subprocess.run(
+        f"{COMMAND} extract {EXAMPLE} | head -1", shell=True, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert json.loads(done.stdout)
+    assert "Traceback" not in done.stderr
+
+
+def test_version() -> None:
+    from empo_rewards import __version__
+
+    assert run("--version").stdout.strip() == __version__

@@ -1,0 +1,439 @@
+"""The whole path: rewards against hand counts, and what must hold for every group."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import pickle
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from empo_rewards import Cause, ConfigError, Group, GroupError, GroupScore, PluginError, Scorer, Status, equivalent, hookimpl
+from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.group import Answer, AnswerKind
+
+EXACT = {"preset": "empo-math", "equivalence": {"name": "exact", "normalize": False}}
+
+
+def boxed(*answers: str | None) -> list[str]:
+    """Responses with these answers; None: one without."""
+    return ["I am not sure how to go on" if a is None else f"So it is $\\boxed{{{a}}}$." for a in answers]
+
+
+@pytest.fixture(scope="module")
+def exact() -> Iterator[Scorer]:
+    with Scorer.from_config(EXACT) as scorer:
+        yield scorer
+
+
+@pytest.fixture(scope="module")
+def mathematical() -> Iterator[Scorer]:
+    with Scorer.from_config("empo-math") as scorer:
+        yield scorer
+
+
+answers = st.lists(st.sampled_from(["4", "5", "x", "7/2", None]), min_size=1, max_size=12)
+
+
+@given(answers)
+def test_exact_answers_get_empos_share(exact: Scorer, drawn: list[str | None]) -> None:
+    score = exact.score(Group("q", boxed(*drawn)))
+    counts = Counter(drawn)
+    for reward, answer in zip(score.rewards, drawn, strict=True):
+        expected = 0.0 if answer is None else counts[answer] / len(drawn)
+        assert reward == pytest.approx(expected, abs=1e-12)
+    shares = [count / len(drawn) for answer, count in counts.items() if answer is not None]
+    shares += [1 / len(drawn)] * counts[None]
+    assert score.entropy == pytest.approx(-sum(p * math.log(p) for p in shares), abs=1e-9)
+    assert score.status is Status.SCORED
+    assert sum(score.cluster_shares) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_group_by_hand(mathematical: Scorer) -> None:
+    group = Group("What is a half?", boxed("0.5", r"\frac12", "2", None, "1/2"), reference="0.50", id="half")
+    score = mathematical.score(group)
+    assert score.rewards == pytest.approx((0.6, 0.6, 0.2, 0, 0.6), abs=1e-12)
+    assert score.clusters == (0, 0, 1, 2, 0)
+    assert score.cluster_shares == pytest.approx((0.6, 0.2, 0.2))
+    assert score.entropy == pytest.approx(-0.6 * math.log(0.6) - 0.4 * math.log(0.2), abs=1e-12)
+    assert score.answers[0] == Answer("0.5", AnswerKind.ANSWER, "boxed", 17, 20)
+    assert score.answers[3].kind is AnswerKind.BLANK
+    assert score.flags == ((), (), (), ("blank",), ())
+    assert (score.id, score.size, score.expected_size, score.status, score.cause) == ("half", 5, 5, Status.SCORED, None)
+    for name, value in {
+        "accuracy": 0.6, "pseudo_label_accuracy": 1, "pass_at_g": 1, "blanks": 0.2, "largest_share": 0.6, "clusters": 3,
+        "unanimous": 0,
+    }.items():  # fmt: skip
+        assert score.metrics[name] == pytest.approx(value), name
+
+
+def without_order(score: GroupScore) -> dict[str, Any]:
+    """What a permutation of the responses must not change."""
+    kept = score.to_dict()
+    for name in ("rewards", "answers", "clusters", "flags"):
+        del kept[name]
+    return kept
+
+
+@pytest.mark.parametrize("preset", ["empo-math", "ttrl", "srt", "scrl", "seed-grpo", "supervised", "random", "empo-natural"])
+@settings(max_examples=25, deadline=None)
+@given(drawn=answers, seed=st.integers(0, 99))
+def test_a_permutation_of_the_responses_permutes_the_rewards(preset: str, drawn: list[str | None], seed: int) -> None:
+    with Scorer.from_config({"preset": preset, "equivalence": "exact"}) as scorer:
+        responses = boxed(*drawn)
+        order = list(range(len(drawn)))
+        random.Random(seed).shuffle(order)
+        plain = scorer.score(Group("q", responses, reference="4"))
+        moved = scorer.score(Group("q", [responses[i] for i in order], reference="4"))
+        assert without_order(moved) == without_order(plain)
+        if preset == "random":  # equal responses are exchangeable: only their rewards as a set are fixed
+            assert sorted(zip([responses[i] for i in order], moved.rewards, strict=True)) == sorted(
+                zip(responses, plain.rewards, strict=True)
+            )
+        else:
+            assert moved.rewards == tuple(plain.rewards[i] for i in order)
+
+
+@given(drawn=answers, names=st.permutations(["4", "5", "x", "7/2"]))
+def test_renaming_the_answers_changes_nothing(exact: Scorer, drawn: list[str | None], names: list[str]) -> None:
+    renaming = dict(zip(["4", "5", "x", "7/2"], names, strict=True))
+    renamed = [None if answer is None else renaming[answer] for answer in drawn]
+    assert exact.score(Group("q", boxed(*drawn))).rewards == exact.score(Group("q", boxed(*renamed))).rewards
+
+
+@pytest.mark.parametrize("preset", ["empo-math", "ttrl", "srt", "scrl", "seed-grpo", "random", "empo-natural", "empo-choice"])
+@settings(max_examples=15, deadline=None)
+@given(drawn=answers, reference=st.sampled_from(["4", "7/2", "nonsense", ""]))
+def test_a_reference_never_changes_a_reward(preset: str, drawn: list[str | None], reference: str) -> None:
+    with Scorer.from_config({"preset": preset, "equivalence": "exact"}) as scorer:
+        without = scorer.score(Group("q", boxed(*drawn)))
+        with_it = scorer.score(Group("q", boxed(*drawn), reference=reference))
+    assert with_it.rewards == without.rewards
+    assert with_it.clusters == without.clusters
+    assert with_it.advantage_scale == without.advantage_scale
+
+
+@settings(max_examples=20, deadline=None)
+@given(groups=st.lists(answers, min_size=1, max_size=8))
+def test_every_way_of_scoring_gives_the_same(mathematical: Scorer, groups: list[list[str | None]]) -> None:
+    made = [Group("q", boxed(*drawn), id=str(i)) for i, drawn in enumerate(groups)]
+    one_by_one = [mathematical.score(group) for group in made]
+    assert [mathematical.score(group) for group in made] == one_by_one
+    assert list(mathematical.score_many(made)) == one_by_one
+    assert list(mathematical.score_many(made, batch_size=2)) == one_by_one
+
+    async def together() -> list[GroupScore]:
+        return list(await asyncio.gather(*(mathematical.ascore(group) for group in made)))
+
+    assert asyncio.run(together()) == one_by_one
+
+
+def test_score_many_streams(exact: Scorer) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Group]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Group("q", boxed("1", "2"))
+
+    scores = exact.score_many(endless(), batch_size=4)
+    for _ in range(9):
+        next(scores)
+    assert taken == 12
+
+
+def test_a_scorer_pickles_with_its_plugins() -> None:
+    with Scorer.from_config(EXACT) as scorer, pickle.loads(pickle.dumps(scorer)) as copy:
+        group = Group("q", boxed("1", "2", "1"))
+        assert copy.score(group) == scorer.score(group)
+        assert copy.config == scorer.config
+
+
+def test_a_closed_scorer_can_be_used_again(mathematical: Scorer) -> None:
+    group = Group("q", boxed(r"\sin^2 x + \cos^2 x + y", "1 + y"))
+    scorer = Scorer.from_config("empo-math")
+    first = scorer.score(group)
+    scorer.close()
+    assert scorer.score(group).rewards == first.rewards == (1, 1)
+    assert asyncio.run(scorer.ascore(group)).rewards == (1, 1)
+    scorer.close()
+
+
+def test_scores_are_json(mathematical: Scorer) -> None:
+    score = mathematical.score(Group("q", boxed("1", None, "1"), id="a", reference="1"))
+    row = json.loads(json.dumps(score.to_dict(), allow_nan=False))
+    assert row["status"] == "scored"
+    assert row["answers"][1]["kind"] == "blank"
+    assert row["rewards"] == [2 / 3, 0, 2 / 3]
+
+
+# ---------------------------------------------------------------------------------------------- gates, guards, members
+
+
+def test_a_group_outside_the_band_is_unscored_with_its_entropy() -> None:
+    band = {"gates": {"entropy": {"low": 0, "high": 1, "unit": "relative"}}, "equivalence": "exact"}
+    with Scorer.from_config(band) as scorer:
+        same = scorer.score(Group("q", boxed("1", "1")))
+        different = scorer.score(Group("q", boxed(*"1234567")))
+        between = scorer.score(Group("q", boxed("1", "1", "2")))
+    assert (same.status, same.cause, same.rewards, same.entropy) == (Status.UNSCORED, Cause.ENTROPY_LOW, (None, None), 0)
+    assert (different.cause, different.rewards) == (Cause.ENTROPY_HIGH, (None,) * 7)
+    assert different.entropy == pytest.approx(math.log(7))
+    assert between.rewards == pytest.approx((2 / 3, 2 / 3, 1 / 3))
+
+
+def test_a_gate_may_give_a_constant_instead() -> None:
+    with Scorer.from_config("empo-natural") as scorer:
+        score = scorer.score(Group("q", boxed("a", "b", "c", "d", "e", None)))
+    assert (score.status, score.cause) == (Status.SCORED, Cause.SHARE_LOW)
+    assert score.rewards == (0,) * 6
+
+
+def test_empo_naturals_guards() -> None:
+    question = "Which planet of our solar system is the largest one by mass?"
+    copy = "planet of our solar system is the largest one by mass"
+    refusal = "I'm sorry, but I can't help with that."
+    responses = boxed("Jupiter", "jupiter.", "Saturn", copy) + ["   ", refusal]
+    with Scorer.from_config("empo-natural") as scorer:
+        score = scorer.score(Group(question, responses))
+    assert score.rewards == pytest.approx((2 / 6, 2 / 6, 1 / 6, 0, -0.5, -0.5))
+    assert score.flags == ((), (), (), ("copied",), ("blank",), ("refusal",))
+
+
+def test_refusals_cannot_win() -> None:
+    with Scorer.from_config("empo-math") as scorer:
+        score = scorer.score(Group("q", boxed("I cannot answer that", "I cannot answer that", "4")))
+    assert score.rewards == pytest.approx((0, 0, 1 / 3))
+    assert score.metrics["refusals"] == pytest.approx(2 / 3)
+
+
+def test_a_voided_answer_joins_no_cluster() -> None:
+    loop = r"\boxed{4} and again the same. " * 60
+    with Scorer.from_config({"preset": "empo-math", "guards": ["repetition"]}) as scorer:
+        score = scorer.score(Group("q", [*boxed("4", "5"), loop]))
+    assert score.rewards == pytest.approx((1 / 3, 1 / 3, 0))
+    assert score.flags[2] == ("repetition",)
+
+
+def test_a_lost_member_makes_the_group_unscored_or_partial_by_choice() -> None:
+    group = Group("q", boxed("4", "4", "5"), expected_size=4)
+    with Scorer.from_config(EXACT) as scorer:
+        unscored = scorer.score(group)
+    assert (unscored.status, unscored.cause, unscored.rewards) == (Status.UNSCORED, Cause.INCOMPLETE, (None,) * 3)
+    assert (unscored.size, unscored.expected_size) == (3, 4)
+    with Scorer.from_config({**EXACT, "incomplete": "partial"}) as scorer:
+        partial = scorer.score(group)
+    assert (partial.status, partial.cause) == (Status.PARTIAL, Cause.INCOMPLETE)
+    assert partial.rewards == pytest.approx((2 / 3, 2 / 3, 1 / 3))
+    assert (partial.size, partial.expected_size) == (3, 4)
+
+
+def test_the_share_threshold_abstains() -> None:
+    with Scorer.from_config({"preset": "srt", "equivalence": "exact"}) as scorer:
+        score = scorer.score(Group("q", boxed("1", "2", "3")))
+    assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, Cause.ABSTAINED, (None,) * 3)
+
+
+def test_the_supervised_control() -> None:
+    with Scorer.from_config("supervised") as scorer:
+        labelled = scorer.score(Group("q", boxed("0.5", "2", None), reference=r"\frac{1}{2}"))
+        bare = scorer.score(Group("q", boxed("0.5", "2")))
+    assert labelled.rewards == (1, 0, 0)
+    assert (bare.status, bare.cause) == (Status.UNSCORED, Cause.STRATEGY_FAILED)
+    assert "needs a reference" in (bare.detail or "")
+
+
+def test_a_reference_that_is_a_solution_is_read_like_one(mathematical: Scorer) -> None:
+    score = mathematical.score(Group("q", boxed("72", "7"), reference="Half of 144 is 72.\n#### 72"))
+    assert score.metrics["accuracy"] == 0.5
+
+
+def test_a_tie_has_the_expected_pseudo_label_accuracy(mathematical: Scorer) -> None:
+    score = mathematical.score(Group("q", boxed("1", "1", "2", "2", "3"), reference="2"))
+    assert score.metrics["pseudo_label_accuracy"] == 0.5
+    nobody = mathematical.score(Group("q", ["", " "], reference="2"))
+    assert nobody.metrics["pseudo_label_accuracy"] == 0
+    assert nobody.rewards == (0, 0)
+
+
+def test_chat_prompts(mathematical: Scorer) -> None:
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "1+1?"}]}]
+    group = Group(chat, boxed("2", "2"))
+    assert group.prompt_text == "Be brief.\n1+1?"
+    assert mathematical.score(group).rewards == (1, 1)
+
+
+# --------------------------------------------------------------------------------------------------------------- faults
+
+
+class Moody:
+    """A backend that fails on an answer called `die`, and counts its calls."""
+
+    calls = 0
+
+    def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
+        Moody.calls += 1
+        if any("die" in answers.texts for answers in sets):
+            raise RuntimeError("the judge hung up")
+        return [Relation() for _ in sets]
+
+
+def failing(**implementations: Any) -> object:
+    """A plugin that registers something called `bad` with the hooks named."""
+
+    def hook(factory: Any) -> Any:
+        @hookimpl
+        def implementation(self: object, register: Any) -> None:
+            register("bad", factory)
+
+        return implementation
+
+    return type("Bad", (), {name: hook(factory) for name, factory in implementations.items()})()
+
+
+def raising(message: str) -> Any:
+    """A factory of callables that raise."""
+
+    def call(*_: object) -> None:
+        raise RuntimeError(message)
+
+    return lambda: call
+
+
+def test_a_fault_of_the_backend_costs_the_group_that_caused_it_only() -> None:
+    plugin = failing(register_equivalence_backends=Moody)
+    groups = [Group("q", boxed("1", "2")), Group("q", boxed("die", "2"), id="x"), Group("q", boxed("3", "3"))]
+    with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+        scores = list(scorer.score_many(groups))
+    assert [score.status.value for score in scores] == ["scored", "unscored", "scored"]
+    assert scores[1].cause is Cause.EQUIVALENCE_FAILED
+    assert scores[1].detail == "RuntimeError: the judge hung up"
+    assert scores[1].rewards == (None, None)
+    assert scores[2].rewards == (1, 1)
+
+
+def test_a_reference_that_cannot_be_compared_costs_the_metrics_only() -> None:
+    plugin = failing(register_equivalence_backends=Moody)
+    with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+        score = scorer.score(Group("q", boxed("1", "1"), reference="die"))
+    assert score.rewards == (1, 1)
+    assert score.metrics["reference_failed"] == 1
+    assert "accuracy" not in score.metrics
+
+
+@pytest.mark.parametrize(
+    ("hook", "key", "value", "cause"),
+    [
+        ("register_extractors", "extraction", ["bad"], Cause.EXTRACTION_FAILED),
+        ("register_guards", "guards", ["bad"], Cause.GUARD_FAILED),
+        ("register_entropy_estimators", "entropy", "bad", Cause.ENTROPY_FAILED),
+        ("register_strategies", "strategy", "bad", Cause.STRATEGY_FAILED),
+    ],
+)
+def test_a_fault_of_a_stage_is_no_reward(hook: str, key: str, value: object, cause: Cause) -> None:
+    plugin = failing(**{hook: raising("out of order")})
+    with Scorer.from_config({**EXACT, key: value}, plugins=[plugin]) as scorer:
+        score = scorer.score(Group("q", boxed("1", "1")))
+    assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, cause, (None, None))
+    assert score.detail == "RuntimeError: out of order"
+    assert score.cause is not None
+    assert score.cause.is_fault
+
+
+def test_an_observer_sees_every_group_and_may_not_die_quietly() -> None:
+    seen: list[tuple[str | None, tuple[float | None, ...]]] = []
+    watching = failing(register_observers=lambda: lambda group, score: seen.append((group.id, score.rewards)))
+    with Scorer.from_config({**EXACT, "observers": ["bad"]}, plugins=[watching]) as scorer:
+        list(scorer.score_many([Group("q", boxed("1"), id="a"), Group("q", boxed("1", "2"), id="b")]))
+    assert seen == [("a", (1,)), ("b", (0.5, 0.5))]
+    dying = failing(register_observers=raising("no disk"))
+    with Scorer.from_config({**EXACT, "observers": ["bad"]}, plugins=[dying]) as scorer:
+        with pytest.raises(PluginError, match="the observer 'bad' failed: RuntimeError: no disk"):
+            scorer.score(Group("q", boxed("1")))
+
+
+def test_a_strategy_with_too_few_rewards_is_a_fault() -> None:
+    from empo_rewards.strategies import Rewards
+
+    plugin = failing(register_strategies=lambda: lambda verdict: Rewards((1.0,)))
+    with Scorer.from_config({**EXACT, "strategy": "bad"}, plugins=[plugin]) as scorer:
+        score = scorer.score(Group("q", boxed("1", "2")))
+    assert score.cause is Cause.STRATEGY_FAILED
+    assert score.rewards == (None, None)
+
+
+def test_no_strategy_but_the_control_is_shown_a_label() -> None:
+    shown: list[tuple[object, object]] = []
+
+    def spy(verdict: Any) -> Any:
+        from empo_rewards.strategies import Rewards
+
+        shown.append((verdict.group.reference, verdict.correct))
+        return Rewards((0.0,) * len(verdict.group))
+
+    plugin = failing(register_strategies=lambda: spy)
+    with Scorer.from_config({**EXACT, "strategy": "bad"}, plugins=[plugin]) as scorer:
+        scorer.score(Group("q", boxed("1", "2"), reference="1"))
+    assert shown == [(None, None)]
+
+
+# ------------------------------------------------------------------------------------------------------------ the input
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"responses": []}, "responses is empty"),
+        ({"responses": "abc"}, "must be a list of texts, not str"),
+        ({"responses": ["a", None]}, r"responses\[1\] must be a text, not NoneType"),
+        ({"prompt": 3}, "prompt must be a text or a list of messages, not int"),
+        ({"prompt": [{"role": "user"}]}, r"prompt\[0\] must be a message"),
+        ({"reference": 4}, "reference must be a text, not int"),
+        ({"id": 4}, "id must be a text, not int"),
+        ({"token_logprobs": [[-1.0]]}, "one list for each of the 2 responses"),
+        ({"token_logprobs": [[-1.0], [0.5]]}, "holds 0.5; a log-probability is <= 0"),
+        ({"token_logprobs": [[-1.0], [math.nan]]}, "holds nan"),
+        ({"token_logprobs": [[-1.0], "x"]}, "must be a list of numbers"),
+        ({"expected_size": 1}, "expected_size is 1 but there are 2 responses"),
+    ],
+)
+def test_a_group_that_is_none_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(GroupError, match=message):
+        Group(**{"prompt": "q", "responses": ["a", "b"], **fields})
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [("1/2", "0.5", True), ("3", "3.4", False), ("", "", True), (r"\pi", "180", False)],
+)
+def test_equivalent(a: str, b: str, expected: bool) -> None:
+    assert equivalent(a, b) is expected
+    assert equivalent(b, a) is expected
+
+
+def test_equivalent_says_what_it_cannot_decide_and_what_it_does_not_know() -> None:
+    class Shrug:
+        def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
+            return [Relation(undecided=((0, 1),)) for _ in sets]
+
+    assert equivalent("a", "b", Shrug()) is None
+    assert equivalent("a", "A", "exact") is True
+    assert equivalent("a", "A", "exact", normalize=False) is False
+    with pytest.raises(ConfigError, match="no equivalence backend is called 'maths'; did you mean 'math'"):
+        equivalent("a", "b", "maths")
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_no_text_breaks_a_scorer(exact: Scorer, responses: list[str]) -> None:
+    score = exact.score(Group("q", responses))
+    assert len(score.rewards) == len(responses)
+    assert not (score.cause and score.cause.is_fault)
