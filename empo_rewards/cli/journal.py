@@ -121,8 +121,8 @@ class Journal:
         groups_done, rejected_done: how many groups and bad rows the output holds, earlier runs counted in.
 
     Raises:
-        InputError: the output exists (`NEW`); it is of another job, and what differs is named (`RESUME`); another process
-            is writing it; it cannot be written.
+        InputError: the output exists (`NEW`), or is of another job, and what differs is named (`RESUME`); another
+            process is writing it; it cannot be written.
     """
 
     def __init__(
