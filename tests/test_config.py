@@ -66,13 +66,25 @@ def test_a_circle_of_files_is_named(tmp_path: Path) -> None:
         ({"stratgy": "empo"}, "configuration: stratgy: unknown key; did you mean 'strategy'?"),
         ({"strategy": "emmpo"}, "strategy: no strategy is called 'emmpo'; did you mean 'empo'?"),
         ({"gates": {"entropy": {"hihg": 1}}}, "gates.entropy.hihg: unknown key; did you mean 'high'?"),
-        ({"gates": {"entropy": {"low": 2, "high": 1}}}, "gates.entropy: no entropy lies between low = 2.0 and high = 1.0"),
+        (
+            {"gates": {"entropy": {"low": 2, "high": 1}}},
+            "gates.entropy: no entropy lies between low = 2.0 and high = 1.0",
+        ),
         ({"gates": {"min_share": "much"}}, "gates.min_share: input should be a valid number"),
-        ({"strategy": {"name": "scrl", "margn": 1}}, "strategy.margn: unknown option of 'scrl'; did you mean 'margin'?"),
+        (
+            {"strategy": {"name": "scrl", "margn": 1}},
+            "strategy.margn: unknown option of 'scrl'; did you mean 'margin'?",
+        ),
         ({"strategy": {"name": "empo", "x": 1}}, "strategy.x: unknown option of 'empo'; it takes none"),
         ({"strategy": {"name": "srt"}}, "strategy: no strategy is called 'srt'"),
-        ({"strategy": {"name": "majority_threshold", "threshold": 7}}, "strategy: threshold is 7.0; a share lies in (0, 1]"),
-        ({"guards": ["blank", {"name": "copied", "rouge_l": "x"}]}, "guards[1].rouge_l: input should be a valid number"),
+        (
+            {"strategy": {"name": "majority_threshold", "threshold": 7}},
+            "strategy: threshold is 7.0; a share lies in (0, 1]",
+        ),
+        (
+            {"guards": ["blank", {"name": "copied", "rouge_l": "x"}]},
+            "guards[1].rouge_l: input should be a valid number",
+        ),
         ({"guards": "blank"}, "guards: "),
         ({"guards": [{"reward": 1}]}, "guards[0].name: missing"),
         ({"extraction": []}, "extraction.extractors: "),
@@ -114,7 +126,9 @@ def test_assignments() -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
-trees = st.dictionaries(st.sampled_from("abc"), st.recursive(scalars, lambda t: st.dictionaries(st.sampled_from("abc"), t)))
+trees = st.dictionaries(
+    st.sampled_from("abc"), st.recursive(scalars, lambda t: st.dictionaries(st.sampled_from("abc"), t))
+)
 
 
 @given(trees, trees)

@@ -15,7 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from empo_rewards import Cause, ConfigError, Group, GroupError, GroupScore, PluginError, Scorer, Status, equivalent, hookimpl
+from empo_rewards import (
+    Cause,
+    ConfigError,
+    Group,
+    GroupError,
+    GroupScore,
+    PluginError,
+    Scorer,
+    Status,
+    equivalent,
+    hookimpl,
+)
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.group import Answer, AnswerKind
 
@@ -82,7 +93,9 @@ def without_order(score: GroupScore) -> dict[str, Any]:
     return kept
 
 
-@pytest.mark.parametrize("preset", ["empo-math", "ttrl", "srt", "scrl", "seed-grpo", "supervised", "random", "empo-natural"])
+@pytest.mark.parametrize(
+    "preset", ["empo-math", "ttrl", "srt", "scrl", "seed-grpo", "supervised", "random", "empo-natural"]
+)
 @settings(max_examples=25, deadline=None)
 @given(drawn=answers, seed=st.integers(0, 99))
 def test_a_permutation_of_the_responses_permutes_the_rewards(preset: str, drawn: list[str | None], seed: int) -> None:
@@ -108,7 +121,9 @@ def test_renaming_the_answers_changes_nothing(exact: Scorer, drawn: list[str | N
     assert exact.score(Group("q", boxed(*drawn))).rewards == exact.score(Group("q", boxed(*renamed))).rewards
 
 
-@pytest.mark.parametrize("preset", ["empo-math", "ttrl", "srt", "scrl", "seed-grpo", "random", "empo-natural", "empo-choice"])
+@pytest.mark.parametrize(
+    "preset", ["empo-math", "ttrl", "srt", "scrl", "seed-grpo", "random", "empo-natural", "empo-choice"]
+)
 @settings(max_examples=15, deadline=None)
 @given(drawn=answers, reference=st.sampled_from(["4", "7/2", "nonsense", ""]))
 def test_a_reference_never_changes_a_reward(preset: str, drawn: list[str | None], reference: str) -> None:
@@ -184,7 +199,12 @@ def test_a_group_outside_the_band_is_unscored_with_its_entropy() -> None:
         same = scorer.score(Group("q", boxed("1", "1")))
         different = scorer.score(Group("q", boxed(*"1234567")))
         between = scorer.score(Group("q", boxed("1", "1", "2")))
-    assert (same.status, same.cause, same.rewards, same.entropy) == (Status.UNSCORED, Cause.ENTROPY_LOW, (None, None), 0)
+    assert (same.status, same.cause, same.rewards, same.entropy) == (
+        Status.UNSCORED,
+        Cause.ENTROPY_LOW,
+        (None, None),
+        0,
+    )
     assert (different.cause, different.rewards) == (Cause.ENTROPY_HIGH, (None,) * 7)
     assert different.entropy == pytest.approx(math.log(7))
     assert between.rewards == pytest.approx((2 / 3, 2 / 3, 1 / 3))
@@ -201,7 +221,7 @@ def test_empo_naturals_guards() -> None:
     question = "Which planet of our solar system is the largest one by mass?"
     copy = "planet of our solar system is the largest one by mass"
     refusal = "I'm sorry, but I can't help with that."
-    responses = boxed("Jupiter", "jupiter.", "Saturn", copy) + ["   ", refusal]
+    responses = [*boxed("Jupiter", "jupiter.", "Saturn", copy), "   ", refusal]
     with Scorer.from_config("empo-natural") as scorer:
         score = scorer.score(Group(question, responses))
     assert score.rewards == pytest.approx((2 / 6, 2 / 6, 1 / 6, 0, -0.5, -0.5))
@@ -356,8 +376,8 @@ def test_an_observer_sees_every_group_and_may_not_die_quietly() -> None:
     assert seen == [("a", (1,)), ("b", (0.5, 0.5))]
     dying = failing(register_observers=raising("no disk"))
     with Scorer.from_config({**EXACT, "observers": ["bad"]}, plugins=[dying]) as scorer:
-        with pytest.raises(PluginError, match="the observer 'bad' failed: RuntimeError: no disk"):
-            scorer.score(Group("q", boxed("1")))
+        group = Group("q", boxed("1"))
+        pytest.raises(PluginError, scorer.score, group).match("the observer 'bad' failed: RuntimeError: no disk")
 
 
 def test_a_strategy_with_too_few_rewards_is_a_fault() -> None:

@@ -237,9 +237,7 @@ def test_doctor_says_what_each_extra_would_add() -> None:
     assert "not installed" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "extra"), [(["score", EXAMPLE, "--set", "equivalence=embedding"], "embedding")]
-)
+@pytest.mark.parametrize(("arguments", "extra"), [(["score", EXAMPLE, "--set", "equivalence=embedding"], "embedding")])
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     arguments: list[str | Path], extra: str, tmp_path: Path
 ) -> None:

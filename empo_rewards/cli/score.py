@@ -1,0 +1,126 @@
+"""`empo-rewards score`: rewards for a file of rollouts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.journal import Journal, beside, read_scores
+from empo_rewards.cli.parallel import score_stream
+from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup, Rejected, read_groups
+from empo_rewards.cli.summary import Summary
+from empo_rewards.errors import InputError
+from empo_rewards.group import GroupScore
+
+SHOWN_REJECTIONS = 10
+"""Bad rows that are shown as they come; the file beside the output has them all."""
+
+
+def score(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="JSON lines (.gz too), Parquet, a folder of verl's dumps, or -.")
+    ],
+    config: ConfigOption = "empo-math",
+    assignments: SetOption = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where the scores go, one JSON line a group; - for standard output."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Take an interrupted run up where it stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad row.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that score.")] = 1,
+    group_size: GroupSizeOption = None,
+) -> None:
+    """Score every group, and show what came out as a table."""
+    summary = Summary()
+    to_file = target is not None and str(target) != STDIN
+    if resume and not to_file:
+        raise InputError("--resume needs an output file: --out FILE")
+    with ExitStack() as stack:
+        scorer = stack.enter_context(scorer_from(config, assignments))
+        located = _watched(read_groups(source, group_size=group_size), summary, strict)
+        journal = None
+        if to_file and target is not None:
+            settings = {"config": scorer.config.model_dump(mode="json"), "group_size": group_size}
+            journal = stack.enter_context(
+                Journal(target, source=source, settings=settings, resume=resume, overwrite=overwrite, strict=strict)
+            )
+            if journal.groups_done:
+                for row in read_scores(target):
+                    summary.add(row)
+        pending = journal.pending(located) if journal else _groups(located)
+        advance = stack.enter_context(_progress(source, journal.groups_done if journal else 0))
+        for read, result in stack.enter_context(closing(score_stream(scorer, pending, workers))):
+            row = _row(read, result)
+            if journal:
+                journal.write(row)
+            elif target is not None:
+                typer.echo(json.dumps(row, ensure_ascii=False))
+            summary.add(row)
+            advance(read.line)
+    (err if target is not None and not to_file else out).print(summary.table())
+    if summary.rejected and to_file and target is not None:
+        err.print(Text(f"{summary.rejected} rows were rejected: {beside(target)[0]}"))
+    raise typer.Exit(summary.exit_code)
+
+
+def _row(read: ReadGroup, score: GroupScore) -> dict[str, Any]:
+    return {"id": score.id, "line": read.line, **score.to_dict()}
+
+
+def _groups(located: Iterable[Located]) -> Iterator[ReadGroup]:
+    return (item for item in located if isinstance(item, ReadGroup))
+
+
+def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iterator[Located]:
+    """Passes everything on, counts the bad rows and shows the first of them."""
+    for item in located:
+        if isinstance(item, Rejected):
+            if strict:
+                raise InputError(f"{item.source}, line {item.line}: {item.cause} (--strict stops here)")
+            summary.rejected += 1
+            if summary.rejected <= SHOWN_REJECTIONS:
+                err.print(Text(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
+            elif summary.rejected == SHOWN_REJECTIONS + 1:
+                err.print("more rows are bad; no more of them are shown")
+        yield item
+
+
+@contextmanager
+def _progress(source: Path, done: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, where that is a terminal; gives what takes the line that was reached."""
+    if not err.is_terminal:
+        yield lambda line: None
+        return
+    rows = _count_rows(source)
+    unit = TextColumn("groups" if rows is None else "rows")
+    columns = (MofNCompleteColumn(), unit, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("", total=rows)
+        if done:
+            progress.console.print(f"resumed after {done:,} groups")
+
+        def advance(line: int) -> None:
+            if rows is None:
+                progress.advance(task)
+            else:
+                progress.update(task, completed=line)
+
+        yield advance
+
+
+def _count_rows(source: Path) -> int | None:
+    """The rows of a plain file of JSON lines, to show how far along the run is; None for anything else."""
+    if not source.is_file() or source.suffix not in (".jsonl", ".json"):
+        return None
+    with source.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))

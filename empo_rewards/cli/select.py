@@ -1,0 +1,122 @@
+"""`empo-rewards select`: the prompts worth training on, as a trainer's data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.datasets import Difficulty, Format, Kept, write_dataset
+from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.cli.summary import Summary
+from empo_rewards.errors import InputError
+from empo_rewards.group import Group, GroupScore
+from empo_rewards.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class Range:
+    """A closed range of numbers; an end that is left out is open."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    @classmethod
+    def parse(cls, text: str, option: str) -> Range:
+        """From `LO..HI`, `LO..` or `..HI`.
+
+        Raises:
+            InputError: the text is none of these, or LO is above HI.
+        """
+        low, dots, high = text.partition("..")
+        try:
+            parsed = cls(float(low or "-inf"), float(high or "inf"))
+        except ValueError:
+            parsed = None
+        if parsed is None or not dots or not parsed.low <= parsed.high:
+            raise InputError(
+                f"{option} {text}: a range is LO..HI with LO <= HI, as in 0.2..1.5; an end may be left out"
+            )
+        return parsed
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+def select(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
+    target: Annotated[Path, typer.Option("--out", "-o", help="The data set: .parquet for verl, .jsonl for OpenRLHF.")],
+    entropy: Annotated[
+        str | None, typer.Option(metavar="LO..HI", help="Keep prompts whose semantic entropy (nats) lies in there.")
+    ] = None,
+    pass_rate: Annotated[
+        str | None, typer.Option(metavar="LO..HI", help="Keep prompts whose part of right responses lies in there.")
+    ] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="The data set's form, where the name does not say it.")
+    ] = None,
+    config: ConfigOption = "empo-math",
+    assignments: SetOption = None,
+    group_size: GroupSizeOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+) -> None:
+    """Keep the prompts worth training on, and write them with their estimated difficulty."""
+    wanted = {
+        name: Range.parse(text, f"--{name.replace('_', '-')}")
+        for name, text in {"entropy": entropy, "pass_rate": pass_rate}.items()
+        if text is not None
+    }
+    if not wanted:
+        raise InputError("nothing to select by: give --entropy LO..HI, --pass-rate LO..HI, or both")
+    summary = Summary()
+    with scorer_from(config, assignments) as scorer:
+        kept = _kept(source, scorer, wanted, summary, group_size)
+        count = write_dataset(kept, target, form=form, overwrite=overwrite)
+    out.print(f"kept {count:,} of {summary.groups:,} prompts: {target}", highlight=False)
+    raise typer.Exit(summary.exit_code)
+
+
+def _kept(
+    source: Path, scorer: Scorer, wanted: dict[str, Range], summary: Summary, group_size: int | None
+) -> Iterator[Kept]:
+    """The prompts in range; the others are counted, with why where that may surprise."""
+
+    def groups() -> Iterator[Group]:
+        for item in read_groups(source, group_size=group_size):
+            if isinstance(item, Rejected):
+                summary.rejected += 1
+                err.print(Text(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
+            else:
+                waiting.append(item.group)
+                yield item.group
+
+    waiting: list[Group] = []
+    unlabelled = 0
+    for score in scorer.score_many(groups()):
+        group = waiting.pop(0)
+        summary.add(score.to_dict())
+        if score.cause is not None and score.cause.is_fault:
+            continue  # not known to be worth anything; the exit code says that there were such
+        difficulty = estimate(score)
+        unlabelled += "pass_rate" in wanted and difficulty.pass_rate is None
+        measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
+        if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
+            yield Kept(group.prompt, group.reference, group.data_source, difficulty)
+    if unlabelled:
+        err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
+
+
+def estimate(score: GroupScore) -> Difficulty:
+    """How hard a group's prompt was, from its score."""
+    return Difficulty(
+        entropy=score.entropy,
+        largest_share=score.metrics.get("largest_share"),
+        pass_rate=score.metrics.get("accuracy"),
+        responses=score.size,
+    )
