@@ -160,11 +160,12 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         if isinstance(below, str) and isinstance(value, Mapping):
             below = {"name": below}
-        same = isinstance(below, Mapping) and isinstance(value, Mapping)
-        if same and value.get("name", below.get("name")) == below.get("name"):
+        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
+            merged[key] = value
+        elif value.get("name", below.get("name")) == below.get("name"):
             merged[key] = merge(below, value)
         else:
-            merged[key] = value
+            merged[key] = dict(value)
     return merged
 
 

@@ -376,8 +376,10 @@ def test_an_observer_sees_every_group_and_may_not_die_quietly() -> None:
     assert seen == [("a", (1,)), ("b", (0.5, 0.5))]
     dying = failing(register_observers=raising("no disk"))
     with Scorer.from_config({**EXACT, "observers": ["bad"]}, plugins=[dying]) as scorer:
+        message = "the observer 'bad' failed: RuntimeError: no disk"
         group = Group("q", boxed("1"))
-        pytest.raises(PluginError, scorer.score, group).match("the observer 'bad' failed: RuntimeError: no disk")
+    with scorer, pytest.raises(PluginError, match=message):
+        scorer.score(group)
 
 
 def test_a_strategy_with_too_few_rewards_is_a_fault() -> None:

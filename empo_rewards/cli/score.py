@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
-from empo_rewards.cli.journal import Journal, beside, read_scores
+from empo_rewards.cli.journal import Journal, Mode, beside, read_scores
 from empo_rewards.cli.parallel import score_stream
 from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup, Rejected, read_groups
 from empo_rewards.cli.summary import Summary
@@ -52,7 +52,7 @@ def score(
         if to_file and target is not None:
             settings = {"config": scorer.config.model_dump(mode="json"), "group_size": group_size}
             journal = stack.enter_context(
-                Journal(target, source=source, settings=settings, resume=resume, overwrite=overwrite, strict=strict)
+                Journal(target, source=source, settings=settings, mode=_mode(resume, overwrite), strict=strict)
             )
             if journal.groups_done:
                 for row in read_scores(target):
@@ -71,6 +71,12 @@ def score(
     if summary.rejected and to_file and target is not None:
         err.print(Text(f"{summary.rejected} rows were rejected: {beside(target)[0]}"))
     raise typer.Exit(summary.exit_code)
+
+
+def _mode(resume: bool, overwrite: bool) -> Mode:
+    if resume and overwrite:
+        raise InputError("--resume goes on with an output and --overwrite begins it anew: give one of them")
+    return Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.NEW
 
 
 def _row(read: ReadGroup, score: GroupScore) -> dict[str, Any]:
