@@ -108,6 +108,8 @@ _WRAP = re.compile(
 _PICKED = re.compile(
     r"(?:(?:option|choice|answer) ?)?(?:[(\[](?P<round>[A-Z])[)\]]|(?P<bare>[A-Z])(?:[.):]|\Z))", re.IGNORECASE
 )
+_MARKUP = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm)(?![A-Za-z])|\\[ ,;!]|[\s$*`]")
+_FRACTION = re.compile(r"\\[dt]?frac(?:(\w)(\w))?")
 _PICK_CHARS = 200
 """A pick stands in the first so many characters of an answer."""
 
@@ -119,8 +121,6 @@ def _picked(answer: str, choices: Mapping[str, str]) -> str | None:
     if match is None:
         return None
     letter = match["round"] or match["bare"]
-    if any(other["letter"] != letter for other in _ROUND.finditer(plain)):
-        return None  # several were picked
     if letter.islower():  # "b" is the choice only where nothing else stands there, and no choice is called so
         if match.end() != len(plain) or letter in (_folded(text) for text in choices.values()):
             return None
@@ -129,7 +129,10 @@ def _picked(answer: str, choices: Mapping[str, str]) -> str | None:
 
 
 def _folded(text: str) -> str:
-    return "".join(_WRAP.sub(" ", text).split()).casefold().rstrip(".")
+    """A choice's text for comparison: letters folded, without spacing, markup or a pair of braces around it all."""
+    plain = "".join(_MARKUP.sub(" ", text).split()).casefold().rstrip(".")
+    plain = _FRACTION.sub(lambda match: r"\frac" + (f"{{{match[1]}}}{{{match[2]}}}" if match[1] else ""), plain)
+    return plain[1:-1] if plain.startswith("{") and plain.find("}") == len(plain) - 1 else plain
 
 
 def _by_text(answer: str, choices: Mapping[str, str]) -> str | None:
@@ -222,6 +225,11 @@ def _read(
     return None if found is None or letter is None else Extracted(letter, found.start, found.end, found.truncated)
 
 
+def _several_picked(found: Extracted | None, choices: Mapping[str, str]) -> bool:
+    """Whether an answer names two choices or more: "(A) and (C)"."""
+    return found is not None and len({match["letter"] for match in _ROUND.finditer(found.text)} & set(choices)) > 1
+
+
 def _found(letter: str, position: int, choices: Mapping[str, str]) -> Extracted | None:
     return Extracted(letter, position, position + 1) if letter in choices else None
 
@@ -277,7 +285,8 @@ class Choice:
     """The letter that a response picks, where the prompt lists choices; elsewhere it finds nothing.
 
     The rules are tried in order, and the first that finds one of the prompt's letters decides. Where the response has a
-    box, the box is its answer: only the rules that read it apply, and a stray "(A)" beside it does not.
+    box, the box is its answer: only the rules that read it apply, and a stray "(A)" beside it does not. An answer that
+    names several choices is left to the extractors behind.
 
     Args:
         rules: names out of `RULES`.
@@ -296,9 +305,11 @@ class Choice:
         choices = choices_of(prompt)
         if not choices:
             return None
-        has_box = LastBox()(response) is not None
+        box = LastBox()(response)
+        if _several_picked(box or FinalAnswer()(response), choices):
+            return None
         for name in self.rules:
-            if has_box and name not in _BOX_RULES:
+            if box is not None and name not in _BOX_RULES:
                 continue
             found = RULES[name](response, choices)
             if found is not None:

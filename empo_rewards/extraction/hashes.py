@@ -26,7 +26,7 @@ class Hashes:
         end = text_end(response)
         found: tuple[int, int] | None = None
         marks = list(_HASHES.finditer(response, 0, end))
-        limits = [mark.start() for mark in marks[1:]] + [end]
+        limits = [*(mark.start() for mark in marks), end][1:]
         for mark, limit in zip(marks, limits, strict=True):  # no two searches read the same text
             newline = response.find("\n", mark.end(), limit)
             line_end = limit if newline < 0 else newline

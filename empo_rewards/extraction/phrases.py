@@ -18,7 +18,7 @@ MATH_CHARS = 2_000
 _ANCHOR = re.compile(
     r"\b(?:final[ \t]{1,4})?answers?\b[*_]{0,3}"
     r"(?:[ \t]{1,4}(?:to|for|of)\b[^\n.:$\\=]{0,80}?)?"
-    r"(?:[ \t]{0,4}[*_]{0,3}[:：]|[ \t\n]{1,4}(?:is|are)\b)"
+    r"(?:[ \t]{0,4}[*_]{0,3}[:：]|[ \t\n]{1,4}(?P<verb>is|are)\b)"
     r"|\bfinal[ \t]{1,4}answers?[ \t]{0,4}[*_]{0,3}[ \t]{0,4}(?=\r?\n)",
     re.IGNORECASE,
 )
@@ -31,6 +31,8 @@ _HYPOTHETICAL_CHARS = 48
 _LEAD = re.compile(
     r"(?:[\s*:：]|(?:likely|probably|therefore|thus|simply|indeed|just|then|as follows)\b,?){0,24}", re.IGNORECASE
 )
+_STATEMENT = re.compile(r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?the[ \t]", re.IGNORECASE)
+_COPULA = re.compile(r"[ \t](?:is|are|equals)[ \t]{1,4}(?:therefore |thus |exactly |equal to )?(?=\S)")
 _NO_ANSWER = re.compile(r"(?:not|never|supposed|expected|required|asked|going)\b|#", re.IGNORECASE)
 _LIST = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){1,4}(?:[-*•]|[0-9]{1,2}[.)])[ \t]")
 _STOP = re.compile(
@@ -91,12 +93,41 @@ def _announced(response: str, anchor: re.Match[str], limit: int) -> Extracted | 
     if _NO_ANSWER.match(response, start, limit):
         return None
     end = _sentence_end(response, start, limit)
+    if response[start:end].rstrip().endswith(":"):  # "It is given by:" and what it leads to, if that is mathematics
+        start, _ = strip_span(response, end, limit)
+        if not response.startswith(tuple(_CLOSING), start, limit):
+            return None
+        end = _sentence_end(response, start, limit)
+    elif anchor["verb"] is None:
+        start = _behind_copula(response, start, end)
     box = LastBox()(response[start:end])
     if box is not None:
         return Extracted(box.text, start + box.start, start + box.end, box.truncated)
     start, end = bare_span(response, start, end)
     text = response[start:end]
     return None if is_blank(text) else Extracted(text, start, end)
+
+
+def _behind_copula(text: str, start: int, end: int) -> int:
+    """Where the answer begins in a sentence such as "Final answer: The number of pairs is 5"; `start` in any other."""
+    if not _STATEMENT.match(text, start, end):
+        return start
+    verb = last_of(_COPULA.finditer(_without_math(text[start:end])))
+    return start if verb is None else start + verb.end()
+
+
+def _without_math(text: str) -> str:
+    """The text with its mathematics blanked out, every character in its place."""
+    pieces: list[str] = []
+    position = 0
+    for opening in _STOP.finditer(text):
+        if opening["math"] and opening.start() >= position:
+            close = text.find(_CLOSING[opening["math"]], opening.end(), opening.end() + MATH_CHARS)
+            if close >= 0:
+                end = close + len(_CLOSING[opening["math"]])
+                pieces += text[position : opening.start()], "$" * (end - opening.start())
+                position = end
+    return "".join(pieces) + text[position:]
 
 
 def _sentence_end(text: str, start: int, limit: int) -> int:

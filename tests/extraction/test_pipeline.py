@@ -1,0 +1,105 @@
+"""The ordered extractors on one response."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from empo_rewards.errors import PluginError
+from empo_rewards.extraction import Extracted, Extractor
+from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.phrases import FinalAnswer
+from empo_rewards.extraction.pipeline import MAX_CHARS, extract
+from empo_rewards.extraction.whole import WholeText
+from empo_rewards.group import Answer, AnswerKind
+
+MATH: list[tuple[str, Extractor]] = [("boxed", LastBox()), ("final_answer", FinalAnswer())]
+
+
+def test_the_first_that_finds_something_wins() -> None:
+    response = r"The answer is 6. \boxed{5}"
+    assert extract(response, "", MATH) == Answer("5", AnswerKind.ANSWER, "boxed", 24, 25)
+    assert extract(response, "", MATH[::-1]) == Answer("6", AnswerKind.ANSWER, "final_answer", 14, 15)
+
+
+def test_a_blank_passes_on_to_the_next() -> None:
+    assert extract(r"\boxed{}. The answer is 6.", "", MATH).extractor == "final_answer"
+
+    def gives_blank(response: str, prompt: str) -> Extracted:
+        return Extracted("...", 0, 3)
+
+    assert extract("...The answer is 6.", "", [("blank", gives_blank), *MATH]).text == "6"
+
+
+def test_blank() -> None:
+    assert extract("no answer here", "", MATH) == Answer("", AnswerKind.BLANK)
+    assert extract("", "", [("whole_text", WholeText())]) == Answer("", AnswerKind.BLANK)
+
+
+def test_refusals() -> None:
+    boxed = extract(r"\boxed{\text{I cannot answer}}", "", MATH)
+    assert (boxed.kind, boxed.extractor) == (AnswerKind.REFUSAL, "boxed")
+    assert extract("I'm sorry, but I can't help with that.", "", MATH) == Answer("", AnswerKind.REFUSAL)
+    whole = extract("I don't know.", "", [("whole_text", WholeText())])
+    assert (whole.kind, whole.extractor) == (AnswerKind.REFUSAL, "whole_text")
+    assert extract(r"\boxed{\text{no solution}}", "", MATH).kind is AnswerKind.ANSWER
+
+
+def test_truncation_is_passed_on() -> None:
+    assert extract(r"\boxed{\frac{1}{2}", "", MATH).truncated
+
+
+def test_thinking_is_skipped_and_positions_count_in_the_whole() -> None:
+    response = r"<think>\boxed{4}</think> So \boxed{5}."
+    answer = extract(response, "", MATH)
+    assert answer.text == "5"
+    assert response[answer.start : answer.end] == "5"
+    assert extract(r"<think>\boxed{4}", "", MATH).kind is AnswerKind.BLANK
+    assert extract(r"\boxed{4}", "Assistant: <think>\n", MATH).kind is AnswerKind.BLANK
+    assert extract(r"<think>\boxed{4}", "", MATH, skip=False).text == "4"
+
+
+def test_only_the_end_of_a_long_response_is_looked_at() -> None:
+    response = r"\boxed{4}" + " " * MAX_CHARS + r"\boxed{5}"
+    answer = extract(response, "", MATH)
+    assert (answer.text, answer.start) == ("5", len(response) - 2)
+    assert extract(r"\boxed{4}" + "x" * 100, "", MATH, max_chars=100).kind is AnswerKind.BLANK
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "5",
+        ("5", 0, 1),
+        Extracted(5, 0, 1),  # type: ignore[arg-type] # what a plugin may do
+        Extracted("5", -1, 1),
+        Extracted("5", 2, 1),
+        Extracted("5", 0, 99),
+        Extracted("5", 0.0, 1),  # type: ignore[arg-type] # what a plugin may do
+        Extracted("5", True, 1),
+    ],
+)
+def test_a_plugin_that_gives_nonsense_is_named(nonsense: object) -> None:
+    def broken(response: str, prompt: str) -> object:
+        return nonsense
+
+    with pytest.raises(PluginError, match="'theirs'"):
+        extract("5 apples", "", [("theirs", broken)])  # type: ignore[list-item] # what a plugin may be
+
+
+def test_what_an_extractor_raises_goes_through() -> None:
+    def broken(response: str, prompt: str) -> Extracted:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        extract("5", "", [("theirs", broken)])
+
+
+@given(st.text())
+def test_positions_name_the_text(response: str) -> None:
+    answer = extract(response, "", [*MATH, ("whole_text", WholeText())])
+    if answer.kind is AnswerKind.ANSWER:
+        assert response[answer.start : answer.end] == answer.text
+    else:
+        assert answer.text == "" or answer.kind is AnswerKind.REFUSAL

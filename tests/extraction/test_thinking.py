@@ -1,0 +1,50 @@
+"""Where a response stops thinking."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from empo_rewards.extraction.thinking import opens_thinking, skip_thinking
+
+
+@pytest.mark.parametrize(
+    ("response", "visible"),
+    [
+        ("no marks", "no marks"),
+        ("<think>a</think>b", "b"),
+        ("a</think>b", "b"),
+        ("<THINK>a</Think>b", "b"),
+        ("<thinking>a</thinking>b", "b"),
+        ("<reasoning>a</reasoning>b", "b"),
+        ("<thought>a</thought>b", "b"),
+        ("<seed:think>a</seed:think>b", "b"),
+        ("<|begin_of_thought|>a<|end_of_thought|>b", "b"),
+        ("<|thinking|>a<|/thinking|>b", "b"),
+        ("◁think▷a◁/think▷b", "b"),
+        ("[THINK]a[/THINK]b", "b"),
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b", "b"),
+        ("<think>a</think>b<think>c</think>d", "d"),
+        ("<think>a", ""),
+        ("<think>a</think>b<think>c", ""),
+        ("a < think > b", "a < think > b"),
+        ("", ""),
+    ],
+)
+def test_what_stays_visible(response: str, visible: str) -> None:
+    assert response[skip_thinking(response) :] == visible
+
+
+def test_a_prompt_may_open_the_block() -> None:
+    assert opens_thinking("<|im_start|>assistant\n<think>\n")
+    assert not opens_thinking("<think>\n\n</think>\n\n")
+    assert not opens_thinking("Think between <think> and </think>.")
+    assert not opens_thinking("")
+    assert skip_thinking("still at it", opened=True) == len("still at it")
+    assert skip_thinking("a</think>b", opened=True) == len("a</think>")
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "x", "<|", "|>", "◁"]), max_size=30).map("".join) | st.text())
+def test_position_lies_in_the_response(response: str) -> None:
+    assert 0 <= skip_thinking(response) <= len(response)
