@@ -10,9 +10,9 @@ A job writes three files:
 Why that suffices. The input is a fixed sequence of groups and bad rows, and each file holds a prefix of its own kind:
 as many whole lines as `OUT` has, so many groups are done, and likewise for the rejected rows. Neither count needs the
 other, so no order of writes between the two files has to hold. A line counts once its line break is there; what stands
-after the last one is cut off. The order that does matter is that of the start: `OUT` is created empty and locked, then
-the sidecar appears by a rename, and only then comes a line. So `OUT` without a sidecar and with lines is somebody
-else's file.
+after the last one is cut off. The order that does matter is that of the start: `OUT` is created empty, then the sidecar
+appears by a rename, and only then comes a line. So `OUT` without a sidecar and with lines is somebody else's file.
+While a job runs it holds a lock on its sidecar, which a second run of the same job would need too.
 
 Standard input can be scored but not resumed: it cannot be read again.
 """
@@ -58,6 +58,17 @@ class Mode(Enum):
     """Take the interrupted job up where it stopped; begin it, if it never began."""
     OVERWRITE = "overwrite"
     """Begin anew."""
+
+    @classmethod
+    def chosen(cls, *, resume: bool, overwrite: bool) -> Mode:
+        """The mode of two switches.
+
+        Raises:
+            InputError: both are on.
+        """
+        if resume and overwrite:
+            raise InputError("--resume and --overwrite exclude each other")
+        return cls.RESUME if resume else cls.OVERWRITE if overwrite else cls.NEW
 
 
 def fingerprint(source: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,15 +155,19 @@ class Journal:
             _check_nothing_there(out, rejected)
         self._scores = _GzipLines(out) if out.suffix == ".gz" else _Lines(out)
         self._bad = _Lines(rejected)
+        self._locks: list[int] = []
         try:
-            self._scores.open()
+            self._scores.open(new=mode is Mode.NEW)
             if mode is Mode.OVERWRITE:
+                if sidecar.exists():
+                    self._locks.append(_lock(sidecar, out))
                 # The sidecar goes first: what is left if this is interrupted is nobody's, and is never resumed.
                 sidecar.unlink(missing_ok=True)
                 rejected.unlink(missing_ok=True)
                 self._scores.clear()
             if not (mode is Mode.RESUME and sidecar.exists()):
                 _write_sidecar(sidecar, job)
+            self._locks.append(_lock(sidecar, out))
             self.groups_done = self._scores.recover()
             self.rejected_done = self._bad.recover()
             if strict and self.rejected_done:
@@ -208,6 +223,8 @@ class Journal:
             self._scores.close()
         finally:
             self._bad.close()
+            while self._locks:
+                os.close(self._locks.pop())
 
     def __enter__(self) -> Journal:
         return self
@@ -292,12 +309,12 @@ class _Lines:
         self._end = 0
         self._synced = time.monotonic()
 
-    def open(self) -> int:
-        """Opens the file, creates it if need be, and keeps other processes from writing it."""
+    def open(self, *, new: bool = False) -> int:
+        """Opens the file, and creates it if need be (`new`: it must not be there yet)."""
         if self._fd is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if new else 0)
             try:
-                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-                _lock(self._fd, self.path)
+                self._fd = os.open(self.path, flags, 0o666)
             except OSError as error:
                 raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
         return self._fd
@@ -396,13 +413,21 @@ class _GzipLines(_Lines):
             super().close()
 
 
-def _lock(fd: int, path: Path) -> None:
-    """Keeps a second process out; the kernel lifts the lock with the process, however that ends."""
+def _lock(sidecar: Path, out: Path) -> int:
+    """Keeps a second process out; the kernel lifts the lock with the process, however that ends.
+
+    A record lock, since it is not inherited: a child that outlives a killed parent for a moment must not hold it. It is
+    lost where any file object of the same file is closed, so it is on the sidecar, which nothing else reads meanwhile.
+    """
+    fd = os.open(sidecar, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise InputError(f"{path}: another process is writing it") from error
+            os.close(fd)
+            raise InputError(f"{out}: another process is writing it") from error
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            os.close(fd)
             raise
         # Some network file systems have no locks. The output is as safe there, only a second run is not noticed.
+    return fd

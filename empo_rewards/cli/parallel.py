@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -60,7 +60,7 @@ Item = TypeVar("Item", bound=HasGroup)
 
 def score_stream(
     scorer: ScoresMany, items: Iterable[Item], workers: int = 1, batch: int = BATCH
-) -> Iterator[tuple[Item, GroupScore]]:
+) -> Generator[tuple[Item, GroupScore], None, None]:
     """Each item with its score, in the order of the items.
 
     Args:
@@ -80,7 +80,9 @@ def score_stream(
     return _scored(scorer, items, workers, batch)
 
 
-def _scored(scorer: ScoresMany, items: Iterable[Item], workers: int, batch: int) -> Iterator[tuple[Item, GroupScore]]:
+def _scored(
+    scorer: ScoresMany, items: Iterable[Item], workers: int, batch: int
+) -> Generator[tuple[Item, GroupScore], None, None]:
     faults: list[EmpoError] = []
     readable = _until_fault(items, faults)
     yield from _here(scorer, readable) if workers == 1 else _elsewhere(scorer, readable, workers, batch)

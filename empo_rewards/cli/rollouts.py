@@ -15,7 +15,7 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -77,7 +77,7 @@ class _Raw:
 
 def read_groups(
     source: str | Path, *, group_size: int | None = None, stdin: BinaryIO | None = None
-) -> Iterator[Located]:
+) -> Generator[Located, None, None]:
     """Reads the groups of a file, a folder of dumps, or standard input.
 
     Args:
@@ -87,7 +87,7 @@ def read_groups(
         stdin: what to read for `-`; by default the process's standard input.
 
     Returns:
-        An iterator over groups and rejected rows; a bad row never raises. Close it (or use it up) to free its files.
+        A generator of groups and rejected rows; a bad row never raises. Close it (or use it up) to free its files.
 
     Raises:
         InputError: at once where the file is missing, empty, or not of the kind that its name says; from the iterator
@@ -170,7 +170,7 @@ def _open(path: Path) -> BinaryIO:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
-def _read(files: Iterable[tuple[str, Iterator[_Raw]]], group_size: int | None) -> Iterator[Located]:
+def _read(files: Iterable[tuple[str, Iterator[_Raw]]], group_size: int | None) -> Generator[Located, None, None]:
     empty = True
     for name, rows in files:
         for located in _groups(name, rows, group_size):

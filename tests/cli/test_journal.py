@@ -204,6 +204,13 @@ class TestResuming:
 
 
 class TestRefusing:
+    def test_both_switches(self) -> None:
+        assert Mode.chosen(resume=False, overwrite=False) is Mode.NEW
+        assert Mode.chosen(resume=True, overwrite=False) is Mode.RESUME
+        assert Mode.chosen(resume=False, overwrite=True) is Mode.OVERWRITE
+        with pytest.raises(InputError, match="exclude each other"):
+            Mode.chosen(resume=True, overwrite=True)
+
     def test_an_output_that_exists(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         run_job(source, out)
@@ -312,7 +319,8 @@ class TestRefusing:
         out = tmp_path / "out.jsonl"
         with Journal(out, source=source, settings=SETTINGS) as journal:
             journal.write({"id": "0"})
-            for mode in (Mode.RESUME, Mode.OVERWRITE):
+            assert len(list(read_scores(out))) == 1  # reading it does not unlock it
+            for mode in Mode:
                 assert in_child(lambda mode=mode: run_job(source, out, mode)) == 1
             assert len(out.read_bytes().splitlines()) == 1
         assert in_child(lambda: run_job(source, out, Mode.RESUME)) == 0
