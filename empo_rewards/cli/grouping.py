@@ -216,7 +216,7 @@ def _stored(prompt: str | Sequence[Message] | None) -> str | None:
 def _on_disk(action: Callable[[], T]) -> T:
     try:
         return action()
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, sqlite3.DataError) as error:
         raise InputError(
             f"flat rows could not be grouped on disk ({error}): set SQLITE_TMPDIR to a folder with room for the file"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -291,6 +292,19 @@ class TestLostMembers:
 
     def test_a_group_that_lost_every_member_is_only_rejected_rows(self) -> None:
         assert [type(item) for item in read({"prompt": "p", "response": None})] == [Rejected]
+
+
+class TestDisk:
+    def test_a_full_disk_is_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+            database = really_connect(*args, **options)
+            database.execute("PRAGMA max_page_count = 20")  # SQLite reports this bound as a full disk
+            return database
+
+        really_connect = sqlite3.connect
+        monkeypatch.setattr(sqlite3, "connect", connect)
+        with pytest.raises(InputError, match="full.*set SQLITE_TMPDIR"):
+            read(*({"prompt": "p", "response": "x" * 10_000} for _ in range(20)))
 
 
 class TestBadRows:
