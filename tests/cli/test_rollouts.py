@@ -303,7 +303,7 @@ class TestDisk:
 
         really_connect = sqlite3.connect
         monkeypatch.setattr(sqlite3, "connect", connect)
-        with pytest.raises(InputError, match="full.*set SQLITE_TMPDIR"):
+        with pytest.raises(InputError, match=r"full.*set SQLITE_TMPDIR"):
             read(*({"prompt": "p", "response": "x" * 10_000} for _ in range(20)))
 
 
