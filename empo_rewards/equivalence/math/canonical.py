@@ -1,0 +1,927 @@
+"""From an answer's text to its key: what it is, in canonical form, and what decorates it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+from empo_rewards.equivalence.math import functions, numeric, shapes, units
+from empo_rewards.equivalence.math.algebra import (
+    PI,
+    Budget,
+    E,
+    Func,
+    I,
+    TooLarge,
+    Undefined,
+    Value,
+    add,
+    atom,
+    clear,
+    constant,
+    divide,
+    leading_sign,
+    multiply,
+    negative,
+    power,
+    primitive,
+    quotient,
+    same,
+)
+from empo_rewards.equivalence.math.keys import Key
+from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex
+from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS
+from empo_rewards.equivalence.math.nodes import (
+    Based,
+    Bracket,
+    Builder,
+    Call,
+    Choice,
+    Combined,
+    Constant,
+    Grid,
+    Listing,
+    Mixed,
+    Node,
+    Num,
+    Postfix,
+    Power,
+    Product,
+    Proportion,
+    Quantity,
+    Relation,
+    Signed,
+    Sum,
+    Sym,
+    Word,
+)
+from empo_rewards.equivalence.math.parser import parse
+from empo_rewards.equivalence.math.policy import MathPolicy
+from empo_rewards.equivalence.math.shapes import (
+    INFINITY,
+    MINUS_INFINITY,
+    REALS,
+    Clock,
+    Equation,
+    Items,
+    Long,
+    Matrix,
+    Named,
+    Opaque,
+    Ordered,
+    Ratio,
+    SetOf,
+    Shape,
+    Text,
+    items,
+    number_of,
+    ordered,
+)
+
+_PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
+_LONG_NUMBER = re.compile(r"([+-]?)(\d[\d,]*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,12}))?")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\text\s?\{\s*)?([AaPp])\.?\s?[Mm]\.?\s?\}?")
+_CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
+_HALF_TURN = 180
+
+
+def key_of(text: str, policy: MathPolicy) -> Key:
+    """The key of an answer. Never raises for what the text holds; linear in its length, within the bounds of `limits`."""
+    plain = _PLAIN_NUMBER.fullmatch(text)
+    if plain:
+        value = number_of(plain[2])
+        return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
+    if len(text) > MAX_CHARS:
+        return Key(_long_number(text) or Opaque(text), {}, (), False, text)
+    folded = fold(text)
+    try:
+        tokens, source = lex(folded)
+    except Unreadable:
+        words = _words_of_text(folded)
+        return Key(words or Opaque(" ".join(folded.split())), {}, (), False, folded)
+    words = _words(tokens)
+    if words is not None:
+        return Key(words, {}, (), False, folded)
+    return _Reader(policy, source, tokens).key(folded)
+
+
+class _Part(NamedTuple):
+    """One item of an answer: its shapes (two of a ±), what decorates it, how else it may be read."""
+
+    shapes: tuple[Shape, ...]
+    facets: dict[str, Hashable]
+    readings: tuple[Shape, ...] = ()
+    span: tuple[int, int] | None = None
+    inequality: bool = False
+
+
+class _Reader:
+    """Reads one answer. Holds its budget, its source and whether a decimal point was seen."""
+
+    def __init__(self, policy: MathPolicy, source: str, tokens: list[Token]) -> None:
+        self.policy = policy
+        self.source = source
+        self.tokens = tokens
+        self.budget = Budget()
+        self.plus_minus = 0
+        """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
+
+    def key(self, folded: str) -> Key:
+        clock = _CLOCK.fullmatch(folded)
+        if clock and 1 <= int(clock[1]) <= 12 and int(clock[2]) < 60:
+            hours = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
+            return Key(_clock(hours, int(clock[2])), {}, (), False, folded)
+        if not any(token.kind not in _SILENT for token in self.tokens):
+            return Key(Text(folded), {}, (), False, folded)
+        decimal = any(token.kind == "num" and "." in token.text for token in self.tokens)
+        try:
+            part = self.listing(parse(self.tokens))
+            if len(part.shapes) > 1:
+                part = part._replace(shapes=(items(part.shapes),))
+        except (Unreadable, TooLarge, Undefined):
+            shape = _long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
+            return Key(shape, {}, (), decimal, _task_text(folded))
+        (shape,) = part.shapes
+        start, end = part.span or (0, len(self.source))
+        text = _task_text(self.source[start:end])
+        facets = part.facets
+        if self.policy.units == "ignore":
+            facets = {kind: value for kind, value in facets.items() if kind != "unit"}
+        readings = part.readings
+        comma = _decimal_comma(self.tokens)
+        if comma is not None:
+            readings = (*readings, comma)
+        if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
+            shape = SetOf(frozenset(shape.elements))
+        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, text)
+
+    # Lists
+
+    def listing(self, listing: Listing) -> _Part:
+        if len(listing.items) == 1:
+            return self.part(listing.items[0])
+        if ";" in listing.separators and "," in listing.separators:
+            listing = _regrouped(listing)
+        return self.combined([self.part(item) for item in listing.items], listing.separators)
+
+    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
+        """Items side by side as one part: a list, values by name, or a union of inequalities."""
+        labels = [part.facets.get("label") for part in parts]
+        facets: dict[str, Hashable] = {}
+        given = {part.facets["unit"] for part in parts if "unit" in part.facets}
+        if given:
+            facets["unit"] = next(iter(given)) if len(given) == 1 else frozenset(given)
+        if any(set(part.facets) - {"unit", "label"} for part in parts):
+            raise Unreadable
+        if all(part.inequality for part in parts) and len(set(labels)) == 1:
+            return self.alternatives(parts, separators, facets | {"label": labels[0]})
+        everything = tuple(shape for part in parts for shape in part.shapes)
+        if labels[0] is not None and (set(labels[1:]) <= {None, labels[0]}):
+            facets["label"] = labels[0]
+        elif None not in labels:
+            base = _common_base([str(label) for label in labels])
+            if base:
+                facets["label"] = base
+            elif len(set(labels)) == len(labels) == len(everything):
+                return self.named([str(label) for label in labels], everything, facets)
+            else:
+                raise Unreadable
+        elif set(labels) != {None}:
+            raise Unreadable
+        return _Part((items(everything),), facets, _unnamed(everything))
+
+    def named(self, names: list[str], values: tuple[Shape, ...], facets: dict[str, Hashable]) -> _Part:
+        """Values by name; in the order written they may be read as a tuple."""
+        shape = Named(frozenset(zip(names, values, strict=True)))
+        pair = ordered(values, "()")
+        return _Part((shape,), facets, tuple(dict.fromkeys((pair, *shapes.readings(pair)))))
+
+    def alternatives(self, parts: list[_Part], separators: tuple[str, ...], facets: dict[str, Hashable]) -> _Part:
+        spans = [shapes.intervals(shape) for part in parts for shape in part.shapes]
+        known = [span for span in spans if span is not None]
+        if len(known) != len(spans):
+            raise Unreadable
+        if "and" in separators and "or" not in separators:
+            result: Shape | None = shapes.union(known[0])
+            for span in known[1:]:
+                current = shapes.intervals(result) if result is not None else None
+                result = shapes.intersection(current, span) if current else None
+            if result is None or result == shapes.EMPTY:
+                result = shapes.union([interval for span in known for interval in span])
+        else:
+            result = shapes.union([interval for span in known for interval in span])
+        return _Part((result,), facets, inequality=True)
+
+    # One item
+
+    def part(self, node: Node) -> _Part:
+        if isinstance(node, Relation):
+            return self.relation(node)
+        if isinstance(node, Quantity):
+            inner = self.part(node.body)
+            return inner._replace(facets={**inner.facets, "unit": node.unit})
+        if isinstance(node, Listing):
+            return self.listing(node)
+        if isinstance(node, Choice):
+            inner = self.part(node.body)
+            letter = atom(E) if node.letter == "e" else atom(node.letter)
+            return inner._replace(facets={**inner.facets, "choice": node.letter}, readings=(*inner.readings, letter))
+        if isinstance(node, Bracket):
+            return self.bracket(node)
+        if isinstance(node, Based):
+            return _Part((constant(self.literal(node.digits)),), {"base": node.base})
+        if isinstance(node, Postfix | Signed) and _is_degrees(node):
+            inner = self.part(_without_degrees(node))
+            return inner._replace(facets={**inner.facets, "unit": (("°", 1),)})
+        structured = self.structured(node)
+        if structured is not None:
+            return _Part((structured,), {})
+        return self.scalar_part(node)
+
+    def structured(self, node: Node) -> Shape | None:
+        """Sets, matrices and ratios; None for what is a scalar."""
+        if isinstance(node, Constant) and node.name == "∅":
+            return shapes.EMPTY
+        if isinstance(node, Constant) and node.name == "R":
+            return REALS
+        if isinstance(node, Combined):
+            return self.set_operation(node)
+        if isinstance(node, Builder):
+            return self.builder(node)
+        if isinstance(node, Proportion):
+            return self.proportion(node)
+        if isinstance(node, Grid) or _has_grid(node):
+            return self.grid(node)
+        return None
+
+    def scalar_part(self, node: Node) -> _Part:
+        if isinstance(node, Num) and _digits(node.text) > MAX_LITERAL_DIGITS:
+            long = _long_number(node.text)
+            if long is None:
+                raise TooLarge
+            return _Part((long,), {})
+        values = tuple(dict.fromkeys(self.branches(node)))
+        if isinstance(node, Product) and _is_spaced_unit(node):
+            (_, number), (_, letter) = node.factors
+            assert isinstance(letter, Sym)  # noqa: S101 - what `_is_spaced_unit` says
+            return _Part((self.value(number),), {"unit": ((letter.name, 1),)}, values)
+        readings: tuple[Shape, ...] = ()
+        if isinstance(node, Postfix) and node.mark == "%" and self.policy.percent == "either":
+            readings = (self.value(node.body),)
+        return _Part(values, {}, readings)
+
+    def branches(self, node: Node) -> Iterator[Value]:
+        """The value, or the two values of an expression with ±."""
+        signs = _plus_minus_signs(node)
+        if not signs:
+            yield self.value(node)
+            return
+        if signs.count("±") > 1:  # whether they go together cannot be told
+            raise Unreadable
+        for branch in (1, -1):
+            self.plus_minus = branch
+            yield self.value(node)
+        self.plus_minus = 0
+
+    def single(self, node: Node) -> Shape:
+        """A node that must be one shape without decoration."""
+        part = self.part(node)
+        if len(part.shapes) != 1 or part.facets:
+            raise Unreadable
+        return part.shapes[0]
+
+    # Brackets, sets, matrices
+
+    def bracket(self, node: Bracket) -> _Part:
+        inner = [self.part(item) for item in node.items.items]
+        if node.opening in ("{", r"\{"):
+            if len(inner) == 1 and len(inner[0].shapes) == 1 and node.opening == "{":
+                return inner[0]
+            listed = self.combined(inner, node.items.separators) if len(inner) > 1 else inner[0]
+            elements = frozenset(shape for part in inner for shape in part.shapes)
+            if any(isinstance(part.shapes[0], Equation) or part.inequality for part in inner):
+                raise Unreadable
+            if isinstance(listed.shapes[0], Named):
+                return listed
+            return _Part((SetOf(elements),), listed.facets)
+        if len(inner) == 1 and (len(inner[0].shapes) == 1 or node.opening == "("):
+            return inner[0]
+        facets = self.combined(inner, node.items.separators).facets
+        if "label" in facets or any(len(part.shapes) != 1 for part in inner):
+            raise Unreadable
+        elements_in_order = tuple(part.shapes[0] for part in inner)
+        ends = node.opening + node.closing
+        if ends in ("[)", "(]") and len(inner) != 2:
+            raise Unreadable
+        return _Part((ordered(elements_in_order, ends),), facets)
+
+    def set_operation(self, node: Combined) -> Shape:
+        left, right = (
+            SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape
+            for shape in (self.single(node.left), self.single(node.right))
+        )
+        if isinstance(left, SetOf) and isinstance(right, SetOf):
+            if node.operator == "∪":
+                return SetOf(left.elements | right.elements)
+            if not (shapes.exact(left) and shapes.exact(right)):
+                raise Unreadable
+            return SetOf(left.elements & right.elements if node.operator == "∩" else left.elements - right.elements)
+        spans = shapes.intervals(left), shapes.intervals(right)
+        if spans[0] is None or spans[1] is None:
+            raise Unreadable
+        if node.operator == "∪":
+            return shapes.union(spans[0] + spans[1])
+        if node.operator == "∖":
+            if not isinstance(right, SetOf):
+                raise Unreadable
+            spans = spans[0], shapes.intervals(shapes.complement(right.elements))
+        result = shapes.intersection(spans[0], spans[1]) if spans[1] is not None else None
+        if result is None:
+            raise Unreadable
+        return result
+
+    def builder(self, node: Builder) -> Shape:
+        """{x | condition}: what the condition says about x."""
+        variable = node.variable
+        if isinstance(variable, Relation) and variable.operators == ("∈",) and variable.operands[1] == Constant("R"):
+            variable = variable.operands[0]
+        part = self.listing(node.condition)
+        if not isinstance(variable, Sym) or part.facets != {"label": variable.name} or len(part.shapes) != 1:
+            raise Unreadable
+        return part.shapes[0]
+
+    def proportion(self, node: Proportion) -> Shape:
+        texts = [part.text for part in node.parts if isinstance(part, Num)]
+        if len(texts) == len(node.parts) == 2 and all(text.isdigit() for text in texts):
+            hours, minutes = texts
+            if len(hours) <= 2 and len(minutes) == 2 and int(hours) <= 24 and int(minutes) < 60:
+                return _clock(int(hours), int(minutes))
+        values = [self.value(part) for part in node.parts]
+        if not values[0].terms:
+            raise Unreadable
+        return Ratio(tuple(divide(value, values[0], self.budget) for value in values[1:]))
+
+    def grid(self, node: Node) -> Shape:
+        rows = self.matrix(node)
+        if rows is None:
+            raise Unreadable
+        if len(rows) == 1:
+            return Ordered(rows[0], "")
+        if all(len(row) == 1 for row in rows):
+            return Ordered(tuple(row[0] for row in rows), "")
+        return Matrix(rows)
+
+    def matrix(self, node: Node) -> tuple[tuple[Value, ...], ...] | None:
+        """The entries of a matrix, a multiple of one, or a sum of such."""
+        if isinstance(node, Grid):
+            if node.environment == "cases" or any(len(row) != len(node.rows[0]) for row in node.rows):
+                raise Unreadable
+            return tuple(tuple(self.value(entry) for entry in row) for row in node.rows)
+        if isinstance(node, Bracket) and len(node.items.items) == 1:
+            return self.matrix(node.items.items[0])
+        if isinstance(node, Signed) and node.sign in "+-":
+            rows = self.matrix(node.body)
+            return _scaled(rows, constant(1 if node.sign == "+" else -1), self.budget) if rows else None
+        if (
+            isinstance(node, Product)
+            and all(mark != "/" for mark, _ in node.factors)
+            and _has_grid(node.factors[-1][1])
+        ):
+            rows = self.matrix(node.factors[-1][1])
+            if rows and not any(_has_grid(factor) for _, factor in node.factors[:-1]):
+                return _scaled(rows, self.value(Product(node.factors[:-1])), self.budget)
+        if isinstance(node, Sum):
+            parts = [self.matrix(part) for part in node.parts]
+            sizes = {(len(rows), len(rows[0])) if rows else None for rows in parts}
+            if len(sizes) == 1 and None not in sizes:
+                known = [rows for rows in parts if rows]
+                return tuple(
+                    tuple(add(*(rows[i][j] for rows in known), budget=self.budget) for j in range(len(known[0][0])))
+                    for i in range(len(known[0]))
+                )
+        return None
+
+    # Relations
+
+    def relation(self, node: Relation) -> _Part:
+        if set(node.operators) <= {"=", "≈"}:
+            return self.equality(node)
+        if node.operators in (("∈",), ("∉",)):
+            return self.membership(node)
+        if node.operators == ("≠",):
+            return self.inequation(node)
+        if set(node.operators) <= {"<", "≤"} or set(node.operators) <= {">", "≥"}:
+            return self.inequality(node)
+        raise Unreadable
+
+    def equality(self, node: Relation) -> _Part:
+        operands = list(zip(node.operands, node.spans, strict=True))
+        if "≈" in node.operators:  # what stands before ≈ is the value, unless it is only its name
+            cut = node.operators.index("≈") + 1
+            operands = operands[:cut] if cut > 1 else operands
+        (first, _), (last, span) = operands[0], operands[-1]
+        names = _names(first)
+        if names is not None:
+            return self.assignment(names, last, span)
+        label = _label(first)
+        if label is None and len(operands) == 2 and _label(last) is not None and not _mentions(first, last):
+            (first, _), (last, span) = (last, span), operands[0]
+            label = _label(first)
+        if label is not None:
+            return self.labelled(label, first, last, span)
+        values = [self.value(operand) for operand, _ in operands]
+        if same(values[0], values[-1], self.budget) or not any(numeric.has_symbols(value) for value in values):
+            return self.part(last)._replace(span=span)
+        if len(values) != 2:
+            raise Unreadable
+        return _Part((self.equation(values[0], values[1]),), {})
+
+    def assignment(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+        """(p, q) = (3, 2)."""
+        part = self.part(value)
+        (shape,) = part.shapes
+        if isinstance(shape, Ordered) and len(shape.elements) == len(names) == len(set(names)):
+            return self.named(names, shape.elements, part.facets)._replace(span=span)
+        if isinstance(shape, Items) and all(isinstance(s, Ordered) for s, _ in shape.counts):
+            return part._replace(span=span)
+        raise Unreadable
+
+    def labelled(self, label: str, name: Node, value: Node, span: tuple[int, int]) -> _Part:
+        part = self.part(value)
+        readings = part.readings
+        shape = part.shapes[0]
+        if len(part.shapes) == 1 and isinstance(shape, Value) and not part.facets:
+            if _is_function(name):
+                symbol = atom(label.partition("(")[0])
+            else:
+                symbol = self.value(name) if not isinstance(name, Proportion) else atom(label)
+            readings = (*readings, self.equation(symbol, shape))
+            if numeric.has_symbols(shape) and _names_a_function(name):
+                label = "y"
+        elif _is_function(name):
+            label = label.partition("(")[0]
+        return part._replace(facets={**part.facets, "label": label}, readings=readings, span=span)
+
+    def equation(self, left: Value, right: Value) -> Shape:
+        """left = right as a polynomial up to a factor."""
+        difference = add(left, negative(right), budget=self.budget)
+        if not difference.terms:
+            raise Undefined
+        terms = primitive(clear(difference, self.budget))
+        return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
+
+    def membership(self, node: Relation) -> _Part:
+        label = _label(node.operands[0])
+        if label is None:
+            raise Unreadable
+        part = self.part(node.operands[1])
+        if node.operators == ("∉",):
+            if not isinstance(part.shapes[0], SetOf):
+                raise Unreadable
+            part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
+        return part._replace(facets={**part.facets, "label": label}, span=node.spans[1])
+
+    def inequation(self, node: Relation) -> _Part:
+        label = _label(node.operands[0])
+        if label is None:
+            raise Unreadable
+        return _Part((shapes.complement(self.branches(node.operands[1])),), {"label": label}, inequality=True)
+
+    def inequality(self, node: Relation) -> _Part:
+        operands, operators = list(node.operands), list(node.operators)
+        if operators[0] in ">≥":
+            operands.reverse()
+            operators = ["<" if operator == ">" else "≤" for operator in reversed(operators)]
+        if len(operands) == 2:
+            return self.half_line(operands[0], operands[1], operators[0])
+        if len(operands) != 3:
+            raise Unreadable
+        left = self.half_line(operands[0], operands[1], operators[0])
+        right = self.half_line(operands[1], operands[2], operators[1])
+        spans = shapes.intervals(left.shapes[0]), shapes.intervals(right.shapes[0])
+        if left.facets != right.facets or spans[0] is None or spans[1] is None:
+            raise Unreadable
+        result = shapes.intersection(spans[0], spans[1])
+        if result is None:
+            result = self.unchecked(spans[0], spans[1])
+        return _Part((result,), left.facets, inequality=True)
+
+    @staticmethod
+    def unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:
+        """a < x < b with symbols for ends, taken at its word."""
+        (low,), (high,) = left, right
+        if low.elements[1] != INFINITY or high.elements[0] != MINUS_INFINITY:
+            raise Unreadable
+        return Ordered((low.elements[0], high.elements[1]), low.ends[0] + high.ends[1])
+
+    def half_line(self, small: Node, large: Node, operator: str) -> _Part:
+        """small < large, solved for the one symbol that it is linear in; else as it stands."""
+        strict = operator == "<"
+        for name, other, above in ((small, large, False), (large, small, True)):
+            label = _label(name)
+            if label is not None and _label(other) is None and not _mentions(other, name):
+                return self.ray(label, self.value(other), above, strict)
+        values = self.value(small), self.value(large)
+        difference = add(values[0], negative(values[1]), budget=self.budget)
+        symbols = [name for name in difference.atoms if isinstance(name, str) and name not in (PI, E, I)]
+        if len(symbols) == 1 and difference.over is None:
+            linear = frozenset(((symbols[0], 1),))
+            rest = Value({m: c for m, c in difference.terms.items() if m != linear})
+            factor = difference.terms.get(linear)
+            if factor is not None and not numeric.has_symbols(rest):
+                bound = divide(negative(rest), constant(factor), self.budget)
+                return self.ray(symbols[0], bound, factor < 0, strict)
+        if numeric.has_symbols(difference) and difference.over is None:
+            return _Part((Equation(operator, Value(primitive(difference.terms))),), {})
+        raise Unreadable
+
+    @staticmethod
+    def ray(label: str, bound: Value, above: bool, strict: bool) -> _Part:
+        shape = (
+            ordered((bound, INFINITY), "()" if strict else "[)")
+            if above
+            else ordered((MINUS_INFINITY, bound), "()" if strict else "(]")
+        )
+        return _Part((shape,), {"label": label}, inequality=True)
+
+    # Scalars
+
+    def literal(self, text: str) -> int | Fraction:
+        if _digits(text) > MAX_LITERAL_DIGITS:
+            raise TooLarge
+        return number_of(text)
+
+    def value(self, node: Node) -> Value:
+        """An expression's exact value."""
+        if isinstance(node, Num):
+            return constant(self.literal(node.text))
+        if isinstance(node, Sym):
+            return _CONSTANTS.get(node.name) or atom(node.name)
+        if isinstance(node, Word):
+            return self.word(node.text)
+        if isinstance(node, Signed):
+            return self.signed(node)
+        if isinstance(node, Sum):
+            return add(*(self.signed(part) for part in node.parts), budget=self.budget)
+        if isinstance(node, Product):
+            return self.product(node)
+        if isinstance(node, Power):
+            return power(self.value(node.base), self.value(node.exponent), self.budget)
+        if isinstance(node, Call):
+            return functions.apply(node.name, tuple(self.value(arg) for arg in node.args), self.budget)
+        if isinstance(node, Mixed):
+            whole, top, bottom = (int(self.literal(text)) for text in node)
+            return constant(quotient(whole * bottom + top, bottom))
+        return self.wrapped(node)
+
+    def wrapped(self, node: Node) -> Value:
+        if isinstance(node, Postfix):
+            body = self.value(node.body)
+            if node.mark == "%":
+                scale = 1 if self.policy.percent == "number" else Fraction(1, 100)
+                return multiply(body, constant(scale), self.budget)
+            if node.mark == "°":
+                return multiply(body, Value({frozenset(((PI, 1),)): Fraction(1, _HALF_TURN)}), self.budget)
+            name = "factorial" if node.mark == "!" else "double factorial"
+            return functions.apply(name, (body,), self.budget)
+        if isinstance(node, Bracket) and len(node.items.items) == 1:
+            return self.value(node.items.items[0])
+        if isinstance(node, Constant):
+            return INFINITY if node.name == "∞" else atom(f"set {node.name}")
+        raise Unreadable
+
+    def word(self, text: str) -> Value:
+        """A name in words: its letters' product where it could be written so, else one symbol."""
+        if text.isalpha() and text.isascii() and len(text) <= 12:
+            result = constant(1)
+            for letter in text:
+                result = multiply(result, _CONSTANTS.get(letter) or atom(letter), self.budget)
+            return result
+        return atom(text)
+
+    def signed(self, node: Signed) -> Value:
+        body = self.value(node.body)
+        if node.sign in "±∓":
+            if not self.plus_minus:
+                raise Unreadable
+            return body if (node.sign == "±") == (self.plus_minus > 0) else negative(body)
+        return body if node.sign == "+" else negative(body)
+
+    def product(self, node: Product) -> Value:
+        result: Value | None = None
+        factors = node.factors
+        skip = False
+        for position, (mark, factor) in enumerate(factors):
+            if skip:
+                skip = False
+                continue
+            following = factors[position + 1] if position + 1 < len(factors) else None
+            if isinstance(factor, Sym) and following is not None and _applies(factor, *following):
+                assert isinstance(following[1], Bracket)  # noqa: S101 - what `_applies` says
+                args = tuple(self.value(item) for item in following[1].items.items)
+                value, skip = atom(Func(factor.name, args)), True
+            else:
+                value = self.value(factor)
+            if result is None:
+                result = value
+            elif mark == "/":
+                result = divide(result, value, self.budget)
+            else:
+                result = multiply(result, value, self.budget)
+        assert result is not None  # noqa: S101 - a product has a factor
+        return result
+
+
+# Words
+
+
+def _words(tokens: list[Token]) -> Shape | None:
+    """The answer as words, where it is a sentence or a word and no formula."""
+    spoken = [token for token in tokens if token.kind in ("word", "run")]
+    if not spoken:
+        return None
+    long = any(len(token.text) >= 3 for token in spoken)
+    if any(token.text.lower() in units.PROSE and (long or token.kind == "word") for token in spoken):
+        return _text(tokens)
+    first = tokens[0]
+    if any(token.kind in _FORMULA or (token.kind == "num" and token is first) for token in tokens):
+        return None
+    wordy = len(first.text) >= 3 if first.kind == "run" else len(first.text) >= 2
+    if first.kind in ("word", "run") and (wordy or first.text.lower() == "no"):
+        return _text(tokens)
+    if first.kind == "sym" and len(spoken) >= 2 and all(token.kind in ("word", "run", "sym") for token in tokens):
+        return _text(tokens)
+    return None
+
+
+_FORMULA = frozenset(
+    {"=", "≈", "<", ">", "≤", "≥", "≠", "+", "*", "/", "^", "_", "frac", "sqrt", "∈", "∪", "func", ":"}
+)
+_SILENT = frozenset({"quad", "skip", ".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
+_SPOKEN_NUMBERS = {
+    word: number
+    for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+}
+
+
+def _text(tokens: list[Token]) -> Shape:
+    words = [token.text.casefold() for token in tokens if token.kind not in _SILENT]
+    return _said(words)
+
+
+def _words_of_text(folded: str) -> Shape | None:
+    """Words in a text that is no sequence of tokens."""
+    words = folded.casefold().replace("\\text", " ").replace("{", " ").replace("}", " ").split()
+    return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
+
+
+def _said(words: list[str]) -> Shape:
+    if len(words) == 1 and words[0] in _SPOKEN_NUMBERS:
+        return constant(_SPOKEN_NUMBERS[words[0]])
+    if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
+        return atom(words[1].upper())
+    return Text(" ".join(words))
+
+
+# Syntax
+
+
+def _joined(tokens: list[Token]) -> str:
+    """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
+    return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+
+
+def _task_text(text: str) -> str:
+    """What the symbolic stage is given: LaTeX without delimiters."""
+    return text.replace("\x1f", "").replace("$", "").strip()
+
+
+def _digits(text: str) -> int:
+    """How many digits a number takes when it is written out."""
+    mantissa, _, exponent = text.lower().partition("e")
+    return len(mantissa) + (abs(int(exponent)) if exponent else 0)
+
+
+def _long_number(text: str) -> Shape | None:
+    """A number of any length as digits and exponent, read without making an int of it; None for what is none."""
+    match = _LONG_NUMBER.fullmatch(text.strip().rstrip("."))
+    if match is None:
+        return None
+    sign, whole, decimals, exponent = match.groups()
+    if "," in whole:
+        groups = whole.split(",")
+        if not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:]):
+            return None
+        whole = "".join(groups)
+    whole = whole.lstrip("0")
+    digits = whole + (decimals or "")
+    stripped = digits.lstrip("0")
+    power_of_ten = int(exponent or 0) + len(whole) - (len(digits) - len(stripped))
+    stripped = stripped.rstrip("0")
+    if not stripped:
+        return constant(0)
+    if max(len(stripped), abs(power_of_ten)) <= MAX_LITERAL_DIGITS // 2:
+        value = int(stripped) * Fraction(10) ** (power_of_ten - len(stripped))
+        return constant(quotient(-value if sign == "-" else value, 1))
+    return Long(-1 if sign == "-" else 1, stripped, power_of_ten)
+
+
+def _clock(hours: int, minutes: int) -> Shape:
+    """hours:minutes: a ratio too where it is in lowest terms, else only a time."""
+    if minutes and hours and math.gcd(hours, minutes) == 1:
+        return Ratio((constant(quotient(minutes, hours)),))
+    return Clock(hours, minutes)
+
+
+def _regrouped(listing: Listing) -> Listing:
+    """a, b; c, d as a list of two lists."""
+    groups: list[list[Node]] = [[listing.items[0]]]
+    for separator, item in zip(listing.separators, listing.items[1:], strict=True):
+        if separator == ";":
+            groups.append([item])
+        else:
+            groups[-1].append(item)
+    nodes: list[Node] = [
+        group[0] if len(group) == 1 else Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups
+    ]
+    return Listing(tuple(nodes), (";",) * (len(nodes) - 1))
+
+
+def _decimal_comma(tokens: list[Token]) -> Shape | None:
+    """0,5 as a decimal: two numbers with nothing but a comma between them."""
+    negative_sign = bool(tokens) and tokens[0].kind == "-"
+    numbers = tokens[1:] if negative_sign else tokens
+    if [token.kind for token in numbers] != ["num", ",", "num"] or numbers[1].spaced or numbers[2].spaced:
+        return None
+    whole, decimals = numbers[0].text, numbers[2].text
+    if not (whole.isdigit() and decimals.isdigit()) or len(whole) + len(decimals) > MAX_LITERAL_DIGITS:
+        return None
+    value = number_of(f"{whole}.{decimals}")
+    return constant(-value if negative_sign else value)
+
+
+def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """A list of values by name as the list of tuples in the order of the names."""
+    if not any(isinstance(shape, Named) for shape in everything):
+        return ()
+    tuples = [
+        ordered(tuple(value for _, value in sorted(shape.values, key=lambda pair: pair[0])), "()")
+        if isinstance(shape, Named)
+        else shape
+        for shape in everything
+    ]
+    return (items(tuples),)
+
+
+def _common_base(labels: list[str]) -> str | None:
+    """x for x_1, x_2: numbered names of one unknown."""
+    bases = {label.partition("_")[0] for label in labels}
+    indices = {label.partition("_")[2] for label in labels}
+    if len(bases) == 1 and len(indices) == len(labels) and all(index.isdigit() for index in indices):
+        return bases.pop()
+    return None
+
+
+def _is_degrees(node: Node) -> bool:
+    while isinstance(node, Signed) and node.sign in "+-":
+        node = node.body
+    return isinstance(node, Postfix) and node.mark == "°"
+
+
+def _without_degrees(node: Node) -> Node:
+    if isinstance(node, Signed):
+        return Signed(node.sign, _without_degrees(node.body))
+    assert isinstance(node, Postfix)  # noqa: S101 - what `_is_degrees` says
+    return node.body
+
+
+def _has_grid(node: Node) -> bool:
+    """Whether a matrix stands in an arithmetic expression."""
+    if isinstance(node, Grid):
+        return True
+    if isinstance(node, Signed):
+        return _has_grid(node.body)
+    if isinstance(node, Sum):
+        return any(_has_grid(part) for part in node.parts)
+    if isinstance(node, Product):
+        return any(_has_grid(factor) for _, factor in node.factors)
+    if isinstance(node, Bracket) and len(node.items.items) == 1:
+        return _has_grid(node.items.items[0])
+    return False
+
+
+def _plus_minus_signs(node: Node) -> list[str]:
+    """Every ± and ∓ of an expression."""
+    if isinstance(node, Signed):
+        return ([node.sign] if node.sign in "±∓" else []) + _plus_minus_signs(node.body)
+    if isinstance(node, Sum):
+        return [sign for part in node.parts for sign in _plus_minus_signs(part)]
+    if isinstance(node, Product):
+        return [sign for _, factor in node.factors for sign in _plus_minus_signs(factor)]
+    if isinstance(node, Power):
+        return _plus_minus_signs(node.base) + _plus_minus_signs(node.exponent)
+    if isinstance(node, Call):
+        return [sign for arg in node.args for sign in _plus_minus_signs(arg)]
+    if isinstance(node, Postfix):
+        return _plus_minus_signs(node.body)
+    if isinstance(node, Bracket):
+        return [sign for item in node.items.items for sign in _plus_minus_signs(item)]
+    return []
+
+
+def _is_spaced_unit(node: Product) -> bool:
+    """Whether it is a number and, apart from it, the letter of a unit: 5 N."""
+    if len(node.factors) != 2:
+        return False
+    (_, number), (mark, letter) = node.factors
+    return mark == " " and isinstance(number, Num) and isinstance(letter, Sym) and letter.name in units.LETTERS
+
+
+def _applies(function: Sym, mark: str, argument: Node) -> bool:
+    """Whether a letter before brackets is a function of what is in them: by convention f, g and h, or two arguments."""
+    if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
+        return False
+    return function.name[:1] in ("f", "g", "h") or len(argument.items.items) > 1
+
+
+def _label(node: Node) -> str | None:
+    """The name that a value is given: x, f(x), AB, |AB|, a : b, angle ABC; None for an expression."""
+    if isinstance(node, Sym):
+        return None if node.name in _CONSTANTS else node.name
+    if isinstance(node, Word):
+        return node.text
+    if isinstance(node, Call) and node.name == "abs":
+        inner = _label(node.args[0])
+        return f"|{inner}|" if inner and len(inner) > 1 else None
+    if isinstance(node, Bracket) and node.opening == "[" and len(node.items.items) == 1:
+        inner = _label(node.items.items[0])
+        return f"[{inner}]" if inner and len(inner) > 1 else None
+    if isinstance(node, Proportion):
+        names = [_label(part) for part in node.parts]
+        return ":".join(name for name in names if name) if all(names) else None
+    if isinstance(node, Product):
+        return _product_label(node)
+    return None
+
+
+def _product_label(node: Product) -> str | None:
+    marks = [mark for mark, _ in node.factors[1:]]
+    if _is_function(node):
+        (_, function), (_, argument) = node.factors
+        assert isinstance(argument, Bracket)  # noqa: S101 - what `_is_function` says
+        names = [item.name if isinstance(item, Sym) else item.text for item in argument.items.items
+                 if isinstance(item, Sym | Num)]  # fmt: skip
+        base = function.name if isinstance(function, Sym) else f"{_label(function)}^-1"
+        return f"{base}({','.join(names)})"
+    symbols = [factor.name for _, factor in node.factors if isinstance(factor, Sym)]
+    if len(symbols) != len(node.factors) or any(mark not in ("", " ") for mark in marks):
+        return None
+    if symbols[0] == "Delta" and len(symbols) == 2:
+        return "Delta " + symbols[1]
+    if all(len(name.partition("_")[0]) == 1 and name[0].isupper() for name in symbols):
+        return "".join(symbols)
+    return None
+
+
+def _is_function(node: Node) -> bool:
+    """Whether it is a letter applied to symbols or numbers: f(x), P(A), T(12)."""
+    if not isinstance(node, Product) or len(node.factors) != 2:
+        return False
+    (_, function), (mark, argument) = node.factors
+    if mark not in ("", " ") or not isinstance(argument, Bracket) or argument.opening != "(":
+        return False
+    return isinstance(function, Sym) and all(isinstance(item, Sym | Num) for item in argument.items.items)
+
+
+def _names_a_function(node: Node) -> bool:
+    """f(x) and y name the same thing: the value of the function that is asked for."""
+    if node == Sym("y"):
+        return True
+    if not isinstance(node, Product) or not _is_function(node):
+        return False
+    argument = node.factors[1][1]
+    return isinstance(argument, Bracket) and all(isinstance(item, Sym) for item in argument.items.items)
+
+
+def _names(node: Node) -> list[str] | None:
+    """The names of a tuple: (p, q)."""
+    if isinstance(node, Bracket) and node.opening == "(" and len(node.items.items) > 1:
+        names = [_label(item) for item in node.items.items]
+        return [name for name in names if name] if all(names) else None
+    return None
+
+
+def _mentions(node: Node, name: Node) -> bool:
+    """Whether a symbol occurs in an expression: x = 2x + 1 names nothing."""
+    if node == name:
+        return True
+    if isinstance(node, tuple):
+        return any(_mentions(part, name) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes
+    return False
+
+
+def _scaled(rows: tuple[tuple[Value, ...], ...], factor: Value, budget: Budget) -> tuple[tuple[Value, ...], ...]:
+    return tuple(tuple(multiply(entry, factor, budget) for entry in row) for row in rows)

@@ -1,0 +1,118 @@
+"""Keys: what an answer is, what merely decorates it, and which answers of a set are the same by their keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from empo_rewards.equivalence.math.algebra import Value
+from empo_rewards.equivalence.math.policy import MathPolicy
+from empo_rewards.equivalence.math.shapes import Shape
+
+
+@dataclass(frozen=True)
+class Key:
+    """The canonical form of an answer.
+
+    Args:
+        shape: what the answer is. Equal shapes are equal answers, decoration aside.
+        facets: what decorates it, by the kind of decoration: `label` (x in x = 5), `unit`, `base`, `choice`.
+        readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
+            list 3, 4; (B) 5 as B; y = 2x as its equation.
+        decimal: whether it is written with a decimal point.
+        text: what the symbolic stage should read: the answer without its label.
+    """
+
+    shape: Shape
+    facets: Mapping[str, Hashable]
+    readings: tuple[Shape, ...]
+    decimal: bool
+    text: str
+
+
+class UnionFind:
+    """Classes under union; the representative of a class is its least member, so that the order of unions is no matter."""
+
+    def __init__(self, size: int) -> None:
+        self.parent = list(range(size))
+
+    def find(self, member: int) -> int:
+        """The representative."""
+        while self.parent[member] != member:
+            self.parent[member] = self.parent[self.parent[member]]
+            member = self.parent[member]
+        return member
+
+    def union(self, a: int, b: int) -> None:
+        """Joins two classes."""
+        a, b = self.find(a), self.find(b)
+        self.parent[max(a, b)] = min(a, b)
+
+
+def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
+    """Joins a shape to the one class that can be read as it; where two different classes can, it joins neither.
+
+    From the most decorated readings to the barest, so that a class is whole before something barer joins it. Returns
+    the keys, a joined one with the decorations that its claimants agree on: x - 5 = 0 then is about x, as x = 5 is.
+    """
+    by_shape: dict[Shape, list[int]] = defaultdict(list)
+    claims: dict[Shape, list[int]] = defaultdict(list)
+    rank: dict[Shape, int] = {}
+    for position, key in enumerate(keys):
+        by_shape[key.shape].append(position)
+        for level, reading in enumerate(key.readings):
+            claims[reading].append(position)
+            rank[reading] = max(level, rank.get(reading, 0))
+    result = list(keys)
+    for reading in sorted(claims, key=lambda reading: rank[reading]):
+        owners = {classes.find(position) for position in claims[reading]}
+        if reading not in by_shape or len(owners) != 1:
+            continue
+        (owner,) = owners
+        if _has_rival(reading, owner, keys, by_shape, classes):
+            continue
+        agreed = _agreed([keys[position].facets for position in claims[reading]])
+        for position in by_shape[reading]:
+            classes.union(owner, position)
+            result[position] = replace(keys[position], facets={**agreed, **keys[position].facets})
+    return result
+
+
+def _has_rival(
+    reading: Shape, owner: int, keys: Sequence[Key], by_shape: Mapping[Shape, list[int]], classes: UnionFind
+) -> bool:
+    """Whether the class can be read as another shape of that type, which the set holds too: (3, 4) and (4, 3)."""
+    for position, key in enumerate(keys):
+        if classes.find(position) == owner:
+            for other in key.readings:
+                if other != reading and type(other) is type(reading) and other in by_shape:
+                    here, there = by_shape[reading][0], by_shape[other][0]
+                    if classes.find(here) != classes.find(there) and not isinstance(reading, Value):
+                        return True
+    return False
+
+
+def _agreed(facets: Sequence[Mapping[str, Hashable]]) -> dict[str, Hashable]:
+    """The decorations that all have alike."""
+    return {kind: value for kind, value in facets[0].items() if all(other.get(kind) == value for other in facets)}
+
+
+def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
+    """For keys of one meaning: a value each, equal where their decorations agree.
+
+    A decoration that a key lacks is filled in where the class holds exactly one of its kind: 5 is x = 5, but beside
+    x = 5 and y = 5 it is neither.
+    """
+    kinds = sorted({kind for key in keys for kind in key.facets})
+    columns = []
+    for kind in kinds:
+        found = {key.facets[kind] for key in keys if kind in key.facets}
+        fill = next(iter(found)) if len(found) == 1 and not (kind == "unit" and policy.units == "strict") else None
+        columns.append([key.facets.get(kind, fill) for key in keys])
+    return [tuple(column[k] for column in columns) for k in range(len(keys))]
+
+
+def compatible(a: Key, b: Key) -> bool:
+    """Whether no decoration of one contradicts the other's."""
+    return all(b.facets[kind] == value for kind, value in a.facets.items() if kind in b.facets)

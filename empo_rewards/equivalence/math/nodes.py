@@ -1,0 +1,155 @@
+"""The syntax of an answer: what the parser makes of the tokens, before anything is computed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+
+class Num(NamedTuple):
+    """A number as written: digits with an optional point, exponent, or repeated part in brackets."""
+
+    text: str
+
+
+class Sym(NamedTuple):
+    """A symbol with its index and accents in its name."""
+
+    name: str
+
+
+class Word(NamedTuple):
+    """Letters set as text within a formula."""
+
+    text: str
+
+
+class Signed(NamedTuple):
+    """sign · body; the sign is one of + - ± ∓."""
+
+    sign: str
+    body: Node
+
+
+class Sum(NamedTuple):
+    """The sum of at least two signed parts."""
+
+    parts: tuple[Signed, ...]
+
+
+class Product(NamedTuple):
+    """Factors, each with what stands before it: `*`, `/`, "" (side by side) or " " (side by side, spaced)."""
+
+    factors: tuple[tuple[str, Node], ...]
+
+
+class Power(NamedTuple):
+    """base ^ exponent."""
+
+    base: Node
+    exponent: Node
+
+
+class Call(NamedTuple):
+    """A function of arguments."""
+
+    name: str
+    args: tuple[Node, ...]
+
+
+class Postfix(NamedTuple):
+    """body followed by one of %, °, !, !!."""
+
+    mark: str
+    body: Node
+
+
+class Mixed(NamedTuple):
+    """A mixed number: whole, numerator, denominator."""
+
+    whole: str
+    numerator: str
+    denominator: str
+
+
+class Based(NamedTuple):
+    """A number with the base that it is written in: 204_5."""
+
+    digits: str
+    base: int
+
+
+class Bracket(NamedTuple):
+    """Items in brackets, ( or [ on either side, or in braces, { for plain and \\{ for printed ones."""
+
+    opening: str
+    items: Listing
+    closing: str
+
+
+class Builder(NamedTuple):
+    """A set by its condition: {variable | condition}."""
+
+    variable: Node
+    condition: Listing
+
+
+class Grid(NamedTuple):
+    """A matrix: rows of equally many entries; the environment's name."""
+
+    rows: tuple[tuple[Node, ...], ...]
+    environment: str
+
+
+class Combined(NamedTuple):
+    """Sets joined by one of ∪, ∩, ∖."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+class Proportion(NamedTuple):
+    """a : b : ..."""
+
+    parts: tuple[Node, ...]
+
+
+class Relation(NamedTuple):
+    """operands[0] operators[0] operands[1] ...; starts[k] is where operand k begins in the text, ends[k] where it ends."""
+
+    operands: tuple[Node, ...]
+    operators: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+class Quantity(NamedTuple):
+    """A value with its unit: powers of unit names, in canonical order."""
+
+    body: Node
+    unit: tuple[tuple[str, int], ...]
+
+
+class Choice(NamedTuple):
+    """A choice's letter and its value: (B) 5."""
+
+    letter: str
+    body: Node
+
+
+class Listing(NamedTuple):
+    """Items side by side; separators[k] stands before item k + 1: one of `,`, `;`, `and`, `or`."""
+
+    items: tuple[Node, ...]
+    separators: tuple[str, ...]
+
+
+class Constant(NamedTuple):
+    """A named set or ∞ or ∅."""
+
+    name: str
+
+
+Node = Union[  # noqa: UP007 - evaluated at run time by NamedTuple on 3.10
+    Num, Sym, Word, Signed, Sum, Product, Power, Call, Postfix, Mixed, Based, Bracket, Builder, Grid, Combined,
+    Proportion, Relation, Quantity, Choice, Listing, Constant,
+]  # fmt: skip

@@ -1,0 +1,755 @@
+"""From tokens to syntax: a recursive-descent parser, bounded in depth, that reads each token once.
+
+Notation is ambiguous; these are the readings, in one place:
+
+- Juxtaposition multiplies. It binds closer than a slash (a/bc is a/(bc)), but for a number over a number (1/2x is x/2).
+- \\frac12 is a half; ^10 and \\sqrt12 take the whole number, as models mean it.
+- A function without brackets takes the product that follows, up to a sign or another function: \\sin 2x \\cos x.
+- 2\\frac13 and 2 1/3 are mixed numbers; 2\\frac{x}{3} and 2\\frac53 are products.
+- {1,2} with plain braces is a set where it has a comma, else a group.
+"""
+
+from __future__ import annotations
+
+from empo_rewards.equivalence.math import units
+from empo_rewards.equivalence.math.lexer import Token, Unreadable
+from empo_rewards.equivalence.math.limits import MAX_DEPTH
+from empo_rewards.equivalence.math.names import INVERSES
+from empo_rewards.equivalence.math.nodes import (
+    Based,
+    Bracket,
+    Builder,
+    Call,
+    Choice,
+    Combined,
+    Constant,
+    Grid,
+    Listing,
+    Mixed,
+    Node,
+    Num,
+    Postfix,
+    Power,
+    Product,
+    Proportion,
+    Quantity,
+    Relation,
+    Signed,
+    Sum,
+    Sym,
+    Word,
+)
+
+_RELATIONS = frozenset("=≈≠<>≤≥∈∉")
+_SEPARATORS = frozenset({",", ";", "and", "or"})
+_CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
+_PLACES = {"∞", "∅"}
+_STARTS = frozenset({"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈",
+                     "mathbb", "label", "begin", "large"})  # fmt: skip
+_GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array", "cases", "aligned"})
+
+
+class _Parser:
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.bars = 0
+        """How many |...| are open: whether a bar closes one."""
+
+    # Tokens
+
+    def kind(self, ahead: int = 0) -> str:
+        index = self.at + ahead
+        return self.tokens[index].kind if index < len(self.tokens) else ""
+
+    def take(self) -> Token:
+        token = self.tokens[self.at]
+        self.at += 1
+        return token
+
+    def accept(self, kind: str) -> bool:
+        if self.kind() == kind:
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, kind: str) -> None:
+        if not self.accept(kind):
+            raise Unreadable
+
+    def enter(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unreadable
+
+    # Lists and relations
+
+    def answer(self) -> Listing:
+        listing = self.listing()
+        while self.accept("."):
+            pass
+        if self.kind():
+            raise Unreadable
+        return listing
+
+    def listing(self) -> Listing:
+        """Items up to a closing bracket or the end."""
+        self.enter()
+        items: list[Node] = []
+        separators: list[str] = []
+        separator = ""
+        while not self.at_end(first=not items):
+            if items:
+                if not separator:
+                    raise Unreadable
+                separators.append(separator)
+            items.append(self.relation())
+            separator = self.separator()
+        self.depth -= 1
+        if not items:
+            raise Unreadable
+        return Listing(tuple(items), tuple(separators))
+
+    def at_end(self, *, first: bool) -> bool:
+        kind = self.kind()
+        if kind == "|":
+            return not first  # a bar may open the first item
+        return kind in _CLOSERS or (kind == "." and not self.kind(1))
+
+    def separator(self) -> str:
+        """The separators between two items as one; "" where there is none."""
+        found = ""
+        while self.kind() in _SEPARATORS:
+            kind = self.take().kind
+            found = kind if kind in ("and", "or") or not found else found
+        return found
+
+    def relation(self) -> Node:
+        operands: list[Node] = []
+        operators: list[str] = []
+        spans: list[tuple[int, int]] = []
+        while True:
+            first = self.at
+            operands.append(self.proportion())
+            spans.append((self.tokens[first].start, self.tokens[self.at - 1].end))
+            if self.kind() not in _RELATIONS:
+                break
+            operators.append(self.take().kind)
+            if operators[-1] in "<>" and self.kind() == "=":  # < = written apart
+                self.take()
+                operators[-1] = "≤" if operators[-1] == "<" else "≥"
+        if not operators:
+            return operands[0]
+        return Relation(tuple(operands), tuple(operators), tuple(spans))
+
+    def proportion(self) -> Node:
+        parts = [self.combination()]
+        while self.kind() == ":":
+            self.take()
+            parts.append(self.combination())
+        return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
+
+    def combination(self) -> Node:
+        left = self.quantity()
+        while self.kind() in ("∪", "∩", "∖"):
+            operator = self.take().kind
+            left = Combined(operator, left, self.quantity())
+        return left
+
+    # Quantities
+
+    def quantity(self) -> Node:
+        currency = ""
+        if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
+            self.tokens[self.at : self.at + 2] = [self.tokens[self.at + 1], self.tokens[self.at]]
+        if self.kind() == "$":
+            currency = self.take().text
+        body = self.sum()
+        if self.kind() == "$":
+            currency = self.take().text
+        unit = self.unit()
+        if currency:
+            unit = dict(unit)
+            unit[currency] = 1
+        if "%" in unit and len(unit) == 1:
+            return Postfix("%", body)
+        return Quantity(body, units.canonical(unit)) if unit else body
+
+    def unit(self) -> dict[str, int]:
+        """The unit that follows, in words or abbreviations."""
+        found: dict[str, int] = {}
+        side, power_of_next, words = 1, 1, 0
+        while self.is_unit():
+            word = self.take().text
+            if word.lower() in ("square", "sq", "cubic"):
+                power_of_next = 3 if word.lower() == "cubic" else 2
+                continue
+            if word == "per":
+                side = -1
+                continue
+            if word.lower() in units.NOT_UNITS:
+                raise Unreadable
+            words += 1
+            if words > 4:
+                raise Unreadable
+            power = power_of_next * self.unit_exponent()
+            name = units.name_of(word)
+            found[name] = found.get(name, 0) + side * power
+            power_of_next = 1
+            if self.kind() in ("/", "*") and self.is_unit(1, joined=True):
+                side = -1 if self.take().kind == "/" else side
+            elif self.kind() == "." and self.kind(1):
+                raise Unreadable
+        return found
+
+    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:
+        kind = self.kind(ahead)
+        if kind == "word":
+            return True
+        if kind == "run":
+            return self.tokens[self.at + ahead].text in units.SYMBOLS or (
+                self.tokens[self.at + ahead].spaced and self.plain_word(self.tokens[self.at + ahead].text)
+            )
+        if kind == "°":
+            return not joined
+        return joined and kind == "sym" and self.tokens[self.at + ahead].text in units.LETTERS
+
+    @staticmethod
+    def plain_word(text: str) -> bool:
+        """Whether letters side by side are rather a word than a product."""
+        return len(text) >= 4 and text[1:].islower()
+
+    def unit_exponent(self) -> int:
+        if self.kind() != "^":
+            return 1
+        self.take()
+        braced = self.accept("{")
+        sign = -1 if self.accept("-") else 1
+        token = self.take() if self.kind() == "num" else None
+        if token is None or not token.text.isdigit() or len(token.text) > 2:
+            raise Unreadable
+        if braced:
+            self.expect("}")
+        return sign * int(token.text)
+
+    # Sums and products
+
+    def sum(self) -> Node:
+        parts = [self.signed()]
+        while self.kind() in ("+", "-", "±", "∓"):
+            parts.append(self.signed())
+        return (
+            parts[0] if len(parts) == 1 else Sum(tuple(p if isinstance(p, Signed) else Signed("+", p) for p in parts))
+        )
+
+    def signed(self) -> Node:
+        sign, signs = "+", 0
+        while self.kind() in ("+", "-", "±", "∓"):
+            mark = self.take().kind
+            signs += 1
+            if mark in "±∓":
+                sign = mark
+            elif mark == "-":
+                sign = {"+": "-", "-": "+", "±": "∓", "∓": "±"}[sign]
+        body = self.product()
+        return body if sign == "+" and not signs else Signed(sign, body)
+
+    def product(self, stop_at_function: bool = False) -> Node:
+        factors: list[tuple[str, Node]] = [("", self.factor())]
+        while True:
+            kind = self.kind()
+            if kind in ("*", "/") and not stop_at_function:
+                self.take()
+                if kind == "/":
+                    factors.append(("/", self.divisor(factors)))
+                else:
+                    factors.append(("*", self.signed_factor()))
+            elif kind == "mod":
+                self.take()
+                body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+                factors = [("", Call("mod", (body, self.divisor([("", Sym(""))]))))]
+            elif self.starts_factor() and not (stop_at_function and kind == "func"):
+                spaced = self.tokens[self.at].spaced
+                factors.append((" " if spaced else "", self.factor()))
+            else:
+                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+
+    def divisor(self, before: list[tuple[str, Node]]) -> Node:
+        """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
+        first = self.signed_factor()
+        if isinstance(first, Num) and isinstance(before[-1][1], Num):
+            return first
+        factors: list[tuple[str, Node]] = [("", first)]
+        while self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced and not self.is_unit():
+            factors.append(("", self.factor()))
+        return first if len(factors) == 1 else Product(tuple(factors))
+
+    def signed_factor(self) -> Node:
+        if self.kind() in ("+", "-"):
+            sign = self.take().kind
+            return Signed(sign, self.factor())
+        return self.factor()
+
+    def starts_factor(self) -> bool:
+        kind = self.kind()
+        if kind == "run":
+            return not self.is_unit()
+        if kind == "|":
+            return not self.bars
+        return kind in _STARTS
+
+    # Factors
+
+    def factor(self) -> Node:
+        return self.postfix(self.primary())
+
+    def postfix(self, base: Node) -> Node:
+        while True:
+            kind = self.kind()
+            if kind == "^":
+                self.take()
+                base = self.raised(base)
+            elif kind == "!" or kind == "!!":
+                if self.kind(1) == "=":
+                    return base
+                self.take()
+                base = Postfix(kind, base)
+            elif kind == "%":
+                self.take()
+                base = Postfix("%", base)
+            elif kind == "°":
+                self.take()
+                base = self.degrees(base)
+            elif kind == "'" and isinstance(base, Sym):
+                self.take()
+                base = Sym(base.name + "'")
+            elif kind == "_" and isinstance(base, Num):
+                self.take()
+                base = Based(base.text, self.base_of_number())
+            else:
+                return base
+
+    def degrees(self, base: Node) -> Node:
+        if (
+            self.kind() in ("sym", "word")
+            and self.tokens[self.at].text in ("C", "F")
+            and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS)
+        ):
+            return Quantity(base, ((f"°{self.take().text}", 1),))
+        return Postfix("°", base)
+
+    def raised(self, base: Node) -> Node:
+        if self.kind() == "{" and self.kind(1) == "'":
+            self.take()
+            name = base.name if isinstance(base, Sym) else ""
+            while self.accept("'"):
+                name += "'"
+            self.expect("}")
+            if not isinstance(base, Sym):
+                raise Unreadable
+            return Sym(name)
+        exponent = self.exponent()
+        if isinstance(base, Sym) and self.kind() == "_":
+            base = self.indexed(base)
+        return Power(base, exponent)
+
+    def exponent(self) -> Node:
+        self.enter()
+        if self.kind() in ("-", "+"):
+            sign = self.take().kind
+            result: Node = Signed(sign, self.exponent())
+        else:
+            result = self.primary()
+            if self.kind() == "^":  # right-associative
+                self.take()
+                result = Power(result, self.exponent())
+            elif self.kind() == "!":
+                self.take()
+                result = Postfix("!", result)
+        self.depth -= 1
+        return result
+
+    def base_of_number(self) -> int:
+        braced = self.accept("{")
+        token = self.take() if self.kind() == "num" else None
+        if token is None or not token.text.isdigit() or len(token.text) > 2:
+            raise Unreadable
+        if braced:
+            self.expect("}")
+        return int(token.text)
+
+    def primary(self) -> Node:
+        kind = self.kind()
+        if kind == "num":
+            return self.number()
+        if kind == "sym":
+            return self.indexed(Sym(self.take().text))
+        if kind == "run":
+            return self.letters()
+        if kind == "word":
+            text = self.take().text
+            return self.indexed(Sym(text)) if len(text) == 1 else self.worded(text)
+        if kind in ("(", "[", "{", r"\{", "]"):
+            return self.bracket()
+        if kind == "|":
+            return self.magnitude()
+        return self.named(kind)
+
+    def named(self, kind: str) -> Node:
+        """A primary that a command or a function's name begins."""
+        if kind == "frac":
+            return self.fraction()
+        if kind == "sqrt":
+            return self.root()
+        if kind == "func":
+            return self.function()
+        if kind == "binom":
+            self.take()
+            return Call("binomial", (self.argument(), self.argument()))
+        if kind in ("⌊", "⌈"):
+            self.take()
+            body = self.listing()
+            self.expect("⌋" if kind == "⌊" else "⌉")
+            return Call("floor" if kind == "⌊" else "ceil", body.items)
+        if kind in _PLACES:
+            return Constant(self.take().kind)
+        if kind == "mathbb":
+            self.take()
+            letter = self.argument()
+            if not isinstance(letter, Sym):
+                raise Unreadable
+            return Constant(letter.name)
+        if kind == "accent":
+            return self.accented()
+        if kind == "label":
+            name = self.take().text
+            letters = ""
+            while self.kind() in ("sym", "run"):
+                letters += self.take().text
+            return Word(f"{name} {letters}")
+        if kind == "begin":
+            return self.grid()
+        if kind == "large":
+            return self.large_operator()
+        raise Unreadable
+
+    def number(self) -> Node:
+        token = self.take()
+        if not token.text.isdigit():
+            return Num(token.text)
+        mixed = self.mixed(token.text)
+        return mixed or Num(token.text)
+
+    def mixed(self, whole: str) -> Node | None:
+        """The fraction that follows an integer side by side, where it is a proper one: 4 4/9, 1\\frac12."""
+        if self.kind() == "num" and self.kind(1) == "/" and self.kind(2) == "num" and self.tokens[self.at].spaced:
+            pair = self.tokens[self.at].text, self.tokens[self.at + 2].text
+            size = 3
+        elif self.kind() == "frac":
+            pair, size = self.plain_fraction()
+        else:
+            return None
+        top, bottom = pair
+        if not (top.isdigit() and bottom.isdigit() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)):
+            return None
+        self.at += size
+        return Mixed(whole, top, bottom)
+
+    def plain_fraction(self) -> tuple[tuple[str, str], int]:
+        """The digits of \\frac{1}{2}, \\frac1{2}, \\frac12 ahead, and how many tokens they are; else empty."""
+        at, parts = 1, []
+        if self.kind(1) == "num" and len(self.tokens[self.at + 1].text) == 2 and self.kind(2) != "{":
+            return (self.tokens[self.at + 1].text[0], self.tokens[self.at + 1].text[1]), 2
+        for _ in range(2):
+            if self.kind(at) == "{" and self.kind(at + 1) == "num" and self.kind(at + 2) == "}":
+                parts.append(self.tokens[self.at + at + 1].text)
+                at += 3
+            elif self.kind(at) == "num" and len(self.tokens[self.at + at].text) == 1:
+                parts.append(self.tokens[self.at + at].text)
+                at += 1
+            else:
+                return ("", ""), 0
+        return (parts[0], parts[1]), at
+
+    def letters(self) -> Node:
+        """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
+        text = self.take().text
+        if self.kind() not in ("^", "_", "'", "(", "!"):
+            return Product(tuple(("", Sym(letter)) for letter in text))
+        last = self.postfix(self.indexed(Sym(text[-1])))
+        return Product((*(("", Sym(letter)) for letter in text[:-1]), ("", last)))
+
+    def worded(self, text: str) -> Node:
+        """Words within a formula, as one name, with their index."""
+        words = [text]
+        while self.kind() == "word":
+            words.append(self.take().text)
+        if any(word.lower() in units.NOT_UNITS for word in words):
+            raise Unreadable
+        name = self.indexed(Sym(" ".join(words)))
+        return Word(name.name)
+
+    def indexed(self, symbol: Sym) -> Sym:
+        """The symbol with the index that follows in its name."""
+        if self.kind() != "_":
+            return symbol
+        self.take()
+        if self.kind() == "{":
+            self.take()
+            depth, parts = 1, []
+            while depth:
+                if not self.kind():
+                    raise Unreadable
+                token = self.take()
+                depth += (token.kind == "{") - (token.kind == "}")
+                if depth:
+                    parts.append(token.text)
+            index = "".join(parts)
+        elif self.kind() in ("num", "sym", "run", "word"):
+            index = self.take().text
+        else:
+            raise Unreadable
+        return Sym(f"{symbol.name}_{index}")
+
+    def accented(self) -> Node:
+        name = self.take().text
+        body = self.argument()
+        if name == "overline" and isinstance(body, Product):
+            return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
+        if not isinstance(body, Sym):
+            raise Unreadable
+        return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
+
+    def argument(self) -> Node:
+        """A command's argument: a group in braces, one digit, or one symbol."""
+        if self.kind() == "{":
+            return self.group()
+        if self.kind() == "num":
+            token = self.tokens[self.at]
+            if len(token.text) == 1 or not token.text.isdigit():
+                self.take()
+                return Num(token.text)
+            self.tokens[self.at] = token._replace(text=token.text[1:], spaced=False)
+            return Num(token.text[0])
+        if self.kind() == "run":
+            token = self.tokens[self.at]
+            rest = token.text[1:]
+            self.tokens[self.at] = token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False)
+            return Sym(token.text[0])
+        return self.primary()
+
+    def group(self) -> Node:
+        """{...} as one expression."""
+        self.expect("{")
+        bars, self.bars = self.bars, 0
+        listing = self.listing()
+        self.bars = bars
+        self.expect("}")
+        return listing.items[0] if len(listing.items) == 1 else Bracket("{", listing, "}")
+
+    def fraction(self) -> Node:
+        self.take()
+        derivative = self.is_differential()
+        top = self.argument()
+        derivative = self.is_differential() and derivative
+        bottom = self.argument()
+        if derivative:
+            return Call("derivative", (top, bottom))
+        return Product((("", Bracket("(", Listing((top,), ()), ")")), ("/", bottom)))
+
+    def is_differential(self) -> bool:
+        """Whether d or ∂ begins a group: above and below a bar it makes a derivative, and no quotient of products."""
+        token = self.tokens[self.at + 1] if self.kind() == "{" and self.kind(1) else None
+        return token is not None and token.kind in ("sym", "run") and token.text[0] in "d∂"
+
+    def root(self) -> Node:
+        self.take()
+        if self.kind() == "[":
+            self.take()
+            degree = self.listing()
+            self.expect("]")
+            return Call("sqrt", (self.radicand(), degree.items[0]))
+        return Call("sqrt", (self.radicand(),))
+
+    def radicand(self) -> Node:
+        if self.kind() == "num":
+            return Num(self.take().text)
+        return self.group() if self.kind() == "{" else self.primary()
+
+    def function(self) -> Node:
+        name = self.take().text
+        base: Node | None = None
+        exponent: Node | None = None
+        while self.kind() in ("_", "^"):
+            mark = self.take().kind
+            if mark == "_":
+                base = self.group() if self.kind() == "{" else self.argument()
+            else:
+                exponent = self.exponent()
+        if isinstance(exponent, Signed) and exponent == Signed("-", Num("1")) and name in INVERSES:
+            name, exponent = INVERSES[name], None
+        args = self.arguments()
+        if base is not None:
+            if name not in ("log", "ln", "lg"):
+                raise Unreadable
+            name, args = "log", (base, *args)
+        elif name == "lg":
+            name, args = "log", (Num("10"), *args)
+        call = Call(name, args)
+        return call if exponent is None else Power(call, exponent)
+
+    def large_operator(self) -> Node:
+        """A sum, product or integral with its limits; it is not computed."""
+        name = self.take().text
+        limits: dict[str, tuple[Node, ...]] = {}
+        while self.kind() in ("_", "^"):
+            mark = self.take().kind
+            if self.kind() == "{" and self.kind(1) == "}":
+                self.at += 2
+                continue
+            limit = self.group() if mark == "_" and self.kind() == "{" else self.exponent()
+            limits[mark] = limit.operands if isinstance(limit, Relation) and limit.operators == ("=",) else (limit,)
+        self.enter()
+        body = self.sum() if name == "int" else self.product()
+        self.depth -= 1
+        lower, upper = limits.get("_", ()), limits.get("^", ())
+        return Call(f"{name} {len(lower)} {len(upper)}", (*lower, *upper, body))
+
+    def arguments(self) -> tuple[Node, ...]:
+        """A function's arguments: what brackets hold, else the product that follows."""
+        self.enter()
+        if self.kind() in ("(", "[", "{", r"\{"):
+            bracket = self.bracket()
+            args: tuple[Node, ...] = bracket.items.items if isinstance(bracket, Bracket) else (bracket,)
+        elif self.kind() in ("-", "+"):
+            sign = self.take().kind
+            args = (Signed(sign, self.product(stop_at_function=True)),)
+        elif self.kind() == "func":
+            args = (self.factor(),)
+        else:
+            args = (self.product(stop_at_function=True),)
+        self.depth -= 1
+        return args
+
+    def bracket(self) -> Node:
+        """(...), [...], {...}, a set, an interval with its ends open or closed, ]a, b[."""
+        self.enter()
+        opening = self.take().kind
+        # in a printed set a bar ends the first part of {x | condition}
+        bars, self.bars = self.bars, int(opening == r"\{")
+        if opening in ("{", r"\{") and self.kind() in ("}", r"\}"):
+            self.take()
+            self.depth -= 1
+            return Constant("∅")
+        listing = self.bracketed()
+        if opening == r"\{" and self.kind() in ("|", ":"):
+            return self.builder(listing, bars)
+        self.bars = bars
+        closing = self.take().kind if self.kind() else ""
+        self.depth -= 1
+        if opening == "]":
+            if closing not in ("[", "]"):
+                raise Unreadable
+            return Bracket("(", listing, ")" if closing == "[" else "]")
+        if opening in ("(", "["):
+            if closing not in (")", "]"):
+                raise Unreadable
+            return Bracket(opening, listing, closing)
+        if closing not in ("}", r"\}"):
+            raise Unreadable
+        if opening == "{" and len(listing.items) == 1:
+            return listing.items[0]
+        return Bracket(opening, listing, closing)
+
+    def bracketed(self) -> Listing:
+        """What brackets hold; {n \\choose k} is the old way to write a binomial."""
+        listing = self.listing()
+        if self.kind() == "choose" and len(listing.items) == 1:
+            self.take()
+            below = self.listing()
+            return Listing((Call("binomial", (listing.items[0], below.items[0])),), ())
+        return listing
+
+    def builder(self, listing: Listing, bars: int) -> Node:
+        self.take()
+        condition = self.listing()
+        self.bars = bars
+        if self.kind() not in ("}", r"\}") or len(listing.items) != 1:
+            raise Unreadable
+        self.take()
+        self.depth -= 1
+        return Builder(listing.items[0], condition)
+
+    def magnitude(self) -> Node:
+        """|...|"""
+        self.take()
+        self.enter()
+        self.bars += 1
+        body = self.sum()
+        self.bars -= 1
+        self.expect("|")
+        self.depth -= 1
+        return Call("abs", (body,))
+
+    def grid(self) -> Node:
+        self.enter()
+        environment = self.take().text
+        if environment not in _GRIDS:
+            raise Unreadable
+        rows: list[tuple[Node, ...]] = []
+        row: list[Node] = []
+        while True:
+            if self.kind() == "end":
+                break
+            if self.accept("\\\\"):
+                if row:
+                    rows.append(tuple(row))
+                row = []
+                continue
+            if self.accept("&"):
+                continue
+            item = self.listing()
+            row.append(item.items[0] if len(item.items) == 1 else item)
+        if row:
+            rows.append(tuple(row))
+        if self.take().text != environment or not rows:
+            raise Unreadable
+        self.depth -= 1
+        return Grid(tuple(rows), environment)
+
+
+def parse(tokens: list[Token]) -> Listing:
+    """The syntax of an answer; raises `Unreadable`."""
+    tokens = _with_separators(tokens)
+    if not tokens:
+        raise Unreadable
+    return _choice(tokens) or _Parser(tokens).answer()
+
+
+def _choice(tokens: list[Token]) -> Listing | None:
+    """(B) 5: a choice's letter in brackets before its value."""
+    kinds = [token.kind for token in tokens[:4]]
+    if kinds[:1] == ["("] and kinds[2:3] == [")"] and len(kinds) == 4 and tokens[1].text in tuple("ABCDEFGH"):
+        if tokens[3].kind in _RELATIONS or tokens[3].kind in "+-*/^" or not tokens[3].spaced:
+            return None
+        body = _Parser(tokens[3:]).answer()
+        return Listing((Choice(tokens[1].text, body),), ())
+    return None
+
+
+def _with_separators(tokens: list[Token]) -> list[Token]:
+    """Wide spaces separate items, unless a separator, an end or a word stands beside them."""
+    if not any(token.kind in ("quad", "skip") for token in tokens):
+        return list(tokens)
+    result: list[Token] = []
+    kept = [token for token in tokens if token.kind != "skip"]
+    for index, token in enumerate(kept):
+        if token.kind != "quad":
+            result.append(token)
+            continue
+        after = kept[index + 1].kind if index + 1 < len(kept) else ""
+        before = result[-1].kind if result else ""
+        if before and after and before not in _SEPARATORS and after not in _SEPARATORS | {"quad", "word", "\\\\", "&"}:
+            result.append(token._replace(kind=","))
+    return result

@@ -1,0 +1,38 @@
+"""What a comparison of mathematical answers takes for granted: each choice declared once, with its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Percent = Literal["fraction", "number", "either"]
+Units = Literal["ignore_when_bare", "strict", "ignore"]
+
+
+@dataclass(frozen=True)
+class MathPolicy:
+    """The declared choices.
+
+    Args:
+        percent: what 50% is. "fraction": 0.5, and not 50. "number": 50, and not 0.5. "either": 0.5, and also 50
+            where the set holds no other reading of 50.
+        decimal_tolerance: None: decimals are exact, 0.33 is not 1/3. A number: two real answers of which at least one
+            is written with a decimal point are equal when they differ by at most this share of the larger one.
+            A tolerance is not transitive; clusters are its connected components.
+        units: "ignore_when_bare": 5 equals 5 cm unless the set also holds 5 in another unit; then the bare one joins
+            neither. "strict": 5 is not 5 cm. "ignore": 5 cm is 5, and so is 5 km.
+        ordered_is_set: whether (1, 2), {1, 2} and (2, 1) are the same.
+    """
+
+    percent: Percent = "fraction"
+    decimal_tolerance: float | None = None
+    units: Units = "ignore_when_bare"
+    ordered_is_set: bool = False
+
+    def __post_init__(self) -> None:
+        if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:
+            raise ValueError(f"decimal_tolerance must be in [0, 1), not {self.decimal_tolerance!r}")
+        if self.percent not in ("fraction", "number", "either"):
+            raise ValueError(f"percent must be 'fraction', 'number' or 'either', not {self.percent!r}")
+        if self.units not in ("ignore_when_bare", "strict", "ignore"):
+            raise ValueError(f"units must be 'ignore_when_bare', 'strict' or 'ignore', not {self.units!r}")

@@ -1,0 +1,427 @@
+"""What an answer can be, apart from a single exact value (`algebra.Value`): its canonical forms, and their comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import NamedTuple, Union
+
+from empo_rewards.equivalence.math import numeric
+from empo_rewards.equivalence.math.algebra import (
+    Budget,
+    Rational,
+    TooLarge,
+    Value,
+    atom,
+    comparable,
+    constant,
+    negative,
+    same,
+)
+
+
+class Long(NamedTuple):
+    """A number with more digits than an int is made from: sign · 0.digits · 10^exponent, without outer zeros."""
+
+    sign: int
+    digits: str
+    exponent: int
+
+
+class Items(NamedTuple):
+    """An unordered list without brackets: its elements with their counts."""
+
+    counts: frozenset[tuple[Shape, int]]
+
+
+class Ordered(NamedTuple):
+    """A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
+
+    elements: tuple[Shape, ...]
+    ends: str
+
+
+class SetOf(NamedTuple):
+    """A finite set."""
+
+    elements: frozenset[Shape]
+
+
+class Named(NamedTuple):
+    """Values by name: p = 3, q = 4."""
+
+    values: frozenset[tuple[str, Shape]]
+
+
+class Spans(NamedTuple):
+    """A union of two or more intervals."""
+
+    parts: frozenset[Ordered]
+
+
+class Matrix(NamedTuple):
+    """A matrix with at least two rows and two columns."""
+
+    rows: tuple[tuple[Value, ...], ...]
+
+
+class Equation(NamedTuple):
+    """terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
+
+    operator: str
+    terms: Value
+
+
+class Ratio(NamedTuple):
+    """a : b : ... as the quotients of the later parts by the first."""
+
+    quotients: tuple[Value, ...]
+
+
+class Clock(NamedTuple):
+    """A time of day."""
+
+    hours: int
+    minutes: int
+
+
+class Text(NamedTuple):
+    """Words: small letters, single spaces."""
+
+    words: str
+
+
+class Opaque(NamedTuple):
+    """What the keys cannot read: its tokens. Equal texts are equal; nothing else is known."""
+
+    text: str
+
+
+Shape = Union[  # noqa: UP007 - evaluated at run time by NamedTuple on 3.10
+    Value, Long, Items, Ordered, SetOf, Named, Spans, Matrix, Equation, Ratio, Clock, Text, Opaque
+]
+
+INFINITY = atom("∞")
+MINUS_INFINITY = negative(INFINITY)
+EMPTY = SetOf(frozenset())
+REALS = Ordered((MINUS_INFINITY, INFINITY), "()")
+
+
+def items(elements: Iterable[Shape]) -> Items:
+    """An unordered list."""
+    return Items(frozenset(Counter(elements).items()))
+
+
+def ordered(elements: tuple[Shape, ...], ends: str) -> Ordered:
+    """A tuple or interval; an infinite end is open, and brackets tell apart only pairs and half-open ones."""
+    if len(elements) == 2 and ends:
+        ends = ("(" if elements[0] == MINUS_INFINITY else ends[0]) + (")" if elements[1] == INFINITY else ends[1])
+    elif ends in ("()", "[]"):
+        ends = ""
+    return Ordered(elements, ends)
+
+
+def readings(shape: Shape) -> tuple[Shape, ...]:
+    """The less decorated forms that say the same where nothing else in the set does: from named to ordered to bare."""
+    found: list[Shape] = []
+    if isinstance(shape, Ordered):
+        if shape.ends:
+            found.append(Ordered(shape.elements, ""))
+        found.append(items(shape.elements))
+    elif isinstance(shape, SetOf):
+        found.append(next(iter(shape.elements)) if len(shape.elements) == 1 else items(shape.elements))
+    elif isinstance(shape, Ratio) and len(shape.quotients) == 1:
+        inverse = shape.quotients[0].rational
+        if inverse:
+            found.append(constant(1 / Fraction(inverse)))
+    return tuple(reading for reading in found if reading != shape)
+
+
+def exact(shape: Shape) -> bool:
+    """Whether another exact shape that is not equal to this one certainly means something else."""
+    if isinstance(shape, Value):
+        return shape.exact
+    if isinstance(shape, Ordered):
+        return all(map(exact, shape.elements))
+    if isinstance(shape, SetOf):
+        return all(map(exact, shape.elements))
+    if isinstance(shape, Items):
+        return all(exact(element) for element, _ in shape.counts)
+    if isinstance(shape, Named):
+        return all(exact(element) for _, element in shape.values)
+    if isinstance(shape, Spans):
+        return all(map(exact, shape.parts))
+    if isinstance(shape, Matrix):
+        return all(entry.exact for row in shape.rows for entry in row)
+    if isinstance(shape, Equation):
+        return shape.terms.exact
+    if isinstance(shape, Ratio):
+        return all(q.exact for q in shape.quotients)
+    return isinstance(shape, Long | Text)
+
+
+def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None:
+    """Whether a and b are the same; None where the keys cannot tell. Symmetric.
+
+    With a `tolerance`, real constants that differ by at most that share of the larger one are the same.
+    """
+    if a == b:
+        return True
+    if isinstance(a, Text) or isinstance(b, Text):
+        return False
+    if isinstance(a, Opaque) or isinstance(b, Opaque):
+        return None
+    if isinstance(a, Value) and isinstance(b, Value):
+        return _values(a, b, tolerance)
+    if isinstance(a, Ordered) and isinstance(b, Ordered):
+        if len(a.elements) != len(b.elements):
+            return False
+        if a.ends and b.ends and a.ends != b.ends:
+            return False
+        verdict = _all(compare(x, y, tolerance) for x, y in zip(a.elements, b.elements, strict=True))
+        return None if verdict and a.ends != b.ends else verdict
+    if isinstance(a, Matrix) and isinstance(b, Matrix):
+        if len(a.rows) != len(b.rows) or len(a.rows[0]) != len(b.rows[0]):
+            return False
+        pairs = zip(a.rows, b.rows, strict=True)
+        return _all(compare(x, y, tolerance) for left, right in pairs for x, y in zip(left, right, strict=True))
+    left, right = _members(a), _members(b)
+    if left is not None and right is not None:
+        return _collections(a, b, left, right, tolerance)
+    return _others(a, b)
+
+
+def _others(a: Shape, b: Shape) -> bool | None:
+    """Shapes of other kinds: different kinds are different things, but for those that stand for the same ones."""
+    if isinstance(a, Ratio) and isinstance(b, Ratio):
+        if len(a.quotients) != len(b.quotients):
+            return False
+        return _all(compare(x, y) for x, y in zip(a.quotients, b.quotients, strict=True))
+    if isinstance(a, Equation) and isinstance(b, Equation):
+        return False if a.operator != b.operator or (exact(a) and exact(b)) else None
+    if Equation in (type(a), type(b)) or Spans in (type(a), type(b)) or SetOf in (type(a), type(b)):
+        return False if exact(a) and exact(b) else None
+    if Clock in (type(a), type(b)):
+        return False if type(a) is type(b) else None
+    return False
+
+
+def _members(shape: Shape) -> list[Shape] | None:
+    if isinstance(shape, Items):
+        return [element for element, count in shape.counts for _ in range(min(count, 64))]
+    if isinstance(shape, SetOf | Spans):
+        return list(shape.elements if isinstance(shape, SetOf) else shape.parts)
+    if isinstance(shape, Ordered):
+        return list(shape.elements)
+    if isinstance(shape, Named):
+        return [element for _, element in shape.values]
+    return None
+
+
+def _collections(a: Shape, b: Shape, left: list[Shape], right: list[Shape], tolerance: float | None) -> bool | None:
+    """Two collections: the same kind is equal where the members can be paired; kinds that differ never are here."""
+    if len(left) != len(right):
+        return False
+    if isinstance(a, Named) and isinstance(b, Named):
+        names, others = dict(a.values), dict(b.values)
+        if names.keys() != others.keys():
+            return False
+        return _all(compare(names[name], others[name], tolerance) for name in names)
+    verdict = _paired(left, right, tolerance)
+    if verdict is not None and type(a) is not type(b):
+        return False  # ordered and unordered: `readings` says where one may stand for the other
+    return verdict
+
+
+def _paired(left: list[Shape], right: list[Shape], tolerance: float | None) -> bool | None:
+    """Whether the members can be paired off as equal. False where one has no possible partner."""
+    if len(left) * len(right) > 1_024:
+        return None
+    verdicts = [[compare(x, y, tolerance) for y in right] for x in left]
+    if any(all(v is False for v in row) for row in verdicts):
+        return False
+    if any(all(row[k] is False for row in verdicts) for k in range(len(right))):
+        return False
+    free = set(range(len(right)))
+    for row in verdicts:
+        partner = next((k for k in sorted(free) if row[k] is True), None)
+        if partner is None:
+            certain = all(v is not None for line in verdicts for v in line)
+            return False if certain and tolerance is None else None
+        free.remove(partner)
+    return True
+
+
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
+    """True where all are, False where one is, else None."""
+    found = list(verdicts)
+    return False if False in found else None if None in found else True
+
+
+def _values(a: Value, b: Value, tolerance: float | None) -> bool | None:
+    if tolerance is not None and _close(a, b, tolerance):
+        return True
+    if a.exact and b.exact:
+        return False
+    try:
+        if same(a, b, Budget()):
+            return True
+    except TooLarge:
+        return None
+    if (comparable(a) and comparable(b)) or numeric.differ(a, b):
+        return False
+    return None
+
+
+def _close(a: Value, b: Value, tolerance: float) -> bool:
+    x, y = a.rational, b.rational
+    if x is not None and y is not None:
+        return abs(Fraction(x) - Fraction(y)) <= Fraction(tolerance) * max(abs(x), abs(y))
+    if numeric.has_symbols(a) or numeric.has_symbols(b):
+        return False
+    left, right = numeric.approximate(a), numeric.approximate(b)
+    if left is None or right is None or max(abs(left[0].imag), abs(right[0].imag)) > max(left[1], right[1]):
+        return False
+    return abs(left[0] - right[0]) + left[1] + right[1] <= tolerance * max(abs(left[0]), abs(right[0]))
+
+
+# Unions of intervals
+
+
+def before(a: Shape, b: Shape) -> bool | None:
+    """Whether a < b, for exact real constants and ±∞; None where it cannot be told. Equal ones are not."""
+    if a == b:
+        return False
+    if a == MINUS_INFINITY or b == INFINITY:
+        return True
+    if b == MINUS_INFINITY or a == INFINITY:
+        return False
+    if not (isinstance(a, Value) and isinstance(b, Value)):
+        return None
+    x, y = a.rational, b.rational
+    if x is not None and y is not None:
+        return x < y
+    left, right = numeric.approximate(a), numeric.approximate(b)
+    if left is None or right is None or numeric.has_symbols(a) or numeric.has_symbols(b):
+        return None
+    gap = numeric.SAFETY * (left[1] + right[1])
+    if abs(left[0].imag) > gap or abs(right[0].imag) > gap or abs(left[0].real - right[0].real) <= gap:
+        return None
+    return left[0].real < right[0].real
+
+
+def intervals(shape: Shape) -> list[Ordered] | None:
+    """A set of real numbers as intervals, a point p as [p, p]; None for what is no such set."""
+    if isinstance(shape, Spans):
+        return list(shape.parts)
+    if isinstance(shape, Ordered) and len(shape.elements) == 2 and shape.ends:
+        return [shape]
+    if isinstance(shape, SetOf):
+        return [Ordered((element, element), "[]") for element in shape.elements]
+    return None
+
+
+def union(parts: list[Ordered]) -> Shape:
+    """The union of intervals: sorted, merged where they meet; as it is where their order cannot be told."""
+    merged: list[Ordered] = []
+    rest = list(dict.fromkeys(parts))
+    while rest:
+        first = rest[0]
+        for other in rest[1:]:
+            earlier = before(other.elements[0], first.elements[0])
+            if earlier is None:
+                return Spans(frozenset(parts)) if len(parts) > 1 else parts[0]
+            if earlier or (other.elements[0] == first.elements[0] and other.ends[0] == "[" != first.ends[0]):
+                first = other
+        rest.remove(first)
+        if merged:
+            joined = _joined(merged[-1], first)
+            if joined is None:
+                return Spans(frozenset(parts))
+            merged[-1:] = joined
+        else:
+            merged.append(first)
+    if all(part.elements[0] == part.elements[1] for part in merged):
+        return SetOf(frozenset(part.elements[0] for part in merged))
+    return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
+
+
+def _joined(a: Ordered, b: Ordered) -> list[Ordered] | None:
+    """a ∪ b for a that begins first, as one interval or two."""
+    (low, high), (start, end) = a.elements, b.elements
+    if high == start:
+        if a.ends[1] == ")" and b.ends[0] == "(":
+            return [a, b]
+    else:
+        apart = before(high, start)
+        if apart is None:
+            return None
+        if apart:
+            return [a, b]
+    further = before(high, end)
+    if further is None:
+        return None
+    if high == end:
+        return [Ordered((low, high), a.ends[0] + ("]" if "]" in (a.ends[1], b.ends[1]) else ")"))]
+    return [Ordered((low, end), a.ends[0] + b.ends[1])] if further else [a]
+
+
+def intersection(left: list[Ordered], right: list[Ordered]) -> Shape | None:
+    """The common part of two unions of intervals; None where the order of their ends cannot be told."""
+    found: list[Ordered] = []
+    for a in left:
+        for b in right:
+            low = _inner(a.elements[0], b.elements[0], a.ends[0], b.ends[0], low=True)
+            high = _inner(a.elements[1], b.elements[1], a.ends[1], b.ends[1], low=False)
+            if low is None or high is None:
+                return None
+            if low[0] == high[0]:
+                if low[1] + high[1] == "[]":
+                    found.append(Ordered((low[0], high[0]), "[]"))
+                continue
+            proper = before(low[0], high[0])
+            if proper is None:
+                return None
+            if proper:
+                found.append(Ordered((low[0], high[0]), low[1] + high[1]))
+    return union(found) if found else EMPTY
+
+
+def _inner(a: Shape, b: Shape, a_end: str, b_end: str, *, low: bool) -> tuple[Shape, str] | None:
+    if a == b:
+        return a, a_end if a_end in "()" else b_end
+    first = before(a, b)
+    if first is None:
+        return None
+    return (b, b_end) if first == low else (a, a_end)
+
+
+def complement(points: Iterable[Shape]) -> Shape:
+    """The real numbers without some points."""
+    result: Shape = REALS
+    for point in points:
+        halves = [ordered((MINUS_INFINITY, point), "()"), ordered((point, INFINITY), "()")]
+        current = intervals(result)
+        if current is None:
+            return result
+        cut = intersection(current, halves)
+        if cut is None:
+            raise TooLarge
+        result = cut
+    return result
+
+
+def number_of(text: str) -> Rational:
+    """A decimal with an optional exponent or repeated part as an exact number; the caller bounds its digits."""
+    if text.isdigit():
+        return int(text)
+    if "(" in text:
+        whole, repeated = text[:-1].split("(")
+        integer, _, decimals = whole.partition(".")
+        scale = 10 ** len(decimals)
+        fixed = Fraction(int(integer + decimals or "0"), scale)
+        total = fixed + Fraction(int(repeated), scale * (10 ** len(repeated) - 1))
+    else:
+        total = Fraction(text)
+    return total.numerator if total.denominator == 1 else total
