@@ -51,9 +51,8 @@ def score(
         journal = None
         if to_file and target is not None:
             settings = {"config": scorer.config.model_dump(mode="json"), "group_size": group_size}
-            journal = stack.enter_context(
-                Journal(target, source=source, settings=settings, mode=_mode(resume, overwrite), strict=strict)
-            )
+            mode = Mode.chosen(resume=resume, overwrite=overwrite)
+            journal = stack.enter_context(Journal(target, source=source, settings=settings, mode=mode, strict=strict))
             if journal.groups_done:
                 for row in read_scores(target):
                     summary.add(row)
@@ -71,12 +70,6 @@ def score(
     if summary.rejected and to_file and target is not None:
         err.print(Text(f"{summary.rejected} rows were rejected: {beside(target)[0]}"))
     raise typer.Exit(summary.exit_code)
-
-
-def _mode(resume: bool, overwrite: bool) -> Mode:
-    if resume and overwrite:
-        raise InputError("--resume goes on with an output and --overwrite begins it anew: give one of them")
-    return Mode.RESUME if resume else Mode.OVERWRITE if overwrite else Mode.NEW
 
 
 def _row(read: ReadGroup, score: GroupScore) -> dict[str, Any]:
