@@ -13,6 +13,7 @@ What counts, since the systems in use differ here (EMPO and TTRL take the last b
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -24,10 +25,9 @@ from empo_rewards.extraction.spans import strip_span
 Truncated = Literal["keep", "skip"]
 Several = Literal["join", "last"]
 
-_COMMAND = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
-# A box command, else an escaped character (so that `\{` is no brace), else a brace. `\\boxed`, as in twice-escaped
+# A box command, else an escaped brace or backslash, else a brace. `\\boxed`, as in twice-escaped
 # JSON, is a box too: the first backslash of a pair does not swallow the one that starts a command.
-_TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)(?![A-Za-z]))|\\(?!\\(?:boxed|fbox))[\s\S]|[{}]")
+_TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox))|[{}]")
 _SPACE = re.compile(r"\s*")
 _OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox)(?![A-Za-z])")
 _WORD = re.compile(r"[^\s,;$]*")
@@ -57,13 +57,13 @@ def find_boxes(text: str) -> list[Box]:
     comes after it. `\boxed 5`, without braces, holds what comes before the closing math delimiter of its line, or else
     one word; nothing where that word is prose.
     """
-    first = _COMMAND.search(text)
-    if first is None:
+    starts = [start for command in (r"\boxed", r"\fbox") if (start := text.find(command)) >= 0]
+    if not starts:
         return []
     boxes: list[Box] = []
     open_braces: list[tuple[int | None, int]] = []  # (start of the box command, position past the brace)
     command: tuple[int, int] | None = None  # the command just read, until it is known whether a brace follows
-    for token in _TOKEN.finditer(text, first.start()):
+    for token in _TOKEN.finditer(text, min(starts)):
         box_start = None
         if command is not None:
             if token.group() == "{" and text[command[1] : token.start()].isspace() | (command[1] == token.start()):
@@ -76,12 +76,12 @@ def find_boxes(text: str) -> list[Box]:
         elif token.group() == "{":
             open_braces.append((box_start, token.end()))
         elif token.group() == "}" and open_braces:
-            start, inner_start = open_braces.pop()
-            if start is not None:
-                boxes.append(Box(start, inner_start, token.start(), token.end(), closed=True))
+            opened, inner_start = open_braces.pop()
+            if opened is not None:
+                boxes.append(Box(opened, inner_start, token.start(), token.end(), closed=True))
     if command is not None:
         boxes.append(_open_ended(text, *command, braces=False))
-    boxes.extend(_open_ended(text, start, inner, braces=True) for start, inner in open_braces if start is not None)
+    boxes.extend(_open_ended(text, opened, inner, braces=True) for opened, inner in open_braces if opened is not None)
     return sorted(boxes)
 
 
@@ -115,18 +115,12 @@ def _outermost(boxes: list[Box]) -> list[Box]:
     return kept
 
 
-def _unwrapped(text: str, boxes: list[Box]) -> dict[int, tuple[int, int]]:
-    """For the start of each outermost box the span of its content, with boxes that hold nothing but a box taken off."""
-    by_start = {box.start: box for box in boxes}
-    spans: dict[int, tuple[int, int]] = {}
-    for outer in _outermost(boxes):
-        box = outer
-        start, end = strip_span(text, box.inner_start, box.inner_end)
-        while (inner := by_start.get(start)) is not None and inner.closed and inner.end == end:
-            box = inner
-            start, end = strip_span(text, box.inner_start, box.inner_end)
-        spans[outer.start] = (start, end)
-    return spans
+def _content(text: str, boxes: Mapping[int, Box], box: Box) -> tuple[int, int]:
+    """The span of a box's content; of the inner one's where that is all of it. `boxes` are all, by their start."""
+    start, end = strip_span(text, box.inner_start, box.inner_end)
+    while (inner := boxes.get(start)) is not None and inner.closed and inner.end == end:
+        start, end = strip_span(text, inner.inner_start, inner.inner_end)
+    return start, end
 
 
 def _side_by_side(gap: str) -> bool:
@@ -162,25 +156,40 @@ class LastBox:
         boxes = find_boxes(response)
         if not boxes:
             return None
-        spans = _unwrapped(response, boxes)
-        filled = [box for box in _outermost(boxes) if not is_blank(response[slice(*spans[box.start])])]
-        complete = [box for box in filled if box.closed]
-        if not complete:
-            if not filled or self.truncated == "skip":
-                return None
-            start, end = spans[filled[-1].start]
-            return Extracted(response[start:end], start, end, truncated=True)
-        chosen = complete[-1:] if self.several == "last" else _joined_tail(response, complete)
-        start, end = spans[chosen[0].start][0], spans[chosen[-1].start][1]
-        texts = [response[slice(*spans[box.start])] for box in chosen]
-        if len(set(texts)) == 1:  # one answer said twice
-            start, end = spans[chosen[-1].start]
-            return Extracted(texts[-1], start, end)
-        return Extracted(", ".join(texts), start, end)
+        by_start = {box.start: box for box in boxes}
+        outermost = _outermost(boxes)
+        spans: list[tuple[int, int]] = []  # of the contents that make the answer, the last one first
+        following: Box | None = None
+        for box in reversed(outermost):
+            if not box.closed:
+                continue
+            if following is not None and not _side_by_side(response[box.end : following.start]):
+                break
+            span = _content(response, by_start, box)
+            if not is_blank(response[slice(*span)]):
+                spans.append(span)
+                if self.several == "last":
+                    break
+                following = box
+            elif following is not None:
+                break
+        if spans:
+            return _joined(response, spans[::-1])
+        return _truncated(response, by_start, outermost) if self.truncated == "keep" else None
 
 
-def _joined_tail(text: str, boxes: list[Box]) -> list[Box]:
-    first = len(boxes) - 1
-    while first > 0 and _side_by_side(text[boxes[first - 1].end : boxes[first].start]):
-        first -= 1
-    return boxes[first:]
+def _joined(text: str, spans: list[tuple[int, int]]) -> Extracted:
+    """The contents as one answer; one that is said several times, once."""
+    texts = [text[start:end] for start, end in spans]
+    if len(set(texts)) == 1:
+        return Extracted(texts[-1], *spans[-1])
+    return Extracted(", ".join(texts), spans[0][0], spans[-1][1])
+
+
+def _truncated(text: str, boxes: Mapping[int, Box], outermost: list[Box]) -> Extracted | None:
+    """The content of the last box that never closes and is not blank."""
+    for box in reversed(outermost):
+        start, end = _content(text, boxes, box)
+        if not box.closed and not is_blank(text[start:end]):
+            return Extracted(text[start:end], start, end, truncated=True)
+    return None

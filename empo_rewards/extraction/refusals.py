@@ -41,6 +41,8 @@ def is_blank(text: str) -> bool:
     Args:
         text: an extracted answer, of any length; the work is linear in it.
     """
+    if text[:1].isdigit():  # as most answers to mathematical problems are
+        return False
     rest = _NOTHING.sub("", text)
     if not rest.strip():
         return _EMPTY_SET.search(text) is None
@@ -85,7 +87,7 @@ def is_refusal(text: str) -> bool:
     Args:
         text: an extracted answer, or a whole response.
     """
-    if len(text) > REFUSAL_CHARS:
+    if not len("I can't") <= len(text) <= REFUSAL_CHARS:
         return False
     plain = _LATEX_TEXT.sub(" ", text).replace("’", "'").casefold()
     plain = " ".join(plain.strip(" \t\r\n\"'`*_${}()[]").replace("i'm ", "i am ").split())

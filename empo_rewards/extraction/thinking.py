@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 
+from empo_rewards.extraction.spans import last_of
+
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
-# gpt-oss, where the final channel ends the analysis.
-_MARK = re.compile(
-    r"<(?P<close_tag>/?)(?:seed:)?(?:think|thinking|thought|reasoning)>"
-    r"|<\|(?P<close_bar>/?|end_of_|end_)(?:begin_of_|begin_|start_)?(?:thinking|thought|think)\|>"
-    r"|◁(?P<close_triangle>/?)think▷"
-    r"|\[(?P<close_bracket>/?)THINK\]"
-    r"|<\|channel\|>(?P<channel>analysis|final)<\|message\|>",
-    re.IGNORECASE,
-)
+# gpt-oss, where the final channel ends the analysis. By their first character: most responses are cleared by a
+# search for that alone.
+_MARKS = {
+    "<": re.compile(
+        r"<(?:(?P<close>/)?(?:seed:)?(?:think|thinking|thought|reasoning)>"
+        r"|\|(?P<close_bar>/|end_of_|end_)?(?:begin_of_|begin_|start_)?(?:thinking|thought|think)\|>"
+        r"|\|channel\|>(?:analysis|(?P<final>final))<\|message\|>)",
+        re.IGNORECASE,
+    ),
+    "◁": re.compile(r"◁(?P<close>/)?think▷"),
+    "[": re.compile(r"\[(?P<close>/)?THINK\]"),
+}
 _PROMPT_TAIL = 64
 """A chat template that opens the thinking block does so in the last characters of the prompt."""
 
@@ -29,22 +34,24 @@ def skip_thinking(response: str, *, opened: bool = False) -> int:
         response: the whole response.
         opened: the response begins inside a thinking block, because the prompt ends with the opening mark.
     """
-    inside = opened
-    position = 0
-    for mark in _MARK.finditer(response):
-        inside = not _closes(mark)
-        position = mark.end()
-    return len(response) if inside else position
+    last = _last_mark(response)
+    if last is None:
+        return len(response) if opened else 0
+    return last.end() if _closes(last) else len(response)
 
 
 def opens_thinking(prompt: str) -> bool:
     """Whether a prompt ends with the mark that opens a thinking block, as some chat templates do."""
     tail = prompt[-_PROMPT_TAIL:].rstrip()
-    marks = list(_MARK.finditer(tail))
-    return bool(marks) and marks[-1].end() == len(tail) and not _closes(marks[-1])
+    last = _last_mark(tail)
+    return last is not None and last.end() == len(tail) and not _closes(last)
+
+
+def _last_mark(text: str) -> re.Match[str] | None:
+    found = [last_of(pattern.finditer(text)) for first, pattern in _MARKS.items() if first in text]
+    marks = [mark for mark in found if mark is not None]
+    return max(marks, key=lambda mark: mark.start(), default=None)
 
 
 def _closes(mark: re.Match[str]) -> bool:
-    if mark["channel"] is not None:
-        return mark["channel"].casefold() == "final"
-    return any(mark[group] for group in ("close_tag", "close_bar", "close_triangle", "close_bracket"))
+    return any(mark.groups())

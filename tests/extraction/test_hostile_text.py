@@ -1,15 +1,18 @@
 """Text made to exhaust a parser: every extractor and text rule finishes on it.
 
-A quadratic step would need 10^10 operations for one of these texts, and there are over a hundred for each rule: the run
-would not end.
+A quadratic step costs 10^10 operations on one of these texts, and each rule reads over a hundred of them.
 """
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice, audit_choice
 from empo_rewards.extraction.hashes import Hashes
@@ -20,6 +23,7 @@ from empo_rewards.extraction.tags import AnswerTag
 from empo_rewards.extraction.thinking import skip_thinking
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "adversarial_inputs.jsonl.gz"
 SIZE = 100_000
 PROMPT = "Which?\nA. one\nB. two\nC. three"
 PIECES = [
@@ -49,9 +53,23 @@ RULES: dict[str, Callable[[str], object]] = {
 }
 
 
+def _check(rule: Callable[[str], object], text: str) -> None:
+    found = rule(text)
+    if isinstance(found, Extracted):
+        assert 0 <= found.start <= found.end <= len(text)
+
+
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_anything_repeated(rule: Callable[[str], object]) -> None:
     for piece in PIECES:
         text = piece * (SIZE // len(piece))
-        rule(text)
-        rule("the answer is " + text + r" \boxed{5}")
+        _check(rule, text)
+        _check(rule, "the answer is " + text + r" \boxed{5}")
+
+
+@pytest.mark.parametrize("path", [SHARED] if SHARED.exists() else [], ids=["shared data"] if SHARED.exists() else [])
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_adversarial_inputs(rule: Callable[[str], object], path: Path) -> None:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            _check(rule, json.loads(line)["input"])
