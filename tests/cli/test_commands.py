@@ -214,7 +214,7 @@ def test_extract_says_what_fired_and_where(tmp_path: Path) -> None:
 
 def test_extract_audit_shows_where_the_choice_rules_disagree(tmp_path: Path) -> None:
     prompt = "Which is prime?\nA) 4\nB) 7\nC) 9\nD) 8"
-    torn = "Option A is even. The answer is (B), not (C)."
+    torn = "Option A is even, and (C) is a square. The answer is (B)."
     file = write(tmp_path / "in.jsonl", {"prompt": prompt, "responses": [torn, r"\boxed{B}"]})
     done = run("extract", file, "--audit", "-c", "empo-choice")
     assert "response 0" in done.stdout
