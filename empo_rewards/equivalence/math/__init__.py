@@ -1,4 +1,4 @@
-"""Mathematical equivalence: canonical keys first, and for what they cannot decide sympy in a process that can be killed.
+"""Mathematical equivalence: canonical keys, and for what they cannot decide sympy in a process that can be killed.
 
     text -> lexer -> tokens -> parser -> syntax -> canonical -> Key(shape, facets, readings)
 

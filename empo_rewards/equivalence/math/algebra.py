@@ -22,7 +22,7 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math.limits import (
     MAX_BITS,
@@ -32,7 +32,7 @@ from empo_rewards.equivalence.math.limits import (
     TRIAL_PRIMES_BELOW,
 )
 
-Rational = Union[int, Fraction]  # noqa: UP007 - evaluated at run time by NamedTuple on 3.10
+Rational: TypeAlias = int | Fraction
 
 PI, E, I = "π", "ℯ", "ⅈ"  # noqa: E741 - the imaginary unit's own name
 
@@ -65,9 +65,9 @@ class Exp(NamedTuple):
     power: Monomial
 
 
-Atom = Union[str, int, Func, Radical, Exp]  # noqa: UP007
-Monomial = frozenset  # of (Atom, Rational)
-Terms = dict  # of Monomial to Rational
+Atom: TypeAlias = "str | int | Func | Radical | Exp"
+Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
+Terms: TypeAlias = "dict[Monomial, Rational]"
 
 ONE: Monomial = frozenset()
 
@@ -148,6 +148,8 @@ def quotient(a: Rational, b: Rational) -> Rational:
     """a / b, an int where it is one."""
     if b == 0:
         raise Undefined
+    if isinstance(a, int) and isinstance(b, int):
+        return Fraction(a, b) if a % b else a // b
     result = Fraction(a) / b
     return result.numerator if result.denominator == 1 else result
 
@@ -219,8 +221,8 @@ def add(*values: Value, budget: Budget) -> Value:
         if value.over == over:
             addend = value.terms
         else:
-            old = {ONE: 1} if over is None else over
-            new = {ONE: 1} if value.over is None else value.over
+            old: Terms = {ONE: 1} if over is None else over
+            new: Terms = {ONE: 1} if value.over is None else value.over
             terms = _product(terms, new, budget)
             addend = _product(value.terms, old, budget)
             over = _product(old, new, budget)
@@ -416,8 +418,9 @@ def _exact_quotient(top: Terms, bottom: Terms, budget: Budget) -> Terms | None:
     lead = max(bottom, key=degrees)
     lead_degrees, lead_coefficient = degrees(lead), bottom[lead]
     inverse = {name: -exponent for name, exponent in lead}
-    lowest = [min(min(degrees(m)[k] for m in top), 0) for k in range(len(names))]
-    rest, result = dict(top), {}
+    lowest = [min(0, *(degrees(m)[k] for m in top)) for k in range(len(names))]
+    rest = dict(top)
+    result: Terms = {}
     for _ in range(MAX_TERMS):
         if not rest:
             return result
@@ -500,7 +503,7 @@ def _exp_power(base: Atom, monomial: Monomial, coefficient: Rational) -> Value:
     return Value({reduced: scale})
 
 
-def rational_power(base: Value, exponent: Rational, budget: Budget) -> Value:
+def rational_power(base: Value, exponent: Rational, budget: Budget) -> Value:  # noqa: PLR0911 - one return a case
     """base ** exponent for a rational exponent."""
     if exponent == 1:
         return base
@@ -583,7 +586,7 @@ def _atom_power(name: Atom, exponent: Rational, budget: Budget) -> Value:
     return Value(terms)
 
 
-def _number_power(number: Rational, exponent: Rational, budget: Budget) -> Value:
+def _number_power(number: Rational, exponent: Rational, budget: Budget) -> Value:  # noqa: PLR0911 - one return a case
     if number == 1:
         return UNIT
     if exponent.denominator == 1:

@@ -84,7 +84,7 @@ class MathEquivalence:
     order of its texts. Safe to share between threads; a copy (pickled, forked) has caches and workers of its own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parameters are the configuration's options
         self,
         percent: Percent = "fraction",
         decimal_tolerance: float | None = None,
@@ -173,7 +173,7 @@ class MathEquivalence:
         """Asks the symbolic stage about what is open, once for all sets."""
         questions: list[tuple[_Work, list[tuple[int, int]]]] = []
         for item in work:
-            asked = []
+            asked: list[tuple[int, int]] = []
             for a, b in item.pairs:
                 if item.classes.find(a) == item.classes.find(b) or not self._worth_asking(item, a, b):
                     continue

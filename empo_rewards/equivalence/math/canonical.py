@@ -82,18 +82,27 @@ from empo_rewards.equivalence.math.shapes import (
 )
 
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
+_PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
 _LONG_NUMBER = re.compile(r"([+-]?)(\d[\d,]*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,12}))?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\text\s?\{\s*)?([AaPp])\.?\s?[Mm]\.?\s?\}?")
 _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
+_RESPELLED = re.compile(r"C(_.*)?|I")
+"""Symbols that some write otherwise: constants of integration, as c or C, and the imaginary unit, as i or I."""
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'", "Gamma", "zeta", "W"})
+"""Letters that are functions of what stands in brackets after them; other letters are factors."""
 _HALF_TURN = 180
 
 
 def key_of(text: str, policy: MathPolicy) -> Key:
-    """The key of an answer. Never raises for what the text holds; linear in its length, within the bounds of `limits`."""
+    """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
     plain = _PLAIN_NUMBER.fullmatch(text)
     if plain:
         value = number_of(plain[2])
         return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
+    fraction = _PLAIN_FRACTION.fullmatch(text)
+    if fraction:
+        value = quotient(int(fraction[2]), int(fraction[3]))
+        return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
     if len(text) > MAX_CHARS:
         return Key(_long_number(text) or Opaque(text), {}, (), False, text)
     folded = fold(text)
@@ -121,10 +130,12 @@ class _Part(NamedTuple):
 class _Reader:
     """Reads one answer. Holds its budget, its source and whether a decimal point was seen."""
 
-    def __init__(self, policy: MathPolicy, source: str, tokens: list[Token]) -> None:
+    def __init__(self, policy: MathPolicy, source: str, tokens: list[Token], *, respell: bool = False) -> None:
         self.policy = policy
+        self.respell = respell
         self.source = source
         self.tokens = tokens
+        self.kinds = {token.kind for token in tokens}
         self.budget = Budget()
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
@@ -151,6 +162,10 @@ class _Reader:
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
         readings = part.readings
+        if isinstance(shape, Value) and any(
+            letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
+        ):
+            readings = (*readings, *self.respelled())
         comma = _decimal_comma(self.tokens)
         if comma is not None:
             readings = (*readings, comma)
@@ -158,11 +173,23 @@ class _Reader:
             shape = SetOf(frozenset(shape.elements))
         return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, text)
 
+    def respelled(self) -> tuple[Shape, ...]:
+        """The value with the other spelling of its constants: a reading only, as it may mean something else."""
+        other = _Reader(self.policy, self.source, self.tokens, respell=True)
+        try:
+            part = other.listing(parse(self.tokens))
+        except (Unreadable, TooLarge, Undefined):
+            return ()
+        return tuple(shape for shape in part.shapes if len(part.shapes) == 1)
+
     # Lists
 
     def listing(self, listing: Listing) -> _Part:
         if len(listing.items) == 1:
             return self.part(listing.items[0])
+        first = listing.items[0]
+        if isinstance(first, Relation) and first.operators == ("≠",):
+            return self.excluded(first, listing.items[1:])
         if ";" in listing.separators and "," in listing.separators:
             listing = _regrouped(listing)
         return self.combined([self.part(item) for item in listing.items], listing.separators)
@@ -193,6 +220,21 @@ class _Reader:
             raise Unreadable
         return _Part((items(everything),), facets, _unnamed(everything))
 
+    def excluded(self, first: Relation, others: tuple[Node, ...]) -> _Part:
+        """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
+        label = _label(first.operands[0])
+        points = list(self.branches(first.operands[1]))
+        for other in others:
+            if isinstance(other, Relation):
+                if other.operators != ("≠",) or _label(other.operands[0]) != label:
+                    raise Unreadable
+                points += self.branches(other.operands[1])
+            else:
+                points += self.branches(other)
+        if label is None:
+            raise Unreadable
+        return _Part((shapes.complement(points),), {"label": label}, inequality=True)
+
     def named(self, names: list[str], values: tuple[Shape, ...], facets: dict[str, Hashable]) -> _Part:
         """Values by name; in the order written they may be read as a tuple."""
         shape = Named(frozenset(zip(names, values, strict=True)))
@@ -217,7 +259,7 @@ class _Reader:
 
     # One item
 
-    def part(self, node: Node) -> _Part:
+    def part(self, node: Node) -> _Part:  # noqa: PLR0911 - one return a kind of node
         if isinstance(node, Relation):
             return self.relation(node)
         if isinstance(node, Quantity):
@@ -241,7 +283,7 @@ class _Reader:
             return _Part((structured,), {})
         return self.scalar_part(node)
 
-    def structured(self, node: Node) -> Shape | None:
+    def structured(self, node: Node) -> Shape | None:  # noqa: PLR0911 - one return a kind of node
         """Sets, matrices and ratios; None for what is a scalar."""
         if isinstance(node, Constant) and node.name == "∅":
             return shapes.EMPTY
@@ -253,7 +295,7 @@ class _Reader:
             return self.builder(node)
         if isinstance(node, Proportion):
             return self.proportion(node)
-        if isinstance(node, Grid) or _has_grid(node):
+        if "begin" in self.kinds and _has_grid(node):
             return self.grid(node)
         return None
 
@@ -275,7 +317,7 @@ class _Reader:
 
     def branches(self, node: Node) -> Iterator[Value]:
         """The value, or the two values of an expression with ±."""
-        signs = _plus_minus_signs(node)
+        signs = _plus_minus_signs(node) if "±" in self.kinds or "∓" in self.kinds else []
         if not signs:
             yield self.value(node)
             return
@@ -338,7 +380,10 @@ class _Reader:
             if not isinstance(right, SetOf):
                 raise Unreadable
             spans = spans[0], shapes.intervals(shapes.complement(right.elements))
-        result = shapes.intersection(spans[0], spans[1]) if spans[1] is not None else None
+        left_spans, right_spans = spans
+        result = (
+            shapes.intersection(left_spans, right_spans) if left_spans is not None and right_spans is not None else None
+        )
         if result is None:
             raise Unreadable
         return result
@@ -412,7 +457,7 @@ class _Reader:
         if node.operators in (("∈",), ("∉",)):
             return self.membership(node)
         if node.operators == ("≠",):
-            return self.inequation(node)
+            return self.excluded(node, ())
         if set(node.operators) <= {"<", "≤"} or set(node.operators) <= {">", "≥"}:
             return self.inequality(node)
         raise Unreadable
@@ -484,12 +529,6 @@ class _Reader:
             part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
         return part._replace(facets={**part.facets, "label": label}, span=node.spans[1])
 
-    def inequation(self, node: Relation) -> _Part:
-        label = _label(node.operands[0])
-        if label is None:
-            raise Unreadable
-        return _Part((shapes.complement(self.branches(node.operands[1])),), {"label": label}, inequality=True)
-
     def inequality(self, node: Relation) -> _Part:
         operands, operators = list(node.operands), list(node.operators)
         if operators[0] in ">≥":
@@ -554,12 +593,12 @@ class _Reader:
             raise TooLarge
         return number_of(text)
 
-    def value(self, node: Node) -> Value:
+    def value(self, node: Node) -> Value:  # noqa: PLR0911 - one return a kind of node
         """An expression's exact value."""
         if isinstance(node, Num):
             return constant(self.literal(node.text))
         if isinstance(node, Sym):
-            return _CONSTANTS.get(node.name) or atom(node.name)
+            return self.symbol(node.name)
         if isinstance(node, Word):
             return self.word(node.text)
         if isinstance(node, Signed):
@@ -593,12 +632,18 @@ class _Reader:
             return INFINITY if node.name == "∞" else atom(f"set {node.name}")
         raise Unreadable
 
+    def symbol(self, name: str) -> Value:
+        """A symbol or constant by its name."""
+        if self.respell and _RESPELLED.fullmatch(name):
+            return atom(I) if name == "I" else atom(name.lower())
+        return _CONSTANTS.get(name) or atom(name)
+
     def word(self, text: str) -> Value:
         """A name in words: its letters' product where it could be written so, else one symbol."""
         if text.isalpha() and text.isascii() and len(text) <= 12:
             result = constant(1)
             for letter in text:
-                result = multiply(result, _CONSTANTS.get(letter) or atom(letter), self.budget)
+                result = multiply(result, self.symbol(letter), self.budget)
             return result
         return atom(text)
 
@@ -663,7 +708,9 @@ _FORMULA = frozenset(
 _SILENT = frozenset({"quad", "skip", ".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
 _SPOKEN_NUMBERS = {
     word: number
-    for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
 }
 
 
@@ -813,7 +860,7 @@ def _has_grid(node: Node) -> bool:
     return False
 
 
-def _plus_minus_signs(node: Node) -> list[str]:
+def _plus_minus_signs(node: Node) -> list[str]:  # noqa: PLR0911 - one return a kind of node
     """Every ± and ∓ of an expression."""
     if isinstance(node, Signed):
         return ([node.sign] if node.sign in "±∓" else []) + _plus_minus_signs(node.body)
@@ -841,13 +888,13 @@ def _is_spaced_unit(node: Product) -> bool:
 
 
 def _applies(function: Sym, mark: str, argument: Node) -> bool:
-    """Whether a letter before brackets is a function of what is in them: by convention f, g and h, or two arguments."""
+    """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
     if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
         return False
-    return function.name[:1] in ("f", "g", "h") or len(argument.items.items) > 1
+    return function.name.partition("_")[0] in _APPLIED or len(argument.items.items) > 1
 
 
-def _label(node: Node) -> str | None:
+def _label(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of node
     """The name that a value is given: x, f(x), AB, |AB|, a : b, angle ABC; None for an expression."""
     if isinstance(node, Sym):
         return None if node.name in _CONSTANTS else node.name

@@ -11,10 +11,13 @@ from empo_rewards.equivalence.math.algebra import (
     PI,
     UNIT,
     ZERO,
+    Atom,
     Budget,
+    E,
     Func,
     I,
     Rational,
+    Terms,
     TooLarge,
     Undefined,
     Value,
@@ -95,7 +98,7 @@ def _sine(argument: Value, budget: Budget) -> Value:
     return negative(result) if flip != (quarters % 4 >= 2) else result
 
 
-def _at_rest(name: str, terms: dict, rest: Fraction) -> Value:  # type: ignore[type-arg]  # Terms of `algebra`
+def _at_rest(name: str, terms: Terms, rest: Fraction) -> Value:
     """sin or cos at terms + rest·π with rest in [0, 1/2)."""
     if not terms and (12 * rest).denominator == 1:
         k = int(12 * rest)
@@ -162,10 +165,10 @@ def _logarithm(argument: Value, budget: Budget) -> Value:
         return _log_rational(number, budget)
     if argument.over is None and len(argument.terms) == 1:
         ((monomial, coefficient),) = argument.terms.items()
-        if coefficient > 0 and all(name == "ℯ" or isinstance(name, int) for name, _ in monomial):
+        if coefficient > 0 and all(name == E or isinstance(name, int) for name, _ in monomial):
             parts = [_log_rational(coefficient, budget)]
             for name, exponent in monomial:
-                log = UNIT if name == "ℯ" else _log_rational(name, budget)  # type: ignore[arg-type]  # a prime
+                log = _log_rational(name, budget) if isinstance(name, int) else UNIT
                 parts.append(multiply(constant(exponent), log, budget))
             return add(*parts, budget=budget)
     return atom(Func("ln", (argument,)))
@@ -190,35 +193,35 @@ def _log(args: tuple[Value, ...], budget: Budget) -> Value:
 
 
 def _exponential(argument: Value, budget: Budget) -> Value:
-    return power(atom("ℯ"), argument, budget)
+    return power(atom(E), argument, budget)
 
 
 def _absolute(argument: Value, budget: Budget) -> Value:
-    number = argument.rational
-    if number is not None:
-        return constant(abs(number))
-    sign = numeric.sign(argument)
+    """|x|: a number, the product of its factors' absolute values, or an atom whose argument has a fixed sign."""
+    sign = 1 if not argument.terms else numeric.sign(argument)
     if sign is not None:
         return argument if sign > 0 else negative(argument)
     if argument.over is None and len(argument.terms) == 1:
         ((monomial, coefficient),) = argument.terms.items()
-        result = constant(abs(coefficient))
+        result = constant(coefficient if coefficient > 0 else -coefficient)
         for name, exponent in monomial:
-            factor_ = Value({frozenset(((name, exponent),)): 1})
-            if name == I or isinstance(name, int) or name == PI or name == "ℯ":
-                factor_ = UNIT if name == I else factor_
-            elif not (isinstance(exponent, int) and exponent % 2 == 0 and isinstance(name, str)):
-                if isinstance(name, Func) and name.name == "abs":
-                    pass
-                elif isinstance(name, str):
-                    factor_ = Value({frozenset(((Func("abs", (atom(name),)), exponent),)): 1})
-                else:
-                    factor_ = atom(Func("abs", (factor_,)))
-            result = multiply(result, factor_, budget)
+            result = multiply(result, _absolute_factor(name, exponent), budget)
         return result
-    if leading_sign(argument.terms) < 0:
-        argument = negative(argument)
-    return atom(Func("abs", (argument,)))
+    return atom(Func("abs", (argument if leading_sign(argument.terms) > 0 else negative(argument),)))
+
+
+def _absolute_factor(name: Atom, exponent: Rational) -> Value:
+    """|name ** exponent|."""
+    factor = Value({frozenset(((name, exponent),)): 1})
+    if name == I:
+        return UNIT
+    if isinstance(name, int) or name in (PI, E) or (isinstance(name, Func) and name.name == "abs"):
+        return factor  # positive as it is
+    if not isinstance(name, str):
+        return atom(Func("abs", (factor,)))
+    if exponent.denominator == 1 and exponent % 2 == 0:
+        return factor
+    return Value({frozenset(((Func("abs", (atom(name),)), exponent),)): 1})
 
 
 # Integers
@@ -262,7 +265,7 @@ def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
     numbers = [arg.rational for arg in args]
     if len(numbers) == 2:
         n, k = numbers
-        if isinstance(n, int) and isinstance(k, int) and 0 <= k and 0 <= n <= 4 * MAX_FACTORIAL:
+        if isinstance(n, int) and isinstance(k, int) and k >= 0 and 0 <= n <= 4 * MAX_FACTORIAL:
             budget.spend(min(k, n))
             return constant(check_size(math.comb(n, k)))
     return atom(Func("binomial", args))

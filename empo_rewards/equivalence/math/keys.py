@@ -32,7 +32,7 @@ class Key:
 
 
 class UnionFind:
-    """Classes under union; the representative of a class is its least member, so that the order of unions is no matter."""
+    """Classes under union. A class is known by its least member, so that the order of unions does not matter."""
 
     def __init__(self, size: int) -> None:
         self.parent = list(range(size))

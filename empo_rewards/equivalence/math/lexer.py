@@ -69,6 +69,7 @@ def fold(text: str) -> str:
     text = text.strip()
     if text.startswith("**") and text.endswith("**") and len(text) > 4:
         text = text[2:-2].strip()
+    text = text.strip("`")
     if "\\\\" in text and "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
     return _DEGREE.sub("°", text)
@@ -99,6 +100,7 @@ _COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?|.)", re.DOTALL)
 _SPACE = re.compile(r"\s+")
 _TIMES_X = re.compile(r"\s?[xX]\s?(?=10\s?\^)")
 _DELIMITERS = {r"\(", r"\)", r"\[", r"\]"}
+_NO_DIGIT = re.compile(r"[^\d.]")
 _DIGITS = frozenset("0123456789")
 
 
@@ -125,7 +127,7 @@ class _Lexer:
         self.tokens.append(Token(kind, text, start, end, self.spaced))
         self.spaced = False
 
-    def step(self, at: int) -> int:
+    def step(self, at: int) -> int:  # noqa: PLR0911, PLR0912 - one branch a kind of character
         character = self.text[at]
         if character in _DIGITS or (character == "." and self.text[at + 1 : at + 2] in _DIGITS - {""}):
             return self.number(at)
@@ -204,15 +206,15 @@ class _Lexer:
             repeated = bar or brackets or (first + (middle or "") + (last or ""))
             self.emit("num", f"{whole}({repeated})", at, match.end())
             return match.end()
-        for pattern in (_GROUPED, _COMMAS, _SPACES):
-            if pattern is _COMMAS and self.depth and not self.listed:
-                continue
-            match = pattern.match(self.text, at)
-            if match and not self.glued(at):
-                self.emit("num", re.sub(r"[^\d.]", "", match[0].replace("\\", "")), at, match.end())
-                return match.end()
         match = _NUMBER.match(self.text, at)
         assert match is not None  # noqa: S101 - `at` stands on a digit, or on a point before one
+        after = self.text[match.end() : match.end() + 1]
+        if after and after in "\x1f, ~\\" and not self.glued(at):
+            for pattern in (_GROUPED, _COMMAS, _SPACES):
+                grouped = pattern.match(self.text, at)
+                if grouped and (pattern is not _COMMAS or not self.depth or self.listed):
+                    self.emit("num", _NO_DIGIT.sub("", grouped[0]), at, grouped.end())
+                    return grouped.end()
         self.emit("num", match[0], at, match.end())
         times = _TIMES_X.match(self.text, match.end())
         if times:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 MAX_CHARS = 20_000
-"""Characters of an answer that is read as an expression. Real answers stay under 2,000; longer ones are rambling text."""
+"""Characters of an answer that is read as an expression. Real answers stay under 2,000; longer ones are rambling."""
 
 MAX_TOKENS = 4_000
 """Tokens of an expression: what a page of formulas has, and few enough that a refusal costs milliseconds."""
 
-MAX_DEPTH = 60
-"""Nested brackets. Each costs about five frames of Python's stack, whose default limit of 1,000 the caller shares."""
+MAX_DEPTH = 40
+"""Nested brackets. Each costs up to 15 frames of Python's stack, whose default limit of 1,000 the caller shares.
+Brackets that only repeat others are dropped before."""
 
 MAX_LITERAL_DIGITS = 4_000
 """Digits of a number that becomes an int: under Python's own limit of 4,300, past which int() raises. Longer numbers

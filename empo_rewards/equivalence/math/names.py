@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-_GREEK = (
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_GREEK = _words(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar aleph"
-).split()
+)
 _VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
 
 FUNCTIONS: dict[str, str] = {
     name: name
-    for name in (
+    for name in _words(
         "sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec arccsc "
         "ln log exp gcd lcm max min floor ceil arg det deg dim ker Re Im sgn sign erf"
-    ).split()
+    )
 } | {
     "asin": "arcsin",
     "acos": "arccos",
@@ -47,24 +52,26 @@ INVERSES = {
 }
 
 SKIPPED = frozenset(
-    "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
-    "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace "
-    "hline cdotp normalsize large Large small".split()
+    _words(
+        "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
+        "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace "
+        "hline cdotp normalsize large Large small"
+    )
 ) | {" ", "\n", "\t"}
 """Commands that only set the type."""
 
-TEXT_STYLES = dict.fromkeys("text textbf textit textrm textnormal textsf texttt textup mbox hbox".split(), "text")
-TEXT_STYLES |= dict.fromkeys("mathrm operatorname".split(), "upright")
+TEXT_STYLES = dict.fromkeys(_words("text textbf textit textrm textnormal textsf texttt textup mbox hbox"), "text")
+TEXT_STYLES |= dict.fromkeys(_words("mathrm operatorname"), "upright")
 """Commands whose argument is words (or a name)."""
 
-STYLES = frozenset("mathbf mathit mathsf mathtt mathcal mathfrak mathscr boldsymbol bm boxed fbox vec pmb".split())
+STYLES = frozenset(_words("mathbf mathit mathsf mathtt mathcal mathfrak mathscr boldsymbol bm boxed fbox vec pmb"))
 """Commands that change how their argument looks, not what it is."""
 
 UPRIGHT_SYMBOLS = frozenset("eid")
 """Letters that are often set upright without being a unit."""
 
 ACCENTS = frozenset(
-    "overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow".split()
+    _words("overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow")
 )
 
 COMMANDS: dict[str, tuple[str, str]] = (
@@ -165,7 +172,8 @@ SUBSCRIPTS = {ord(low): plain for low, plain in zip("₀₁₂₃₄₅₆₇₈
 
 _VULGAR = {
     "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
-    "⅙": (1, 6), "⅚": (5, 6), "⅐": (1, 7), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅑": (1, 9), "⅒": (1, 10),
+    "⅙": (1, 6), "⅚": (5, 6), "⅐": (1, 7), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅑": (1, 9),
+    "⅒": (1, 10),
 }  # fmt: skip
 _GREEK_LETTERS = zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΥΦΨΩℓℏ", [name for name in _GREEK if name != "aleph"], strict=True)
 FOLDED: dict[int, str] = {ord(letter): f"\\{name} " for letter, name in _GREEK_LETTERS}
@@ -178,11 +186,13 @@ FOLDED |= {
         "−": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "‐": "-", "‑": "-",
         "×": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ", "∙": "\\cdot ", "•": "\\cdot ", "∗": "*", "÷": "/", "⁄": "/",
         "∕": "/", "±": "\\pm ", "∓": "\\mp ", "≤": "\\le ", "≥": "\\ge ", "⩽": "\\le ", "⩾": "\\ge ", "≠": "\\ne ",
-        "≈": "\\approx ", "≡": "\\equiv ", "∈": "\\in ", "∉": "\\notin ", "∪": "\\cup ", "∩": "\\cap ", "∖": "\\setminus ",
+        "≈": "\\approx ", "≡": "\\equiv ", "∈": "\\in ", "∉": "\\notin ", "∪": "\\cup ", "∩": "\\cap ",
+        "∖": "\\setminus ",
         "⊆": "\\subseteq ", "⊇": "\\supseteq ", "⊂": "\\subset ", "∅": "\\emptyset ", "→": "\\to ", "⇒": "\\implies ",
         "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℚ": "\\mathbb{Q}", "ℕ": "\\mathbb{N}", "ℂ": "\\mathbb{C}",
         "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "∣": "|", "‖": "\\|", "⟨": "(", "⟩": ")",
-        "〈": "(", "〉": ")", "…": "\\ldots ", "∠": "\\angle ", "△": "\\triangle ", "′": "'", "’": "'", "‘": "'", "º": "°", "˚": "°",
+        "〈": "(", "〉": ")", "…": "\\ldots ", "∠": "\\angle ", "△": "\\triangle ", "′": "'", "’": "'", "‘": "'",
+        "º": "°", "˚": "°",
         "∧": "\\land ", "∨": "\\lor ", "，": ", ", "；": "; ", "：": ":", "。": ".", "（": "(", "）": ")", "％": "%",
         "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "∂": "\\partial ", "≦": "\\le ", "≧": "\\ge ",
     }.items()

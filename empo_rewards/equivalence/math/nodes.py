@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeAlias
 
 
 class Num(NamedTuple):
@@ -115,7 +115,7 @@ class Proportion(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """operands[0] operators[0] operands[1] ...; starts[k] is where operand k begins in the text, ends[k] where it ends."""
+    """operands[0] operators[0] operands[1] ...; spans[k]: where operand k stands in the text."""
 
     operands: tuple[Node, ...]
     operators: tuple[str, ...]
@@ -149,7 +149,7 @@ class Constant(NamedTuple):
     name: str
 
 
-Node = Union[  # noqa: UP007 - evaluated at run time by NamedTuple on 3.10
-    Num, Sym, Word, Signed, Sum, Product, Power, Call, Postfix, Mixed, Based, Bracket, Builder, Grid, Combined,
-    Proportion, Relation, Quantity, Choice, Listing, Constant,
-]  # fmt: skip
+Node: TypeAlias = (
+    "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
+    "Combined | Proportion | Relation | Quantity | Choice | Listing | Constant"
+)

@@ -44,14 +44,18 @@ _RELATIONS = frozenset("=≈≠<>≤≥∈∉")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
 _PLACES = {"∞", "∅"}
-_STARTS = frozenset({"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈",
-                     "mathbb", "label", "begin", "large"})  # fmt: skip
+_STARTS = frozenset(
+    {"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈"}
+    | {"mathbb", "label", "begin", "large"}
+)
+"""What may begin a factor beside another one."""
 _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array", "cases", "aligned"})
 
 
 class _Parser:
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
+        self.kinds = [token.kind for token in tokens] + [""] * 8
         self.at = 0
         self.depth = 0
         self.bars = 0
@@ -60,8 +64,13 @@ class _Parser:
     # Tokens
 
     def kind(self, ahead: int = 0) -> str:
-        index = self.at + ahead
-        return self.tokens[index].kind if index < len(self.tokens) else ""
+        """The kind of a token ahead (fewer than eight); "" past the end."""
+        return self.kinds[self.at + ahead]
+
+    def replace(self, at: int, token: Token) -> None:
+        """Puts another token in the place of one."""
+        self.tokens[at] = token
+        self.kinds[at] = token.kind
 
     def take(self) -> Token:
         token = self.tokens[self.at]
@@ -69,7 +78,7 @@ class _Parser:
         return token
 
     def accept(self, kind: str) -> bool:
-        if self.kind() == kind:
+        if self.kinds[self.at] == kind:
             self.at += 1
             return True
         return False
@@ -95,7 +104,6 @@ class _Parser:
 
     def listing(self) -> Listing:
         """Items up to a closing bracket or the end."""
-        self.enter()
         items: list[Node] = []
         separators: list[str] = []
         separator = ""
@@ -106,7 +114,6 @@ class _Parser:
                 separators.append(separator)
             items.append(self.relation())
             separator = self.separator()
-        self.depth -= 1
         if not items:
             raise Unreadable
         return Listing(tuple(items), tuple(separators))
@@ -145,7 +152,7 @@ class _Parser:
 
     def proportion(self) -> Node:
         parts = [self.combination()]
-        while self.kind() == ":":
+        while self.kind() == ":" and not self.bars:  # in {x : condition} it is no ratio
             self.take()
             parts.append(self.combination())
         return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
@@ -162,7 +169,9 @@ class _Parser:
     def quantity(self) -> Node:
         currency = ""
         if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
-            self.tokens[self.at : self.at + 2] = [self.tokens[self.at + 1], self.tokens[self.at]]
+            sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
+            self.replace(self.at, dollar)
+            self.replace(self.at + 1, sign)
         if self.kind() == "$":
             currency = self.take().text
         body = self.sum()
@@ -180,7 +189,8 @@ class _Parser:
         """The unit that follows, in words or abbreviations."""
         found: dict[str, int] = {}
         side, power_of_next, words = 1, 1, 0
-        while self.is_unit():
+        joined = False
+        while self.is_unit(joined=joined):
             word = self.take().text
             if word.lower() in ("square", "sq", "cubic"):
                 power_of_next = 3 if word.lower() == "cubic" else 2
@@ -197,7 +207,8 @@ class _Parser:
             name = units.name_of(word)
             found[name] = found.get(name, 0) + side * power
             power_of_next = 1
-            if self.kind() in ("/", "*") and self.is_unit(1, joined=True):
+            joined = self.kind() in ("/", "*") and self.is_unit(1, joined=True)
+            if joined:
                 side = -1 if self.take().kind == "/" else side
             elif self.kind() == "." and self.kind(1):
                 raise Unreadable
@@ -208,9 +219,8 @@ class _Parser:
         if kind == "word":
             return True
         if kind == "run":
-            return self.tokens[self.at + ahead].text in units.SYMBOLS or (
-                self.tokens[self.at + ahead].spaced and self.plain_word(self.tokens[self.at + ahead].text)
-            )
+            token = self.tokens[self.at + ahead]
+            return token.text in units.SYMBOLS or (token.spaced and self.plain_word(token.text))
         if kind == "°":
             return not joined
         return joined and kind == "sym" and self.tokens[self.at + ahead].text in units.LETTERS
@@ -218,7 +228,7 @@ class _Parser:
     @staticmethod
     def plain_word(text: str) -> bool:
         """Whether letters side by side are rather a word than a product."""
-        return len(text) >= 4 and text[1:].islower()
+        return text == "per" or (len(text) >= 4 and text[1:].islower())
 
     def unit_exponent(self) -> int:
         if self.kind() != "^":
@@ -310,7 +320,7 @@ class _Parser:
             if kind == "^":
                 self.take()
                 base = self.raised(base)
-            elif kind == "!" or kind == "!!":
+            elif kind in ("!", "!!"):
                 if self.kind(1) == "=":
                     return base
                 self.take()
@@ -379,7 +389,7 @@ class _Parser:
             self.expect("}")
         return int(token.text)
 
-    def primary(self) -> Node:
+    def primary(self) -> Node:  # noqa: PLR0911 - one return a kind of token
         kind = self.kind()
         if kind == "num":
             return self.number()
@@ -396,7 +406,7 @@ class _Parser:
             return self.magnitude()
         return self.named(kind)
 
-    def named(self, kind: str) -> Node:
+    def named(self, kind: str) -> Node:  # noqa: PLR0911, PLR0912 - one return a kind of token
         """A primary that a command or a function's name begins."""
         if kind == "frac":
             return self.fraction()
@@ -409,7 +419,9 @@ class _Parser:
             return Call("binomial", (self.argument(), self.argument()))
         if kind in ("⌊", "⌈"):
             self.take()
+            self.enter()
             body = self.listing()
+            self.depth -= 1
             self.expect("⌋" if kind == "⌊" else "⌉")
             return Call("floor" if kind == "⌊" else "ceil", body.items)
         if kind in _PLACES:
@@ -530,21 +542,30 @@ class _Parser:
             if len(token.text) == 1 or not token.text.isdigit():
                 self.take()
                 return Num(token.text)
-            self.tokens[self.at] = token._replace(text=token.text[1:], spaced=False)
+            self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
             return Num(token.text[0])
         if self.kind() == "run":
             token = self.tokens[self.at]
             rest = token.text[1:]
-            self.tokens[self.at] = token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False)
+            self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
             return Sym(token.text[0])
-        return self.primary()
+        return self.nested_primary()
+
+    def nested_primary(self) -> Node:
+        """A primary without braces as an argument: \\sqrt\\sqrt2 nests as brackets do."""
+        self.enter()
+        result = self.primary()
+        self.depth -= 1
+        return result
 
     def group(self) -> Node:
         """{...} as one expression."""
         self.expect("{")
+        self.enter()
         bars, self.bars = self.bars, 0
         listing = self.listing()
         self.bars = bars
+        self.depth -= 1
         self.expect("}")
         return listing.items[0] if len(listing.items) == 1 else Bracket("{", listing, "}")
 
@@ -565,9 +586,10 @@ class _Parser:
 
     def root(self) -> Node:
         self.take()
-        if self.kind() == "[":
-            self.take()
+        if self.accept("["):
+            self.enter()
             degree = self.listing()
+            self.depth -= 1
             self.expect("]")
             return Call("sqrt", (self.radicand(), degree.items[0]))
         return Call("sqrt", (self.radicand(),))
@@ -575,7 +597,7 @@ class _Parser:
     def radicand(self) -> Node:
         if self.kind() == "num":
             return Num(self.take().text)
-        return self.group() if self.kind() == "{" else self.primary()
+        return self.group() if self.kind() == "{" else self.nested_primary()
 
     def function(self) -> Node:
         name = self.take().text
@@ -721,7 +743,9 @@ class _Parser:
 
 def parse(tokens: list[Token]) -> Listing:
     """The syntax of an answer; raises `Unreadable`."""
-    tokens = _with_separators(tokens)
+    tokens = _without_double_brackets(_with_separators(tokens))
+    while tokens and tokens[0].kind in ("=", "≈"):
+        tokens = tokens[1:]
     if not tokens:
         raise Unreadable
     return _choice(tokens) or _Parser(tokens).answer()
@@ -736,6 +760,27 @@ def _choice(tokens: list[Token]) -> Listing | None:
         body = _Parser(tokens[3:]).answer()
         return Listing((Choice(tokens[1].text, body),), ())
     return None
+
+
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+
+def _without_double_brackets(tokens: list[Token]) -> list[Token]:
+    """Drops brackets that only repeat the ones inside them: ((x)) is (x)."""
+    partner: dict[int, int] = {}
+    opened: list[int] = []
+    for index, token in enumerate(tokens):
+        if token.kind in _BRACKETS:
+            opened.append(index)
+        elif token.kind in (")", "]", "}"):
+            if not opened or _BRACKETS[tokens[opened[-1]].kind] != token.kind:
+                return tokens  # crossed or half-open: an interval, perhaps
+            partner[opened.pop()] = index
+    dropped: set[int] = set()
+    for index, closing in partner.items():
+        if partner.get(index + 1) == closing - 1 and tokens[index].kind == tokens[index + 1].kind:
+            dropped |= {index, closing}
+    return [token for index, token in enumerate(tokens) if index not in dropped] if dropped else tokens
 
 
 def _with_separators(tokens: list[Token]) -> list[Token]:

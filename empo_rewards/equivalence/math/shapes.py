@@ -1,11 +1,11 @@
-"""What an answer can be, apart from a single exact value (`algebra.Value`): its canonical forms, and their comparison."""
+"""What an answer can be beside a single exact value (`algebra.Value`): canonical forms, and their comparison."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import NamedTuple, Union
+from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import numeric
 from empo_rewards.equivalence.math.algebra import (
@@ -98,9 +98,9 @@ class Opaque(NamedTuple):
     text: str
 
 
-Shape = Union[  # noqa: UP007 - evaluated at run time by NamedTuple on 3.10
-    Value, Long, Items, Ordered, SetOf, Named, Spans, Matrix, Equation, Ratio, Clock, Text, Opaque
-]
+Shape: TypeAlias = (
+    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Clock | Text | Opaque"
+)
 
 INFINITY = atom("∞")
 MINUS_INFINITY = negative(INFINITY)
@@ -138,7 +138,7 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
     return tuple(reading for reading in found if reading != shape)
 
 
-def exact(shape: Shape) -> bool:
+def exact(shape: Shape) -> bool:  # noqa: PLR0911 - one return a kind of shape
     """Whether another exact shape that is not equal to this one certainly means something else."""
     if isinstance(shape, Value):
         return shape.exact
@@ -161,7 +161,7 @@ def exact(shape: Shape) -> bool:
     return isinstance(shape, Long | Text)
 
 
-def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None:
+def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None:  # noqa: PLR0911 - one a kind
     """Whether a and b are the same; None where the keys cannot tell. Symmetric.
 
     With a `tolerance`, real constants that differ by at most that share of the larger one are the same.
@@ -277,7 +277,7 @@ def _values(a: Value, b: Value, tolerance: float | None) -> bool | None:
 def _close(a: Value, b: Value, tolerance: float) -> bool:
     x, y = a.rational, b.rational
     if x is not None and y is not None:
-        return abs(Fraction(x) - Fraction(y)) <= Fraction(tolerance) * max(abs(x), abs(y))
+        return abs(Fraction(x) - y) <= Fraction(tolerance) * max(abs(Fraction(x)), abs(Fraction(y)))
     if numeric.has_symbols(a) or numeric.has_symbols(b):
         return False
     left, right = numeric.approximate(a), numeric.approximate(b)
@@ -289,7 +289,7 @@ def _close(a: Value, b: Value, tolerance: float) -> bool:
 # Unions of intervals
 
 
-def before(a: Shape, b: Shape) -> bool | None:
+def before(a: Shape, b: Shape) -> bool | None:  # noqa: PLR0911 - one return a case
     """Whether a < b, for exact real constants and ±∞; None where it cannot be told. Equal ones are not."""
     if a == b:
         return False

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 Unit = tuple[tuple[str, int], ...]
 """Powers of unit names, in alphabetical order."""
 
@@ -19,8 +24,10 @@ _NAMES = {
 _ALIASES = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split()}
 
 SYMBOLS = frozenset(
-    "cm mm km nm pm kg mg mL kJ kW MW MHz GHz kHz Hz eV keV MeV GeV kPa MPa Pa mol rad ft mi yd lb oz hr min sec "
-    "ms ns cc pc kpc Mpc AU mph kph rpm dB kV mV mA kcal cal atm psi deg sq ml pct".split()
+    _words(
+        "cm mm km nm pm kg mg mL kJ kW MW MHz GHz kHz Hz eV keV MeV GeV kPa MPa Pa mol rad ft mi yd lb oz hr min sec "
+        "ms ns cc pc kpc Mpc AU mph kph rpm dB kV mV mA kcal cal atm psi deg sq ml pct"
+    )
 )
 """Abbreviations of more than one letter that are read as a unit after a number, also where they are not set as text."""
 
@@ -28,15 +35,21 @@ LETTERS = frozenset("msgNJWVAKLTHFCh")
 """Single letters that are read as a unit where they stand apart from the number before them: 5 N."""
 
 NOT_UNITS = frozenset(
-    "if for when where with is are was be the of in on at from by to as such that then than there which who whose what "
-    "all any some no not none each every only one two or and a an it its has have does do can cannot must given since "
-    "because so thus hence i.e e.g let approximately about per".split()
+    _words(
+        "if for when where with is are was be the of in on at from by to as such that then than "
+        "there which who whose what "
+        "all any some no not none each every only one two or and a an it its has have does do can "
+        "cannot must given since "
+        "because so thus hence i.e e.g let approximately about per"
+    )
 )
 """Words after a value that say more than its unit."""
 
 PROSE = frozenset(
-    "is are was be the of for where when which such that then than there these those whose what any every "
-    "has have does cannot must given because thus hence let with without between either neither".split()
+    _words(
+        "is are was be the of for where when which such that then than there these those whose what any every "
+        "has have does cannot must given because thus hence let with without between either neither"
+    )
 )
 """Words that no formula contains: an answer with one of them is a sentence."""
 
