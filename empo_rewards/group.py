@@ -180,6 +180,7 @@ class GroupScore:
             stands where the gate is configured to give a constant reward.
         metrics: numbers for a logger.
         flags: for each response the names of the guards that fired.
+        correct: for each response whether it agrees with the reference; None where that is not known.
         advantage_scale: what a trainer may multiply this group's advantages by (SEED-GRPO); 1 elsewhere.
         id: the group's id.
         size, expected_size: how many members were seen, and how many were expected.
@@ -195,6 +196,7 @@ class GroupScore:
     detail: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     flags: tuple[tuple[str, ...], ...] = ()
+    correct: tuple[bool, ...] | None = None
     advantage_scale: float = 1.0
     id: str | None = None
     size: int = 0

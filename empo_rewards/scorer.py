@@ -285,6 +285,7 @@ class Scorer:
             detail=detail,
             metrics={**draft.metrics, **_metrics(draft, correct)},
             flags=tuple(tuple(name for name, _ in penalties) for penalties in draft.penalties),
+            correct=correct,
             advantage_scale=rewards.advantage_scale,
             id=group.id,
             size=len(group),

@@ -1,0 +1,208 @@
+"""One sample at a time: what a framework hands to a reward, and what it can be paid.
+
+A `SampleScorer` joins a `Gather` to a `Scorer`: each sample waits for its group, the group is scored once, and each
+sample gets a number that its framework can take. Where there is no reward, it is *paid* a neutral value:
+
+- a group without rewards: one constant for all of its members, so that a group-relative advantage is 0;
+- a response on which the strategy abstains: the mean of the group's rewards, so that its advantage is 0 and that of
+  the others is what it would be without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+
+from empo_rewards.gather import Collected, Gather, GatherLimits, GatherStats, Member
+from empo_rewards.group import Cause, Group, GroupScore, Status
+
+METRICS = (
+    "entropy",
+    "largest_share",
+    "unanimous",
+    "clusters",
+    "blanks",
+    "refusals",
+    "truncated",
+    "flagged",
+    "undecided_pairs",
+)
+"""Numbers of a group that every sample carries, labelled or not."""
+
+LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "pass_at_g")
+"""Numbers that a group has where a reference was given."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One response, and what its framework says beside it. Equal samples are interchangeable."""
+
+    prompt: str
+    response: str
+    reference: str | None = None
+    data_source: str | None = None
+    token_logprobs: tuple[float, ...] | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes."""
+        numbers = len(self.token_logprobs) if self.token_logprobs else 0
+        return 200 + len(self.prompt) + len(self.response) + 32 * numbers
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What one sample is paid.
+
+    Args:
+        reward: a finite number, always.
+        scored: whether it is the sample's own reward; if not, it is the neutral value.
+        correct: whether the answer agrees with the reference; None without one.
+        score: the score of the sample's group.
+        position: the sample's place in it; None where the group was scored without this sample.
+    """
+
+    reward: float
+    scored: bool
+    correct: bool | None
+    score: GroupScore
+    position: int | None
+
+    def metrics(self, absent: float = math.nan) -> dict[str, float]:
+        """Numbers for a logger, with the same keys for every sample of every run.
+
+        Args:
+            absent: stands for what a group has no value of (an unscored group's entropy, accuracy without a label).
+        """
+        group = self.score.metrics
+        numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS)}
+        numbers["scored"] = float(self.scored)
+        numbers["partial"] = float(self.score.status is Status.PARTIAL)
+        numbers["advantage_scale"] = self.score.advantage_scale
+        for cause in Cause:
+            numbers[f"unscored/{cause.value}"] = float(self.score.cause is cause and not self.scored)
+        return numbers
+
+
+class Neutral:
+    """The value that stands for "no signal".
+
+    Args:
+        value: a constant; None: the running mean of the rewards so far (0 before the first), for advantages that are
+            normalised over a batch and not over a group.
+    """
+
+    def __init__(self, value: float | None = None) -> None:
+        self._value = value
+        self._total, self._count = 0.0, 0
+
+    def of(self, score: GroupScore) -> float:
+        """The neutral value for one group; its own rewards then count towards the next."""
+        given = [reward for reward in score.rewards if reward is not None]
+        if given:
+            value = math.fsum(given) / len(given)
+        elif self._value is not None:
+            value = self._value
+        else:
+            value = self._total / self._count if self._count else 0.0
+        self._total += math.fsum(given)
+        self._count += len(given)
+        return value
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    score: GroupScore
+    neutral: float
+
+
+class SampleScorer:
+    """Scores samples that come one at a time, in any order, over one event loop.
+
+    Args:
+        score: scores a group off the event loop, as `Scorer.ascore` does.
+        size: how many samples a group has, where a submission does not say.
+        limits: how long and how much is waited for.
+        neutral: what is paid where there is no reward.
+        reuse_keys: see `Gather`.
+        observe: called once a scored group, on the event loop.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[Group], Awaitable[GroupScore]],
+        size: int | None = None,
+        limits: GatherLimits | None = None,
+        *,
+        neutral: Neutral | None = None,
+        reuse_keys: bool = True,
+        observe: Callable[[GroupScore], None] | None = None,
+    ) -> None:
+        self._score, self._observe = score, observe
+        self._neutral = neutral or Neutral()
+        self._gather: Gather[Sample, _Verdict] = Gather(
+            self._verdict, size, limits, reuse_keys=reuse_keys, measure=lambda sample: sample.weight
+        )
+
+    async def submit(
+        self, sample: Sample, *, key: Hashable = None, member: Member | None = None, size: int | None = None
+    ) -> Payment:
+        """Wait for the sample's group, and be paid.
+
+        Args:
+            sample: the sample.
+            key: its group's id; None: its prompt stands for it.
+            member: its id within the group; None: it has none.
+            size: how many samples its group has, where that differs from the default.
+
+        Raises:
+            GatherError: refused, closed, or the scoring itself failed; what `Gather.submit` raises.
+        """
+        outcome = await self._gather.submit(sample.prompt if key is None else key, member, sample, size)
+        score, neutral, position = outcome.verdict.score, outcome.verdict.neutral, outcome.position
+        own = None if position is None else score.rewards[position]
+        correct = None if position is None or score.correct is None else score.correct[position]
+        return Payment(neutral if own is None else own, own is not None, correct, score, position)
+
+    def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
+        """Say that a sample will not come (see `Gather.forget`)."""
+        return self._gather.forget(key, member, size)
+
+    def stats(self) -> GatherStats:
+        """The state of the rendezvous."""
+        return self._gather.stats()
+
+    def diagnosis(self) -> str | None:
+        """Why groups keep ending short, where that can be told."""
+        return self._gather.diagnosis()
+
+    async def close(self, grace_seconds: float = 0.0) -> None:
+        """End; nobody waits when it returns (see `Gather.close`)."""
+        await self._gather.close(grace_seconds)
+
+    async def _verdict(self, collected: Collected[Sample]) -> _Verdict:
+        score = await self._score(group_of(collected))
+        if self._observe is not None:
+            self._observe(score)
+        return _Verdict(score, self._neutral.of(score))
+
+
+def group_of(collected: Collected[Sample]) -> Group:
+    """The group of gathered samples; one that is short says how many were expected."""
+    samples = collected.payloads
+    logprobs = [sample.token_logprobs for sample in samples]
+    return Group(
+        prompt=samples[0].prompt,
+        responses=[sample.response for sample in samples],
+        reference=_agreed([sample.reference for sample in samples]),
+        id=str(collected.key) if collected.members else None,
+        token_logprobs=[values for values in logprobs if values is not None] if None not in logprobs else None,
+        data_source=_agreed([sample.data_source for sample in samples]),
+        expected_size=collected.expected,
+    )
+
+
+def _agreed(values: list[str | None]) -> str | None:
+    """The value that all samples give; None where they differ: a label that is in doubt is none."""
+    return values[0] if len(set(values)) == 1 else None

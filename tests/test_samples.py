@@ -1,0 +1,107 @@
+"""Samples that come one at a time, against the offline score of their groups."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+
+import pytest
+
+from empo_rewards import Cause, Group, GroupScore, Scorer, Status
+from empo_rewards.gather import GatherLimits
+from empo_rewards.samples import LABELLED_METRICS, METRICS, Neutral, Payment, Sample, SampleScorer
+
+CONFIG = {"preset": "empo-math", "equivalence": "exact"}
+
+
+def submit_all(
+    samples: list[tuple[Sample, dict[str, object]]], config: object = CONFIG, **options: object
+) -> list[Payment]:
+    """Submit all samples at once, and be paid."""
+
+    async def run(scorer: Scorer) -> list[Payment]:
+        rendezvous = SampleScorer(scorer.ascore, **options)  # type: ignore[arg-type] # a test's options
+        try:
+            tasks = [rendezvous.submit(sample, **keywords) for sample, keywords in samples]  # type: ignore[arg-type]
+            return list(await asyncio.wait_for(asyncio.gather(*tasks), 60))
+        finally:
+            await rendezvous.close()
+
+    with Scorer.from_config(config) as scorer:  # type: ignore[arg-type] # a preset or mapping
+        return asyncio.run(run(scorer))
+
+
+def test_shuffled_samples_are_paid_the_offline_reward_of_their_group() -> None:
+    dice = random.Random(3)
+    groups = {
+        f"group {k}": Group(f"prompt {k % 5}", [rf"\boxed{{{dice.randrange(4)}}}" for _ in range(8)], reference="1")
+        for k in range(20)
+    }
+    samples = [
+        (Sample(str(group.prompt), response, "1"), {"key": key, "member": i})
+        for key, group in groups.items()
+        for i, response in enumerate(group.responses)
+    ]
+    dice.shuffle(samples)
+    paid = submit_all(samples, size=8)
+    with Scorer.from_config(CONFIG) as scorer:
+        offline = {key: scorer.score(group) for key, group in groups.items()}
+    for (sample, where), payment in zip(samples, paid, strict=True):
+        expected = offline[str(where["key"])]
+        assert payment.reward == expected.rewards[int(str(where["member"]))]
+        assert payment.position == where["member"]
+        assert payment.scored
+        assert payment.correct is (sample.response == r"\boxed{1}")
+        assert payment.score.id == where["key"]
+
+
+def test_an_incomplete_group_is_paid_one_constant_and_says_why() -> None:
+    samples = [(Sample("q", rf"\boxed{{{i}}}"), {"key": "g", "member": i}) for i in range(3)]
+    limits = GatherLimits(idle_seconds=0.05)
+    paid = submit_all(samples, size=4, limits=limits, neutral=Neutral(0.25))
+    for payment in paid:
+        assert (payment.reward, payment.scored) == (0.25, False)
+        assert (payment.score.status, payment.score.cause) == (Status.UNSCORED, Cause.INCOMPLETE)
+        assert payment.metrics()["unscored/incomplete"] == 1
+    partial = submit_all(samples, {**CONFIG, "incomplete": "partial"}, size=4, limits=limits)
+    assert [payment.reward for payment in partial] == [1 / 3] * 3
+    assert partial[0].metrics()["partial"] == 1
+
+
+def score(*rewards: float | None) -> GroupScore:
+    """A score with these rewards."""
+    return GroupScore(rewards, (), (), (), None, Status.SCORED)
+
+
+def test_the_neutral_value_is_the_running_mean_or_a_constant() -> None:
+    running, fixed = Neutral(), Neutral(-1)
+    assert (running.of(score(None, None)), fixed.of(score(None, None))) == (0, -1)
+    assert running.of(score(1.0, None, 0.5)) == 0.75
+    assert running.of(score(None)) == 0.75
+    running.of(score(0.0, 0.0))
+    assert running.of(score(None)) == pytest.approx(1.5 / 4)
+    assert fixed.of(score(1.0, None)) == 1
+
+
+def test_an_abstention_is_paid_the_mean_of_the_others() -> None:
+    texts = ["1", "1", "1", "2"]
+    samples = [(Sample("q", rf"\boxed{{{text}}}"), {"key": "g", "member": i}) for i, text in enumerate(texts)]
+    config = {**CONFIG, "strategy": {"name": "scrl", "abstain": None}}
+    paid = submit_all(samples, config, size=4)
+    assert [payment.reward for payment in paid] == [1, 1, 1, 1]
+    assert [payment.scored for payment in paid] == [True, True, True, False]
+
+
+def test_every_payment_has_the_same_keys() -> None:
+    labelled = submit_all([(Sample("q", r"\boxed{1}", "1"), {})], size=1)[0].metrics()
+    bare = submit_all([(Sample("q", ""), {})], size=1)[0].metrics()
+    assert list(labelled) == list(bare)
+    assert {*METRICS, *LABELLED_METRICS} < set(bare)
+    assert labelled["accuracy"] == 1
+    assert math.isnan(bare["accuracy"])
+
+
+def test_labels_that_differ_within_a_group_are_none() -> None:
+    samples = [(Sample("q", r"\boxed{1}", label), {"key": "g", "member": i}) for i, label in enumerate("12")]
+    assert [payment.correct for payment in submit_all(samples, size=2)] == [None, None]
