@@ -20,6 +20,7 @@ import contextlib
 import ctypes
 import gc
 import json
+import logging
 import os
 import resource
 import select
@@ -30,6 +31,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -46,10 +48,12 @@ GROWTH_BYTES = 128 * 2**20
 """A child whose resident memory grew by this much since its fork is replaced before its next task."""
 PARENT_CHECK_SECONDS = 2.0
 """How often an idle supervisor looks whether its parent is still the process that started it."""
+STDERR_LINES = 6
 STDERR_CHARS = 2_000
 """How much of a failed worker's last words an error quotes."""
 
 _PR_SET_PDEATHSIG = 1
+_log = logging.getLogger(__name__)
 _LENGTH = struct.Struct(">I")
 
 
@@ -308,6 +312,8 @@ class _Worker:
         try:
             _send(self._input.fileno(), request)
             answer = _receive(self._output.fileno(), None)
+            for fault in answer["faults"]:
+                _log.warning("a comparison failed and counts as undecided: %s", fault)
         except (EOFError, OSError) as error:
             raise _WorkerLostError(str(error) or "it closed its pipe") from error
         verdicts = [Verdict(*verdict) for verdict in answer["verdicts"]]
@@ -407,6 +413,7 @@ class _Supervisor:
         self._child = 0
         self._to_child = self._from_child = -1
         self._resident = 0
+        self._faults: list[str] = []
 
     def run(self) -> NoReturn:
         self._start_child()
@@ -414,7 +421,9 @@ class _Supervisor:
             while not _readable([self._requests], PARENT_CHECK_SECONDS):
                 self._check_owner()
             request = _receive(self._requests, None)
-            _send(self._answers, {"verdicts": [astuple(verdict) for verdict in self._decide(request)]})
+            self._faults = []
+            verdicts = [astuple(verdict) for verdict in self._decide(request)]
+            _send(self._answers, {"verdicts": verdicts, "faults": self._faults})
             if _resident_bytes(self._child) > self._resident + GROWTH_BYTES:
                 self._restart_child()
 
@@ -452,6 +461,7 @@ class _Supervisor:
                 reading = message.get("reading")
                 if "verdict" in message:
                     given.append(Verdict(*message["verdict"]))
+                    self._faults.extend([message["fault"]] if "fault" in message else [])
                     begun = started
         except (_Expired, EOFError, BrokenPipeError):
             self._restart_child()
@@ -505,15 +515,20 @@ def _work(tasks: int, verdicts: int, limits: _Limits, supervisor: int) -> NoRetu
             request = _receive(tasks, None)
             texts: list[str | None] = request["texts"]
             readings: dict[int, symbolic.Reading | None] = {}
-            for pair in request["pairs"]:
-                for position in pair:
-                    if position not in readings:
-                        _send(verdicts, {"reading": position})
-                        text = texts[position]
-                        readings[position] = None if text is None else symbolic.read(text)
-                _send(verdicts, {})
-                equal, probed = symbolic.compare(readings[pair[0]], readings[pair[1]])
-                _send(verdicts, {"verdict": [equal, probed, False]})
+            for i, j in request["pairs"]:
+                try:
+                    for position in (i, j):
+                        if position not in readings:
+                            _send(verdicts, {"reading": position})
+                            text = texts[position]
+                            readings[position] = None if text is None else symbolic.read(text)
+                    _send(verdicts, {"reading": None})
+                    equal, probed = symbolic.compare(readings[i], readings[j])
+                    _send(verdicts, {"verdict": [equal, probed]})
+                except (MemoryError, OSError):
+                    raise
+                except Exception:  # noqa: BLE001  (our own mistake, on one odd pair: it goes to the owner's log)
+                    _send(verdicts, {"verdict": [None], "fault": traceback.format_exc(limit=-STDERR_LINES)})
     except EOFError:
         status = 0
     finally:
