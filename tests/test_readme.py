@@ -1,0 +1,80 @@
+"""The README: its commands run, its code runs, its figures are the measured ones."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+SHARED = ROOT.parent / "shared" / "data" / "math_groups.jsonl.gz"
+
+COMMANDS = [
+    line.split("  #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+BY_OTHERS = {
+    "make demo": "run by .ci/run",
+    "make test": "runs this test",
+    "make test-fast": "the first part of `make test`",
+    "make test-matrix": "run before a release",
+    "pip install empo-rewards": "run by `make demo`, from the sources",
+}
+
+
+def test_every_command_is_accounted_for() -> None:
+    known = {command for command in COMMANDS if command.startswith("empo-rewards ")}
+    assert set(COMMANDS) - known == set(BY_OTHERS)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for command in BY_OTHERS:
+        if command.startswith("make "):
+            assert f"\n{command.removeprefix('make ')}:" in makefile
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("empo-rewards ")])
+def test_the_command_runs(command: str, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    program, *arguments = shlex.split(command)
+    done = subprocess.run(
+        [str(BIN / program), *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_the_code_runs(example: str) -> None:
+    exec(compile(example, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", re.findall(r"\]\(((?!http)[^)#]+)", README))
+def test_the_links_lead_somewhere(page: str) -> None:
+    assert (ROOT / page).exists()
+
+
+@pytest.mark.parametrize("source", [path for path in [SHARED] if path.exists()])
+def test_the_figures_are_the_measured_ones(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.jsonl"
+    subprocess.run(
+        [str(BIN / "empo-rewards"), "score", str(source), "--out", str(out)],
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
+    scores = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(scores) == 294
+    quoted = dict(re.findall(r"<!-- (\w+) -->([\d.]+)<!-- -->", README))
+    assert set(quoted) == {"accuracy", "pseudo_label_accuracy"}
+    for name, text in quoted.items():
+        mean = sum(score["metrics"][name] for score in scores) / len(scores)
+        # A comparison that runs into its deadline may cost one group; nothing else moves the figure.
+        assert float(text) == pytest.approx(mean, abs=2 / len(scores))
