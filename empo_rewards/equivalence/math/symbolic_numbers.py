@@ -41,7 +41,7 @@ MARGIN_BITS = 64
 _DIRECTIONS = frozenset({"+", "-", "+-"})
 """The side from which a limit is taken: sympy writes it as a symbol."""
 _EXTRA_DEGREE = 4
-_SOFT_EQUAL, _SOFT_DIFFERENT = -70, -16
+_SOFT_EQUAL, _SOFT_DIFFERENT = -70, -40
 """Powers of two: relative differences below and above which a quadrature or an accelerated sum is believed."""
 
 

@@ -20,6 +20,7 @@ from sympy.core.function import AppliedUndef
 
 from empo_rewards.equivalence.math import nodes
 from empo_rewards.equivalence.math.lexer import Unreadable, fold, lex
+from empo_rewards.equivalence.math.limits import MAX_LITERAL_DIGITS
 from empo_rewards.equivalence.math.parser import parse
 
 MAX_ITEMS = 64
@@ -427,8 +428,9 @@ class _Reader:
         return kind(self.scalar(body), (sympy.Symbol(lower[0].name), self.scalar(lower[1]), self.scalar(upper[0])))
 
     def _integral(self, lower: Sequence[nodes.Node], upper: Sequence[nodes.Node], body: nodes.Node) -> Any:
-        if not upper and len(lower) == 1 and isinstance(lower[0], nodes.Power):
-            lower, upper = (lower[0].base,), (lower[0].exponent,)  # _0^1 without braces
+        whole = lower[0] if len(lower) == 1 else None
+        if not upper and isinstance(whole, nodes.Power):
+            lower, upper = (whole.base,), (whole.exponent,)  # _0^1 without braces
         if len(lower) != len(upper) or len(lower) > 1:
             raise Unreadable
         *before, last = body.parts if isinstance(body, nodes.Sum) else (nodes.Signed("+", body),)
@@ -570,6 +572,8 @@ def _opened(node: nodes.Node, mark: str) -> Iterator[tuple[nodes.Node, str]]:
 
 
 def _number(text: str) -> Any:
+    if len(text) > MAX_LITERAL_DIGITS:
+        raise Unreadable
     mantissa, _, exponent = text.lower().partition("e")
     if exponent and (len(exponent) > 6 or abs(int(exponent)) > MAX_DECIMAL_EXPONENT):
         raise Unreadable

@@ -17,44 +17,33 @@ POSIX only: it forks.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import json
 import logging
 import os
-import resource
-import select
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
+from empo_rewards.equivalence.math.worker_messages import Expired, receive, send
 from empo_rewards.errors import EquivalenceError
 
 START_SECONDS = 120.0
 """How long a worker may take to import sympy: a cold disk and a loaded machine, not a hang."""
-GROWTH_BYTES = 128 * 2**20
-"""A child whose resident memory grew by this much since its fork is replaced before its next task."""
-PARENT_CHECK_SECONDS = 2.0
-"""How often an idle supervisor looks whether its parent is still the process that started it."""
-STDERR_LINES = 6
 STDERR_CHARS = 2_000
 """How much of a failed worker's last words an error quotes."""
 
-_PR_SET_PDEATHSIG = 1
+_SERVER = "empo_rewards.equivalence.math.worker_process"
 _log = logging.getLogger(__name__)
-_LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True)
@@ -280,7 +269,7 @@ class _Worker:
             raise EquivalenceError("the symbolic worker needs a Python to run, and sys.executable names none")
         settings = {
             "path": sys.path,
-            "module": __name__,
+            "module": _SERVER,
             "folder": str(Path(__file__).parent),
             "limits": asdict(limits),
         }
@@ -298,20 +287,20 @@ class _Worker:
             self._input: IO[bytes] = self._process.stdin
             self._output: IO[bytes] = self._process.stdout
             try:
-                ready = _receive(self._output.fileno(), time.monotonic() + START_SECONDS)
+                ready = receive(self._output.fileno(), time.monotonic() + START_SECONDS)
             except BaseException as error:
                 self.end()
                 noise.seek(0)
                 detail = noise.read().decode(errors="replace").strip()[-STDERR_CHARS:]
-                if isinstance(error, _Expired | EOFError):
+                if isinstance(error, Expired | EOFError):
                     raise EquivalenceError(f"the symbolic worker did not start: {detail or error}") from error
                 raise
         self.child = int(ready["pid"])
 
     def ask(self, request: dict[str, Any], pairs: int) -> list[Verdict]:
         try:
-            _send(self._input.fileno(), request)
-            answer = _receive(self._output.fileno(), None)
+            send(self._input.fileno(), request)
+            answer = receive(self._output.fileno(), None)
             for fault in answer["faults"]:
                 _log.warning("a comparison failed and counts as undecided: %s", fault)
         except (EOFError, OSError) as error:
@@ -334,222 +323,3 @@ class _Worker:
         self._input.close()
         self._output.close()
         self._process.returncode = 0  # another process's child: Popen must not wait for it
-
-
-class _Expired(Exception):  # noqa: N818  (private; it ends a wait)
-    """A deadline passed before the message came."""
-
-
-def _send(fd: int, message: dict[str, Any]) -> None:
-    body = json.dumps(message).encode()
-    data = memoryview(_LENGTH.pack(len(body)) + body)
-    while data:
-        data = data[os.write(fd, data) :]
-
-
-def _receive(fd: int, until: float | None) -> dict[str, Any]:
-    """The next message; EOFError where the other side is gone, _Expired where it did not come in time."""
-    (length,) = _LENGTH.unpack(_read(fd, _LENGTH.size, until))
-    message: dict[str, Any] = json.loads(_read(fd, length, until))
-    return message
-
-
-def _read(fd: int, size: int, until: float | None) -> bytes:
-    parts: list[bytes] = []
-    while size:
-        if until is not None and not _readable([fd], max(0.0, until - time.monotonic())):
-            raise _Expired("no answer in time")
-        part = os.read(fd, min(size, 2**16))
-        if not part:
-            raise EOFError("the other side of the pipe is gone")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _readable(fds: list[int], seconds: float) -> list[int]:
-    # poll, not select: a descriptor's number may be past select's 1024 in a busy process.
-    poll = select.poll()
-    for fd in fds:
-        poll.register(fd, select.POLLIN)
-    return [fd for fd, _ in poll.poll(seconds * 1000)]
-
-
-# --- in the worker ---------------------------------------------------------------------------------------------------
-
-
-def serve(limits: dict[str, Any]) -> None:
-    """The supervisor: reads tasks from standard input and answers on standard output until the input ends."""
-    owner = os.getppid()
-    # Libraries may print: the protocol moves out of the way of descriptors 0 and 1, and those lead nowhere.
-    requests, answers = os.dup(0), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-
-    from empo_rewards.equivalence.math import symbolic  # noqa: PLC0415  (sympy belongs into the worker only)
-
-    symbolic.warm_up()
-    gc.freeze()  # what is loaded stays: collections in the child must not copy its pages
-    supervisor = _Supervisor(_Limits(**limits), requests, answers, owner)
-    _send(answers, {"pid": os.getpid()})
-    os.dup2(nowhere, 2)
-    try:
-        supervisor.run()
-    except (EOFError, BrokenPipeError):
-        pass  # the owner is gone, and with it everyone who could be told
-    finally:
-        supervisor.stop_child()
-
-
-class _Supervisor:
-    """Forks, feeds, times and kills the child."""
-
-    def __init__(self, limits: _Limits, requests: int, answers: int, owner: int) -> None:
-        self._limits = limits
-        self._requests = requests
-        self._answers = answers
-        self._owner = owner
-        self._child = 0
-        self._to_child = self._from_child = -1
-        self._resident = 0
-        self._faults: list[str] = []
-
-    def run(self) -> NoReturn:
-        self._start_child()
-        while True:
-            while not _readable([self._requests], PARENT_CHECK_SECONDS):
-                self._check_owner()
-            request = _receive(self._requests, None)
-            self._faults = []
-            verdicts = [astuple(verdict) for verdict in self._decide(request)]
-            _send(self._answers, {"verdicts": verdicts, "faults": self._faults})
-            if _resident_bytes(self._child) > self._resident + GROWTH_BYTES:
-                self._restart_child()
-
-    def _check_owner(self) -> None:
-        if os.getppid() != self._owner:
-            raise EOFError("the owner is gone")
-
-    def _decide(self, request: dict[str, Any]) -> list[Verdict]:
-        texts: list[str | None] = [t if len(t) <= self._limits.max_chars else None for t in request["texts"]]
-        pairs: list[tuple[int, int]] = [(i, j) for i, j in request["pairs"]]
-        decided: list[Verdict] = []
-        hopeless: set[int] = set()  # texts that cannot even be read in time: asking again would cost the same again
-        while len(decided) < len(pairs):
-            if hopeless.intersection(pairs[len(decided)]):
-                decided.append(Verdict(None, killed=True))
-                continue
-            rest = [pair for pair in pairs[len(decided) :] if not hopeless.intersection(pair)]
-            given = self._ask_child(texts, rest, hopeless)
-            for pair in pairs[len(decided) :]:
-                if not given:
-                    break
-                decided.append(Verdict(None, killed=True) if hopeless.intersection(pair) else given.popleft())
-        return decided
-
-    def _ask_child(self, texts: list[str | None], pairs: list[tuple[int, int]], hopeless: set[int]) -> deque[Verdict]:
-        """Verdicts for `pairs` up to the first that had to be killed, that one included."""
-        given: deque[Verdict] = deque()
-        reading: int | None = None
-        begun = started = time.monotonic()
-        try:
-            _send(self._to_child, {"texts": texts, "pairs": pairs})
-            while len(given) < len(pairs):
-                message = self._await_child(begun + self._limits.deadline)
-                started = time.monotonic()
-                reading = message.get("reading")
-                if "verdict" in message:
-                    given.append(Verdict(*message["verdict"]))
-                    self._faults.extend([message["fault"]] if "fault" in message else [])
-                    begun = started
-        except (_Expired, EOFError, BrokenPipeError):
-            self._restart_child()
-            given.append(Verdict(None, killed=True))
-            if reading is not None and time.monotonic() - started > self._limits.deadline / 2:
-                hopeless.add(reading)
-        return given
-
-    def _await_child(self, until: float) -> dict[str, Any]:
-        while not _readable([self._from_child], min(PARENT_CHECK_SECONDS, max(0.0, until - time.monotonic()))):
-            if time.monotonic() >= until:
-                raise _Expired("the deadline passed")
-            self._check_owner()
-        return _receive(self._from_child, until)
-
-    def _start_child(self) -> None:
-        task_end, self._to_child = os.pipe()
-        self._from_child, verdict_end = os.pipe()
-        supervisor = os.getpid()
-        self._child = os.fork()
-        if self._child == 0:
-            for fd in (self._to_child, self._from_child, self._requests, self._answers):
-                os.close(fd)
-            _work(task_end, verdict_end, self._limits, supervisor)
-        os.close(task_end)
-        os.close(verdict_end)
-        self._resident = _resident_bytes(self._child)
-
-    def stop_child(self) -> None:
-        """Kills and reaps the child."""
-        if self._child:
-            os.kill(self._child, signal.SIGKILL)  # not reaped yet, so its id is still its own
-            os.waitpid(self._child, 0)
-            os.close(self._to_child)
-            os.close(self._from_child)
-            self._child = 0
-
-    def _restart_child(self) -> None:
-        self.stop_child()
-        self._start_child()
-
-
-def _work(tasks: int, verdicts: int, limits: _Limits, supervisor: int) -> NoReturn:
-    """The child: everything that touches an expression happens here."""
-    status = 1
-    try:
-        _confine(limits.memory_bytes, supervisor)
-        from empo_rewards.equivalence.math import symbolic  # noqa: PLC0415  (imported before the fork)
-
-        while True:
-            request = _receive(tasks, None)
-            texts: list[str | None] = request["texts"]
-            readings: dict[int, symbolic.Reading | None] = {}
-            for i, j in request["pairs"]:
-                try:
-                    for position in (i, j):
-                        if position not in readings:
-                            _send(verdicts, {"reading": position})
-                            text = texts[position]
-                            readings[position] = None if text is None else symbolic.read(text)
-                    _send(verdicts, {"reading": None})
-                    equal, probed = symbolic.compare(readings[i], readings[j])
-                    _send(verdicts, {"verdict": [equal, probed]})
-                except (MemoryError, OSError):
-                    raise
-                except Exception:  # noqa: BLE001  (our own mistake, on one odd pair: it goes to the owner's log)
-                    _send(verdicts, {"verdict": [None], "fault": traceback.format_exc(limit=-STDERR_LINES)})
-    except EOFError:
-        status = 0
-    finally:
-        # Never back into the supervisor's stack; a MemoryError ends here, and the supervisor sees the pipe close.
-        os._exit(status)
-
-
-def _confine(memory_bytes: int, supervisor: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        # A busy child does not read its pipe: the kernel must tell it that its supervisor is gone.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:
-            raise EOFError("the supervisor is gone")
-
-
-def _resident_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 where the system has no /proc (then a child lives until it is killed)."""
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize()
-    except FileNotFoundError:
-        return 0
