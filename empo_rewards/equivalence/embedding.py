@@ -46,12 +46,7 @@ class EmbeddingEquivalence:
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Pairs at or above the threshold are equal; nothing is undecided."""
         texts = sorted({self._form(text) for answers in sets for text in answers.texts})
-        if not texts:
-            return [Relation() for _ in sets]
-        with self._lock:  # a model is one resource, and loads once
-            vectors = self._load().encode(
-                texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-            )
+        vectors = self._embed(texts) if texts else []
         row = {text: position for position, text in enumerate(texts)}
         return [self._relation([vectors[row[self._form(text)]] for text in answers.texts]) for answers in sets]
 
@@ -65,9 +60,13 @@ class EmbeddingEquivalence:
         )
         return Relation(equal, metrics={"embedded_texts": float(len(vectors))})
 
-    def _load(self) -> Any:
-        if self._model is None:
-            from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - brings torch; an optional extra
+    def _embed(self, texts: list[str]) -> Any:
+        """One unit vector a text."""
+        with self._lock:  # a model is one resource, and loads once
+            if self._model is None:
+                from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - brings torch; an optional extra
 
-            self._model = SentenceTransformer(self._name, device=self._device)
-        return self._model
+                self._model = SentenceTransformer(self._name, device=self._device)
+            return self._model.encode(
+                texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+            )
