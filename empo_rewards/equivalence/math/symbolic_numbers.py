@@ -40,6 +40,8 @@ MARGIN_BITS = 64
 
 _DIRECTIONS = frozenset({"+", "-", "+-"})
 """The side from which a limit is taken: sympy writes it as a symbol."""
+_EXP_BITS = 46
+"""Of an argument of exp before the point: past it the value passes MAX_MAGNITUDE."""
 _EXTRA_DEGREE = 4
 _SOFT_EQUAL, _SOFT_DIFFERENT = -70, -40
 """Powers of two: relative differences below and above which a quadrature or an accelerated sum is believed."""
@@ -237,7 +239,13 @@ class Evaluator:
 
     def _apply(self, function: Callable[[Any], Any], argument: Ball) -> Ball:
         """A function's value; its error is seen by moving the argument to the edges of its ball."""
-        if argument.mid and float(self.ctx.mag(argument.mid)) > (48 if function == self.ctx.exp else MAX_ARGUMENT_BITS):
+        size = float(self.ctx.mag(argument.mid)) if argument.mid else 0.0
+        if function == self.ctx.exp and size > _EXP_BITS:
+            if isinstance(argument.mid, self.ctx.mpc) or argument.mid > 0:
+                raise Unknowable("an argument out of reach")
+            # Next to nothing, and not nothing: no finite precision can tell it from zero.
+            return Ball(self.ctx.zero, self.ctx.ldexp(1, -(2**_EXP_BITS)), None, 0.0, math.inf, False, argument.soft)
+        if size > MAX_ARGUMENT_BITS:
             raise Unknowable("an argument out of reach")
         try:
             mid = function(argument.mid)
