@@ -8,6 +8,7 @@ score.rewards  # (0.666…, 0.666…, 0.333…)
 """
 
 from empo_rewards._version import __version__
+from empo_rewards.compare import equivalent
 from empo_rewards.errors import (
     ConfigError,
     EmpoError,
@@ -19,7 +20,7 @@ from empo_rewards.errors import (
 )
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
 from empo_rewards.hookspecs import hookimpl
-from empo_rewards.scorer import Scorer, equivalent
+from empo_rewards.scorer import Scorer
 
 __all__ = [
     "Answer",

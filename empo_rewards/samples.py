@@ -11,10 +11,11 @@ sample gets a number that its framework can take. Where there is no reward, it i
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from empo_rewards.gather import Collected, Gather, GatherLimits, GatherStats, Member
+from empo_rewards.errors import GroupError
+from empo_rewards.gather import Collected, Ending, Gather, GatherLimits, GatherStats, Member
 from empo_rewards.group import Cause, Group, GroupScore, Status
 
 METRICS = (
@@ -32,6 +33,19 @@ METRICS = (
 
 LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "pass_at_g")
 """Numbers that a group has where a reference was given."""
+
+_UNSCORED = tuple((cause, f"unscored/{cause.value}") for cause in Cause)
+
+PAYMENT_METRICS = (
+    *METRICS,
+    *LABELLED_METRICS,
+    "labelled",
+    "scored",
+    "partial",
+    "advantage_scale",
+    *(name for _, name in _UNSCORED),
+)
+"""The keys of `Payment.metrics`."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +91,12 @@ class Payment:
         """
         group = self.score.metrics
         numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS)}
+        numbers["labelled"] = float(self.score.correct is not None)
         numbers["scored"] = float(self.scored)
         numbers["partial"] = float(self.score.status is Status.PARTIAL)
         numbers["advantage_scale"] = self.score.advantage_scale
-        for cause in Cause:
-            numbers[f"unscored/{cause.value}"] = float(self.score.cause is cause and not self.scored)
+        for cause, name in _UNSCORED:
+            numbers[name] = float(self.score.cause is cause and not self.scored)
         return numbers
 
 
@@ -160,10 +175,27 @@ class SampleScorer:
             GatherError: refused, closed, or the scoring itself failed; what `Gather.submit` raises.
         """
         outcome = await self._gather.submit(sample.prompt if key is None else key, member, sample, size)
-        score, neutral, position = outcome.verdict.score, outcome.verdict.neutral, outcome.position
-        own = None if position is None else score.rewards[position]
-        correct = None if position is None or score.correct is None else score.correct[position]
-        return Payment(neutral if own is None else own, own is not None, correct, score, position)
+        return _payment(outcome.verdict, outcome.position)
+
+    async def submit_group(self, samples: Sequence[Sample], *, key: Hashable = None) -> list[Payment]:
+        """Pay a group that is here as a whole: nothing is gathered, no bound or deadline applies, no retry is joined.
+
+        Args:
+            samples: all of the group.
+            key: the group's id, where it has one.
+
+        Returns:
+            One payment a sample, in order.
+
+        Raises:
+            GroupError: there are no samples.
+            Exception: what scoring raises.
+        """
+        if not samples:
+            raise GroupError("a group needs at least one sample")
+        members: tuple[Member, ...] = () if key is None else tuple(range(len(samples)))
+        verdict = await self._verdict(Collected(key, tuple(samples), members, len(samples), 0, Ending.COMPLETE))
+        return [_payment(verdict, position) for position in range(len(samples))]
 
     def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
         """Say that a sample will not come (see `Gather.forget`)."""
@@ -186,6 +218,13 @@ class SampleScorer:
         if self._observe is not None:
             self._observe(score)
         return _Verdict(score, self._neutral.of(score))
+
+
+def _payment(verdict: _Verdict, position: int | None) -> Payment:
+    score = verdict.score
+    own = None if position is None else score.rewards[position]
+    correct = None if position is None or score.correct is None else score.correct[position]
+    return Payment(verdict.neutral if own is None else own, own is not None, correct, score, position)
 
 
 def group_of(collected: Collected[Sample]) -> Group:

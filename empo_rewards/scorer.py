@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
 
 from empo_rewards import config as configuration
+from empo_rewards import metrics
 from empo_rewards import plugins as plugin_loading
 from empo_rewards.clustering import Clusters, answer_set, cluster
 from empo_rewards.config import Component, ScorerConfig, Source
 from empo_rewards.entropy import EntropyEstimator, Evidence
 from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
-from empo_rewards.errors import EquivalenceError, PluginError
+from empo_rewards.errors import PluginError
 from empo_rewards.extraction import Extractor, ExtractorWithAudit
 from empo_rewards.extraction.pipeline import extract
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
 from empo_rewards.guards import Guard, Penalty
 from empo_rewards.hookspecs import Observer
+from empo_rewards.references import Question, check
 from empo_rewards.strategies import Rewards, Strategy, Verdict
 
 log = logging.getLogger("empo_rewards")
@@ -47,13 +50,20 @@ class _Draft:
     """A group on its way through the stages."""
 
     group: Group
+    unlabelled: Group
+    """The group without its reference: what everything sees that a reward can depend on."""
     answers: tuple[Answer, ...] = ()
     penalties: tuple[tuple[tuple[str, Penalty], ...], ...] = ()
     votes: tuple[str | None, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     clusters: Clusters | None = None
     entropy: float | None = None
+    correct: tuple[bool, ...] | None = None
     failure: _StageError | None = None
+
+    @property
+    def flags(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(name for name, _ in penalties) for penalties in self.penalties)
 
     @property
     def answer_set(self) -> AnswerSet:
@@ -166,10 +176,10 @@ class Scorer:
             draft.clusters = cluster(draft.votes, answers, relation)
             draft.metrics["undecided_pairs"] = float(len(relation.undecided))
             draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
-        correct = self._check_references(whole)
+        self._check_references(whole)
         scores = []
-        for draft, right in zip(drafts, [correct.get(id(draft)) for draft in drafts], strict=True):
-            score = self._finish(draft, right)
+        for draft in drafts:
+            score = self._finish(draft)
             for name, observer in self._observers:
                 try:
                     observer(draft.group, score)
@@ -180,7 +190,7 @@ class Scorer:
 
     def _read(self, group: Group) -> _Draft:
         """Answers, and what the guards say of them."""
-        draft = _Draft(group)
+        draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
         prompt = group.prompt_text
         try:
             draft.answers = tuple(self.extract(response, prompt) for response in group.responses)
@@ -194,7 +204,9 @@ class Scorer:
             disagree = sum(len(set(audit.values()) - {None}) > 1 for audit in audits)
             draft.metrics["extraction_disagreement"] = disagree / len(group)
         try:
-            caught = [(name, guard(group, draft.answers)) for name, guard in self._guards]
+            caught = [(name, guard(draft.unlabelled, draft.answers)) for name, guard in self._guards]
+            for name, verdicts in caught:
+                _same_length(verdicts, len(group), f"the guard {name!r} gave", "verdicts")
             draft.penalties = tuple(
                 tuple((name, penalty) for name, verdicts in caught if (penalty := verdicts[position]) is not None)
                 for position in range(len(group))
@@ -212,42 +224,26 @@ class Scorer:
         """One relation for each set, or why there is none. A set that fails costs no other set its relation."""
         try:
             relations = list(self._backend.relate(sets)) if sets else []
-            if len(relations) != len(sets):
-                raise EquivalenceError(f"the backend gave {len(relations)} relations for {len(sets)} sets of answers")
+            _same_length(relations, len(sets), "the backend gave", "relations")
+            for answers, relation in zip(sets, relations, strict=True):
+                _check_pairs(relation, len(answers.texts))
             return list(relations)
         except Exception as error:  # noqa: BLE001 - the boundary of `errors`
             return [error] if len(sets) == 1 else [self._relate([answers])[0] for answers in sets]
 
-    def _check_references(self, drafts: Sequence[_Draft]) -> dict[int, tuple[bool, ...]]:
-        """Which responses agree with their group's reference, by `id` of the draft.
-
-        In calls of its own, after the answers were compared: a reference cannot change a cluster. One comparison for
-        each cluster, by its representative.
-        """
-        asked = [draft for draft in drafts if draft.clusters is not None and draft.group.reference is not None]
-        pairs: dict[tuple[str, str], AnswerSet] = {}
-        for draft in asked:
-            for text in draft.clusters.representatives:  # type: ignore[union-attr] # filtered above
-                pair = (text, self._gold(draft.group))
-                pairs[pair] = AnswerSet(tuple(dict.fromkeys(pair)), draft.group.prompt_text)
-        relations = dict(zip(pairs, self._relate(list(pairs.values())), strict=True))
-        correct = {}
-        for draft in asked:
-            clusters, gold = draft.clusters, self._gold(draft.group)
-            assert clusters is not None  # noqa: S101 - filtered above
-            verdicts = [relations[text, gold] for text in clusters.representatives]
-            failed = next((verdict for verdict in verdicts if isinstance(verdict, Exception)), None)
-            if failed is not None:
-                log.warning("%s: its reference could not be compared: %s", _name(draft.group), failed)
+    def _check_references(self, drafts: Sequence[_Draft]) -> None:
+        """Fill in which responses agree with their group's reference, where there is one."""
+        asked = [
+            (draft, Question(draft.clusters, self._gold(draft.group), draft.group.prompt_text))
+            for draft in drafts
+            if draft.clusters is not None and draft.group.reference is not None
+        ]
+        for (draft, _), correct in zip(asked, check([question for _, question in asked], self._relate), strict=True):
+            if isinstance(correct, Exception):
+                log.warning("%s: its reference could not be compared: %s", _name(draft.group), correct)
                 draft.metrics["reference_failed"] = 1.0
-                continue
-            right = {
-                k
-                for k, (text, verdict) in enumerate(zip(clusters.representatives, verdicts, strict=True))
-                if text == gold or (isinstance(verdict, Relation) and verdict.equal)
-            }
-            correct[id(draft)] = tuple(label in right for label in clusters.labels)
-        return correct
+            else:
+                draft.correct = correct
 
     def _gold(self, group: Group) -> str:
         """The reference's answer: what the extractors find in it, else all of it."""
@@ -255,7 +251,7 @@ class Scorer:
         found = self.extract(reference, group.prompt_text)
         return found.text if found.kind is AnswerKind.ANSWER else reference.strip()
 
-    def _finish(self, draft: _Draft, correct: tuple[bool, ...] | None) -> GroupScore:
+    def _finish(self, draft: _Draft) -> GroupScore:
         """Entropy, rewards, gates, penalties."""
         group = draft.group
         expected = group.expected_size or len(group)
@@ -263,7 +259,7 @@ class Scorer:
         try:
             if draft.failure is not None:
                 raise draft.failure
-            rewards, cause, detail = self._reward(draft, correct)
+            rewards, cause, detail = self._reward(draft)
         except _StageError as failure:
             cause, detail = failure.cause, str(failure)
             log.warning("%s is unscored: %s: %s", _name(group), cause.value, detail)
@@ -283,22 +279,22 @@ class Scorer:
             status=Status.UNSCORED if unscored else partial,
             cause=cause,
             detail=detail,
-            metrics={**draft.metrics, **_metrics(draft, correct)},
-            flags=tuple(tuple(name for name, _ in penalties) for penalties in draft.penalties),
-            correct=correct,
+            metrics=_metrics(draft),
+            flags=draft.flags,
+            correct=draft.correct,
             advantage_scale=rewards.advantage_scale,
             id=group.id,
             size=len(group),
             expected_size=expected,
         )
 
-    def _reward(self, draft: _Draft, correct: tuple[bool, ...] | None) -> tuple[Rewards, Cause | None, str | None]:
+    def _reward(self, draft: _Draft) -> tuple[Rewards, Cause | None, str | None]:
         """The rewards of a group whose clusters are known, and the gate that stopped it."""
-        group, clusters = draft.group, draft.clusters
+        group, clusters = draft.unlabelled, draft.clusters
         assert clusters is not None  # noqa: S101 - a group without clusters has failed before
         size = len(group)
         try:
-            draft.entropy = float(self._estimator(Evidence(group, clusters)))
+            draft.entropy = _finite(self._estimator(Evidence(group, clusters)))
         except Exception as error:
             raise _StageError(Cause.ENTROPY_FAILED, error) from error
         gate = self.config.gates.outside(draft.entropy, clusters)
@@ -306,17 +302,36 @@ class Scorer:
             return Rewards((self.config.gates.reward,) * size), *gate
         uses_reference = getattr(self._strategy, "uses_reference", False)
         try:
-            verdict = Verdict(
-                replace(group, reference=None), clusters, draft.entropy, correct if uses_reference else None
-            )
-            rewards = self._strategy(verdict)
-            if len(rewards.rewards) != size:
-                raise PluginError(f"the strategy gave {len(rewards.rewards)} rewards for {size} responses")
+            correct = draft.correct if uses_reference else None
+            rewards = self._strategy(Verdict(group, clusters, draft.entropy, correct))
+            _same_length(rewards.rewards, size, "the strategy gave", "rewards")
+            for number in (*rewards.rewards, rewards.advantage_scale):
+                if number is not None:
+                    _finite(number)
         except Exception as error:
             raise _StageError(Cause.STRATEGY_FAILED, error) from error
         if all(reward is None for reward in rewards.rewards):
             return rewards, Cause.ABSTAINED, f"the strategy {self.config.strategy.name!r} gave no reward"
         return replace(rewards, rewards=_penalised(rewards.rewards, draft)), None, None
+
+
+def _finite(number: float) -> float:
+    """The number, where it is one that a trainer can use."""
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no number to train on")
+    return float(number)
+
+
+def _same_length(given: Sized, wanted: int, who: str, what: str) -> None:
+    if len(given) != wanted:
+        raise PluginError(f"{who} {len(given)} {what} where {wanted} were wanted")
+
+
+def _check_pairs(relation: Relation, size: int) -> None:
+    """Each pair must be (i, j) with i < j < size: one that is not would join answers that nobody compared."""
+    for i, j in (*relation.equal, *relation.undecided):
+        if not 0 <= i < j < size:
+            raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:
@@ -328,30 +343,15 @@ def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | 
     return tuple(result)
 
 
-def _metrics(draft: _Draft, correct: tuple[bool, ...] | None) -> dict[str, float]:
-    """Numbers about a group, for a logger."""
-    size = len(draft.group)
-    metrics = {
-        "blanks": sum(answer.kind is AnswerKind.BLANK for answer in draft.answers) / size,
-        "refusals": sum(answer.kind is AnswerKind.REFUSAL for answer in draft.answers) / size,
-        "truncated": sum(answer.truncated for answer in draft.answers) / size,
-        "flagged": sum(bool(penalties) for penalties in draft.penalties) / size,
-    }
-    clusters = draft.clusters
-    if clusters is None:
-        return metrics
-    metrics["clusters"] = float(len(clusters.sizes))
-    metrics["largest_share"] = clusters.largest_share
-    metrics["unanimous"] = float(clusters.largest_share == 1)
+def _metrics(draft: _Draft) -> dict[str, float]:
+    found = {**draft.metrics, **metrics.of_answers(draft.answers, draft.flags)}
+    if draft.clusters is not None:
+        found.update(metrics.of_clusters(draft.clusters))
+        if draft.correct is not None:
+            found.update(metrics.of_labels(draft.clusters, draft.correct))
     if draft.entropy is not None:
-        metrics["entropy"] = draft.entropy
-    if correct is not None:
-        right = {label for label, good in zip(clusters.labels, correct, strict=True) if good}
-        metrics["accuracy"] = sum(correct) / size
-        metrics["pass_at_g"] = float(any(correct))
-        # Tied clusters are equally good pseudo-labels: the expectation of picking one of them.
-        metrics["pseudo_label_accuracy"] = len(right & clusters.modal) / len(clusters.modal) if clusters.modal else 0.0
-    return metrics
+        found["entropy"] = draft.entropy
+    return found
 
 
 def _new_threads() -> ThreadPoolExecutor:
@@ -368,36 +368,3 @@ def _name(group: Group) -> str:
 
 def _rebuild(config: ScorerConfig, plugins: Sequence[object]) -> Scorer:
     return Scorer(config, plugins=plugins)
-
-
-def equivalent(a: str, b: str, backend: str | EquivalenceBackend = "math", **options: object) -> bool | None:
-    """Whether two answers mean the same; None where that could not be decided within the bounds.
-
-    Args:
-        a, b: answers (not whole responses), in any order.
-        backend: a registered name, or an instance: for many pairs make one, it keeps its caches and processes.
-        options: of the backend, where it is named.
-
-    Raises:
-        ConfigError: no such backend or option.
-        Exception: what the backend raises where it cannot answer at all.
-    """
-    if not isinstance(backend, str):
-        return _compare(a, b, backend)
-    component = Component.model_validate({"name": backend, **options})
-    made = configuration.create(plugin_loading.load(), "equivalence backend", component, "equivalence")
-    try:
-        return _compare(a, b, made)
-    finally:
-        close = getattr(made, "close", None)
-        if close is not None:
-            close()
-
-
-def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:
-    if a == b:
-        return True
-    (relation,) = backend.relate([AnswerSet(tuple(sorted((a, b))))])
-    if relation.equal:
-        return True
-    return None if relation.undecided else False

@@ -29,6 +29,7 @@ from empo_rewards import (
 )
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.strategies import Rewards
 
 EXACT = {"preset": "empo-math", "equivalence": {"name": "exact", "normalize": False}}
 
@@ -382,29 +383,57 @@ def test_an_observer_sees_every_group_and_may_not_die_quietly() -> None:
         scorer.score(group)
 
 
-def test_a_strategy_with_too_few_rewards_is_a_fault() -> None:
-    from empo_rewards.strategies import Rewards
+class Wild:
+    """A backend that gives whatever it is told to."""
 
-    plugin = failing(register_strategies=lambda: lambda verdict: Rewards((1.0,)))
-    with Scorer.from_config({**EXACT, "strategy": "bad"}, plugins=[plugin]) as scorer:
+    def __init__(self, *relations: Relation) -> None:
+        self.relations = list(relations)
+
+    def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
+        return self.relations
+
+
+STRATEGY = ("register_strategies", "strategy", Cause.STRATEGY_FAILED)
+BACKEND = ("register_equivalence_backends", "equivalence", Cause.EQUIVALENCE_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("place", "made", "detail"),
+    [
+        (STRATEGY, lambda verdict: Rewards((1.0,)), "1 rewards where 2"),
+        (STRATEGY, lambda verdict: Rewards((math.nan, 1.0)), "nan"),
+        (STRATEGY, lambda verdict: Rewards((1.0, 1.0), math.inf), "inf"),
+        (("register_entropy_estimators", "entropy", Cause.ENTROPY_FAILED), lambda evidence: math.nan, "nan"),
+        (("register_guards", "guards", Cause.GUARD_FAILED), lambda group, answers: [None] * 3, "3 verdicts where 2"),
+        (BACKEND, Wild(), "0 relations where 1"),
+        (BACKEND, Wild(Relation(((0, 2),))), "the pair (0, 2) for 2 answers"),
+        (BACKEND, Wild(Relation(undecided=((1, 0),))), "the pair (1, 0) for 2 answers"),
+    ],
+)
+def test_what_a_plugin_gives_is_checked(place: tuple[str, str, Cause], made: object, detail: str) -> None:
+    hook, key, cause = place
+    plugin = failing(**{hook: lambda: made})
+    with Scorer.from_config({**EXACT, key: ["bad"] if key == "guards" else "bad"}, plugins=[plugin]) as scorer:
         score = scorer.score(Group("q", boxed("1", "2")))
-    assert score.cause is Cause.STRATEGY_FAILED
-    assert score.rewards == (None, None)
+    assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, cause, (None, None))
+    assert detail in (score.detail or "")
 
 
 def test_no_strategy_but_the_control_is_shown_a_label() -> None:
     shown: list[tuple[object, object]] = []
 
-    def spy(verdict: Any) -> Any:
-        from empo_rewards.strategies import Rewards
-
+    def spy(verdict: Any) -> Rewards:
         shown.append((verdict.group.reference, verdict.correct))
         return Rewards((0.0,) * len(verdict.group))
 
-    plugin = failing(register_strategies=lambda: spy)
-    with Scorer.from_config({**EXACT, "strategy": "bad"}, plugins=[plugin]) as scorer:
+    def guard(group: Group, answers: Sequence[Answer]) -> list[None]:
+        shown.append((group.reference, None))
+        return [None] * len(answers)
+
+    plugin = failing(register_strategies=lambda: spy, register_guards=lambda: guard)
+    with Scorer.from_config({**EXACT, "strategy": "bad", "guards": ["bad"]}, plugins=[plugin]) as scorer:
         scorer.score(Group("q", boxed("1", "2"), reference="1"))
-    assert shown == [(None, None)]
+    assert shown == [(None, None), (None, None)]
 
 
 # ------------------------------------------------------------------------------------------------------------ the input

