@@ -1,0 +1,419 @@
+"""Math equivalence measured: cost, agreement and safety, beside math-verify, in one run.
+
+    python benchmarks/bench_math.py [--data FOLDER] [--json FILE] [--disagreements FILE]
+
+- *Cost.* CPU time a group, worker processes counted in, and wall time: extraction and clustering together, for
+  (ours) canonical keys and the symbolic stage, (keys) canonical keys alone, the limit, (mv) math-verify's parse and
+  `verify` for each pair of answers, (mv text) math-verify's parse and clusters of equal text. Each group is handed to
+  all of them in turn, so that they meet the same machine. The worker is warm, the caches are cold.
+- *Agreement.* The clusterings of (ours) and (mv), pair by pair; each pair of answers on which they differ is written
+  to a file, with who is right from `judged_pairs.json` (decided by reading, once).
+- *Pairs.* Recall, false merges and undecided on the equivalence pairs, beside math-verify; symmetry and reflexivity.
+- *Safety.* Adversarial inputs through the symbolic pool directly, no keys before it: worst time and memory, kills.
+
+The data folder holds math_groups.jsonl.gz, equivalence_pairs.jsonl.gz and adversarial_inputs.jsonl.gz. CPU time of
+workers is read from /proc, so this runs on Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gzip
+import itertools
+import json
+import logging
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from empo_rewards.equivalence import AnswerSet
+from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask
+from empo_rewards.extraction.boxed import LastBox
+
+HERE = Path(__file__).parent
+DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
+JUDGED = HERE / "judged_pairs.json"
+
+Row = dict[str, Any]
+Clusters = list[int | None]
+"""A cluster for each response; None where no answer was found."""
+
+
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a gzipped JSONL file."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+# --- CPU time --------------------------------------------------------------------------------------------------------
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below one."""
+    try:
+        children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [process for child in children for process in (child, *descendants(child))]
+
+
+class WorkerClock:
+    """CPU seconds of all processes below this one: the living by the scheduler's nanoseconds, the reaped by ticks."""
+
+    _TICK = os.sysconf("SC_CLK_TCK")
+
+    def now(self) -> float:
+        """CPU seconds so far."""
+        own = os.times()
+        total = own.children_user + own.children_system
+        for pid in descendants(os.getpid()):
+            try:
+                nanoseconds = int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+                fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            total += nanoseconds / 1e9 + (int(fields[13]) + int(fields[14])) / self._TICK
+        return total
+
+
+CLOCK = WorkerClock()
+
+
+def peak_memory() -> int:
+    """The largest resident size that any process below this one has had so far, in bytes."""
+    sizes = [0]
+    for pid in descendants(os.getpid()):
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except FileNotFoundError:
+            continue
+        sizes += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
+    return max(sizes)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
+    """The result, CPU seconds (workers included) and wall seconds."""
+    workers, cpu, wall = CLOCK.now(), time.process_time(), time.perf_counter()
+    result = work()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return result, cpu + CLOCK.now() - workers, wall
+
+
+# --- the systems -----------------------------------------------------------------------------------------------------
+
+
+def components(size: int, equal: Iterable[tuple[int, int]]) -> list[int]:
+    """Connected components; the label is the least member."""
+    labels = list(range(size))
+    for i, j in equal:
+        low, high = sorted((labels[i], labels[j]))
+        labels = [low if label == high else label for label in labels]
+    return labels
+
+
+class Ours:
+    """The last box, then `MathEquivalence`."""
+
+    def __init__(self, symbolic: bool) -> None:
+        self.backend = MathEquivalence(symbolic=symbolic)
+        self.box = LastBox()
+        self.metrics: Counter[str] = Counter()
+
+    def warm_up(self) -> None:
+        """Starts the worker on answers that no key decides, and that occur in no group."""
+        (relation,) = self.backend.relate([AnswerSet((r"\sqrt{q^2}", "q"))])
+        if not relation.metrics["pairs_symbolic"]:
+            raise RuntimeError("the keys decided the pair that was to start the worker")
+
+    def __call__(self, prompt: str, responses: Sequence[str]) -> tuple[Clusters, list[str]]:
+        """Clusters and answers of a group."""
+        found = [self.box(response, prompt) for response in responses]
+        answers = ["" if answer is None else answer.text.strip() for answer in found]
+        counts = Counter(answer for answer in answers if answer)
+        texts = tuple(sorted(counts, key=lambda text: (-counts[text], text)))
+        (relation,) = self.backend.relate([AnswerSet(texts, prompt)])
+        self.metrics.update(relation.metrics)
+        labels = dict(zip(texts, components(len(texts), relation.equal), strict=True))
+        return [labels.get(answer) for answer in answers], answers
+
+
+class MathVerify:
+    """math-verify as it is used for rewards: parse each response, then verify each pair, or compare the texts."""
+
+    def __init__(self, verify_pairs: bool, timeout: int) -> None:
+        logging.getLogger("math_verify").setLevel(logging.CRITICAL)
+        logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
+        self.parse = lambda text: parse(
+            text, [LatexExtractionConfig(), ExprExtractionConfig()], parsing_timeout=timeout
+        )
+        self.verify = lambda a, b: verify(a, b, timeout_seconds=timeout)
+        self.verify_pairs = verify_pairs
+
+    def __call__(self, prompt: str, responses: Sequence[str]) -> tuple[Clusters, list[str]]:
+        """Clusters and answers of a group."""
+        parsed = [self.parse(response) for response in responses]
+        answers = [str(found[-1]) if found else "" for found in parsed]
+        if not self.verify_pairs:
+            first: dict[str, int] = {}
+            return [first.setdefault(a, i) if a else None for i, a in enumerate(answers)], answers
+        known = [i for i, found in enumerate(parsed) if found]
+        equal = [(i, j) for i, j in itertools.combinations(known, 2) if self.verify(parsed[i], parsed[j])]
+        labels = components(len(parsed), equal)
+        return [labels[i] if parsed[i] else None for i in range(len(parsed))], answers
+
+    def same(self, a: str, b: str) -> bool:
+        """Whether two answers are the same to it, `a` being the gold one."""
+        left, right = self.parse(a), self.parse(b)
+        return bool(left and right and self.verify(left, right))
+
+
+# --- cost and agreement ----------------------------------------------------------------------------------------------
+
+
+def measure_groups(groups: Sequence[Row], systems: dict[str, Any], console: Console) -> tuple[Row, list[Row]]:
+    """Costs by system, and the pairs of responses on which (ours) and (mv) part ways."""
+    costs: dict[str, list[tuple[float, float]]] = {name: [] for name in systems}
+    apart: list[Row] = []
+    compared = 0
+    for number, group in enumerate(track(groups, "groups", console=console)):
+        clusters: dict[str, Clusters] = {}
+        answers: dict[str, list[str]] = {}
+        for name, system in systems.items():
+            work = functools.partial(system, group["prompt"], group["responses"])
+            (clusters[name], answers[name]), cpu, wall = timed(work)
+            costs[name].append((cpu, wall))
+        if "mv" not in clusters:
+            continue
+        seen: set[tuple[str, str, bool]] = set()
+        for i, j in itertools.combinations(range(len(group["responses"])), 2):
+            labels = [clusters[name][k] for name in ("ours", "mv") for k in (i, j)]
+            if any(label is None for label in labels):
+                continue
+            compared += 1
+            ours, theirs = labels[0] == labels[1], labels[2] == labels[3]
+            a, b = sorted((answers["ours"][i], answers["ours"][j]))
+            if ours != theirs and (a, b, ours) not in seen:
+                seen.add((a, b, ours))
+                apart.append({"group": number, "source": group.get("source"), "a": a, "b": b, "ours": ours})
+    summary: Row = {"groups": len(groups), "pairs_compared": compared}
+    for name, measured in costs.items():
+        cpu, wall = ([1e3 * value for value in column] for column in zip(*measured, strict=True))
+        summary[name] = {
+            "cpu_ms_mean": statistics.fmean(cpu),
+            "cpu_ms_median": statistics.median(cpu),
+            "cpu_ms_p99": percentile(cpu, 99),
+            "wall_ms_mean": statistics.fmean(wall),
+            "wall_ms_p99": percentile(wall, 99),
+            "wall_ms_max": max(wall),
+        }
+    return summary, apart
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest value that is not below `percent` of them."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, -(-len(ordered) * percent // 100) - 1)]
+
+
+def judge(apart: list[Row]) -> Counter[str]:
+    """Adds who is right to each disagreement, from the table beside this file."""
+    table = {(row["a"], row["b"]): row for row in json.loads(JUDGED.read_text(encoding="utf-8"))}
+    for row in apart:
+        judged = table.get((row["a"], row["b"]))
+        row["right"] = "open" if judged is None or judged["same"] is None else (
+            "ours" if judged["same"] == row["ours"] else "mv"
+        )  # fmt: skip
+        row["why"] = "" if judged is None else judged["why"]
+    return Counter(row["right"] for row in apart)
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def answer_of(text: str, box: LastBox) -> str:
+    """The answer in a text: its last box, else its last formula, else all of it."""
+    found = box(text, "")
+    if found is not None:
+        return found.text
+    for start, end in (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$")):
+        last = text.rfind(end)
+        first = text.rfind(start, 0, last) if last > 0 else -1
+        if first >= 0:
+            return text[first + len(start) : last]
+    return text
+
+
+def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Console) -> tuple[Row, list[Row]]:
+    """Recall, false merges and undecided by kind of pair; the pairs that we do not decide as expected."""
+    backend, box = MathEquivalence(), LastBox()
+    counts: dict[str, Counter[str]] = {}
+    missed: list[Row] = []
+    flaws: Counter[str] = Counter()
+    for row in track(rows, "pairs", console=console):
+        kind = f"{row['form']}, {'derived' if row.get('derived') else 'asserted'}"
+        count = counts.setdefault(kind, Counter())
+        a, b = row["a"], row["b"]
+        if row["form"] == "response":
+            a, b = answer_of(a, box), answer_of(b, box)
+        verdict, mirrored, same = (decide(backend, *pair) for pair in ((a, b), (b, a), (a, a)))
+        flaws.update(asymmetric=verdict is not mirrored, irreflexive=same is not True and bool(a.strip()))
+        expected = row["expected"] is row.get("truth", True)
+        theirs = None if system is None else system.same(row["a"], row["b"])
+        count["expected" if expected else "refuted"] += 1
+        count["undecided"] += verdict is None
+        if expected:
+            count["found"] += verdict is True
+            count["mv found"] += theirs is True
+        else:
+            count["false merges"] += verdict is True
+            count["mv false merges"] += theirs is True
+        if (verdict is True) != expected:
+            missed.append({"kind": kind, "a": a, "b": b, "expected": expected, "ours": verdict, "mv": theirs,
+                           "source": row["source"]})  # fmt: skip
+    backend.close()
+    return {"by_kind": {kind: dict(count) for kind, count in sorted(counts.items())}, **flaws}, missed
+
+
+def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
+    """The verdict on two answers."""
+    if a == b:
+        return True if a.strip() else None
+    if not a.strip() or not b.strip():
+        return False  # a blank is no answer
+    (relation,) = backend.relate([AnswerSet((a, b))])
+    if relation.equal:
+        return True
+    return None if relation.undecided else False
+
+
+# --- safety ----------------------------------------------------------------------------------------------------------
+
+
+def measure_hostile(rows: Sequence[Row]) -> Row:
+    """Each input against its partner and against 42, by the symbolic stage alone."""
+    box = LastBox()
+    pool = SymbolicPool()
+    pool.decide([SymbolicTask(("1", "2"), ((0, 1),))])
+    slowest, kills, memory = (0.0, ""), 0, 0
+    verdicts: Counter[str] = Counter()
+    for row in rows:
+        texts = tuple(answer_of(text, box) for text in (row["input"], row["other"], "42"))
+        for pair in ((0, 1), (0, 2)):
+            task = SymbolicTask((texts[pair[0]], texts[pair[1]]), ((0, 1),))
+            (((verdict,),), _, wall) = timed(lambda task=task: pool.decide([task]))
+            slowest = max(slowest, (wall, f"{row['category']}: {texts[0][:40]}"))
+            kills += verdict.killed
+            verdicts[str(verdict.equal)] += 1
+            memory = max(memory, peak_memory())
+    rights = pool.decide([SymbolicTask(("x+1", "1+x", "x"), ((0, 1), (0, 2)))])[0]
+    pool.close()
+    return {
+        "comparisons": 2 * len(rows),
+        "verdicts": dict(verdicts),
+        "kills": kills,
+        "worst_wall_ms": 1e3 * slowest[0],
+        "worst_input": slowest[1],
+        "worst_worker_mib": memory / 2**20,
+        "works_afterwards": [verdict.equal for verdict in rights] == [True, False],
+    }
+
+
+# --- report ----------------------------------------------------------------------------------------------------------
+
+NAMES = {
+    "ours": "ours: keys and symbolic stage",
+    "keys": "canonical keys alone",
+    "mv": "math-verify, parse and verify pairs",
+    "mv text": "math-verify, parse and compare text",
+}
+
+
+COLUMNS = ("cpu_ms_mean", "cpu_ms_median", "cpu_ms_p99", "wall_ms_mean", "wall_ms_p99", "wall_ms_max")
+
+
+def show(report: Row, console: Console) -> None:
+    """The tables."""
+    groups = report["groups"]
+    table = Table(title=f"Cost a group, {groups['groups']} groups (ms)")
+    for heading in ("", "CPU mean", "median", "p99", "wall mean", "p99", "max"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, label in NAMES.items():
+        if name in groups:
+            table.add_row(label, *(f"{groups[name][column]:,.2f}" for column in COLUMNS))
+    console.print(table)
+    for other, word in (("keys", "times keys"), ("mv", "times below math-verify")):
+        if other in groups:
+            mean, median = (groups["ours"][f"cpu_ms_{x}"] / groups[other][f"cpu_ms_{x}"] for x in ("mean", "median"))
+            if other == "mv":
+                mean, median = 1 / mean, 1 / median
+            console.print(f"CPU: mean {mean:,.1f}, median {median:,.1f} {word}")
+    console.print(f"symbolic stage: {report['symbolic']}")
+    if "disagreements" in report:
+        console.print(f"pairs of responses compared: {groups['pairs_compared']:,}; right where the two part ways: "
+                      f"{report['disagreements']}")  # fmt: skip
+    table = Table(title="Equivalence pairs")
+    for heading in ("kind", "expected", "found", "math-verify", "refuted", "false merges", "math-verify", "undecided"):
+        table.add_column(heading, justify="left" if heading == "kind" else "right")
+    for kind, count in report["pairs"]["by_kind"].items():
+        keys = ("expected", "found", "mv found", "refuted", "false merges", "mv false merges", "undecided")
+        table.add_row(kind, *(str(count.get(key, 0)) for key in keys))
+    console.print(table)
+    console.print(f"asymmetric: {report['pairs']['asymmetric']}, irreflexive: {report['pairs']['irreflexive']}")
+    table = Table(title="Adversarial inputs, symbolic stage alone", show_header=False)
+    for key, value in report["hostile"].items():
+        table.add_row(key.replace("_", " "), f"{value:,.1f}" if isinstance(value, float) else str(value))
+    console.print(table)
+
+
+def main() -> int:
+    """Runs it all; 1 where a worker did not survive the adversarial inputs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the data (default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--disagreements", type=Path, help="write each disagreement here, one JSON object a line")
+    parser.add_argument("--groups", type=int, help="only the first N groups")
+    parser.add_argument("--skip-math-verify", action="store_true", help="measure ours alone: seconds, not minutes")
+    parser.add_argument("--timeout", type=int, default=5, help="math-verify's own timeout in seconds (its default: 5)")
+    options = parser.parse_args()
+    if not options.data.is_dir():
+        parser.error(f"{options.data} is no folder; --data says where the data is")
+    console = Console()
+
+    systems: dict[str, Any] = {"ours": Ours(symbolic=True), "keys": Ours(symbolic=False)}
+    if not options.skip_math_verify:
+        systems["mv"] = MathVerify(verify_pairs=True, timeout=options.timeout)
+        systems["mv text"] = MathVerify(verify_pairs=False, timeout=options.timeout)
+    systems["ours"].warm_up()
+    groups = rows_of(options.data / "math_groups.jsonl.gz")[: options.groups]
+    summary, apart = measure_groups(groups, systems, console)
+    report: Row = {"groups": summary, "symbolic": dict(systems["ours"].metrics)}
+    systems["ours"].backend.close()
+    if "mv" in systems:
+        report["disagreements"] = dict(judge(apart))
+    pairs = rows_of(options.data / "equivalence_pairs.jsonl.gz")
+    report["pairs"], missed = measure_pairs(pairs, systems.get("mv"), console)
+    report["hostile"] = measure_hostile(rows_of(options.data / "adversarial_inputs.jsonl.gz"))
+
+    show(report, console)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if options.disagreements:
+        lines = [json.dumps(row, ensure_ascii=False) for row in (*apart, *missed)]
+        options.disagreements.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0 if report["hostile"]["works_afterwards"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
