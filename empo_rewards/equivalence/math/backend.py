@@ -84,7 +84,7 @@ class MathEquivalence:
     order of its texts. Safe to share between threads; a copy (pickled, forked) has caches and workers of its own.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parameters are the configuration's options
+    def __init__(
         self,
         percent: Percent = "fraction",
         decimal_tolerance: float | None = None,

@@ -165,7 +165,7 @@ class _Reader:
         if isinstance(shape, Value) and any(
             letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
         ):
-            readings = (*readings, *self.respelled())
+            readings = (*readings, *(other for other in self.respelled() if other != shape))
         comma = _decimal_comma(self.tokens)
         if comma is not None:
             readings = (*readings, comma)

@@ -28,6 +28,9 @@ MAX_WORK = 50_000
 MAX_EXPONENT = 4_096
 """Integer exponent up to which a sum is expanded (the terms stop most of them long before)."""
 
+MAX_INTERVALS = 64
+"""Intervals of a union: sorting and joining them by exact comparison is quadratic."""
+
 MAX_FACTORIAL = 2_500
 """Largest n of a computed n!: its 25,000 bits fit MAX_BITS."""
 

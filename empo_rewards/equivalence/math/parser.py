@@ -122,6 +122,8 @@ class _Parser:
         kind = self.kind()
         if kind == "|":
             return not first  # a bar may open the first item
+        if kind == ":":
+            return self.bars > 0
         return kind in _CLOSERS or (kind == "." and not self.kind(1))
 
     def separator(self) -> str:
@@ -275,6 +277,10 @@ class _Parser:
                     factors.append(("/", self.divisor(factors)))
                 else:
                     factors.append(("*", self.signed_factor()))
+            elif kind == "%" and not stop_at_function:
+                self.take()  # of all that stands before it: 100/3 % is a third
+                body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+                factors = [("", Postfix("%", body))]
             elif kind == "mod":
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
@@ -325,9 +331,6 @@ class _Parser:
                     return base
                 self.take()
                 base = Postfix(kind, base)
-            elif kind == "%":
-                self.take()
-                base = Postfix("%", base)
             elif kind == "°":
                 self.take()
                 base = self.degrees(base)

@@ -19,6 +19,7 @@ from empo_rewards.equivalence.math.algebra import (
     negative,
     same,
 )
+from empo_rewards.equivalence.math.limits import MAX_INTERVALS
 
 
 class Long(NamedTuple):
@@ -324,6 +325,8 @@ def intervals(shape: Shape) -> list[Ordered] | None:
 
 def union(parts: list[Ordered]) -> Shape:
     """The union of intervals: sorted, merged where they meet; as it is where their order cannot be told."""
+    if len(parts) > MAX_INTERVALS:
+        raise TooLarge
     merged: list[Ordered] = []
     rest = list(dict.fromkeys(parts))
     while rest:
@@ -369,6 +372,8 @@ def _joined(a: Ordered, b: Ordered) -> list[Ordered] | None:
 
 def intersection(left: list[Ordered], right: list[Ordered]) -> Shape | None:
     """The common part of two unions of intervals; None where the order of their ends cannot be told."""
+    if len(left) * len(right) > 2 * MAX_INTERVALS:
+        raise TooLarge
     found: list[Ordered] = []
     for a in left:
         for b in right:
@@ -400,7 +405,9 @@ def _inner(a: Shape, b: Shape, a_end: str, b_end: str, *, low: bool) -> tuple[Sh
 def complement(points: Iterable[Shape]) -> Shape:
     """The real numbers without some points."""
     result: Shape = REALS
-    for point in points:
+    for count, point in enumerate(points):
+        if count >= MAX_INTERVALS // 2:
+            raise TooLarge
         halves = [ordered((MINUS_INFINITY, point), "()"), ordered((point, INFINITY), "()")]
         current = intervals(result)
         if current is None:

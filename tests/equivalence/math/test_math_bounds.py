@@ -1,0 +1,159 @@
+"""Hostile input: nothing runs, nothing hangs, nothing grows. Work is counted, not timed."""
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from empo_rewards.equivalence.math import MathPolicy, canonical
+from empo_rewards.equivalence.math.algebra import Budget, TooLarge, Value, add, atom, constant, multiply, rational_power
+from empo_rewards.equivalence.math.canonical import key_of
+from empo_rewards.equivalence.math.limits import MAX_WORK
+from empo_rewards.equivalence.math.shapes import Long, Opaque, compare
+
+POLICY = MathPolicy()
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "adversarial_inputs.jsonl.gz"
+ABSENT = [{"category": "the shared inputs are not here", "input": ""}]
+
+
+def given_inputs():
+    if not SHARED.exists():
+        return ABSENT
+    with gzip.open(SHARED, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+OWN = [
+    *("9^{9^{9}}", "9**9**9", "2^{2^{2^{2^{2^{2}}}}}", "7^{7^{7^{7}}}", "(x+y+z)^{200}", "(1+x)^{1000000}"),
+    *("(10^6)!", "((5!)!)!", "\\binom{10^6}{5\\cdot10^5}", "1e1000000000", "1e-1000000000"),
+    *("\\gcd(10^{3000}, 6^{3000})", "128*10^{3000} \\mod 876123", "0^{0}", "1/0", "\\ln 0", "0^{-1}", "\\sqrt{-1}"),
+    *("1" * 100_000, "1." + "3" * 100_000, "0." + "\\overline{3}" * 5_000, "0.\\dot{" + "1" * 9_000, "1e5" * 5_000),
+    *("(" * 50_000, "{" * 3_000 + "}" * 3_000, "(" * 300 + "1" + ")" * 300, "}" * 5_000, "{x|" * 2_000),
+    *("-" * 50_000, "-" * 5_000 + "1", "1 " * 50_000, "1," * 9_000, "1,000," * 3_000, "1=" * 4_000 + "1"),
+    *("\\( " * 20_000, "\\boxed{" * 2_000 + "1" + "}" * 2_000, "$" * 9_999, "\\" * 9_999, "\\left" * 5_000),
+    *("\\frac{1}{1+" * 60 + "x" + "}" * 60, "\\sin(" * 60 + "x" + ")" * 60, "\\sqrt" * 5_000 + "2"),
+    *("x^" * 5_000 + "x", "2^" * 5_000 + "2", "x_" * 5_000, "|" * 5_000, "||x|" * 500, "\\pm 1 " * 3_000),
+    *("\\begin{pmatrix}" * 500, "&" * 5_000, "\\\\" * 9_000, "\\overline{" * 5_000, "\\text{" * 5_000),
+    *(
+        "\u200b" * 10_000,
+        "ﷺ" * 5_000,
+        "½" * 5_000,
+        "²" * 5_000,
+        "a" * 20_000,
+        "5 " + "cm " * 4_000,
+        "12:" * 5_000 + "0",
+    ),
+    *("1/(1+x)" + "+1/(1+x)" * 100, "+".join(f"1/(x_{k}+1)" for k in range(60))),
+    *("*".join(f"(x_{k}+1)" for k in range(60)), "x\\ne " + ",".join(map(str, range(500)))),
+    *("(1,2)\\cup" * 1_500 + "(1,2)", "\\{1,2\\}\\cup" * 1_500 + "\\{3\\}", "\\cup" * 5_000, "\\{x\\mid " * 2_000),
+]
+
+PAYLOADS = [
+    "__import__('os').system('touch {marker}')",
+    "pi and open('{marker}','w')",
+    "eval(compile('open(\"{marker}\",\"w\")','','exec'))",
+    "exec(\"open('{marker}','w')\")",
+    "{{0.__class__.__init__.__globals__}}",
+    "%(x)s %n",
+    "\\input{{{marker}}}",
+    "\\immediate\\write18{{touch {marker}}}",
+    "lambda: open('{marker}','w')",
+    'S(\'open("{marker}","w")\')',
+    "cos\nsystem\n(S'touch {marker}'\ntR.",
+]
+
+
+def steps(function):
+    """How many Python calls a function makes: a clock that no other load disturbs."""
+    count = 0
+
+    def watch(frame, event, argument):
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(watch)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("text", OWN, ids=lambda text: text[:24])
+def test_our_hostile_inputs_are_read_within_bounded_work(text):
+    assert steps(lambda: key_of(text, POLICY)) < 3_000_000
+
+
+@pytest.mark.parametrize("case", given_inputs(), ids=lambda case: case["category"])
+def test_the_given_inputs_are_read_within_bounded_work(case):
+    other = key_of(case.get("other") or "1", POLICY).shape
+    assert steps(lambda: compare(key_of(case["input"], POLICY).shape, other)) < 3_000_000
+
+
+@pytest.mark.parametrize(
+    "piece", ["1 ", "1,", "x+", "((", "\\( ", "\\frac", "-", "$", "cm ", "½", "1,000", "|x", "\\text{", "}", "x^"]
+)
+def test_work_grows_linearly(piece):
+    small, large = (steps(lambda size=size: key_of(piece * size, POLICY)) for size in (250, 1_000))
+    assert large <= 8 * small + 2_000
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_nothing_a_response_holds_is_executed(payload, tmp_path):
+    marker = tmp_path / "ran"
+    key_of(payload.format(marker=marker), POLICY)
+    assert not marker.exists()
+
+
+def test_the_sources_evaluate_nothing():
+    folder = Path(canonical.__file__).parent
+    for name in ("lexer", "parser", "canonical", "algebra", "functions", "numeric", "shapes", "keys"):
+        source = (folder / f"{name}.py").read_text(encoding="utf-8")
+        for word in ("eval(", "exec(", "sympify", "pickle", "__import__", "set_int_max_str_digits", "SIGALRM"):
+            assert word not in source, (name, word)
+
+
+def test_reading_needs_little_of_the_stack():
+    """The deepest expression that is read leaves a caller more than 300 frames of the default 1,000."""
+    text = "\\frac{1}{1+" * 38 + "x" + "}" * 38
+
+    def deep(frames):
+        return key_of(text, POLICY) if frames == 0 else deep(frames - 1)
+
+    assert isinstance(deep(150).shape, Value)
+
+
+def test_numbers_past_the_limit_are_compared_as_digits():
+    digits = "1234567890" * 1_000 + "12345"
+    grouped = ",".join(digits[k : k + 3] for k in range(0, len(digits), 3))
+    for text in (digits + ".0", digits + ".", "0" + digits, f"{digits}0e-1", grouped, f"+{digits}"):
+        assert key_of(text, POLICY).shape == key_of(digits, POLICY).shape
+    assert isinstance(key_of(digits, POLICY).shape, Long)
+    assert compare(key_of(digits, POLICY).shape, key_of(digits[:-1] + "1", POLICY).shape) is False
+    assert compare(key_of("-" + digits, POLICY).shape, key_of(digits, POLICY).shape) is False
+    assert compare(key_of("0." + "3" * 9_000, POLICY).shape, key_of("1/3", POLICY).shape) is False
+    assert key_of("1" + "0" * 9_000, POLICY).shape == key_of("1e9000", POLICY).shape
+
+
+def test_the_budget_ends_expansion():
+    budget = Budget()
+    base = add(*(atom(f"x{k}") for k in range(4)), constant(1), budget=budget)
+    square = multiply(base, base, budget)
+    fourth = multiply(square, square, budget)
+    with pytest.raises(TooLarge):
+        multiply(fourth, fourth, budget)
+    assert budget.left < MAX_WORK
+
+
+def test_a_power_too_large_to_expand_is_kept_and_not_confused():
+    a, b = key_of("(x+y+z)^{200}", POLICY).shape, key_of("(x+y+z)^{201}", POLICY).shape
+    assert compare(a, b) is False
+    assert a == key_of("(z+x+y)^{200}", POLICY).shape
+    assert rational_power(constant(10), 10**9, Budget(10)) != rational_power(constant(10), 10**9 + 1, Budget(10))
+
+
+def test_what_is_not_read_is_kept_as_it_is():
+    assert isinstance(key_of("\\lim_{x\\to 0} f(x)", POLICY).shape, Opaque)
+    assert key_of("\\lim_{x\\to 0} f(x)", POLICY).shape == key_of("\\lim _{x \\to 0}f( x )", POLICY).shape
