@@ -11,24 +11,36 @@ import typer
 from empo_rewards.errors import InputError
 from empo_rewards.plugins import suggestion
 
+PRESETS = "presets"
+
 
 def path(
-    framework: Annotated[str, typer.Argument(help="A framework, or `presets` for the folder of presets.")],
+    name: Annotated[
+        str, typer.Argument(help="A framework, one of its files as FRAMEWORK/FILE, or `presets` for their folder.")
+    ],
 ) -> None:
     """Print the path of a framework's adapter, for frameworks that want a file."""
-    typer.echo(find(framework))
+    typer.echo(find(name))
 
 
-def find(framework: str) -> Path:
-    """The path.
+def find(name: str) -> Path:
+    """The path of a framework's folder (`openrlhf`) or of a file in it (`openrlhf/agent_func`).
 
     Raises:
-        InputError: there is no adapter for it; the message lists those that there are.
+        InputError: there is no such adapter or file; the message says which there are.
     """
-    if framework == "presets":
+    if name == PRESETS:
         return Path(str(resources.files("empo_rewards.configs")))
-    integrations = resources.files("empo_rewards.integrations")
-    adapters = {entry.name: Path(str(entry)) for entry in integrations.iterdir() if (entry / "__init__.py").is_file()}
+    framework, slash, file = name.partition("/")
+    integrations = Path(str(resources.files("empo_rewards.integrations")))
+    adapters = [folder.name for folder in integrations.iterdir() if (folder / "__init__.py").is_file()]
     if framework not in adapters:
-        raise InputError(f"no adapter is called {framework!r}{suggestion(framework, [*adapters, 'presets'])}")
-    return adapters[framework]
+        raise InputError(f"no adapter is called {framework!r}{suggestion(framework, [*adapters, PRESETS])}")
+    folder = integrations / framework
+    if not slash:
+        return folder
+    files = {path.stem: path for path in folder.glob("[!_]*.py")}
+    module = file.removesuffix(".py")
+    if module not in files:
+        raise InputError(f"{framework} has no file {file!r}{suggestion(module, files)}")
+    return files[module]

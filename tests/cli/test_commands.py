@@ -253,8 +253,15 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_path_prints_a_folder_that_is_there() -> None:
+def test_path_prints_a_folder_or_a_file_that_is_there() -> None:
     assert (Path(run("path", "presets").stdout.strip()) / "empo-math.yaml").is_file()
+    folder = Path(run("path", "openrlhf").stdout.strip())
+    for name in ("agent_func", "reward_func.py"):
+        file = Path(run("path", f"openrlhf/{name}").stdout.strip())
+        assert file.parent == folder
+        assert file.read_text(encoding="utf-8")
+    assert "did you mean 'openrlhf'" in run("path", "openrlfh", code=2).stderr
+    assert "did you mean 'agent_func'" in run("path", "openrlhf/agent_fun", code=2).stderr
 
 
 def test_select_writes_the_prompts_worth_training_on(tmp_path: Path) -> None:

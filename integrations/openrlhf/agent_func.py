@@ -1,0 +1,134 @@
+"""The agent file: `--train.agent_func_path FILE` (before 0.10.4 `--agent_func_path FILE`).
+
+Group rewards inside the engine's own ray actor, without a server: OpenRLHF samples all responses of a prompt in one
+task of one actor, so groups are exact, whatever prompts repeat and whatever size an evaluation has. Configured by the
+environment variables of `Settings`. `empo-rewards path openrlhf/agent_func` prints this file's path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from empo_rewards.integrations.openrlhf.rewards import GroupRewards, reference_of
+from empo_rewards.integrations.openrlhf.settings import Settings
+from openrlhf.utils.agent import SingleTurnAgentExecutor
+
+from empo_rewards.errors import EmpoError
+from empo_rewards.gather import GatherLimits
+from empo_rewards.samples import Sample
+
+_DAY = 86_400.0
+
+LIMITS = GatherLimits(
+    idle_seconds=_DAY,
+    total_seconds=_DAY,
+    score_seconds=_DAY,
+    remember_seconds=60.0,
+    max_remembered=64,
+)
+"""Nothing gets lost between a generation and its group, so no group needs to be given up early; and nothing is sent
+twice, so none needs to be remembered."""
+
+
+class _Group:
+    """The samples of one call of `generate_responses`."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.size = 0
+        self.is_counted = False
+
+
+class AgentExecutor(SingleTurnAgentExecutor):  # type: ignore[misc] # OpenRLHF is not typed
+    """OpenRLHF's own single-turn executor, with the group's reward in place of a remote one.
+
+    Raises:
+        ConfigError, PluginError, MissingExtraError: the settings or the configuration are wrong; OpenRLHF then ends
+            while it starts its engines.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        settings = Settings.from_environment()
+        self._rewards = GroupRewards(settings, LIMITS)
+        self._groups: WeakKeyDictionary[asyncio.Task[Any], _Group] = WeakKeyDictionary()
+        self._keys = map("rollout {}".format, count())
+
+    def execute(
+        self,
+        prompt: str,
+        label: Any,
+        sampling_params: Any,
+        max_length: int,
+        hf_tokenizer: Any,
+        llm_engine: Any,
+        *images: Any,
+        **others: Any,
+    ) -> Awaitable[dict[str, Any]]:
+        """One sample, as OpenRLHF asks for it, and its reward once its group is there.
+
+        A plain function, because OpenRLHF calls it n times before it lets any of the n samples start: these calls run
+        in the task of the group, and count it.
+        """
+        group = self._group_of_this_task()
+        member = group.size
+        group.size += 1
+        generate = partial(
+            super().execute, prompt, label, sampling_params, max_length, hf_tokenizer, llm_engine, *images, **others
+        )
+        return self._sample(group, member, generate, partial(_sample_of, prompt, label, hf_tokenizer))
+
+    async def close(self) -> None:
+        """End; OpenRLHF never calls it, but kills the actor."""
+        await self._rewards.close()
+
+    def _group_of_this_task(self) -> _Group:
+        task = asyncio.current_task()
+        if task is None:
+            raise EmpoError("AgentExecutor.execute must be called in an asyncio task: it is what tells groups apart")
+        group = self._groups.get(task)
+        if group is None or group.is_counted:
+            group = self._groups[task] = _Group(next(self._keys))
+        return group
+
+    async def _sample(
+        self,
+        group: _Group,
+        member: int,
+        generate: Callable[[], Awaitable[dict[str, Any]]],
+        read: Callable[[dict[str, Any]], Sample],
+    ) -> dict[str, Any]:
+        group.is_counted = True
+        try:
+            output = await generate()
+            sample = read(output)
+        except BaseException:  # a cancelled generation does not come either
+            self._rewards.forget(group.key, member, group.size)
+            raise
+        reply = await self._rewards.pay(sample, group.key, member, group.size)
+        output.update(reward=reply.reward, scores=reply.score, extra_logs=reply.logs)
+        return output
+
+
+def _sample_of(prompt: str, label: Any, tokenizer: Any, output: dict[str, Any]) -> Sample:
+    """The sample in OpenRLHF's output; its text is that of the generated tokens, so the prompt has no part in it.
+
+    Special tokens that end it go; those within stay, because the marks around a thinking block may be such.
+    """
+    start, end = output["action_ranges"][-1]
+    tokens, special = list(output["observation_tokens"][start:end]), set(tokenizer.all_special_ids)
+    while tokens and tokens[-1] in special:
+        tokens.pop()
+    logprobs = output["rollout_log_probs"]
+    return Sample(
+        prompt,
+        tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False),
+        reference_of(label),
+        # Rounding can lift the logarithm of a probability of 1 above 0.
+        token_logprobs=None if logprobs is None else tuple(min(float(value), 0.0) for value in logprobs[start:end]),
+    )

@@ -1,0 +1,118 @@
+"""Rewards in OpenRLHF's words: `rewards`, `scores` and `extra_logs` for one sample of a group."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from empo_rewards.integrations.openrlhf.settings import Settings
+
+from empo_rewards.config import Source
+from empo_rewards.errors import InputError
+from empo_rewards.gather import GatherLimits, Member
+from empo_rewards.samples import Neutral, Payment, Sample, SampleScorer
+from empo_rewards.scorer import Scorer
+
+log = logging.getLogger("empo_rewards")
+
+LOG_PREFIX = "empo/"
+"""OpenRLHF keeps these beside its own metrics, one of which is also called `truncated`."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What OpenRLHF is told about one sample.
+
+    Args:
+        reward: what it trains on, and the mean of which it reports for an evaluation.
+        score: what its dynamic filtering sees.
+        logs: numbers; the same keys for every sample, none of them NaN, because OpenRLHF averages them over a batch.
+    """
+
+    reward: float
+    score: float
+    logs: dict[str, float]
+
+
+class GroupRewards:
+    """Pays the samples of one engine; belongs to one event loop, which scoring does not block.
+
+    Args:
+        settings: of this engine.
+        limits: how long and how much is waited for, where the settings do not say.
+
+    Raises:
+        ConfigError, PluginError, MissingExtraError: the scorer cannot be built.
+    """
+
+    def __init__(self, settings: Settings, limits: GatherLimits) -> None:
+        config: Source = settings.config
+        self._settings = settings
+        limits = replace(limits, **settings.limits)
+        self._scorer = Scorer.from_config(config)
+        # Two of them, so that the mean reward of training is not mixed with that of evaluation.
+        self._training, self._evaluation = (
+            SampleScorer(self._scorer.ascore, settings.group_size, limits, neutral=Neutral(settings.neutral))
+            for _ in range(2)
+        )
+        log.info("empo_rewards: %s, %s", settings, limits)
+
+    async def pay(
+        self, sample: Sample, key: Hashable = None, member: Member | None = None, size: int | None = None
+    ) -> Reply:
+        """Wait for the sample's group, and say what it is worth (see `SampleScorer.submit`)."""
+        is_evaluation = self._is_evaluation(size)
+        rendezvous = self._evaluation if is_evaluation else self._training
+        payment = await rendezvous.submit(sample, key=key, member=member, size=size)
+        return reply(payment, scores=self._settings.scores, by_label=is_evaluation and sample.reference is not None)
+
+    def forget(self, key: Hashable, member: Member, size: int) -> None:
+        """Say that a sample will not come."""
+        (self._evaluation if self._is_evaluation(size) else self._training).forget(key, member, size)
+
+    async def close(self) -> None:
+        """Let everyone go who waits, and end the scorer's processes."""
+        await self._training.close()
+        await self._evaluation.close()
+        self._scorer.close()
+
+    def _is_evaluation(self, size: int | None) -> bool:
+        return size is not None and size == self._settings.evaluation_size
+
+
+def reply(payment: Payment, *, scores: str, by_label: bool) -> Reply:
+    """A payment in OpenRLHF's words.
+
+    Args:
+        payment: what the sample was paid.
+        scores: as in `Settings`.
+        by_label: the sample belongs to an evaluation and has a label: its reward is its accuracy, and NaN where that
+            is not known: a fault must not look like a wrong answer.
+    """
+    accuracy = None if payment.correct is None else float(payment.correct)
+    reward = payment.reward
+    if by_label:
+        reward = math.nan if accuracy is None else accuracy
+    score = accuracy if accuracy is not None and scores == "accuracy" else reward
+    # 0 for what a group has none of: mean(accuracy) / mean(labelled) is the accuracy of those that have a label.
+    logs = payment.metrics(absent=0.0)
+    return Reply(reward, score, {LOG_PREFIX + name: value for name, value in logs.items()})
+
+
+def reference_of(label: Any) -> str | None:
+    """The reference that OpenRLHF's label stands for; it fills in an empty text where the data set has none.
+
+    Raises:
+        InputError: the label is neither a text nor a number.
+    """
+    if label is None or label == "":
+        return None
+    if not isinstance(label, str | int | float):
+        raise InputError(
+            f"a label must be a text or a number, not a {type(label).__name__}: no reward needs one, so leave out the "
+            "label key, or name a column of plain answers"
+        )
+    return str(label)

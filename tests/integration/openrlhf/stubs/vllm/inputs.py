@@ -1,0 +1,3 @@
+"""As vLLM has it: a typed dict."""
+
+TokensPrompt = dict

@@ -1,0 +1,138 @@
+"""The agent file in OpenRLHF's real rollout actor, against the offline score of each group."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rollouts
+from rollouts import all_of, meaning, offline, request, texts_of
+from transformers import PreTrainedTokenizerFast
+from vllm import FAILS
+
+from empo_rewards.cli.paths import find
+from empo_rewards.errors import ConfigError
+
+AGENT = str(find("openrlhf/agent_func"))
+
+
+def run(model: Path, requests: list[dict[str, Any]]) -> list[Any]:
+    """Ask one actor for all groups at once; what `generate_responses` returns or raises."""
+
+    async def rollout() -> list[Any]:
+        actor = await rollouts.make_actor(model, agent_func_path=AGENT)
+        try:
+            return await all_of(*(actor.generate_responses(**asked) for asked in requests))
+        finally:
+            await actor.executor.close()
+
+    return asyncio.run(rollout())
+
+
+def test_every_reward_is_the_offline_reward_of_its_group(model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """64 groups of 16 with prompts that repeat, and an evaluation of 4 samples of the same prompts beside them."""
+    requests = [request(tokenizer, f"question {k % 40}: ", "1/2" if k % 2 else "", 16) for k in range(64)]
+    requests += [request(tokenizer, f"question {k}: ", "3", 4) for k in range(40)]
+    random.Random(5).shuffle(requests)
+    for asked, outputs in zip(requests, run(model, requests), strict=True):
+        assert len(outputs) == asked["num_samples"]
+        responses = texts_of(tokenizer, outputs)
+        expected = offline(asked["prompt"], responses, asked["label"] or None)
+        assert [output["reward"] for output in outputs] == list(expected.rewards)
+        answers = [meaning(response) for response in responses]
+        for output, answer in zip(outputs, answers, strict=True):
+            assert output["extra_logs"]["empo/scored"] == 1
+            if answer is not None:
+                assert output["reward"] == answers.count(answer) / len(answers)
+            if asked["label"]:
+                assert output["scores"] == (answer == asked["label"])
+            else:
+                assert output["scores"] == output["reward"]
+        assert len({tuple(output["extra_logs"]) for output in outputs}) == 1
+
+
+def test_a_failed_generation_fails_its_own_group_only(model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """OpenRLHF raises what the engine raised; the same prompt's other group, and all others, have their rewards."""
+    prompts = ["first: ", f"{FAILS} ", "second: ", f"{FAILS} "]
+    results = run(model, [request(tokenizer, prompt, "", 8) for prompt in prompts])
+    failed = [result for result in results if isinstance(result, RuntimeError)]
+    assert [str(error) for error in failed] == ["the engine died"]
+    for prompt, outputs in zip(prompts, results, strict=True):
+        if not isinstance(outputs, RuntimeError):
+            expected = offline(prompt, texts_of(tokenizer, outputs), None)
+            assert [output["reward"] for output in outputs] == list(expected.rewards)
+
+
+def test_the_peers_of_a_failed_generation_are_paid_a_neutral_value_and_marked(
+    model: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What OpenRLHF would see of them if it did not give up the whole call at the first exception."""
+    monkeypatch.setenv("EMPO_REWARDS_NEUTRAL", "0.25")
+
+    async def rollout() -> list[Any]:
+        actor = await rollouts.make_actor(model, agent_func_path=AGENT)
+        asked = request(tokenizer, FAILS, "", 8)
+        samples = asked.pop("num_samples")
+        try:
+            return await all_of(*[actor.executor.execute(**asked, llm_engine=actor) for _ in range(samples)])
+        finally:
+            await actor.executor.close()
+
+    results = asyncio.run(rollout())
+    paid = [result for result in results if not isinstance(result, RuntimeError)]
+    assert len(paid) == 7
+    for output in paid:
+        assert (output["reward"], output["scores"]) == (0.25, 0.25)
+        assert output["extra_logs"]["empo/scored"] == 0
+        assert output["extra_logs"]["empo/unscored/incomplete"] == 1
+
+
+def test_an_evaluation_of_a_known_size_is_paid_its_accuracy(
+    model: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenRLHF reports the mean reward of an evaluation as pass@1. Training never sees a label."""
+    monkeypatch.setenv("EMPO_REWARDS_GROUP_SIZE", "8")
+    monkeypatch.setenv("EMPO_REWARDS_EVALUATION_SIZE", "4")
+    monkeypatch.setenv("EMPO_REWARDS_SCORES", "reward")
+    asked = [request(tokenizer, "half of one: ", label, size) for label in ("1/2", "") for size in (4, 8)]
+    evaluated, trained, unlabelled, _ = run(model, asked)
+    assert [o["reward"] for o in evaluated] == [meaning(text) == "1/2" for text in texts_of(tokenizer, evaluated)]
+    for prompt, outputs in (("half of one: ", trained), ("half of one: ", unlabelled)):
+        expected = offline(prompt, texts_of(tokenizer, outputs), None)
+        assert [output["reward"] for output in outputs] == list(expected.rewards)
+        assert [output["scores"] for output in outputs] == list(expected.rewards)
+
+
+def test_token_log_probabilities_reach_the_scorer(
+    model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rao's estimator refuses a group without them."""
+    config = tmp_path / "rao.yaml"
+    config.write_text("{preset: empo-math, entropy: rao}")
+    monkeypatch.setenv("EMPO_REWARDS_CONFIG", str(config))
+    (outputs,) = run(model, [request(tokenizer, "likely: ", "", 4)])
+    assert all(output["extra_logs"]["empo/scored"] == 1 for output in outputs)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"CONFIG": "empo-maths"}, "did you mean 'empo-math'"),
+        ({"EVALUATION_SIZE": "4"}, "EMPO_REWARDS_GROUP_SIZE"),
+        ({"EVALUATION_SIZE": "4", "GROUP_SIZE": "4"}, "only the size"),
+        ({"GROUP_SIZE": "many"}, "EMPO_REWARDS_GROUP_SIZE must be a number"),
+        ({"SCORES": "acuracy"}, "did you mean 'accuracy'"),
+        ({"LIMITS": "idle=3"}, "no limit is called 'idle'"),
+        ({"NEUTRAL": "mean"}, "EMPO_REWARDS_NEUTRAL must be a number"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start_of_the_engine(
+    variables: dict[str, str], message: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"EMPO_REWARDS_{name}", value)
+    with pytest.raises(ConfigError, match=message):
+        asyncio.run(rollouts.make_actor(model, agent_func_path=AGENT))
