@@ -9,6 +9,7 @@ Nothing is evaluated here but integer arithmetic of literals, and no text reache
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from empo_rewards.equivalence.math.parser import parse
 
 MAX_ITEMS = 64
 """Of a list, set or matrix: unordered comparison is quadratic."""
+MAX_DETERMINANT = 6
+"""Rows of a determinant that is worked out."""
 MAX_DECIMAL_EXPONENT = 4_000
 """Of a number in scientific notation: past it the digits would fill memory and not the page."""
 
@@ -207,6 +210,9 @@ class _Reader:
     def _plain(self, node: nodes.Node) -> Scalar:
         return Scalar(self.scalar(node))
 
+    def _signed_meaning(self, node: nodes.Signed) -> Meaning:
+        return self._matrices(node) if _has_grid(node) else self._degrees(node)
+
     def _bracket(self, node: nodes.Bracket) -> Meaning:
         ends = node.opening + node.closing
         if node.opening in ("{", r"\{"):
@@ -247,13 +253,46 @@ class _Reader:
             raise Unreadable
         return Region(Joined("∩", (*inside, condition.where)) if inside else condition.where)
 
-    def _grid(self, node: nodes.Grid) -> Meaning:
-        rows, columns = len(node.rows), len(node.rows[0])
+    def _matrices(self, node: nodes.Node) -> Meaning:
+        """A matrix, or arithmetic with matrices; anything else is a scalar."""
+        if not _has_grid(node):
+            return self._plain(node)
+        value = self._matrix(node)
+        if not isinstance(value, sympy.MatrixBase):
+            return Scalar(value)
+        return Items("matrix", tuple(map(Scalar, value)), (int(value.rows), int(value.cols)))
+
+    def _matrix(self, node: nodes.Node) -> Any:
+        """A sympy matrix, or a scalar where no matrix stands in the node."""
+        if isinstance(node, nodes.Grid):
+            return self._grid(node)
+        if not _has_grid(node):
+            return self.scalar(node)
+        if isinstance(node, nodes.Bracket) and len(node.items.items) == 1:
+            return self._matrix(node.items.items[0])
+        if isinstance(node, nodes.Signed) and node.sign in "+-":
+            return self._matrix(node.body) * (1 if node.sign == "+" else -1)
+        try:
+            if isinstance(node, nodes.Sum):
+                return functools.reduce(lambda a, b: a + b, map(self._matrix, node.parts))
+            if isinstance(node, nodes.Product) and all(mark != "/" for mark, _ in node.factors):
+                return functools.reduce(lambda a, b: a * b, (self._matrix(factor) for _, factor in node.factors))
+        except (sympy.matrices.exceptions.ShapeError, TypeError) as error:
+            raise Unreadable from error
+        raise Unreadable
+
+    def _grid(self, node: nodes.Grid) -> Any:
+        columns = len(node.rows[0])
         if node.environment in ("cases", "aligned") or any(len(row) != columns for row in node.rows):
             raise Unreadable
-        if rows * columns > MAX_ITEMS:
+        if len(node.rows) * columns > MAX_ITEMS:
             raise Unreadable
-        return Items("matrix", tuple(Scalar(self.scalar(entry)) for row in node.rows for entry in row), (rows, columns))
+        matrix = sympy.ImmutableDenseMatrix([[self.scalar(entry) for entry in row] for row in node.rows])
+        if node.environment != "vmatrix":
+            return matrix
+        if not matrix.is_square or matrix.rows > MAX_DETERMINANT:
+            raise Unreadable
+        return matrix.det()
 
     def _ratio(self, node: nodes.Proportion) -> Any:
         if len(node.parts) != 2:
@@ -448,12 +487,14 @@ _STRUCTURES: Mapping[type, Callable[[_Reader, Any], Meaning]] = {
     nodes.Quantity: _Reader._quantity,
     nodes.Based: _Reader._based,
     nodes.Postfix: _Reader._degrees,
-    nodes.Signed: _Reader._degrees,
+    nodes.Signed: _Reader._signed_meaning,
     nodes.Bracket: _Reader._bracket,
     nodes.Constant: _Reader._constant,
     nodes.Combined: _Reader._combined,
     nodes.Builder: _Reader._builder,
-    nodes.Grid: _Reader._grid,
+    nodes.Grid: _Reader._matrices,
+    nodes.Product: _Reader._matrices,
+    nodes.Sum: _Reader._matrices,
     nodes.Proportion: _Reader._plain,
     nodes.Relation: _Reader._relation,
     nodes.Listing: lambda _, node: _listing(node),
@@ -548,6 +589,10 @@ def _is_derivative_sign(node: nodes.Call) -> bool:
         return False
     above = node.args[0]
     return (above.base if isinstance(above, nodes.Power) else above) in (nodes.Sym("d"), nodes.Sym("∂"))
+
+
+def _has_grid(node: Any) -> bool:
+    return isinstance(node, nodes.Grid) or (isinstance(node, tuple) and any(map(_has_grid, node)))
 
 
 def _flat(node: nodes.Node) -> Iterator[nodes.Node]:

@@ -70,6 +70,12 @@ EQUAL = [
     ("[6,4,0]", "6,4,0"),
     ("(1,2)", "1,2"),
     (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r"\begin{bmatrix}1&2\\3&\frac{8}{2}\end{bmatrix}"),
+    (
+        r"\begin{pmatrix}1&1\\0&1\end{pmatrix}\begin{pmatrix}1&2\\0&1\end{pmatrix}",
+        r"\begin{pmatrix}1&3\\0&1\end{pmatrix}",
+    ),
+    (r"2\begin{pmatrix}1\\2\end{pmatrix}+\begin{pmatrix}0\\1\end{pmatrix}", r"\begin{pmatrix}2\\5\end{pmatrix}"),
+    (r"\begin{vmatrix}1&2\\3&4\end{vmatrix}", "-2"),
     (r"\begin{pmatrix}\frac{x^2-1}{x-1}&1\end{pmatrix}", r"\begin{pmatrix}x+1&1\end{pmatrix}"),
 ]
 
@@ -126,6 +132,7 @@ UNDECIDED = [
     (r"\frac{y}{x}=2", "y=2x"),  # no multiples of each other, and nearly the same
     ("f(2)", "5"),  # what f is, is not said
     (r"\frac{1}{2", r"\frac12"),
+    (r"\begin{pmatrix}1&2\end{pmatrix}\begin{pmatrix}1&2\end{pmatrix}", "5"),  # shapes that do not fit
     ("", "0"),
     ("!", "!"),
     ("1" * 5000, "2" * 5000),
