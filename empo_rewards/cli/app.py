@@ -11,7 +11,7 @@ import sys
 import typer
 
 from empo_rewards._version import __version__
-from empo_rewards.cli import compare, doctor, explain, extract, paths, plugins, score, select
+from empo_rewards.cli import compare, doctor, explain, extract, paths, plugins, score, select, serve
 from empo_rewards.cli.console import fail
 from empo_rewards.errors import EmpoError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("score")(score.score)
+app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("equivalent")(compare.equivalent)
 app.command("extract")(extract.extract)

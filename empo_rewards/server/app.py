@@ -1,0 +1,261 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from empo_rewards._version import __version__
+from empo_rewards.errors import EmpoError, GroupError
+from empo_rewards.gather import GatherFullError, GatherSizeError, Member
+from empo_rewards.samples import Payment
+from empo_rewards.server import openrlhf
+from empo_rewards.server.bodies import CallerGoneError, decode, encode, read_body, send_json, unless_gone
+from empo_rewards.server.errors import RequestError
+from empo_rewards.server.guard import Guard, refusal
+from empo_rewards.server.schemas import GROUPS_SCHEMA, MAX_GROUP_SIZE, REWARD_DOCUMENTATION, GroupBody, MemberBody
+from empo_rewards.server.service import Phase, Service
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class GetReward:
+    """OpenRLHF's route: plain ASGI, because it is called once a sample and FastAPI's own work would double its cost."""
+
+    def __init__(self, service: Service, phase: Phase) -> None:
+        self._service, self._phase = service, phase
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        settings = self._service.settings
+        body = await read_body(receive, settings.max_body_bytes)
+        submission = openrlhf.read(decode(body))
+        size = _group_size(scope)
+        self._service.whole_queries(submission.whole_queries)
+        payments = await unless_gone(receive, self._service.pay(self._phase, submission.samples, size))
+        answer = openrlhf.answer(submission, payments, settings.scores)
+        if (why := self._unscored(payments)) is not None:
+            answer["detail"] = why
+        await send_json(send, HTTPStatus.OK, encode(answer))
+
+    def _unscored(self, payments: list[Payment]) -> str | None:
+        """Why samples have no reward of their own; the trainer ignores it, whoever looks into the traffic does not."""
+        unscored = [payment.score for payment in payments if not payment.scored]
+        if not unscored:
+            return None
+        first = f"{unscored[0].cause.value}: {unscored[0].detail}" if unscored[0].cause else "no reward of its own"
+        return " ".join(filter(None, (f"{len(unscored)} unscored; {first}.", self._service.diagnosis())))
+
+
+REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward": "evaluation"}
+
+
+class _Api:
+    """The other routes, as FastAPI calls them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def score(self, request: Request) -> Response:
+        """Score whole groups: one, or several under `groups`. Answers the fields of GroupScore, or them under `scores`.
+
+        A reward of null is no signal: `status` and `cause` say why.
+        """
+        body = await self._body(request)
+        many = isinstance(body, dict) and "groups" in body
+        given = body["groups"] if many else [body]
+        if not isinstance(given, list) or (many and len(body) > 1):
+            raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "`groups` must be a list, and the only field")
+        groups = [_validated(GroupBody, one, f"groups[{n}]" if many else "").group() for n, one in enumerate(given)]
+        scores = await unless_gone(request.receive, self._service.score(groups))
+        answers = [score.to_dict() for score in scores]
+        return _json({"scores": answers} if many else answers[0])
+
+    async def submit(self, request: Request, group_id: str, member: str) -> Response:
+        """Submit one member of a group, and wait for the group. Sent again, it joins its first request.
+
+        A group id stands for one group, once: put the training step into it.
+        """
+        body = _validated(MemberBody, await self._body(request))
+        submitting = self._service.submit(group_id, _member(member), body.sample(), body.group_size)
+        payment = await unless_gone(request.receive, submitting)
+        return _json(_member_answer(payment, self._service.diagnosis()))
+
+    async def forget(self, group_id: str, member: str, group_size: int | None = None) -> Response:
+        """Say that a member will not come: its group does not wait for it, and is incomplete."""
+        if group_size is not None and not 1 <= group_size <= MAX_GROUP_SIZE:
+            raise _bad_size(str(group_size))
+        return _json({"forgotten": self._service.forget(group_id, _member(member), group_size)})
+
+    async def health(self) -> Response:
+        """Whether the process lives."""
+        return _json({"status": "ok", "version": __version__})
+
+    async def ready(self) -> Response:
+        """Whether it takes requests; and why groups keep ending short, where that is known."""
+        if self._service.stopping:
+            return _json({"status": "stopping"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return _json({"status": "ok", "diagnosis": self._service.diagnosis()})
+
+    async def metrics(self) -> Response:
+        """Counts and states, for Prometheus."""
+        return Response(generate_latest(self._service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def _body(self, request: Request) -> Any:
+        return decode(await read_body(request.receive, self._service.settings.max_body_bytes))
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The application over a service."""
+    app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
+    api = _Api(service)
+    for path, phase in REWARD_PATHS.items():
+        app.router.routes.append(Route(path, GetReward(service, phase), methods=["POST"]))
+    member_path = "/v1/groups/{group_id:path}/members/{member}"
+    app.add_api_route("/score", api.score, methods=["POST"], openapi_extra=_takes(GROUPS_SCHEMA))
+    app.add_api_route(member_path, api.submit, methods=["PUT"], openapi_extra=_takes(MemberBody.model_json_schema()))
+    app.add_api_route(member_path, api.submit, methods=["POST"], include_in_schema=False)
+    app.add_api_route(member_path, api.forget, methods=["DELETE"])
+    for path, endpoint in (("/health", api.health), ("/ready", api.ready), ("/metrics", api.metrics)):
+        app.add_api_route(path, endpoint, methods=["GET"])
+    for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
+        app.add_exception_handler(kind, _refused)
+    _describe(app)
+    return Guard(app, service.metrics, service.settings.api_key, service.settings.max_body_bytes)
+
+
+_STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (
+    (GatherFullError, HTTPStatus.TOO_MANY_REQUESTS, True),
+    ((GroupError, GatherSizeError), HTTPStatus.UNPROCESSABLE_ENTITY, False),
+    (EmpoError, HTTPStatus.SERVICE_UNAVAILABLE, True),
+)
+"""The status of each error, the first that fits, and whether trying again may help."""
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, CallerGoneError):
+        return Response(status_code=499)  # nobody reads it; nginx counts such requests under this number
+    return refusal(request.scope, _as_request_error(error))
+
+
+def _as_request_error(error: Exception) -> RequestError:
+    """What an error means to a caller."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, HTTPException):
+        return RequestError(error.status_code, str(error.detail))
+    if isinstance(error, RequestValidationError):
+        return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, _problems(error.errors()))
+    for kinds, status, retry in _STATUS:
+        if isinstance(error, kinds):
+            return RequestError(status, str(error), retry=retry)
+    return RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault in the server; its log has the traceback")
+
+
+def _group_size(scope: Scope) -> int | None:
+    """The group size that a request asks for, in its query or its header."""
+    given: str | None = None
+    if scope["query_string"]:
+        given = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("group_size", ())), None)
+    if given is None:
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-group-size"), None)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) <= 5 and 1 <= int(given) <= MAX_GROUP_SIZE):
+        raise _bad_size(given)
+    return int(given)
+
+
+def _bad_size(given: str) -> RequestError:
+    return RequestError(
+        HTTPStatus.UNPROCESSABLE_ENTITY, f"group_size must be a number from 1 to {MAX_GROUP_SIZE}, not {given[:20]!r}"
+    )
+
+
+def _member(text: str) -> Member:
+    """A member's id: a number where it is one, so that members are sorted as their caller counts."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else text
+
+
+def _validated(model: type[Body], value: object, place: str = "") -> Body:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, _problems(error.errors(), place)) from error
+
+
+def _problems(problems: Sequence[Any], place: str = "") -> str:
+    """The first of pydantic's problems, in one line, without the input that it repeats."""
+    first = problems[0]
+    path = ".".join(filter(None, (place, *map(str, first["loc"])))) or "the body"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{path}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}"
+
+
+def _member_answer(payment: Payment, diagnosis: str | None) -> dict[str, Any]:
+    """One member's part of its group's score."""
+    score, position = payment.score, payment.position
+    return {
+        "reward": payment.reward if payment.scored else None,
+        "neutral": None if payment.scored else payment.reward,
+        "correct": payment.correct,
+        "answer": None if position is None else score.answers[position].text,
+        "cluster": None if position is None or not score.clusters else score.clusters[position],
+        "group": {
+            "id": score.id,
+            "size": score.size,
+            "expected_size": score.expected_size,
+            "status": score.status.value,
+            "cause": score.cause and score.cause.value,
+            "detail": score.detail,
+            "entropy": score.entropy,
+            "cluster_shares": score.cluster_shares,
+            "advantage_scale": score.advantage_scale,
+            "metrics": dict(score.metrics),
+        },
+        "diagnosis": None if payment.scored else diagnosis,
+    }
+
+
+def _json(value: object, status: int = HTTPStatus.OK) -> Response:
+    return Response(encode(_finite(value)), status, media_type="application/json")
+
+
+def _finite(value: Any) -> Any:
+    """A value without NaN and infinities, which JSON has none of: they become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _takes(schema: dict[str, Any]) -> dict[str, Any]:
+    """What a route's description says of its body."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _describe(app: FastAPI) -> None:
+    """Add the reward paths to the OpenAPI description: FastAPI knows only its own routes."""
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = described()
+        for path, phase in REWARD_PATHS.items():
+            schema["paths"][path] = {"post": {**REWARD_DOCUMENTATION, "summary": f"OpenRLHF's reward: {phase}"}}
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # how FastAPI's manual does it

@@ -1,0 +1,140 @@
+"""What every request passes on its way in and out: its id, the key, the size of its body, the counts, the log."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import itertools
+import logging
+import secrets
+import time
+from http import HTTPStatus
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from empo_rewards.server.bodies import encode, too_large
+from empo_rewards.server.errors import RequestError
+from empo_rewards.server.metrics import Metrics
+
+log = logging.getLogger("empo_rewards.server")
+
+OPEN_PATHS = frozenset({"/health", "/ready"})
+"""What needs no key: a probe has none, and learns nothing that is worth one."""
+
+ROUTES = frozenset({*OPEN_PATHS, "/get_reward", "/eval/get_reward", "/score", "/metrics"})
+"""Paths that are counted by name. Any other is counted as one, or a stranger could fill the metrics."""
+
+MAX_ID = 128
+"""Characters of a caller's request id that are believed."""
+
+DRAIN_BYTES = 2**28
+"""So much of a body that is too long is still taken in and thrown away: a caller who is cut off in the middle of
+sending may never read the answer that tells why."""
+
+
+class Guard:
+    """Wraps the application.
+
+    Args:
+        app: the application.
+        metrics: where requests are counted.
+        api_key: what callers must show as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic`
+            (which a URL of the form http://user:KEY@host gives); None: nothing.
+        max_body_bytes: a body that says it is longer is refused before it is read.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, api_key: str | None, max_body_bytes: int) -> None:
+        self._app, self._metrics, self._limit = app, metrics, max_body_bytes
+        self._key = None if api_key is None else api_key.encode()
+        self._run, self._numbers = secrets.token_hex(4), itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = _believable(headers.get(b"x-request-id")) or f"{self._run}-{next(self._numbers)}"
+        scope["empo_rewards.request_id"] = request_id
+        status = 0
+
+        async def send_out(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        path = scope["path"]
+        try:
+            if (
+                self._key is not None
+                and path not in OPEN_PATHS
+                and not _shows(headers.get(b"authorization"), self._key)
+            ):
+                error = RequestError(HTTPStatus.UNAUTHORIZED, "a valid API key is needed")
+                await refusal(scope, error)(scope, receive, send_out)
+            elif int(headers.get(b"content-length", b"0")) > self._limit:
+                await _drain(receive)
+                await refusal(scope, too_large(self._limit))(scope, receive, send_out)
+            else:
+                await self._app(scope, receive, send_out)
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.request(_route(path), status, seconds)
+            log.debug("%s %s %s in %.3f s (request %s)", scope["method"], path, status or "gone", seconds, request_id)
+
+
+def refusal(scope: Scope, error: RequestError) -> Response:
+    """The answer that a request gets in place of a result; it is logged in one line."""
+    request_id = scope["empo_rewards.request_id"]
+    level = logging.ERROR if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
+    log.log(
+        level, "%s %s: %d, %s (request %s)", scope["method"], _route(scope["path"]), error.status, error, request_id
+    )
+    headers = {}
+    if error.retry:
+        headers["retry-after"] = "1"
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        headers["connection"] = "close"  # the rest of the body may still be on its way
+    body = {"error": str(error), "retry": error.retry, "request_id": request_id}
+    return Response(encode(body), error.status, headers, "application/json")
+
+
+def _believable(given: bytes | None) -> str | None:
+    """A caller's request id, where it is one that a log can hold."""
+    if given and len(given) <= MAX_ID and given.isascii() and (text := given.decode()).isprintable():
+        return text
+    return None
+
+
+def _shows(authorization: bytes | None, key: bytes) -> bool:
+    scheme, _, value = (authorization or b"").partition(b" ")
+    if scheme.lower() == b"basic":
+        try:
+            value = base64.b64decode(value, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != b"bearer":
+        return False
+    return hmac.compare_digest(value.strip(), key)
+
+
+def _route(path: str) -> str:
+    if path in ROUTES:
+        return path
+    return "/v1/groups" if path.startswith("/v1/groups/") else "other"
+
+
+async def _drain(receive: Receive) -> None:
+    size = 0
+    while size < DRAIN_BYTES:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return

@@ -1,0 +1,114 @@
+"""OpenRLHF's reward contract: bodies in, answers out.
+
+    {"query": [prompt + response, ...], "prompts": [...], "labels": [...]}
+
+Since 0.9.1 a body holds one sample, before that a batch; 0.5 sends no `labels`; some versions send empty lists. A body
+of one is answered with bare numbers, because the trainer wraps them in a tensor itself (a list would become (1, 1)); a
+batch, and any body of 0.5, with lists. `extra_logs` must be numbers under the same keys for every sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+from empo_rewards.samples import PAYMENT_METRICS, Payment, Sample
+from empo_rewards.server.errors import RequestError
+from empo_rewards.server.transcript import response_of
+
+ABSENT = 0.0
+"""Stands for a number that a group has none of: divide a mean by that of `labelled` or `scored` to be rid of it."""
+
+ScoresField = Literal["accuracy", "reward"]
+"""What `scores` holds: whether the answer agrees with the label (where there is one), or the reward always."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one body asks for.
+
+    Args:
+        samples: in order.
+        bare: answer with numbers instead of lists.
+        whole_queries: samples whose prompt was not found in their query, so that all of it counts as the response.
+    """
+
+    samples: tuple[Sample, ...]
+    bare: bool
+    whole_queries: int = 0
+
+
+def read(body: object) -> Submission:
+    """The samples of a body.
+
+    Raises:
+        RequestError: 422, naming the field.
+    """
+    if not isinstance(body, dict):
+        raise _wrong(f"the body must be an object with `query` and `prompts`, not {_type(body)}")
+    queries = _texts(body, "query")
+    prompts = _texts(body, "prompts")
+    labels = body.get("labels")
+    if labels is None:
+        labels = [None] * len(queries)
+    elif not isinstance(labels, list):
+        raise _wrong(f"`labels` must be a list, not {_type(labels)}")
+    for name, values in (("prompts", prompts), ("labels", labels)):
+        if len(values) != len(queries):
+            raise _wrong(f"`{name}` has {len(values)} entries, but `query` has {len(queries)}")
+    samples, whole_queries = [], 0
+    for position, (query, prompt, label) in enumerate(zip(queries, prompts, labels, strict=True)):
+        response = response_of(query, prompt)
+        if response is None:
+            response = query
+            whole_queries += 1
+        samples.append(Sample(prompt, response, _reference(label, position)))
+    return Submission(tuple(samples), len(samples) == 1 and "labels" in body, whole_queries)
+
+
+def answer(submission: Submission, payments: Sequence[Payment], scores: ScoresField) -> dict[str, Any]:
+    """The answer to a body, one payment a sample."""
+    rows = [payment.metrics(ABSENT) for payment in payments]
+    rewards = [payment.reward for payment in payments]
+    grades = [
+        payment.reward if payment.correct is None or scores == "reward" else float(payment.correct)
+        for payment in payments
+    ]
+    if submission.bare:
+        return {"rewards": rewards[0], "scores": grades[0], "extra_logs": rows[0]}
+    columns = {name: [row[name] for row in rows] for name in PAYMENT_METRICS}
+    return {"rewards": rewards, "scores": grades, "extra_logs": columns}
+
+
+def _texts(body: dict[str, Any], name: str) -> list[str]:
+    values = body.get(name)
+    if values is None:
+        raise _wrong(f"`{name}` is missing")
+    if not isinstance(values, list):
+        raise _wrong(f"`{name}` must be a list of texts, not {_type(values)}")
+    for position, value in enumerate(values):
+        if not isinstance(value, str):
+            raise _wrong(f"{name}[{position}] must be a text, not {_type(value)}")
+    return values
+
+
+def _reference(label: object, position: int) -> str | None:
+    """A label as a reference. OpenRLHF sends an empty text where the data set has none."""
+    if label is None or label == "":
+        return None
+    if isinstance(label, str):
+        return label
+    if isinstance(label, int | float) and not isinstance(label, bool):
+        return str(label)
+    raise _wrong(f"labels[{position}] must be a text, a number or null, not {_type(label)}")
+
+
+def _type(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _wrong(message: str) -> RequestError:
+    return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, message)

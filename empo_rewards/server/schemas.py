@@ -1,0 +1,116 @@
+"""What bodies hold: the models that check them, and how OpenAPI describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from empo_rewards.group import Group
+from empo_rewards.samples import Sample
+
+MAX_GROUP_SIZE = 65_536
+"""A larger group is a mistake in a request, which would reserve room for that many."""
+
+
+class GroupBody(BaseModel):
+    """A whole group, as `empo_rewards.Group`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    prompt: str | list[dict[str, Any]]
+    responses: list[str] = Field(min_length=1)
+    reference: str | None = None
+    id: str | None = None
+    token_logprobs: list[list[float]] | None = None
+    data_source: str | None = None
+    metadata: dict[str, Any] | None = None
+    expected_size: int | None = None
+
+    def group(self) -> Group:
+        """The group."""
+        return Group(**self.model_dump())
+
+
+class MemberBody(BaseModel):
+    """One member of a group whose id, and its own, are in the path."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    prompt: str
+    response: str
+    reference: str | None = None
+    data_source: str | None = None
+    token_logprobs: list[float] | None = None
+    group_size: int | None = Field(default=None, ge=1, le=MAX_GROUP_SIZE)
+
+    def sample(self) -> Sample:
+        """The sample."""
+        logprobs = None if self.token_logprobs is None else tuple(self.token_logprobs)
+        return Sample(self.prompt, self.response, self.reference, self.data_source, logprobs)
+
+
+_GROUP_SCHEMA = GroupBody.model_json_schema()
+GROUPS_SCHEMA = {
+    "oneOf": [
+        _GROUP_SCHEMA,
+        {
+            "type": "object",
+            "required": ["groups"],
+            "additionalProperties": False,
+            "properties": {"groups": {"type": "array", "items": _GROUP_SCHEMA}},
+        },
+    ]
+}
+
+
+def _column(*types: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": list(types)}}
+
+
+def _one_or_many(kind: str) -> dict[str, Any]:
+    return {"anyOf": [{"type": kind}, {"type": "array", "items": {"type": kind}}]}
+
+
+REWARD_DOCUMENTATION: dict[str, Any] = {
+    "description": "A batch of one or many samples. Waits until the group of each is whole. A body of one sample with "
+    "`labels` is answered with numbers, any other with lists.",
+    "parameters": [
+        {"name": "group_size", "in": "query", "schema": {"type": "integer", "minimum": 1}},
+        {"name": "X-Group-Size", "in": "header", "schema": {"type": "integer", "minimum": 1}},
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["query", "prompts"],
+                    "properties": {
+                        "query": _column("string"),
+                        "prompts": _column("string"),
+                        "labels": _column("string", "number", "null"),
+                    },
+                }
+            }
+        },
+    },
+    "responses": {
+        "200": {
+            "description": "One reward a sample.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "rewards": _one_or_many("number"),
+                            "scores": _one_or_many("number"),
+                            "extra_logs": {"type": "object", "additionalProperties": _one_or_many("number")},
+                            "detail": {"type": "string"},
+                        },
+                    }
+                }
+            },
+        }
+    },
+}
