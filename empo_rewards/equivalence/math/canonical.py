@@ -538,8 +538,13 @@ class _Reader:
             return self.half_line(operands[0], operands[1], operators[0])
         if len(operands) != 3:
             raise Unreadable
-        left = self.half_line(operands[0], operands[1], operators[0])
-        right = self.half_line(operands[1], operands[2], operators[1])
+        small, middle, large = operands
+        label = _label(middle)
+        if label is not None and not (_mentions(small, middle) or _mentions(large, middle)):
+            left = self.ray(label, self.value(small), above=True, strict=operators[0] == "<")
+            right = self.ray(label, self.value(large), above=False, strict=operators[1] == "<")
+        else:
+            left, right = self.half_line(small, middle, operators[0]), self.half_line(middle, large, operators[1])
         spans = shapes.intervals(left.shapes[0]), shapes.intervals(right.shapes[0])
         if left.facets != right.facets or spans[0] is None or spans[1] is None:
             raise Unreadable
@@ -562,7 +567,7 @@ class _Reader:
         for name, other, above in ((small, large, False), (large, small, True)):
             label = _label(name)
             if label is not None and _label(other) is None and not _mentions(other, name):
-                return self.ray(label, self.value(other), above, strict)
+                return self.ray(label, self.value(other), above=above, strict=strict)
         values = self.value(small), self.value(large)
         difference = add(values[0], negative(values[1]), budget=self.budget)
         symbols = [name for name in difference.atoms if isinstance(name, str) and name not in (PI, E, I)]
@@ -572,13 +577,13 @@ class _Reader:
             factor = difference.terms.get(linear)
             if factor is not None and not numeric.has_symbols(rest):
                 bound = divide(negative(rest), constant(factor), self.budget)
-                return self.ray(symbols[0], bound, factor < 0, strict)
+                return self.ray(symbols[0], bound, above=factor < 0, strict=strict)
         if numeric.has_symbols(difference) and difference.over is None:
             return _Part((Equation(operator, Value(primitive(difference.terms))),), {})
         raise Unreadable
 
     @staticmethod
-    def ray(label: str, bound: Value, above: bool, strict: bool) -> _Part:
+    def ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
         shape = (
             ordered((bound, INFINITY), "()" if strict else "[)")
             if above

@@ -274,6 +274,8 @@ def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
 def _gcd(args: tuple[Value, ...], budget: Budget) -> Value:
     """The greatest common divisor of rationals: of the numerators over one common denominator."""
     numbers = [arg.rational for arg in args]
+    if len(set(args)) == 1 and numbers[0] is None:
+        return args[0]
     if not numbers or any(n is None for n in numbers):
         return atom(Func("gcd", tuple(sorted(set(args), key=repr))))
     fractions = [Fraction(n) for n in numbers if n is not None]

@@ -284,7 +284,7 @@ class _Parser:
             elif kind == "mod":
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
-                factors = [("", Call("mod", (body, self.divisor([("", Sym(""))]))))]
+                factors = [("", Call("mod", (body, self.modulus())))]
             elif self.starts_factor() and not (stop_at_function and kind == "func"):
                 spaced = self.tokens[self.at].spaced
                 factors.append((" " if spaced else "", self.factor()))
@@ -300,6 +300,13 @@ class _Parser:
         while self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced and not self.is_unit():
             factors.append(("", self.factor()))
         return first if len(factors) == 1 else Product(tuple(factors))
+
+    def modulus(self) -> Node:
+        """What stands after mod: the juxtaposed factors, up to a sign of operation."""
+        factors: list[tuple[str, Node]] = [("", self.signed_factor())]
+        while self.starts_factor():
+            factors.append(("", self.factor()))
+        return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
 
     def signed_factor(self) -> Node:
         if self.kind() in ("+", "-"):
