@@ -26,6 +26,7 @@ import logging
 import os
 import statistics
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -227,9 +228,15 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, -(-len(ordered) * percent // 100) - 1)]
 
 
+def judgements() -> Row:
+    """What was decided by reading: pairs of answers, and pairs that a declared policy decides."""
+    table: Row = json.loads(JUDGED.read_text(encoding="utf-8"))
+    return table
+
+
 def judge(apart: list[Row]) -> Counter[str]:
     """Adds who is right to each disagreement, from the table beside this file."""
-    table = {(row["a"], row["b"]): row for row in json.loads(JUDGED.read_text(encoding="utf-8"))}
+    table = {(row["a"], row["b"]): row for row in judgements()["judged"]}
     for row in apart:
         judged = table.get((row["a"], row["b"]))
         row["right"] = "open" if judged is None or judged["same"] is None else (
@@ -261,6 +268,7 @@ def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Conso
     counts: dict[str, Counter[str]] = {}
     missed: list[Row] = []
     flaws: Counter[str] = Counter()
+    policies = {(row["a"], row["b"]): row["policy"] for row in judgements()["policies"]}
     for row in track(rows, "pairs", console=console):
         kind = f"{row['form']}, {'derived' if row.get('derived') else 'asserted'}"
         count = counts.setdefault(kind, Counter())
@@ -270,7 +278,12 @@ def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Conso
         verdict, mirrored, same = (decide(backend, *pair) for pair in ((a, b), (b, a), (a, a)))
         flaws.update(asymmetric=verdict is not mirrored, irreflexive=same is not True and bool(a.strip()))
         expected = row["expected"] is row.get("truth", True)
-        theirs = None if system is None else system.same(row["a"], row["b"])
+        theirs = None if system is None else system.same(*(in_math(row[side], row["form"]) for side in "ab"))
+        policy = policies.get((row["a"], row["b"]))
+        if policy is not None and (verdict is True) != expected:
+            count["by policy"] += 1
+            missed.append({"kind": kind, "a": a, "b": b, "expected": expected, "ours": verdict, "policy": policy})
+            continue
         count["expected" if expected else "refuted"] += 1
         count["undecided"] += verdict is None
         if expected:
@@ -284,6 +297,11 @@ def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Conso
                            "source": row["source"]})  # fmt: skip
     backend.close()
     return {"by_kind": {kind: dict(count) for kind, count in sorted(counts.items())}, **flaws}, missed
+
+
+def in_math(text: str, form: str) -> str:
+    """An answer as math-verify wants it: between dollars, unless it is a response or has delimiters of its own."""
+    return text if form == "response" or "$" in text or r"\boxed" in text else f"${text}$"
 
 
 def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
@@ -306,7 +324,15 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
     box = LastBox()
     pool = SymbolicPool()
     pool.decide([SymbolicTask(("1", "2"), ((0, 1),))])
-    slowest, kills, memory = (0.0, ""), 0, 0
+    slowest, kills, peaks = (0.0, ""), 0, [0]
+    over = threading.Event()
+
+    def watch() -> None:  # a killed process takes its figures with it: look often
+        while not over.wait(0.01):
+            peaks[0] = max(peaks[0], peak_memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     verdicts: Counter[str] = Counter()
     for row in rows:
         texts = tuple(answer_of(text, box) for text in (row["input"], row["other"], "42"))
@@ -316,7 +342,8 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
             slowest = max(slowest, (wall, f"{row['category']}: {texts[0][:40]}"))
             kills += verdict.killed
             verdicts[str(verdict.equal)] += 1
-            memory = max(memory, peak_memory())
+    over.set()
+    watcher.join()
     rights = pool.decide([SymbolicTask(("x+1", "1+x", "x"), ((0, 1), (0, 2)))])[0]
     pool.close()
     return {
@@ -325,7 +352,7 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
         "kills": kills,
         "worst_wall_ms": 1e3 * slowest[0],
         "worst_input": slowest[1],
-        "worst_worker_mib": memory / 2**20,
+        "worst_worker_mib": peaks[0] / 2**20,
         "works_afterwards": [verdict.equal for verdict in rights] == [True, False],
     }
 
@@ -364,10 +391,20 @@ def show(report: Row, console: Console) -> None:
         console.print(f"pairs of responses compared: {groups['pairs_compared']:,}; right where the two part ways: "
                       f"{report['disagreements']}")  # fmt: skip
     table = Table(title="Equivalence pairs")
-    for heading in ("kind", "expected", "found", "math-verify", "refuted", "false merges", "math-verify", "undecided"):
+    for heading in (
+        "kind",
+        "expected",
+        "found",
+        "math-verify",
+        "refuted",
+        "false merges",
+        "math-verify",
+        "undecided",
+        "by policy",
+    ):
         table.add_column(heading, justify="left" if heading == "kind" else "right")
     for kind, count in report["pairs"]["by_kind"].items():
-        keys = ("expected", "found", "mv found", "refuted", "false merges", "mv false merges", "undecided")
+        keys = ("expected", "found", "mv found", "refuted", "false merges", "mv false merges", "undecided", "by policy")
         table.add_row(kind, *(str(count.get(key, 0)) for key in keys))
     console.print(table)
     console.print(f"asymmetric: {report['pairs']['asymmetric']}, irreflexive: {report['pairs']['irreflexive']}")
