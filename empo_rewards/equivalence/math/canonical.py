@@ -32,6 +32,7 @@ from empo_rewards.equivalence.math.algebra import (
     same,
 )
 from empo_rewards.equivalence.math.keys import Key
+from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex
 from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS
 from empo_rewards.equivalence.math.nodes import (
@@ -58,6 +59,7 @@ from empo_rewards.equivalence.math.nodes import (
     Sym,
     Word,
 )
+from empo_rewards.equivalence.math.numbers import decimal_comma, digit_count, long_number
 from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import (
@@ -67,7 +69,6 @@ from empo_rewards.equivalence.math.shapes import (
     Clock,
     Equation,
     Items,
-    Long,
     Matrix,
     Named,
     Opaque,
@@ -80,10 +81,10 @@ from empo_rewards.equivalence.math.shapes import (
     number_of,
     ordered,
 )
+from empo_rewards.equivalence.math.words import SILENT, words_of, words_of_text
 
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
 _PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
-_LONG_NUMBER = re.compile(r"([+-]?)(\d[\d,]*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,12}))?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\text\s?\{\s*)?([AaPp])\.?\s?[Mm]\.?\s?\}?")
 _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
 _RESPELLED = re.compile(r"C(_.*)?|I")
@@ -104,14 +105,14 @@ def key_of(text: str, policy: MathPolicy) -> Key:
         value = quotient(int(fraction[2]), int(fraction[3]))
         return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
     if len(text) > MAX_CHARS:
-        return Key(_long_number(text) or Opaque(text), {}, (), False, text)
+        return Key(long_number(text) or Opaque(text), {}, (), False, text)
     folded = fold(text)
     try:
         tokens, source = lex(folded)
     except Unreadable:
-        words = _words_of_text(folded)
+        words = words_of_text(folded)
         return Key(words or Opaque(" ".join(folded.split())), {}, (), False, folded)
-    words = _words(tokens)
+    words = words_of(tokens)
     if words is not None:
         return Key(words, {}, (), False, folded)
     return _Reader(policy, source, tokens).key(folded)
@@ -145,7 +146,7 @@ class _Reader:
         if clock and 1 <= int(clock[1]) <= 12 and int(clock[2]) < 60:
             hours = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
             return Key(_clock(hours, int(clock[2])), {}, (), False, folded)
-        if not any(token.kind not in _SILENT for token in self.tokens):
+        if not any(token.kind not in SILENT for token in self.tokens):
             return Key(Text(folded), {}, (), False, folded)
         decimal = any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
@@ -153,7 +154,7 @@ class _Reader:
             if len(part.shapes) > 1:
                 part = part._replace(shapes=(items(part.shapes),))
         except (Unreadable, TooLarge, Undefined):
-            shape = _long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
+            shape = long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
             return Key(shape, {}, (), decimal, _task_text(folded))
         (shape,) = part.shapes
         start, end = part.span or (0, len(self.source))
@@ -166,7 +167,7 @@ class _Reader:
             letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
         ):
             readings = (*readings, *(other for other in self.respelled() if other != shape))
-        comma = _decimal_comma(self.tokens)
+        comma = decimal_comma(self.tokens)
         if comma is not None:
             readings = (*readings, comma)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
@@ -222,11 +223,11 @@ class _Reader:
 
     def excluded(self, first: Relation, others: tuple[Node, ...]) -> _Part:
         """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
-        label = _label(first.operands[0])
+        label = label_of(first.operands[0])
         points = list(self.branches(first.operands[1]))
         for other in others:
             if isinstance(other, Relation):
-                if other.operators != ("≠",) or _label(other.operands[0]) != label:
+                if other.operators != ("≠",) or label_of(other.operands[0]) != label:
                     raise Unreadable
                 points += self.branches(other.operands[1])
             else:
@@ -300,8 +301,8 @@ class _Reader:
         return None
 
     def scalar_part(self, node: Node) -> _Part:
-        if isinstance(node, Num) and _digits(node.text) > MAX_LITERAL_DIGITS:
-            long = _long_number(node.text)
+        if isinstance(node, Num) and digit_count(node.text) > MAX_LITERAL_DIGITS:
+            long = long_number(node.text)
             if long is None:
                 raise TooLarge
             return _Part((long,), {})
@@ -468,13 +469,13 @@ class _Reader:
             cut = node.operators.index("≈") + 1
             operands = operands[:cut] if cut > 1 else operands
         (first, _), (last, span) = operands[0], operands[-1]
-        names = _names(first)
+        names = names_of(first)
         if names is not None:
             return self.assignment(names, last, span)
-        label = _label(first)
-        if label is None and len(operands) == 2 and _label(last) is not None and not _mentions(first, last):
+        label = label_of(first)
+        if label is None and len(operands) == 2 and label_of(last) is not None and not mentions(first, last):
             (first, _), (last, span) = (last, span), operands[0]
-            label = _label(first)
+            label = label_of(first)
         if label is not None:
             return self.labelled(label, first, last, span)
         values = [self.value(operand) for operand, _ in operands]
@@ -499,14 +500,14 @@ class _Reader:
         readings = part.readings
         shape = part.shapes[0]
         if len(part.shapes) == 1 and isinstance(shape, Value) and not part.facets:
-            if _is_function(name):
+            if is_function(name):
                 symbol = atom(label.partition("(")[0])
             else:
                 symbol = self.value(name) if not isinstance(name, Proportion) else atom(label)
             readings = (*readings, self.equation(symbol, shape))
-            if numeric.has_symbols(shape) and _names_a_function(name):
+            if numeric.has_symbols(shape) and names_a_function(name):
                 label = "y"
-        elif _is_function(name):
+        elif is_function(name):
             label = label.partition("(")[0]
         return part._replace(facets={**part.facets, "label": label}, readings=readings, span=span)
 
@@ -519,7 +520,7 @@ class _Reader:
         return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
 
     def membership(self, node: Relation) -> _Part:
-        label = _label(node.operands[0])
+        label = label_of(node.operands[0])
         if label is None:
             raise Unreadable
         part = self.part(node.operands[1])
@@ -539,8 +540,8 @@ class _Reader:
         if len(operands) != 3:
             raise Unreadable
         small, middle, large = operands
-        label = _label(middle)
-        if label is not None and not (_mentions(small, middle) or _mentions(large, middle)):
+        label = label_of(middle)
+        if label is not None and not (mentions(small, middle) or mentions(large, middle)):
             left = self.ray(label, self.value(small), above=True, strict=operators[0] == "<")
             right = self.ray(label, self.value(large), above=False, strict=operators[1] == "<")
         else:
@@ -565,8 +566,8 @@ class _Reader:
         """small < large, solved for the one symbol that it is linear in; else as it stands."""
         strict = operator == "<"
         for name, other, above in ((small, large, False), (large, small, True)):
-            label = _label(name)
-            if label is not None and _label(other) is None and not _mentions(other, name):
+            label = label_of(name)
+            if label is not None and label_of(other) is None and not mentions(other, name):
                 return self.ray(label, self.value(other), above=above, strict=strict)
         values = self.value(small), self.value(large)
         difference = add(values[0], negative(values[1]), budget=self.budget)
@@ -594,7 +595,7 @@ class _Reader:
     # Scalars
 
     def literal(self, text: str) -> int | Fraction:
-        if _digits(text) > MAX_LITERAL_DIGITS:
+        if digit_count(text) > MAX_LITERAL_DIGITS:
             raise TooLarge
         return number_of(text)
 
@@ -685,59 +686,6 @@ class _Reader:
         return result
 
 
-# Words
-
-
-def _words(tokens: list[Token]) -> Shape | None:
-    """The answer as words, where it is a sentence or a word and no formula."""
-    spoken = [token for token in tokens if token.kind in ("word", "run")]
-    if not spoken:
-        return None
-    long = any(len(token.text) >= 3 for token in spoken)
-    if any(token.text.lower() in units.PROSE and (long or token.kind == "word") for token in spoken):
-        return _text(tokens)
-    first = tokens[0]
-    if any(token.kind in _FORMULA or (token.kind == "num" and token is first) for token in tokens):
-        return None
-    wordy = len(first.text) >= 3 if first.kind == "run" else len(first.text) >= 2
-    if first.kind in ("word", "run") and (wordy or first.text.lower() == "no"):
-        return _text(tokens)
-    if first.kind == "sym" and len(spoken) >= 2 and all(token.kind in ("word", "run", "sym") for token in tokens):
-        return _text(tokens)
-    return None
-
-
-_FORMULA = frozenset(
-    {"=", "≈", "<", ">", "≤", "≥", "≠", "+", "*", "/", "^", "_", "frac", "sqrt", "∈", "∪", "func", ":"}
-)
-_SILENT = frozenset({"quad", "skip", ".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
-_SPOKEN_NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    )
-}
-
-
-def _text(tokens: list[Token]) -> Shape:
-    words = [token.text.casefold() for token in tokens if token.kind not in _SILENT]
-    return _said(words)
-
-
-def _words_of_text(folded: str) -> Shape | None:
-    """Words in a text that is no sequence of tokens."""
-    words = folded.casefold().replace("\\text", " ").replace("{", " ").replace("}", " ").split()
-    return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
-
-
-def _said(words: list[str]) -> Shape:
-    if len(words) == 1 and words[0] in _SPOKEN_NUMBERS:
-        return constant(_SPOKEN_NUMBERS[words[0]])
-    if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
-        return atom(words[1].upper())
-    return Text(" ".join(words))
-
-
 # Syntax
 
 
@@ -749,36 +697,6 @@ def _joined(tokens: list[Token]) -> str:
 def _task_text(text: str) -> str:
     """What the symbolic stage is given: LaTeX without delimiters."""
     return text.replace("\x1f", "").replace("$", "").strip()
-
-
-def _digits(text: str) -> int:
-    """How many digits a number takes when it is written out."""
-    mantissa, _, exponent = text.lower().partition("e")
-    return len(mantissa) + (abs(int(exponent)) if exponent else 0)
-
-
-def _long_number(text: str) -> Shape | None:
-    """A number of any length as digits and exponent, read without making an int of it; None for what is none."""
-    match = _LONG_NUMBER.fullmatch(text.strip().rstrip("."))
-    if match is None:
-        return None
-    sign, whole, decimals, exponent = match.groups()
-    if "," in whole:
-        groups = whole.split(",")
-        if not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:]):
-            return None
-        whole = "".join(groups)
-    whole = whole.lstrip("0")
-    digits = whole + (decimals or "")
-    stripped = digits.lstrip("0")
-    power_of_ten = int(exponent or 0) + len(whole) - (len(digits) - len(stripped))
-    stripped = stripped.rstrip("0")
-    if not stripped:
-        return constant(0)
-    if max(len(stripped), abs(power_of_ten)) <= MAX_LITERAL_DIGITS // 2:
-        value = int(stripped) * Fraction(10) ** (power_of_ten - len(stripped))
-        return constant(quotient(-value if sign == "-" else value, 1))
-    return Long(-1 if sign == "-" else 1, stripped, power_of_ten)
 
 
 def _clock(hours: int, minutes: int) -> Shape:
@@ -800,19 +718,6 @@ def _regrouped(listing: Listing) -> Listing:
         group[0] if len(group) == 1 else Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups
     ]
     return Listing(tuple(nodes), (";",) * (len(nodes) - 1))
-
-
-def _decimal_comma(tokens: list[Token]) -> Shape | None:
-    """0,5 as a decimal: two numbers with nothing but a comma between them."""
-    negative_sign = bool(tokens) and tokens[0].kind == "-"
-    numbers = tokens[1:] if negative_sign else tokens
-    if [token.kind for token in numbers] != ["num", ",", "num"] or numbers[1].spaced or numbers[2].spaced:
-        return None
-    whole, decimals = numbers[0].text, numbers[2].text
-    if not (whole.isdigit() and decimals.isdigit()) or len(whole) + len(decimals) > MAX_LITERAL_DIGITS:
-        return None
-    value = number_of(f"{whole}.{decimals}")
-    return constant(-value if negative_sign else value)
 
 
 def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
@@ -897,82 +802,6 @@ def _applies(function: Sym, mark: str, argument: Node) -> bool:
     if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
         return False
     return function.name.partition("_")[0] in _APPLIED or len(argument.items.items) > 1
-
-
-def _label(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of node
-    """The name that a value is given: x, f(x), AB, |AB|, a : b, angle ABC; None for an expression."""
-    if isinstance(node, Sym):
-        return None if node.name in _CONSTANTS else node.name
-    if isinstance(node, Word):
-        return node.text
-    if isinstance(node, Call) and node.name == "abs":
-        inner = _label(node.args[0])
-        return f"|{inner}|" if inner and len(inner) > 1 else None
-    if isinstance(node, Bracket) and node.opening == "[" and len(node.items.items) == 1:
-        inner = _label(node.items.items[0])
-        return f"[{inner}]" if inner and len(inner) > 1 else None
-    if isinstance(node, Proportion):
-        names = [_label(part) for part in node.parts]
-        return ":".join(name for name in names if name) if all(names) else None
-    if isinstance(node, Product):
-        return _product_label(node)
-    return None
-
-
-def _product_label(node: Product) -> str | None:
-    marks = [mark for mark, _ in node.factors[1:]]
-    if _is_function(node):
-        (_, function), (_, argument) = node.factors
-        assert isinstance(argument, Bracket)  # noqa: S101 - what `_is_function` says
-        names = [item.name if isinstance(item, Sym) else item.text for item in argument.items.items
-                 if isinstance(item, Sym | Num)]  # fmt: skip
-        base = function.name if isinstance(function, Sym) else f"{_label(function)}^-1"
-        return f"{base}({','.join(names)})"
-    symbols = [factor.name for _, factor in node.factors if isinstance(factor, Sym)]
-    if len(symbols) != len(node.factors) or any(mark not in ("", " ") for mark in marks):
-        return None
-    if symbols[0] == "Delta" and len(symbols) == 2:
-        return "Delta " + symbols[1]
-    if all(len(name.partition("_")[0]) == 1 and name[0].isupper() for name in symbols):
-        return "".join(symbols)
-    return None
-
-
-def _is_function(node: Node) -> bool:
-    """Whether it is a letter applied to symbols or numbers: f(x), P(A), T(12)."""
-    if not isinstance(node, Product) or len(node.factors) != 2:
-        return False
-    (_, function), (mark, argument) = node.factors
-    if mark not in ("", " ") or not isinstance(argument, Bracket) or argument.opening != "(":
-        return False
-    return isinstance(function, Sym) and all(isinstance(item, Sym | Num) for item in argument.items.items)
-
-
-def _names_a_function(node: Node) -> bool:
-    """f(x) and y name the same thing: the value of the function that is asked for."""
-    if node == Sym("y"):
-        return True
-    if not isinstance(node, Product) or not _is_function(node):
-        return False
-    argument = node.factors[1][1]
-    return isinstance(argument, Bracket) and all(isinstance(item, Sym) for item in argument.items.items)
-
-
-def _names(node: Node) -> list[str] | None:
-    """The names of a tuple: (p, q)."""
-    if isinstance(node, Bracket) and node.opening == "(" and len(node.items.items) > 1:
-        names = [_label(item) for item in node.items.items]
-        return [name for name in names if name] if all(names) else None
-    return None
-
-
-def _mentions(node: Node, name: Node) -> bool:
-    """Whether a symbol occurs in an expression: x = 2x + 1 names nothing."""
-    if node == name:
-        return True
-    if isinstance(node, tuple):
-        return any(_mentions(part, name) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes
-    return False
 
 
 def _scaled(rows: tuple[tuple[Value, ...], ...], factor: Value, budget: Budget) -> tuple[tuple[Value, ...], ...]:
