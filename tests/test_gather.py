@@ -175,6 +175,15 @@ async def test_a_group_takes_no_more_members_than_it_has() -> None:
     assert gather.stats().surplus == 1
 
 
+@in_simulated_time
+async def test_a_surplus_caller_may_go_away() -> None:
+    gather = gatherer(Scores(seconds=1), 2, reuse_keys=False)
+    calls = [await submitted(gather, "uid", None, text) for text in "abc"]
+    await go_away(calls.pop())
+    assert [outcome.position for outcome in await asyncio.gather(*calls)] == [0, 1]
+    assert (await gather.submit("uid", None, "c")).position is None
+
+
 # --- the same member again -------------------------------------------------------------------------------------------
 
 
@@ -480,6 +489,22 @@ async def test_scoring_that_hangs_is_cancelled_at_its_deadline() -> None:
     assert gather.stats().failed == 1
 
 
+@in_simulated_time
+async def test_a_verdict_that_comes_after_the_deadline_changes_nothing() -> None:
+    async def stubborn(collected: Text) -> Text:
+        try:
+            await asyncio.sleep(1e9)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+        return collected
+
+    gather = gatherer(stubborn, 1)
+    for _ in range(2):
+        with pytest.raises(GatherScoreError, match="20 s"):
+            await gather.submit("g", 0, "a")
+        await asyncio.sleep(2)
+
+
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
@@ -721,7 +746,7 @@ def test_what_ends_short_or_fails_is_logged_on_one_line(caplog: pytest.LogCaptur
 
 
 def test_memory_of_waiting_members_and_after_them() -> None:
-    groups, size = 500, 16
+    groups, size = 250, 16
 
     async def score(collected: Text) -> Text:
         return collected

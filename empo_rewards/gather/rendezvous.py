@@ -89,7 +89,6 @@ class Gather(Generic[P, V]):
         self._ended: Queue[Gathering[P, V]] = Queue(self.limits.remember_seconds)
 
         self._reserved = 0  # the sizes of the groups that have not ended
-        self._remembered_bytes = 0
         self._stats = GatherStats()
         self._recent: deque[GatheredGroup] = deque(maxlen=DIAGNOSED_GROUPS)
 
@@ -277,7 +276,7 @@ class Gather(Generic[P, V]):
         limit = self.limits.max_bytes
         if self._stats.held_bytes + weight > limit:
             self._refuse(f"{self._stats.held_bytes} bytes are held, and {weight} more would pass {limit} (max_bytes)")
-        while self._stats.held_bytes + self._remembered_bytes + weight > limit:
+        while self._stats.held_bytes + self._stats.remembered_bytes + weight > limit:
             oldest = self._ended.first or self._ended_unnamed.first
             assert oldest is not None  # noqa: S101 - the remembered bytes are those of these groups
             self._drop(oldest)
@@ -410,7 +409,7 @@ class Gather(Generic[P, V]):
         self._reserved -= group.size
         self._stats.held_members -= len(group.places)
         self._stats.held_bytes -= group.weight
-        self._remembered_bytes += group.weight
+        self._stats.remembered_bytes += group.weight
         remembered = self._ended_unnamed if group.slot[0] is Identity.PROMPT else self._ended
         remembered.put(group, self._loop.time())
         if len(remembered) > self.limits.max_remembered and (oldest := remembered.first) is not None:
@@ -422,7 +421,7 @@ class Gather(Generic[P, V]):
         group.phase = Phase.GONE
         self._ended.drop(group)
         self._ended_unnamed.drop(group)
-        self._remembered_bytes -= group.weight
+        self._stats.remembered_bytes -= group.weight
         if self._groups.get(group.slot) is group:
             del self._groups[group.slot]
         for place in group.places.values():

@@ -133,7 +133,8 @@ class GatherStats:
     """A copy of the state: how much there is now, and what has happened since the start.
 
     Now: `open_groups` gather, `scoring_groups` are being scored, `remembered_groups` have ended; `waiting` callers;
-    `held_members` and `held_bytes` of groups that have not ended; `oldest_seconds` is the age of the oldest open group.
+    `held_members` and `held_bytes` of groups that have not ended, `remembered_bytes` of those that have;
+    `oldest_seconds` is the age of the oldest open group.
 
     Since the start: `members` taken in; groups that stopped gathering `completed`, `shortened` (the rest was lost),
     `expired_idle`, `expired_total`, or were `given_up`; groups that `failed` to be scored; `joined`: submissions that
@@ -148,6 +149,7 @@ class GatherStats:
     waiting: int = 0
     held_members: int = 0
     held_bytes: int = 0
+    remembered_bytes: int = 0
     oldest_seconds: float = 0.0
     members: int = 0
     completed: int = 0
