@@ -367,6 +367,11 @@ class Evaluator:
         self._check_growth(ball)
         return self._apply(self.ctx.factorial, ball)
 
+    def _double_factorial(self, expr: Any) -> Ball:
+        ball = self.value(expr.args[0])
+        self._check_growth(ball)
+        return self._apply(self.ctx.fac2, ball)
+
     def _gamma(self, expr: Any) -> Ball:
         ball = self.value(expr.args[0])
         self._check_growth(ball)
@@ -494,6 +499,7 @@ _HANDLERS: Mapping[str, Callable[[Evaluator, Any], Ball]] = {
     "Max": Evaluator._extreme,
     "Min": Evaluator._extreme,
     "factorial": Evaluator._factorial,
+    "factorial2": Evaluator._double_factorial,
     "gamma": Evaluator._gamma,
     "binomial": Evaluator._binomial,
     "ComplexRootOf": Evaluator._root_of,

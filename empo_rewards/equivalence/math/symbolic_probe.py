@@ -23,9 +23,9 @@ from empo_rewards.equivalence.math.symbolic_numbers import (
 )
 from empo_rewards.equivalence.math.symbolic_tree import Condition, Scalar, free_names
 
-FIRST_PRECISION = 160
-"""Bits. Enough to refute nearly every pair that differs."""
-CONDITION_PRECISION = 4 * FIRST_PRECISION
+FIRST_PRECISION = 512
+"""Bits. Enough to decide nearly every pair: in Python, twice the digits cost less than a second evaluation."""
+CONDITION_PRECISION = 2 * FIRST_PRECISION
 """Bits. Equations are compared by products of two values, at one precision."""
 AGREEING_POINTS = 4
 """Points at which two expressions must agree to count as equal."""

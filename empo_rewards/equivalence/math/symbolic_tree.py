@@ -432,7 +432,7 @@ class _Reader:
         if counts:
             return self._large(name, [int(count) for count in counts], node.args)
         if name == "derivative":
-            return sympy.Symbol(f"d {node.args!r}")  # dy/dx: a quantity of its own
+            return sympy.Symbol(_rate(node))
         args = [self.scalar(arg) for arg in node.args]
         if name == "log" and len(args) == 2:
             return sympy.log(args[1], args[0], evaluate=False)
@@ -564,11 +564,13 @@ def _calls(expr: Any, name: str) -> bool:
 
 
 def _head(node: nodes.Node) -> str | None:
-    """The name on the left of an assignment: x, or f of f(x) and f(x, y)."""
+    """The name on the left of an assignment: x, dy/dx, or f of f(x) and f(x, y)."""
     if isinstance(node, nodes.Sym):
         return None if node.name in _CONSTANTS else node.name
     if isinstance(node, nodes.Word):
         return node.text
+    if isinstance(node, nodes.Call) and node.name == "derivative":
+        return _rate(node)
     if isinstance(node, nodes.Product) and len(node.factors) == 2:
         (_, function), (_, argument) = node.factors
         if isinstance(function, nodes.Sym) and isinstance(argument, nodes.Bracket) and argument.opening == "(":
@@ -581,6 +583,11 @@ def _applies(function: nodes.Sym, mark: str, argument: nodes.Node) -> bool:
     if mark or not isinstance(argument, nodes.Bracket) or argument.opening != "(":
         return False
     return function.name[:1] in ("f", "g", "h") or len(argument.items.items) > 1
+
+
+def _rate(node: nodes.Call) -> str:
+    """The name of dy/dx, a quantity of its own."""
+    return f"d {node.args!r}"
 
 
 def _is_derivative_sign(node: nodes.Call) -> bool:
