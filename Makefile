@@ -15,13 +15,13 @@ demo: .venv-demo/installed
 	touch $@
 
 test: $(NOX)
-	$(NOX) --session light
+	$(NOX) --session light openrlhf
 
 test-fast: $(NOX)
 	$(NOX) --session light
 
 test-matrix: $(NOX)
-	$(NOX) --session light_older
+	$(NOX) --session light_older openrlhf_older
 
 $(NOX):
 	$(PYTHON) -m venv .venv-nox

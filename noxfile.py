@@ -8,6 +8,13 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
 
+LIGHT = ("--ignore", "tests/integration")
+"""The tests below there need a framework: they run in its own session, and are not collected without it."""
+
+TORCH = "torch==2.13.0"
+"""Before anything that depends on it: where a CPU build of this version is at hand, the frameworks then keep it."""
+
+
 @nox.session
 def light(session: nox.Session) -> None:
     """The package without any framework: style, types, tests, coverage."""
@@ -15,11 +22,42 @@ def light(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
-    session.run("pytest", "--cov", "--cov-report=term", *session.posargs)
+    session.run("pytest", *LIGHT, "--cov", "--cov-report=term", *session.posargs)
 
 
 @nox.session(python=["3.10", "3.12"])
 def light_older(session: nox.Session) -> None:
     """The same tests on the other Pythons; nox says which of them are not on this machine."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *LIGHT, *session.posargs)
+
+
+def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str) -> None:
+    """OpenRLHF's agents, actors and flags, over a stand-in for vLLM.
+
+    Without its dependencies, most of which need a GPU: what is imported here is named, in the versions that it pins.
+    """
+    session.install(TORCH)
+    session.install("--no-deps", f"openrlhf=={version}")
+    session.install(f"transformers=={transformers}", f"ray=={ray}", "aiohttp", "pylatexenc", "pytest")
+    session.install("-e", ".[server]")
+    session.run("pytest", "tests/integration/openrlhf", *session.posargs)
+
+
+@nox.session
+def openrlhf(session: nox.Session) -> None:
+    """The current OpenRLHF."""
+    run_openrlhf(session, "0.11.2", transformers="5.15.0", ray="2.55.0")
+
+
+@nox.session
+@nox.parametrize(
+    ("version", "transformers", "ray"),
+    [
+        nox.param("0.11.0", "5.15.0", "2.55.0", id="0.11.0"),
+        nox.param("0.9.10", "5.5.0", "2.48.0", id="0.9.10"),
+    ],
+)
+def openrlhf_older(session: nox.Session, version: str, transformers: str, ray: str) -> None:
+    """Older releases of OpenRLHF; 0.9 has other flags and other names."""
+    run_openrlhf(session, version, transformers, ray)

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from empo_rewards import Group, GroupScore, Scorer
 
 EOS = "<|end|>"
+SCORER = Scorer.from_config("empo-math")
 
 
 def make_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -36,7 +37,7 @@ def actor_class() -> Any:
     return engines.RolloutRayActor if hasattr(engines, "RolloutRayActor") else engines.LLMRayActor
 
 
-async def make_actor(model: Path, **arguments: str) -> Any:
+async def make_actor(model: Path, **arguments: Any) -> Any:
     """The actor, in this process: its real constructor over the stubbed engine."""
     os.environ.setdefault("RAY_ADDRESS", "none")  # else it asks the ray cluster that it would run in
     cls = actor_class().__ray_metadata__.modified_class
@@ -66,10 +67,9 @@ def texts_of(tokenizer: PreTrainedTokenizerFast, outputs: Sequence[dict[str, Any
     return texts
 
 
-def offline(prompt: str, responses: Sequence[str], reference: str | None, config: Any = "empo-math") -> GroupScore:
+def offline(prompt: str, responses: Sequence[str], reference: str | None) -> GroupScore:
     """The score of the whole group."""
-    with Scorer.from_config(config) as scorer:
-        return scorer.score(Group(prompt, list(responses), reference=reference))
+    return SCORER.score(Group(prompt, list(responses), reference=reference))
 
 
 def meaning(response: str) -> str | None:
@@ -86,8 +86,11 @@ async def all_of(*waits: Any, seconds: float = 60.0) -> list[Any]:
 
 
 def assert_shares(paid: Sequence[tuple[str, float]], size: int) -> None:
-    """Samples of groups of one prompt, in any partition: where n of a group's members agree, each is paid n/size."""
-    for (answer, reward), count in Counter((meaning(text), round(reward, 6)) for text, reward in paid).items():
+    """Samples of whole groups of one prompt, in any partition: n members that agree are each paid n/size."""
+    groups = len(paid) // size
+    for (answer, reward), count in Counter((meaning(text), reward) for text, reward in paid).items():
+        if answer is None:  # a blank has its own price
+            continue
         agreeing = round(reward * size)
-        assert answer is None or (agreeing >= 1 and count % agreeing == 0), (answer, reward, count)
-        assert abs(reward * size - agreeing) < 1e-4
+        assert reward == agreeing / size
+        assert count in [agreeing * times for times in range(1, groups + 1)], (answer, reward, count)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import rollouts
+import vllm
 from rollouts import all_of, meaning, offline, request, texts_of
 from transformers import PreTrainedTokenizerFast
 from vllm import FAILS
@@ -136,3 +139,33 @@ def test_a_wrong_setting_ends_the_start_of_the_engine(
         monkeypatch.setenv(f"EMPO_REWARDS_{name}", value)
     with pytest.raises(ConfigError, match=message):
         asyncio.run(rollouts.make_actor(model, agent_func_path=AGENT))
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[None]:
+    """A real one; its workers find the stubbed engine."""
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        runtime_env={"env_vars": {"PYTHONPATH": str(Path(vllm.__file__).parents[1])}},
+    )
+    yield
+    ray.shutdown()
+
+
+def test_in_a_real_ray_actor(ray_cluster: None, model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """64 groups of 16 and 16 of 4 at once, one of them lost: ray runs the actor's calls as tasks of one event loop."""
+    actor = (
+        rollouts.actor_class()
+        .options(num_cpus=0)
+        .remote(model=str(model), num_gpus=1, distributed_executor_backend="uni", agent_func_path=AGENT)
+    )
+    requests = [request(tokenizer, f"question {k % 40}: ", "", 16) for k in range(64)]
+    requests += [request(tokenizer, f"question {k}: ", "", 4) for k in range(16)]
+    lost = actor.generate_responses.remote(**request(tokenizer, FAILS, "", 16))
+    calls = [actor.generate_responses.remote(**asked) for asked in requests]
+    for asked, outputs in zip(requests, ray.get(calls, timeout=120), strict=True):
+        expected = offline(asked["prompt"], texts_of(tokenizer, outputs), None)
+        assert [output["reward"] for output in outputs] == list(expected.rewards)
+    with pytest.raises(ray.exceptions.RayTaskError, match="the engine died"):
+        ray.get(lost, timeout=120)
