@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -204,4 +204,10 @@ class GroupScore:
 
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON-ready values."""
-        return asdict(self, dict_factory=lambda items: {k: v.value if isinstance(v, Enum) else v for k, v in items})
+        return {
+            **vars(self),
+            "answers": [{**vars(answer), "kind": answer.kind.value} for answer in self.answers],
+            "status": self.status.value,
+            "cause": None if self.cause is None else self.cause.value,
+            "metrics": dict(self.metrics),
+        }

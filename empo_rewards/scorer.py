@@ -98,6 +98,9 @@ class Scorer:
         self._extractors: tuple[tuple[str, Extractor], ...] = named(  # type: ignore[assignment] # `create` checks
             "extractor", self.config.extraction.extractors, "extraction.extractors"
         )
+        self._audited = tuple(
+            (name, extractor) for name, extractor in self._extractors if isinstance(extractor, ExtractorWithAudit)
+        )
         self._guards: tuple[tuple[str, Guard], ...] = named(  # type: ignore[assignment] # `create` checks
             "guard", self.config.guards, "guards"
         )
@@ -160,8 +163,7 @@ class Scorer:
         """What each rule of the extractors that have several says; empty where none of them applies to the prompt."""
         return {
             f"{name}.{rule}": answer
-            for name, extractor in self._extractors
-            if isinstance(extractor, ExtractorWithAudit)
+            for name, extractor in self._audited
             for rule, answer in extractor.audit(response, prompt).items()
         }
 
