@@ -1,0 +1,100 @@
+"""The advantage estimator `empo_grpo`: GRPO's, with what a reward alone cannot say.
+
+verl hands an estimator the rewards and the groups, and no more. What else a strategy decided, the rendezvous remembers:
+a group's scale (SEED-GRPO, arXiv 2505.12346), which normalising by the standard deviation would undo in a reward; and
+how many of its members the strategy gave no reward, so that they count neither in the mean nor in the deviation.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import ray
+import torch
+from ray.util import list_named_actors
+
+from empo_rewards.integrations.verl.rendezvous import Advantage
+from empo_rewards.integrations.verl.shards import PREFIX
+
+log = logging.getLogger("empo_rewards")
+
+EPSILON = 1e-6
+"""verl's own, for its GRPO."""
+
+
+def empo_grpo(
+    token_level_rewards: torch.Tensor,
+    response_mask: torch.Tensor,
+    index: Sequence[object],
+    config: Any = None,
+    **_: object,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Advantages and returns (equal, as for GRPO), of shape (B, R).
+
+    Args:
+        token_level_rewards: (B, R), the outcome reward at one of the tokens.
+        response_mask: (B, R).
+        index: (B,), the uid of each row.
+        config: verl's `algorithm`; `norm_adv_by_std_in_grpo` is read.
+    """
+    uids = [str(uid) for uid in index]
+    normalise = True if config is None else bool(config.get("norm_adv_by_std_in_grpo", True))
+    with torch.no_grad():
+        scores = group_advantages(token_level_rewards.sum(dim=-1), uids, remembered(set(uids)), normalise)
+        advantages = scores.unsqueeze(-1) * response_mask
+    return advantages, advantages
+
+
+def group_advantages(
+    rewards: torch.Tensor, uids: Sequence[str], groups: Mapping[str, Advantage], normalise: bool = True
+) -> torch.Tensor:
+    """One advantage a row, of shape (B,): scale · (r - mean) / (std + ε) over the members that have a reward.
+
+    Args:
+        rewards: (B,).
+        uids: (B,).
+        groups: what is known of each group; one that is not known has no advantage, and is named in the log.
+        normalise: divide by the standard deviation.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, uid in enumerate(uids):
+        rows.setdefault(uid, []).append(row)
+    unknown = rows.keys() - groups.keys()
+    if unknown:
+        log.warning(
+            "%d of %d groups are not remembered (a rendezvous actor died?): no advantage", len(unknown), len(rows)
+        )
+    result = torch.zeros_like(rewards)
+    for uid, members in rows.items():
+        if uid not in groups or groups[uid].scale == 0:
+            continue
+        kept = _with_reward(rewards, members, groups[uid])
+        own = rewards[kept]
+        # A group of one has nothing to be relative to; verl's GRPO takes its reward as it is.
+        mean, deviation = (own.mean(), own.std()) if len(kept) > 1 else (own.new_tensor(0.0), own.new_tensor(1.0))
+        advantages = own - mean
+        result[kept] = groups[uid].scale * (advantages / (deviation + EPSILON) if normalise else advantages)
+    return result
+
+
+def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) -> list[int]:
+    """The rows of a group without those that the strategy abstained on.
+
+    These were paid the mean of the others. Where a member's own reward is that mean as well, it does not matter which
+    of the two is left out: the rest is the same, and both advantages are 0.
+    """
+    if not group.abstained:
+        return members
+    neutral = rewards.new_tensor(group.neutral)
+    paid = [row for row in members if rewards[row] == neutral][: group.abstained]
+    return [row for row in members if row not in paid]
+
+
+def remembered(uids: Iterable[str]) -> dict[str, Advantage]:
+    """What the rendezvous actors of this run remember of these groups."""
+    wanted = list(uids)
+    shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(PREFIX)]
+    answers = ray.get([shard.advantages.remote(wanted) for shard in shards])
+    return {uid: advantage for answer in answers for uid, advantage in answer.items()}

@@ -1,0 +1,88 @@
+"""The batch manager of verl 0.4.1 to 0.6: it is handed the whole batch, so nothing has to be gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from empo_rewards import Group, Scorer
+from empo_rewards.integrations.verl import rows, verdicts
+from empo_rewards.integrations.verl.rows import Row
+from empo_rewards.integrations.verl.settings import parse
+from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
+from empo_rewards.samples import Neutral, Payment
+
+
+class EMPOBatchRewardManager:
+    """Label-free rewards for training batches, accuracy for validation batches.
+
+    A batch is for validation where verl's `meta_info` says so, or (before it did) where its rows have no `uid`.
+
+    Args:
+        tokenizer: the policy's.
+        num_examine, compute_score, reward_fn_key: part of verl's interface, and not used.
+        reward_kwargs: `reward_model.reward_kwargs`; see `settings.Settings`.
+
+    Raises:
+        ConfigError: in one line, what is wrong with the configuration.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        num_examine: int = 0,
+        compute_score: Callable[..., Any] | None = None,
+        reward_fn_key: str = "data_source",
+        **reward_kwargs: Any,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._settings = parse(reward_kwargs)
+        self._scorer = Scorer.from_config(self._settings.scorer)
+        self._neutral = Neutral(self._settings.neutral or 0.0)
+
+    def __call__(self, data: Any, return_dict: bool = False) -> torch.Tensor | dict[str, Any]:
+        """The rewards, at the last token of each response: (B, R); with `return_dict` the metrics as well."""
+        batch = [rows.of_item(data[i], self._tokenizer) for i in range(len(data))]
+        validating = bool(data.meta_info.get("validate")) or "uid" not in data.non_tensor_batch
+        found = self._validate(batch) if validating else self._train(batch)
+        responses = data.batch["responses"]
+        lengths = data.batch["attention_mask"][:, -responses.shape[-1] :].sum(dim=-1)
+        rewards = torch.zeros_like(responses, dtype=torch.float32)
+        rewards[torch.arange(len(batch)), lengths - 1] = torch.tensor([verdict.reward for verdict in found])
+        if not return_dict:
+            return rewards
+        info = {key: [verdict.metrics[key] for verdict in found] for key in KEYS}
+        return {"reward_tensor": rewards, "reward_extra_info": info}
+
+    def _validate(self, batch: Iterable[Row]) -> list[Verdict]:
+        groups = (Group(row.sample.prompt, [row.sample.response], reference=row.sample.reference) for row in batch)
+        return [verdicts.of_validation(score) for score in self._scorer.score_many(groups)]
+
+    def _train(self, batch: list[Row]) -> list[Verdict]:
+        members: dict[str, list[int]] = {}
+        for position, row in enumerate(batch):
+            members.setdefault(str(row.uid), []).append(position)
+        groups = (self._group(uid, [batch[i] for i in positions]) for uid, positions in members.items())
+        found: dict[int, Verdict] = {}
+        for positions, score in zip(members.values(), self._scorer.score_many(groups), strict=True):
+            neutral = self._neutral.of(score)
+            for place, position in enumerate(positions):
+                own = score.rewards[place]
+                correct = None if score.correct is None else score.correct[place]
+                payment = Payment(neutral if own is None else own, own is not None, correct, score, place)
+                found[position] = verdicts.of_payment(payment)
+        return [found[position] for position in range(len(batch))]
+
+    def _group(self, uid: str, members: list[Row]) -> Group:
+        first = members[0].sample
+        expected = members[0].size or self._settings.group_size
+        return Group(
+            first.prompt,
+            [row.sample.response for row in members],
+            reference=first.reference,
+            id=uid,
+            data_source=first.data_source,
+            expected_size=None if expected is None else max(expected, len(members)),
+        )

@@ -1,0 +1,97 @@
+"""The rendezvous as its callers see it: named ray actors, found, made and made again when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+
+from empo_rewards.integrations.verl.rendezvous import Rendezvous
+from empo_rewards.integrations.verl.settings import Run
+
+log = logging.getLogger("empo_rewards")
+
+PREFIX = "empo_rewards_rendezvous_"
+"""Shard k is the actor with this name and k, in the namespace of the run."""
+
+CONCURRENT_CALLS = 1_000_000
+"""What a shard runs at once: each waiting row is a call, and the rendezvous itself bounds them."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between two attempts to reach a shard that has died."""
+
+
+def shard_of(key: str, shards: int) -> int:
+    """Which shard a group belongs to; the same in every process."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % shards
+
+
+class UnreachableError(Exception):
+    """A shard could not be reached before the deadline."""
+
+
+class Shards:
+    """Calls to the shards of one run.
+
+    Args:
+        run: the settings.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._handles: dict[int, Any] = {}
+        settings = run.settings
+        # What a shard itself allows a call, and time to be made again in between.
+        self._patience = settings.total_seconds + settings.score_seconds + 60
+
+    async def call(self, shard: int, method: str, *arguments: object) -> Any:
+        """Call a method of a shard. If the shard dies, it is made again and told again.
+
+        All that waited for it do the same, so its groups come together once more.
+
+        Raises:
+            UnreachableError: not before the deadline.
+            RayActorError: the shard cannot be made.
+        """
+        deadline = time.monotonic() + self._patience
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                handle = self._handles.get(shard) or await asyncio.to_thread(self._find, shard)
+                return await asyncio.wait_for(
+                    _resolved(getattr(handle, method).remote(*arguments)), deadline - time.monotonic()
+                )
+            except asyncio.TimeoutError as error:
+                raise UnreachableError(f"shard {shard} gave no verdict within {self._patience:g} s") from error
+            except RayActorError as error:
+                if getattr(error, "actor_init_failed", False):
+                    raise
+                if time.monotonic() + pause >= deadline:
+                    raise UnreachableError(f"shard {shard} could not be reached: {error}") from error
+                log.warning("shard %d has died; its groups gather again", shard)
+            self._handles.pop(shard, None)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _find(self, shard: int) -> Any:
+        """The actor, made if it is not there. It ends with the job, or with who made it; then another makes it."""
+        actor = ray.remote(Rendezvous).options(
+            name=f"{PREFIX}{shard}",
+            get_if_exists=True,
+            num_cpus=0,
+            max_concurrency=CONCURRENT_CALLS,
+            max_restarts=-1,
+            scheduling_strategy="SPREAD",
+        )
+        self._handles[shard] = handle = actor.remote(self._run)
+        return handle
+
+
+async def _resolved(reference: Any) -> Any:
+    """An object reference as a coroutine, which `wait_for` may cancel."""
+    return await reference
