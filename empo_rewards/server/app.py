@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from empo_rewards._version import __version__
@@ -31,7 +30,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class GetReward:
-    """OpenRLHF's route: plain ASGI, because it is called once a sample and FastAPI's own work would double its cost."""
+    """OpenRLHF's route. Plain ASGI: it is called once a sample, and FastAPI's own work would double its cost."""
 
     def __init__(self, service: Service, phase: Phase) -> None:
         self._service, self._phase = service, phase
@@ -59,6 +58,30 @@ class GetReward:
 
 
 REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward": "evaluation"}
+
+
+class _Switch:
+    """Takes posts to the reward paths past FastAPI, and leaves the rest to it."""
+
+    def __init__(self, app: FastAPI, service: Service) -> None:
+        self._app = app
+        self._rewards = {path: GetReward(service, phase) for path, phase in REWARD_PATHS.items()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        rewards = self._rewards.get(scope["path"]) if scope["type"] == "http" else None
+        if rewards is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            if scope["method"] != "POST":
+                raise RequestError(HTTPStatus.METHOD_NOT_ALLOWED, "this path takes POST only")
+            await rewards(scope, receive, send)
+        except (EmpoError, CallerGoneError) as error:
+            await _answer_to(error, scope)(scope, receive, send)
+        except Exception as error:
+            await _answer_to(error, scope)(scope, receive, send)
+            raise  # for the log, with its traceback, as FastAPI does it
 
 
 class _Api:
@@ -120,8 +143,6 @@ def create_app(service: Service) -> ASGIApp:
     """The application over a service."""
     app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
     api = _Api(service)
-    for path, phase in REWARD_PATHS.items():
-        app.router.routes.append(Route(path, GetReward(service, phase), methods=["POST"]))
     member_path = "/v1/groups/{group_id:path}/members/{member}"
     app.add_api_route("/score", api.score, methods=["POST"], openapi_extra=_takes(GROUPS_SCHEMA))
     app.add_api_route(member_path, api.submit, methods=["PUT"], openapi_extra=_takes(MemberBody.model_json_schema()))
@@ -132,7 +153,7 @@ def create_app(service: Service) -> ASGIApp:
     for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
         app.add_exception_handler(kind, _refused)
     _describe(app)
-    return Guard(app, service.metrics, service.settings.api_key, service.settings.max_body_bytes)
+    return Guard(_Switch(app, service), service.metrics, service.settings.api_key, service.settings.max_body_bytes)
 
 
 _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (
@@ -144,9 +165,13 @@ _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, 
 
 
 async def _refused(request: Request, error: Exception) -> Response:
+    return _answer_to(error, request.scope)
+
+
+def _answer_to(error: Exception, scope: Scope) -> Response:
     if isinstance(error, CallerGoneError):
         return Response(status_code=499)  # nobody reads it; nginx counts such requests under this number
-    return refusal(request.scope, _as_request_error(error))
+    return refusal(scope, _as_request_error(error))
 
 
 def _as_request_error(error: Exception) -> RequestError:

@@ -67,6 +67,7 @@ class Metrics:
         self._share = histogram("largest_share", "Share of a group's largest cluster", _SHARES, "phase")
         self._score_seconds = histogram("score_seconds", "From a gathered group to its score", _SECONDS, "phase")
         self._requests = counter("requests", "Requests by route and status", "route", "status")
+        self._request_counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._request_seconds = histogram("request_seconds", "From a request to its answer", _SECONDS, "route")
         self.whole_queries = counter(
             "whole_queries", "Samples whose prompt was not found in their query: all of it counted as the response"
@@ -87,8 +88,12 @@ class Metrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        self._requests.labels(route, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        count = self._request_counts.get((route, status))
+        if count is None:  # looking a child up costs more than all else here
+            count = self._requests.labels(route, str(status)), self._request_seconds.labels(route)
+            self._request_counts[route, status] = count
+        count[0].inc()
+        count[1].observe(seconds)
 
 
 class _Rendezvous(Collector):

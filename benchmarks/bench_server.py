@@ -1,0 +1,294 @@
+"""Measures the reward server: throughput beside a bare route, added latency, memory of parked members, a soak.
+
+    python benchmarks/bench_server.py                 all of it, in a few minutes
+    python benchmarks/bench_server.py --only latency --data rollouts.jsonl.gz
+    python benchmarks/bench_server.py --minutes 30 --only soak
+
+- throughput: single posts a second to /get_reward (string equivalence, groups of 16, out of order) as a ratio to a bare
+  FastAPI route that echoes the same bodies, on the same stack, in alternating rounds of one run.
+- latency: `empo-math` on real groups: from the last member of a group to each answer of it, at a steady rate.
+- memory: the rendezvous alone, with 100,000 members that wait.
+- soak: rounds of load with hang-ups and lost members; memory, descriptors and processes at the start and at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from load import Behaviour, Client, Group, added_latencies, quantile, read_groups, replay
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parents[1] / "shared" / "data" / "math_groups.jsonl.gz"
+EXAMPLE = HERE.parent / "examples" / "rollouts.jsonl"
+
+GROUP_SIZE = 16
+CONNECTIONS = 320
+"""Posts under way at a time. More than a group and the disorder of the arrivals, or all of them could be parked."""
+
+DISORDER = 240
+"""How many places a member may come early or late."""
+
+WORDS = ("so", "we", "take", "the", "sum", "of", "both", "sides", "and", "then", "divide", "by", "four", "again")
+
+ECHO = """
+import sys
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+app = FastAPI()
+
+@app.post("/get_reward")
+async def echo(request: Request):
+    return JSONResponse(await request.json())
+
+uvicorn.run(app, host="127.0.0.1", port=0, access_log=False, log_level="info")
+"""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server under measurement."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[Running]:
+    """A server process, from its log line that says where it listens to its end by SIGTERM."""
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if "http://127.0.0.1:" in line:
+                url = "http://127.0.0.1:" + line.split("http://127.0.0.1:")[1].split()[0]
+                break
+        else:
+            raise SystemExit(f"{command[:3]} ended before it listened")
+        yield Running(url, process.pid)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def serve(*options: str, config: str = "empo-math") -> list[str]:
+    """The command of a server on a free port."""
+    command = [str(Path(sys.executable).parent / "empo-rewards"), "serve", "--config", config, "--port", "0"]
+    return [*command, "--log-level", "info", *options]
+
+
+def made_up(count: int, seed: int) -> list[Group]:
+    """Groups of responses as long as a short chain of thought."""
+    dice = random.Random(seed)
+
+    def response() -> str:
+        return " ".join(dice.choices(WORDS, k=220)) + rf" \boxed{{{dice.randrange(6)}}}"
+
+    return [
+        Group(
+            f"Problem {seed}.{n}: " + " ".join(dice.choices(WORDS, k=60)), [response() for _ in range(GROUP_SIZE)], "3"
+        )
+        for n in range(count)
+    ]
+
+
+def in_disorder(groups: Sequence[Group], seed: int) -> list[bytes]:
+    """All bodies, each up to `DISORDER` places from where it was."""
+    dice = random.Random(seed)
+    bodies = [body for group in groups for body in group.bodies()]
+    places = sorted(range(len(bodies)), key=lambda place: place + dice.uniform(0, DISORDER))
+    return [bodies[place] for place in places]
+
+
+async def flood(url: str, bodies: Sequence[bytes]) -> float:
+    """Posts a second, with `CONNECTIONS` under way at all times."""
+    client, queue = Client(url), iter(bodies)
+
+    async def caller() -> None:
+        for body in queue:
+            status, answer = await client.post("/get_reward", body)
+            if status != 200:
+                raise SystemExit(f"{status}: {answer.decode()[:300]}")
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(CONNECTIONS)))
+    client.close()
+    return len(bodies) / (time.perf_counter() - began)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has taken, which other load on the machine does not change."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def throughput(options: argparse.Namespace) -> dict[str, Any]:
+    """Posts a second beside a bare route."""
+    ratios, rates, costs = [], [], []
+    exact = ["--set", "equivalence={name: exact}", "--group-size", str(GROUP_SIZE)]
+    with started([sys.executable, "-c", ECHO]) as bare, started(serve(*exact)) as ours:
+        for number in range(options.rounds + 1):
+            bodies = in_disorder(made_up(options.groups, number), number)
+            before = cpu_seconds(bare.pid), cpu_seconds(ours.pid)
+            echo, reward = (asyncio.run(flood(server.url, bodies)) for server in (bare, ours))
+            if number:  # the first round warms both up
+                ratios.append(reward / echo)
+                rates.append((echo, reward))
+                costs.append(
+                    [(cpu_seconds(s.pid) - b) / len(bodies) for s, b in zip((bare, ours), before, strict=True)]
+                )
+    return {
+        "ratio_median": statistics.median(ratios),
+        "ratio_lowest": min(ratios),
+        "echo_posts_per_second": statistics.median(echo for echo, _ in rates),
+        "reward_posts_per_second": statistics.median(reward for _, reward in rates),
+        "echo_cpu_us_per_post": statistics.median(echo for echo, _ in costs) * 1e6,
+        "reward_cpu_us_per_post": statistics.median(reward for _, reward in costs) * 1e6,
+    }
+
+
+def latency(options: argparse.Namespace) -> dict[str, Any]:
+    """From a group's last member to its answers."""
+    source = options.data or (DATA if DATA.is_file() else EXAMPLE)
+    size = 4 if source == DATA else None
+    groups = list(read_groups(source, size))
+    size = len(groups[0].responses)
+    behaviour = Behaviour(spread_seconds=len(groups) / options.groups_per_second)
+    with started(serve("--group-size", str(size), "--workers", str(options.workers))) as server:
+        asyncio.run(replay(groups[:8], server.url, Behaviour(spread_seconds=1)))
+        members = asyncio.run(replay(groups, server.url, behaviour))
+    latencies = added_latencies(members)
+    return {
+        "data": source.name,
+        "groups": len(groups),
+        "group_size": size,
+        "workers": options.workers,
+        "groups_per_second": options.groups_per_second,
+        **{f"p{int(share * 100)}_ms": quantile(latencies, share) * 1e3 for share in (0.5, 0.9, 0.99)},
+    }
+
+
+PARKED = 100_000
+
+_PARK = """
+import asyncio, json, sys
+from empo_rewards.gather import GatherLimits
+from empo_rewards.samples import Sample, SampleScorer
+
+async def never(group):
+    raise AssertionError("no group is whole")
+
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+
+async def main(members, size, length):
+    before = resident()
+    scorer = SampleScorer(never, size, GatherLimits(max_members=10**7))
+    tasks = []
+    for number in range(members * size // (size - 1) + size):
+        if number % size:  # one of each group does not come
+            sample = Sample(f"prompt {number // size}", f"{number}: ".ljust(length, "x"))
+            tasks.append(asyncio.create_task(scorer.submit(sample)))
+    await asyncio.sleep(0)
+    stats = scorer.stats()
+    assert stats.waiting == stats.held_members >= members, stats
+    print(json.dumps({"members": stats.waiting, "added_mb": (resident() - before) / 2**20}))
+    await scorer.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+asyncio.run(main(*map(int, sys.argv[1:])))
+"""
+
+
+def memory(options: argparse.Namespace) -> dict[str, Any]:
+    """What 100,000 waiting members take, with responses of 2,000 characters."""
+    command = [sys.executable, "-c", _PARK, str(PARKED), str(GROUP_SIZE), "2000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def footprint(pid: int) -> dict[str, float]:
+    """Resident memory, descriptors and processes of a process and all below it."""
+    pids = [pid]
+    for parent in pids:
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            pids += map(int, (task / "children").read_text().split())
+    pages = [int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in pids]
+    return {
+        "resident_mb": sum(pages) * resource.getpagesize() / 2**20,
+        "descriptors": sum(1 for one in pids for _ in Path(f"/proc/{one}/fd").iterdir()),
+        "processes": len(pids),
+    }
+
+
+def soak(options: argparse.Namespace) -> dict[str, Any]:
+    """Rounds of load with faults; the footprint after a fifth of them and at the end."""
+    taken: list[dict[str, float]] = []
+    seconds, began, posts, wrong = options.minutes * 60, time.monotonic(), 0, 0
+    limits = ["--idle-seconds", "2", "--group-size", str(GROUP_SIZE), "--workers", str(options.workers)]
+    with started(serve(*limits)) as server:
+        number = 0
+        while time.monotonic() < began + seconds or len(taken) < 5:
+            number += 1
+            behaviour = Behaviour(disconnect=0.05, never=0.01, seed=number)
+            members = asyncio.run(replay(made_up(32, 1000 + number), server.url, behaviour))
+            posts += sum(len(member.statuses) for member in members)
+            wrong += sum(member.answer is None and member.sent is not None for member in members)
+            taken.append(footprint(server.pid))
+    settled, last = taken[len(taken) // 5], taken[-1]
+    return {
+        "minutes": (time.monotonic() - began) / 60,
+        "posts": posts,
+        "unanswered": wrong,
+        **{f"{name}_{when}": at[name] for name in last for when, at in (("settled", settled), ("end", last))},
+    }
+
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "memory": memory,
+    "soak": soak,
+}
+
+
+def main() -> None:
+    """Measure, and show one table (or JSON)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(MEASUREMENTS), action="append")
+    parser.add_argument("--rounds", type=int, default=5, help="of the throughput")
+    parser.add_argument("--groups", type=int, default=128, help="in each of them")
+    parser.add_argument("--data", type=Path, help="groups of one size, for the latency")
+    parser.add_argument("--groups-per-second", type=float, default=5.0, help="for the latency")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=1.0, help="of the soak")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = {name: MEASUREMENTS[name](options) for name in options.only or MEASUREMENTS}
+    if options.json:
+        print(json.dumps(results, indent=2))
+        return
+    for name, figures in results.items():
+        print(name)
+        for figure, value in figures.items():
+            print(f"  {figure:28} {value:.3f}" if isinstance(value, float) else f"  {figure:28} {value}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Replays groups against a reward server as a trainer would: one sample a post, any order, with faults.
+
+    python benchmarks/load.py http://127.0.0.1:5000 rollouts.jsonl --disconnect 0.05 --never 0.02
+
+Each group's members are posted to /get_reward at times of their own. A share of the callers hang up while they wait and
+come again; a share of the members never comes at all. What failed is tried again a second later, five times in all, as
+OpenRLHF does it. Shown are posts a second, what came back, and how long after its group's last member each answer was
+there. Give the server the data's own group size, or --group-size to take as many of each group.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import gzip
+import json
+import random
+import statistics
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass(frozen=True)
+class Group:
+    """The responses to one prompt, as a trainer would post them."""
+
+    prompt: str
+    responses: Sequence[str]
+    reference: str | None = None
+
+    def bodies(self) -> list[bytes]:
+        """The body of each member's post."""
+        return [
+            json.dumps({"query": [self.prompt + text], "prompts": [self.prompt], "labels": [self.reference]}).encode()
+            for text in self.responses
+        ]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How callers behave.
+
+    Args:
+        spread_seconds: members are posted at random times within so long of the start.
+        patience_seconds: how long an answer is waited for before the post is given up and tried again.
+        tries: posts a member, in all.
+        retry_seconds: between two tries.
+        disconnect: the share of members whose caller hangs up once, at a random time within `hang_up_seconds`.
+        never: the share of members that do not come.
+        seed: of all that is random.
+    """
+
+    spread_seconds: float = 1.0
+    patience_seconds: float = 180.0
+    tries: int = 5
+    retry_seconds: float = 1.0
+    disconnect: float = 0.0
+    hang_up_seconds: float = 0.5
+    never: float = 0.0
+    path: str = "/get_reward"
+    seed: int = 0
+
+
+@dataclass
+class Member:
+    """What became of one member.
+
+    Args:
+        group, place: which response it is.
+        sent: when its last post was sent; None where it never came.
+        answered: when its answer was there.
+        statuses: of its posts; 0 where the connection ended without an answer.
+        answer: the last body of status 200.
+    """
+
+    group: int
+    place: int
+    sent: float | None = None
+    answered: float | None = None
+    statuses: list[int] = field(default_factory=list)
+    answer: dict[str, Any] | None = None
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a small HTTP/1.1 client: what a benchmark's caller costs must not hide what the server does."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[tuple[int, bytes]] | None = None
+        self._buffer = bytearray()
+        self._head = self._length = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Collects an answer until its length is reached."""
+        self._buffer += data
+        if not self._head:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            self._head = end + 4
+            lines = bytes(self._buffer[:end]).lower().split(b"\r\n")
+            lengths = [line.partition(b":")[2] for line in lines if line.startswith(b"content-length:")]
+            self._length = int(lengths[0]) if lengths else 0
+        if len(self._buffer) >= self._head + self._length:
+            status = int(self._buffer[9:12])
+            body = bytes(self._buffer[self._head : self._head + self._length])
+            del self._buffer[: self._head + self._length]
+            self._head = 0
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result((status, body))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fails whoever waits."""
+        self._transport = None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error or ConnectionResetError("the server closed the connection"))
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request can go through it."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def exchange(self, request: bytes) -> tuple[int, bytes]:
+        """Send a request and wait for its answer."""
+        if self._transport is None:
+            raise ConnectionResetError("the connection is closed")
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._waiter
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Client:
+    """Posts to one server over connections that are kept.
+
+    Args:
+        url: the server; a password in it is its key.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._headers = b"host: %s\r\ncontent-type: application/json\r\n" % self._host.encode()
+        if parts.password is not None:
+            pair = base64.b64encode(f"{parts.username}:{unquote(parts.password)}".encode())
+            self._headers += b"authorization: Basic %s\r\n" % pair
+        self._idle: deque[Connection] = deque()
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """The status and the body of the answer.
+
+        A cancelled call hangs up.
+
+        Raises:
+            OSError: there was none.
+        """
+        connection = self._idle.pop() if self._idle else None
+        if connection is None or not connection.usable:
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(Connection, self._host, self._port)
+        request = b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n" % (path.encode(), self._headers, len(body))
+        try:
+            answer = await connection.exchange(request + body)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close all connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> list[Member]:
+    """Post all members of all groups; what became of them, in the order of the groups."""
+    dice = random.Random(behaviour.seed)
+    client = Client(url)
+    plans = []
+    for number, group in enumerate(groups):
+        for place, body in enumerate(group.bodies()):
+            fate = dice.random()
+            hang_up = dice.uniform(0, behaviour.hang_up_seconds) if fate < behaviour.disconnect else None
+            comes = fate < 1 - behaviour.never
+            plans.append((Member(number, place), body, comes, dice.uniform(0, behaviour.spread_seconds), hang_up))
+    try:
+        await asyncio.gather(
+            *(
+                _caller(client, behaviour, member, body, delay, hang)
+                for member, body, comes, delay, hang in plans
+                if comes
+            )
+        )
+    finally:
+        client.close()
+    return [member for member, *_ in plans]
+
+
+async def _caller(
+    client: Client, behaviour: Behaviour, member: Member, body: bytes, delay: float, hang_up: float | None
+) -> None:
+    await asyncio.sleep(delay)
+    for attempt in range(behaviour.tries):
+        if attempt:
+            await asyncio.sleep(behaviour.retry_seconds)
+        member.sent = time.perf_counter()
+        patience = behaviour.patience_seconds if hang_up is None or attempt else hang_up
+        try:
+            status, answer = await asyncio.wait_for(client.post(behaviour.path, body), patience)
+        except (OSError, asyncio.TimeoutError):
+            member.statuses.append(0)
+            continue
+        member.statuses.append(status)
+        if status == 200:
+            member.answered = time.perf_counter()
+            member.answer = json.loads(answer)
+            return
+
+
+def added_latencies(members: Iterable[Member]) -> list[float]:
+    """For each answered member the seconds from its group's last post to its answer, of groups that came whole."""
+    by_group: dict[int, list[Member]] = {}
+    for member in members:
+        by_group.setdefault(member.group, []).append(member)
+    latencies = []
+    for peers in by_group.values():
+        sent = [member.sent for member in peers if member.sent is not None]
+        if len(sent) == len(peers):
+            latencies += [member.answered - max(sent) for member in peers if member.answered is not None]
+    return latencies
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
+
+
+def read_groups(path: Path, size: int | None) -> Iterator[Group]:
+    """The groups of a JSON-lines file with `prompt`, `responses` and perhaps `reference`; of `size` members each."""
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            responses = row["responses"][:size]
+            if size is None or len(responses) == size:
+                yield Group(row["prompt"], responses, row.get("reference"))
+
+
+def main() -> None:
+    """Replay a file, and show what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("input", type=Path)
+    parser.add_argument("--group-size", type=int)
+    for name, default in (("spread-seconds", 1.0), ("patience-seconds", 180.0), ("disconnect", 0.0), ("never", 0.0)):
+        parser.add_argument(f"--{name}", type=float, default=default)
+    parser.add_argument("--path", default="/get_reward")
+    parser.add_argument("--seed", type=int, default=0)
+    options = vars(parser.parse_args())
+    url, groups = options.pop("url"), list(read_groups(options.pop("input"), options.pop("group_size")))
+    started = time.perf_counter()
+    members = asyncio.run(replay(groups, url, Behaviour(**options)))
+    seconds = time.perf_counter() - started
+    answers = [member.answer for member in members if member.answer is not None]
+    posts = Counter(status for member in members for status in member.statuses)
+    print(f"{len(groups)} groups, {len(members)} members, {seconds:.2f} s, {posts.total() / seconds:.0f} posts/s")
+    print("posts by status (0: no answer):", dict(sorted(posts.items())))
+    print("answered:", len(answers), "unscored:", sum(not answer["extra_logs"]["scored"] for answer in answers))
+    if latencies := added_latencies(members):
+        middle, tail = statistics.median(latencies) * 1e3, quantile(latencies, 0.99) * 1e3
+        print(f"after the group's last member: median {middle:.1f} ms, p99 {tail:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
