@@ -15,7 +15,7 @@ demo: .venv-demo/installed
 	touch $@
 
 test: $(NOX)
-	$(NOX) --session light openrlhf
+	$(NOX) --session light embedding ray openrlhf
 
 test-fast: $(NOX)
 	$(NOX) --session light

