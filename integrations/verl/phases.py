@@ -50,15 +50,15 @@ def check(validation: Validation, train: Iterable[Origin], val: Iterable[Origin]
             other way round, and train on the label.
     """
     way_out = (
-        "or set actor_rollout_ref.rollout.agent.agent_loop_manager_class="
+        "or set ++actor_rollout_ref.rollout.agent.agent_loop_manager_class="
         "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager, which knows the phase of each row"
     )
     missed = sorted({str(origin.data_source) for origin in val if not validation.covers(origin)})
     if missed:
         raise ConfigError(
             "verl does not tell validation rows from training rows, and nothing marks those of "
-            f"{', '.join(missed)}: set reward.reward_kwargs.validation.data_sources=[{','.join(missed)}] if no training row has such a source, "
-            f"{way_out}"
+            f"{', '.join(missed)}: set ++reward.reward_kwargs.validation.data_sources=[{','.join(missed)}], "
+            f"if no training row has such a source, {way_out}"
         )
     caught = sorted({f"{origin.data_source} ({origin.split})" for origin in train if validation.covers(origin)})
     if caught:
@@ -96,7 +96,7 @@ def _origins_of(path: Path) -> set[Origin]:
     ]
     if not wanted:
         return {Origin(None, None)}
-    table = pq.read_table(path, columns=wanted)
+    table = pq.ParquetFile(path).read(columns=wanted)
     columns = {
         "data_source": table["data_source"] if "data_source" in wanted else pa.nulls(len(table), pa.string()),
         "split": pc.struct_field(table["extra_info"], "split") if has_split else pa.nulls(len(table), pa.string()),

@@ -170,7 +170,7 @@ def _check_room(config: Mapping[str, Any], run: Run) -> None:
     raise ConfigError(
         f"{rows} rows may wait for their groups at once, but reward.num_workers={run.workers} reward workers hold "
         f"{WORKER_CALLS} each: set reward.num_workers={enough}, or "
-        f"actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
+        f"++actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
     )
 
 

@@ -1,0 +1,143 @@
+"""What a configuration says, and the clear line where it says something wrong."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import verl_support as support
+from omegaconf import OmegaConf
+
+from empo_rewards.errors import ConfigError
+from empo_rewards.integrations.verl import phases, rounds, settings
+from empo_rewards.integrations.verl.manager import EMPORewardManager
+from empo_rewards.integrations.verl.phases import Origin, Validation
+from empo_rewards.integrations.verl.rows import Row
+from empo_rewards.samples import Sample
+
+
+def read(model: Path, *overrides: str, **options: Any) -> settings.Run:
+    return settings.read(OmegaConf.to_container(support.config(model, *overrides, **options), resolve=True))
+
+
+def test_one_line_is_enough(model: Path) -> None:
+    run = read(model, workers=8)
+    assert (run.group_size, run.shards, run.workers, run.neutral, run.exact) == (16, 4, 8, 0.0, False)
+    assert run.settings.scorer == "empo-math"
+
+
+def test_the_neutral_value_follows_the_advantage_estimator(model: Path) -> None:
+    assert read(model, "algorithm.adv_estimator=rloo").neutral == 0.0
+    assert read(model, "algorithm.adv_estimator=reinforce_plus_plus").neutral is None
+    given = "+reward.reward_kwargs.neutral=-0.5"
+    assert read(model, "algorithm.adv_estimator=reinforce_plus_plus", given).neutral == -0.5
+
+
+def test_remax_has_one_more_member(model: Path) -> None:
+    assert read(model, "algorithm.adv_estimator=remax").group_size == 17
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "+reward.reward_kwargs.scorrer=empo-math",
+            "reward.reward_kwargs.scorrer: unknown key; did you mean 'scorer'?",
+        ),
+        ("+reward.reward_kwargs.validation.sources=[a]", "reward.reward_kwargs.validation.sources: unknown key"),
+        ("+reward.reward_kwargs.shards=0", "reward.reward_kwargs.shards: input should be greater than or equal to 1"),
+        ("+reward.reward_kwargs.idle_seconds=-3", "reward.reward_kwargs.idle_seconds: input should be greater than 0"),
+    ],
+)
+def test_what_is_wrong_is_one_line(model: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(model, override)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_blocks_are_one_too_many(model: Path) -> None:
+    with pytest.raises(ConfigError, match="keep one"):
+        read(model, "+reward.reward_kwargs.shards=2", "+empo.shards=2")
+    assert read(model, "+empo.shards=3").shards == 3
+
+
+def test_rows_that_cannot_all_wait_are_refused_with_what_to_set(model: Path) -> None:
+    """1,600 rows in one worker, which holds 1,000: each would wait for a peer that cannot get in."""
+    batch = "data.train_batch_size=100"
+    with pytest.raises(ConfigError, match=r"1600 rows .* set reward.num_workers=2, or .*EMPOAgentLoopManager"):
+        read(model, batch, workers=1)
+    assert read(model, batch, workers=2).workers == 2
+    exact = f"++actor_rollout_ref.rollout.agent.agent_loop_manager_class={settings.AGENT_LOOP}"
+    assert read(model, batch, exact, workers=1).exact
+
+
+def test_the_scorer_is_checked_when_the_manager_is_made(model: Path, tokenizer: Any) -> None:
+    with pytest.raises(ConfigError, match="'empo-maths' is neither a preset nor a file; did you mean 'empo-math'"):
+        EMPORewardManager(support.config(model, "+reward.reward_kwargs.scorer=empo-maths"), tokenizer)
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> str:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return str(path)
+
+
+def test_data_that_nothing_marks_as_validation_are_refused_at_the_start(
+    model: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    train = write(tmp_path / "train.parquet", [{"data_source": "numina", "extra_info": {"split": "train", "index": 1}}])
+    val = write(tmp_path / "val.parquet", [{"data_source": "aime", "extra_info": {"index": 1}}])
+    files = [f"data.train_files={train}", f"data.val_files=[{val}]"]
+    with pytest.raises(ConfigError, match=r"set \+\+reward.reward_kwargs.validation.data_sources=\[aime\]"):
+        EMPORewardManager(support.config(model, *files), tokenizer)
+    EMPORewardManager(support.config(model, *files, "+reward.reward_kwargs.validation.data_sources=[aime]"), tokenizer)
+    with pytest.raises(ConfigError, match=r"training rows of numina \(train\) would be rewarded by their label"):
+        EMPORewardManager(
+            support.config(model, *files, "+reward.reward_kwargs.validation.data_sources=[aime,numina]"), tokenizer
+        )
+
+
+def test_origins_of_files(tmp_path: Path) -> None:
+    rows = [{"data_source": s, "extra_info": {"split": p}} for s, p in itertools.product("ab", ["train", "test"])]
+    path = write(tmp_path / "a.parquet", rows * 3)
+    assert phases.origins([path]) == {Origin(s, p) for s, p in itertools.product("ab", ["train", "test"])}
+    assert phases.origins(write(tmp_path / "b.parquet", [{"prompt": "x"}])) == {Origin(None, None)}
+    assert phases.origins(None) == set()
+    assert phases.origins(str(tmp_path / "nowhere.parquet")) == set()
+    assert Validation().covers(Origin("a", "test"))
+    assert not Validation().covers(Origin("a", "train"))
+    assert not Validation().covers(Origin(None, None))
+
+
+def row(text: str, uid: str | None = "g", size: int | None = None) -> Row:
+    return Row(Sample("p", text), Origin(None, None), uid, None, size)
+
+
+def test_copies_are_what_is_too_much_at_the_end() -> None:
+    """Four of one text and a copy: which of them came first does not matter, their places do."""
+    placed = rounds.place({i: row("same") for i in (9, 2, 4, 0, 7)}, size=4, padding=3)
+    assert [(group.uid, group.size, group.members) for group in placed.groups] == [("g", 4, (0, 2, 4, 7))]
+    assert placed.copies == {9: 0}
+
+
+def test_a_larger_group_is_no_copy() -> None:
+    """The fifth has no original before it: the group was sampled with another n."""
+    placed = rounds.place({i: row(f"text {i}") for i in range(5)}, size=4, padding=3)
+    assert placed.groups == (rounds.Placed("g", 5, (0, 1, 2, 3, 4)),)
+    assert placed.copies == {}
+
+
+def test_a_row_may_say_its_groups_size() -> None:
+    placed = rounds.place({i: row("same", size=2) for i in range(2)}, size=4, padding=3)
+    assert placed.groups == (rounds.Placed("g", 2, (0, 1)),)
+
+
+def test_without_uids_a_prompt_has_as_many_groups_as_fit() -> None:
+    rows = {i: row(f"text {i % 3}", uid=None) for i in range(8)}
+    placed = rounds.place({**rows, 8: row("text 0", uid=None)}, size=4, padding=3)
+    assert [group.members for group in placed.groups] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert placed.copies == {8: 0}

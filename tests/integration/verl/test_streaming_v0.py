@@ -1,0 +1,104 @@
+"""v0's streaming path: each row goes to a reward worker by chance, as soon as it is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+import verl_support as support
+from tensordict import TensorDict
+from verl import DataProto
+from verl.experimental.agent_loop import AgentLoopManager
+
+from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+N = 16
+
+
+def prompts(names: list[str], n: int, *, split: str, validate: bool = False, truth: str = "4") -> DataProto:
+    """A batch of prompts as the trainer hands it to an agent-loop manager: each of them n times."""
+    count = len(names)
+    data = DataProto(
+        batch=TensorDict({"dummy_tensor": torch.zeros(count, 1, dtype=torch.uint8)}, batch_size=count),
+        non_tensor_batch={
+            "uid": support.objects([f"{split} {name}" for name in names]),
+            "raw_prompt": support.objects([[{"role": "user", "content": name}] for name in names]),
+            "data_source": support.objects(["demo"] * count),
+            "reward_model": support.objects([{"ground_truth": truth}] * count),
+            "extra_info": support.objects([{"split": split, "index": i} for i in range(count)]),
+            "index": np.arange(count),
+            "tools_kwargs": support.objects([{}] * count),
+            "interaction_kwargs": support.objects([{}] * count),
+        },
+        meta_info={"global_steps": 1, "validate": validate},
+    )
+    return data.repeat(n, interleave=True)
+
+
+def texts_of(output: DataProto, tokenizer: Any) -> list[str]:
+    """The responses as generated."""
+    return [tokenizer.decode(ids, skip_special_tokens=True) for ids in output.batch["responses"]]
+
+
+def check_training(output: DataProto, generated: DataProto, tokenizer: Any) -> None:
+    """Each row has the offline reward of its group, to the bit."""
+    uids = list(generated.non_tensor_batch["uid"])
+    names = [row[0]["content"] for row in generated.non_tensor_batch["raw_prompt"]]
+    rewards, scores = support.offline(uids, texts_of(output, tokenizer), names)
+    assert output.batch["rm_scores"].sum(-1).tolist() == support.float32(rewards)
+    assert list(output.non_tensor_batch["largest_share"]) == [scores[uid].metrics["largest_share"] for uid in uids]
+    assert len({round(reward, 6) for reward in rewards}) > 3  # not all alike
+
+
+def check_validation(output: DataProto, tokenizer: Any) -> None:
+    """Each row has 1 where its answer is 4, however it is written."""
+    right = {text: float(text in support.ANSWERS[:3]) for text in support.ANSWERS}
+    found = output.batch["rm_scores"].sum(-1).tolist()
+    assert found == [right[text] for text in texts_of(output, tokenizer)]
+    assert {0.0, 1.0} == set(found)
+    assert list(output.non_tensor_batch["acc"]) == found
+
+
+@pytest.fixture(scope="module")
+def setup(model: Path, tokenizer: Any, cluster: None) -> Iterator[tuple[Any, Any]]:
+    settings = support.config(model, "trainer.use_v1=false", workers=2, n=N)
+    workers = support.reward_loop(settings)
+    yield settings, workers
+    support.end(workers)
+
+
+def test_the_manager_alone_trains_and_validates(setup: tuple[Any, Any], tokenizer: Any) -> None:
+    settings, workers = setup
+    agents = AgentLoopManager.create(
+        config=settings,
+        llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
+        reward_loop_worker_handles=workers.reward_loop_worker_handles,
+    )
+    generated = prompts([f"question {i}{'?' * i}" for i in range(32)], N, split="train")
+    check_training(agents.generate_sequences(generated), generated, tokenizer)
+    check_validation(agents.generate_sequences(prompts([f"exam {i}" for i in range(8)], 1, split="test")), tokenizer)
+    for actor in agents.agent_loop_workers:
+        ray.kill(actor)
+
+
+def test_the_agent_loop_manager_knows_phase_and_size(setup: tuple[Any, Any], tokenizer: Any) -> None:
+    """Validation and training rows that look alike; groups of another size than `rollout.n`."""
+    settings, workers = setup
+    agents = EMPOAgentLoopManager.create(
+        config=settings,
+        llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
+        reward_loop_worker_handles=workers.reward_loop_worker_handles,
+    )
+    generated = prompts([f"question {i}{'?' * i}" for i in range(24)], 6, split="train")
+    check_training(agents.generate_sequences(generated), generated, tokenizer)
+    validating = prompts([f"exam {i}" for i in range(10)], 2, split="train", validate=True)
+    check_validation(agents.generate_sequences(validating), tokenizer)
+    for actor in agents.agent_loop_workers:
+        ray.kill(actor)

@@ -1,0 +1,169 @@
+"""v1's path: sessions run behind a queue, and the trainer samples what has been put into it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+import transfer_queue as tq
+import verl_support as support
+from verl.trainer.ppo.v1 import AgentLoopManagerTQ
+from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
+from verl.utils import tensordict_utils as tu
+
+from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+N = 16
+IDLE_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def setup(model: Path, cluster: None) -> Iterator[tuple[Any, Any]]:
+    settings = support.config(
+        model,
+        f"+reward.reward_kwargs.idle_seconds={IDLE_SECONDS}",
+        "actor_rollout_ref.rollout.val_kwargs.n=2",
+        workers=2,
+        n=N,
+    )
+    settings.transfer_queue.enable = True
+    tq.init(settings.transfer_queue)
+    workers = support.reward_loop(settings)
+    yield settings, workers
+    support.end(workers)
+    tq.close()
+
+
+def submit(agents: Any, partition: str, names: list[str], *, split: str, sizes: list[int] | None = None) -> list[str]:
+    """Hand prompts to the agent loop as the trainer does; their uids."""
+    count = len(names)
+    uids = [f"{partition}-{name}" for name in names]
+    fields: dict[str, Any] = {
+        "uid": support.objects(uids),
+        "raw_prompt": support.objects([[{"role": "user", "content": name}] for name in names]),
+        "data_source": support.objects(["demo"] * count),
+        "reward_model": support.objects([{"ground_truth": "4"}] * count),
+        "extra_info": support.objects([{"split": split, "index": i} for i in range(count)]),
+        "index": np.arange(count),
+        "tools_kwargs": support.objects([{}] * count),
+        "interaction_kwargs": support.objects([{}] * count),
+        "dummy_tensor": torch.zeros(count, 1, dtype=torch.uint8),
+    }
+    if sizes is not None:
+        fields["__rollout_n__"] = support.objects(sizes)
+    data = tu.get_tensordict(fields)
+    tu.assign_non_tensor_data(data, "global_steps", 1)
+    if partition == "val":
+        tu.assign_non_tensor_data(data, "validate", True)
+    tags = [{"is_prompt": True, "status": "pending", "global_steps": 1} for _ in uids]
+    tq.kv_batch_put(keys=uids, partition_id=partition, tags=tags)
+    agents.generate_sequences(data)
+    return uids
+
+
+def sample(partition: str, count: int, seconds: float = 120, **options: Any) -> dict[str, list[tuple[str, float, Any]]]:
+    """What verl's replay buffer gives: for each uid (response, reward, reward_extra_info) of each session."""
+    buffer = ReplayBuffer("sync", None, None, "drop", None, poll_interval=0.2, **options)
+    got: list[Any] = []
+    thread = threading.Thread(target=lambda: got.append(buffer.sample(1, partition, count)), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert got, f"the trainer still waits for {partition} after {seconds} s"
+    meta, _ = got[0]
+    data = tq.kv_batch_get(
+        keys=meta.keys, partition_id=partition, select_fields=["rm_scores", "responses", "extra_fields"]
+    )
+    rows: dict[str, list[tuple[str, float, Any]]] = {}
+    for key, reward, ids, extra in zip(
+        meta.keys, list(data["rm_scores"]), list(data["responses"]), list(data["extra_fields"]), strict=True
+    ):
+        info = getattr(extra, "data", extra)["reward_extra_info"]
+        rows.setdefault(key.rsplit("_", 2)[0], []).append((ids, float(reward.sum()), info))
+    tq.kv_clear(keys=meta.keys, partition_id=partition)
+    return rows
+
+
+def check_training(rows: dict[str, list[tuple[Any, float, Any]]], tokenizer: Any) -> None:
+    """Each row has the offline reward of its group, to the bit."""
+    flat = [
+        (uid, tokenizer.decode(ids, skip_special_tokens=True), reward)
+        for uid, g in rows.items()
+        for ids, reward, _ in g
+    ]
+    names = [uid.split("-", 1)[1] for uid, _, _ in flat]
+    rewards, scores = support.offline([uid for uid, _, _ in flat], [text for _, text, _ in flat], names)
+    assert [reward for _, _, reward in flat] == support.float32(rewards)
+    assert {uid: group[0][2]["entropy"] for uid, group in rows.items()} == {u: s.entropy for u, s in scores.items()}
+
+
+def check_validation(rows: dict[str, list[tuple[Any, float, Any]]], tokenizer: Any) -> None:
+    """Each row has 1 where its answer is 4, however it is written."""
+    for ids, reward, info in (row for group in rows.values() for row in group):
+        assert reward == float(tokenizer.decode(ids, skip_special_tokens=True) in support.ANSWERS[:3])
+        assert info["acc"] == reward
+        assert info["entropy"] is None
+
+
+@pytest.fixture
+def agents(setup: tuple[Any, Any], tokenizer: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """An agent-loop manager of the class that the test is given, over a model of which `fails` fails once."""
+    settings, workers = setup
+    made = request.param.create(
+        config=settings,
+        llm_client=support.FakeModel(support.alphabet_of(tokenizer), fail="broken"),
+        teacher_client=None,
+        reward_loop_worker_handles=workers.reward_loop_worker_handles,
+    )
+    yield made
+    for actor in made.agent_loop_workers:
+        ray.kill(actor)
+
+
+@pytest.mark.parametrize("agents", [AgentLoopManagerTQ], indirect=True, ids=["manager alone"])
+def test_the_manager_alone(agents: Any, tokenizer: Any) -> None:
+    names = [f"question {i}{'?' * (i % 9)}" for i in range(24)]
+    submit(agents, "train", names, split="train")
+    rows = sample("train", len(names))
+    assert Counter(map(len, rows.values())) == {N: len(names)}
+    check_training(rows, tokenizer)
+    submit(agents, "val", names[:6], split="test")
+    check_validation(sample("val", 6), tokenizer)
+    # One generation fails: its peers are let go at the deadline, without a reward, and say so.
+    submit(agents, "train", ["broken", "whole"], split="train")
+    rows = sample("train", 2, seconds=IDLE_SECONDS + 60)
+    check_training({"train-whole": rows["train-whole"]}, tokenizer)
+    assert len(rows["train-broken"]) == N - 1
+    for _, reward, info in rows["train-broken"]:
+        assert (reward, info["scored"], info["unscored/incomplete"]) == (0.0, 0.0, 1.0)
+        assert (info["group_size"], info["group_expected"]) == (N - 1, N)
+
+
+@pytest.mark.parametrize("agents", [EMPOAgentLoopManager], indirect=True, ids=["agent-loop manager"])
+def test_the_agent_loop_manager(agents: Any, tokenizer: Any) -> None:
+    """Groups of their own sizes, validation rows that nothing marks, and a failure that nobody waits for."""
+    names = [f"problem {i}{'?' * (i % 9)}" for i in range(12)]
+    sizes = [4 + i % 5 for i in range(12)]
+    submit(agents, "train", names, split="train", sizes=sizes)
+    rows = sample("train", len(names))
+    assert sorted(map(len, rows.values())) == sorted(sizes)
+    check_training(rows, tokenizer)
+    submit(agents, "val", names[:6], split="train")
+    check_validation(sample("val", 6), tokenizer)
+    shards = support.rendezvous_actors()
+    expired = [stats["expired_idle"] for stats in ray.get([shard.stats.remote() for shard in shards])]
+    submit(agents, "train", ["broken once", "sound"], split="train")
+    rows = sample("train", 2)
+    check_training({"train-sound": rows["train-sound"]}, tokenizer)
+    assert {(reward, info["unscored/incomplete"]) for _, reward, info in rows["train-broken once"]} == {(0.0, 1.0)}
+    after = ray.get([shard.stats.remote() for shard in shards])
+    assert [stats["expired_idle"] for stats in after] == expired
+    assert sum(stats["shortened"] for stats in after) >= 1
