@@ -11,6 +11,7 @@ import pytest
 import ray
 import torch
 import verl_support as support
+from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl import DataProto
 from verl.experimental.agent_loop import AgentLoopManager
@@ -89,14 +90,16 @@ def test_the_manager_alone_trains_and_validates(setup: tuple[Any, Any], tokenize
 
 
 def test_the_agent_loop_manager_knows_phase_and_size(setup: tuple[Any, Any], tokenizer: Any) -> None:
-    """Validation and training rows that look alike; groups of another size than `rollout.n`."""
+    """Validation and training rows that look alike; groups of another size than `rollout.n`; and more waiting rows than
+    one of verl's workers holds."""
     settings, workers = setup
+    one_worker = OmegaConf.merge(settings, {"actor_rollout_ref": {"rollout": {"agent": {"num_workers": 1}}}})
     agents = EMPOAgentLoopManager.create(
-        config=settings,
+        config=one_worker,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
         reward_loop_worker_handles=workers.reward_loop_worker_handles,
     )
-    generated = prompts([f"question {i}{'?' * i}" for i in range(24)], 6, split="train")
+    generated = prompts([f"question {i}{'?' * (i % 9)}" for i in range(100)], 17, split="train")
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     validating = prompts([f"exam {i}" for i in range(10)], 2, split="train", validate=True)
     check_validation(agents.generate_sequences(validating), tokenizer)

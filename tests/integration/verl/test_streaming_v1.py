@@ -36,6 +36,7 @@ def setup(model: Path, cluster: None) -> Iterator[tuple[Any, Any]]:
         n=N,
     )
     settings.transfer_queue.enable = True
+    settings.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
     tq.init(settings.transfer_queue)
     workers = support.reward_loop(settings)
     yield settings, workers

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import random
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -251,3 +252,20 @@ def rendezvous_actors() -> list[Any]:
     from ray.util import list_named_actors
 
     return [ray.get_actor(name) for name in list_named_actors() if name.startswith("empo_rewards_rendezvous_")]
+
+
+def wait_for_members(count: int, name: str, seconds: float = 120) -> None:
+    """Wait until as many rows wait in the rendezvous, so that what a test does next finds them there.
+
+    Args:
+        count: how many.
+        name: for the message.
+        seconds: how long to wait.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        stats = ray.get([shard.stats.remote() for shard in rendezvous_actors()])
+        if sum(shard["waiting"] for shard in stats) >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{name}: {count} rows should wait by now: {stats}")
