@@ -6,9 +6,10 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Sequence
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import vllm
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -16,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from empo_rewards import Group, GroupScore, Scorer
 
+VERSION = tuple(int(part) for part in metadata.version("openrlhf").split("."))
 EOS = "<|end|>"
 SCORER = Scorer.from_config("empo-math")
 
@@ -39,10 +41,10 @@ def actor_class() -> Any:
 
 async def make_actor(model: Path, **arguments: Any) -> Any:
     """The actor, in this process: its real constructor over the stubbed engine."""
-    os.environ.setdefault("RAY_ADDRESS", "none")  # else it asks the ray cluster that it would run in
     cls = actor_class().__ray_metadata__.modified_class
     actor = object.__new__(cls)
-    await cls.__init__(actor, model=str(model), num_gpus=1, distributed_executor_backend="uni", **arguments)
+    with patch.dict(os.environ, {"RAY_ADDRESS": "none"}):  # else it asks the ray cluster that it would run in
+        await cls.__init__(actor, model=str(model), num_gpus=1, distributed_executor_backend="uni", **arguments)
     return actor
 
 
@@ -70,6 +72,11 @@ def texts_of(tokenizer: PreTrainedTokenizerFast, outputs: Sequence[dict[str, Any
 def offline(prompt: str, responses: Sequence[str], reference: str | None) -> GroupScore:
     """The score of the whole group."""
     return SCORER.score(Group(prompt, list(responses), reference=reference))
+
+
+def passed_on(score: float, reward: float) -> float:
+    """What OpenRLHF makes of a score that a reward function or server gave: 0.9.10 takes the reward in place of a 0."""
+    return score or reward if VERSION < (0, 11) else score
 
 
 def meaning(response: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rollouts import all_of, meaning, offline, request, texts_of
 from transformers import PreTrainedTokenizerFast
 from vllm import FAILS
 
+from empo_rewards import Group, GroupScore, Scorer
 from empo_rewards.cli.paths import find
 from empo_rewards.errors import ConfigError
 
@@ -118,6 +120,27 @@ def test_token_log_probabilities_reach_the_scorer(
     monkeypatch.setenv("EMPO_REWARDS_CONFIG", str(config))
     (outputs,) = run(model, [request(tokenizer, "likely: ", "", 4)])
     assert all(output["extra_logs"]["empo/scored"] == 1 for output in outputs)
+
+
+def test_scoring_leaves_the_actors_event_loop_alone(
+    model: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scoring that only ends when the loop goes on."""
+    goes_on = threading.Event()
+    score = Scorer.score
+
+    def waiting(scorer: Scorer, group: Group) -> GroupScore:
+        assert goes_on.wait(30)
+        return score(scorer, group)
+
+    async def rollout() -> list[Any]:
+        actor = await rollouts.make_actor(model, agent_func_path=AGENT)
+        asyncio.get_running_loop().call_later(2, goes_on.set)
+        return await all_of(actor.generate_responses(**request(tokenizer, "slow: ", "", 4)))
+
+    monkeypatch.setattr(Scorer, "score", waiting)
+    (outputs,) = asyncio.run(rollout())
+    assert [output["extra_logs"]["empo/scored"] for output in outputs] == [1] * 4
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,18 @@ import os
 import socket
 import subprocess
 import sys
-from importlib import metadata
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from empo_rewards.integrations.openrlhf.settings import Settings
+from rollouts import VERSION
 
 from empo_rewards.cli.paths import find
+from empo_rewards.integrations.openrlhf.settings import Settings
 
 SCRIPTS = Path(__file__).parents[3] / "configs" / "openrlhf"
-VERSION = tuple(int(part) for part in metadata.version("openrlhf").split("."))
 OLDER = "_older" if VERSION < (0, 10, 4) else ""
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import rollouts
-import torch
-from rollouts import all_of, assert_shares, offline, request, texts_of
+from rollouts import all_of, assert_shares, offline, passed_on, request, texts_of
 from transformers import PreTrainedTokenizerFast
 
 from empo_rewards.cli.paths import find
@@ -41,8 +40,11 @@ def test_64_groups_of_8_wait_for_each_other_without_a_deadlock(model: Path, toke
     results = run(model, requests)
     for asked, outputs in zip(requests[:60], results, strict=False):
         expected = offline(asked["prompt"], texts_of(tokenizer, outputs), asked["label"])
-        assert torch.cat([output["reward"] for output in outputs]).tolist() == pytest.approx(list(expected.rewards))
-        assert torch.cat([output["scores"] for output in outputs]).bool().tolist() == list(expected.correct or ())
+        rewards = [output["reward"].item() for output in outputs]
+        assert rewards == list(expected.rewards)
+        scores = [passed_on(correct, reward) for correct, reward in zip(expected.correct or (), rewards, strict=True)]
+        assert [output["scores"].item() for output in outputs] == scores
+        assert all(output["reward"].shape == output["scores"].shape == (1,) for output in outputs)
     twice = [output for outputs in results[60:] for output in outputs]
     assert_shares([(t, o["reward"].item()) for t, o in zip(texts_of(tokenizer, twice), twice, strict=True)], 8)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import rollouts
-from rollouts import all_of, assert_shares, offline, request, texts_of
+from rollouts import all_of, assert_shares, offline, passed_on, request, texts_of
 from transformers import PreTrainedTokenizerFast
 
 COMMAND = str(Path(sys.executable).parent / "empo-rewards")
@@ -83,8 +83,8 @@ def test_every_reward_is_the_offline_reward_of_its_group(
         if asked["prompt"] in alone or asked["num_samples"] == 4:
             expected = offline(asked["prompt"], responses, asked["label"] or None)
             assert rewards == list(expected.rewards)
-            scores = expected.rewards if expected.correct is None else expected.correct
-            assert [output["scores"] for output in outputs] == list(scores)
+            scores = rewards if expected.correct is None else expected.correct
+            assert [o["scores"] for o in outputs] == [passed_on(*pair) for pair in zip(scores, rewards, strict=True)]
         else:  # without ids, two groups of one prompt are filled in order of arrival
             shared.setdefault(asked["prompt"], []).extend(zip(responses, rewards, strict=True))
     assert len(shared) == 8

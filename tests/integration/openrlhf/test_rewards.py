@@ -1,0 +1,60 @@
+"""What OpenRLHF is told, and what the documentation says of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from empo_rewards import GroupScore, Status
+from empo_rewards.errors import InputError
+from empo_rewards.integrations.openrlhf.rewards import reference_of, reply
+from empo_rewards.integrations.openrlhf.settings import SCORES, Settings
+from empo_rewards.samples import Payment
+
+PAGE = (Path(__file__).parents[3] / "docs" / "openrlhf.md").read_text(encoding="utf-8")
+
+
+def payment(correct: bool | None) -> Payment:
+    score = GroupScore((0.75,), (), (), (), None, Status.SCORED, correct=None if correct is None else (correct,))
+    return Payment(0.75, True, correct, score, 0)
+
+
+@pytest.mark.parametrize(
+    ("correct", "scores", "by_label", "reward", "score"),
+    [
+        (None, "accuracy", False, 0.75, 0.75),
+        (False, "accuracy", False, 0.75, 0.0),
+        (True, "reward", False, 0.75, 0.75),
+        (False, "reward", True, 0.0, 0.0),
+        (True, "accuracy", True, 1.0, 1.0),
+        (None, "accuracy", True, math.nan, math.nan),
+    ],
+)
+def test_reward_and_score(correct: bool | None, scores: str, by_label: bool, reward: float, score: float) -> None:
+    told = reply(payment(correct), scores=scores, by_label=by_label)
+    assert (told.reward, told.score) == pytest.approx((reward, score), nan_ok=True)
+    assert not any(math.isnan(number) for number in told.logs.values())
+
+
+def test_labels() -> None:
+    assert [reference_of(label) for label in ("", None, "x", 3, 0.5)] == [None, None, "x", "3", "0.5"]
+    with pytest.raises(InputError, match="not a list"):
+        reference_of(["1", "2"])
+
+
+def test_the_page_lists_the_variables_and_their_defaults() -> None:
+    listed = dict(re.findall(r"^\| `EMPO_REWARDS_(\w+)` \| `?([^`|]*?)`? \|", PAGE, re.MULTILINE))
+    assert list(listed) == [setting.name.upper() for setting in fields(Settings)]
+    environment = {f"EMPO_REWARDS_{name}": "" if default == "none" else default for name, default in listed.items()}
+    assert Settings.from_environment(environment) == Settings() == Settings.from_environment({})
+
+
+def test_the_page_lists_what_is_logged() -> None:
+    section = PAGE.partition("## What is logged")[2].partition("##")[0]
+    listed = set(re.findall(r"`(\w+)`", section)) - {"extra_logs"}
+    logged = {name.removeprefix("empo/") for name in reply(payment(None), scores=SCORES[0], by_label=False).logs}
+    assert listed == {name for name in logged if "/" not in name}
