@@ -17,10 +17,12 @@ class Extra:
     Args:
         adds: what a user gains by it.
         modules: the modules that must be importable.
+        ready: whether this version has what the extra is for; if not, installing it adds nothing yet.
     """
 
     adds: str
     modules: tuple[str, ...]
+    ready: bool = True
 
     def missing(self) -> tuple[str, ...]:
         """The modules that are not installed; nothing is imported to find out."""
@@ -28,15 +30,15 @@ class Extra:
 
 
 EXTRAS: Mapping[str, Extra] = {
-    "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
+    "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers"), ready=False),
     "embedding": Extra("equivalence by sentence embeddings", ("sentence_transformers",)),
-    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
+    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",), ready=False),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),
-    "trl": Extra("the TRL trainer", ("trl",)),
+    "trl": Extra("the TRL trainer", ("trl",), ready=False),
     "ray": Extra("scoring on a ray cluster", ("ray",)),
-    "report": Extra("the HTML report", ("plotly", "jinja2")),
+    "report": Extra("the HTML report", ("plotly", "jinja2"), ready=False),
 }
 
 

@@ -73,7 +73,7 @@ def score(
 
 
 def _row(read: ReadGroup, score: GroupScore) -> dict[str, Any]:
-    return {"id": score.id, "line": read.line, **score.to_dict()}
+    return {"id": score.id, "source": read.source, "line": read.line, **score.to_dict()}
 
 
 def _groups(located: Iterable[Located]) -> Iterator[ReadGroup]:

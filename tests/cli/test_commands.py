@@ -233,7 +233,9 @@ def test_plugins_lists_what_is_registered_by_whom() -> None:
 
 def test_doctor_says_what_each_extra_would_add() -> None:
     done = run("doctor")
-    assert "pip install 'empo-rewards[nli]'" in done.stdout
+    assert "pip install 'empo-rewards[trl]'" not in done.stdout
+    assert "not in this version yet" in done.stdout
+    assert "pip install 'empo-rewards[embedding]'" in done.stdout
     assert "not installed" in done.stdout
 
 
