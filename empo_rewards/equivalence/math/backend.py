@@ -119,9 +119,12 @@ class MathEquivalence:
             EquivalenceError: the symbolic stage cannot be started.
         """
         caches = self._own_caches()
-        work = [self._by_keys(answers, caches) for answers in sets]
+        keyed = [[self._key(text, caches) for text in answers.texts] for answers in sets]
+        relations = [self._at_sight(keys) for keys in keyed]
+        work = [self._by_keys(keys) for keys, relation in zip(keyed, relations, strict=True) if relation is None]
         self._by_pool(work, caches)
-        return [self._relation(item) for item in work]
+        rest = iter(work)
+        return [self._relation(next(rest)) if relation is None else relation for relation in relations]
 
     def close(self) -> None:
         """Ends the symbolic workers; `relate` starts them anew."""
@@ -141,9 +144,24 @@ class MathEquivalence:
                 caches.keys.put(text, key)
         return key
 
-    def _by_keys(self, answers: AnswerSet, caches: _Caches) -> _Work:
+    def _at_sight(self, keys: Sequence[Key]) -> Relation | None:
+        """The relation of bare exact answers, as most sets hold nothing else: equal shapes are equal, and that is all.
+
+        None for any other set. It says nothing that the longer way does not.
+        """
+        first: dict[Shape, int] = {}
+        equal: list[tuple[int, int]] = []
+        for position, key in enumerate(keys):
+            if len(keys) > 1 and (key.facets or key.readings or not exact(key.shape)):
+                return None
+            if key.decimal and self.policy.decimal_tolerance is not None:
+                return None
+            if (earlier := first.setdefault(key.shape, position)) != position:
+                equal.append((earlier, position))
+        return Relation(tuple(equal), (), _metrics(len(equal) + len(first) * (len(first) - 1) // 2))
+
+    def _by_keys(self, keys: list[Key]) -> _Work:
         """Joins equal shapes and lists the pairs of shapes that the keys cannot tell apart."""
-        keys = [self._key(text, caches) for text in answers.texts]
         work = _Work(keys, UnionFind(len(keys)), [])
         positions: dict[Shape, list[int]] = defaultdict(list)
         for position, key in enumerate(keys):
@@ -225,14 +243,18 @@ class MathEquivalence:
                 if first.setdefault(facets, position) != position:
                     equal.append((first[facets], position))
         undecided = [(min(a, b), max(a, b)) for a, b in item.undecided if item.classes.find(a) != item.classes.find(b)]
-        metrics = {
-            "pairs_by_key": float(item.by_key),
-            "pairs_symbolic": float(item.symbolic),
-            "pairs_probed": float(item.probed),
-            "pairs_undecided": float(len(undecided)),
-            "kills": float(item.killed),
-        }
+        metrics = _metrics(item.by_key, item.symbolic, item.probed, len(undecided), item.killed)
         return Relation(tuple(equal), tuple(undecided), metrics)
+
+
+def _metrics(by_key: int, symbolic: int = 0, probed: int = 0, undecided: int = 0, killed: int = 0) -> dict[str, float]:
+    return {
+        "pairs_by_key": float(by_key),
+        "pairs_symbolic": float(symbolic),
+        "pairs_probed": float(probed),
+        "pairs_undecided": float(undecided),
+        "kills": float(killed),
+    }
 
 
 def _task(item: _Work, pairs: list[tuple[int, int]]) -> SymbolicTask:
