@@ -330,6 +330,21 @@ async def test_the_idle_deadline_counts_from_the_last_new_member() -> None:
 
 
 @in_simulated_time
+async def test_the_idle_deadline_of_each_group_is_its_own() -> None:
+    loop = asyncio.get_running_loop()
+    gather = gatherer(size=4)
+    often = [await submitted(gather, "often", 0, "a")]
+    await asyncio.sleep(3)
+    once = await submitted(gather, "once", 0, "a")
+    await asyncio.sleep(5)
+    often.append(await submitted(gather, "often", 1, "b"))
+    await once
+    assert loop.time() == pytest.approx(13)
+    await asyncio.gather(*often)
+    assert loop.time() == pytest.approx(18)
+
+
+@in_simulated_time
 async def test_the_total_deadline_counts_from_the_first_member() -> None:
     loop = asyncio.get_running_loop()
     gather = gatherer(size=16)
@@ -390,6 +405,19 @@ async def test_a_member_may_be_forgotten_before_any_came_and_is_lost_once() -> N
     calls = [await submitted(gather, "g", member, str(member)) for member in (5, 6)]
     assert (await calls[0]).verdict.ending is Ending.LOST
     assert gather.stats().forgotten == 1
+
+
+@in_simulated_time
+async def test_the_total_deadline_does_not_count_the_time_before_the_first_member() -> None:
+    gather = gatherer(size=4)
+    gather.forget("g", 3)
+    await asyncio.sleep(45)
+    first = await submitted(gather, "g", 0, "a")
+    await asyncio.sleep(8)
+    second = await submitted(gather, "g", 1, "b")
+    await asyncio.sleep(8)
+    assert not first.done()
+    assert (await second).verdict.ending is Ending.IDLE
 
 
 @in_simulated_time
@@ -593,9 +621,11 @@ async def test_room_is_kept_for_the_members_that_open_groups_still_expect() -> N
 @in_simulated_time
 async def test_a_flood_of_repeated_submissions_is_refused() -> None:
     gather = gatherer(size=2, limits=bounded(max_members=4))
+    await asyncio.gather(*(gather.submit("ended", member, "a") for member in (0, 1)))
     calls = [await submitted(gather, "g", 0, "a") for _ in range(4)]
     with pytest.raises(GatherFullError):
         await gather.submit("g", 0, "a")
+    assert (await gather.submit("ended", 1, "a")).position == 1  # it need not wait
     await gather.submit("g", 1, "b")
     assert all(outcome.verdict.whole for outcome in await asyncio.gather(*calls))
 
