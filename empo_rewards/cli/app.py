@@ -11,7 +11,7 @@ import sys
 import typer
 
 from empo_rewards._version import __version__
-from empo_rewards.cli import compare, doctor, explain, extract, paths, plugins, score, select, serve
+from empo_rewards.cli import compare, doctor, explain, extract, paths, plugins, score, select, serve, verl_check
 from empo_rewards.cli.console import fail
 from empo_rewards.errors import EmpoError
 
@@ -31,6 +31,7 @@ app.command("select")(select.select)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.command("path")(paths.path)
+app.command("verl-check")(verl_check.verl_check)
 
 
 def _show_version(value: bool) -> None:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import platform
+from importlib import import_module
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from empo_rewards._version import __version__
 from empo_rewards.cli.console import out
-from empo_rewards.extras import EXTRAS, FRAMEWORKS, hook_of, installed_version
+from empo_rewards.cli.verl_check import show
+from empo_rewards.extras import EXTRAS, FRAMEWORKS, Extra, hook_of, installed_version, require
 from empo_rewards.plugins import load
 
 
-def doctor() -> None:
+def doctor(verl: Annotated[bool, typer.Option("--verl", help="Check verl's environment as well.")] = False) -> None:
     """Show what is installed, what each extra would add, and which hook each framework found here offers."""
     registry = load()
     out.print(f"empo-rewards {__version__} on Python {platform.python_version()}")
     extras = Table("extra", "adds", "state")
     for name, extra in EXTRAS.items():
-        missing = extra.missing()
-        state = f"missing {', '.join(missing)}: pip install 'empo-rewards\\[{name}]'" if missing else "installed"
-        extras.add_row(name, extra.adds, state)
+        extras.add_row(name, extra.adds, _state(name, extra))
     out.print(extras)
     frameworks = Table("framework", "version", "hook")
     for name in FRAMEWORKS:
@@ -32,3 +34,14 @@ def doctor() -> None:
     out.print(frameworks)
     for name in registry.skipped:
         out.print(f"the plugin {name!r} is installed, but left out")
+    if verl:
+        require("verl", "doctor --verl")
+        show(import_module("empo_rewards.integrations.verl.check").environment())
+
+
+def _state(name: str, extra: Extra) -> str:
+    """Whether an extra is installed, and if not how to install it (in rich's markup)."""
+    if not extra.ready:
+        return "not in this version yet"
+    missing = extra.missing()
+    return f"missing {', '.join(missing)}: pip install 'empo-rewards\\[{name}]'" if missing else "installed"

@@ -44,7 +44,9 @@ class Shards:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        # Ray ends an actor when its maker drops the handle, so each handle is kept until its actor has died.
         self._handles: dict[int, Any] = {}
+        self._finding = [asyncio.Lock() for _ in range(run.shards)]
         settings = run.settings
         # What a shard itself allows a call, and time to be made again in between.
         self._patience = settings.total_seconds + settings.score_seconds + 60
@@ -61,22 +63,31 @@ class Shards:
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE
         while True:
+            handle = None
             try:
-                handle = self._handles.get(shard) or await asyncio.to_thread(self._find, shard)
+                handle = await self._handle(shard)
                 return await asyncio.wait_for(
                     _resolved(getattr(handle, method).remote(*arguments)), deadline - time.monotonic()
                 )
             except asyncio.TimeoutError as error:
                 raise UnreachableError(f"shard {shard} gave no verdict within {self._patience:g} s") from error
-            except RayActorError as error:
+            except (RayActorError, _GoneAgainError) as error:
                 if getattr(error, "actor_init_failed", False):
                     raise
                 if time.monotonic() + pause >= deadline:
                     raise UnreachableError(f"shard {shard} could not be reached: {error}") from error
                 log.warning("shard %d has died; its groups gather again", shard)
-            self._handles.pop(shard, None)
+            if handle is not None and self._handles.get(shard) is handle:
+                del self._handles[shard]
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _handle(self, shard: int) -> Any:
+        """The actor's handle; looked for once, however many ask."""
+        async with self._finding[shard]:
+            if shard not in self._handles:
+                self._handles[shard] = await asyncio.to_thread(self._find, shard)
+            return self._handles[shard]
 
     def _find(self, shard: int) -> Any:
         """The actor, made if it is not there. It ends with the job, or with who made it; then another makes it."""
@@ -88,8 +99,14 @@ class Shards:
             max_restarts=-1,
             scheduling_strategy="SPREAD",
         )
-        self._handles[shard] = handle = actor.remote(self._run)
-        return handle
+        try:
+            return actor.remote(self._run)
+        except ValueError as error:  # another made it first, and it was gone when ray looked for it
+            raise _GoneAgainError(str(error)) from error
+
+
+class _GoneAgainError(Exception):
+    """A shard died while it was looked for."""
 
 
 async def _resolved(reference: Any) -> Any:

@@ -1,0 +1,143 @@
+"""What the adapter adds to verl's own reward loop: the same rows through verl's naive manager and ours, in one run.
+
+    python benchmarks/bench_verl.py [--rows 2048] [--workers 2] [--repeats 5] [--json FILE]
+
+Needs an environment with verl (the nox session `verl` has one). Responses are those of math_groups.jsonl.gz in
+../shared/data where that is there, else made up; a byte-level tokenizer, so that no model is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import ray
+from omegaconf import OmegaConf
+from transformers import AutoTokenizer
+
+from empo_rewards.integrations.verl import settings
+from empo_rewards.integrations.verl.client import Client
+from empo_rewards.integrations.verl.phases import Origin
+from empo_rewards.integrations.verl.rows import Row
+from empo_rewards.samples import Sample
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "integration" / "verl"))
+support = import_module("verl_support")
+
+N = 16
+LENGTH = 2048
+"""Tokens, here bytes: longer responses are cut, from the front, so that their answers stay."""
+
+DATA = ROOT.parent / "shared" / "data" / "math_groups.jsonl.gz"
+
+
+def rollouts(count: int) -> list[tuple[str, str]]:
+    """(uid, response) in shuffled order: groups of `N` of real responses, where they are at hand."""
+    dice = random.Random(0)
+    rows = []
+    if DATA.is_file():
+        with gzip.open(DATA, "rt", encoding="utf-8") as lines:
+            groups = [json.loads(line)["responses"] for line in lines]
+        for uid in range(count // N):
+            pool = groups[uid % len(groups)]
+            rows += [(f"uid-{uid}", dice.choice(pool)[-LENGTH:]) for _ in range(N)]
+    else:
+        words = ["so", "then", "we", "have", "that", "the", "number", "of", "ways", "is", "at", "most", "half"]
+        for uid in range(count // N):
+            for _ in range(N):
+                text = " ".join(dice.choice(words) for _ in range(250))
+                rows.append((f"uid-{uid}", f"{text} \\boxed{{{dice.randrange(4)}}}"))
+    dice.shuffle(rows)
+    return rows
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """The wall time of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def through_manager(name: str, model: Path, data: Any, workers: int, repeats: int) -> dict[str, float]:
+    """The wall time of verl's `compute_rm_score` with a manager: the first call, and the median of the others."""
+    manager = support.reward_loop(support.config(model, f"reward.reward_manager.name={name}", workers=workers, n=N))
+    times = [seconds(lambda: manager.compute_rm_score(data)) for _ in range(repeats + 1)]
+    support.end(manager)
+    return {"cold_s": times[0], "warm_s": statistics.median(times[1:])}
+
+
+def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> float:
+    """Seconds a row of the rendezvous alone: each row a call of its own, and string equivalence."""
+    config = support.config(model, "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}", n=N)
+    client = Client(settings.read(OmegaConf.to_container(config, resolve=True)))
+
+    async def submit(repeat: int) -> None:
+        await asyncio.gather(
+            *(
+                client.train(Row(Sample("p", text), Origin(None, None), f"{repeat} {uid}", member))
+                for member, (uid, text) in enumerate(rows)
+            )
+        )
+
+    async def run() -> list[float]:
+        times = []
+        for repeat in range(repeats + 1):
+            start = time.perf_counter()
+            await submit(repeat)
+            times.append(time.perf_counter() - start)
+        return times
+
+    return statistics.median(asyncio.run(run())[1:]) / len(rows)
+
+
+def main() -> None:
+    """Measure and print one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2048)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = rollouts(arguments.rows)
+    with tempfile.TemporaryDirectory() as folder, support.ray_session():
+        model = support.make_model(Path(folder))
+        data = support.batch(AutoTokenizer.from_pretrained(model), rows, length=LENGTH)
+        data.non_tensor_batch["data_source"] = support.objects(["lighteval/MATH"] * len(rows))
+        naive, empo = (
+            through_manager(name, model, data, arguments.workers, arguments.repeats) for name in ("naive", "empo")
+        )
+        alone = through_rendezvous(model, rows, arguments.repeats)
+        for shard in support.rendezvous_actors():
+            ray.kill(shard)
+    result = {
+        "rows": len(rows),
+        "workers": arguments.workers,
+        "naive": naive,
+        "empo": empo,
+        "ratio_cold": empo["cold_s"] / naive["cold_s"],
+        "ratio_warm": empo["warm_s"] / naive["warm_s"],
+        "rendezvous_ms_a_row": 1000 * alone,
+    }
+    print(f"{len(rows)} rows, {arguments.workers} reward workers    first call    median of {arguments.repeats}")
+    print(f"verl's naive manager                {naive['cold_s']:9.2f} s {naive['warm_s']:13.2f} s")
+    print(f"the empo manager                    {empo['cold_s']:9.2f} s {empo['warm_s']:13.2f} s")
+    print(f"ratio                               {result['ratio_cold']:9.2f}   {result['ratio_warm']:13.2f}")
+    print(f"the rendezvous alone: {1000 * alone:.2f} ms a row, each a call of its own")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

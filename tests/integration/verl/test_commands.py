@@ -1,0 +1,115 @@
+"""What a user runs before a job: the commands, and the launch scripts with verl's own command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+BIN = Path(sys.executable).parent
+CONFIGS = Path(__file__).parents[3] / "configs" / "verl"
+
+PRIMARY = """
+hydra:
+  searchpath: ["pkg://verl.trainer.config"]
+defaults: [ppo_trainer, _self_]
+reward:
+  reward_manager: {name: empo}
+  reward_kwargs: {scorer: empo-math}
+algorithm: {adv_estimator: grpo}
+data: {train_files: null, val_files: null, train_batch_size: 8}
+actor_rollout_ref:
+  rollout: {name: vllm, n: 8, log_prob_micro_batch_size_per_gpu: 1}
+  actor: {ppo_micro_batch_size_per_gpu: 1, ppo_mini_batch_size: 8}
+trainer: {n_gpus_per_node: 1}
+"""
+
+
+def run(*command: str | Path, code: int = 0, errors: bool = True, **environment: str) -> str:
+    """What a command says (with `errors`, on standard error as well); its exit code must be `code`."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200", "NO_COLOR": "1", **environment},
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    return said if errors else done.stdout
+
+
+def test_doctor_says_whether_verl_finds_us() -> None:
+    said = run(BIN / "empo-rewards", "doctor", "--verl")
+    assert "`empo` is empo_rewards.integrations.verl.manager" in said
+    said = run(BIN / "empo-rewards", "doctor", "--verl", code=1, VERL_USE_EXTERNAL_PLUGINS="none")
+    assert "VERL_USE_EXTERNAL_PLUGINS=none leaves out 'empo_rewards'" in said
+
+
+def test_verl_check_drives_a_configuration(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(PRIMARY, encoding="utf-8")
+    said = run(
+        BIN / "empo-rewards", "verl-check", path, f"actor_rollout_ref.model.path={model}", "reward.num_workers=8"
+    )
+    assert "8 rollouts a prompt, over 4 rendezvous actors" in said
+    assert said.count("32 rows in 4 groups have their offline reward") == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("reward.reward_kwargs.scorer=empo-maths", "error: 'empo-maths' is neither a preset nor a file"),
+        ("reward.reward_manager.name=naive", "set it to empo"),
+        ("reward.reward_managers.name=empo", "Could not override 'reward.reward_managers.name'"),
+    ],
+)
+def test_what_is_wrong_is_one_line(model: Path, tmp_path: Path, override: str, message: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(PRIMARY, encoding="utf-8")
+    command = [BIN / "empo-rewards", "verl-check", path, f"actor_rollout_ref.model.path={model}", override]
+    said = " ".join(run(*command, code=2).split())
+    assert message in said
+
+
+def test_the_single_node_script_is_empos_published_run() -> None:
+    """What verl's own command line makes of the script."""
+    said = run(
+        "bash", CONFIGS / "single_node.sh", "--cfg", "job", "--resolve", TRAIN="train.parquet", VAL="val.parquet"
+    )
+    config = yaml.safe_load(said[said.index("actor_rollout_ref:") :])
+    actor, rollout = config["actor_rollout_ref"]["actor"], config["actor_rollout_ref"]["rollout"]
+    assert (actor["strategy"], actor["policy_loss"]["loss_mode"]) == ("fsdp", "gspo")
+    assert (actor["clip_ratio_low"], actor["clip_ratio_high"]) == (3e-4, 4e-4)
+    assert (actor["optim"]["lr"], actor["ppo_mini_batch_size"], actor["use_kl_loss"]) == (5e-7, 32, False)
+    assert (rollout["n"], config["data"]["train_batch_size"]) == (16, 256)
+    assert (config["reward"]["reward_manager"]["name"], config["algorithm"]["adv_estimator"]) == ("empo", "grpo")
+    assert config["trainer"]["n_gpus_per_node"] * config["trainer"]["nnodes"] == 8
+    assert config["data"]["train_files"] == "train.parquet"
+
+
+def test_the_megatron_script_runs_on_several_nodes(tmp_path: Path) -> None:
+    """With a stand-in for ray's command line, which would start a cluster."""
+    ray = tmp_path / "ray"
+    ray.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/ray.log\n', encoding="utf-8")
+    ray.chmod(0o755)
+    nodes = {"NODES": "4", "HEAD": "10.0.0.1", "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}"}
+    files = {"TRAIN": "train.parquet", "VAL": "val.parquet"}
+    script = CONFIGS / "megatron_multi_node.sh"
+    said = run("bash", script, "--cfg", "job", "--resolve", RANK="0", errors=False, **nodes, **files)
+    config = yaml.safe_load(said[said.index("actor_rollout_ref:") :])
+    assert config["actor_rollout_ref"]["actor"]["strategy"] == "megatron"
+    assert (config["trainer"]["nnodes"], config["ray_kwargs"]["ray_init"]["address"]) == (4, "auto")
+    assert config["actor_rollout_ref"]["rollout"]["n"] == 16
+    run("bash", script, RANK="1", **nodes)
+    assert (tmp_path / "ray.log").read_text(encoding="utf-8").splitlines() == [
+        "start --head --node-ip-address 10.0.0.1 --port 6379",
+        "stop",
+        "start --address 10.0.0.1:6379 --block",
+    ]

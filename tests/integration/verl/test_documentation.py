@@ -1,0 +1,61 @@
+"""docs/verl.md against the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import verl_support as support
+from verl.trainer.ppo.reward import resolve_reward_manager_cls
+from verl.utils.import_utils import load_class_from_fqn
+
+from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
+from empo_rewards.integrations.verl.manager import EMPORewardManager
+from empo_rewards.integrations.verl.phases import Validation
+from empo_rewards.integrations.verl.settings import AGENT_LOOP, Settings
+from empo_rewards.integrations.verl.verdicts import KEYS
+
+PAGE = (Path(__file__).parents[3] / "docs" / "verl.md").read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    table = PAGE[PAGE.index("| key | default |") :].split("\n\n")[0]
+    documented = re.findall(r"`([a-z_.]+)`", " ".join(line.split("|")[1] for line in table.splitlines()))
+    settings = (set(Settings.model_fields) - {"validation"}) | {
+        f"validation.{name}" for name in Validation.model_fields
+    }
+    assert sorted(documented) == sorted(settings)
+
+
+def test_every_metric_is_documented() -> None:
+    section = PAGE[PAGE.index("## Metrics") : PAGE.index("## Advantages")]
+    for key in KEYS:
+        assert f"`{key}`" in section or key.startswith("unscored/"), key
+
+
+def test_the_prompts_become_verls_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Path("prompts.jsonl").write_text(json.dumps({"prompt": "1 + 1 = ?"}) + "\n", encoding="utf-8")
+    exec(compile("\n".join(line[3:] for line in code.splitlines()), "docs/verl.md", "exec"), {})
+    (row,) = pq.read_table("train.parquet").to_pylist()
+    assert (row["data_source"], row["extra_info"]["split"]) == ("mine", "train")
+    assert row["prompt"][0]["role"] == "user"
+    assert row["prompt"][0]["content"].startswith("1 + 1 = ?\nPlease reason")
+
+
+def test_the_classes_are_found_by_the_names_that_the_page_gives(model: Path) -> None:
+    assert AGENT_LOOP in PAGE
+    assert load_class_from_fqn(AGENT_LOOP) is EMPOAgentLoopManager
+    path, name = re.findall(r"path=(pkg://\S+)`, `.name=(\w+)`", PAGE)[0]
+    config = support.config(
+        model,
+        "reward.reward_manager.source=importlib",
+        f"reward.reward_manager.module.path={path}",
+        f"reward.reward_manager.name={name}",
+    )
+    assert resolve_reward_manager_cls(config) is EMPORewardManager
+    assert resolve_reward_manager_cls(support.config(model)) is EMPORewardManager
