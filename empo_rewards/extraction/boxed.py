@@ -40,6 +40,8 @@ _GAP_CHARS = 48
 _GAP_NOISE = re.compile(r"\\(?:text|textrm|mathrm|mbox)(?![A-Za-z])|\\[ ()\[\]]|[\s${}~]")
 _GAP_JOINT = re.compile(r"\\q?quad(?![A-Za-z])|\\?[,;]|&")
 _CONJUNCTIONS = frozenset({"and", "or"})
+_GAP_ENDS = (",", ";", "&", "quad", "and", "or", "text", "textrm", "mathrm", "mbox")
+"""What stands before a box that is joined to the one before it, noise aside."""
 
 
 class Box(NamedTuple):
@@ -85,6 +87,24 @@ def find_boxes(text: str) -> list[Box]:
         boxes.append(_open_ended(text, *command, braces=False))
     boxes.extend(_open_ended(text, opened, inner, braces=True) for opened, inner in open_braces if opened is not None)
     return sorted(boxes)
+
+
+def lone_box(text: str) -> tuple[int, int] | None:
+    r"""The content of the last box, where what stands around it shows that it is closed, in no box and beside none.
+
+    Most responses end so, and only their end is read: a brace that closes an outer box would stand behind this one.
+    """
+    start = text.rfind(r"\boxed{")
+    inner = start + len(r"\boxed{")
+    if start < 0 or text.find(r"\boxed", inner) >= 0 or text.find(r"\fbox", inner) >= 0:
+        return None
+    close = _closing_brace(text, inner)
+    if close < 0 or text.find("}", close + 1) >= 0:
+        return None
+    before = text[max(0, start - _GAP_CHARS) : start].rstrip(" \t\n\r$\\()[]{}~")
+    if before.endswith(_GAP_ENDS) or not before[-1:].isascii():
+        return None
+    return inner, close
 
 
 def separate_boxes(text: str) -> list[Box] | None:
@@ -201,6 +221,11 @@ class LastBox:
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The content of the box, or None where there is none."""
+        lone = lone_box(response)
+        if lone is not None:
+            start, end = strip_span(response, *lone)
+            if not is_blank(text := response[start:end]):
+                return Extracted(text, start, end)
         outermost = separate_boxes(response)
         by_start: dict[int, Box] = {}
         if outermost is None:
