@@ -73,6 +73,7 @@ class Gather(Generic[P, V]):
         self._measure = measure
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = math.inf  # kept here: what uvloop gives for a time that has come does not know it
         self._closed = False
 
         # By slot: the group in any phase where its key names one group, else the group that is being filled.
@@ -432,11 +433,11 @@ class Gather(Generic[P, V]):
         """Wake up when the next thing falls due; early is harmless, so a timer is moved only to an earlier time."""
         queues = (self._total, self._idle, self._unattended, self._scoring, self._ended_unnamed, self._ended)
         due = min(queue.next_due for queue in queues)
-        if self._timer is not None and (due < self._timer.when() or due == math.inf):
+        if self._timer is not None and (due < self._timer_due or due == math.inf):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and due < math.inf and self._loop is not None:
-            self._timer = self._loop.call_at(due, self._wake)
+            self._timer, self._timer_due = self._loop.call_at(due, self._wake), due
 
     def _wake(self) -> None:
         assert self._loop is not None  # noqa: S101 - its timer called
