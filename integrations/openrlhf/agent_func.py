@@ -14,12 +14,12 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from empo_rewards.integrations.openrlhf.rewards import GroupRewards, reference_of
-from empo_rewards.integrations.openrlhf.settings import Settings
 from openrlhf.utils.agent import SingleTurnAgentExecutor
 
 from empo_rewards.errors import EmpoError
 from empo_rewards.gather import GatherLimits
+from empo_rewards.integrations.openrlhf.rewards import GroupRewards, reference_of
+from empo_rewards.integrations.openrlhf.settings import Settings
 from empo_rewards.samples import Sample
 
 _DAY = 86_400.0

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+
 from empo_rewards.integrations.openrlhf.settings import Settings
 from empo_rewards.integrations.openrlhf.waiting import WaitingRewards
-
 from empo_rewards.server.openrlhf import read
 
 # OpenRLHF wants a bare function, and this is the one moment at which its event loop can be found.

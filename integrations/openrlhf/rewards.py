@@ -8,11 +8,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from empo_rewards.integrations.openrlhf.settings import Settings
-
 from empo_rewards.config import Source
 from empo_rewards.errors import InputError
 from empo_rewards.gather import GatherLimits, Member
+from empo_rewards.integrations.openrlhf.settings import Settings
 from empo_rewards.samples import Neutral, Payment, Sample, SampleScorer
 from empo_rewards.scorer import Scorer
 

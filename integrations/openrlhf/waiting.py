@@ -17,11 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from empo_rewards.integrations.openrlhf.rewards import GroupRewards, Reply
-from empo_rewards.integrations.openrlhf.settings import Settings
-
 from empo_rewards.errors import ConfigError, EmpoError
 from empo_rewards.gather import GatherLimits
+from empo_rewards.integrations.openrlhf.rewards import GroupRewards, Reply
+from empo_rewards.integrations.openrlhf.settings import Settings
 from empo_rewards.samples import Sample
 
 log = logging.getLogger("empo_rewards")
