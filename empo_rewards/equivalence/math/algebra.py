@@ -110,7 +110,7 @@ class Value:
     @property
     def exact(self) -> bool:
         """Whether a difference of canonical forms proves a difference of values."""
-        return self.over is None and all(isinstance(atom, str | int) for atom in self.atoms)
+        return self.over is None and all(isinstance(atom, (str, int)) for atom in self.atoms)
 
 
 def constant(number: Rational) -> Value:
@@ -393,7 +393,7 @@ def _common_factor(terms: Terms) -> dict[Atom, Rational]:
     """The exponents that make every atom's least exponent in the sum zero; for symbols, constants and functions."""
     least: dict[Atom, Rational] = {}
     for name in {name for monomial in terms for name, _ in monomial}:
-        if isinstance(name, int | Radical) or name == I:
+        if isinstance(name, (int, Radical)) or name == I:
             continue
         lowest = min(dict(monomial).get(name, 0) for monomial in terms)
         if lowest:
@@ -408,7 +408,7 @@ def _scaled(terms: Terms, shift: dict[Atom, Rational], budget: Budget) -> Terms:
 def _exact_quotient(top: Terms, bottom: Terms, budget: Budget) -> Terms | None:
     """top / bottom where bottom divides top: division by the leading term in lexicographic order."""
     names = sorted({name for m in bottom for name, _ in m}, key=atom_text)
-    if any(isinstance(name, int | Radical) or name == I for name in names):
+    if any(isinstance(name, (int, Radical)) or name == I for name in names):
         return None
 
     def degrees(monomial: Monomial) -> tuple[Rational, ...]:
@@ -558,7 +558,7 @@ def _term_power(base: Value, exponent: Rational, budget: Budget) -> Value:
     ((monomial, coefficient),) = base.terms.items()
     result = _number_power(coefficient, exponent, budget)
     for name, inner in monomial:
-        if inner == 1 or exponent.denominator == 1 or isinstance(name, int | Radical) or name in (PI, E):
+        if inner == 1 or exponent.denominator == 1 or isinstance(name, (int, Radical)) or name in (PI, E):
             result = multiply(result, _atom_power(name, inner * exponent, budget), budget)
         elif inner.denominator == 1 and inner % 2 == 0 and (inner * exponent) % 2 != 0:
             # an even power under an even root: the root of x² is |x|, not x
@@ -649,7 +649,7 @@ def same(a: Value, b: Value, budget: Budget) -> bool:
 
 def comparable(value: Value) -> bool:
     """Whether its canonical form, denominators cleared, is unique: only symbols, constants and prime radicals."""
-    return all(isinstance(name, str | int) for name in value.atoms)
+    return all(isinstance(name, (str, int)) for name in value.atoms)
 
 
 def primitive(terms: Terms) -> Terms:

@@ -276,7 +276,7 @@ class _Reader:
             return self.bracket(node)
         if isinstance(node, Based):
             return _Part((constant(self.literal(node.digits)),), {"base": node.base})
-        if isinstance(node, Postfix | Signed) and _is_degrees(node):
+        if isinstance(node, (Postfix, Signed)) and _is_degrees(node):
             inner = self.part(_without_degrees(node))
             return inner._replace(facets={**inner.facets, "unit": (("°", 1),)})
         structured = self.structured(node)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import Value
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Shape
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """The canonical form of an answer.
 
     Args:
@@ -75,7 +74,7 @@ def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         agreed = _agreed([keys[position].facets for position in claims[reading]])
         for position in by_shape[reading]:
             classes.union(owner, position)
-            result[position] = replace(keys[position], facets={**agreed, **keys[position].facets})
+            result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
     return result
 
 

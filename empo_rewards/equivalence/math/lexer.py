@@ -102,6 +102,8 @@ _TIMES_X = re.compile(r"\s?[xX]\s?(?=10\s?\^)")
 _DELIMITERS = {r"\(", r"\)", r"\[", r"\]"}
 _NO_DIGIT = re.compile(r"[^\d.]")
 _DIGITS = frozenset("0123456789")
+_SIGNS = frozenset("+/^_,;:|")
+"""Characters that are a token, whatever stands beside them."""
 
 
 class _Lexer:
@@ -129,7 +131,7 @@ class _Lexer:
 
     def step(self, at: int) -> int:  # noqa: PLR0911, PLR0912 - one branch a kind of character
         character = self.text[at]
-        if character in _DIGITS or (character == "." and self.text[at + 1 : at + 2] in _DIGITS - {""}):
+        if character in _DIGITS or (character == "." and self.text[at + 1 : at + 2] in _DIGITS):
             return self.number(at)
         if character == "\\":
             return self.command(at)
@@ -150,6 +152,9 @@ class _Lexer:
             self.close_brace(at)
             return at + 1
         self.pending = None
+        if character in _SIGNS:
+            self.emit(character, character, at, at + 1)
+            return at + 1
         if character.isalpha():
             end = at + 1
             while end < len(self.text) and self.text[end].isalpha() and not self.text[end].isascii():

@@ -43,6 +43,9 @@ from empo_rewards.equivalence.math.nodes import (
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
+_ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
+"""What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
+_ENDS_TERM = _ENDS_LEAF | frozenset("+-±∓")
 _PLACES = {"∞", "∅"}
 _STARTS = frozenset(
     {"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈"}
@@ -168,7 +171,20 @@ class _Parser:
 
     # Quantities
 
+    def leaf(self, ends: frozenset[str]) -> Node | None:
+        """The number or symbol ahead, where it is all there is before one of `ends`."""
+        if self.kinds[self.at + 1] in ends:
+            kind = self.kinds[self.at]
+            if kind == "num":
+                return Num(self.take().text)
+            if kind == "sym":
+                return Sym(self.take().text)
+        return None
+
     def quantity(self) -> Node:
+        leaf = self.leaf(_ENDS_LEAF)
+        if leaf is not None:
+            return leaf
         currency = ""
         if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
             sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
@@ -264,7 +280,7 @@ class _Parser:
                 sign = mark
             elif mark == "-":
                 sign = {"+": "-", "-": "+", "±": "∓", "∓": "±"}[sign]
-        body = self.product()
+        body = self.leaf(_ENDS_TERM) or self.product()
         return body if sign == "+" and not signs else Signed(sign, body)
 
     def product(self, stop_at_function: bool = False) -> Node:

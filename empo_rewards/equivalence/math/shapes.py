@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
@@ -111,7 +110,10 @@ REALS = Ordered((MINUS_INFINITY, INFINITY), "()")
 
 def items(elements: Iterable[Shape]) -> Items:
     """An unordered list."""
-    return Items(frozenset(Counter(elements).items()))
+    counts: dict[Shape, int] = {}
+    for element in elements:
+        counts[element] = counts.get(element, 0) + 1
+    return Items(frozenset(counts.items()))
 
 
 def ordered(elements: tuple[Shape, ...], ends: str) -> Ordered:
@@ -159,7 +161,7 @@ def exact(shape: Shape) -> bool:  # noqa: PLR0911 - one return a kind of shape
         return shape.terms.exact
     if isinstance(shape, Ratio):
         return all(q.exact for q in shape.quotients)
-    return isinstance(shape, Long | Text)
+    return isinstance(shape, (Long, Text))
 
 
 def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None:  # noqa: PLR0911 - one a kind
@@ -211,7 +213,7 @@ def _others(a: Shape, b: Shape) -> bool | None:
 def _members(shape: Shape) -> list[Shape] | None:
     if isinstance(shape, Items):
         return [element for element, count in shape.counts for _ in range(min(count, 64))]
-    if isinstance(shape, SetOf | Spans):
+    if isinstance(shape, (SetOf, Spans)):
         return list(shape.elements if isinstance(shape, SetOf) else shape.parts)
     if isinstance(shape, Ordered):
         return list(shape.elements)
