@@ -12,7 +12,7 @@ LIGHT = ("--ignore", "tests/integration")
 """The tests below there need a framework: they run in its own session, and are not collected without it."""
 
 TORCH = "torch==2.13.0"
-"""Before anything that depends on it: where a CPU build of this version is at hand, the frameworks then keep it."""
+"""By this version, beside anything that depends on it: where pip finds a CPU build of it, the frameworks keep that."""
 
 
 @nox.session
@@ -52,10 +52,9 @@ def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str
 
     Without its dependencies, most of which need a GPU: what is imported here is named, in the versions that it pins.
     """
-    session.install(TORCH)
-    session.install("--no-deps", f"openrlhf=={version}")
-    session.install(f"transformers=={transformers}", f"ray=={ray}", "aiohttp", "pylatexenc", "pytest")
-    session.install("-e", ".[server]")
+    needed = (TORCH, f"transformers=={transformers}", f"ray=={ray}", "aiohttp", "pylatexenc", "pytest")
+    session.install("--no-compile", *needed, "-e", ".[server]")  # most of torch and ray is never imported
+    session.install("--no-compile", "--no-deps", f"openrlhf=={version}")
     session.run("pytest", "tests/integration/openrlhf", *session.posargs)
 
 
