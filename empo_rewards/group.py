@@ -153,6 +153,8 @@ class Cause(str, Enum):
     EQUIVALENCE_FAILED = "equivalence_failed"
     ENTROPY_FAILED = "entropy_failed"
     STRATEGY_FAILED = "strategy_failed"
+    SCORING_FAILED = "scoring_failed"
+    """What was to score it died or hung."""
     ENTROPY_LOW = "entropy_low"
     ENTROPY_HIGH = "entropy_high"
     SHARE_LOW = "share_low"

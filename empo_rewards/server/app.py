@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -23,6 +24,7 @@ from empo_rewards.server import openrlhf
 from empo_rewards.server.bodies import CallerGoneError, decode, encode, read_body, send_json, unless_gone
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.guard import Guard, refusal
+from empo_rewards.server.links import Links
 from empo_rewards.server.schemas import GROUPS_SCHEMA, MAX_GROUP_SIZE, REWARD_DOCUMENTATION, GroupBody, MemberBody
 from empo_rewards.server.service import Phase, Service
 
@@ -32,12 +34,15 @@ Body = TypeVar("Body", bound=BaseModel)
 class GetReward:
     """OpenRLHF's route. Plain ASGI: it is called once a sample, and FastAPI's own work would double its cost."""
 
-    def __init__(self, service: Service, phase: Phase) -> None:
-        self._service, self._phase = service, phase
+    def __init__(self, service: Service, phase: Phase, links: Links) -> None:
+        self._service, self._phase, self._links = service, phase, links
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         settings = self._service.settings
+        link = self._links.of(scope["client"])
+        if link is not None:
+            link.arrived()
         body = await read_body(receive, settings.max_body_bytes)
         submission = openrlhf.read(decode(body))
         size = _group_size(scope)
@@ -46,6 +51,13 @@ class GetReward:
         answer = openrlhf.answer(submission, payments, settings.scores)
         if (why := self._unscored(payments)) is not None:
             answer["detail"] = why
+        if link is not None and len(payments) == 1:
+            sample, payment = submission.samples[0], payments[0]
+            unread = partial(self._service.undelivered, self._phase, sample, payment, size)
+            if link.is_left:
+                unread()
+                raise CallerGoneError
+            link.sending(unread)
         await send_json(send, HTTPStatus.OK, encode(answer))
 
     def _unscored(self, payments: list[Payment]) -> str | None:
@@ -63,9 +75,9 @@ REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward":
 class _Switch:
     """Takes posts to the reward paths past FastAPI, and leaves the rest to it."""
 
-    def __init__(self, app: FastAPI, service: Service) -> None:
+    def __init__(self, app: FastAPI, service: Service, links: Links) -> None:
         self._app = app
-        self._rewards = {path: GetReward(service, phase) for path, phase in REWARD_PATHS.items()}
+        self._rewards = {path: GetReward(service, phase, links) for path, phase in REWARD_PATHS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -139,8 +151,13 @@ class _Api:
         return decode(await read_body(request.receive, self._service.settings.max_body_bytes))
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The application over a service."""
+def create_app(service: Service, links: Links) -> ASGIApp:
+    """The application over a service.
+
+    Args:
+        service: what answers.
+        links: the server's connections; where it keeps none there, a lost answer is not noticed.
+    """
     app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
     api = _Api(service)
     member_path = "/v1/groups/{group_id:path}/members/{member}"
@@ -153,7 +170,9 @@ def create_app(service: Service) -> ASGIApp:
     for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
         app.add_exception_handler(kind, _refused)
     _describe(app)
-    return Guard(_Switch(app, service), service.metrics, service.settings.api_key, service.settings.max_body_bytes)
+    return Guard(
+        _Switch(app, service, links), service.metrics, service.settings.api_key, service.settings.max_body_bytes
+    )
 
 
 _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from empo_rewards.group import AnswerKind, GroupScore
+from empo_rewards.group import AnswerKind, Cause, GroupScore
 from empo_rewards.samples import SampleScorer
 
 _GAUGES = {
@@ -69,6 +69,7 @@ class Metrics:
         self._requests = counter("requests", "Requests by route and status", "route", "status")
         self._request_counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._request_seconds = histogram("request_seconds", "From a request to its answer", _SECONDS, "route")
+        self.undelivered = counter("undelivered", "Answers whose caller was gone: kept for its retry")
         self.whole_queries = counter(
             "whole_queries", "Samples whose prompt was not found in their query: all of it counted as the response"
         )
@@ -77,9 +78,10 @@ class Metrics:
         """Count one scored group."""
         self._groups.labels(phase, score.status.value, score.cause.value if score.cause else "").inc()
         self._score_seconds.labels(phase).observe(seconds)
-        for kind in AnswerKind:
-            found = sum(answer.kind is kind for answer in score.answers)
-            self._responses.labels(phase, kind.value).inc(found)
+        if score.cause not in (Cause.SCORING_FAILED, Cause.EXTRACTION_FAILED):  # else nobody has looked for answers
+            for kind in AnswerKind:
+                found = sum(answer.kind is kind for answer in score.answers)
+                self._responses.labels(phase, kind.value).inc(found)
         if score.entropy is not None:
             self._entropy.labels(phase).observe(score.entropy)
         if score.cluster_shares:

@@ -9,15 +9,18 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import NoReturn
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from empo_rewards.errors import EmpoError
 from empo_rewards.scorer import Scorer
 from empo_rewards.server.app import create_app
-from empo_rewards.server.crew import Crew
+from empo_rewards.server.crew import ATTEMPTS, START_SECONDS, Crew
+from empo_rewards.server.links import Links
 from empo_rewards.server.service import Service, Settings
 
 log = logging.getLogger("empo_rewards.server")
@@ -30,6 +33,9 @@ SENDING_SECONDS = 1
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: a step of training opens one a sample, all at once."""
+
+QUEUE_SECONDS = 600.0
+"""What a group may wait for a free worker."""
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection, so that it is they who close it, and not while they send."""
@@ -51,8 +57,11 @@ def run(scorer: Scorer, settings: Settings, host: str, port: int) -> None:
         if settings.workers == 1:
             _serve(Service(scorer.ascore, settings), listener)
         else:
-            with closing(Crew(scorer, settings.workers, settings.limits.score_seconds)) as crew:
-                _serve(Service(crew.score, settings), listener)
+            seconds = settings.limits.score_seconds
+            with closing(Crew(scorer, settings.workers, seconds)) as crew:
+                # The crew sees to the deadline of each group; the rendezvous only to that of a crew that is stuck.
+                limits = replace(settings.limits, score_seconds=ATTEMPTS * (START_SECONDS + seconds) + QUEUE_SECONDS)
+                _serve(Service(crew.score, replace(settings, limits=limits)), listener)
 
 
 class _Server(uvicorn.Server):
@@ -68,8 +77,11 @@ class _Server(uvicorn.Server):
 
 def _serve(service: Service, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
+    links = Links()
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, links),
+        http=links.watched(AutoHTTPProtocol),
+        proxy_headers=False,  # connections are told apart by who is at their other end
         log_config=None,
         log_level="warning",
         access_log=False,

@@ -20,6 +20,7 @@ from empo_rewards.samples import Neutral, Payment, Sample, SampleScorer
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.metrics import Metrics
 from empo_rewards.server.openrlhf import ScoresField
+from empo_rewards.server.undelivered import Undelivered
 
 log = logging.getLogger("empo_rewards")
 
@@ -101,6 +102,9 @@ class Service:
             )
             for phase in PHASES
         }
+        self._undelivered: Undelivered[Payment] = Undelivered(
+            settings.limits.abandoned_seconds, settings.limits.max_remembered
+        )
         self.metrics = Metrics(self._phases)
         self.stopping = False
         self._whole_members = 0
@@ -123,7 +127,8 @@ class Service:
         """
         scorer, size = self._phases[phase], size or self._sizes[phase]
         if len(samples) == 1 and size > 1:
-            return [await scorer.submit(samples[0], size=size)]
+            answered = self._undelivered.take((phase, samples[0], size))
+            return [answered or await scorer.submit(samples[0], size=size)]
         by_prompt: dict[str, list[int]] = defaultdict(list)
         for position, sample in enumerate(samples):
             by_prompt[sample.prompt].append(position)
@@ -146,6 +151,11 @@ class Service:
         with self._reserved(size * len(wholes)):
             await _all([*map(whole, wholes), *map(single, rest)])
         return [payment for payment in payments if payment is not None]
+
+    def undelivered(self, phase: Phase, sample: Sample, payment: Payment, size: int | None = None) -> None:
+        """Say that the caller of a single sample never got its answer: the same sample, coming again, is a retry."""
+        self.metrics.undelivered.inc()
+        self._undelivered.keep((phase, sample, size or self._sizes[phase]), payment)
 
     async def submit(self, key: str, member: Member, sample: Sample, size: int | None) -> Payment:
         """Pay one sample whose group and member are known."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 MIN_OVERLAP = 24
 """So many characters of a cut prompt must be there, white space left out: fewer may agree by chance."""
 
+_HALF_A_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+"""What a decoder makes of a character that a cut has halved."""
+
 
 def response_of(transcript: str, prompt: str) -> str | None:
     """What follows the prompt in its transcript; None where the prompt cannot be found there. Linear.
 
     Found is the whole prompt, else the same but for white space, else the longest end of it that the transcript begins
-    with.
+    with (white space left out). But for the first case, white space at the start of the response is lost.
     """
     if transcript.startswith(prompt):
         return transcript[len(prompt) :]
+    transcript = transcript.lstrip(_HALF_A_CHARACTER)
     bare_prompt = "".join(prompt.split())
     bare_start = "".join(transcript[: _window(transcript, len(bare_prompt))].split())
     if bare_start.startswith(bare_prompt):
@@ -37,7 +41,7 @@ def _window(transcript: str, size: int) -> int:
 
 
 def _behind(transcript: str, size: int) -> str:
-    return transcript[_window(transcript, size) :]
+    return transcript[_window(transcript, size) :].lstrip()
 
 
 def _overlap(text: str, start: str) -> int:

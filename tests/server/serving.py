@@ -1,0 +1,159 @@
+"""A real server process on the loopback, and groups whose rewards can be counted by hand."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+COMMAND = str(Path(sys.executable).parent / "empo-rewards")
+SLOW_PLUGIN = Path(__file__).parent / "slow_plugin"
+EXACT = ("--set", "equivalence={name: exact, normalize: false}")
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from load import Behaviour, Group, Member, replay  # noqa: E402 - a script's folder is no package
+
+__all__ = ["Behaviour", "Group", "Member", "replay"]
+
+STARTING_SECONDS = 60
+
+
+class Server:
+    """One `empo-rewards serve`.
+
+    Args:
+        options: of the command.
+        environment: what is added to ours.
+    """
+
+    def __init__(self, *options: str, port: int = 0, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [COMMAND, "serve", "--port", str(port), *options],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environment},
+        )
+        self.log: list[str] = []
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._listening.wait(STARTING_SECONDS) or self.process.poll() is not None:
+            self.process.kill()
+            raise AssertionError("the server did not start:\n" + "".join(self.log))
+        found = re.search(r"listening on (http://127\.0\.0\.1:(\d+))", "".join(self.log))
+        assert found is not None, self.log
+        self.url, self.port = found[1], int(found[2])
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+            if "listening on" in line:
+                self._listening.set()
+        self._listening.set()
+
+    @property
+    def text(self) -> str:
+        """The log so far."""
+        return "".join(self.log)
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
+        """Send a signal, wait for the end, and give its exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(seconds)
+        self._reader.join(10)
+        return code
+
+    def get(self, path: str) -> httpx.Response:
+        """A GET."""
+        return httpx.get(self.url + path, timeout=30)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        """A POST."""
+        return httpx.post(self.url + path, **{"timeout": 60, **options})
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels."""
+        total = 0.0
+        for line in self.get("/metrics").text.splitlines():
+            found = re.fullmatch(rf"{name}(\{{.*\}})? (\S+)", line)
+            if found and all(f'{key}="{value}"' in (found[1] or "") for key, value in labels.items()):
+                total += float(found[2])
+        return total
+
+    def wait_for(self, name: str, value: float, **labels: str) -> None:
+        """Wait until a metric has a value; at most half a minute."""
+        eventually(lambda: self.metric(name, **labels) == value, f"{name} {labels} is not {value}")
+
+
+@contextmanager
+def serving(*options: str, port: int = 0, **environment: str) -> Iterator[Server]:
+    """A server that ends with the block; a traceback in its log is a failure."""
+    server = Server(*options, port=port, **environment)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+    assert "Traceback" not in server.text, server.text
+
+
+def slow(seconds: float = 0.0, fuse: str = "") -> tuple[tuple[str, str], dict[str, str]]:
+    """Options and environment of a server whose scoring is slow."""
+    path = os.pathsep.join(filter(None, (str(SLOW_PLUGIN), os.environ.get("PYTHONPATH", ""))))
+    return ("--set", f"equivalence={{name: slow, seconds: {seconds}, fuse: '{fuse}'}}"), {"PYTHONPATH": path}
+
+
+def eventually(is_so: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.02)
+
+
+def boxed(prompt: str, answers: Sequence[object], reference: str | None = None) -> Group:
+    """A group with these answers."""
+    return Group(prompt, [rf" I think it is \boxed{{{answer}}}." for answer in answers], reference)
+
+
+def made_up(count: int, size: int, seed: int = 0, prompts: int | None = None) -> list[Group]:
+    """Groups with up to 5 different answers; of `prompts` different prompts, each its own."""
+    dice = random.Random(seed)
+    return [
+        boxed(f"Problem {n % (prompts or count)} of {seed}: ", [dice.randrange(5) for _ in range(size)], "1")
+        for n in range(count)
+    ]
+
+
+def shares(group: Group) -> list[float]:
+    """EMPO's reward by hand: the share of the group that gave the same answer. The texts are equal where it is."""
+    counts = Counter(group.responses)
+    return [counts[response] / len(group.responses) for response in group.responses]
+
+
+def assert_paid(groups: Sequence[Group], members: Sequence[Member], but: frozenset[int] = frozenset()) -> None:
+    """Every member of every group, but of those in `but`, got its reward by hand; its score is its correctness."""
+    for member in members:
+        if member.group in but:
+            continue
+        group = groups[member.group]
+        assert member.answer is not None, (member, group.prompt)
+        assert member.answer["rewards"] == shares(group)[member.place], (member, group.prompt)
+        assert member.answer["extra_logs"]["scored"] == 1
+        if group.reference is not None:
+            assert member.answer["scores"] == (f"{{{group.reference}}}" in group.responses[member.place])

@@ -1,0 +1,44 @@
+"""Equivalence of texts that takes its time, or its process. A distribution, for whoever has the folder in its path."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from empo_rewards import hookimpl
+from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.hookspecs import Register
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Equal texts are equal.
+
+    Args:
+        seconds: what each call takes.
+        fuse: "die" among the answers ends the process: once where this names a file that is not there yet, always
+            where it is empty.
+    """
+
+    seconds: float = 0.0
+    fuse: str = ""
+
+    def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
+        """No pair: the texts of a set are distinct."""
+        if any("die" in answers.texts for answers in sets) and not (self.fuse and Path(self.fuse).exists()):
+            if self.fuse:
+                Path(self.fuse).touch()
+            os._exit(9)
+        if any("hang" in answers.texts for answers in sets):
+            time.sleep(3600)
+        time.sleep(self.seconds)
+        return [Relation() for _ in sets]
+
+
+@hookimpl
+def register_equivalence_backends(register: Register) -> None:
+    """Registers it."""
+    register("slow", Slow)

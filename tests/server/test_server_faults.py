@@ -1,0 +1,346 @@
+"""What goes wrong between a trainer and its reward: each on a real server process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving import (
+    EXACT,
+    Behaviour,
+    Group,
+    Member,
+    Server,
+    assert_paid,
+    boxed,
+    eventually,
+    made_up,
+    replay,
+    serving,
+    slow,
+)
+
+PATIENT = {"tries": 40, "retry_seconds": 0.5}
+
+
+def post(server: Server, prompt: str, answer: object, **options: Any) -> httpx.Response:
+    """One sample."""
+    content = {"query": [rf"{prompt}\boxed{{{answer}}}"], "prompts": [prompt], "labels": [None]}
+    return server.post("/get_reward", json=content, **options)
+
+
+def test_killed_and_restarted_in_the_middle_of_a_step() -> None:
+    groups = made_up(64, 16, seed=3, prompts=48)  # some prompts are there twice
+    members: list[Member] = []
+    with serving("--group-size", "16", *EXACT) as first:
+        # Until half of the time hardly any group can be whole, so that the kill finds nobody's answer half sent.
+        behaviour = Behaviour(spread_seconds=4, **PATIENT)
+        caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(groups, first.url, behaviour))))
+        caller.start()
+        eventually(lambda: first.metric("empo_rewards_waiting") >= 400, "nobody waits")
+        assert first.stop(signal.SIGKILL) == -signal.SIGKILL
+        with serving("--group-size", "16", *EXACT, port=first.port):
+            caller.join(120)
+    assert len(members) == 64 * 16
+    assert sum(0 in member.statuses for member in members) >= 400
+    assert_same_prompt_paid(groups, members)
+
+
+def assert_same_prompt_paid(groups: list[Group], members: list[Member]) -> None:
+    """Groups of one prompt are exchangeable: each member has the share of its answer in one of their possible mixtures.
+
+    Where a prompt is there once, that is its reward by hand. Where it is there twice, 32 members form two groups of 16:
+    for each answer the paid shares of all its members must come from counts that sum up to its count.
+    """
+    alone = {n for n, group in enumerate(groups) if sum(g.prompt == group.prompt for g in groups) == 1}
+    assert alone
+    assert_paid(groups, members, but=frozenset(set(range(len(groups))) - alone))
+    for prompt in {groups[n].prompt for n in set(range(len(groups))) - alone}:
+        paid: dict[str, list[float]] = {}
+        for member in members:
+            if groups[member.group].prompt == prompt:
+                assert member.answer is not None
+                assert member.answer["extra_logs"]["scored"] == 1
+                paid.setdefault(groups[member.group].responses[member.place], []).append(member.answer["rewards"])
+        for rewards in paid.values():
+            # k members of one group are paid k/16 each, so k/16 must be there a multiple of k times.
+            counts = {reward: rewards.count(reward) / (16 * reward) for reward in set(rewards)}
+            assert all(count == int(count) for count in counts.values()), counts
+            assert sum(counts.values()) <= 2
+
+
+def test_five_of_a_hundred_hang_up_and_come_again() -> None:
+    groups = made_up(64, 16, seed=4)
+    with serving("--group-size", "16", *EXACT) as server:
+        behaviour = Behaviour(spread_seconds=2, disconnect=0.05, hang_up_seconds=1, retry_seconds=0.3, seed=4)
+        members = asyncio.run(replay(groups, server.url, behaviour))
+        assert server.metric("empo_rewards_gather_joined_total", phase="training") >= 20
+        assert server.metric("empo_rewards_gather_members_total", phase="training") == 64 * 16
+        assert server.metric("empo_rewards_open_groups") == 0
+    assert sum(0 in member.statuses for member in members) >= 20
+    assert_paid(groups, members)
+
+
+@pytest.mark.parametrize("neutral", [None, -1.0])
+def test_two_of_a_hundred_never_come(neutral: float | None) -> None:
+    groups = made_up(32, 16, seed=6)
+    options = [] if neutral is None else ["--neutral", str(neutral)]
+    with serving("--group-size", "16", "--idle-seconds", "2.5", *options, *EXACT) as server:
+        members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=1, never=0.02, seed=6)))
+        short = frozenset(member.group for member in members if member.sent is None)
+        assert server.metric("empo_rewards_groups_total", status="unscored", cause="incomplete") == len(short)
+        assert server.metric("empo_rewards_groups_total", status="scored") == 32 - len(short)
+    assert 0 < len(short) < 32
+    assert_paid(groups, members, but=short)
+    for group in short:
+        answers = [member.answer for member in members if member.group == group and member.sent is not None]
+        assert len({answer["rewards"] for answer in answers if answer}) == 1, "one constant a group"
+        for answer in answers:
+            assert answer is not None
+            assert (answer["extra_logs"]["scored"], answer["extra_logs"]["unscored/incomplete"]) == (0, 1)
+            assert "incomplete: " in answer["detail"]
+            assert answer["rewards"] == neutral if neutral is not None else 0 < answer["rewards"] < 1
+
+
+def test_a_slow_scorer_is_waited_for_and_asked_once() -> None:
+    groups = made_up(6, 8, seed=7)
+    options, environment = slow(seconds=1.0)
+    with serving("--group-size", "8", *options, **environment) as server:
+        behaviour = Behaviour(spread_seconds=0.5, patience_seconds=0.8, retry_seconds=0.1, tries=60)
+        members = asyncio.run(replay(groups, server.url, behaviour))
+        assert server.metric("empo_rewards_groups_total") == 6
+        assert server.metric("empo_rewards_gather_members_total", phase="training") == 48
+    assert any(len(member.statuses) > 1 for member in members)
+    assert_paid(groups, members)
+
+
+def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() -> None:
+    groups = made_up(6, 8, seed=9)
+    with (
+        serving("--group-size", "8", "--max-members", "16", *EXACT) as server,
+        ThreadPoolExecutor(16) as threads,
+    ):
+        parked = [threads.submit(post, server, prompt, 1) for prompt in ("first", "second")]
+        server.wait_for("empo_rewards_waiting", 2, phase="training")
+        refused = post(server, "third", 1)
+        assert (refused.status_code, refused.headers["retry-after"], refused.json()["retry"]) == (429, "1", True)
+        assert "max_members" in refused.json()["error"]
+        batch = server.post("/get_reward", json={"query": [r"q\boxed{1}"] * 24, "prompts": ["q"] * 24})
+        assert batch.status_code == 429
+        peers = [threads.submit(post, server, prompt, 1) for prompt in ("first", "second") for _ in range(7)]
+        assert [answer.result().json()["rewards"] for answer in (*parked, *peers)] == [1.0] * 16
+        members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.5, **PATIENT)))
+    assert_paid(groups, members)
+    assert any(429 in member.statuses for member in members)
+
+
+def test_sigterm_answers_the_parked_and_ends() -> None:
+    groups = made_up(32, 16, seed=10)
+    partial = [Group(group.prompt, group.responses[:15]) for group in groups]
+    members: list[Member] = []
+    with serving("--group-size", "16", *EXACT) as server:
+        behaviour = Behaviour(spread_seconds=0.2, tries=1)
+        caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(partial, server.url, behaviour))))
+        caller.start()
+        server.wait_for("empo_rewards_waiting", 32 * 15, phase="training")
+        assert server.stop(seconds=5) == 0
+        caller.join(30)
+    assert [member.statuses for member in members] == [[503]] * (32 * 15)
+
+
+def test_sigterm_lets_what_is_being_scored_finish_and_ends_a_hung_worker() -> None:
+    options, environment = slow(seconds=0.5)
+    groups = made_up(6, 2, seed=14)
+    with (
+        serving("--group-size", "2", "--workers", "3", *options, **environment) as server,
+        ThreadPoolExecutor(5) as threads,
+    ):
+        assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+        hung = [threads.submit(post, server, "bad", answer) for answer in ("hang", 1)]
+        whole = {"prompt": "q", "responses": [r"\boxed{hang}", r"\boxed{1}"]}
+        direct = threads.submit(server.post, "/score", json=whole)
+        server.wait_for("empo_rewards_scoring_groups", 1, phase="training")
+        scored = [threads.submit(post, server, "good", answer) for answer in (1, 1)]
+        server.wait_for("empo_rewards_scoring_groups", 2, phase="training")
+        below = children(server.process.pid)
+        assert server.stop(seconds=5) == 0
+        assert [answer.result().json().get("rewards") for answer in scored] == [1.0, 1.0]
+        assert [answer.result().status_code for answer in (*hung, direct)] == [503] * 3
+        eventually(lambda: not commands(below), "a process is left")
+
+
+def test_bodies_that_are_too_long_are_refused_and_nothing_is_lost() -> None:
+    with serving("--group-size", "2", *EXACT) as server, ThreadPoolExecutor(1) as threads:
+        parked = threads.submit(post, server, "q", 1)
+        server.wait_for("empo_rewards_waiting", 1, phase="training")
+        megabyte = b"x" * 2**20
+        huge = server.post("/get_reward", content=megabyte * 100)
+        chunked = server.post("/get_reward", content=(megabyte for _ in range(100)))
+        for path in ("/score", "/v1/groups/g/members/0"):
+            assert server.post(path, content=(megabyte for _ in range(40))).status_code == 413
+        for answer in (huge, chunked):
+            assert answer.status_code == 413
+            assert "33554432" in answer.json()["error"]
+        assert post(server, "q", 1).json()["rewards"] == 1.0
+        assert parked.result().json()["rewards"] == 1.0
+
+
+def test_a_key_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("s3cret/+\n")
+    for options, environment in (
+        (("--api-key-file", str(file)), {}),
+        ((), {"EMPO_REWARDS_API_KEY": "s3cret/+"}),
+    ):
+        with serving("--group-size", "1", *options, *EXACT, **environment) as server:
+            wrong = [
+                {},
+                {"Authorization": "Bearer s3cret"},
+                {"Authorization": "s3cret/+"},
+                {"Authorization": "Basic %%%"},
+                {"Authorization": "Basic " + "czNjcmV0"},
+            ]
+            for headers in wrong:
+                answer = post(server, "q", 1, headers=headers)
+                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+                assert "error" in answer.json()
+            assert server.get("/metrics").status_code == 401
+            assert server.get("/health").status_code == server.get("/ready").status_code == 200
+            assert post(server, "q", 1, headers={"Authorization": "Bearer s3cret/+"}).json()["rewards"] == 1
+            url = server.url.replace("http://", "http://empo:s3cret%2F%2B@") + "/get_reward"
+            content = {"query": [r"q\boxed{1}"], "prompts": ["q"], "labels": [None]}
+            assert httpx.post(url, json=content).json()["rewards"] == 1
+            assert "s3cret" not in server.text
+
+
+def test_two_servers_that_share_the_posts_say_so() -> None:
+    groups = made_up(12, 8, seed=11)
+    halves = [[Group(g.prompt, g.responses[side::2]) for g in groups] for side in (0, 1)]
+    options = ("--group-size", "8", "--idle-seconds", "1.5", *EXACT)
+    with serving(*options) as left, serving(*options) as right:
+
+        async def both() -> list[list[Member]]:
+            return await asyncio.gather(
+                *(replay(half, server.url, Behaviour()) for half, server in zip(halves, (left, right), strict=True))
+            )
+
+        answered = asyncio.run(both())
+        for server, members in zip((left, right), answered, strict=True):
+            diagnosis = server.get("/ready").json()["diagnosis"]
+            assert "spread over 2 places" in diagnosis
+            assert "--reward.remote_url" in diagnosis
+            assert "agent file" in diagnosis
+            assert diagnosis.split(". ")[1] in server.text
+            assert server.metric("empo_rewards_groups_cut", phase="training") == 1
+            assert any(diagnosis[-40:] in member.answer["detail"] for member in members if member.answer)
+
+
+def test_an_abandoned_request_leaves_no_wait_behind() -> None:
+    with serving("--group-size", "2", *EXACT) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            post(server, "q", 1, timeout=0.5)
+        server.wait_for("empo_rewards_waiting", 0, phase="training")
+        assert server.metric("empo_rewards_gather_withdrawn_total", phase="training") == 1
+        assert server.metric("empo_rewards_requests_total", route="/get_reward", status="499") == 1
+        with socket.create_connection(("127.0.0.1", server.port)) as half:
+            half.sendall(b"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
+        with ThreadPoolExecutor(2) as threads:  # the retry takes the place that is kept, so one more makes it whole
+            answers = [threads.submit(post, server, "q", answer) for answer in (1, 2)]
+            assert [answer.result().json()["rewards"] for answer in answers] == [0.5, 0.5]
+
+
+def test_an_answer_that_nobody_read_is_kept_for_the_retry() -> None:
+    with serving("--group-size", "2", *EXACT) as server:
+        content = rb'{"query": ["q\\boxed{1}"], "prompts": ["q"], "labels": [null]}'
+        head = b"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(content)
+        with socket.create_connection(("127.0.0.1", server.port)) as caller:
+            caller.sendall(head + content)
+            server.wait_for("empo_rewards_waiting", 1, phase="training")
+            assert post(server, "q", 2).json()["rewards"] == 0.5
+            server.wait_for("empo_rewards_requests_total", 2, route="/get_reward", status="200")
+        server.wait_for("empo_rewards_undelivered_total", 1)
+        assert post(server, "q", 1).json()["rewards"] == 0.5
+        # It is given out once: the same text after that is a new member.
+        with pytest.raises(httpx.ReadTimeout):
+            post(server, "q", 1, timeout=0.5)
+
+
+def children(pid: int) -> set[int]:
+    """The processes below one."""
+    found = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found |= {child} | children(child)
+    return found
+
+
+def commands(pids: set[int]) -> dict[int, str]:
+    """Their command lines, of those that live."""
+    lines = {}
+    for pid in pids:
+        path = Path(f"/proc/{pid}")
+        if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            lines[pid] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return lines
+
+
+def scoring_processes(server: Server) -> set[int]:
+    """The worker processes of a server."""
+    below = commands(children(server.process.pid))
+    return {pid for pid, line in below.items() if "spawn_main" in line}
+
+
+def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
+    options, environment = slow(seconds=0.3, fuse=str(tmp_path / "fuse"))
+    with serving("--group-size", "4", "--workers", "2", *options, **environment) as server:
+        before = scoring_processes(server)
+        assert len(before) == 2
+        groups = [boxed("Deadly. ", ["die", "die", 1, 2]), *made_up(8, 4, seed=12)]
+        members: list[Member] = []
+        caller = threading.Thread(
+            target=lambda: members.extend(asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.2))))
+        )
+        caller.start()
+        eventually(lambda: server.metric("empo_rewards_scoring_groups") > 0, "nothing is scored")
+        os.kill(min(before), signal.SIGKILL)
+        caller.join(60)
+        assert_paid(groups, members)
+        assert (tmp_path / "fuse").exists()
+        after = scoring_processes(server)
+        assert len(after) == 2
+        assert min(before) not in after
+        below = children(server.process.pid)
+        server.stop()
+        eventually(lambda: not commands(below), "a process is left")
+
+
+@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 2 s")])
+def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(answer: str, part: str) -> None:
+    options, environment = slow()
+    more = ("--workers", "2", "--score-seconds", "2", "--neutral", "0.5")
+    with serving("--group-size", "2", *more, *options, **environment) as server:
+        groups = made_up(4, 2, seed=8)
+        assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+        with ThreadPoolExecutor(2) as threads:
+            lost = list(threads.map(lambda text: post(server, "q", text).json(), [answer, "x"]))
+        for paid in lost:
+            assert (paid["rewards"], paid["extra_logs"]["unscored/scoring_failed"]) == (0.5, 1)
+            assert part in paid["detail"]
+        assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+
+
+def test_workers_end_with_a_server_that_is_killed() -> None:
+    options, environment = slow()
+    with serving("--group-size", "2", "--workers", "2", *options, **environment) as server:
+        below = children(server.process.pid)
+        assert len(scoring_processes(server)) == 2
+        server.stop(signal.SIGKILL)
+        eventually(lambda: not commands(below), "a process is left")

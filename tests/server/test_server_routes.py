@@ -1,0 +1,225 @@
+"""The contract of each route, on one real server process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from serving import EXACT, Behaviour, Server, assert_paid, boxed, made_up, replay, serving, shares
+
+from empo_rewards import Group as WholeGroup
+from empo_rewards import Scorer
+
+SIZE = 4
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving("--group-size", str(SIZE), "--eval-group-size", "2", *EXACT) as running:
+        yield running
+
+
+def body(prompt: str, *answers: object, labels: list[Any] | None = None) -> dict[str, Any]:
+    queries = [f"{prompt}\\boxed{{{answer}}}" for answer in answers]
+    return {"query": queries, "prompts": [prompt] * len(queries), "labels": labels or [None] * len(queries)}
+
+
+def test_single_posts_in_any_order_are_paid_by_their_group(server: Server) -> None:
+    groups = made_up(24, SIZE, seed=1, prompts=24)
+    members = asyncio.run(replay(groups, server.url, Behaviour()))
+    assert_paid(groups, members)
+
+
+def test_the_offline_score_of_the_same_groups_is_the_oracle_for_what_cannot_be_counted_by_hand() -> None:
+    groups = [boxed("Solve it. ", ["1/2", "0.5", r"\frac{1}{2}", "50"]), boxed("And this. ", ["x+1", "1+x", "", "-x"])]
+    with Scorer.from_config("empo-math") as scorer:
+        offline = [scorer.score(WholeGroup(group.prompt, group.responses)) for group in groups]
+    with serving("--group-size", "4") as running:
+        members = asyncio.run(replay(groups, running.url, Behaviour(spread_seconds=0.2)))
+    for member in members:
+        expected = offline[member.group]
+        assert member.answer is not None
+        assert member.answer["rewards"] == expected.rewards[member.place]
+        assert member.answer["extra_logs"]["entropy"] == expected.entropy
+    assert offline[0].rewards == (0.75, 0.75, 0.75, 0.25)
+
+
+def test_groups_of_one_prompt_are_filled_one_after_another(server: Server) -> None:
+    prompt = "The same prompt, three times. "
+    answers = [[1, 1, 1, 2], [1, 2, 2, 2], [3, 3, 3, 3]]
+
+    def one_group(values: list[int]) -> list[float]:
+        with ThreadPoolExecutor(SIZE) as threads:
+            posts = [threads.submit(server.post, "/get_reward", json=body(prompt, value)) for value in values]
+            return [post.result().json()["rewards"] for post in posts]
+
+    assert [one_group(values) for values in answers] == [
+        [0.75, 0.75, 0.75, 0.25],
+        [0.25, 0.75, 0.75, 0.75],
+        [1.0, 1.0, 1.0, 1.0],
+    ]
+
+
+def test_a_batch_of_whole_groups_is_scored_at_once(server: Server) -> None:
+    first, second = body("One batch. ", 1, 1, 2, 3), body("Two groups. ", 5, 5, 5, 5, 6, 6, 7, 7)
+    both = {name: [*first[name], *second[name]] for name in first}
+    answer = server.post("/get_reward", json=both).json()
+    assert answer["rewards"] == [0.5, 0.5, 0.25, 0.25, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]
+    assert answer["extra_logs"]["unanimous"] == [0] * 4 + [1] * 4 + [0] * 4
+
+
+def test_what_a_batch_leaves_over_waits_for_its_peers(server: Server) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(server.post, "/get_reward", json=body("Cut in two. ", 1, 1, 1, 2, 3, 3))
+        server.wait_for("empo_rewards_waiting", 2, phase="training")
+        rest = server.post("/get_reward", json=body("Cut in two. ", 3, 4)).json()
+        assert waiting.result().json()["rewards"] == [0.75, 0.75, 0.75, 0.25, 0.75, 0.75]
+    assert rest["rewards"] == [0.75, 0.25]
+
+
+def test_empty_lists_are_answered_with_empty_lists(server: Server) -> None:
+    answer = server.post("/get_reward", json={"query": [], "prompts": [], "labels": []}).json()
+    assert (answer["rewards"], answer["scores"]) == ([], [])
+    assert set(map(tuple, answer["extra_logs"].values())) == {()}
+
+
+def test_evaluation_beside_training_on_the_same_prompts(server: Server) -> None:
+    groups = made_up(8, SIZE, seed=5)
+    halves = [boxed(group.prompt, [7, 8], "7") for group in groups]
+    pairs = [boxed(group.prompt, [9, 9, 9], "7") for group in groups]
+
+    async def all_at_once() -> list[Any]:
+        return await asyncio.gather(
+            replay(groups, server.url, Behaviour()),
+            replay(halves, server.url, Behaviour(path="/eval/get_reward", seed=1)),
+            replay(pairs, server.url, Behaviour(path="/get_reward?group_size=3", seed=2)),
+        )
+
+    training, evaluation, threes = asyncio.run(all_at_once())
+    assert_paid(groups, training)
+    assert_paid(halves, evaluation)
+    assert_paid(pairs, threes)
+    assert [member.answer["scores"] for member in evaluation] == [1, 0] * 8
+    header = server.post("/get_reward", json=body(groups[0].prompt, 1), headers={"X-Group-Size": "1"})
+    assert header.json()["rewards"] == 1
+
+
+def test_score_gives_the_whole_group_score(server: Server) -> None:
+    group = {"prompt": [{"role": "user", "content": "q"}], "responses": [r"\boxed{1}", r"\boxed{1}", ""], "id": "g"}
+    one = server.post("/score", json={**group, "reference": "1"}).json()
+    assert (one["rewards"][:2], one["clusters"], one["status"], one["id"]) == ([2 / 3] * 2, [0, 0, 1], "scored", "g")
+    assert one["correct"] == [True, True, False]
+    many = server.post("/score", json={"groups": [group, {**group, "expected_size": 4}]}).json()["scores"]
+    assert many[0]["rewards"] == one["rewards"]
+    assert (many[1]["rewards"], many[1]["status"], many[1]["cause"]) == ([None] * 3, "unscored", "incomplete")
+    assert server.post("/score", json={"groups": []}).json() == {"scores": []}
+
+
+def test_members_with_ids_join_once_and_may_be_forgotten(server: Server) -> None:
+    def put(member: int | str, answer: int, group: str = "step 1/g 7", **more: Any) -> httpx.Response:
+        content = {"prompt": "q", "response": rf"\boxed{{{answer}}}", "reference": "1", **more}
+        return httpx.put(f"{server.url}/v1/groups/{group}/members/{member}", json=content, timeout=60)
+
+    with ThreadPoolExecutor(SIZE + 1) as threads:
+        posts = [threads.submit(put, member, answer) for member, answer in ((0, 1), (0, 1), (1, 1), (2, 2), (3, 1))]
+        answers = [post.result().json() for post in posts]
+    assert [answer["reward"] for answer in answers] == [0.75, 0.75, 0.75, 0.25, 0.75]
+    assert [answer["correct"] for answer in answers] == [True, True, True, False, True]
+    assert answers[0]["group"]["id"] == "step 1/g 7"
+    assert put(2, 9).json()["reward"] == 0.25, "its first text counts"
+
+    gone = httpx.delete(f"{server.url}/v1/groups/short/members/b?group_size=2", timeout=30)
+    assert gone.json() == {"forgotten": True}
+    left = put("a", 1, "short", group_size=2).json()
+    assert (left["reward"], left["group"]["cause"], left["group"]["size"]) == (None, "incomplete", 1)
+    other_size = put("a", 1, "short", group_size=3)
+    assert other_size.status_code == 422
+    assert "2 members" in other_size.json()["error"]
+
+
+MALFORMED = {
+    "no JSON": (b"{", 400),
+    "no UTF-8": (b'{"query": ["\xff"]}', 400),
+    "NaN": (b'{"query": [NaN], "prompts": ["a"]}', 400),
+    "deep": (b"[" * 200_000, 400),
+    "long integer": (b"[" + b"1" * 10_000 + b"]", 400),
+    "empty": (b"", 400),
+    "a list": (b"[]", 422),
+    "null": (b"null", 422),
+    "wrong type": (b'{"query": "a", "prompts": ["a"], "responses": 3, "prompt": 1, "response": []}', 422),
+    "wrong types inside": (b'{"query": [1], "prompts": [2], "responses": [3], "prompt": {}, "response": null}', 422),
+}
+
+
+@pytest.mark.parametrize("path", ["/get_reward", "/eval/get_reward", "/score", "/v1/groups/x/members/0"])
+@pytest.mark.parametrize(("content", "status"), MALFORMED.values(), ids=MALFORMED)
+def test_malformed_bodies_are_refused_in_one_line(server: Server, path: str, content: bytes, status: int) -> None:
+    answer = server.post(path, content=content, headers={"X-Request-ID": "mine 17"})
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error", "retry", "request_id"}
+    assert answer.json()["request_id"] == answer.headers["x-request-id"] == "mine 17"
+    assert "\n" not in answer.json()["error"]
+    assert len(answer.content) < 500
+    assert "Traceback" not in server.text
+
+
+def test_other_mistakes_are_4xx(server: Server) -> None:
+    whole = {"prompt": "q", "responses": ["a"]}
+    for path, content, part in (
+        ("/score", {**whole, "colour": 1}, "colour"),
+        ("/score", {**whole, "expected_size": 0}, "expected_size"),
+        ("/score", {**whole, "token_logprobs": [[0.5]]}, "log-probability"),
+        ("/score", {"groups": [whole, {"prompt": "q", "responses": []}]}, "groups[1].responses"),
+        ("/score", {"groups": [], "more": 1}, "groups"),
+        ("/score", {"groups": 3}, "groups"),
+        ("/get_reward?group_size=0", body("q", 1), "group_size"),
+        ("/get_reward?group_size=1e9", body("q", 1), "group_size"),
+        ("/get_reward?group_size=99999", body("q", 1), "group_size"),
+        ("/v1/groups/g/members/0", {"prompt": "q", "response": "a", "group_size": 0}, "group_size"),
+    ):
+        answer = server.post(path, json=content)
+        assert answer.status_code == 422, path
+        assert part in answer.json()["error"]
+    assert server.post("/nothing", json={}).status_code == 404
+    assert server.get("/get_reward").status_code == 405
+    assert httpx.put(server.url + "/score", json=whole).status_code == 405
+    assert "Traceback" not in server.text
+
+
+def test_health_readiness_and_metrics(server: Server) -> None:
+    assert server.get("/health").json()["status"] == "ok"
+    assert server.get("/ready").json() == {"status": "ok", "diagnosis": None}
+    before = {name: server.metric(f"empo_rewards_{name}") for name in ("groups_total", "unanimous_groups_total")}
+    blanks = server.metric("empo_rewards_responses_total", answer="blank")
+    groups = [boxed("Metrics. ", [1, 1, 1, 1]), boxed("More metrics. ", [1, 2, 3, 4])]
+    asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1)))
+    server.post("/score", json={"prompt": "q", "responses": ["", r"\boxed{1}"]})
+    assert server.metric("empo_rewards_groups_total") == before["groups_total"] + 3
+    assert server.metric("empo_rewards_unanimous_groups_total") == before["unanimous_groups_total"] + 1
+    assert server.metric("empo_rewards_responses_total", answer="blank") == blanks + 1
+    assert server.metric("empo_rewards_open_groups") == 0
+    text = server.get("/metrics").text
+    for name in ("entropy_nats_bucket", "largest_share_sum", "request_seconds_bucket", "oldest_seconds", "waiting"):
+        assert f"empo_rewards_{name}" in text
+
+
+def test_the_description_covers_every_path(server: Server) -> None:
+    paths = server.get("/openapi.json").json()["paths"]
+    wanted = {"/get_reward", "/eval/get_reward", "/score", "/health", "/ready", "/metrics"}
+    assert wanted | {"/v1/groups/{group_id}/members/{member}"} == set(paths)
+    assert paths["/get_reward"]["post"]["requestBody"]["required"] is True
+    json.dumps(paths)
+
+
+def test_odd_text_does_no_harm(server: Server) -> None:
+    surrogate = b'{"query": ["q\\ud800\\\\boxed{\\ud800}"], "prompts": ["q"], "labels": ["\\ud800"]}'
+    answer = server.post("/get_reward?group_size=1", content=surrogate)
+    assert (answer.status_code, answer.json()["rewards"]) == (200, 1.0)
+    hostile = boxed("q", ["__import__('os').system('exit')", "{0.__class__}", "a\x00b", "1" * 5000], None)
+    answers = server.post("/score", json={"prompt": "q", "responses": hostile.responses}).json()
+    assert answers["rewards"] == shares(hostile)
