@@ -105,6 +105,7 @@ class AgentExecutor(SingleTurnAgentExecutor):  # type: ignore[misc] # OpenRLHF i
     ) -> dict[str, Any]:
         group.is_counted = True
         try:
+            self._rewards.check_size(group.size)
             output = await generate()
             sample = read(output)
         except BaseException:  # a cancelled generation does not come either

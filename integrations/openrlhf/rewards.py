@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from empo_rewards.config import Source
-from empo_rewards.errors import InputError
+from empo_rewards.errors import ConfigError, InputError
 from empo_rewards.gather import GatherLimits, Member
 from empo_rewards.integrations.openrlhf.settings import Settings
 from empo_rewards.samples import Neutral, Payment, Sample, SampleScorer
@@ -50,6 +50,7 @@ class GroupRewards:
     def __init__(self, settings: Settings, limits: GatherLimits) -> None:
         config: Source = settings.config
         self._settings = settings
+        self._has_warned = False
         limits = replace(limits, **settings.limits)
         self._scorer = Scorer.from_config(config)
         # Two of them, so that the mean reward of training is not mixed with that of evaluation.
@@ -67,6 +68,22 @@ class GroupRewards:
         rendezvous = self._evaluation if is_evaluation else self._training
         payment = await rendezvous.submit(sample, key=key, member=member, size=size)
         return reply(payment, scores=self._settings.scores, by_label=is_evaluation and sample.reference is not None)
+
+    def check_size(self, size: int) -> None:
+        """Refuse a group that is neither of training nor of evaluation, where both sizes are known.
+
+        Raises:
+            ConfigError: the settings do not fit the trainer's, or its samples come otherwise than they should.
+        """
+        known = (self._settings.group_size, self._settings.evaluation_size)
+        if None not in known and size not in known:
+            raise ConfigError(
+                f"a group has {size} samples, but EMPO_REWARDS_GROUP_SIZE is {known[0]} and "
+                f"EMPO_REWARDS_EVALUATION_SIZE is {known[1]}: set them to the trainer's samples per prompt"
+            )
+        if size == 1 and known[1] != 1 and not self._has_warned:
+            self._has_warned = True
+            log.warning("a group of one sample: it agrees with itself, and is no signal; is n_samples_per_prompt set?")
 
     def forget(self, key: Hashable, member: Member, size: int) -> None:
         """Say that a sample will not come."""

@@ -111,6 +111,23 @@ def test_an_evaluation_of_a_known_size_is_paid_its_accuracy(
         assert [output["scores"] for output in outputs] == list(expected.rewards)
 
 
+def test_a_group_of_a_size_that_is_not_expected_is_refused(
+    model: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMPO_REWARDS_GROUP_SIZE", "8")
+    monkeypatch.setenv("EMPO_REWARDS_EVALUATION_SIZE", "4")
+    (refused,) = run(model, [request(tokenizer, "five: ", "", 5)])
+    with pytest.raises(ConfigError, match="a group has 5 samples, but EMPO_REWARDS_GROUP_SIZE is 8"):
+        raise refused
+
+
+def test_a_group_of_one_is_warned_of_once(
+    model: Path, tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(model, [request(tokenizer, f"alone {k}: ", "", 1) for k in range(3)])
+    assert caplog.text.count("a group of one sample") == 1
+
+
 def test_token_log_probabilities_reach_the_scorer(
     model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
