@@ -75,3 +75,35 @@ def openrlhf(session: nox.Session) -> None:
 def openrlhf_older(session: nox.Session, version: str, transformers: str, ray: str) -> None:
     """Older releases of OpenRLHF; 0.9 has other flags and other names."""
     run_openrlhf(session, version, transformers, ray)
+
+
+def install_verl(session: nox.Session, version: str, transformers: str) -> None:
+    """verl without its rollout engines, and what its agent loop and its v1 trainer import."""
+    session.install(TORCH)
+    session.install(
+        f"verl=={version}", f"transformers{transformers}", "cachetools", "TransferQueue", "uvicorn", "fastapi", "pytest"
+    )
+    session.install("-e", ".")
+
+
+@nox.session
+def verl(session: nox.Session) -> None:
+    """The current verl: its reward loop, its agent loops and its queue, over a stand-in for the language model."""
+    install_verl(session, "0.9.1", "<5.11")
+    session.run("pytest", "tests/integration/verl", *session.posargs)
+
+
+@nox.session
+@nox.parametrize(
+    ("version", "tests"),
+    [
+        nox.param("0.8.0", ("test_reward_workers.py", "test_advantage.py"), id="0.8.0"),
+        nox.param("0.7.1", ("test_reward_workers.py", "test_advantage.py"), id="0.7.1"),
+        nox.param("0.6.1", ("test_legacy.py", "test_advantage.py"), id="0.6.1"),
+    ],
+)
+def verl_older(session: nox.Session, version: str, tests: tuple[str, ...]) -> None:
+    """Older releases of verl, which find us by an environment variable; 0.6 hands over whole batches."""
+    install_verl(session, version, "<5")
+    session.env["VERL_USE_EXTERNAL_MODULES"] = "empo_rewards.integrations.verl.plugin"
+    session.run("pytest", *(f"tests/integration/verl/{test}" for test in tests), *session.posargs)
