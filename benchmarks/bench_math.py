@@ -24,6 +24,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import statistics
 import sys
 import threading
@@ -41,7 +42,12 @@ from rich.table import Table
 from empo_rewards.equivalence import AnswerSet
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask
+from empo_rewards.extraction import Extractor
 from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.hashes import Hashes
+from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
+from empo_rewards.extraction.tags import AnswerTag
+from empo_rewards.extraction.whole import LastMath, LastNumber
 
 HERE = Path(__file__).parent
 DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
@@ -249,22 +255,28 @@ def judge(apart: list[Row]) -> Counter[str]:
 # --- pairs -----------------------------------------------------------------------------------------------------------
 
 
-def answer_of(text: str, box: LastBox) -> str:
-    """The answer in a text: its last box, else its last formula, else all of it."""
-    found = box(text, "")
-    if found is not None:
-        return found.text
-    for start, end in (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"), ("$", "$")):
-        last = text.rfind(end)
-        first = text.rfind(start, 0, last) if last > 0 else -1
-        if first >= 0:
-            return text[first + len(start) : last]
-    return text
+ANNOUNCED: tuple[Extractor, ...] = (LastBox(), AnswerTag(), FinalAnswer(), AnswerLine(), Hashes())
+WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:and|or)\b)[A-Za-z]{2,}")
+MATHEMATICS = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
+PROSE_WORDS = 3
+
+
+def answer_of(text: str) -> str:
+    """The answer in a text: the one that it announces; all of a formula or number with its unit; else its last formula or number."""
+    for extractor in ANNOUNCED:
+        found = extractor(text, "")
+        if found is not None:
+            return found.text
+    words = len(WORD.findall(MATHEMATICS.sub(" ", text)))
+    if not words or (words < PROSE_WORDS and not text.lstrip()[:1].isalpha()):
+        return text
+    last = [found for extractor in (LastMath(), LastNumber()) if (found := extractor(text, "")) is not None]
+    return max(last, key=lambda found: (found.end, -found.start)).text if last else text
 
 
 def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Console) -> tuple[Row, list[Row]]:
     """Recall, false merges and undecided by kind of pair; the pairs that we do not decide as expected."""
-    backend, box = MathEquivalence(), LastBox()
+    backend = MathEquivalence()
     counts: dict[str, Counter[str]] = {}
     missed: list[Row] = []
     flaws: Counter[str] = Counter()
@@ -274,7 +286,7 @@ def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Conso
         count = counts.setdefault(kind, Counter())
         a, b = row["a"], row["b"]
         if row["form"] == "response":
-            a, b = answer_of(a, box), answer_of(b, box)
+            a, b = answer_of(a), answer_of(b)
         verdict, mirrored, same = (decide(backend, *pair) for pair in ((a, b), (b, a), (a, a)))
         flaws.update(asymmetric=verdict is not mirrored, irreflexive=same is not True and bool(a.strip()))
         expected = row["expected"] is row.get("truth", True)
@@ -321,7 +333,6 @@ def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
 
 def measure_hostile(rows: Sequence[Row]) -> Row:
     """Each input against its partner and against 42, by the symbolic stage alone."""
-    box = LastBox()
     pool = SymbolicPool()
     pool.decide([SymbolicTask(("1", "2"), ((0, 1),))])
     slowest, kills, peaks = (0.0, ""), 0, [0]
@@ -335,7 +346,7 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
     watcher.start()
     verdicts: Counter[str] = Counter()
     for row in rows:
-        texts = tuple(answer_of(text, box) for text in (row["input"], row["other"], "42"))
+        texts = tuple(answer_of(text) for text in (row["input"], row["other"], "42"))
         for pair in ((0, 1), (0, 2)):
             task = SymbolicTask((texts[pair[0]], texts[pair[1]]), ((0, 1),))
             (((verdict,),), _, wall) = timed(lambda task=task: pool.decide([task]))

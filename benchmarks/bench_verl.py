@@ -30,6 +30,7 @@ from empo_rewards.integrations.verl import settings
 from empo_rewards.integrations.verl.client import Client
 from empo_rewards.integrations.verl.phases import Origin
 from empo_rewards.integrations.verl.rows import Row
+from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
 from empo_rewards.samples import Sample
 
 ROOT = Path(__file__).parents[1]
@@ -78,28 +79,45 @@ def through_manager(name: str, model: Path, data: Any, workers: int, repeats: in
     return {"cold_s": times[0], "warm_s": statistics.median(times[1:])}
 
 
-def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> float:
-    """Seconds a row of the rendezvous alone: each row a call of its own, and string equivalence."""
-    config = support.config(model, "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}", n=N)
+class Echo:
+    """An actor that only answers: what ray itself takes for a call a row."""
+
+    async def submit(self, row: Row) -> Verdict:
+        """Something of the size of our answers."""
+        return Verdict(float(row.member is not None), (0.5,) * len(KEYS))
+
+
+def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> dict[str, float]:
+    """Milliseconds a row with string equivalence: in a batch; with a call a row; and ray's own part of that."""
+    config = support.config(
+        model, "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}", workers=1, n=N
+    )
     client = Client(settings.read(OmegaConf.to_container(config, resolve=True)))
+    echo = ray.remote(Echo).options(num_cpus=0, max_concurrency=1_000_000).remote()
 
-    async def submit(repeat: int) -> None:
-        await asyncio.gather(
-            *(
-                client.train(Row(Sample("p", text), Origin(None, None), f"{repeat} {uid}", member))
-                for member, (uid, text) in enumerate(rows)
-            )
-        )
+    def made(repeat: int) -> list[Row]:
+        return [
+            Row(Sample("p", text), Origin(None, None), f"{repeat} {uid}", member)
+            for member, (uid, text) in enumerate(rows)
+        ]
 
-    async def run() -> list[float]:
-        times = []
+    async def echoed(row: Row) -> Verdict:
+        return await echo.submit.remote(row)
+
+    async def run() -> dict[str, float]:
+        times: dict[str, list[float]] = {"batch": [], "single": [], "ray": []}
         for repeat in range(repeats + 1):
+            batch, single = made(2 * repeat), made(2 * repeat + 1)
             start = time.perf_counter()
-            await submit(repeat)
-            times.append(time.perf_counter() - start)
-        return times
+            await client.train_round(repeat, 0, dict(enumerate(batch)))
+            times["batch"].append(time.perf_counter() - start)
+            for name, call in (("single", client.train), ("ray", echoed)):
+                start = time.perf_counter()
+                await asyncio.gather(*(call(row) for row in single))
+                times[name].append(time.perf_counter() - start)
+        return {name: 1000 * statistics.median(values[1:]) / len(rows) for name, values in times.items()}
 
-    return statistics.median(asyncio.run(run())[1:]) / len(rows)
+    return asyncio.run(run())
 
 
 def main() -> None:
@@ -128,13 +146,17 @@ def main() -> None:
         "empo": empo,
         "ratio_cold": empo["cold_s"] / naive["cold_s"],
         "ratio_warm": empo["warm_s"] / naive["warm_s"],
-        "rendezvous_ms_a_row": 1000 * alone,
+        "rendezvous_ms_a_row": alone,
     }
     print(f"{len(rows)} rows, {arguments.workers} reward workers    first call    median of {arguments.repeats}")
     print(f"verl's naive manager                {naive['cold_s']:9.2f} s {naive['warm_s']:13.2f} s")
     print(f"the empo manager                    {empo['cold_s']:9.2f} s {empo['warm_s']:13.2f} s")
     print(f"ratio                               {result['ratio_cold']:9.2f}   {result['ratio_warm']:13.2f}")
-    print(f"the rendezvous alone: {1000 * alone:.2f} ms a row, each a call of its own")
+    print(
+        f"the rendezvous alone, ms a row: {alone['batch']:.2f} in a batch; {alone['single']:.2f} with a call a row, ",
+        end="",
+    )
+    print(f"of which ray's own call takes {alone['ray']:.2f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
