@@ -5,7 +5,8 @@
 - *Cost.* CPU time a group, worker processes counted in, and wall time: extraction and clustering together, for
   (ours) canonical keys and the symbolic stage, (keys) canonical keys alone, the limit, (mv) math-verify's parse and
   `verify` for each pair of answers, (mv text) math-verify's parse and clusters of equal text. Each group is handed to
-  all of them in turn, so that they meet the same machine. The worker is warm, the caches are cold.
+  all of them in turn, forwards and backwards, so that they meet the same machine. The worker is warm, our caches are
+  cold, and garbage is collected between measurements.
 - *Agreement.* The clusterings of (ours) and (mv), pair by pair; each pair of answers on which they differ is written
   to a file, with who is right from `judged_pairs.json` (decided by reading, once).
 - *Pairs.* Recall, false merges and undecided on the equivalence pairs, beside math-verify; symmetry and reflexivity.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import gc
 import gzip
 import itertools
 import json
@@ -194,10 +196,15 @@ def measure_groups(groups: Sequence[Row], systems: dict[str, Any], console: Cons
     costs: dict[str, list[tuple[float, float]]] = {name: [] for name in systems}
     apart: list[Row] = []
     compared = 0
-    for number, group in enumerate(track(groups, "groups", console=console)):
+    gc.freeze()  # what is imported is no garbage
+    for number, group in enumerate(groups):
+        if number % 20 == 0:
+            console.print(f"group {number} of {len(groups)}")
         clusters: dict[str, Clusters] = {}
         answers: dict[str, list[str]] = {}
-        for name, system in systems.items():
+        in_turn = list(systems.items())[:: -1 if number % 2 else 1]  # none always meets what another left in the caches
+        for name, system in in_turn:
+            gc.collect()  # nor pays for another's garbage
             work = functools.partial(system, group["prompt"], group["responses"])
             (clusters[name], answers[name]), cpu, wall = timed(work)
             costs[name].append((cpu, wall))
@@ -268,7 +275,7 @@ def answer_of(text: str) -> str:
         if found is not None:
             return found.text
     words = len(WORD.findall(MATHEMATICS.sub(" ", text)))
-    if not words or (words < PROSE_WORDS and not text.lstrip()[:1].isalpha()):
+    if not words or len(text.split()) == 1 or (words < PROSE_WORDS and not text.lstrip()[:1].isalpha()):
         return text
     last = [found for extractor in (LastMath(), LastNumber()) if (found := extractor(text, "")) is not None]
     return max(last, key=lambda found: (found.end, -found.start)).text if last else text

@@ -47,7 +47,7 @@ class _Caches:
     """What this process has learned; a forked child begins anew, so that no lock is inherited in a bad state."""
 
     pid: int = field(default_factory=os.getpid)
-    keys: LruCache[str, Key] = field(default_factory=lambda: LruCache(KEY_CACHE))
+    keys: LruCache[tuple[str, str], Key] = field(default_factory=lambda: LruCache(KEY_CACHE))
     verdicts: LruCache[tuple[str, str], Verdict] = field(default_factory=lambda: LruCache(PAIR_CACHE))
 
 
@@ -70,7 +70,8 @@ class MathEquivalence:
     """Mathematical equivalence; see `docs` for what is equal to what.
 
     Args:
-        percent: what 50% is: "fraction" (0.5), "number" (50) or "either".
+        percent: what 50% is: "fraction" (0.5), "number" (50), "either", or "asked" (50 where the prompt asks for a
+            percentage, else 0.5).
         decimal_tolerance: the relative difference that two real answers may have, where one has a decimal point.
             None: none.
         units: "ignore_when_bare" (5 equals 5 cm unless the set also holds 5 in another unit), "strict" or "ignore".
@@ -86,7 +87,7 @@ class MathEquivalence:
 
     def __init__(
         self,
-        percent: Percent = "fraction",
+        percent: Percent = "asked",
         decimal_tolerance: float | None = None,
         units: Units = "ignore_when_bare",
         ordered_is_set: bool = False,
@@ -96,6 +97,7 @@ class MathEquivalence:
         workers: int = 1,
     ) -> None:
         self.policy = MathPolicy(percent, decimal_tolerance, units, ordered_is_set)
+        self._plain = self.policy.for_prompt("")
         self._options = (symbolic, deadline, memory_mb, workers)
         self._pool: Pool | None = (
             SymbolicPool(deadline=deadline, memory_bytes=memory_mb * 2**20, workers=workers) if symbolic else None
@@ -119,7 +121,7 @@ class MathEquivalence:
             EquivalenceError: the symbolic stage cannot be started.
         """
         caches = self._own_caches()
-        keyed = [[self._key(text, caches) for text in answers.texts] for answers in sets]
+        keyed = [self._keys(answers, caches) for answers in sets]
         relations = [self._at_sight(keys) for keys in keyed]
         work = [self._by_keys(keys) for keys, relation in zip(keyed, relations, strict=True) if relation is None]
         self._by_pool(work, caches)
@@ -136,12 +138,21 @@ class MathEquivalence:
             self._caches = _Caches()
         return self._caches
 
-    def _key(self, text: str, caches: _Caches) -> Key:
-        key = caches.keys.get(text)
+    def _keys(self, answers: AnswerSet, caches: _Caches) -> list[Key]:
+        if len(answers.texts) > 1 and any(_speaks_of_percent(text) for text in answers.texts):
+            policy = self.policy.for_prompt(answers.prompt)
+        else:
+            policy = self._plain
+        return [self._key(text, policy, caches) for text in answers.texts]
+
+    @staticmethod
+    def _key(text: str, policy: MathPolicy, caches: _Caches) -> Key:
+        place = (text, policy.percent)
+        key = caches.keys.get(place)
         if key is None:
-            key = key_of(text, self.policy)
+            key = key_of(text, policy)
             if len(text) <= MAX_CACHED_CHARS:
-                caches.keys.put(text, key)
+                caches.keys.put(place, key)
         return key
 
     def _at_sight(self, keys: Sequence[Key]) -> Relation | None:
@@ -245,6 +256,10 @@ class MathEquivalence:
         undecided = [(min(a, b), max(a, b)) for a, b in item.undecided if item.classes.find(a) != item.classes.find(b)]
         metrics = _metrics(item.by_key, item.symbolic, item.probed, len(undecided), item.killed)
         return Relation(tuple(equal), tuple(undecided), metrics)
+
+
+def _speaks_of_percent(text: str) -> bool:
+    return "%" in text or "％" in text or "pct" in text or "ercent" in text or "er cent" in text
 
 
 def _metrics(by_key: int, symbolic: int = 0, probed: int = 0, undecided: int = 0, killed: int = 0) -> dict[str, float]:

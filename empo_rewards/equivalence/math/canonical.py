@@ -159,6 +159,8 @@ class _Reader:
         (shape,) = part.shapes
         start, end = part.span or (0, len(self.source))
         text = _task_text(self.source[start:end])
+        if self.policy.percent == "number":  # the symbolic stage knows a percent sign as a hundredth only
+            text = text.replace("\\%", "").replace("%", "")
         facets = part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
@@ -279,6 +281,8 @@ class _Reader:
         if isinstance(node, (Postfix, Signed)) and _is_degrees(node):
             inner = self.part(_without_degrees(node))
             return inner._replace(facets={**inner.facets, "unit": (("°", 1),)})
+        if isinstance(node, Grid) and _is_system(node):
+            return self.listing(Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
         structured = self.structured(node)
         if structured is not None:
             return _Part((structured,), {})
@@ -420,7 +424,7 @@ class _Reader:
             return Ordered(tuple(row[0] for row in rows), "")
         return Matrix(rows)
 
-    def matrix(self, node: Node) -> tuple[tuple[Value, ...], ...] | None:
+    def matrix(self, node: Node) -> tuple[tuple[Value, ...], ...] | None:  # noqa: PLR0911 - one return a kind of node
         """The entries of a matrix, a multiple of one, or a sum of such."""
         if isinstance(node, Grid):
             if node.environment == "cases" or any(len(row) != len(node.rows[0]) for row in node.rows):
@@ -439,6 +443,8 @@ class _Reader:
             rows = self.matrix(node.factors[-1][1])
             if rows and not any(_has_grid(factor) for _, factor in node.factors[:-1]):
                 return _scaled(rows, self.value(Product(node.factors[:-1])), self.budget)
+            left = self.matrix(Product(node.factors[:-1]) if len(node.factors) > 2 else node.factors[0][1])
+            return _matrix_product(left, rows, self.budget) if left and rows else None
         if isinstance(node, Sum):
             parts = [self.matrix(part) for part in node.parts]
             sizes = {(len(rows), len(rows[0])) if rows else None for rows in parts}
@@ -473,6 +479,10 @@ class _Reader:
         if names is not None:
             return self.assignment(names, last, span)
         label = label_of(first)
+        if len(operands) > 2 and label is not None:
+            labels = [label_of(operand) for operand, _ in operands[:-1]]
+            if None not in labels and len(set(labels)) == len(labels):
+                return self.shared([str(name) for name in labels], last, span)
         if label is None and len(operands) == 2 and label_of(last) is not None and not mentions(first, last):
             (first, _), (last, span) = (last, span), operands[0]
             label = label_of(first)
@@ -484,6 +494,17 @@ class _Reader:
         if len(values) != 2:
             raise Unreadable
         return _Part((self.equation(values[0], values[1]),), {})
+
+    def shared(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+        """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
+        label = label_of(value)
+        if label is not None:
+            return _Part((atom(Func("all equal", tuple(atom(name) for name in sorted((*names, label))))),), {})
+        part = self.part(value)
+        if len(part.shapes) != 1:
+            raise Unreadable
+        named = self.named(names, part.shapes * len(names), part.facets)
+        return named._replace(readings=(*named.readings, part.shapes[0]), span=span)
 
     def assignment(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
         """(p, q) = (3, 2)."""
@@ -616,6 +637,8 @@ class _Reader:
         if isinstance(node, Power):
             return power(self.value(node.base), self.value(node.exponent), self.budget)
         if isinstance(node, Call):
+            if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
+                return self.value(node.args[2])
             return functions.apply(node.name, tuple(self.value(arg) for arg in node.args), self.budget)
         if isinstance(node, Mixed):
             whole, top, bottom = (int(self.literal(text)) for text in node)
@@ -755,6 +778,20 @@ def _without_degrees(node: Node) -> Node:
     return node.body
 
 
+def _is_constant_in(node: Node, variable: Node) -> bool:
+    """Whether no name in an expression holds the variable's, not as an index either: a_n is not constant in n."""
+    if not isinstance(variable, Sym):
+        return False
+    if isinstance(node, (Sym, Word)):
+        return variable.name not in node[0]
+    return all(_is_constant_in(part, variable) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes
+
+
+def _is_system(node: Grid) -> bool:
+    """Whether every row is one relation: equations under one another, in a brace or aligned."""
+    return all(len(row) == 1 and isinstance(row[0], Relation) for row in node.rows)
+
+
 def _has_grid(node: Node) -> bool:
     """Whether a matrix stands in an arithmetic expression."""
     if isinstance(node, Grid):
@@ -802,6 +839,21 @@ def _applies(function: Sym, mark: str, argument: Node) -> bool:
     if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
         return False
     return function.name.partition("_")[0] in _APPLIED or len(argument.items.items) > 1
+
+
+def _matrix_product(
+    left: tuple[tuple[Value, ...], ...], right: tuple[tuple[Value, ...], ...], budget: Budget
+) -> tuple[tuple[Value, ...], ...]:
+    if len(left[0]) != len(right):
+        raise Undefined
+    columns = list(zip(*right, strict=True))
+    return tuple(
+        tuple(
+            add(*(multiply(a, b, budget) for a, b in zip(row, column, strict=True)), budget=budget)
+            for column in columns
+        )
+        for row in left
+    )
 
 
 def _scaled(rows: tuple[tuple[Value, ...], ...], factor: Value, budget: Budget) -> tuple[tuple[Value, ...], ...]:

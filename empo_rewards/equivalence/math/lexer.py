@@ -102,6 +102,7 @@ _TIMES_X = re.compile(r"\s?[xX]\s?(?=10\s?\^)")
 _DELIMITERS = {r"\(", r"\)", r"\[", r"\]"}
 _NO_DIGIT = re.compile(r"[^\d.]")
 _DIGITS = frozenset("0123456789")
+_CURRENCIES = frozenset("€£¥¢₹₽₩")
 _SIGNS = frozenset("+/^_,;:|")
 """Characters that are a token, whatever stands beside them."""
 
@@ -175,6 +176,9 @@ class _Lexer:
             self.depth += 1
         elif character in ")]":
             self.depth = max(0, self.depth - 1)
+        if character in _CURRENCIES:
+            self.emit("$", character, at, at + 1)
+            return at + 1
         kind = "," if character in "\x1f、" else character
         self.emit(kind, kind, at, at + 1)
         return at + 1

@@ -64,7 +64,9 @@ TEXT_STYLES = dict.fromkeys(_words("text textbf textit textrm textnormal textsf 
 TEXT_STYLES |= dict.fromkeys(_words("mathrm operatorname"), "upright")
 """Commands whose argument is words (or a name)."""
 
-STYLES = frozenset(_words("mathbf mathit mathsf mathtt mathcal mathfrak mathscr boldsymbol bm boxed fbox vec pmb"))
+STYLES = frozenset(
+    _words("mathbf mathit mathsf mathtt mathcal mathfrak mathscr boldsymbol bm boxed fbox vec pmb variable")
+)
 """Commands that change how their argument looks, not what it is."""
 
 UPRIGHT_SYMBOLS = frozenset("eid")
@@ -101,7 +103,7 @@ COMMANDS: dict[str, tuple[str, str]] = (
     | dict.fromkeys(("rceil", "urcorner"), ("⌉", "⌉"))
     | dict.fromkeys(("lVert", "rVert", "Vert", "|"), ("‖", "‖"))
     | dict.fromkeys(("mod", "bmod"), ("mod", "mod"))
-    | {name: ("large", name) for name in ("sum", "prod", "int")}
+    | {name: ("large", name) for name in ("sum", "prod", "int", "lim")}
     | dict.fromkeys(("exponentialE",), ("sym", "e"))
     | dict.fromkeys(("imaginaryI", "imaginaryJ"), ("sym", "i"))
     | {

@@ -63,6 +63,8 @@ class _Parser:
         self.depth = 0
         self.bars = 0
         """How many |...| are open: whether a bar closes one."""
+        self.integrals = 0
+        """How many integrals are being read."""
 
     # Tokens
 
@@ -301,11 +303,17 @@ class _Parser:
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Call("mod", (body, self.modulus())))]
-            elif self.starts_factor() and not (stop_at_function and kind == "func"):
+            elif self.starts_factor() and not (stop_at_function and (kind == "func" or self.is_measure())):
                 spaced = self.tokens[self.at].spaced
                 factors.append((" " if spaced else "", self.factor()))
             else:
                 return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+
+    def is_measure(self) -> bool:
+        """Whether the dx of an integral is ahead: \\int \\sin x dx is not the sine of x dx."""
+        if not self.integrals or self.tokens[self.at].text[0] != "d":
+            return False
+        return len(self.tokens[self.at].text) == 2 if self.kind() == "run" else self.kind(1) == "sym"
 
     def divisor(self, before: list[tuple[str, Node]]) -> Node:
         """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
@@ -650,19 +658,55 @@ class _Parser:
     def large_operator(self) -> Node:
         """A sum, product or integral with its limits; it is not computed."""
         name = self.take().text
+        if name == "lim":
+            return self.limit()
         limits: dict[str, tuple[Node, ...]] = {}
         while self.kind() in ("_", "^"):
             mark = self.take().kind
             if self.kind() == "{" and self.kind(1) == "}":
                 self.at += 2
                 continue
-            limit = self.group() if mark == "_" and self.kind() == "{" else self.exponent()
+            limit = self.bound()
             limits[mark] = limit.operands if isinstance(limit, Relation) and limit.operators == ("=",) else (limit,)
         self.enter()
-        body = self.sum() if name == "int" else self.product()
+        self.integrals += name == "int"
+        body = _integrand(self.sum()) if name == "int" else self.product()
+        self.integrals -= name == "int"
         self.depth -= 1
         lower, upper = limits.get("_", ()), limits.get("^", ())
         return Call(f"{name} {len(lower)} {len(upper)}", (*lower, *upper, body))
+
+    def bound(self) -> Node:
+        """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
+        if self.kind() in ("+", "-"):
+            return Signed(self.take().kind, self.bound())
+        if self.kind() in ("num", "sym"):
+            token = self.take()
+            return Num(token.text) if token.kind == "num" else Sym(token.text)
+        return self.argument()
+
+    def limit(self) -> Node:
+        """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
+        self.expect("_")
+        self.expect("{")
+        self.enter()
+        variable = self.sum()
+        if self.kind() not in ("→", "⇒"):
+            raise Unreadable
+        self.take()
+        target: Node = self.bound() if self.kind(1) == "^" else self.sum()
+        side = ""
+        if self.accept("^"):
+            braced = self.accept("{")
+            if self.kind() not in ("+", "-"):
+                raise Unreadable
+            side = self.take().kind
+            if braced:
+                self.expect("}")
+        self.expect("}")
+        body = self.product()
+        self.depth -= 1
+        return Call(f"lim {side}", (variable, target, body))
 
     def arguments(self) -> tuple[Node, ...]:
         """A function's arguments: what brackets hold, else the product that follows."""
@@ -769,12 +813,33 @@ class _Parser:
 
 def parse(tokens: list[Token]) -> Listing:
     """The syntax of an answer; raises `Unreadable`."""
-    tokens = _without_double_brackets(_with_separators(tokens))
+    tokens = _without_double_brackets(_without_alignment(_with_separators(tokens)))
     while tokens and tokens[0].kind in ("=", "≈"):
         tokens = tokens[1:]
     if not tokens:
         raise Unreadable
     return _choice(tokens) or _Parser(tokens).answer()
+
+
+def _integrand(body: Node) -> Node:
+    """A sum that ends with its differential as a product with it: \\int f + g dx is \\int (f + g) dx."""
+    final = body.parts[-1] if isinstance(body, Sum) else None
+    if not isinstance(body, Sum) or final is None or not isinstance(final.body, Product):
+        return body
+    sign, last = final.sign, final.body
+    before, (mark, end) = last.factors[:-1], last.factors[-1]
+    if isinstance(end, Product) and len(end.factors) == 2 and end.factors[0][1] == Sym("d"):
+        differential: tuple[tuple[str, Node], ...] = (("", end),)
+    elif before and before[-1][1] == Sym("d") and isinstance(end, Sym) and mark != "/":
+        differential = (("", Sym("d")), ("", end))
+        before = before[:-1]
+    else:
+        return body
+    if any(mark == "/" for mark, _ in last.factors[len(before) :]):
+        return body
+    rest: Node = Product(before) if before else Num("1")
+    whole = Sum((*body.parts[:-1], Signed(sign, rest)))
+    return Product((("", Bracket("(", Listing((whole,), ()), ")")), *differential))
 
 
 def _choice(tokens: list[Token]) -> Listing | None:
@@ -807,6 +872,20 @@ def _without_double_brackets(tokens: list[Token]) -> list[Token]:
         if partner.get(index + 1) == closing - 1 and tokens[index].kind == tokens[index + 1].kind:
             dropped |= {index, closing}
     return [token for index, token in enumerate(tokens) if index not in dropped] if dropped else tokens
+
+
+def _without_alignment(tokens: list[Token]) -> list[Token]:
+    """Drops what only sets out a system: an & beside a sign of relation, and the brace before it that never closes."""
+    kinds = ["", *(token.kind for token in tokens), ""]
+    if "begin" not in kinds:
+        return tokens
+    unclosed = kinds.count(r"\{") > kinds.count(r"\}")
+    return [
+        token
+        for place, token in enumerate(tokens, 1)
+        if not (token.kind == "&" and (kinds[place - 1] in _RELATIONS or kinds[place + 1] in _RELATIONS))
+        and not (unclosed and token.kind == r"\{" and kinds[place + 1] == "begin")
+    ]
 
 
 def _with_separators(tokens: list[Token]) -> list[Token]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-Percent = Literal["fraction", "number", "either"]
+Percent = Literal["asked", "fraction", "number", "either"]
 Units = Literal["ignore_when_bare", "strict", "ignore"]
 
 
@@ -15,7 +16,8 @@ class MathPolicy:
 
     Args:
         percent: what 50% is. "fraction": 0.5, and not 50. "number": 50, and not 0.5. "either": 0.5, and also 50
-            where the set holds no other reading of 50.
+            where the set holds no other reading of 50. "asked": "number" where the prompt asks for a percentage,
+            "fraction" elsewhere.
         decimal_tolerance: None: decimals are exact, 0.33 is not 1/3. A number: two real answers of which at least one
             is written with a decimal point are equal when they differ by at most this share of the larger one.
             A tolerance is not transitive; clusters are its connected components.
@@ -24,7 +26,7 @@ class MathPolicy:
         ordered_is_set: whether (1, 2), {1, 2} and (2, 1) are the same.
     """
 
-    percent: Percent = "fraction"
+    percent: Percent = "asked"
     decimal_tolerance: float | None = None
     units: Units = "ignore_when_bare"
     ordered_is_set: bool = False
@@ -32,7 +34,26 @@ class MathPolicy:
     def __post_init__(self) -> None:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:
             raise ValueError(f"decimal_tolerance must be in [0, 1), not {self.decimal_tolerance!r}")
-        if self.percent not in ("fraction", "number", "either"):
-            raise ValueError(f"percent must be 'fraction', 'number' or 'either', not {self.percent!r}")
+        if self.percent not in get_args(Percent):
+            raise ValueError(f"percent must be 'asked', 'fraction', 'number' or 'either', not {self.percent!r}")
         if self.units not in ("ignore_when_bare", "strict", "ignore"):
             raise ValueError(f"units must be 'ignore_when_bare', 'strict' or 'ignore', not {self.units!r}")
+
+    def for_prompt(self, prompt: str) -> MathPolicy:
+        """The choices for the answers to one prompt, none of them left to what it asks for."""
+        if self.percent != "asked":
+            return self
+        return replace(self, percent="number" if asks_for_percentage(prompt) else "fraction")
+
+
+_ASKS_FOR_PERCENTAGE = re.compile(
+    r"\b(?:what|which|how (?:many|much)|find|give|determine|calculate|compute|estimate|express)\b[^.?!\n\d%]{0,60}"
+    r"\bper ?cent(?!ile)|\b(?:in|as)(?: an?)? per ?cent(?!ile)",
+    re.IGNORECASE,
+)
+"""No number may stand between: "What is the price after a discount of 20 percent?" asks for none."""
+
+
+def asks_for_percentage(prompt: str) -> bool:
+    """Whether a prompt asks for a percentage: "what percent of", "find the percentage", "as a percent"."""
+    return _ASKS_FOR_PERCENTAGE.search(prompt) is not None

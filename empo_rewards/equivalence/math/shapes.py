@@ -150,7 +150,7 @@ def exact(shape: Shape) -> bool:  # noqa: PLR0911 - one return a kind of shape
     if isinstance(shape, SetOf):
         return all(map(exact, shape.elements))
     if isinstance(shape, Items):
-        return all(exact(element) for element, _ in shape.counts)
+        return not is_system(shape) and all(exact(element) for element, _ in shape.counts)
     if isinstance(shape, Named):
         return all(exact(element) for _, element in shape.values)
     if isinstance(shape, Spans):
@@ -162,6 +162,11 @@ def exact(shape: Shape) -> bool:  # noqa: PLR0911 - one return a kind of shape
     if isinstance(shape, Ratio):
         return all(q.exact for q in shape.quotients)
     return isinstance(shape, (Long, Text))
+
+
+def is_system(shape: Shape) -> bool:
+    """Whether it holds several equations: others may say the same together."""
+    return isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1
 
 
 def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None:  # noqa: PLR0911 - one a kind
@@ -189,6 +194,8 @@ def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None: 
             return False
         pairs = zip(a.rows, b.rows, strict=True)
         return _all(compare(x, y, tolerance) for left, right in pairs for x, y in zip(left, right, strict=True))
+    if is_system(a) and is_system(b):
+        return None
     left, right = _members(a), _members(b)
     if left is not None and right is not None:
         return _collections(a, b, left, right, tolerance)

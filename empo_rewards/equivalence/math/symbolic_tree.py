@@ -427,8 +427,10 @@ class _Reader:
             raise Unreadable
         return sympy.oo
 
-    def _call(self, node: nodes.Call) -> Any:
+    def _call(self, node: nodes.Call) -> Any:  # noqa: PLR0911 - one return a kind of function
         name, *counts = node.name.split()
+        if name == "lim":
+            return self._limit(counts[0] if counts else "+-", node.args)
         if counts:
             return self._large(name, [int(count) for count in counts], node.args)
         if name == "derivative":
@@ -456,6 +458,12 @@ class _Reader:
         if len(below) != 2 or not isinstance(below[1], nodes.Sym):
             raise Unreadable
         return sympy.Derivative(self.scalar(body), (sympy.Symbol(below[1].name), order), evaluate=False)
+
+    def _limit(self, side: str, args: Sequence[nodes.Node]) -> Any:
+        variable, target, body = args
+        if not isinstance(variable, nodes.Sym):
+            raise Unreadable
+        return sympy.Limit(self.scalar(body), sympy.Symbol(variable.name), self.scalar(target), side)
 
     def _large(self, name: str, counts: Sequence[int], args: Sequence[nodes.Node]) -> Any:
         lower, upper, body = args[: counts[0]], args[counts[0] : -1], args[-1]

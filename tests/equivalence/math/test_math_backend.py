@@ -123,6 +123,35 @@ def test_percent_either_joins_the_number_too():
     assert clusters(backend, "50\\%", "50") == partition({"50\\%", "50"})
 
 
+@pytest.mark.parametrize(
+    ("prompt", "merged"),
+    [
+        ("What percent of 80 is 40?", {"50\\%", "50"}),
+        ("Find the percentage of defective parts.", {"50\\%", "50"}),
+        ("By how many percent did it grow?", {"50\\%", "50"}),
+        ("How large is the error? Give your answer as a percentage.", {"50\\%", "50"}),
+        ("Express the share in per cent.", {"50\\%", "50"}),
+        ("What is the price after a discount of 20 percent?", {"50\\%", "0.5"}),
+        ("A coin shows heads 50% of the time. What is the probability?", {"50\\%", "0.5"}),
+        ("Which score is the 90th percentile?", {"50\\%", "0.5"}),
+        ("", {"50\\%", "0.5"}),
+    ],
+)
+def test_percent_by_default_is_what_the_prompt_asks_for(prompt, merged):
+    backend = MathEquivalence(symbolic=False)
+    texts = ("50\\%", "0.5", "50")
+    (relation,) = backend.relate([AnswerSet(texts, prompt)])
+    assert [{texts[i], texts[j]} for i, j in relation.equal] == [merged]
+
+
+def test_one_text_has_its_own_meaning_in_each_prompt():
+    backend = MathEquivalence(symbolic=False)
+    texts = ("50\\%", "0.5", "50")
+    for _ in range(2):  # whatever is cached
+        asked, plain = backend.relate([AnswerSet(texts, "What percent is it?"), AnswerSet(texts, "What is it?")])
+        assert (asked.equal, plain.equal) == (((0, 2),), ((0, 1),))
+
+
 def test_units():
     strict, ignoring = MathEquivalence(units="strict", symbolic=False), MathEquivalence(units="ignore", symbolic=False)
     assert clusters(strict, "5", "5 cm") == partition({"5"}, {"5 cm"})

@@ -167,5 +167,5 @@ def test_a_power_too_large_to_expand_is_kept_and_not_confused():
 
 
 def test_what_is_not_read_is_kept_as_it_is():
-    assert isinstance(key_of("\\lim_{x\\to 0} f(x)", POLICY).shape, Opaque)
-    assert key_of("\\lim_{x\\to 0} f(x)", POLICY).shape == key_of("\\lim _{x \\to 0}f( x )", POLICY).shape
+    assert isinstance(key_of("\\oint_{C} f(x)", POLICY).shape, Opaque)
+    assert key_of("\\oint_{C} f(x)", POLICY).shape == key_of("\\oint _{C}f( x )", POLICY).shape
