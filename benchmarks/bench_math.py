@@ -4,13 +4,14 @@
 
 - *Cost.* CPU time a group, worker processes counted in, and wall time: extraction and clustering together, for
   (ours) canonical keys and the symbolic stage, (keys) canonical keys alone, the limit, (mv) math-verify's parse and
-  `verify` for each pair of answers, (mv text) math-verify's parse and clusters of equal text. Each group is handed to
-  all of them in turn, forwards and backwards, so that they meet the same machine. The worker is warm, our caches are
-  cold, and garbage is collected between measurements.
+  `verify` for each pair of answers, (mv text) math-verify's parse and clusters of equal text. They take turns of a few
+  groups, so that they meet the same machine; garbage is collected between turns. The worker is warm, our caches of
+  answers are cold: every group is new.
 - *Agreement.* The clusterings of (ours) and (mv), pair by pair; each pair of answers on which they differ is written
   to a file, with who is right from `judged_pairs.json` (decided by reading, once).
 - *Pairs.* Recall, false merges and undecided on the equivalence pairs, beside math-verify; symmetry and reflexivity.
 - *Safety.* Adversarial inputs through the symbolic pool directly, no keys before it: worst time and memory, kills.
+- *Soak* (`--soak N`, nothing else then): N groups, no two alike, through one backend: processes, memory, descriptors.
 
 The data folder holds math_groups.jsonl.gz, equivalence_pairs.jsonl.gz and adversarial_inputs.jsonl.gz. CPU time of
 workers is read from /proc, so this runs on Linux.
@@ -26,6 +27,7 @@ import itertools
 import json
 import logging
 import os
+import random
 import re
 import statistics
 import sys
@@ -58,6 +60,9 @@ JUDGED = HERE / "judged_pairs.json"
 Row = dict[str, Any]
 Clusters = list[int | None]
 """A cluster for each response; None where no answer was found."""
+
+BLOCK = 14
+"""So many groups in a row are one system's turn: they meet the same machine, each warm as in the middle of its work."""
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -197,30 +202,24 @@ def measure_groups(groups: Sequence[Row], systems: dict[str, Any], console: Cons
     apart: list[Row] = []
     compared = 0
     gc.freeze()  # what is imported is no garbage
-    for number, group in enumerate(groups):
-        if number % 20 == 0:
-            console.print(f"group {number} of {len(groups)}")
-        clusters: dict[str, Clusters] = {}
-        answers: dict[str, list[str]] = {}
-        in_turn = list(systems.items())[:: -1 if number % 2 else 1]  # none always meets what another left in the caches
-        for name, system in in_turn:
-            gc.collect()  # nor pays for another's garbage
-            work = functools.partial(system, group["prompt"], group["responses"])
-            (clusters[name], answers[name]), cpu, wall = timed(work)
-            costs[name].append((cpu, wall))
-        if "mv" not in clusters:
+    for start in range(0, len(groups), BLOCK):
+        block = groups[start : start + BLOCK]
+        console.print(f"groups: {start} of {len(groups)}")
+        found: dict[str, list[tuple[Clusters, list[str]]]] = {}
+        for name, system in systems.items():
+            gc.collect()  # none pays for another's garbage
+            found[name] = []
+            for group in block:
+                work = functools.partial(system, group["prompt"], group["responses"])
+                result, cpu, wall = timed(work)
+                found[name].append(result)
+                costs[name].append((cpu, wall))
+        if "mv" not in found:
             continue
-        seen: set[tuple[str, str, bool]] = set()
-        for i, j in itertools.combinations(range(len(group["responses"])), 2):
-            labels = [clusters[name][k] for name in ("ours", "mv") for k in (i, j)]
-            if any(label is None for label in labels):
-                continue
-            compared += 1
-            ours, theirs = labels[0] == labels[1], labels[2] == labels[3]
-            a, b = sorted((answers["ours"][i], answers["ours"][j]))
-            if ours != theirs and (a, b, ours) not in seen:
-                seen.add((a, b, ours))
-                apart.append({"group": number, "source": group.get("source"), "a": a, "b": b, "ours": ours})
+        for number, ((ours, answers), (theirs, _)) in enumerate(zip(found["ours"], found["mv"], strict=True), start):
+            count, differing = disagreements(ours, theirs, answers)
+            compared += count
+            apart += [{"group": number, "source": groups[number].get("source"), **row} for row in differing]
     summary: Row = {"groups": len(groups), "pairs_compared": compared}
     for name, measured in costs.items():
         cpu, wall = ([1e3 * value for value in column] for column in zip(*measured, strict=True))
@@ -233,6 +232,21 @@ def measure_groups(groups: Sequence[Row], systems: dict[str, Any], console: Cons
             "wall_ms_max": max(wall),
         }
     return summary, apart
+
+
+def disagreements(ours: Clusters, theirs: Clusters, answers: Sequence[str]) -> tuple[int, list[Row]]:
+    """How many pairs of responses both systems place, and the pairs of answers on which they part ways."""
+    compared = 0
+    rows: dict[tuple[str, str, bool], Row] = {}
+    for i, j in itertools.combinations(range(len(answers)), 2):
+        if None in (ours[i], ours[j], theirs[i], theirs[j]):
+            continue
+        compared += 1
+        verdict = ours[i] == ours[j]
+        a, b = sorted((answers[i], answers[j]))
+        if verdict != (theirs[i] == theirs[j]):
+            rows[a, b, verdict] = {"a": a, "b": b, "ours": verdict}
+    return compared, list(rows.values())
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
@@ -269,7 +283,7 @@ PROSE_WORDS = 3
 
 
 def answer_of(text: str) -> str:
-    """The answer in a text: the one that it announces; all of a formula or number with its unit; else its last formula or number."""
+    """The answer in a text: what it announces, all of a formula or quantity, else its last formula or number."""
     for extractor in ANNOUNCED:
         found = extractor(text, "")
         if found is not None:
@@ -375,6 +389,44 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
     }
 
 
+# --- soak ------------------------------------------------------------------------------------------------------------
+
+
+def altered(text: str, seed: int) -> str:
+    """The text with its digits exchanged for others, so that no cache knows it."""
+    digits = list("123456789")
+    random.Random(seed).shuffle(digits)
+    return text.translate(str.maketrans("123456789", "".join(digits)))
+
+
+def footprint() -> Row:
+    """Processes below this one, and what this one and they hold: descriptors, threads, resident memory."""
+    pids = [os.getpid(), *descendants(os.getpid())]
+    status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+    kib = sum(int(line.split()[1]) for text in status for line in text.splitlines() if line.startswith("VmRSS"))
+    return {
+        "processes": len(pids) - 1,
+        "threads": threading.active_count(),
+        "descriptors": sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),
+        "resident_mib": kib / 1024,
+    }
+
+
+def soak(groups: Sequence[Row], count: int, console: Console) -> list[Row]:
+    """The footprint along the way: ten times, the first after a tenth of the groups."""
+    ours = Ours(symbolic=True)
+    ours.warm_up()
+    rows: list[Row] = []
+    for number in range(1, count + 1):
+        group = groups[number % len(groups)]
+        ours(group["prompt"], [altered(response, number // len(groups)) for response in group["responses"]])
+        if number % max(1, count // 10) == 0:
+            rows.append({"groups": number, **footprint(), "kills": ours.metrics["kills"]})
+            console.print(rows[-1])
+    ours.backend.close()
+    return rows
+
+
 # --- report ----------------------------------------------------------------------------------------------------------
 
 NAMES = {
@@ -441,11 +493,17 @@ def main() -> int:
     parser.add_argument("--groups", type=int, help="only the first N groups")
     parser.add_argument("--skip-math-verify", action="store_true", help="measure ours alone: seconds, not minutes")
     parser.add_argument("--timeout", type=int, default=5, help="math-verify's own timeout in seconds (its default: 5)")
+    parser.add_argument("--soak", type=int, metavar="N", help="only the soak, with N groups")
     options = parser.parse_args()
     if not options.data.is_dir():
         parser.error(f"{options.data} is no folder; --data says where the data is")
     console = Console()
 
+    if options.soak:
+        rows = soak(rows_of(options.data / "math_groups.jsonl.gz"), options.soak, console)
+        if options.json:
+            options.json.write_text(json.dumps({"soak": rows}, indent=2) + "\n", encoding="utf-8")
+        return 0
     systems: dict[str, Any] = {"ours": Ours(symbolic=True), "keys": Ours(symbolic=False)}
     if not options.skip_math_verify:
         systems["mv"] = MathVerify(verify_pairs=True, timeout=options.timeout)
