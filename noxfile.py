@@ -77,19 +77,17 @@ def openrlhf_older(session: nox.Session, version: str, transformers: str, ray: s
     run_openrlhf(session, version, transformers, ray)
 
 
-def install_verl(session: nox.Session, version: str, transformers: str) -> None:
+def install_verl(session: nox.Session, version: str, *more: str) -> None:
     """verl without its rollout engines, and what its agent loop and its v1 trainer import."""
     session.install(TORCH)
-    session.install(
-        f"verl=={version}", f"transformers{transformers}", "cachetools", "TransferQueue", "uvicorn", "fastapi", "pytest"
-    )
+    session.install(f"verl=={version}", "cachetools", "TransferQueue", "uvicorn", "fastapi", "pytest", *more)
     session.install("-e", ".")
 
 
 @nox.session
 def verl(session: nox.Session) -> None:
     """The current verl: its reward loop, its agent loops and its queue, over a stand-in for the language model."""
-    install_verl(session, "0.9.1", "<5.11")
+    install_verl(session, "0.9.1", "transformers<5.11")
     session.run("pytest", "tests/integration/verl", *session.posargs)
 
 
@@ -104,6 +102,6 @@ def verl(session: nox.Session) -> None:
 )
 def verl_older(session: nox.Session, version: str, tests: tuple[str, ...]) -> None:
     """Older releases of verl, which find us by an environment variable; 0.6 hands over whole batches."""
-    install_verl(session, version, "<5")
+    install_verl(session, version, "transformers<5", "pyarrow<22")  # theirs is numpy 1, which later pyarrows refuse
     session.env["VERL_USE_EXTERNAL_MODULES"] = "empo_rewards.integrations.verl.plugin"
     session.run("pytest", *(f"tests/integration/verl/{test}" for test in tests), *session.posargs)

@@ -99,7 +99,7 @@ class GroupedWorker:
         row = row._replace(uid=place.uid, member=place.member, size=place.size)
         verdict = await (self.client.validate(row) if place.validate else self.client.train(row))
         final.reward_score = verdict.reward
-        final.extra_fields["reward_extra_info"] = dict(verdict.metrics)
+        final.extra_fields["reward_extra_info"] = verdict.metrics
         final.metrics.compute_score = perf_counter() - start
 
     @property

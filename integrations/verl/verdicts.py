@@ -25,14 +25,24 @@ leaves None out of its validation metrics, and would bootstrap anything else a t
 
 
 class Verdict(NamedTuple):
-    """A row's reward (finite in training), and its metrics by `KEYS`."""
+    """What one row is given; small, as each row's travels on its own.
+
+    Args:
+        reward: finite, in training.
+        numbers: one for each of `KEYS`.
+    """
 
     reward: float
-    metrics: Mapping[str, float | None]
+    numbers: tuple[float | None, ...]
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The numbers by name."""
+        return dict(zip(KEYS, self.numbers, strict=True))
 
     def as_result(self) -> dict[str, object]:
         """In verl's own form."""
-        return {"reward_score": self.reward, "reward_extra_info": dict(self.metrics)}
+        return {"reward_score": self.reward, "reward_extra_info": self.metrics}
 
 
 def of_payment(payment: Payment) -> Verdict:
@@ -44,7 +54,7 @@ def of_payment(payment: Payment) -> Verdict:
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
     if payment.position is None:
         metrics["unscored/surplus"] = 1.0
-    return Verdict(payment.reward, metrics)
+    return _verdict(payment.reward, metrics)
 
 
 def of_fault(cause: str, neutral: float) -> Verdict:
@@ -60,7 +70,7 @@ def of_fault(cause: str, neutral: float) -> Verdict:
     }
     metrics["advantage_scale"] = 1.0
     metrics[f"unscored/{cause}"] = 1.0
-    return Verdict(neutral, metrics)
+    return _verdict(neutral, metrics)
 
 
 def of_validation(score: GroupScore) -> Verdict:
@@ -68,7 +78,11 @@ def of_validation(score: GroupScore) -> Verdict:
     correct = None if score.correct is None else score.correct[0]
     metrics: dict[str, float | None] = dict.fromkeys(KEYS)
     metrics["acc"] = _number(correct)
-    return Verdict(_number(correct), metrics)
+    return _verdict(_number(correct), metrics)
+
+
+def _verdict(reward: float, metrics: Mapping[str, float | None]) -> Verdict:
+    return Verdict(reward, tuple(metrics[key] for key in KEYS))
 
 
 def _number(correct: bool | None) -> float:

@@ -13,6 +13,8 @@ import ray
 import verl_support as support
 from ray.exceptions import RayActorError
 
+from empo_rewards.integrations.verl.advantage import remembered
+
 pytestmark = pytest.mark.usefixtures("cluster")
 
 IDLE_SECONDS = 15
@@ -117,6 +119,8 @@ def test_single_rows_that_come_in_any_order_to_any_worker(manager: Any, tokenize
     keys = {tuple(result["reward_extra_info"]) for result in found.values()}
     assert len(keys) == 1
     assert {type(value) for result in found.values() for value in result["reward_extra_info"].values()} == {float}
+    # What the advantage estimator asks for, in whatever process it runs.
+    assert remembered({"stream uid-0", "never seen"}).keys() == {"stream uid-0"}
 
 
 def all_but_one(rows: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -159,6 +160,19 @@ def test_the_agent_loop_manager(agents: Any, tokenizer: Any) -> None:
     check_training(rows, tokenizer)
     submit(agents, "val", names[:6], split="train")
     check_validation(sample("val", 6), tokenizer)
+    # DAPO's filter: groups whose rewards are all equal are left out, and others generated in their place.
+    more = itertools.count()
+
+    def refill(count: int) -> None:
+        submit(agents, "train", [f"refill {next(more)}{'?' * (next(more) % 9)}" for _ in range(count)], split="train")
+
+    refill(8)
+    options = {"filter_groups_metric": "reward", "refill_fn": refill, "train_batch_size": 8, "gen_batch_size": 1}
+    rows = sample("train", 8, **options)
+    assert len(rows) == 8
+    assert all(len({reward for _, reward, _ in group}) > 1 for group in rows.values())
+    assert next(more) > 16
+    check_training(rows, tokenizer)
     shards = support.rendezvous_actors()
     expired = [stats["expired_idle"] for stats in ray.get([shard.stats.remote() for shard in shards])]
     submit(agents, "train", ["broken once", "sound"], split="train")

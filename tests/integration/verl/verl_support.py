@@ -22,7 +22,6 @@ from tensordict import TensorDict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 from verl import DataProto
-from verl.experimental.reward_loop import RewardLoopManager, migrate_legacy_reward_impl
 
 from empo_rewards import Group, GroupScore, Scorer
 
@@ -104,6 +103,8 @@ def config(model: Path, *overrides: str, workers: int = 2, n: int = 16) -> Any:
                 *overrides,
             ],
         )
+    from verl.experimental.reward_loop import migrate_legacy_reward_impl  # not in the oldest that are tested
+
     return migrate_legacy_reward_impl(composed)
 
 
@@ -234,14 +235,16 @@ def alphabet_of(tokenizer: Any) -> dict[str, int]:
     return {letter: tokenizer(letter)["input_ids"][0] for letter in letters}
 
 
-def reward_loop(settings: Any) -> RewardLoopManager:
+def reward_loop(settings: Any) -> Any:
     """verl's reward workers, ready."""
+    from verl.experimental.reward_loop import RewardLoopManager
+
     manager = RewardLoopManager(settings)
     ray.get([worker.__ray_ready__.remote() for worker in manager.reward_loop_workers])
     return manager
 
 
-def end(manager: RewardLoopManager, *others: Any) -> None:
+def end(manager: Any, *others: Any) -> None:
     """End actors, and the rendezvous with them, so that the next test has names and CPUs."""
     for actor in [*manager.reward_loop_workers, *others, *rendezvous_actors()]:
         ray.kill(actor)
