@@ -146,9 +146,9 @@ class _Reader:
         if clock and 1 <= int(clock[1]) <= 12 and int(clock[2]) < 60:
             hours = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
             return Key(_clock(hours, int(clock[2])), {}, (), False, folded)
-        if not any(token.kind not in SILENT for token in self.tokens):
+        if self.kinds <= SILENT:
             return Key(Text(folded), {}, (), False, folded)
-        decimal = any(token.kind == "num" and "." in token.text for token in self.tokens)
+        decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
             part = self.listing(parse(self.tokens))
             if len(part.shapes) > 1:
@@ -169,7 +169,7 @@ class _Reader:
             letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
         ):
             readings = (*readings, *(other for other in self.respelled() if other != shape))
-        comma = decimal_comma(self.tokens)
+        comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None:
             readings = (*readings, comma)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):

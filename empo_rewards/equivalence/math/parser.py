@@ -813,7 +813,12 @@ class _Parser:
 
 def parse(tokens: list[Token]) -> Listing:
     """The syntax of an answer; raises `Unreadable`."""
-    tokens = _without_double_brackets(_without_alignment(_with_separators(tokens)))
+    kinds = {token.kind for token in tokens}
+    tokens = _with_separators(tokens) if kinds & {"quad", "skip"} else list(tokens)
+    if "begin" in kinds:
+        tokens = _without_alignment(tokens)
+    if kinds & _BRACKETS.keys():
+        tokens = _without_double_brackets(tokens)
     while tokens and tokens[0].kind in ("=", "≈"):
         tokens = tokens[1:]
     if not tokens:
@@ -844,8 +849,10 @@ def _integrand(body: Node) -> Node:
 
 def _choice(tokens: list[Token]) -> Listing | None:
     """(B) 5: a choice's letter in brackets before its value."""
+    if tokens[0].kind != "(":
+        return None
     kinds = [token.kind for token in tokens[:4]]
-    if kinds[:1] == ["("] and kinds[2:3] == [")"] and len(kinds) == 4 and tokens[1].text in tuple("ABCDEFGH"):
+    if kinds[2:3] == [")"] and len(kinds) == 4 and tokens[1].text in tuple("ABCDEFGH"):
         if tokens[3].kind in _RELATIONS or tokens[3].kind in "+-*/^" or not tokens[3].spaced:
             return None
         body = _Parser(tokens[3:]).answer()
@@ -877,8 +884,6 @@ def _without_double_brackets(tokens: list[Token]) -> list[Token]:
 def _without_alignment(tokens: list[Token]) -> list[Token]:
     """Drops what only sets out a system: an & beside a sign of relation, and the brace before it that never closes."""
     kinds = ["", *(token.kind for token in tokens), ""]
-    if "begin" not in kinds:
-        return tokens
     unclosed = kinds.count(r"\{") > kinds.count(r"\}")
     return [
         token
@@ -890,8 +895,6 @@ def _without_alignment(tokens: list[Token]) -> list[Token]:
 
 def _with_separators(tokens: list[Token]) -> list[Token]:
     """Wide spaces separate items, unless a separator, an end or a word stands beside them."""
-    if not any(token.kind in ("quad", "skip") for token in tokens):
-        return list(tokens)
     result: list[Token] = []
     kept = [token for token in tokens if token.kind != "skip"]
     for index, token in enumerate(kept):
