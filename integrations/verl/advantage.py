@@ -96,5 +96,5 @@ def remembered(uids: Iterable[str]) -> dict[str, Advantage]:
     """What the rendezvous actors of this run remember of these groups."""
     wanted = list(uids)
     shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(PREFIX)]
-    answers = ray.get([shard.advantages.remote(wanted) for shard in shards])
+    answers: list[dict[str, Advantage]] = ray.get([shard.advantages.remote(wanted) for shard in shards])
     return {uid: advantage for answer in answers for uid, advantage in answer.items()}

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import ray
-from omegaconf import OmegaConf
 from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker
 
 from empo_rewards.gather import Member
@@ -60,7 +59,7 @@ class EMPOAgentLoopManager:
         Raises:
             ConfigError: the adapter's configuration is wrong.
         """
-        settings.read(OmegaConf.to_container(config, resolve=True))
+        settings.read(settings.plain(config))
         if config.trainer.use_v1:
             return _v1_manager().create(config, *args, **kwargs)
         return StreamingManager.create(config, *args, **kwargs)
@@ -106,14 +105,14 @@ class GroupedWorker:
     def client(self) -> Client:
         """This worker's way to the rendezvous, made when it is first used."""
         if self._client is None:
-            self._client = Client(settings.read(OmegaConf.to_container(self.config, resolve=True)))
+            self._client = Client(settings.read(settings.plain(self.config)))
         return self._client
 
     def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> Place:
         raise NotImplementedError
 
 
-class StreamingWorker(GroupedWorker, AgentLoopWorker):  # type: ignore[misc] # verl has no types
+class StreamingWorker(GroupedWorker, AgentLoopWorker):
     """v0: the manager has counted the groups."""
 
     def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> Place:
@@ -121,7 +120,7 @@ class StreamingWorker(GroupedWorker, AgentLoopWorker):  # type: ignore[misc] # v
         return Place(str(kwargs["uid"]), int(member), int(size), bool(trajectory["validate"]))
 
 
-class StreamingManager(AgentLoopManager):  # type: ignore[misc] # verl has no types
+class StreamingManager(AgentLoopManager):
     """v0: sees the whole batch, and so how many rows each uid has."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -147,7 +146,8 @@ def _v1_manager() -> Any:
         AgentLoopWorkerTQ,
     )
 
-    plain_worker = AgentLoopWorkerTQ.__ray_actor_class__  # the class under ray's decorator
+    decorated: Any = AgentLoopWorkerTQ
+    plain_worker = decorated.__ray_actor_class__  # the class under ray's decorator
 
     class QueueWorker(GroupedWorker, plain_worker):  # type: ignore[misc, valid-type] # verl has no types
         """v1: one worker runs all sessions of a prompt."""
@@ -168,9 +168,9 @@ def _v1_manager() -> Any:
             uid = str(kwargs["uid"])
             return Place(uid, int(kwargs["session_id"]), self._sizes[uid], bool(trajectory["validate"]))
 
-    class QueueManager(AgentLoopManagerTQ):  # type: ignore[misc] # verl has no types
+    class QueueManager(AgentLoopManagerTQ):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
+            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call] # verl's
             self.agent_loop_workers_class = ray.remote(QueueWorker)
 
     return QueueManager

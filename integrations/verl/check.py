@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -95,7 +96,7 @@ def compose(path: Path, overrides: Sequence[str]) -> Any:
     try:
         with initialize_config_dir(str(path.resolve().parent), version_base=None):
             composed = hydra_compose(path.stem, overrides=list(overrides))
-        return migrate_legacy_reward_impl(composed)
+        return migrate_legacy_reward_impl(composed)  # type: ignore[no-untyped-call] # verl's
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
 
@@ -106,7 +107,6 @@ def configuration(config: Any) -> list[Check]:
     Raises:
         ConfigError: in one line, what is wrong.
     """
-    from omegaconf import OmegaConf  # noqa: PLC0415 - comes with verl
     from verl.trainer.ppo.reward import resolve_reward_manager_cls  # noqa: PLC0415 - slow to import
     from verl.trainer.ppo.utils import need_critic, need_reference_policy  # noqa: PLC0415 - slow to import
     from verl.utils.config import validate_config  # noqa: PLC0415 - slow to import
@@ -124,8 +124,7 @@ def configuration(config: Any) -> list[Check]:
         validate_config(config, need_reference_policy(config), need_critic(config))
     except (AssertionError, ValueError) as error:
         raise ConfigError(f"verl refuses the configuration: {' '.join(str(error).split())}") from error
-    plain: Mapping[str, Any] = OmegaConf.to_container(config, resolve=True)
-    run = settings.read(plain)
+    run = settings.read(settings.plain(config))
     EMPORewardManager(config, None)  # raises where the scorer, or what the data say of their phase, is wrong
     neutral = "the running mean" if run.neutral is None else f"{run.neutral:g}"
     phase = "the agent-loop manager" if run.exact else "the declared splits and data sources"
@@ -149,7 +148,7 @@ def dry_run(config: Any, workers: int) -> list[Check]:
 
     from empo_rewards.integrations.verl import settings  # noqa: PLC0415 - needs what `environment` checks
 
-    run = settings.read(OmegaConf.to_container(config, resolve=True))
+    run = settings.read(settings.plain(config))
     model = config.actor_rollout_ref.model
     source = model.get("tokenizer_path") or model.path
     try:
@@ -191,7 +190,7 @@ def _batch(tokenizer: Any, rows: Sequence[tuple[str, str]]) -> Any:
         ids[row, place] = torch.tensor(prompt + response)
         mask[row, place] = 1
     tensors = {"prompts": ids[:, :wide], "responses": ids[:, wide:], "attention_mask": mask.long()}
-    fields = {
+    fields: dict[str, Sequence[object]] = {
         "uid": [uid for uid, _ in rows],
         "data_source": ["dry run"] * len(rows),
         "reward_model": [{"ground_truth": "12"}] * len(rows),
@@ -246,7 +245,7 @@ def _reward_workers(config: Any) -> Iterator[Any]:
     from verl.experimental.reward_loop import RewardLoopManager  # noqa: PLC0415 - slow to import
 
     needed = int(config.reward.num_workers) + 4  # logical: verl's actors ask for one each
-    ray.init(num_cpus=needed, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(num_cpus=needed, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         yield RewardLoopManager(config)
     finally:

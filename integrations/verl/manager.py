@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import ray
-from omegaconf import OmegaConf
 from verl import DataProto
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
@@ -26,7 +24,7 @@ WORKER_NAME = "reward_loop_worker_"
 """The name of verl's reward workers, before their number."""
 
 
-class EMPORewardManager(RewardManagerBase):  # type: ignore[misc] # verl has no types
+class EMPORewardManager(RewardManagerBase):
     """Label-free rewards for training rows, accuracy for validation rows.
 
     Args:
@@ -47,7 +45,8 @@ class EMPORewardManager(RewardManagerBase):  # type: ignore[misc] # verl has no 
         reward_model_tokenizer: Any = None,
     ) -> None:
         super().__init__(config, tokenizer, compute_score)
-        plain: Mapping[str, Any] = OmegaConf.to_container(config, resolve=True)
+        plain = settings.plain(config)
+        self._tokenizer: rows.Tokenizer = tokenizer
         self._run = settings.read(plain)
         if not self._run.exact:
             data = plain.get("data") or {}
@@ -70,9 +69,9 @@ class EMPORewardManager(RewardManagerBase):  # type: ignore[misc] # verl has no 
         item = data[-1]
         context = ray.get_runtime_context()
         if str(context.get_task_name()).endswith(BATCH_CALL):
-            verdict = await self._in_chunk(context.get_task_id(), item)
+            verdict = await self._in_chunk(str(context.get_task_id()), item)
         else:
-            row = await asyncio.to_thread(rows.of_item, item, self.tokenizer)
+            row = await asyncio.to_thread(rows.of_item, item, self._tokenizer)
             covers = self._run.settings.validation.covers(row.origin)
             verdict = await (self._client.validate(row) if covers else self._client.train(row))
         return verdict.as_result()
@@ -96,7 +95,7 @@ class EMPORewardManager(RewardManagerBase):  # type: ignore[misc] # verl has no 
 
     async def _score_chunk(self, number: int, items: list[Any]) -> list[Verdict]:
         worker = _worker_number()
-        decoded = await asyncio.to_thread(lambda: [rows.of_item(item, self.tokenizer) for item in items])
+        decoded = await asyncio.to_thread(lambda: [rows.of_item(item, self._tokenizer) for item in items])
         start = worker * len(items)
         training: dict[int, Row] = {}
         validating: dict[int, Row] = {}

@@ -55,7 +55,6 @@ class Rendezvous:
             limits=run.settings.limits,
             neutral=self._neutral,
             reuse_keys=False,
-            observe=self._observe,
         )
         self._rounds: dict[int, Round] = {}
         self._advantages: OrderedDict[str, Advantage] = OrderedDict()
@@ -108,6 +107,7 @@ class Rendezvous:
             cause = "refused" if isinstance(error, GatherFullError) else "failed"
             log.error("a row of group %s has no reward (%s): %s", key, cause, error)
             return verdicts.of_fault(cause, self._run.fallback)
+        self._remember(str(key), payment.score)
         return verdicts.of_payment(payment)
 
     async def _settle(self, number: int, current: Round) -> Mapping[Position, Verdict]:
@@ -133,12 +133,11 @@ class Rendezvous:
             await self.forget(key, f"lost {lost}", group.size)
         return dict(zip(group.members, await asyncio.gather(*waiting), strict=True))
 
-    def _observe(self, score: GroupScore) -> None:
-        if score.id is None:
-            return
+    def _remember(self, uid: str, score: GroupScore) -> None:
+        """Keep what the advantage estimator will ask for."""
         given = [reward for reward in score.rewards if reward is not None]
         neutral = math.fsum(given) / len(given) if given else 0.0
         scale = score.advantage_scale if given else 0.0
-        self._advantages[score.id] = Advantage(scale, len(score.rewards) - len(given), neutral)
+        self._advantages[uid] = Advantage(scale, len(score.rewards) - len(given), neutral)
         while len(self._advantages) > REMEMBERED:
             self._advantages.popitem(last=False)

@@ -68,17 +68,17 @@ def place(rows: Mapping[Position, Row], size: int, padding: int) -> Placement:
         by_key.setdefault(key, []).append(position)
     groups: list[Placed] = []
     copies: dict[Position, Position] = {}
-    for (key, is_uid), positions in by_key.items():
+    for (name, is_uid), positions in by_key.items():
         expected = rows[positions[0]].size or size
         spare = _copies(rows, positions, len(positions) - expected if is_uid else len(positions) % expected, padding)
         copies.update(spare)
         kept = [position for position in positions if position not in spare]
         if is_uid:
             # The round is whole: a group that has more members than was said was sampled with a larger n.
-            groups.append(Placed(key, max(expected, len(kept)), tuple(kept)))
+            groups.append(Placed(name, max(expected, len(kept)), tuple(kept)))
         else:
             parts = [kept[start : start + expected] for start in range(0, len(kept), expected)]
-            groups.extend(Placed(f"{key}#{count}", expected, tuple(part)) for count, part in enumerate(parts))
+            groups.extend(Placed(f"{name}#{count}", expected, tuple(part)) for count, part in enumerate(parts))
     return Placement(tuple(groups), copies)
 
 

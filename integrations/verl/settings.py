@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from empo_rewards.errors import ConfigError
@@ -100,6 +101,12 @@ class Run(BaseModel):
     def fallback(self) -> float:
         """The neutral value where no group is at hand to take a mean of."""
         return 0.0 if self.neutral is None else self.neutral
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """verl's configuration as plain mappings, its interpolations resolved."""
+    container: Any = OmegaConf.to_container(config, resolve=True)
+    return dict(container)
 
 
 def read(config: Mapping[str, Any]) -> Run:

@@ -8,6 +8,7 @@ import pytest
 import verl_support as support
 
 from empo_rewards.errors import ConfigError
+from empo_rewards.integrations.verl.check import environment
 from empo_rewards.integrations.verl.legacy import EMPOBatchRewardManager
 
 
@@ -49,3 +50,10 @@ def test_a_lost_member_leaves_its_group_without_rewards(tokenizer: Any) -> None:
 def test_an_unknown_key_is_one_line(tokenizer: Any) -> None:
     with pytest.raises(ConfigError, match="unknown key; did you mean 'scorer'"):
         EMPOBatchRewardManager(tokenizer=tokenizer, scorrer="empo-math")
+
+
+def test_this_verl_finds_the_manager_that_it_can_use() -> None:
+    """By whatever hook it has: this runs with older versions as well."""
+    found = {check.name: check for check in environment()}
+    assert found["reward manager"].fine, found["reward manager"].says
+    assert found["verl"].fine, found["verl"].says
