@@ -95,8 +95,8 @@ def verl(session: nox.Session) -> None:
 @nox.parametrize(
     ("version", "tests"),
     [
-        nox.param("0.8.0", ("test_reward_workers.py", "test_advantage.py"), id="0.8.0"),
-        nox.param("0.7.1", ("test_reward_workers.py", "test_advantage.py"), id="0.7.1"),
+        nox.param("0.8.0", ("test_reward_workers.py", "test_legacy.py", "test_advantage.py"), id="0.8.0"),
+        nox.param("0.7.1", ("test_reward_workers.py", "test_legacy.py", "test_advantage.py"), id="0.7.1"),
         nox.param("0.6.1", ("test_legacy.py", "test_advantage.py"), id="0.6.1"),
     ],
 )
