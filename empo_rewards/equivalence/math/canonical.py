@@ -92,18 +92,17 @@ _RESPELLED = re.compile(r"C(_.*)?|I")
 _APPLIED = frozenset({"f", "g", "h", "f'", "g'", "Gamma", "zeta", "W"})
 """Letters that are functions of what stands in brackets after them; other letters are factors."""
 _HALF_TURN = 180
+_SHORT = 18
+"""Digits of a number that needs no check of its size."""
+_PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
+"""Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
-    plain = _PLAIN_NUMBER.fullmatch(text)
-    if plain:
-        value = number_of(plain[2])
-        return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
-    fraction = _PLAIN_FRACTION.fullmatch(text)
-    if fraction:
-        value = quotient(int(fraction[2]), int(fraction[3]))
-        return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
+    plain = _plain_key(text)
+    if plain is not None:
+        return plain
     if len(text) > MAX_CHARS:
         return Key(long_number(text) or Opaque(text), {}, (), False, text)
     folded = fold(text)
@@ -116,6 +115,21 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     if words is not None:
         return Key(words, {}, (), False, folded)
     return _Reader(policy, source, tokens).key(folded)
+
+
+def _plain_key(text: str) -> Key | None:
+    """The key of a bare number, fraction or letter, which most answers are; None for anything else."""
+    plain = _PLAIN_NUMBER.fullmatch(text)
+    if plain:
+        value = number_of(plain[2])
+        return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
+    fraction = _PLAIN_FRACTION.fullmatch(text)
+    if fraction:
+        value = quotient(int(fraction[2]), int(fraction[3]))
+        return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
+    if text in _PLAIN_LETTERS:
+        return Key(atom(text), {}, (), False, text)
+    return None
 
 
 class _Part(NamedTuple):
@@ -263,6 +277,8 @@ class _Reader:
     # One item
 
     def part(self, node: Node) -> _Part:  # noqa: PLR0911 - one return a kind of node
+        if isinstance(node, Sym) or (isinstance(node, Num) and len(node.text) <= _SHORT and node.text.isdigit()):
+            return _Part((self.value(node),), {})
         if isinstance(node, Relation):
             return self.relation(node)
         if isinstance(node, Quantity):
@@ -623,7 +639,8 @@ class _Reader:
     def value(self, node: Node) -> Value:  # noqa: PLR0911 - one return a kind of node
         """An expression's exact value."""
         if isinstance(node, Num):
-            return constant(self.literal(node.text))
+            short = len(node.text) <= _SHORT and node.text.isdigit()
+            return constant(int(node.text) if short else self.literal(node.text))
         if isinstance(node, Sym):
             return self.symbol(node.name)
         if isinstance(node, Word):

@@ -45,7 +45,10 @@ _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
 _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
-_ENDS_TERM = _ENDS_LEAF | frozenset("+-±∓")
+_SIGNS = frozenset("+-±∓")
+_SET_OPERATIONS = frozenset("∪∩∖")
+_ENDS_TERM = _ENDS_LEAF | _SIGNS
+_AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
 _PLACES = {"∞", "∅"}
 _STARTS = frozenset(
     {"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈"}
@@ -124,7 +127,7 @@ class _Parser:
         return Listing(tuple(items), tuple(separators))
 
     def at_end(self, *, first: bool) -> bool:
-        kind = self.kind()
+        kind = self.kinds[self.at]
         if kind == "|":
             return not first  # a bar may open the first item
         if kind == ":":
@@ -134,7 +137,7 @@ class _Parser:
     def separator(self) -> str:
         """The separators between two items as one; "" where there is none."""
         found = ""
-        while self.kind() in _SEPARATORS:
+        while self.kinds[self.at] in _SEPARATORS:
             kind = self.take().kind
             found = kind if kind in ("and", "or") or not found else found
         return found
@@ -147,7 +150,7 @@ class _Parser:
             first = self.at
             operands.append(self.proportion())
             spans.append((self.tokens[first].start, self.tokens[self.at - 1].end))
-            if self.kind() not in _RELATIONS:
+            if self.kinds[self.at] not in _RELATIONS:
                 break
             operators.append(self.take().kind)
             if operators[-1] in "<>" and self.kind() == "=":  # < = written apart
@@ -159,14 +162,14 @@ class _Parser:
 
     def proportion(self) -> Node:
         parts = [self.combination()]
-        while self.kind() == ":" and not self.bars:  # in {x : condition} it is no ratio
+        while self.kinds[self.at] == ":" and not self.bars:  # in {x : condition} it is no ratio
             self.take()
             parts.append(self.combination())
         return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
 
     def combination(self) -> Node:
         left = self.quantity()
-        while self.kind() in ("∪", "∩", "∖"):
+        while self.kinds[self.at] in _SET_OPERATIONS:
             operator = self.take().kind
             left = Combined(operator, left, self.quantity())
         return left
@@ -267,7 +270,7 @@ class _Parser:
 
     def sum(self) -> Node:
         parts = [self.signed()]
-        while self.kind() in ("+", "-", "±", "∓"):
+        while self.kinds[self.at] in _SIGNS:
             parts.append(self.signed())
         return (
             parts[0] if len(parts) == 1 else Sum(tuple(p if isinstance(p, Signed) else Signed("+", p) for p in parts))
@@ -275,7 +278,7 @@ class _Parser:
 
     def signed(self) -> Node:
         sign, signs = "+", 0
-        while self.kind() in ("+", "-", "±", "∓"):
+        while self.kinds[self.at] in _SIGNS:
             mark = self.take().kind
             signs += 1
             if mark in "±∓":
@@ -288,7 +291,7 @@ class _Parser:
     def product(self, stop_at_function: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         while True:
-            kind = self.kind()
+            kind = self.kinds[self.at]
             if kind in ("*", "/") and not stop_at_function:
                 self.take()
                 if kind == "/":
@@ -339,7 +342,7 @@ class _Parser:
         return self.factor()
 
     def starts_factor(self) -> bool:
-        kind = self.kind()
+        kind = self.kinds[self.at]
         if kind == "run":
             return not self.is_unit()
         if kind == "|":
@@ -353,7 +356,9 @@ class _Parser:
 
     def postfix(self, base: Node) -> Node:
         while True:
-            kind = self.kind()
+            kind = self.kinds[self.at]
+            if kind not in _AFTER_FACTOR:
+                return base
             if kind == "^":
                 self.take()
                 base = self.raised(base)
@@ -424,7 +429,7 @@ class _Parser:
         return int(token.text)
 
     def primary(self) -> Node:  # noqa: PLR0911 - one return a kind of token
-        kind = self.kind()
+        kind = self.kinds[self.at]
         if kind == "num":
             return self.number()
         if kind == "sym":
