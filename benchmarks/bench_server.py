@@ -6,7 +6,8 @@
 
 - throughput: single posts a second to /get_reward (string equivalence, groups of 16, out of order) as a ratio to a bare
   FastAPI route that echoes the same bodies, on the same stack, in alternating rounds of one run.
-- latency: `empo-math` on real groups: from the last member of a group to each answer of it, at a steady rate.
+- latency: `empo-math` on real groups: from the last member of a group to each answer of it, at a steady rate; beside it
+  what scoring those groups takes without a server.
 - memory: the rendezvous alone, with 100,000 members that wait.
 - soak: rounds of load with hang-ups and lost members; memory, descriptors and processes at the start and at the end.
 """
@@ -31,6 +32,9 @@ from typing import Any
 
 from load import Behaviour, Client, Group, added_latencies, quantile, read_groups, replay
 
+from empo_rewards import Group as WholeGroup
+from empo_rewards import Scorer
+
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data" / "math_groups.jsonl.gz"
 EXAMPLE = HERE.parent / "examples" / "rollouts.jsonl"
@@ -41,6 +45,9 @@ CONNECTIONS = 320
 
 DISORDER = 240
 """How many places a member may come early or late."""
+
+SLOW_TO_START = [rf"\boxed{{{text}}}" for text in (r"\sin^2 x+\cos^2 x", "1", r"2\sin x\cos x", r"\sin(2x)")]
+"""Answers that no key decides: what has to be started for them is started before anything is measured."""
 
 WORDS = ("so", "we", "take", "the", "sum", "of", "both", "sides", "and", "then", "divide", "by", "four", "again")
 
@@ -162,6 +169,18 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def offline_seconds(groups: Sequence[WholeGroup]) -> list[float]:
+    """What scoring each group takes by itself, in this process, once warm."""
+    taken = []
+    with Scorer.from_config("empo-math") as scorer:
+        scorer.score(WholeGroup("Warm", SLOW_TO_START))
+        for group in groups:
+            began = time.perf_counter()
+            scorer.score(group)
+            taken.append(time.perf_counter() - began)
+    return taken
+
+
 def latency(options: argparse.Namespace) -> dict[str, Any]:
     """From a group's last member to its answers."""
     source = options.data or (DATA if DATA.is_file() else EXAMPLE)
@@ -170,9 +189,11 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
     size = len(groups[0].responses)
     behaviour = Behaviour(spread_seconds=len(groups) / options.groups_per_second)
     with started(serve("--group-size", str(size), "--workers", str(options.workers))) as server:
-        asyncio.run(replay(groups[:8], server.url, Behaviour(spread_seconds=1)))
+        warm = [Group(f"Warm {n}: ", (SLOW_TO_START * size)[:size]) for n in range(4 * options.workers)]
+        asyncio.run(replay(warm, server.url, Behaviour(spread_seconds=0.1)))
         members = asyncio.run(replay(groups, server.url, behaviour))
     latencies = added_latencies(members)
+    offline = offline_seconds([WholeGroup(group.prompt, group.responses, group.reference) for group in groups])
     return {
         "data": source.name,
         "groups": len(groups),
@@ -180,6 +201,7 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
         "workers": options.workers,
         "groups_per_second": options.groups_per_second,
         **{f"p{int(share * 100)}_ms": quantile(latencies, share) * 1e3 for share in (0.5, 0.9, 0.99)},
+        **{f"offline_p{int(share * 100)}_ms": quantile(offline, share) * 1e3 for share in (0.5, 0.9, 0.99)},
     }
 
 
