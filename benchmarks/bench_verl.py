@@ -89,9 +89,8 @@ class Echo:
 
 def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> dict[str, float]:
     """Milliseconds a row with string equivalence: in a batch; with a call a row; and ray's own part of that."""
-    config = support.config(
-        model, "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}", workers=1, n=N
-    )
+    scorer = "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}"
+    config = support.config(model, scorer, "data.train_batch_size=32", workers=1, n=N)
     client = Client(settings.read(OmegaConf.to_container(config, resolve=True)))
     echo = ray.remote(Echo).options(num_cpus=0, max_concurrency=1_000_000).remote()
 

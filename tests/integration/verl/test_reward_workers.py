@@ -17,7 +17,7 @@ from empo_rewards.integrations.verl.advantage import remembered
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
-IDLE_SECONDS = 15
+IDLE_SECONDS = 45
 PATIENCE = 240
 """Seconds after which a test says that a row waits for ever: far beyond the deadline, on any machine."""
 

@@ -99,7 +99,7 @@ def test_the_agent_loop_manager_knows_phase_and_size(setup: tuple[Any, Any], tok
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
         reward_loop_worker_handles=workers.reward_loop_worker_handles,
     )
-    generated = prompts([f"question {i}{'?' * (i % 9)}" for i in range(100)], 17, split="train")
+    generated = prompts([f"problem {i}{'?' * (i % 9)}" for i in range(100)], 17, split="train")
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     validating = prompts([f"exam {i}" for i in range(10)], 2, split="train", validate=True)
     check_validation(agents.generate_sequences(validating), tokenizer)

@@ -24,7 +24,7 @@ from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 pytestmark = pytest.mark.usefixtures("cluster")
 
 N = 16
-IDLE_SECONDS = 15
+IDLE_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
