@@ -281,7 +281,7 @@ def main() -> None:
     posts = Counter(status for member in members for status in member.statuses)
     print(f"{len(groups)} groups, {len(members)} members, {seconds:.2f} s, {posts.total() / seconds:.0f} posts/s")
     print("posts by status (0: no answer):", dict(sorted(posts.items())))
-    print("answered:", len(answers), "unscored:", sum(not answer["extra_logs"]["scored"] for answer in answers))
+    print("answered:", len(answers), "unscored:", sum(not answer["extra_logs"]["empo/scored"] for answer in answers))
     if latencies := added_latencies(members):
         middle, tail = statistics.median(latencies) * 1e3, quantile(latencies, 0.99) * 1e3
         print(f"after the group's last member: median {middle:.1f} ms, p99 {tail:.1f} ms")

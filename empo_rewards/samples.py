@@ -18,6 +18,9 @@ from empo_rewards.errors import GroupError
 from empo_rewards.gather import Collected, Ending, Gather, GatherLimits, GatherStats, Member
 from empo_rewards.group import Cause, Group, GroupScore, Status
 
+LOG_PREFIX = "empo/"
+"""Stands before each name where a framework logs them beside its own, one of which is also called `truncated`."""
+
 METRICS = (
     "entropy",
     "largest_share",

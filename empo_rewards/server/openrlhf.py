@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from empo_rewards.samples import PAYMENT_METRICS, Payment, Sample
+from empo_rewards.samples import LOG_PREFIX, PAYMENT_METRICS, Payment, Sample
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.transcript import response_of
 
@@ -70,7 +70,7 @@ def read(body: object) -> Submission:
 
 def answer(submission: Submission, payments: Sequence[Payment], scores: ScoresField) -> dict[str, Any]:
     """The answer to a body, one payment a sample."""
-    rows = [payment.metrics(ABSENT) for payment in payments]
+    rows = [{LOG_PREFIX + k: v for k, v in payment.metrics(ABSENT).items()} for payment in payments]
     rewards = [payment.reward for payment in payments]
     grades = [
         payment.reward if payment.correct is None or scores == "reward" else float(payment.correct)
@@ -78,7 +78,7 @@ def answer(submission: Submission, payments: Sequence[Payment], scores: ScoresFi
     ]
     if submission.bare:
         return {"rewards": rewards[0], "scores": grades[0], "extra_logs": rows[0]}
-    columns = {name: [row[name] for row in rows] for name in PAYMENT_METRICS}
+    columns = {LOG_PREFIX + name: [row[LOG_PREFIX + name] for row in rows] for name in PAYMENT_METRICS}
     return {"rewards": rewards, "scores": grades, "extra_logs": columns}
 
 

@@ -12,13 +12,10 @@ from empo_rewards.config import Source
 from empo_rewards.errors import ConfigError, InputError
 from empo_rewards.gather import GatherLimits, Member
 from empo_rewards.integrations.openrlhf.settings import Settings
-from empo_rewards.samples import Neutral, Payment, Sample, SampleScorer
+from empo_rewards.samples import LOG_PREFIX, Neutral, Payment, Sample, SampleScorer
 from empo_rewards.scorer import Scorer
 
 log = logging.getLogger("empo_rewards")
-
-LOG_PREFIX = "empo/"
-"""OpenRLHF keeps these beside its own metrics, one of which is also called `truncated`."""
 
 
 @dataclass(frozen=True)

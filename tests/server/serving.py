@@ -154,6 +154,6 @@ def assert_paid(groups: Sequence[Group], members: Sequence[Member], but: frozens
         group = groups[member.group]
         assert member.answer is not None, (member, group.prompt)
         assert member.answer["rewards"] == shares(group)[member.place], (member, group.prompt)
-        assert member.answer["extra_logs"]["scored"] == 1
+        assert member.answer["extra_logs"]["empo/scored"] == 1
         if group.reference is not None:
             assert member.answer["scores"] == (f"{{{group.reference}}}" in group.responses[member.place])

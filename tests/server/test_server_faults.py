@@ -68,7 +68,7 @@ def assert_same_prompt_paid(groups: list[Group], members: list[Member]) -> None:
         for member in members:
             if groups[member.group].prompt == prompt:
                 assert member.answer is not None
-                assert member.answer["extra_logs"]["scored"] == 1
+                assert member.answer["extra_logs"]["empo/scored"] == 1
                 paid.setdefault(groups[member.group].responses[member.place], []).append(member.answer["rewards"])
         for rewards in paid.values():
             # k members of one group are paid k/16 each, so k/16 must be there a multiple of k times.
@@ -105,7 +105,7 @@ def test_two_of_a_hundred_never_come(neutral: float | None) -> None:
         assert len({answer["rewards"] for answer in answers if answer}) == 1, "one constant a group"
         for answer in answers:
             assert answer is not None
-            assert (answer["extra_logs"]["scored"], answer["extra_logs"]["unscored/incomplete"]) == (0, 1)
+            assert (answer["extra_logs"]["empo/scored"], answer["extra_logs"]["empo/unscored/incomplete"]) == (0, 1)
             assert "incomplete: " in answer["detail"]
             assert answer["rewards"] == neutral if neutral is not None else 0 < answer["rewards"] < 1
 
@@ -332,7 +332,7 @@ def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(ans
         with ThreadPoolExecutor(2) as threads:
             lost = list(threads.map(lambda text: post(server, "q", text).json(), [answer, "x"]))
         for paid in lost:
-            assert (paid["rewards"], paid["extra_logs"]["unscored/scoring_failed"]) == (0.5, 1)
+            assert (paid["rewards"], paid["extra_logs"]["empo/unscored/scoring_failed"]) == (0.5, 1)
             assert part in paid["detail"]
         assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
 

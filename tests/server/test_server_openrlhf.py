@@ -82,16 +82,16 @@ def test_one_sample_is_answered_with_numbers_and_many_with_lists() -> None:
     paid = [payment(0.5, True), payment(0.25, False), payment(0.125, None, scored=False)]
     body = answer(many, paid, "accuracy")
     assert (body["rewards"], body["scores"]) == ([0.5, 0.25, 0.125], [1.0, 0.0, 0.125])
-    assert body["extra_logs"]["scored"] == [1, 1, 0]
-    assert body["extra_logs"]["unscored/incomplete"] == [0, 0, 1]
-    assert body["extra_logs"]["labelled"] == [1, 1, 0]
+    assert body["extra_logs"]["empo/scored"] == [1, 1, 0]
+    assert body["extra_logs"]["empo/unscored/incomplete"] == [0, 0, 1]
+    assert body["extra_logs"]["empo/labelled"] == [1, 1, 0]
 
 
 def test_the_logs_are_numbers_under_the_same_keys_whatever_there_is_of_them() -> None:
     empty = answer(read({"query": [], "prompts": [], "labels": []}), [], "accuracy")
     assert (empty["rewards"], empty["scores"]) == ([], [])
     one = answer(read({"query": ["pa"], "prompts": ["p"], "labels": [None]}), [payment(1.0, None)], "accuracy")
-    assert list(empty["extra_logs"]) == list(one["extra_logs"]) == list(PAYMENT_METRICS)
+    assert list(empty["extra_logs"]) == list(one["extra_logs"]) == ["empo/" + name for name in PAYMENT_METRICS]
     assert all(values == [] for values in empty["extra_logs"].values())
     assert all(isinstance(value, float) for value in one["extra_logs"].values())
-    assert (one["extra_logs"]["entropy"], one["extra_logs"]["accuracy"]) == (0.25, 0.0)
+    assert (one["extra_logs"]["empo/entropy"], one["extra_logs"]["empo/accuracy"]) == (0.25, 0.0)

@@ -45,7 +45,7 @@ def test_the_offline_score_of_the_same_groups_is_the_oracle_for_what_cannot_be_c
         expected = offline[member.group]
         assert member.answer is not None
         assert member.answer["rewards"] == expected.rewards[member.place]
-        assert member.answer["extra_logs"]["entropy"] == expected.entropy
+        assert member.answer["extra_logs"]["empo/entropy"] == expected.entropy
     assert offline[0].rewards == (0.75, 0.75, 0.75, 0.25)
 
 
@@ -70,7 +70,7 @@ def test_a_batch_of_whole_groups_is_scored_at_once(server: Server) -> None:
     both = {name: [*first[name], *second[name]] for name in first}
     answer = server.post("/get_reward", json=both).json()
     assert answer["rewards"] == [0.5, 0.5, 0.25, 0.25, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]
-    assert answer["extra_logs"]["unanimous"] == [0] * 4 + [1] * 4 + [0] * 4
+    assert answer["extra_logs"]["empo/unanimous"] == [0] * 4 + [1] * 4 + [0] * 4
 
 
 def test_what_a_batch_leaves_over_waits_for_its_peers(server: Server) -> None:
