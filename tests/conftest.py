@@ -1,0 +1,11 @@
+"""What holds for all tests: nothing is judged by the clock, which a busy machine would decide."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+if find_spec("hypothesis"):  # the environments of the frameworks have no property tests, and do not install it
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("project")
