@@ -10,6 +10,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
+import ray
+
 from empo_rewards import GroupScore, Scorer
 from empo_rewards.gather import GatherError, GatherFullError, Member
 from empo_rewards.integrations.verl import rounds, verdicts
@@ -23,6 +25,9 @@ log = logging.getLogger("empo_rewards")
 
 REMEMBERED = 65_536
 """Groups whose advantage is remembered for the estimator: 256 steps of 256 prompts on one shard."""
+
+LEASE_SECONDS = 900.0
+"""A shard that nobody has called for so long ends: its run has."""
 
 
 class Advantage(NamedTuple):
@@ -44,10 +49,14 @@ class Rendezvous:
 
     Args:
         run: the settings.
+        lease_seconds: it ends when nobody has called for so long.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, lease_seconds: float = LEASE_SECONDS) -> None:
         self._run = run
+        self._lease_seconds = lease_seconds
+        self._watch: asyncio.Task[None] | None = None
+        self._called = 0.0
         self._scorer = Scorer.from_config(run.settings.scorer)
         self._neutral = Neutral(run.neutral)
         self._samples = SampleScorer(
@@ -61,6 +70,7 @@ class Rendezvous:
 
     async def submit(self, row: Row) -> Verdict:
         """Wait for the row's group, and take its verdict."""
+        await self.renew()
         key = row.sample.prompt if row.uid is None else row.uid
         return await self._paid(row, key, row.member, row.size or self._run.group_size)
 
@@ -72,6 +82,7 @@ class Rendezvous:
             worker: counts the workers.
             rows: those of this shard, by their place in the padded batch.
         """
+        await self.renew()
         current = self._rounds.setdefault(number, Round(self._run.workers))
         current.hear(worker, rows)
         if current.verdict is None:
@@ -93,6 +104,21 @@ class Rendezvous:
     async def stats(self) -> dict[str, object]:
         """The state of this shard, and what may be wrong with the set-up."""
         return {**asdict(self._samples.stats()), "diagnosis": self._samples.diagnosis(), "rounds": len(self._rounds)}
+
+    async def renew(self) -> None:
+        """Stay: somebody is there."""
+        loop = asyncio.get_running_loop()
+        self._called = loop.time()
+        if self._watch is None:
+            self._watch = loop.create_task(self._end_when_left())
+
+    async def _end_when_left(self) -> None:
+        """End this actor, for good, when its lease has run out."""
+        loop = asyncio.get_running_loop()
+        while (left := self._called + self._lease_seconds - loop.time()) > 0:
+            await asyncio.sleep(left)
+        await self.close()
+        ray.kill(ray.get_runtime_context().current_actor)
 
     async def close(self) -> None:
         """Let everybody go and end the processes that scoring started."""

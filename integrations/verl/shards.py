@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError
 
-from empo_rewards.integrations.verl.rendezvous import Rendezvous
+from empo_rewards.integrations.verl.rendezvous import LEASE_SECONDS, Rendezvous
 from empo_rewards.integrations.verl.settings import Run
 
 log = logging.getLogger("empo_rewards")
@@ -44,9 +44,9 @@ class Shards:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        # Ray ends an actor when its maker drops the handle, so each handle is kept until its actor has died.
         self._handles: dict[int, Any] = {}
         self._finding = [asyncio.Lock() for _ in range(run.shards)]
+        self._renewing: asyncio.Task[None] | None = None
         settings = run.settings
         # What a shard itself allows a call, and time to be made again in between.
         self._patience = settings.total_seconds + settings.score_seconds + 60
@@ -84,16 +84,30 @@ class Shards:
 
     async def _handle(self, shard: int) -> Any:
         """The actor's handle; looked for once, however many ask."""
+        if self._renewing is None:
+            self._renewing = asyncio.get_running_loop().create_task(self._renew())
         async with self._finding[shard]:
             if shard not in self._handles:
                 self._handles[shard] = await asyncio.to_thread(self._find, shard)
             return self._handles[shard]
 
+    async def _renew(self) -> None:
+        """Say again and again that this process may need the shards; one that died is found out by its callers."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 10)
+            for handle in list(self._handles.values()):
+                handle.renew.remote()
+
     def _find(self, shard: int) -> Any:
-        """The actor, made if it is not there. It ends with the job, or with who made it; then another makes it."""
+        """The actor, made if it is not there.
+
+        Detached: else it would end with the worker that made it, maybe while it answers a group. So that it does not
+        outlive its run on a cluster that does, it ends by itself when nobody has called for `LEASE_SECONDS`.
+        """
         actor = ray.remote(Rendezvous).options(
             name=f"{PREFIX}{shard}",
             get_if_exists=True,
+            lifetime="detached",
             num_cpus=0,
             max_concurrency=CONCURRENT_CALLS,
             max_restarts=-1,
