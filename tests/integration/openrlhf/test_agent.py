@@ -204,8 +204,8 @@ def test_in_a_real_ray_actor(ray_cluster: None, model: Path, tokenizer: PreTrain
     requests += [request(tokenizer, f"question {k}: ", "", 4) for k in range(16)]
     lost = actor.generate_responses.remote(**request(tokenizer, FAILS, "", 16))
     calls = [actor.generate_responses.remote(**asked) for asked in requests]
-    for asked, outputs in zip(requests, ray.get(calls, timeout=120), strict=True):
+    for asked, outputs in zip(requests, ray.get(calls, timeout=400), strict=True):
         expected = offline(asked["prompt"], texts_of(tokenizer, outputs), None)
         assert [output["reward"] for output in outputs] == list(expected.rewards)
     with pytest.raises(ray.exceptions.RayTaskError, match="the engine died"):
-        ray.get(lost, timeout=120)
+        ray.get(lost, timeout=400)

@@ -56,6 +56,6 @@ def test_an_actor_scores_as_one_process_does(cluster: None, scorer: Scorer) -> N
     alone = [score.rewards for score in scorer.score_many(groups)]
     assert len(set(alone)) > 20
     actor = Rewarder.remote(scorer)
-    assert ray.get(actor.rewards.remote(groups), timeout=120) == alone
-    assert ray.get([actor.arewards.remote(group) for group in groups], timeout=120) == alone
+    assert ray.get(actor.rewards.remote(groups), timeout=400) == alone
+    assert ray.get([actor.arewards.remote(group) for group in groups], timeout=400) == alone
     ray.kill(actor)
