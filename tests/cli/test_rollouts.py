@@ -441,17 +441,17 @@ class TestFiles:
             ("100.jsonl", ["100", "100"]),
         ]
 
-    @pytest.mark.parametrize(
+    @pytest.mark.parametrize(  # mtime=0: pytest names the cases by their bytes, and each worker makes its own
         ("name", "content", "cause"),
         [
             ("in.jsonl", b"", "is empty"),
             ("in.jsonl", b"\n\n", "there are no rows"),
-            ("in.jsonl.gz", gzip.compress(b""), "there are no rows"),
+            ("in.jsonl.gz", gzip.compress(b"", mtime=0), "there are no rows"),
             ("in.jsonl.gz", b'{"prompt": "p"}\n', "by its name a gzip file"),
-            ("in.jsonl.gz", gzip.compress(b"x" * 10_000)[:20], "the gzip stream is damaged"),
+            ("in.jsonl.gz", gzip.compress(b"x" * 10_000, mtime=0)[:20], "the gzip stream is damaged"),
             (
                 "in.jsonl.gz",
-                gzip.compress(b'{"prompt": "p", "responses": ["a"]}\n') + b"garbage",
+                gzip.compress(b'{"prompt": "p", "responses": ["a"]}\n', mtime=0) + b"garbage",
                 "damaged after line 1",
             ),
             ("in.parquet", b'{"prompt": "p"}\n', "by its name a Parquet file"),
