@@ -35,6 +35,8 @@ def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:
     if a == b:
         return True
     (relation,) = backend.relate([AnswerSet(tuple(sorted((a, b))))])
+    if isinstance(relation, Exception):
+        raise relation
     if relation.equal:
         return True
     return None if relation.undecided else False

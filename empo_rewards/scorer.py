@@ -228,8 +228,9 @@ class Scorer:
             relations = list(self._backend.relate(sets)) if sets else []
             _same_length(relations, len(sets), "the backend gave", "relations")
             for answers, relation in zip(sets, relations, strict=True):
-                _check_pairs(relation, len(answers.texts))
-            return list(relations)
+                if isinstance(relation, Relation):
+                    _check_pairs(relation, len(answers.texts))
+            return relations
         except Exception as error:  # noqa: BLE001 - the boundary of `errors`
             return [error] if len(sets) == 1 else [self._relate([answers])[0] for answers in sets]
 

@@ -341,6 +341,22 @@ def test_a_fault_of_the_backend_costs_the_group_that_caused_it_only() -> None:
     assert scores[2].rewards == (1, 1)
 
 
+def test_a_backend_can_say_which_groups_a_fault_befell() -> None:
+    class Patchy:
+        calls = 0
+
+        def relate(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception]:
+            Patchy.calls += 1
+            return [RuntimeError("no answer") if "die" in answers.texts else Relation() for answers in sets]
+
+    plugin = failing(register_equivalence_backends=Patchy)
+    with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+        scores = list(scorer.score_many([Group("q", boxed("1", "die")), Group("q", boxed("1", "2"))]))
+    assert [score.status.value for score in scores] == ["unscored", "scored"]
+    assert (scores[0].cause, scores[0].detail) == (Cause.EQUIVALENCE_FAILED, "RuntimeError: no answer")
+    assert Patchy.calls == 1, "what the backend has told once is not asked again"
+
+
 def test_a_reference_that_cannot_be_compared_costs_the_metrics_only() -> None:
     plugin = failing(register_equivalence_backends=Moody)
     with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:

@@ -40,11 +40,12 @@ class Relation:
 class EquivalenceBackend(Protocol):
     """Says which answers mean the same.
 
-    A backend must be symmetric, and must not depend on the order of `sets`. It raises where it cannot answer at all
-    (a dead server); it never answers "different" for a fault. A backend that holds processes or connections also has
-    a `close()`; calling `relate` after `close` starts them anew.
+    A backend must be symmetric, and must not depend on the order of `sets`. Where it cannot answer at all (a dead
+    server) it raises, or gives the exception in place of the relation of each set that it befell; it never answers
+    "different" for a fault. A backend that holds processes or connections also has a `close()`; calling `relate`
+    after `close` starts them anew.
     """
 
-    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
+    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """One relation for each set; all sets of a call come at once, so that a backend can batch over groups."""
         ...
