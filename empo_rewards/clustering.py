@@ -65,10 +65,10 @@ class Clusters:
         return self.labels[response] < self.voters
 
 
-def answer_set(votes: Sequence[str | None], prompt: str) -> AnswerSet:
+def answer_set(votes: Sequence[str | None], prompt: str, *, similarities: bool = False) -> AnswerSet:
     """The distinct answers among `votes` (None: no vote) in canonical order: by falling count, then by text."""
     counts = Counter(vote for vote in votes if vote is not None)
-    return AnswerSet(tuple(sorted(counts, key=lambda text: (-counts[text], text))), prompt)
+    return AnswerSet(tuple(sorted(counts, key=lambda text: (-counts[text], text))), prompt, similarities)
 
 
 def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation) -> Clusters:
@@ -92,3 +92,25 @@ def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation)
         voters=len(ranked),
         representatives=tuple(answers.texts[first] for first in ranked),
     )
+
+
+def expand_similarities(
+    votes: Sequence[str | None], answers: AnswerSet, similarities: Sequence[Sequence[float]]
+) -> tuple[tuple[float, ...], ...]:
+    """Similarities of responses from those of their answers' texts: G rows of G numbers, symmetric, 1 on the diagonal.
+
+    Equal texts have similarity 1; a response without a vote has 0 with every other.
+    """
+    position = {text: index for index, text in enumerate(answers.texts)}
+    places = [None if vote is None else position[vote] for vote in votes]
+
+    def alike(a: int, b: int) -> float:
+        i, j = places[a], places[b]
+        if a == b or (i is not None and i == j):
+            return 1.0
+        if i is None or j is None:
+            return 0.0
+        return min(1.0, max(0.0, float(similarities[min(i, j)][max(i, j)])))  # rounding may have left [0, 1]
+
+    size = range(len(votes))
+    return tuple(tuple(alike(a, b) for b in size) for a in size)

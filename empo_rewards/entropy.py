@@ -78,15 +78,27 @@ def rao(log_likelihoods: Sequence[float], labels: Sequence[int]) -> float:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What an entropy estimate may rest on: a group and its meaning clusters."""
+    """What an entropy estimate may rest on.
+
+    Args:
+        group: the group, without its reference.
+        clusters: its meaning clusters.
+        similarities: how alike two responses are, from 0 to 1: G rows of G numbers in the order of the responses,
+            symmetric, 1 on the diagonal. None but for an estimator that says `uses_similarities = True`.
+    """
 
     group: Group
     clusters: Clusters
+    similarities: tuple[tuple[float, ...], ...] | None = None
 
 
 @runtime_checkable
 class EntropyEstimator(Protocol):
-    """Estimates the semantic entropy of a group, in nats."""
+    """Estimates the semantic entropy of a group, in nats.
+
+    A class attribute `uses_similarities = True` asks for `Evidence.similarities`; the equivalence backend must then say
+    `gives_similarities = True`.
+    """
 
     def __call__(self, evidence: Evidence) -> float:
         """The estimate. Raises where the evidence does not carry what it needs."""

@@ -15,11 +15,11 @@ from types import TracebackType
 from empo_rewards import config as configuration
 from empo_rewards import metrics
 from empo_rewards import plugins as plugin_loading
-from empo_rewards.clustering import Clusters, answer_set, cluster
+from empo_rewards.clustering import Clusters, answer_set, cluster, expand_similarities
 from empo_rewards.config import Component, ScorerConfig, Source
 from empo_rewards.entropy import EntropyEstimator, Evidence
 from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
-from empo_rewards.errors import PluginError
+from empo_rewards.errors import ConfigError, PluginError
 from empo_rewards.extraction import Extractor, ExtractorWithAudit
 from empo_rewards.extraction.pipeline import extract
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
@@ -32,6 +32,9 @@ log = logging.getLogger("empo_rewards")
 
 BATCH_SIZE = 64
 """Groups that `score_many` compares in one call of the backend."""
+
+ROUNDING = 1e-5
+"""By how much a similarity may miss what it must be: models compute them in single precision."""
 
 ASYNC_THREADS = 4
 """Calls of `ascore` that are scored at the same time; more wait their turn. Scoring is CPU work."""
@@ -57,6 +60,7 @@ class _Draft:
     votes: tuple[str | None, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
     clusters: Clusters | None = None
+    similarities: tuple[tuple[float, ...], ...] | None = None
     entropy: float | None = None
     correct: tuple[bool, ...] | None = None
     failure: _StageError | None = None
@@ -64,10 +68,6 @@ class _Draft:
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
         return tuple(tuple(name for name, _ in penalties) for penalties in self.penalties)
-
-    @property
-    def answer_set(self) -> AnswerSet:
-        return answer_set(self.votes, self.group.prompt_text)
 
 
 class Scorer:
@@ -113,6 +113,14 @@ class Scorer:
         self._backend: EquivalenceBackend = create(
             registry, "equivalence backend", self.config.equivalence, "equivalence"
         )
+        self._similarities: bool = getattr(self._estimator, "uses_similarities", False)
+        if self._similarities and not getattr(self._backend, "gives_similarities", False):
+            backends = registry.entries["equivalence backend"].items()
+            able = sorted(name for name, entry in backends if getattr(entry.factory, "gives_similarities", False))
+            raise ConfigError(
+                f"entropy: {self.config.entropy.name!r} needs similarities of answers, which the equivalence backend "
+                f"{self.config.equivalence.name!r} does not give; of the backends these do: {', '.join(able) or 'none'}"
+            )
         self._threads, self._pid = _new_threads(), os.getpid()
 
     @classmethod
@@ -170,12 +178,14 @@ class Scorer:
     def _score_batch(self, groups: Sequence[Group]) -> list[GroupScore]:
         drafts = [self._read(group) for group in groups]
         whole = [draft for draft in drafts if draft.failure is None]
-        sets = [draft.answer_set for draft in whole]
+        sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._similarities) for d in whole]
         for draft, answers, relation in zip(whole, sets, self._relate(sets), strict=True):
             if isinstance(relation, Exception):
                 draft.failure = _StageError(Cause.EQUIVALENCE_FAILED, relation)
                 continue
             draft.clusters = cluster(draft.votes, answers, relation)
+            if relation.similarities is not None:
+                draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
             draft.metrics["undecided_pairs"] = float(len(relation.undecided))
             draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
         self._check_references(whole)
@@ -230,6 +240,8 @@ class Scorer:
             for answers, relation in zip(sets, relations, strict=True):
                 if isinstance(relation, Relation):
                     _check_pairs(relation, len(answers.texts))
+                    if answers.similarities:
+                        _check_similarities(relation.similarities, len(answers.texts))
             return relations
         except Exception as error:  # noqa: BLE001 - the boundary of `errors`
             return [error] if len(sets) == 1 else [self._relate([answers])[0] for answers in sets]
@@ -297,7 +309,7 @@ class Scorer:
         assert clusters is not None  # noqa: S101 - a group without clusters has failed before
         size = len(group)
         try:
-            draft.entropy = _finite(self._estimator(Evidence(group, clusters)))
+            draft.entropy = _finite(self._estimator(Evidence(group, clusters, draft.similarities)))
         except Exception as error:
             raise _StageError(Cause.ENTROPY_FAILED, error) from error
         gate = self.config.gates.outside(draft.entropy, clusters)
@@ -335,6 +347,23 @@ def _check_pairs(relation: Relation, size: int) -> None:
     for i, j in (*relation.equal, *relation.undecided):
         if not 0 <= i < j < size:
             raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
+
+
+def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> None:
+    """They must be those of `size` texts: in [0, 1], symmetric, 1 on the diagonal; all of it but for rounding."""
+    if rows is None:
+        raise PluginError("the backend gave no similarities where they were asked for")
+    _same_length(rows, size, "the backend gave", "rows of similarities")
+    for i, row in enumerate(rows):
+        _same_length(row, size, "the backend gave", "similarities in a row")
+        for j in range(i + 1):
+            value = row[j]
+            if not -ROUNDING <= value <= 1 + ROUNDING:  # NaN too
+                raise PluginError(
+                    f"the backend gave the similarity {value} of the answers {i} and {j}; it lies in [0, 1]"
+                )
+            if abs(value - (1.0 if i == j else rows[j][i])) > ROUNDING:
+                raise PluginError(f"the backend gave similarities that are not symmetric with ones on the diagonal")
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:

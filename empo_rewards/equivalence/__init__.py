@@ -15,10 +15,13 @@ class AnswerSet:
         texts: distinct texts in canonical order: by falling count, then by text. A backend that compares with
             representatives takes them in this order, so that arrival order cannot matter.
         prompt: the prompt's text, for backends that compare in its context.
+        similarities: whether the relation must carry `similarities`. Only a backend that says `gives_similarities = True`
+            is asked, and only where the entropy estimator rests on them: they may need every pair.
     """
 
     texts: tuple[str, ...]
     prompt: str = ""
+    similarities: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,14 @@ class Relation:
         equal: pairs that mean the same. Their transitive closure is what counts, so a spanning set is enough.
         undecided: pairs that could not be decided within the bounds. They count as different, and are reported.
         metrics: numbers about the work done (comparisons, model evaluations, kills).
+        similarities: where they were asked for, how alike two texts are, from 0 (nothing in common) to 1 (the same):
+            K rows of K numbers for K texts, symmetric, 1 on the diagonal.
     """
 
     equal: tuple[tuple[int, int], ...] = ()
     undecided: tuple[tuple[int, int], ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict)
+    similarities: Sequence[Sequence[float]] | None = None
 
 
 @runtime_checkable
@@ -42,7 +48,8 @@ class EquivalenceBackend(Protocol):
 
     A backend must be symmetric, and must not depend on the order of `sets`. Where it cannot answer at all (a dead
     server) it raises, or gives the exception in place of the relation of each set that it befell; it never answers
-    "different" for a fault. A backend that holds processes or connections also has a `close()`; calling `relate`
+    "different" for a fault. One that can say how alike answers are has an attribute `gives_similarities = True`, and does
+    so for each set that asks. A backend that holds processes or connections also has a `close()`; calling `relate`
     after `close` starts them anew.
     """
 

@@ -87,7 +87,7 @@ class SymbolicPool:
     Workers start at first need. A forked or unpickled copy has workers of its own.
 
     Args:
-        deadline: seconds of wall time that one pair may take, reading its two texts included.
+        deadline: seconds of wall time that one pair may take, reading its two texts and ending it included.
         memory_bytes: the address space of a worker's child.
         workers: how many pairs may be worked on at once.
         max_chars: a longer text is not read; its pairs are undecided.

@@ -371,7 +371,7 @@ def test_workers_end_with_an_owner_that_is_killed(state: str) -> None:
 
 
 def test_a_forked_sibling_does_not_keep_workers_alive() -> None:
-    script = OWNER.replace('print("ready", flush=True)', "import os; print(os.fork(), flush=True)")
+    script = OWNER.replace('print("ready", flush=True)', "import os; os.write(1, b'%d\\n' % os.fork())")
     owner = subprocess.Popen([sys.executable, "-c", script, "idle"], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     sibling = max(int(owner.stdout.readline()), int(owner.stdout.readline()))
