@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Protocol
 
 from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.equivalence.math.cache import LruCache
+from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, join_readings, resolve_facets
 from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
