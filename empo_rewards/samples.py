@@ -14,7 +14,7 @@ import math
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from empo_rewards.errors import GroupError
+from empo_rewards.errors import GroupError, InputError
 from empo_rewards.gather import Collected, Ending, Gather, GatherLimits, GatherStats, Member
 from empo_rewards.group import Cause, Group, GroupScore, Status
 
@@ -49,6 +49,22 @@ PAYMENT_METRICS = (
     *(name for _, name in _UNSCORED),
 )
 """The keys of `Payment.metrics`."""
+
+
+def reference_of(label: object) -> str | None:
+    """The reference that a framework's label stands for; an empty text stands for none.
+
+    Raises:
+        InputError: the label is neither a text nor a number.
+    """
+    if label is None or label == "":
+        return None
+    if isinstance(label, bool) or not isinstance(label, str | int | float):
+        raise InputError(
+            f"a label must be a text or a number, not a {type(label).__name__}: no reward needs one, so leave out the "
+            "label key, or name a column of plain answers"
+        )
+    return str(label)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import random
 import pytest
 
 from empo_rewards import Cause, Group, GroupScore, Scorer, Status
+from empo_rewards.errors import InputError
 from empo_rewards.gather import GatherLimits
-from empo_rewards.samples import LABELLED_METRICS, METRICS, Neutral, Payment, Sample, SampleScorer
+from empo_rewards.samples import LABELLED_METRICS, METRICS, Neutral, Payment, Sample, SampleScorer, reference_of
 
 CONFIG = {"preset": "empo-math", "equivalence": "exact"}
 
@@ -30,6 +31,14 @@ def submit_all(
 
     with Scorer.from_config(config) as scorer:  # type: ignore[arg-type] # a preset or mapping
         return asyncio.run(run(scorer))
+
+
+def test_labels_that_can_be_references() -> None:
+    assert [reference_of(label) for label in ("", None, "x", 3, 0.5)] == [None, None, "x", "3", "0.5"]
+    wrong: tuple[object, ...] = (["1", "2"], {}, True)
+    for label in wrong:
+        with pytest.raises(InputError, match=f"not a {type(label).__name__}"):
+            reference_of(label)
 
 
 def test_shuffled_samples_are_paid_the_offline_reward_of_their_group() -> None:

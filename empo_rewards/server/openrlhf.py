@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from empo_rewards.samples import LOG_PREFIX, PAYMENT_METRICS, Payment, Sample
+from empo_rewards.errors import InputError
+from empo_rewards.samples import LOG_PREFIX, PAYMENT_METRICS, Payment, Sample, reference_of
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.transcript import response_of
 
@@ -95,14 +96,10 @@ def _texts(body: dict[str, Any], name: str) -> list[str]:
 
 
 def _reference(label: object, position: int) -> str | None:
-    """A label as a reference. OpenRLHF sends an empty text where the data set has none."""
-    if label is None or label == "":
-        return None
-    if isinstance(label, str):
-        return label
-    if isinstance(label, int | float) and not isinstance(label, bool):
-        return str(label)
-    raise _wrong(f"labels[{position}] must be a text, a number or null, not {_type(label)}")
+    try:
+        return reference_of(label)
+    except InputError as error:
+        raise _wrong(f"labels[{position}]: {error}") from error
 
 
 def _type(value: object) -> str:

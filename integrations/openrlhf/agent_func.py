@@ -18,9 +18,9 @@ from openrlhf.utils.agent import SingleTurnAgentExecutor
 
 from empo_rewards.errors import EmpoError
 from empo_rewards.gather import GatherLimits
-from empo_rewards.integrations.openrlhf.rewards import GroupRewards, reference_of
+from empo_rewards.integrations.openrlhf.rewards import GroupRewards
 from empo_rewards.integrations.openrlhf.settings import Settings
-from empo_rewards.samples import Sample
+from empo_rewards.samples import Sample, reference_of
 
 _DAY = 86_400.0
 

@@ -6,10 +6,9 @@ import logging
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from empo_rewards.config import Source
-from empo_rewards.errors import ConfigError, InputError
+from empo_rewards.errors import ConfigError
 from empo_rewards.gather import GatherLimits, Member
 from empo_rewards.integrations.openrlhf.settings import Settings
 from empo_rewards.samples import LOG_PREFIX, Neutral, Payment, Sample, SampleScorer
@@ -113,19 +112,3 @@ def reply(payment: Payment, *, scores: str, by_label: bool) -> Reply:
     # 0 for what a group has none of: mean(accuracy) / mean(labelled) is the accuracy of those that have a label.
     logs = payment.metrics(absent=0.0)
     return Reply(reward, score, {LOG_PREFIX + name: value for name, value in logs.items()})
-
-
-def reference_of(label: Any) -> str | None:
-    """The reference that OpenRLHF's label stands for; it fills in an empty text where the data set has none.
-
-    Raises:
-        InputError: the label is neither a text nor a number.
-    """
-    if label is None or label == "":
-        return None
-    if not isinstance(label, str | int | float):
-        raise InputError(
-            f"a label must be a text or a number, not a {type(label).__name__}: no reward needs one, so leave out the "
-            "label key, or name a column of plain answers"
-        )
-    return str(label)

@@ -46,8 +46,8 @@ def test_a_query_without_its_prompt_is_all_response() -> None:
         ({"query": ["a"], "prompts": []}, "`prompts` has 0 entries, but `query` has 1"),
         ({"query": ["a"], "prompts": ["a"], "labels": []}, "`labels` has 0 entries"),
         ({"query": ["a"], "prompts": ["a"], "labels": "a"}, "`labels` must be a list, not a text"),
-        ({"query": ["a"], "prompts": ["a"], "labels": [{}]}, r"labels\[0\] .* not an object"),
-        ({"query": ["a"], "prompts": ["a"], "labels": [True]}, r"labels\[0\] .* not a boolean"),
+        ({"query": ["a"], "prompts": ["a"], "labels": [{}]}, r"labels\[0\]: .* not a dict"),
+        ({"query": ["a"], "prompts": ["a"], "labels": [True]}, r"labels\[0\]: .* not a bool"),
     ],
 )
 def test_what_is_wrong_is_named(body: Any, part: str) -> None:

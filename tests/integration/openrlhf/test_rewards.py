@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from empo_rewards import GroupScore, Status
-from empo_rewards.errors import InputError
-from empo_rewards.integrations.openrlhf.rewards import reference_of, reply
+from empo_rewards.integrations.openrlhf.rewards import reply
 from empo_rewards.integrations.openrlhf.settings import SCORES, Settings
 from empo_rewards.samples import Payment
 
@@ -38,12 +37,6 @@ def test_reward_and_score(correct: bool | None, scores: str, by_label: bool, rew
     told = reply(payment(correct), scores=scores, by_label=by_label)
     assert (told.reward, told.score) == pytest.approx((reward, score), nan_ok=True)
     assert not any(math.isnan(number) for number in told.logs.values())
-
-
-def test_labels() -> None:
-    assert [reference_of(label) for label in ("", None, "x", 3, 0.5)] == [None, None, "x", "3", "0.5"]
-    with pytest.raises(InputError, match="not a list"):
-        reference_of(["1", "2"])
 
 
 def test_the_page_lists_the_variables_and_their_defaults() -> None:
