@@ -184,7 +184,7 @@ class Scorer:
                 draft.failure = _StageError(Cause.EQUIVALENCE_FAILED, relation)
                 continue
             draft.clusters = cluster(draft.votes, answers, relation)
-            if relation.similarities is not None:
+            if answers.similarities and relation.similarities is not None:
                 draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
             draft.metrics["undecided_pairs"] = float(len(relation.undecided))
             draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
@@ -359,11 +359,9 @@ def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> No
         for j in range(i + 1):
             value = row[j]
             if not -ROUNDING <= value <= 1 + ROUNDING:  # NaN too
-                raise PluginError(
-                    f"the backend gave the similarity {value} of the answers {i} and {j}; it lies in [0, 1]"
-                )
-            if abs(value - (1.0 if i == j else rows[j][i])) > ROUNDING:
-                raise PluginError(f"the backend gave similarities that are not symmetric with ones on the diagonal")
+                raise PluginError(f"the backend gave the similarity {value}; it lies in [0, 1]")
+            if not abs(value - (1.0 if i == j else rows[j][i])) <= ROUNDING:
+                raise PluginError("the backend gave similarities that are not symmetric with ones on the diagonal")
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:

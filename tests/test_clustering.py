@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empo_rewards.clustering import Clusters, answer_set, cluster, connected_components
+from empo_rewards.clustering import Clusters, answer_set, cluster, connected_components, expand_similarities
 from empo_rewards.equivalence import Relation
 
 
@@ -66,3 +66,24 @@ def test_order_of_votes_does_not_matter(votes: list[str | None], random: object)
     for new, old in enumerate(order):
         if votes[old] is not None:
             assert moved.labels[new] == plain.labels[old]
+
+
+def test_similarities_of_responses_are_those_of_their_texts() -> None:
+    votes = ["b", None, "a", "a", None]
+    answers = answer_set(votes, "q")
+    assert answers.texts == ("a", "b")
+    assert expand_similarities(votes, answers, [[1, 0.25], [0.25, 1]]) == (
+        (1, 0, 0.25, 0.25, 0),
+        (0, 1, 0, 0, 0),
+        (0.25, 0, 1, 1, 0),
+        (0.25, 0, 1, 1, 0),
+        (0, 0, 0, 0, 1),
+    )
+
+
+def test_similarities_that_rounding_took_out_of_bounds_are_bounded_and_symmetric() -> None:
+    answers = answer_set(["a", "b"], "q")
+    rows = expand_similarities(["a", "b"], answers, [[1, 1 + 1e-7], [1, 1]])
+    assert rows == ((1, 1), (1, 1))
+    rows = expand_similarities(["a", "b"], answers, [[1, -1e-7], [0, 1]])
+    assert rows == ((1, 0), (0, 1))

@@ -504,3 +504,73 @@ def test_no_text_breaks_a_scorer(exact: Scorer, responses: list[str]) -> None:
     score = exact.score(Group("q", responses))
     assert len(score.rewards) == len(responses)
     assert not (score.cause and score.cause.is_fault)
+
+
+class Likeness:
+    """A backend that tells how alike answers are, and an estimator that gives back what it was told."""
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+        self.asked: list[bool] = []
+
+    @hookimpl
+    def register_equivalence_backends(self, register: Any) -> None:
+        class Backend:
+            gives_similarities = True
+
+            def relate(backend, sets: Sequence[AnswerSet]) -> list[Relation]:  # noqa: N805 - `self` is the plugin's
+                self.asked += [answers.similarities for answers in sets]
+                return [Relation(similarities=self.given) for _ in sets]  # type: ignore[arg-type] # bad ones too
+
+        register("likeness", Backend)
+
+    @hookimpl
+    def register_entropy_estimators(self, register: Any) -> None:
+        class Told:
+            uses_similarities = True
+
+            def __call__(told, evidence: Any) -> float:  # noqa: N805 - `self` is the plugin's
+                assert evidence.similarities is not None
+                return float(evidence.similarities[0][1])
+
+        register("told", Told)
+
+
+def test_similarities_reach_the_estimator_that_uses_them() -> None:
+    plugin = Likeness([[1.0, 0.25], [0.25, 1.0]])
+    with Scorer.from_config({"equivalence": "likeness", "entropy": "told"}, plugins=[plugin]) as scorer:
+        assert scorer.score(Group("q", boxed("a", "b"))).entropy == 0.25
+        assert plugin.asked == [True]
+    with Scorer.from_config({"equivalence": "likeness"}, plugins=[plugin]) as scorer:
+        assert scorer.score(Group("q", boxed("a", "b"))).entropy == pytest.approx(math.log(2))
+        assert plugin.asked == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "detail"),
+    [
+        (None, "no similarities"),
+        ([[1.0, 0.5]], "1 rows of similarities where 2"),
+        ([[1.0, 0.5], [1.0]], "1 similarities in a row where 2"),
+        ([[1.0, 0.5], [0.4, 1.0]], "not symmetric"),
+        ([[0.9, 0.5], [0.5, 1.0]], "ones on the diagonal"),
+        ([[1.0, 1.5], [1.5, 1.0]], "lies in"),
+        ([[1.0, -0.5], [-0.5, 1.0]], "lies in"),
+        ([[1.0, math.nan], [0.5, 1.0]], "not symmetric"),
+        ([[1.0, 0.5], [math.nan, 1.0]], "lies in"),
+    ],
+)
+def test_similarities_that_are_none_leave_the_group_unscored(given: object, detail: str) -> None:
+    config = {"equivalence": "likeness", "entropy": "told"}
+    with Scorer.from_config(config, plugins=[Likeness(given)]) as scorer:
+        score = scorer.score(Group("q", boxed("a", "b")))
+    assert (score.status, score.cause) == (Status.UNSCORED, Cause.EQUIVALENCE_FAILED)
+    assert detail in (score.detail or "")
+
+
+def test_an_estimator_without_its_similarities_fails_at_the_start() -> None:
+    with pytest.raises(
+        ConfigError, match=r"entropy: 'told' needs similarities .* 'exact' does not give; .*likeness"
+    ) as e:
+        Scorer.from_config({"equivalence": "exact", "entropy": "told"}, plugins=[Likeness(None)])
+    assert "\n" not in str(e.value)

@@ -15,8 +15,8 @@ class AnswerSet:
         texts: distinct texts in canonical order: by falling count, then by text. A backend that compares with
             representatives takes them in this order, so that arrival order cannot matter.
         prompt: the prompt's text, for backends that compare in its context.
-        similarities: whether the relation must carry `similarities`. Only a backend that says `gives_similarities = True`
-            is asked, and only where the entropy estimator rests on them: they may need every pair.
+        similarities: whether the relation must carry `similarities`. Asked only of a backend that says
+            `gives_similarities = True`, and only where the entropy estimator rests on them: they may need every pair.
     """
 
     texts: tuple[str, ...]
@@ -48,9 +48,9 @@ class EquivalenceBackend(Protocol):
 
     A backend must be symmetric, and must not depend on the order of `sets`. Where it cannot answer at all (a dead
     server) it raises, or gives the exception in place of the relation of each set that it befell; it never answers
-    "different" for a fault. One that can say how alike answers are has an attribute `gives_similarities = True`, and does
-    so for each set that asks. A backend that holds processes or connections also has a `close()`; calling `relate`
-    after `close` starts them anew.
+    "different" for a fault. One that can say how alike answers are has an attribute `gives_similarities = True`, and
+    does so for each set that asks. A backend that holds processes or connections also has a `close()`; calling
+    `relate` after `close` starts them anew.
     """
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
