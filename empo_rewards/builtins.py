@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib import resources
 
-from empo_rewards import entropy, guards, strategies
+from empo_rewards import entropy, guards, kernels, strategies
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import ExactEquivalence
+from empo_rewards.equivalence.judge import InProcessJudgeEquivalence, JudgeEquivalence
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice
@@ -37,16 +38,24 @@ def register_equivalence_backends(register: Register) -> None:
     register("exact", ExactEquivalence)
     register("math", MathEquivalence)
     register("embedding", EmbeddingEquivalence)
+    register("judge", JudgeEquivalence)
+    register("judge_in_process", InProcessJudgeEquivalence)
 
 
 @hookimpl
 def register_entropy_estimators(register: Register) -> None:
-    """From counts, and from likelihoods."""
+    """From counts, from likelihoods, and from similarities."""
     register("plug_in", entropy.PlugIn)
     register("miller_madow", entropy.MillerMadow)
     register("zhang", entropy.Zhang)
     register("chao_shen", entropy.ChaoShen)
     register("rao", entropy.Rao)
+    register("kle", kernels.KernelLanguageEntropy)
+    register("eigv", kernels.EigV)
+    register("degree", kernels.Degree)
+    register("eccentricity", kernels.Eccentricity)
+    register("snne", kernels.Snne)
+    register("semantic_density", kernels.SemanticDensity)
 
 
 @hookimpl

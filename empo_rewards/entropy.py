@@ -56,7 +56,7 @@ def chao_shen(sizes: Sequence[int]) -> float:
 def logsumexp(values: Sequence[float]) -> float:
     """ln Σ e^x without overflow; -inf for values that are all -inf."""
     top = max(values)
-    return top if math.isinf(top) else top + math.log(sum(math.exp(value - top) for value in values))
+    return top if math.isinf(top) else top + math.log(math.fsum(math.exp(value - top) for value in values))
 
 
 def rao(log_likelihoods: Sequence[float], labels: Sequence[int]) -> float:
@@ -65,7 +65,7 @@ def rao(log_likelihoods: Sequence[float], labels: Sequence[int]) -> float:
     Cluster probabilities are the normalised sums of the responses' likelihoods: p_k = Σ_{i in k} e^{l_i} / Σ_i e^{l_i}.
 
     Args:
-        log_likelihoods: l_i <= 0, one a response; length-normalised (the mean over tokens) to be comparable.
+        log_likelihoods: l_i <= 0, one a response, not all of them -inf.
         labels: the cluster id of each response.
     """
     total = logsumexp(log_likelihoods)
@@ -73,7 +73,7 @@ def rao(log_likelihoods: Sequence[float], labels: Sequence[int]) -> float:
     for value, label in zip(log_likelihoods, labels, strict=True):
         members.setdefault(label, []).append(value)
     log_shares = [logsumexp(values) - total for values in members.values()]
-    return max(0.0, -sum(math.exp(share) * share for share in log_shares if not math.isinf(share)))
+    return max(0.0, -math.fsum(math.exp(share) * share for share in log_shares if not math.isinf(share)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ class EntropyEstimator(Protocol):
     """Estimates the semantic entropy of a group, in nats.
 
     A class attribute `uses_similarities = True` asks for `Evidence.similarities`; the equivalence backend must then say
-    `gives_similarities = True`.
+    `gives_similarities = True`. One that measures uncertainty otherwise than as an entropy says `in_nats = False`:
+    nothing then sets it against ln G.
     """
 
     def __call__(self, evidence: Evidence) -> float:
@@ -143,18 +144,37 @@ class ChaoShen:
 
 @dataclass(frozen=True)
 class Rao:
-    """Cluster probabilities from the sampler's token log-probabilities instead of counts."""
+    """Cluster probabilities from the sampler's token log-probabilities instead of counts.
+
+    Args:
+        length_normalized: likelihoods per token, so that long responses count like short ones (Farquhar et al.); else
+            those of the sequence, which are a response's probability, and favour short ones (Kuhn et al. compare both).
+    """
+
+    length_normalized: bool = True
 
     def __call__(self, evidence: Evidence) -> float:
-        """`rao` of the mean token log-probabilities."""
-        likelihoods = mean_logprobs(evidence.group)
-        if likelihoods is None:
-            raise GroupError("the entropy estimator `rao` needs token_logprobs for every response of the group")
+        """`rao` of the responses' log-likelihoods."""
+        likelihoods = needed_log_likelihoods(evidence.group, "rao", self.length_normalized)
         return rao(likelihoods, evidence.clusters.labels)
 
 
-def mean_logprobs(group: Group) -> list[float] | None:
-    """The mean token log-probability of each response; None where a response has none."""
+def log_likelihoods(group: Group, *, length_normalized: bool = True) -> list[float] | None:
+    """The log-likelihood of each response: the mean over its tokens, or the sum; None where a response has none."""
     if group.token_logprobs is None or not all(group.token_logprobs):
         return None
-    return [sum(values) / len(values) for values in group.token_logprobs]
+    return [math.fsum(values) / (len(values) if length_normalized else 1) for values in group.token_logprobs]
+
+
+def needed_log_likelihoods(group: Group, who: str, length_normalized: bool) -> list[float]:
+    """The same, for the estimator `who`, which cannot do without.
+
+    Raises:
+        GroupError: a response has none, or all are impossible by theirs.
+    """
+    found = log_likelihoods(group, length_normalized=length_normalized)
+    if found is None:
+        raise GroupError(f"the entropy estimator `{who}` needs token_logprobs for every response of the group")
+    if math.isinf(max(found)):
+        raise GroupError(f"the entropy estimator `{who}` finds every response impossible by its token_logprobs")
+    return found

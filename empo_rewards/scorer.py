@@ -25,6 +25,7 @@ from empo_rewards.extraction.pipeline import extract
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
 from empo_rewards.guards import Guard, Penalty
 from empo_rewards.hookspecs import Observer
+from empo_rewards.plugins import Registry
 from empo_rewards.references import Question, check
 from empo_rewards.strategies import Rewards, Strategy, Verdict
 
@@ -114,14 +115,28 @@ class Scorer:
             registry, "equivalence backend", self.config.equivalence, "equivalence"
         )
         self._similarities: bool = getattr(self._estimator, "uses_similarities", False)
+        self._check_estimator(registry)
+        self._threads, self._pid = _new_threads(), os.getpid()
+
+    def _check_estimator(self, registry: Registry) -> None:
+        """What the estimator needs must be there, and nothing may take its measure for what it is not."""
+        name = self.config.entropy.name
         if self._similarities and not getattr(self._backend, "gives_similarities", False):
             backends = registry.entries["equivalence backend"].items()
-            able = sorted(name for name, entry in backends if getattr(entry.factory, "gives_similarities", False))
+            able = sorted(other for other, entry in backends if getattr(entry.factory, "gives_similarities", False))
             raise ConfigError(
-                f"entropy: {self.config.entropy.name!r} needs similarities of answers, which the equivalence backend "
+                f"entropy: {name!r} needs similarities of answers, which the equivalence backend "
                 f"{self.config.equivalence.name!r} does not give; of the backends these do: {', '.join(able) or 'none'}"
             )
-        self._threads, self._pid = _new_threads(), os.getpid()
+        if getattr(self._estimator, "in_nats", True):
+            return
+        if self.config.gates.entropy.unit == "relative":
+            raise ConfigError(f"gates.entropy.unit: relative is to ln G, and what {name!r} measures is not in nats")
+        if getattr(self._strategy, "uses_nats", False):
+            strategy = self.config.strategy.name
+            raise ConfigError(
+                f"strategy: {strategy!r} sets entropy against ln G, and what {name!r} measures is not in nats"
+            )
 
     @classmethod
     def from_config(cls, source: Source | ScorerConfig, *, plugins: Sequence[object] = ()) -> Scorer:

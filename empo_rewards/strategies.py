@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from empo_rewards.clustering import Clusters
-from empo_rewards.entropy import mean_logprobs
+from empo_rewards.entropy import log_likelihoods
 from empo_rewards.errors import ConfigError, GroupError
 from empo_rewards.group import Group
 
@@ -42,7 +42,11 @@ class Rewards:
 
 @runtime_checkable
 class Strategy(Protocol):
-    """Turns a group's clusters into rewards. A class attribute `uses_reference = True` asks for `correct`."""
+    """Turns a group's clusters into rewards.
+
+    A class attribute `uses_reference = True` asks for `correct`; `uses_nats = True` says that the strategy sets the
+    entropy against ln G, so that an estimator that measures something else is refused.
+    """
 
     def __call__(self, verdict: Verdict) -> Rewards:
         """One reward a response, in the order of the responses."""
@@ -139,7 +143,7 @@ class Scrl:
 
     def _doubtful(self, verdict: Verdict) -> frozenset[int]:
         """The clusters of small share and high uncertainty."""
-        likelihoods = mean_logprobs(verdict.group)
+        likelihoods = log_likelihoods(verdict.group)
         if likelihoods is None:
             return frozenset()
         clusters = verdict.clusters
@@ -168,6 +172,8 @@ class EntropyScaled:
     base: Literal["empo", "majority"] = "empo"
     alpha: float = 1.0
     form: Literal["linear", "exponential", "focal"] = "linear"
+
+    uses_nats = True
 
     def __post_init__(self) -> None:
         if self.alpha <= 0:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.clustering import Clusters
-from empo_rewards.entropy import Evidence, Rao, chao_shen, logsumexp, mean_logprobs, miller_madow, plug_in, rao, zhang
+from empo_rewards.entropy import Evidence, Rao, chao_shen, log_likelihoods, logsumexp, miller_madow, plug_in, rao, zhang
 from empo_rewards.errors import GroupError
 from empo_rewards.group import Group
 
@@ -87,9 +87,17 @@ def test_rao_needs_logprobs() -> None:
     with pytest.raises(GroupError, match="needs token_logprobs"):
         Rao()(Evidence(Group("q", ["a", "b"]), clusters))
     with_empty = Group("q", ["a", "b"], token_logprobs=[[-1.0], []])
-    assert mean_logprobs(with_empty) is None
-    # Means -1 and -3: weights e^2 : 1.
+    assert log_likelihoods(with_empty) is None
+    impossible = Group("q", ["a", "b"], token_logprobs=[[-math.inf], [-math.inf, -1.0]])
+    with pytest.raises(GroupError, match="impossible"):
+        Rao()(Evidence(impossible, clusters))
+
+
+@pytest.mark.parametrize(("length_normalized", "odds"), [(True, math.exp(-1 + 3)), (False, math.exp(-2 + 3))])
+def test_rao_of_tokens_by_hand(length_normalized: bool, odds: float) -> None:
+    # The mean of -0.5 and -1.5 is -1, their sum -2; the other response has one token of -3.
     group = Group("q", ["a", "b"], token_logprobs=[[-0.5, -1.5], [-3.0]])
-    p = math.e**2 / (math.e**2 + 1)
+    p = odds / (odds + 1)
     expected = -(p * math.log(p) + (1 - p) * math.log(1 - p))
-    assert Rao()(Evidence(group, clusters)) == pytest.approx(expected, abs=1e-12)
+    found = Rao(length_normalized)(Evidence(group, Clusters((0, 1), (1, 1), 2, ("a", "b"))))
+    assert found == pytest.approx(expected, abs=1e-12)

@@ -1,0 +1,247 @@
+"""Uncertainty from how alike responses are: pure functions of a similarity matrix, and the estimators built on them.
+
+W is n rows of n similarities in [0, 1], symmetric, with ones on the diagonal; it weights the edges of a graph whose
+nodes are the responses. D is the diagonal matrix of its row sums. Eigenvalues are numpy's: to write a solver would save
+no dependency, since rouge-score brings numpy anyway, and rotations in Python take a second for a group of 64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from empo_rewards.entropy import Evidence, logsumexp, needed_log_likelihoods
+from empo_rewards.errors import ConfigError, GroupError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Matrix = Sequence[Sequence[float]]
+
+
+def kernel_language_entropy(similarities: Matrix, time: float = 0.3) -> float:
+    """The von Neumann entropy of the graph's heat kernel, in nats (Nikitin et al., NeurIPS 2024, arXiv 2405.20003).
+
+    K = e^{-t(D-W)} is scaled to ones on the diagonal and to a trace of 1; the result is -Tr K ln K, in [0, ln n]. On
+    unanimity it is small and not 0: heat has spread evenly only after infinite time.
+
+    Args:
+        similarities: W.
+        time: t > 0, for how long heat spreads; the longer, the more alike two responses count.
+    """
+    import numpy as np  # noqa: PLC0415 - a sixth of a second, and only these estimators need it
+
+    w = np.asarray(similarities, dtype=float)
+    values, vectors = np.linalg.eigh(np.diag(w.sum(axis=1)) - w)
+    kernel = (vectors * np.exp(-time * values)) @ vectors.T
+    root = np.sqrt(np.diag(kernel))
+    spectrum = np.linalg.eigvalsh(kernel / np.outer(root, root) / len(w))
+    return max(0.0, -math.fsum(p * math.log(p) for p in spectrum if p > 0))
+
+
+def _affinity(similarities: Matrix) -> NDArray[np.float64]:
+    """D^-½ W D^-½; the symmetric normalised Laplacian is I minus this."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    w = np.asarray(similarities, dtype=float)
+    root = np.sqrt(w.sum(axis=1))  # at least 1: the diagonal is
+    return np.asarray(w / np.outer(root, root))
+
+
+def eigenvalue_sum(similarities: Matrix) -> float:
+    """U_EigV = Σ_k max(0, 1 - λ_k) over the eigenvalues of the symmetric normalised Laplacian.
+
+    A continuous count of the meanings: 1 on unanimity, n where no two responses have anything in common (Lin et al.,
+    TMLR 2024, arXiv 2305.19187).
+    """
+    import numpy as np  # noqa: PLC0415 - as above
+
+    return math.fsum(max(0.0, value) for value in np.linalg.eigvalsh(_affinity(similarities)))
+
+
+def degree(similarities: Matrix) -> float:
+    """U_Deg = Tr(nI - D)/n²: the mean dissimilarity of two responses drawn with replacement, in [0, 1 - 1/n].
+
+    From Lin et al., TMLR 2024, arXiv 2305.19187.
+    """
+    size = len(similarities)
+    return max(0.0, 1 - math.fsum(value for row in similarities for value in row) / size**2)
+
+
+def eccentricity(similarities: Matrix, threshold: float = 0.9) -> float:
+    """U_Ecc: how far the responses lie from their centre in the spectral embedding; 0 on unanimity.
+
+    The embedding of response i is row i of the eigenvectors of the symmetric normalised Laplacian with λ < `threshold`;
+    the result is the Frobenius norm of the rows less their mean (Lin et al., TMLR 2024, arXiv 2305.19187).
+    """
+    import numpy as np  # noqa: PLC0415 - as above
+
+    values, vectors = np.linalg.eigh(_affinity(similarities))
+    kept = vectors[:, 1 - values < threshold]
+    return float(np.linalg.norm(kept - kept.mean(axis=0)))
+
+
+def nearest_neighbour_entropy(similarities: Matrix, temperature: float = 1.0) -> float:
+    """SNNE = -(1/n) Σ_i ln Σ_j e^{s_ij/τ} (Nguyen et al., ACL Findings 2025, arXiv 2506.00245).
+
+    It is negative: from -1/τ - ln n on unanimity up to -ln(n - 1 + e^{1/τ}).
+
+    Args:
+        similarities: s.
+        temperature: τ > 0; the lower, the more the nearest neighbours count.
+    """
+    return -math.fsum(logsumexp([s / temperature for s in row]) for row in similarities) / len(similarities)
+
+
+def density_entropy(similarities: Matrix, log_likelihoods: Sequence[float]) -> float:
+    """-Σ_i p_i ln SD_i, where SD_i = Σ_j p_j s_ij is the semantic density of response i, in nats.
+
+    Semantic density is Qiu and Miikkulainen's (NeurIPS 2024, arXiv 2405.13845): the sum of a kernel over the distinct
+    responses, weighted by their normalised likelihoods p; the kernel, 1 less the expected squared distance, is the
+    similarity. It is the confidence in one response. Its mean logarithm makes it a number for the group: the
+    similarity-sensitive entropy of order 1 (Leinster and Cobbold, Ecology 93, 2012), which for similarities of 0 and 1
+    is Rao-Blackwellised semantic entropy, and which lies in [0, ln n].
+
+    Args:
+        similarities: s, of distinct responses.
+        log_likelihoods: l_i <= 0, one a response; p_i = e^{l_i} / Σ_j e^{l_j}.
+    """
+    total = logsumexp(log_likelihoods)
+    weights = [math.exp(value - total) for value in log_likelihoods]
+    terms = (
+        weight * math.log(math.fsum(p * s for p, s in zip(weights, row, strict=True)))
+        for weight, row in zip(weights, similarities, strict=True)
+        if weight > 0
+    )
+    return max(0.0, -math.fsum(terms))
+
+
+def _similarities(evidence: Evidence) -> Matrix:
+    if evidence.similarities is None:
+        raise GroupError("the estimator needs the similarities of the responses")
+    return evidence.similarities
+
+
+def _ordered(evidence: Evidence) -> Matrix:
+    """The similarities, with the responses sorted by their text: rounding must not tell in which order they came."""
+    rows, responses = _similarities(evidence), evidence.group.responses
+    order = sorted(range(len(responses)), key=responses.__getitem__)
+    return [[rows[i][j] for j in order] for i in order]
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{name} is {value}; it must be above 0")
+
+
+@dataclass(frozen=True)
+class KernelLanguageEntropy:
+    """KLE with the heat kernel (see `kernel_language_entropy`): the finest of these, and an entropy in nats.
+
+    Args:
+        time: t > 0, for how long heat spreads over the graph.
+    """
+
+    time: float = 0.3
+
+    uses_similarities = True
+
+    def __post_init__(self) -> None:
+        _positive("time", self.time)
+
+    def __call__(self, evidence: Evidence) -> float:
+        """The von Neumann entropy."""
+        return kernel_language_entropy(_ordered(evidence), self.time)
+
+
+@dataclass(frozen=True)
+class EigV:
+    """A continuous count of meanings (see `eigenvalue_sum`)."""
+
+    uses_similarities = True
+    in_nats = False
+
+    def __call__(self, evidence: Evidence) -> float:
+        """The sum of eigenvalues, in [1, G]."""
+        return eigenvalue_sum(_ordered(evidence))
+
+
+@dataclass(frozen=True)
+class Degree:
+    """The mean dissimilarity (see `degree`)."""
+
+    uses_similarities = True
+    in_nats = False
+
+    def __call__(self, evidence: Evidence) -> float:
+        """The mean dissimilarity, in [0, 1 - 1/G]."""
+        return degree(_ordered(evidence))
+
+
+@dataclass(frozen=True)
+class Eccentricity:
+    """The spread in the spectral embedding (see `eccentricity`).
+
+    Args:
+        threshold: eigenvectors with eigenvalues below it span the embedding; in (0, 1].
+    """
+
+    threshold: float = 0.9
+
+    uses_similarities = True
+    in_nats = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise ConfigError(f"threshold is {self.threshold}; it lies in (0, 1]")
+
+    def __call__(self, evidence: Evidence) -> float:
+        """The Frobenius norm, at least 0."""
+        return eccentricity(_ordered(evidence), self.threshold)
+
+
+@dataclass(frozen=True)
+class Snne:
+    """Semantic nearest-neighbour entropy (see `nearest_neighbour_entropy`); it is negative.
+
+    Args:
+        temperature: τ > 0.
+    """
+
+    temperature: float = 1.0
+
+    uses_similarities = True
+    in_nats = False
+
+    def __post_init__(self) -> None:
+        _positive("temperature", self.temperature)
+
+    def __call__(self, evidence: Evidence) -> float:
+        """SNNE, below 0."""
+        return nearest_neighbour_entropy(_ordered(evidence), self.temperature)
+
+
+@dataclass(frozen=True)
+class SemanticDensity:
+    """The entropy of semantic density (see `density_entropy`): likelihoods and similarities together, in nats.
+
+    Args:
+        length_normalized: likelihoods per token, so that long responses count like short ones; else of the sequence.
+    """
+
+    length_normalized: bool = True
+
+    uses_similarities = True
+
+    def __call__(self, evidence: Evidence) -> float:
+        """The entropy over the distinct responses."""
+        likelihoods = needed_log_likelihoods(evidence.group, "semantic_density", self.length_normalized)
+        # The same text may have been sampled with several likelihoods, as other tokens; the greatest is in no order.
+        pairs = sorted(zip(evidence.group.responses, likelihoods, range(len(likelihoods)), strict=True))
+        last = {response: (value, position) for response, value, position in pairs}
+        rows = _similarities(evidence)
+        similarities = [[rows[i][j] for _, j in last.values()] for _, i in last.values()]
+        return density_entropy(similarities, [value for value, _ in last.values()])
