@@ -22,7 +22,7 @@ def light(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
-    session.run("pytest", *LIGHT, "-n", "2", "--cov", "--cov-report=term", *session.posargs)
+    session.run("pytest", *LIGHT, "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term", *session.posargs)
 
 
 @nox.session(python=["3.10", "3.12"])
