@@ -32,7 +32,8 @@ class Extra:
 EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers"), ready=False),
     "embedding": Extra("equivalence by sentence embeddings", ("sentence_transformers",)),
-    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",), ready=False),
+    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
+    "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),

@@ -1,0 +1,148 @@
+"""The backends: a judge behind servers, and a judge inside this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.equivalence.judge.client import Limits
+from empo_rewards.equivalence.judge.in_process import InProcess
+from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge
+from empo_rewards.equivalence.judge.servers import Servers
+from empo_rewards.equivalence.rounds import relate_in_rounds
+from empo_rewards.errors import ConfigError
+from empo_rewards.extras import require
+
+GENERAL_VERIFIER = "TIGER-Lab/general-verifier"
+
+
+class JudgeEquivalence:
+    """Asks a language model behind OpenAI-compatible servers (vLLM, SGLang, llama.cpp, OpenAI, ...) about each pair.
+
+    Pairs are asked in rounds over all groups at once (see `equivalence.rounds`). A question without an answer makes its
+    group unscored; it never counts as "different". Safe to share between threads; copies (pickled, forked) have
+    connections of their own.
+
+    Args:
+        url: the base URL with its `/v1`, or several of servers with the same model: questions spread over them, and go
+            to another one where one fails.
+        model: the name that the servers know the model by.
+        asking: what is asked, and what counts as yes.
+        limits: concurrency, deadlines, retries.
+        api_key_variable: the environment variable that holds the API key. The key itself stands in no configuration,
+            log, message or pickle.
+        extra_body: further keys of each request, as the servers have them (`chat_template_kwargs`, `seed`, ...).
+        prices: of tokens; with them, groups have the metric `equivalence/cost`.
+
+    Raises:
+        ConfigError: a URL or the API key cannot be used.
+        MissingExtraError: httpx is not installed.
+    """
+
+    gives_similarities = True
+
+    def __init__(
+        self,
+        url: str | list[str] = "http://localhost:8000/v1",
+        model: str = GENERAL_VERIFIER,
+        asking: Asking = Asking(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        api_key_variable: str | None = None,
+        extra_body: dict[str, Any] | None = None,
+        prices: Prices = Prices(),  # noqa: B008 - frozen
+    ) -> None:
+        require("judge", "the equivalence backend 'judge'")
+        self._options = (url, model, asking, limits, api_key_variable, extra_body, prices)
+        urls = [_base_url(one) for one in ([url] if isinstance(url, str) else url)]
+        if not urls:
+            raise ConfigError("url is an empty list; a judge needs a server")
+        key = None if api_key_variable is None else _api_key(api_key_variable)
+        self._engine = Servers(urls, model, asking.top_logprobs, limits, extra_body or {}, key)
+        self._asking, self._prices = asking, prices
+
+    def __reduce__(self) -> tuple[type[JudgeEquivalence], tuple[object, ...]]:
+        return JudgeEquivalence, self._options
+
+    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
+        """Which answers of each set the judge takes for the same, or why it could not be asked."""
+        return _relate(sets, self._engine, self._asking, self._prices)
+
+    def close(self) -> None:
+        """Ends the connections; `relate` starts them anew."""
+        self._engine.close()
+
+
+class InProcessJudgeEquivalence:
+    """Asks a language model that vLLM runs inside this process: for scoring offline, where no server should be needed.
+
+    The model is loaded by the first comparison; a copy (pickled, forked) loads its own.
+
+    Args:
+        model: a name on a hub, or a local path.
+        asking: what is asked, and what counts as yes.
+        engine: arguments of `vllm.LLM` (`dtype`, `gpu_memory_utilization`, `tensor_parallel_size`, ...).
+        chat_template_kwargs: for the chat template, where the form is a chat (`enable_thinking: false`, ...).
+
+    Raises:
+        MissingExtraError: vllm is not installed.
+    """
+
+    gives_similarities = True
+
+    def __init__(
+        self,
+        model: str = GENERAL_VERIFIER,
+        asking: Asking = Asking(),  # noqa: B008 - frozen
+        engine: dict[str, Any] | None = None,
+        chat_template_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        require("vllm", "the equivalence backend 'judge_in_process'")
+        self._options = (model, asking, engine, chat_template_kwargs)
+        self._engine = InProcess(model, asking.top_logprobs, engine or {}, chat_template_kwargs or {})
+        self._asking = asking
+
+    def __reduce__(self) -> tuple[type[InProcessJudgeEquivalence], tuple[object, ...]]:
+        return InProcessJudgeEquivalence, self._options
+
+    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
+        """Which answers of each set the judge takes for the same, or why it could not be asked."""
+        return _relate(sets, self._engine, self._asking, Prices())
+
+    def close(self) -> None:
+        """Unloads the model; `relate` loads it anew."""
+        self._engine.close()
+
+
+def _relate(
+    sets: Sequence[AnswerSet], engine: Engine, asking: Asking, prices: Prices
+) -> Sequence[Relation | Exception]:
+    compare = partial(judge, engine=engine, asking=asking, prices=prices)
+    return relate_in_rounds(sets, compare, in_context=asking.in_context)
+
+
+def _base_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(char.isspace() for char in url):
+        raise ConfigError(f"{url!r} is no base URL such as http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError("a judge's URL holds no user, password or query; name an api_key_variable instead")
+    return url.rstrip("/")
+
+
+def _api_key(variable: str) -> str:
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(f"api_key_variable: the environment variable {variable} is not set, or empty")
+    if not key.isascii() or any(not char.isprintable() or char.isspace() for char in key):
+        raise ConfigError(
+            f"api_key_variable: the environment variable {variable} holds no API key: it has odd characters"
+        )
+    return key

@@ -1,0 +1,200 @@
+"""A real HTTP server that plays an OpenAI-compatible endpoint, with a judge whose mind the tests know.
+
+It knows what a handful of answers mean, reads the two answers out of the prompt with patterns of its own, and
+misbehaves where an answer tells it to: an answer that holds `!500` gets an internal error, and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MEANINGS = {
+    "Paris": "paris",
+    "the capital of France": "paris",
+    "Lutetia": "paris",
+    "London": "london",
+    "the capital of the UK": "london",
+    "Rome": "rome",
+}
+
+_VERIFIER = re.compile(r"### Ground Truth Answer: (.*)\n\n### Student Answer: (.*)\n\nFor the above question")
+
+
+def same(first: str, second: str) -> bool:
+    """The oracle: whether two answers mean the same."""
+    return MEANINGS.get(first, first) == MEANINGS.get(second, second)
+
+
+def answers_in(body: dict[str, Any]) -> tuple[str, str]:
+    """The two answers that a request asks about."""
+    if "prompt" in body:
+        (found,) = _VERIFIER.findall(body["prompt"])
+        return tuple(found)  # type: ignore[return-value] # two groups
+    data = json.loads(body["messages"][-1]["content"])
+    return data["answer_1"], data["answer_2"]
+
+
+def likeliest(yes: float, no: float, other: float = 0.0) -> dict[str, float]:
+    """Next tokens with their log-probabilities."""
+    masses = {" Yes": yes, " No": no, " Perhaps": other}
+    return {token: math.log(mass) for token, mass in masses.items() if mass}
+
+
+def reply(body: dict[str, Any], tokens: list[tuple[str, dict[str, float]]], text: str | None = None) -> dict[str, Any]:
+    """A reply in the form of OpenAI's API reference; 7 prompt tokens."""
+    said = "".join(token for token, _ in tokens) if text is None else text
+    if "prompt" in body:
+        logprobs: Any = {"tokens": [t for t, _ in tokens], "top_logprobs": [top for _, top in tokens]}
+        choice = {"index": 0, "text": said, "logprobs": logprobs, "finish_reason": "stop"}
+    else:
+        content = [
+            {"token": t, "logprob": 0.0, "top_logprobs": [{"token": k, "logprob": v} for k, v in top.items()]}
+            for t, top in tokens
+        ]
+        message = {"role": "assistant", "content": said}
+        choice = {"index": 0, "message": message, "logprobs": {"content": content}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 7, "completion_tokens": max(len(tokens), 1), "total_tokens": 7 + max(len(tokens), 1)}
+    return {"id": "x", "object": "y", "model": body["model"], "choices": [choice], "usage": usage}
+
+
+def verdict(body: dict[str, Any], yes: float) -> dict[str, Any]:
+    """A reply that says Yes with this probability, in the form that the request asks for."""
+    word = "Yes" if yes >= 0.5 else "No"
+    if "response_format" in body:
+        return reply(body, [], json.dumps({"decision": word}))
+    top = likeliest(yes, 1 - yes)
+    if body["max_tokens"] > 1:
+        thought: dict[str, float] = {"x": 0.0}
+        words = ["I", " compare", ".", "\n", "Final", " Decision", ":"]
+        return reply(body, [*((w, thought) for w in words), (f" {word}", top), (".", thought)])
+    return reply(body, [(f" {word}", top)])
+
+
+class Endpoint:
+    """The server, while it is used as a context manager; `answer` may be replaced.
+
+    Args:
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.answer: Callable[[dict[str, Any]], tuple[int, Any] | tuple[int, Any, dict[str, str]]] = self.judge
+        self.under_way = self.most_under_way = 0
+        self.released = threading.Event()
+        """What `!hang` waits for."""
+        self._lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def __enter__(self) -> Endpoint:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Nothing listens any more, and open connections are cut."""
+        self.released.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+        self._server.cut()
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """The answers that were asked about."""
+        return [answers_in(body) for _, _, body in self.requests]
+
+    def judge(self, body: dict[str, Any]) -> tuple[int, Any]:
+        """Says what `same` says, and misbehaves as it is told."""
+        first, second = answers_in(body)
+        both = first + second
+        if "!hang" in both:
+            self.released.wait(60)
+        if "!500" in both:
+            return 500, {"error": {"message": "the engine died"}}
+        if "!400" in both:
+            return 400, {"error": {"message": "maximum context length is 512 tokens"}}
+        if "!malformed" in both:
+            return 200, b"{'choices': "
+        if "!neither" in both:
+            return 200, reply(body, [(" Perhaps", likeliest(0, 0, 1))], '{"decision": "Perhaps"}')
+        return 200, verdict(body, 0.9 if same(first, second) else 0.2)
+
+    def handle(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
+        with self._lock:
+            self.requests.append((path, headers, body))
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            status, content, *more = self.answer(body)
+        finally:
+            with self._lock:
+                self.under_way -= 1
+        return status, content if isinstance(content, bytes) else json.dumps(content).encode(), dict(*more)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections: list[Any] = []
+
+    def get_request(self) -> Any:
+        found = super().get_request()
+        self._connections.append(found[0])
+        return found
+
+    def cut(self) -> None:
+        for connection in self._connections:
+            try:
+                connection.shutdown(2)
+            except OSError:
+                continue  # it has ended by itself
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is what these tests are about."""
+
+
+def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, content, more = endpoint.handle(self.path, headers, body)
+            self.send_response(status)
+            for name, value in {
+                "content-type": "application/json",
+                "content-length": str(len(content)),
+                **more,
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    return Handler
