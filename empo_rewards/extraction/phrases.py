@@ -36,7 +36,8 @@ _COPULA = re.compile(r"[ \t](?:is|are|equals)[ \t]{1,4}(?:therefore |thus |exact
 _NO_ANSWER = re.compile(r"(?:not|never|supposed|expected|required|asked|going)\b|#", re.IGNORECASE)
 _LIST = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){1,4}(?:[-*•]|[0-9]{1,2}[.)])[ \t]")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|(?P<point>\.)(?=[\s*_\"')\]}]|\Z)|。|\bI hope\b|,?[ \t](?:because|since)\b",
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|(?P<point>\.)(?=[\s*_\"')\]}]|\Z)|。|\bI hope\b|,?[ \t](?:because|since)\b"
+    r"|,[ \t](?:which\b|that is\b|i\.e\.)",
     re.IGNORECASE,
 )
 _CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
@@ -55,8 +56,9 @@ class FinalAnswer:
 
     The answer ends with its sentence or line; mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken
     whole, over lines too. Markdown, a closing full stop, and delimiters around the whole answer are left out, a box is
-    taken off, and so are "I hope it is correct" (Minerva's prompt, 2206.14858) and a reason ("because ..."). A phrase
-    that denies or supposes ("the answer is not", "if the answer is"), or that opens a list, announces nothing.
+    taken off, and so are "I hope it is correct" (Minerva's prompt, 2206.14858), a reason ("because ...") and what says
+    it again or more of it (", i.e. ...", ", which ..."). A phrase that denies or supposes ("the answer is not", "if the
+    answer is"), or that opens a list, announces nothing.
 
     Args:
         within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
