@@ -1,0 +1,87 @@
+"""Does a reward without labels teach, and from which bases? A small language model, TRL's GRPOTrainer, and ours.
+
+    python benchmarks/bench_training.py make proof map [--workers 2] [--size small] [--through "nice -n 10"]
+
+Makes what is not there yet, a few processes at a time with one thread each, then the summary and the plots of all
+results. It can be stopped at any time and started again. Needs an environment with torch, trl and matplotlib.
+`development` are the runs that the settings were chosen by; `here NAME` makes single runs in this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import sys
+from itertools import chain
+from pathlib import Path
+
+from training.plans import PLANS, every_job
+from training.runner import make, make_here, pending
+from training.settings import SIZES
+from training.store import REPOSITORY, Store
+
+
+def store_of(arguments: argparse.Namespace) -> Store:
+    """The folders of a size."""
+    return Store(arguments.results / arguments.size, arguments.work / arguments.size)
+
+
+def plan(arguments: argparse.Namespace) -> None:
+    """Make the runs of some plans."""
+    store = store_of(arguments)
+    jobs = pending(list(chain.from_iterable(PLANS[name](arguments.size) for name in arguments.plans)), store)
+    if arguments.list:
+        print(*(job.name for job in jobs), sep="\n")
+        return
+    folders = ("--size", arguments.size, "--results", str(arguments.results), "--work", str(arguments.work))
+    command = (*shlex.split(arguments.through), sys.executable, __file__, "here", *folders)
+    missing = asyncio.run(make(jobs, store, command, workers=arguments.workers, batch=arguments.batch))
+    report(arguments)
+    if missing:
+        raise SystemExit("not made: " + ", ".join(missing))
+
+
+def here(arguments: argparse.Namespace) -> None:
+    """Make some runs in this process."""
+    jobs = every_job(arguments.size)
+    raise SystemExit(not make_here([jobs[name] for name in arguments.names], store_of(arguments)))
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """Summarize and plot what is there."""
+    from training import plots, summary  # noqa: PLC0415 - a run's process needs no matplotlib
+
+    store = store_of(arguments)
+    found = summary.summarize(store)
+    store.write("summary", found)
+    plots.draw(found, store)
+    print(summary.table(found))
+
+
+def main() -> None:
+    """The command."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--size", choices=SIZES, default="small")
+    options.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results" / "training")
+    options.add_argument("--work", type=Path, default=REPOSITORY / "build" / "training", help="where models are kept")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    making = commands.add_parser("make", parents=[options], help="make the runs of some plans, and the report")
+    making.add_argument("plans", nargs="+", choices=PLANS)
+    making.add_argument("--workers", type=int, default=2, help="processes at a time")
+    making.add_argument("--batch", type=int, default=3, help="runs that a process makes")
+    making.add_argument("--through", default="", help="a command that each process is started with")
+    making.add_argument("--list", action="store_true", help="only tell which runs are not there")
+    making.set_defaults(run=plan)
+    working = commands.add_parser("here", parents=[options], help="make some runs in this process, by their names")
+    working.add_argument("names", nargs="+")
+    working.set_defaults(run=here)
+    reporting = commands.add_parser("report", parents=[options], help="summarize and plot what is there")
+    reporting.set_defaults(run=report)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""One run of TRL's GRPOTrainer: a base, a method, a seed."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any
+
+from datasets import Dataset
+from transformers import LlamaForCausalLM, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from empo_rewards.integrations.trl import EMPOReward
+
+from .evaluate import SLACK_TOKENS, evaluate
+from .methods import Method
+from .model import device, new_tokenizer
+from .record import Recorder, summarize_step
+from .settings import Settings, Size
+from .task import Problem
+
+
+class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
+    """Evaluates as training goes on."""
+
+    def __init__(self, every: int, measure: Callable[[LlamaForCausalLM], dict[str, float]]) -> None:
+        self.points: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self._every, self._measure = every, measure
+
+    def at(self, step: int, model: LlamaForCausalLM) -> None:
+        """Evaluate now."""
+        start = time.perf_counter()
+        self.points.append({"step": step, **self._measure(model)})
+        self.seconds += time.perf_counter() - start
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
+    ) -> None:
+        """Each so many steps, and after the last."""
+        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
+            self.at(state.global_step, objects["model"])
+
+
+class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untyped
+    """Tells how far it is."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress = progress
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
+    ) -> None:
+        """After each step."""
+        self._progress(state.global_step, state.max_steps)
+
+
+def train(
+    model: LlamaForCausalLM,
+    size: Size,
+    method: Method,
+    settings: Settings,
+    seed: int,
+    problems: Sequence[Problem],
+    test: Sequence[Problem],
+    progress: Callable[[int, int], None],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Train a model in place.
+
+    Args:
+        model: the base.
+        problems: their prompts are trained on, in an order that the seed gives; their answers are shown to the
+            trainer only where the method is a labelled one.
+        test: what the curve is measured on.
+        progress: told the step and the number of steps.
+
+    Returns:
+        The run (settings, curve, the trainer's own log, quantities of each step), and every group with its step.
+    """
+    tokenizer, recorder = new_tokenizer(), Recorder()
+    rows = [
+        {"prompt": problem.prompt, **({"answer": problem.answer} if method.labelled else {})} for problem in problems
+    ]
+    curve = _Curve(settings.evaluate_every, lambda m: evaluate(m, tokenizer, size.task, test).to_dict())
+    with tempfile.TemporaryDirectory() as folder, closing(_reward(method, recorder)) as reward:
+        arguments = GRPOConfig(
+            output_dir=folder,
+            seed=seed,
+            max_steps=settings.steps,
+            per_device_train_batch_size=settings.prompts * settings.group,
+            gradient_accumulation_steps=1,
+            num_generations=settings.group,
+            max_completion_length=size.task.solution_tokens + SLACK_TOKENS,
+            temperature=1.0,
+            top_p=1.0,
+            top_k=0,
+            beta=method.kl,
+            loss_type="dapo",
+            learning_rate=settings.learning_rate,
+            lr_scheduler_type="constant_with_warmup",
+            warmup_steps=settings.warm_up,
+            weight_decay=0.0,
+            gradient_checkpointing=False,
+            bf16=False,
+            use_cpu=device() == "cpu",
+            dataloader_pin_memory=False,
+            logging_steps=1,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = GRPOTrainer(
+            model=model,
+            reward_funcs=reward,
+            args=arguments,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            callbacks=[curve, _Progress(progress)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        curve.at(0, model)
+        curve.seconds = 0.0
+        start = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - start - curve.seconds
+        log = [entry for entry in trainer.state.log_history if "loss" in entry]
+    steps = [recorder.groups[at : at + settings.prompts] for at in range(0, len(recorder.groups), settings.prompts)]
+    run = {
+        "settings": asdict(settings),
+        "scorer": method.scorer,
+        "kl": method.kl,
+        "curve": curve.points,
+        "steps": [{**summarize_step(groups), **_logged(entry)} for groups, entry in zip(steps, log, strict=True)],
+        "train_seconds": round(seconds, 1),
+    }
+    return run, [{"step": step, **group} for step, groups in enumerate(steps, 1) for group in groups]
+
+
+def _reward(method: Method, recorder: Recorder) -> EMPOReward:
+    """The method's reward; the recorder sees each of its groups."""
+    scorer = {**method.scorer, "observers": ["recorder"]}
+    return EMPOReward(scorer, reference="answer" if method.labelled else None, plugins=[recorder])
+
+
+_LOGGED = ("learning_rate", "loss", "grad_norm", "reward", "reward_std", "entropy", "kl", "step_time")
+
+
+def _logged(entry: dict[str, Any]) -> dict[str, float]:
+    """What the trainer says of a step, under names of its own."""
+    return {f"trl/{name}": entry[name] for name in _LOGGED if name in entry}

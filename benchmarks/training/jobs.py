@@ -1,0 +1,169 @@
+"""What one run is: pre-train a base, measure it, or train it further. Jobs are independent, and each makes one file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from .methods import METHODS
+from .settings import SIZES, Settings
+from .store import Store, made_by
+from .task import held_out
+
+Progress = Callable[[int, int], None]
+
+Prompts = Literal["development", "fresh"]
+
+_TRAINED_ON = {"development": "development prompts", "fresh": "prompts"}
+_TESTED_ON = {"development": "development test", "fresh": "test"}
+
+
+class Job(Protocol):
+    """A run."""
+
+    @property
+    def name(self) -> str:
+        """Unique; the path of its result."""
+        ...
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """What must be done before."""
+        ...
+
+    def is_done(self, store: Store) -> bool:
+        """Whether what it makes is there."""
+        ...
+
+    def run(self, store: Store, progress: Progress) -> None:
+        """Do it, and keep the result."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Make the bases of one seed, a checkpoint each."""
+
+    size: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """By the seed."""
+        return f"pretraining/{self.seed}"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Nothing."""
+        return ()
+
+    def is_done(self, store: Store) -> bool:
+        """Its models can be lost while its result is kept: both must be there."""
+        bases = (store.base(self.seed, checkpoint) for checkpoint in SIZES[self.size].checkpoints)
+        return store.has(self.name) and all(base.is_dir() for base in bases)
+
+    def run(self, store: Store, progress: Progress) -> None:
+        """Keep models and losses."""
+        from .pretrain import pretrain  # noqa: PLC0415 - planning and plotting need no torch
+
+        size = SIZES[self.size]
+        start = time.perf_counter()
+        made = pretrain(size, self.seed, lambda checkpoint: store.base(self.seed, checkpoint), progress)
+        store.write(self.name, {**_origin(start), **made})
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Measure a base as it is, at temperature 1 and colder: the baselines."""
+
+    size: str
+    base: int
+    checkpoint: int
+    prompts: Prompts
+
+    @property
+    def name(self) -> str:
+        """By the base."""
+        return f"{self.prompts}/{self.base}-{self.checkpoint}/base"
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The base."""
+        return (Pretraining(self.size, self.base),)
+
+    def is_done(self, store: Store) -> bool:
+        """By its result."""
+        return store.has(self.name)
+
+    def run(self, store: Store, progress: Progress) -> None:
+        """Keep both evaluations."""
+        from .evaluate import COLD, evaluate  # noqa: PLC0415 - as above
+        from .model import new_tokenizer, saved_model  # noqa: PLC0415
+
+        start = time.perf_counter()
+        size, model = SIZES[self.size], saved_model(store.base(self.base, self.checkpoint))
+        test = held_out(size.task)[_TESTED_ON[self.prompts]][: size.judged]
+        measured: dict[str, Any] = {}
+        for done, (key, temperature) in enumerate((("base", 1.0), ("colder", COLD)), 1):
+            measured[key] = evaluate(model, new_tokenizer(), size.task, test, temperature=temperature).to_dict()
+            progress(done, 2)
+        store.write(self.name, {**_origin(start), **measured})
+
+
+@dataclass(frozen=True)
+class Training:
+    """Train a base further with one method and seed."""
+
+    size: str
+    base: int
+    checkpoint: int
+    prompts: Prompts
+    method: str
+    seed: int
+    changed: Settings | None = None
+
+    @property
+    def name(self) -> str:
+        """By everything that can differ."""
+        return f"{self.prompts}/{self.base}-{self.checkpoint}/{self.method}-{self.seed}{self._label}"
+
+    @property
+    def _label(self) -> str:
+        """What is unusual about it."""
+        return "" if self.changed is None else self.changed.label(SIZES[self.size].settings)
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The base."""
+        return (Pretraining(self.size, self.base),)
+
+    def is_done(self, store: Store) -> bool:
+        """By its result."""
+        return store.has(self.name)
+
+    def run(self, store: Store, progress: Progress) -> None:
+        """Keep the run, and the groups that it scored."""
+        from .evaluate import evaluate  # noqa: PLC0415 - as above
+        from .grpo import train  # noqa: PLC0415
+        from .model import new_tokenizer, saved_model  # noqa: PLC0415
+
+        start = time.perf_counter()
+        size, model = SIZES[self.size], saved_model(store.base(self.base, self.checkpoint))
+        problems, test = (held_out(size.task)[sets[self.prompts]] for sets in (_TRAINED_ON, _TESTED_ON))
+        method = METHODS[self.method]
+        run, groups = train(
+            model, size, method, self.changed or size.settings, self.seed, problems, test[: size.watched], progress
+        )
+        after = evaluate(model, new_tokenizer(), size.task, test[: size.judged]).to_dict()
+        store.write_groups(self.name, groups)
+        what = {"method": self.method, "seed": self.seed, "changed": self._label}
+        store.write(self.name, {**_origin(start), **what, "after": after, **run})
+
+
+def _origin(start: float) -> dict[str, Any]:
+    """What made a result, and how long it took (wall time, a machine's other work included)."""
+    from .model import device_name  # noqa: PLC0415 - as above
+
+    return {**made_by(device_name()), "seconds": round(time.perf_counter() - start, 1)}

@@ -1,0 +1,52 @@
+"""The rewards that are compared, and what the library offers against collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to train.
+
+    Args:
+        scorer: the configuration of empo_rewards.
+        kl: the weight of the KL divergence from the base (TRL's `beta`).
+        labelled: whether the trainer's prompts carry answers.
+        about: what it is, for a legend.
+    """
+
+    scorer: Mapping[str, Any]
+    kl: float = 0.0
+    labelled: bool = False
+    about: str = ""
+
+
+EMPO = {"preset": "empo-math"}
+
+METHODS: Mapping[str, Method] = {
+    "empo": Method(EMPO, about="share of the answer's cluster"),
+    "majority": Method({"preset": "ttrl"}, about="1 for the majority's answer"),
+    "reference": Method(
+        {"preset": "supervised"}, labelled=True, about="1 for the right answer: the supervised ceiling"
+    ),
+    "random": Method({"preset": "random"}, about="a coin: the control"),
+    "band": Method(
+        {**EMPO, "gates": {"entropy": {"high": 0.6, "unit": "relative"}}},
+        about="empo, only groups with an entropy below 0.6 ln G",
+    ),
+    "share": Method(
+        {**EMPO, "gates": {"min_share": 0.3}}, about="empo, only groups with a majority share of 0.3 or more"
+    ),
+    "guards": Method(
+        {**EMPO, "guards": [{"name": "blank", "reward": -0.5}, {"name": "repetition", "reward": -0.5}]},
+        about="empo, -0.5 for blank and degenerate responses",
+    ),
+    "srt": Method({"preset": "srt"}, about="majority, only groups with a majority share of 0.5 or more"),
+    "scrl": Method(
+        {"preset": "scrl"}, about="selective majority (no negative labels: the trainer gives no likelihoods)"
+    ),
+    "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
+}

@@ -1,0 +1,68 @@
+"""Which runs answer which question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from .jobs import Job, Measurement, Training
+from .settings import SIZES
+
+DEVELOPMENT_BASE = 0
+"""The seed of the bases that settings were chosen on; judged are others."""
+
+PROOF_BASES = (11, 12)
+PROOF_METHODS = ("empo", "majority", "reference", "random")
+PROOF_SEEDS = (1, 2, 3)
+
+MAP_METHODS = ("reference", "empo", "band", "share", "srt", "scrl", "guards", "kl")
+MAP_SEEDS = (1,)
+
+TRIED: tuple[dict[str, Any], ...] = ({}, {"learning_rate": 5e-5}, {"learning_rate": 2e-4})
+"""What the settings were chosen from, on the strongest and a middle base of the development seed."""
+
+
+def proof(size: str) -> list[Job]:
+    """Does it teach as much as labels? The strongest base of each seed, on fresh prompts."""
+    last = SIZES[size].checkpoints[-1]
+    jobs: list[Job] = [Measurement(size, base, last, "fresh") for base in PROOF_BASES]
+    for seed, base, method in product(PROOF_SEEDS, PROOF_BASES, PROOF_METHODS):
+        jobs.append(Training(size, base, last, "fresh", method, seed))
+    return jobs
+
+
+def atlas(size: str) -> list[Job]:
+    """From which bases? Every checkpoint, and what the library offers against collapse."""
+    jobs: list[Job] = []
+    places = list(product(SIZES[size].checkpoints, PROOF_BASES))
+    jobs += [Measurement(size, base, checkpoint, "fresh") for checkpoint, base in places]
+    for seed, method, (checkpoint, base) in product(MAP_SEEDS, MAP_METHODS, places):
+        jobs.append(Training(size, base, checkpoint, "fresh", method, seed))
+    return jobs
+
+
+def development(size: str) -> list[Job]:
+    """How the settings were chosen."""
+    checkpoints = SIZES[size].checkpoints
+    places = (checkpoints[-1], checkpoints[len(checkpoints) // 2])
+    jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in checkpoints]
+    for checkpoint, changes, method in product(places, TRIED, ("reference", "empo")):
+        settings = replace(SIZES[size].settings, **changes)
+        jobs.append(Training(size, DEVELOPMENT_BASE, checkpoint, "development", method, 0, settings))
+    return jobs
+
+
+PLANS = {"development": development, "proof": proof, "map": atlas}
+
+
+def every_job(size: str) -> Mapping[str, Job]:
+    """All jobs of all plans and what they need, by name."""
+
+    def with_needs(job: Job) -> Iterator[Job]:
+        yield job
+        for needed in job.needs:
+            yield from with_needs(needed)
+
+    return {job.name: job for plan in PLANS.values() for planned in plan(size) for job in with_needs(planned)}

@@ -1,0 +1,125 @@
+"""The plots: curves by step, and the map."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from .methods import METHODS
+from .plans import PROOF_METHODS
+from .store import Store
+
+COLOURS = dict(zip(METHODS, mpl.color_sequences["tab10"], strict=True))
+
+CURVES = {
+    "pass_1": "pass@1",
+    "greedy": "greedy",
+    "pass_k": "pass@16",
+    "majority_k": "maj@16",
+    "entropy": "entropy, nats",
+}
+
+
+def draw(summary: Mapping[str, Any], store: Store) -> None:
+    """Draw what the results allow, beside them."""
+    mpl.rcParams["svg.hashsalt"] = "empo_rewards"  # the same results give the same file
+    curves = _curves(store)
+    strong = {place: methods for place, methods in curves.items() if set(PROOF_METHODS) <= set(methods)}
+    if strong:
+        _draw_proof(strong, store.results / "proof.svg")
+    if any(base["methods"] for base in summary["fresh"]):
+        _draw_map(summary["fresh"], store.results / "map.svg")
+
+
+def _curves(store: Store) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
+    """By base and method, the curve of each run on fresh prompts."""
+    curves: dict[str, dict[str, list[list[dict[str, float]]]]] = defaultdict(lambda: defaultdict(list))
+    for path in sorted(store.results.glob("fresh/*/*.json")):
+        run = json.loads(path.read_text(encoding="utf-8"))
+        if "curve" in run and not run["changed"]:
+            curves[path.parent.name][run["method"]].append(run["curve"])
+    return curves
+
+
+def _draw_proof(curves: Mapping[str, Mapping[str, Sequence[Sequence[Mapping[str, float]]]]], path: Path) -> None:
+    """A row for each quantity, a column for each base: means over seeds by step, the band from lowest to highest."""
+    figure, grid = plt.subplots(
+        len(CURVES),
+        len(curves),
+        figsize=(4.5 * len(curves), 2.2 * len(CURVES)),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
+    for column, (place, methods) in enumerate(curves.items()):
+        for row, (key, name) in enumerate(CURVES.items()):
+            axes = grid[row][column]
+            for method in PROOF_METHODS:
+                runs = methods[method]
+                steps = [point["step"] for point in runs[0]]
+                values = list(zip(*([point[key] for point in run] for run in runs), strict=True))
+                means = [sum(at) / len(at) for at in values]
+                axes.plot(steps, means, color=COLOURS[method], label=f"{method}: {METHODS[method].about}")
+                axes.fill_between(
+                    steps, list(map(min, values)), list(map(max, values)), color=COLOURS[method], alpha=0.2, linewidth=0
+                )
+            axes.set_ylabel(name if column == 0 else "")
+            axes.grid(alpha=0.3)
+        grid[0][column].set_title(f"base {place}, {len(methods['empo'])} seeds")
+        grid[-1][column].set_xlabel("step")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False, fontsize="small")
+    figure.tight_layout(rect=(0, 0, 1, 0.95))
+    _save(path)
+
+
+PREDICTORS = {
+    "pass_1": "pass@1 of the base",
+    "majority_share": "majority share of the base's samples (no label needed)",
+    "entropy": "semantic entropy of the base's samples, nats (no label needed)",
+}
+
+
+def _draw_map(bases: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Recovery of each method against what is known of the base: below 0 it made the base worse."""
+    figure, row = plt.subplots(1, len(PREDICTORS), figsize=(5 * len(PREDICTORS), 4.6), sharey=True)
+    for axes, (key, name) in zip(row, PREDICTORS.items(), strict=True):
+        for method in METHODS:
+            if method not in ("reference", "random"):
+                _draw_recovery(axes, bases, method, key)
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.axhline(1, color="black", linewidth=0.8, linestyle=":")
+        axes.set_xlabel(name)
+        axes.grid(alpha=0.3)
+    row[0].set_ylabel("recovery of the supervised gain")
+    row[0].set_ylim(-1.1, 1.2)
+    handles, labels = row[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=3, frameon=False, fontsize="small")
+    figure.tight_layout(rect=(0, 0, 1, 0.86))
+    _save(path)
+
+
+def _draw_recovery(axes: Axes, bases: Sequence[Mapping[str, Any]], method: str, key: str) -> None:
+    """A point for each run, a line through the means."""
+    means = []
+    for base in bases:
+        recoveries = [run["recovery"] for run in base["methods"].get(method, ()) if run["recovery"] is not None]
+        if recoveries:
+            at = base["base"][key]
+            axes.plot([at] * len(recoveries), recoveries, ".", color=COLOURS[method], alpha=0.4)
+            means.append((at, sum(recoveries) / len(recoveries)))
+    if means:
+        places, values = zip(*sorted(means), strict=True)
+        axes.plot(places, values, color=COLOURS[method], label=f"{method}: {METHODS[method].about}")
+
+
+def _save(path: Path) -> None:
+    plt.savefig(path, metadata={"Date": None})
+    plt.close()

@@ -1,0 +1,72 @@
+"""What a run's groups looked like to someone without answers: an observer, by the library's own hook, keeps them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from empo_rewards import Group, GroupScore, hookimpl
+from empo_rewards.group import AnswerKind
+
+Register = Callable[[str, Callable[..., Any]], None]
+
+
+@dataclass
+class Recorder:
+    """A plugin and the observer that it registers, as `recorder`: keeps of every group what a monitor could want."""
+
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, group: Group, score: GroupScore) -> None:
+        """Keep the answers (None: blank), the responses' lengths in characters, and what the scorer made of them."""
+        answers = [answer.text if answer.kind is AnswerKind.ANSWER else None for answer in score.answers]
+        self.groups.append(
+            {
+                "prompt": group.prompt_text,
+                "answers": answers,
+                "lengths": [len(response) for response in group.responses],
+                "entropy": None if score.entropy is None else round(score.entropy, 4),
+                "cause": None if score.cause is None else score.cause.value,
+            }
+        )
+
+    @hookimpl
+    def register_observers(self, register: Register) -> None:
+        """Make itself known."""
+        register("recorder", lambda: self)
+
+
+def summarize_step(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The quantities of one step's groups that need no label.
+
+    Returns:
+        distinct_majorities: different majority answers over prompts, by the number of prompts that have one.
+        commonest: the commonest answer of the whole step, and its share of all answers.
+        unanimous: share of groups with one answer only.
+        majority_share, entropy, length: means over groups; blank: share of responses; unscored: share of groups.
+    """
+    every: Counter[str] = Counter()
+    majorities, shares, unanimous, responses = [], [], 0, 0
+    for group in groups:
+        votes = Counter(answer for answer in group["answers"] if answer is not None)
+        every.update(votes)
+        responses += len(group["answers"])
+        if votes:
+            answer, top = min(votes.items(), key=lambda item: (-item[1], item[0]))
+            majorities.append(answer)
+            shares.append(top / len(group["answers"]))
+            unanimous += top == len(group["answers"])
+    answer, most = every.most_common(1)[0] if every else (None, 0)
+    entropies = [group["entropy"] for group in groups if group["entropy"] is not None]
+    return {
+        "distinct_majorities": len(set(majorities)) / len(majorities) if majorities else None,
+        "commonest": [answer, most / responses],
+        "unanimous": unanimous / len(groups),
+        "majority_share": sum(shares) / len(shares) if shares else None,
+        "entropy": sum(entropies) / len(entropies) if entropies else None,
+        "length": sum(sum(group["lengths"]) for group in groups) / responses,
+        "blank": 1 - sum(every.values()) / responses,
+        "unscored": sum(group["cause"] is not None for group in groups) / len(groups),
+    }

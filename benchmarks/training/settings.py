@@ -1,0 +1,64 @@
+"""What can be chosen: the sizes of the experiment, and the settings that all methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .task import Task
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How GRPO is run. The defaults were chosen at size `small`, on development prompts, seed and bases.
+
+    Args:
+        steps: optimizer steps, each on fresh samples.
+        prompts: a step; each with `group` samples at temperature 1.
+        learning_rate: reached after `warm_up` steps, then constant.
+        evaluate_every: steps between two points of the curve.
+    """
+
+    steps: int = 60
+    prompts: int = 16
+    group: int = 16
+    learning_rate: float = 1e-4
+    warm_up: int = 6
+    evaluate_every: int = 10
+
+    def label(self, usual: Settings) -> str:
+        """What differs from the usual ones, to stand in a name; empty where nothing does."""
+        return "".join(f",{name}={value}" for name, value in vars(self).items() if value != vars(usual)[name])
+
+
+@dataclass(frozen=True)
+class Size:
+    """What grows with the machine.
+
+    Args:
+        task: the problems.
+        hidden, layers, heads: of the Llama; the MLP is three times as wide as `hidden`.
+        pretrain_batch, pretrain_rate: solutions a step, and the learning rate.
+        checkpoints: steps of pre-training after which a base is kept, rising.
+        settings: of GRPO.
+        watched, judged: problems of the test set that the curve is measured on, and the end result.
+    """
+
+    task: Task
+    hidden: int
+    layers: int
+    heads: int
+    pretrain_batch: int
+    pretrain_rate: float
+    checkpoints: tuple[int, ...]
+    settings: Settings = Settings()
+    watched: int = 64
+    judged: int = 256
+
+
+SIZES: Mapping[str, Size] = {
+    "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3), 4, 8),
+    "small": Size(Task(3), 64, 3, 4, 256, 3e-3, (150, 200, 250, 300, 350, 400)),
+    "large": Size(Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000)),
+}
+"""`tiny` is for tests, `small` (0.2M parameters) for two cores, `large` (25M, two operations mixed) for a GPU."""
