@@ -1,0 +1,148 @@
+"""The training benchmark's own arithmetic: its problems, its measures, and that its runs resume. No torch here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from training import plans, runner, summary
+from training.jobs import Job
+from training.measures import measure
+from training.record import summarize_step
+from training.store import Store
+from training.task import HELD_OUT, TOKENS, Noise, Task, boxed, held_out, solution
+
+TASKS = (Task(3), Task(5, "+-"))
+NO_NOISE = Noise(0, 0, 0)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=str)
+def test_a_teacher_that_does_not_err_is_right(task: Task) -> None:
+    dice = random.Random(1)
+    for _ in range(300):
+        problem = task.draw(dice)
+        left, right = problem.prompt[:-1].replace("-", "+-").split("+")
+        text = solution(problem, NO_NOISE, dice)
+        assert int(boxed(text) or "") == int(left) + int(right)
+        assert len(text.replace("\\boxed{", "B")) + 1 == task.solution_tokens
+        assert len(problem.prompt) == task.prompt_tokens
+        assert set(text.replace("\\boxed{", "")) <= set(TOKENS)
+
+
+def test_a_teacher_that_forgets_carries_is_wrong_where_there_is_one() -> None:
+    dice = random.Random(2)
+    problems = [Task(3).draw(dice) for _ in range(300)]
+    wrong = [boxed(solution(problem, Noise(0, 0, 1), dice)) != problem.answer for problem in problems]
+    carries = [any(int(x) + int(y) > 9 for x, y in zip(f"{p.a:03d}", f"{p.b:03d}", strict=True)) for p in problems]
+    assert wrong == carries
+
+
+def test_the_sets_are_disjoint_and_always_the_same() -> None:
+    sets = held_out(Task(3))
+    assert {name: len(problems) for name, problems in sets.items()} == HELD_OUT
+    assert len(set().union(*map(set, sets.values()))) == sum(HELD_OUT.values())
+    assert held_out(Task(3)) == sets
+
+
+def test_measures_of_known_answers() -> None:
+    groups = [["1", "1", "2", None], ["3", "4", "3", "4"], [None] * 4, ["5"] * 4]
+    found = measure(groups, ["1", "4", "9", "6"], ["1", "3", None, "6"], token_entropy=0.5)
+    assert found.pass_1 == pytest.approx((0.5 + 0.5) / 4)
+    assert found.pass_k == 0.5
+    assert found.majority_k == pytest.approx((1 + 0.5) / 4)
+    assert found.greedy == 0.5
+    assert found.entropy == pytest.approx((1.5 * math.log(2) + math.log(2) + math.log(4)) / 4)
+    assert (found.unanimous, found.unanimous_wrong) == (0.25, 0.25)
+    assert found.blank == pytest.approx(5 / 16)
+    assert found.distinct_majorities == 0.75
+
+
+def test_a_step_is_summarized_without_labels() -> None:
+    def group(*answers: str | None) -> dict[str, object]:
+        return {"answers": list(answers), "lengths": [len(a or "") for a in answers], "entropy": 1.0, "cause": None}
+
+    found = summarize_step([group("7", "7", None), group("7", "8", "7"), group("9", "9", "9")])
+    assert found["distinct_majorities"] == pytest.approx(2 / 3)
+    assert found["commonest"] == ["7", pytest.approx(4 / 9)]
+    assert found["unanimous"] == pytest.approx(1 / 3)
+    assert found["majority_share"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert found["blank"] == pytest.approx(1 / 9)
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A job whose process writes its result, unless it is told to fail."""
+
+    name: str
+    needs: tuple[Job, ...] = ()
+
+    def is_done(self, store: Store) -> bool:
+        return store.has(self.name)
+
+    def run(self, store: Store, progress: object) -> None:
+        if self.name == "fails":
+            raise RuntimeError("told to")
+        store.write(self.name, {"seen": [needed.name for needed in self.needs if needed.is_done(store)]})
+
+
+TOYS: dict[str, Toy] = {}
+for name, needs in {"base": "", "fails": "", "a": "base", "b": "base", "c": "fails"}.items():
+    TOYS[name] = Toy(name, tuple(TOYS[need] for need in needs.split()))
+
+CHILD = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_training_runs import TOYS
+from training.runner import make_here
+from training.store import Store
+raise SystemExit(not make_here([TOYS[name] for name in sys.argv[1:]], Store(Path({folder!r}), Path({folder!r}))))
+"""
+
+
+def test_runs_are_made_after_what_they_need_and_resumed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path, tmp_path)
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "benchmarks")]
+    command = (sys.executable, "-c", CHILD.format(paths=paths, folder=str(tmp_path)))
+    jobs = runner.pending([TOYS["a"], TOYS["b"], TOYS["c"]], store)
+    assert [job.name for job in jobs] == ["base", "a", "b", "fails", "c"]
+
+    missing = asyncio.run(runner.make(jobs, store, command, workers=2, batch=2))
+    assert missing == ["fails", "c"]
+    assert "told to" in capfd.readouterr().err
+    assert store.read("a")["seen"] == ["base"]
+    assert [job.name for job in runner.pending(list(TOYS.values()), store)] == ["fails", "c"]
+
+
+def test_a_plan_names_each_run_once_and_the_map_reuses_the_proof() -> None:
+    proof, atlas = ({job.name for job in plan("small")} for plan in (plans.proof, plans.atlas))
+    assert len(proof) == len(plans.proof("small"))
+    assert len(atlas) == len(plans.atlas("small"))
+    assert proof & atlas
+    assert not {job.name for job in plans.development("small")} & (proof | atlas)
+    assert proof | atlas < set(plans.every_job("small"))
+
+
+def test_recovery_is_the_part_of_the_supervised_gain(tmp_path: Path) -> None:
+    def run(method: str, seed: int, level: float) -> dict[str, object]:
+        end = dict.fromkeys(summary.END, 0.0) | {"pass_1": level}
+        return {"method": method, "seed": seed, "changed": "", "after": end}
+
+    store = Store(tmp_path, tmp_path)
+    store.write("fresh/1-9/base", {"base": {"pass_1": 0.4, "majority_k": 0.95}, "colder": {}})
+    for result in (run("reference", 1, 0.8), run("reference", 2, 1.0), run("empo", 1, 0.9), run("empo", 2, 0.4)):
+        store.write(f"fresh/1-9/{result['method']}-{result['seed']}", result)
+    found = summary.summarize(store)
+    (base,) = found["fresh"]
+    assert [entry["recovery"] for entry in base["methods"]["empo"]] == pytest.approx([1.0, 0.0])
+    assert found["recovery"]["empo"] == {"mean": pytest.approx(0.5), "sd": pytest.approx(0.5), "runs": 2}
+    json.dumps(found)
