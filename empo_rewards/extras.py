@@ -37,7 +37,7 @@ EXTRAS: Mapping[str, Extra] = {
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),
-    "trl": Extra("the TRL trainer", ("trl",), ready=False),
+    "trl": Extra("the TRL trainer", ("trl",)),
     "ray": Extra("scoring on a ray cluster", ("ray",)),
     "report": Extra("the HTML report", ("plotly", "jinja2"), ready=False),
 }

@@ -70,11 +70,11 @@ class Group:
         """The prompt as one text: the contents of its messages, a line break between two."""
         if isinstance(self.prompt, str):
             return self.prompt
-        return "\n".join(_content_text(message["content"]) for message in self.prompt)
+        return "\n".join(content_text(message["content"]) for message in self.prompt)
 
 
-def _content_text(content: object) -> str:
-    """A message's content as text; of a multimodal list the text parts."""
+def content_text(content: object) -> str:
+    """A message's content as text; of a multimodal list the text parts; empty where there is no text."""
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence):

@@ -11,7 +11,7 @@ sample gets a number that its framework can take. Where there is no reward, it i
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from empo_rewards.errors import GroupError, InputError
@@ -134,15 +134,17 @@ class Neutral:
     def of(self, score: GroupScore) -> float:
         """The neutral value for one group; its own rewards then count towards the next."""
         given = [reward for reward in score.rewards if reward is not None]
-        if given:
-            value = math.fsum(given) / len(given)
-        elif self._value is not None:
-            value = self._value
-        else:
-            value = self._total / self._count if self._count else 0.0
+        value = math.fsum(given) / len(given) if given else self.fallback
         self._total += math.fsum(given)
         self._count += len(given)
         return value
+
+    @property
+    def fallback(self) -> float:
+        """The value where there is no reward to take the mean of."""
+        if self._value is not None:
+            return self._value
+        return self._total / self._count if self._count else 0.0
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,29 @@ class SampleScorer:
         if self._observe is not None:
             self._observe(score)
         return _Verdict(score, self._neutral.of(score))
+
+
+def payments(score: GroupScore, neutral: Neutral, positions: Iterable[int | None] | None = None) -> list[Payment]:
+    """What the samples of a group are paid where the framework handed it over whole.
+
+    Args:
+        score: the group's.
+        neutral: what is paid where there is no reward.
+        positions: for each sample its place in the group, None for one that the group was scored without; None: the
+            samples are the group's members, in order.
+    """
+    verdict = _Verdict(score, neutral.of(score))
+    return [_payment(verdict, position) for position in (range(score.size) if positions is None else positions)]
+
+
+def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number over the rows that have it: NaN is none, and a name without any is left out."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if not math.isnan(value):
+                values.setdefault(name, []).append(value)
+    return {name: math.fsum(numbers) / len(numbers) for name, numbers in values.items()}
 
 
 def _payment(verdict: _Verdict, position: int | None) -> Payment:

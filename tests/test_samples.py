@@ -11,7 +11,17 @@ import pytest
 from empo_rewards import Cause, Group, GroupScore, Scorer, Status
 from empo_rewards.errors import InputError
 from empo_rewards.gather import GatherLimits
-from empo_rewards.samples import LABELLED_METRICS, METRICS, Neutral, Payment, Sample, SampleScorer, reference_of
+from empo_rewards.samples import (
+    LABELLED_METRICS,
+    METRICS,
+    Neutral,
+    Payment,
+    Sample,
+    SampleScorer,
+    mean_metrics,
+    payments,
+    reference_of,
+)
 
 CONFIG = {"preset": "empo-math", "equivalence": "exact"}
 
@@ -114,3 +124,22 @@ def test_every_payment_has_the_same_keys() -> None:
 def test_labels_that_differ_within_a_group_are_none() -> None:
     samples = [(Sample("q", r"\boxed{1}", label), {"key": "g", "member": i}) for i, label in enumerate("12")]
     assert [payment.correct for payment in submit_all(samples, size=2)] == [None, None]
+
+
+def test_a_group_that_came_whole_is_paid_in_order_and_who_did_not_come_the_neutral_value() -> None:
+    with Scorer.from_config(CONFIG) as scorer:
+        score = scorer.score(Group("q", [r"\boxed{1}", r"\boxed{1}", r"\boxed{2}", r"\boxed{3}"]))
+    assert [payment.reward for payment in payments(score, Neutral(-7.0))] == [0.5, 0.5, 0.25, 0.25]
+    paid = payments(score, Neutral(-7.0), [2, None, 0, 1, 3])
+    assert [(payment.reward, payment.scored) for payment in paid] == [
+        (0.25, True),
+        (0.375, False),  # the mean of the group's own
+        (0.5, True),
+        (0.5, True),
+        (0.25, True),
+    ]
+
+
+def test_means_leave_out_what_a_row_does_not_have() -> None:
+    rows = [{"a": 1.0, "b": math.nan, "c": math.nan}, {"a": 3.0, "b": 5.0, "c": math.nan}]
+    assert mean_metrics(rows) == {"a": 2.0, "b": 5.0}

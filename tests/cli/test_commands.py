@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from empo_rewards.extras import EXTRAS
+
 COMMAND = str(Path(sys.executable).parent / "empo-rewards")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
 
@@ -233,8 +235,9 @@ def test_plugins_lists_what_is_registered_by_whom() -> None:
 
 def test_doctor_says_what_each_extra_would_add() -> None:
     done = run("doctor")
-    assert "pip install 'empo-rewards[trl]'" not in done.stdout
-    assert "not in this version yet" in done.stdout
+    for name, extra in EXTRAS.items():
+        advised = f"pip install 'empo-rewards[{name}]'" in done.stdout
+        assert advised == (extra.ready and bool(extra.missing())), (name, done.stdout)
     assert "pip install 'empo-rewards[embedding]'" in done.stdout
     assert "not installed" in done.stdout
 
