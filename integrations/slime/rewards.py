@@ -1,0 +1,73 @@
+"""The group reward, and its metrics in slime's log."""
+
+from __future__ import annotations
+
+import logging
+from argparse import Namespace
+from collections.abc import MutableMapping, Sequence
+from itertools import count
+from typing import Any
+
+from empo_rewards.errors import ConfigError
+from empo_rewards.integrations.slime.scoring import group_of, is_lost, scoring
+from empo_rewards.samples import LOG_PREFIX, mean_metrics, payments
+
+log = logging.getLogger("empo_rewards")
+
+METADATA = "empo_rewards"
+"""Where a sample's metrics are kept, in its `metadata`."""
+
+
+async def custom_rm(args: Namespace, samples: Sequence[Any], **_: Any) -> list[float]:
+    """`--custom-rm-path`, with `--group-rm`: the rewards of one group, in order, one for each sample.
+
+    A sample without a reward is paid the neutral value (see `empo_rewards.samples`): slime trains on every number, and
+    pairs a list that is short with as many samples as it reaches. An aborted or failed sample has not come: its group
+    is incomplete.
+
+    Args:
+        args: slime's; `args.empo_config` names the configuration.
+        samples: all of a prompt's.
+
+    Raises:
+        ConfigError: without `--group-rm`; or the configuration is wrong.
+        GroupError, InputError: the samples are no group.
+    """
+    if not isinstance(samples, list | tuple):
+        raise ConfigError(
+            "a group reward was asked for a single sample: set --group-rm; for evaluations, --eval-function-path "
+            "empo_rewards.integrations.slime.evaluate"
+        )
+    scorer, neutral = scoring(args)
+    came = [sample for sample in samples if not is_lost(sample)]
+    if not came:
+        log.warning("all %s samples of a group were aborted or failed", len(samples))
+        return [neutral.fallback] * len(samples)
+    places = count()
+    positions = [None if is_lost(sample) else next(places) for sample in samples]
+    score = await scorer.ascore(group_of(came, expected=len(samples)))
+    paid = payments(score, neutral, positions)
+    for sample, payment in zip(samples, paid, strict=True):
+        sample.metadata[METADATA] = payment.metrics()
+    return [payment.reward for payment in paid]
+
+
+def log_rollout(
+    rollout_id: int,
+    args: Namespace,
+    samples: Sequence[Any],
+    rollout_extra_metrics: MutableMapping[str, Any] | None,
+    rollout_time: float,
+) -> bool:
+    """`--custom-rollout-log-function-path`: add the means of the metrics, under `empo/`, to what slime logs itself.
+
+    Returns:
+        False: slime's own log follows, with what was added to `rollout_extra_metrics`.
+    """
+    numbers = mean_metrics(sample.metadata[METADATA] for sample in samples if METADATA in sample.metadata)
+    found = {LOG_PREFIX + name: value for name, value in numbers.items()}
+    if rollout_extra_metrics is None:  # a rollout function of the user's own may give none: there is nothing to add to
+        log.info("rollout %s: %s", rollout_id, found)
+    else:
+        rollout_extra_metrics.update(found)
+    return False

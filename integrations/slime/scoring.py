@@ -1,0 +1,79 @@
+"""What rewards and evaluation share: the scorer of a run, and samples as slime hands them over."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from empo_rewards.errors import GroupError
+from empo_rewards.group import Group
+from empo_rewards.samples import Neutral, reference_of
+from empo_rewards.scorer import Scorer
+
+DEFAULT_CONFIG = "empo-math"
+
+LOST = ("aborted", "failed")
+"""The values of `Sample.status` that no whole response has."""
+
+
+class Scoring(NamedTuple):
+    """The scorer of a run, and what is paid where it gives no reward."""
+
+    scorer: Scorer
+    neutral: Neutral
+
+
+def scoring(args: Namespace) -> Scoring:
+    """The scoring that `args.empo_config` names, a preset or the path of a YAML file; one for each in a process.
+
+    slime sets it from its own `--custom-config-path`.
+
+    Raises:
+        ConfigError, PluginError, MissingExtraError: the scorer cannot be built.
+    """
+    return _scoring(str(getattr(args, "empo_config", DEFAULT_CONFIG)))
+
+
+@lru_cache
+def _scoring(config: str) -> Scoring:
+    return Scoring(Scorer.from_config(config), Neutral())
+
+
+def is_lost(sample: Any) -> bool:
+    """Whether a sample's response is not what the policy would have said."""
+    status = getattr(sample, "status", None)
+    return getattr(status, "value", status) in LOST
+
+
+def group_of(samples: Sequence[Any], expected: int) -> Group:
+    """The group of slime's samples.
+
+    Args:
+        samples: those that have come, at least one.
+        expected: how many were sampled.
+
+    Raises:
+        GroupError: several prompts, or an element that is no sample.
+        InputError: a label is neither a text nor a number.
+    """
+    for sample in samples:
+        if not isinstance(getattr(sample, "response", None), str):
+            raise GroupError(
+                f"a group holds a {type(sample).__name__} where a sample with a response was expected: rollouts that "
+                "branch into several samples have no one response to compare"
+            )
+    first = samples[0]
+    if any(sample.prompt != first.prompt for sample in samples):
+        raise GroupError("the samples of a group have different prompts")
+    logprobs = [sample.rollout_log_probs for sample in samples]
+    return Group(
+        first.prompt,
+        [sample.response for sample in samples],
+        reference=reference_of(first.label),
+        id=None if first.group_index is None else str(first.group_index),
+        # Rounding can lift the logarithm of a probability of 1 above 0.
+        token_logprobs=None if None in logprobs else [[min(value, 0.0) for value in values] for values in logprobs],
+        expected_size=expected,
+    )
