@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from empo_rewards import entropy, guards, kernels, strategies
+from empo_rewards import entropy, guards, kernels, novelty, strategies
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.judge import InProcessJudgeEquivalence, JudgeEquivalence
@@ -66,6 +66,7 @@ def register_strategies(register: Register) -> None:
     register("majority_threshold", strategies.MajorityThreshold)
     register("scrl", strategies.Scrl)
     register("entropy_scaled", strategies.EntropyScaled)
+    register("evol", novelty.Evol)
     register("random", strategies.Random)
     register("format", strategies.Format)
     register("reference", strategies.Reference)
