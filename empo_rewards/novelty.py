@@ -24,8 +24,8 @@ def novelty_rewards(cosines: Sequence[Sequence[float]], majority: Sequence[bool]
     """The rewards of n valid responses, by class and novelty (EVOL-RL, arXiv 2509.15194).
 
     The novelty of response i is u_i = 1 - ½(mean cosine to the others of its class + greatest cosine to any other).
-    Within each class novelties are scaled, least to greatest, to [0.5, 1] (majority) or [-1, -0.5] (minority). Where they
-    are all the same, the middle of that range stands; an only member gets its upper end.
+    Within each class novelties are scaled, least to greatest, to [0.5, 1] (majority) or [-1, -0.5] (minority). Where
+    they are all the same, the middle of that range stands; an only member gets its upper end.
 
     Args:
         cosines: n rows of n cosines in [0, 1] between the responses' embeddings, symmetric.
@@ -54,8 +54,8 @@ def _novelty(row: Sequence[float], i: int, members: Sequence[int]) -> float:
 class Evol:
     """EVOL-RL: majority for selection, novelty for variation; see `novelty_rewards`. A response without a vote gets -1.
 
-    Novelty is measured between the responses' texts behind their thinking blocks, as in the authors' code: where there is
-    none, that is the whole reasoning. A model with a short context (MiniLM: 256 tokens) sees only how it begins.
+    Novelty is measured between the responses' texts behind their thinking blocks, as in the authors' code: where there
+    is none, that is the whole reasoning. A model with a short context (MiniLM: 256 tokens) sees only how it begins.
 
     A guard's reward replaces the -1; the guards of the preset `evol-rl` have none.
 
