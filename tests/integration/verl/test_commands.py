@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from empo_rewards.cli.app import main
+
 BIN = Path(sys.executable).parent
 CONFIGS = Path(__file__).parents[3] / "configs" / "verl"
 
@@ -71,12 +73,23 @@ def test_verl_check_drives_a_configuration(model: Path, tmp_path: Path) -> None:
         ("reward.reward_managers.name=empo", "Could not override 'reward.reward_managers.name'"),
     ],
 )
-def test_what_is_wrong_is_one_line(model: Path, tmp_path: Path, override: str, message: str) -> None:
+def test_what_is_wrong_is_one_line(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    override: str,
+    message: str,
+) -> None:
+    """In this process: verl takes ten seconds to import."""
     path = tmp_path / "run.yaml"
     path.write_text(PRIMARY, encoding="utf-8")
-    command = [BIN / "empo-rewards", "verl-check", path, f"actor_rollout_ref.model.path={model}", override]
-    said = " ".join(run(*command, code=2).split())
-    assert message in said
+    arguments = ["empo-rewards", "verl-check", str(path), f"actor_rollout_ref.model.path={model}", override]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert message in " ".join("".join(capfd.readouterr()).split())
 
 
 def test_the_single_node_script_is_empos_published_run() -> None:
