@@ -44,7 +44,7 @@ class _Group:
         self.is_counted = False
 
 
-class AgentExecutor(SingleTurnAgentExecutor):  # type: ignore[misc] # OpenRLHF is not typed
+class AgentExecutor(SingleTurnAgentExecutor):
     """OpenRLHF's own single-turn executor, with the group's reward in place of a remote one.
 
     Raises:

@@ -170,7 +170,7 @@ def _v1_manager() -> Any:
 
     class QueueManager(AgentLoopManagerTQ):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call] # verl's
+            super().__init__(*args, **kwargs)
             self.agent_loop_workers_class = ray.remote(QueueWorker)
 
     return QueueManager

@@ -96,7 +96,7 @@ def compose(path: Path, overrides: Sequence[str]) -> Any:
     try:
         with initialize_config_dir(str(path.resolve().parent), version_base=None):
             composed = hydra_compose(path.stem, overrides=list(overrides))
-        return migrate_legacy_reward_impl(composed)  # type: ignore[no-untyped-call] # verl's
+        return migrate_legacy_reward_impl(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
 
