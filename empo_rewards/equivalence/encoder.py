@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from empo_rewards.extras import require
@@ -16,8 +18,15 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 """The default model: small enough for a CPU."""
 
 
+DEFAULT_TOKENS = 512
+"""The context of a model that does not say."""
+
+CHARS_A_TOKEN = 16
+"""A text of more characters than this for each token of the model's context is cut before it is tokenised."""
+
+
 class Encoder:
-    """A sentence-transformers model, loaded at first use. Safe to share between threads.
+    """A sentence-transformers model, loaded at first use. Safe to share between threads; a forked child loads its own.
 
     Args:
         model: a local path, or a name on a hub.
@@ -31,7 +40,12 @@ class Encoder:
 
     def __init__(self, model: str, device: str | None, batch_size: int, *, feature: str) -> None:
         require("embedding", feature)
-        self._name, self._device, self._batch_size = model, device, batch_size
+        self.name = model
+        self._device, self._batch_size = device, batch_size
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._model: Any = None
 
@@ -40,12 +54,45 @@ class Encoder:
         distinct = sorted(set(texts))
         if not distinct:
             return {}
-        with self._lock:  # a model is one resource, and loads once
+        with self._loaded() as model:
+            limit = self._tokens(model) * CHARS_A_TOKEN
+            vectors = model.encode(
+                [_encodable(text[:limit]) for text in distinct],
+                batch_size=self._batch_size,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return dict(zip(distinct, vectors, strict=True))
+
+    def truncated(self, texts: Iterable[str]) -> set[str]:
+        """The texts that are longer than the model's context, which sees only how they begin."""
+        with self._loaded() as model:
+            tokens = self._tokens(model)
+            long = [text for text in set(texts) if len(text) > tokens - 2]  # a token has a character; two are added
+            cut = {text for text in long if len(text) > tokens * CHARS_A_TOKEN}
+            rest = [text for text in long if text not in cut]
+            if rest:
+                counted = model.tokenizer([_encodable(text) for text in rest], truncation=False, verbose=False)
+                cut.update(text for text, ids in zip(rest, counted["input_ids"], strict=True) if len(ids) > tokens)
+        return cut
+
+    @contextmanager
+    def _loaded(self) -> Iterator[Any]:
+        """The model, for one thread at a time."""
+        if self._pid != os.getpid():  # neither locks nor torch's threads survive a fork
+            self._begin()
+        with self._lock:
             if self._model is None:
                 from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - brings torch; an optional extra
 
-                self._model = SentenceTransformer(self._name, device=self._device)
-            vectors = self._model.encode(
-                distinct, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-            )
-        return dict(zip(distinct, vectors, strict=True))
+                self._model = SentenceTransformer(self.name, device=self._device)
+            yield self._model
+
+    @staticmethod
+    def _tokens(model: Any) -> int:
+        return int(model.max_seq_length or DEFAULT_TOKENS)
+
+
+def _encodable(text: str) -> str:
+    """The text as tokenisers take it: a lone surrogate becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
