@@ -35,7 +35,7 @@ def answers_in(body: dict[str, Any]) -> tuple[str, str]:
     """The two answers that a request asks about."""
     if "prompt" in body:
         (found,) = _VERIFIER.findall(body["prompt"])
-        return tuple(found)  # type: ignore[return-value] # two groups
+        return found[0], found[1]
     data = json.loads(body["messages"][-1]["content"])
     return data["answer_1"], data["answer_2"]
 
@@ -110,12 +110,12 @@ class Endpoint:
 
     def kill(self) -> None:
         """Nothing listens any more, and open connections are cut."""
-        self.released.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
         self._server.cut()
+        self.released.set()  # too late for an answer
 
     @property
     def asked(self) -> list[tuple[str, str]]:
