@@ -15,7 +15,7 @@ demo: .venv-demo/installed
 	touch $@
 
 test: $(NOX)
-	$(NOX) --session light embedding openrlhf verl
+	$(NOX) --session light embedding openrlhf trl verl
 
 test-fast: $(NOX)
 	$(NOX) --session light

@@ -59,6 +59,14 @@ def embedding(session: nox.Session) -> None:
     session.run("pytest", "tests/integration/embedding", *session.posargs)
 
 
+@nox.session
+def trl(session: nox.Session) -> None:
+    """TRL's trainers, on one rank and on two, and the guide's example."""
+    session.install("--no-compile", TORCH)
+    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "pytest")
+    session.run("pytest", "tests/integration/trl", *session.posargs)
+
+
 def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str, *more: str) -> None:
     """OpenRLHF's agents, actors and flags, over a stand-in for vLLM.
 
