@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -48,22 +49,12 @@ def evaluate(
 def _generate(model: LlamaForCausalLM, prompts: torch.Tensor, task: Task, temperature: float | None) -> torch.Tensor:
     """Prompts with their completions, padded to one length; greedy where the temperature is None."""
     most = task.solution_tokens + SLACK_TOKENS
-    sampling = (
-        {"do_sample": False}
-        if temperature is None
-        else {
-            "do_sample": True,
-            "temperature": temperature,
-            "top_k": 0,
-            "top_p": 1.0,
-        }
-    )
+    how: dict[str, Any] = {"max_new_tokens": most, "pad_token_id": 0, "eos_token_id": 1, "do_sample": False}
+    if temperature is not None:
+        how |= {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
     parts = []
     for batch in prompts.split(BATCH):
-        mask = torch.ones_like(batch)
-        made = model.generate(
-            batch, attention_mask=mask, max_new_tokens=most, pad_token_id=0, eos_token_id=1, **sampling
-        )
+        made = model.generate(batch, attention_mask=torch.ones_like(batch), **how)
         parts.append(torch.nn.functional.pad(made, (0, batch.shape[1] + most - made.shape[1]), value=0))
     return torch.cat(parts)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from .settings import Size
 from .task import TOKEN_PATTERN, TOKENS, Noise, Problem, held_out, solution
 
 WARM_UP_STEPS = 50
+LOSS_STEPS = 50
 
 
 def pretrain(
@@ -23,17 +25,20 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train from scratch on the teacher's solutions; keep each checkpoint in the folder for its step.
 
-    The learning rate rises linearly, then stays: every checkpoint has seen the same schedule, up to its step.
+    The learning rate rises linearly, then falls linearly to 0 at the last checkpoint.
 
     Returns:
-        The loss of each step, in nats a token, and the number of parameters.
+        The loss in nats a token, a mean over each `LOSS_STEPS`, and the number of parameters.
     """
     model, dice = new_model(size, seed), random.Random(seed)
     kept_away = frozenset(chain.from_iterable(held_out(size.task).values()))
     optimizer = torch.optim.AdamW(model.parameters(), lr=size.pretrain_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / WARM_UP_STEPS))
+    last = size.checkpoints[-1]
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / WARM_UP_STEPS, 1 - step / last)
+    )
     losses = []
-    for step in range(1, size.checkpoints[-1] + 1):
+    for step in range(1, last + 1):
         tokens = _batch(size, dice, kept_away).to(device())
         logits = model(tokens).logits[:, size.task.prompt_tokens - 1 : -1]
         targets = tokens[:, size.task.prompt_tokens :]
@@ -43,11 +48,12 @@ def pretrain(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        losses.append(round(loss.item(), 4))
-        progress(step, size.checkpoints[-1])
+        losses.append(loss.item())
+        progress(step, last)
         if step in size.checkpoints:
             model.save_pretrained(folder(step))
-    return {"losses": losses, "parameters": sum(weights.numel() for weights in model.parameters())}
+    loss_means = [round(fmean(losses[at : at + LOSS_STEPS]), 4) for at in range(0, last, LOSS_STEPS)]
+    return {"losses": loss_means, "parameters": sum(weights.numel() for weights in model.parameters())}
 
 
 def _batch(size: Size, dice: random.Random, kept_away: frozenset[Problem]) -> torch.Tensor:

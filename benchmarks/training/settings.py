@@ -38,7 +38,7 @@ class Size:
     Args:
         task: the problems.
         hidden, layers, heads: of the Llama; the MLP is three times as wide as `hidden`.
-        pretrain_batch, pretrain_rate: solutions a step, and the learning rate.
+        pretrain_batch, pretrain_rate: solutions a step, and the highest learning rate.
         checkpoints: steps of pre-training after which a base is kept, rising.
         settings: of GRPO.
         watched, judged: problems of the test set that the curve is measured on, and the end result.
@@ -52,13 +52,13 @@ class Size:
     pretrain_rate: float
     checkpoints: tuple[int, ...]
     settings: Settings = Settings()
-    watched: int = 64
+    watched: int = 48
     judged: int = 256
 
 
 SIZES: Mapping[str, Size] = {
     "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3), 4, 8),
-    "small": Size(Task(3), 64, 3, 4, 256, 3e-3, (150, 200, 250, 300, 350, 400)),
+    "small": Size(Task(3), 64, 3, 4, 64, 2e-3, (300, 350, 400, 500, 700, 1200)),
     "large": Size(Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000)),
 }
 """`tiny` is for tests, `small` (0.2M parameters) for two cores, `large` (25M, two operations mixed) for a GPU."""

@@ -82,9 +82,9 @@ class Noise:
         forgets: the chance that a whole solution forgets every carry: an error that samples agree on.
     """
 
-    slip: float = 0.08
-    slip_hard: float = 0.30
-    forgets: float = 0.30
+    slip: float = 0.07
+    slip_hard: float = 0.25
+    forgets: float = 0.25
 
 
 HELD_OUT = {"development prompts": 2000, "development test": 256, "prompts": 2000, "test": 256}

@@ -1,0 +1,70 @@
+"""The training benchmark end to end, at its smallest size: what is trained on, what is kept, what is drawn."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+
+from training import plots, runner, summary
+from training.jobs import Job, Measurement, Training
+from training.plans import PROOF_METHODS
+from training.settings import SIZES
+from training.store import Store
+from training.task import held_out
+
+SIZE = SIZES["tiny"]
+BASE, CHECKPOINT = 11, SIZE.checkpoints[-1]
+
+
+def run_of(method: str) -> Training:
+    return Training("tiny", BASE, CHECKPOINT, "fresh", method, 1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The runs of all methods of the proof on one base."""
+    folder = tmp_path_factory.mktemp("training")
+    store = Store(folder / "results", folder / "work")
+    jobs: list[Job] = [Measurement("tiny", BASE, CHECKPOINT, "fresh"), *map(run_of, PROOF_METHODS)]
+    waiting = runner.pending(jobs, store)
+    assert len(waiting) == len(jobs) + 1  # and the base that they start from
+    for job in waiting:
+        job.run(store, lambda done, total: None)
+    assert runner.pending(jobs, store) == []
+    return store
+
+
+@pytest.mark.parametrize("method", PROOF_METHODS)
+def test_a_run_keeps_its_curve_its_steps_and_its_groups(store: Store, method: str) -> None:
+    run = store.read(run_of(method).name)
+    settings = SIZE.settings
+    assert [point["step"] for point in run["curve"]] == [0, settings.steps]
+    rates = [step["trl/learning_rate"] for step in run["steps"]]
+    assert rates == [0, *[settings.learning_rate] * (settings.steps - 1)]  # the warm-up takes place
+
+    lines = gzip.decompress((store.results / f"{run_of(method).name}.groups.jsonl.gz").read_bytes()).splitlines()
+    groups = [json.loads(line) for line in lines]
+    assert [group["step"] for group in groups] == [1, 1, 2, 2, 3, 3]
+    assert all(len(group["answers"]) == len(group["lengths"]) == settings.group for group in groups)
+    assert {group["prompt"] for group in groups} <= {problem.prompt for problem in held_out(SIZE.task)["prompts"]}
+
+
+def test_methods_and_seeds_start_from_the_same_base_on_the_same_problems(store: Store) -> None:
+    starts = [store.read(run_of(method).name)["curve"][0] for method in PROOF_METHODS]
+    assert all(start == starts[0] for start in starts)
+
+
+def test_the_report_has_every_run_and_its_plots(store: Store) -> None:
+    found = summary.summarize(store)
+    (base,) = found["fresh"]
+    assert set(base["methods"]) == set(PROOF_METHODS)
+    plots.draw(found, store)
+    for name in ("proof.svg", "map.svg"):
+        assert (store.results / name).read_text(encoding="utf-8").rstrip().endswith("</svg>")
+    assert all(f"| {method} | 1 |" in summary.table(found) for method in PROOF_METHODS)
