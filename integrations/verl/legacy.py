@@ -12,7 +12,7 @@ from empo_rewards.integrations.verl import rows, verdicts
 from empo_rewards.integrations.verl.rows import Row
 from empo_rewards.integrations.verl.settings import parse
 from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
-from empo_rewards.samples import Neutral, Payment
+from empo_rewards.samples import Neutral, payments
 
 
 class EMPOBatchRewardManager:
@@ -67,11 +67,7 @@ class EMPOBatchRewardManager:
         groups = (self._group(uid, [batch[i] for i in positions]) for uid, positions in members.items())
         found: dict[int, Verdict] = {}
         for positions, score in zip(members.values(), self._scorer.score_many(groups), strict=True):
-            neutral = self._neutral.of(score)
-            for place, position in enumerate(positions):
-                own = score.rewards[place]
-                correct = None if score.correct is None else score.correct[place]
-                payment = Payment(neutral if own is None else own, own is not None, correct, score, place)
+            for position, payment in zip(positions, payments(score, self._neutral), strict=True):
                 found[position] = verdicts.of_payment(payment)
         return [found[position] for position in range(len(batch))]
 
