@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError, GroupError
@@ -32,9 +32,16 @@ def rows(prompts: Sequence[Prompt], completions: Sequence[Completion], labels: S
     if not len(prompts) == len(completions) == len(labels):
         raise GroupError(f"{len(prompts)} prompts, {len(completions)} completions and {len(labels)} labels")
     return [
-        Row(Group(prompt, [""]).prompt_text, response(completion), reference_of(label))
+        Row(prompt_text(prompt), response(completion), reference_of(label))
         for prompt, completion, label in zip(prompts, completions, labels, strict=True)
     ]
+
+
+def prompt_text(prompt: Prompt) -> str:
+    """The text of a prompt. A message may lack content, where it only calls a tool."""
+    if not isinstance(prompt, str):
+        prompt = [{"content": None, **message} if isinstance(message, Mapping) else message for message in prompt]
+    return Group(prompt, [""]).prompt_text
 
 
 def response(completion: Completion) -> str:

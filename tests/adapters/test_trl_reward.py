@@ -62,6 +62,8 @@ def test_conversations() -> None:
     prompt = [
         {"role": "system", "content": "Box it."},
         {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "1 + 1 = ?"}]},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "add"}}]},
+        {"role": "tool", "content": "2"},
     ]
     call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "add"}}]}
     completions = [
@@ -89,6 +91,8 @@ def test_what_is_no_whole_group_is_refused() -> None:
         Trainer(4, 4).ask(EMPOReward(BOXED), ["p"] * 6, boxed(*range(6)))
     with pytest.raises(GroupError, match="step 3, group 1: its 2 completions have different prompts"):
         Trainer(2, 2).ask(EMPOReward(BOXED), ["p", "p", "q", "p"], boxed(1, 1, 1, 1))
+    with pytest.raises(GroupError, match=r"prompt\[0\] must be a message"):
+        Trainer(2, 2).ask(EMPOReward(BOXED), [["p"], ["p"]], boxed(1, 1))
     with pytest.raises(GroupError, match="2 prompts, 1 completions"):
         Trainer(2, 2).ask(EMPOReward(BOXED), ["p", "p"], boxed(1))
 
