@@ -2,54 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
 
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.encoder import MODEL, Encoder
+from empo_rewards.equivalence.exact import normal_form
+from empo_rewards.equivalence.memory import ContentMemory, fingerprint
+from empo_rewards.equivalence.words import contrast, equal_by_words, rearranged
 from empo_rewards.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MEMORY_SIZE = 16_384
+"""Vectors that are kept: some 25 MB of MiniLM's."""
+
+Linkage = Literal["components", "average"]
 
 
 class EmbeddingEquivalence:
-    """Compares answers by the cosine of their sentence embeddings; clusters are what such pairs connect.
+    """Compares answers by the cosine of their sentence embeddings.
 
-    Each distinct text of a call is embedded once, whatever the number of groups it occurs in.
+    The model embeds each distinct normal form of a call once, in one batch sorted by length, whatever the number of
+    groups it occurs in. Safe to share between threads; copies (forked) have a model and a memory of their own.
 
     Args:
         model: a sentence-transformers model: a local path, or a name on a hub.
-        threshold: the least cosine of two answers that mean the same.
+        threshold: the least cosine of two answers that mean the same. The default was chosen on pairs of answers of our
+            own (`benchmarks/judged_short_answers.json`) so that what it joins is right: a false merge pays an agreement
+            that is none.
+        linkage: "components": clusters are what such pairs connect; "average": two clusters are joined, the closest
+            first, while the mean cosine between their members is at least the threshold (agglomerative clustering).
+        words: let what short answers say word by word (see `equivalence.words`) come before the cosine: an answer with
+            an explanation behind it is equal to it, and other numbers, negations and other words tell answers apart.
+        normalize: embed normal forms: letter case, prose punctuation and articles do not matter.
+        cache: an SQLite file that keeps embeddings beyond this process; None: they are kept in memory only.
         device: where the model runs, as torch writes it; None: what sentence-transformers chooses.
         batch_size: texts that are embedded at once.
-        normalize_case: embed lower-case text. Models tell "Paris" from "PARIS", people do not.
 
     Raises:
+        ConfigError: the threshold is no cosine, or the cache's folder does not exist.
         MissingExtraError: sentence-transformers is not installed.
     """
+
+    gives_similarities = True
 
     def __init__(
         self,
         model: str = MODEL,
-        threshold: float = 0.85,
+        threshold: float = 0.9,
+        linkage: Linkage = "components",
+        words: bool = True,
+        normalize: bool = True,
+        cache: str | None = None,
         device: str | None = None,
         batch_size: int = 64,
-        normalize_case: bool = True,
     ) -> None:
         self._encoder = Encoder(model, device, batch_size, feature="the equivalence backend 'embedding'")
         if not -1 <= threshold <= 1:
             raise ConfigError(f"threshold is {threshold}; a cosine lies in [-1, 1]")
-        self._threshold, self._normalize_case = threshold, normalize_case
+        self._threshold, self._linkage = threshold, linkage
+        self._words, self._normalize = words, normalize
+        self._memory: ContentMemory[str, NDArray[np.float32]] = ContentMemory(
+            ("embedding", model, fingerprint(model)), MEMORY_SIZE, cache, _dump, _load
+        )
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
-        """Pairs at or above the threshold are equal; nothing is undecided."""
-        vectors = self._encoder.encode(self._form(text) for answers in sets for text in answers.texts)
-        return [self._relation([vectors[self._form(text)] for text in answers.texts]) for answers in sets]
+        """Which answers of each set are close; nothing is undecided.
+
+        Metrics: `distinct_texts` (normal forms), how many of them were `cache_hits`, `model_evaluations` (texts that were
+        embedded; one that several groups share is divided among them) and `truncated_inputs`.
+        """
+        forms = [[self._form(text) for text in answers.texts] for answers in sets]
+        askers: dict[str, int] = defaultdict(int)
+        for texts in forms:
+            if len(set(texts)) > 1:
+                for form in set(texts):
+                    askers[form] += 1
+        vectors = self._memory.get_many(list(askers))
+        new = [form for form in askers if form not in vectors]
+        if new:
+            embedded = self._encoder.encode(new)
+            self._memory.put_many(embedded)
+            vectors |= embedded
+        cut = self._encoder.truncated(askers) if askers else set()
+        shares = {form: 1 / askers[form] for form in new}
+        return [self._relation(answers, form, vectors, shares, cut) for answers, form in zip(sets, forms, strict=True)]
 
     def _form(self, text: str) -> str:
-        form = " ".join(text.split())
-        return form.casefold() if self._normalize_case else form
+        return normal_form(text) if self._normalize else " ".join(text.split())
 
-    def _relation(self, vectors: Sequence[Any]) -> Relation:
-        equal = tuple(
-            (i, j) for j in range(len(vectors)) for i in range(j) if float(vectors[i] @ vectors[j]) >= self._threshold
-        )
-        return Relation(equal, metrics={"embedded_texts": float(len(vectors))})
+    def _relation(
+        self,
+        answers: AnswerSet,
+        forms: Sequence[str],
+        vectors: dict[str, NDArray[np.float32]],
+        shares: dict[str, float],
+        cut: set[str],
+    ) -> Relation:
+        distinct = list(dict.fromkeys(forms))
+        cosines = _cosines([vectors[form] for form in distinct]) if len(distinct) > 1 else [[1.0] * len(distinct)]
+        first: dict[str, int] = {}
+        equal = []
+        for position, form in enumerate(forms):
+            if first.setdefault(form, position) != position:
+                equal.append((first[form], position))
+        place = [first[form] for form in distinct]
+        equal += [(place[a], place[b]) for a, b in self._close([answers.texts[p] for p in place], cosines)]
+        asked = set(distinct) if len(distinct) > 1 else set()
+        metrics = {
+            "distinct_texts": float(len(distinct)),
+            "cache_hits": float(len(asked - shares.keys())),
+            "model_evaluations": sum(shares[form] for form in asked & shares.keys()),
+            "truncated_inputs": float(len(asked & cut)),
+        }
+        similarities = None
+        if answers.similarities:
+            row = {form: k for k, form in enumerate(distinct)}
+            similarities = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms]
+        return Relation(tuple(equal), metrics=metrics, similarities=similarities)
+
+    def _close(self, texts: Sequence[str], cosines: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+        """Pairs of positions that mean the same, texts with one normal form aside."""
+        said = set(equal_by_words(texts)) if self._words else set()
+        near = {
+            (a, b): self._near(texts[a], texts[b], cosines[a][b])
+            for a, b in combinations(range(len(texts)), 2)
+            if (a, b) not in said
+        }
+        if self._linkage == "components":
+            return [*said, *(pair for pair, cosine in near.items() if cosine >= self._threshold)]
+        return average_linkage(len(texts), {**near, **dict.fromkeys(said, 1.0)}, self._threshold)
+
+    def _near(self, a: str, b: str, cosine: float) -> float:
+        """The cosine, where the words of the two do not decide."""
+        if not self._words or (cosine < self._threshold and not rearranged(a, b)):
+            return cosine
+        if contrast(a, b):
+            return 0.0
+        return 1.0 if rearranged(a, b) else cosine
+
+
+def average_linkage(size: int, similarities: dict[tuple[int, int], float], threshold: float) -> list[tuple[int, int]]:
+    """Agglomerative clustering with average linkage (UPGMA): a spanning set of pairs (i, j), i < j, of its clusters.
+
+    Args:
+        size: how many things there are.
+        similarities: of each pair (i, j), i < j.
+        threshold: clusters are joined, the most similar two first (of several, those of the smallest members), while
+            their mean similarity is at least this.
+    """
+    members = {node: [node] for node in range(size)}
+    between = dict(similarities)
+    joined = []
+    while between:
+        a, b = min(between, key=lambda pair: (-between[pair], pair))
+        if between[a, b] < threshold:
+            break
+        joined.append((a, b))
+        weight, other_weight = len(members[a]), len(members[b])
+        del between[a, b]
+        for node in members.keys() - {a, b}:
+            kept, gone = _pair(a, node), _pair(b, node)
+            between[kept] = (weight * between[kept] + other_weight * between.pop(gone)) / (weight + other_weight)
+        members[a] += members.pop(b)
+    return joined
+
+
+def _pair(a: int, b: int) -> tuple[int, int]:
+    return (a, b) if a < b else (b, a)
+
+
+def _cosines(vectors: Iterable[NDArray[np.float32]]) -> list[list[float]]:
+    """The cosines of unit vectors, exactly symmetric, with ones on the diagonal."""
+    import numpy as np  # noqa: PLC0415 - comes with sentence-transformers; an optional extra
+
+    matrix = np.stack(list(vectors)).astype(np.float64)
+    products = np.clip(matrix @ matrix.T, -1.0, 1.0)
+    products = (products + products.T) / 2
+    np.fill_diagonal(products, 1.0)
+    rows: list[list[float]] = products.tolist()
+    return rows
+
+
+def _dump(vector: NDArray[np.float32]) -> bytes:
+    return vector.astype("<f4").tobytes()
+
+
+def _load(data: bytes) -> NDArray[np.float32]:
+    import numpy as np  # noqa: PLC0415 - as above
+
+    return np.frombuffer(data, dtype="<f4")
