@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,6 +20,7 @@ import slime_call_sites as slime
 from slime_call_sites import Sample, Status
 
 from empo_rewards import ConfigError, Group, GroupError, Scorer
+from empo_rewards.cli.paths import find
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +139,23 @@ def test_the_log_has_the_means_of_the_metrics() -> None:
     expected = {"empo/largest_share": 0.75, "empo/accuracy": 0.625, "empo/labelled": 1, "empo/scored": 1}
     assert {name: logged[name] for name in expected} == expected
     assert slime.log_rollout_data(args, flat, None) == {"perf/rollout_time": 0.5}
+
+
+def test_the_arguments_that_are_shipped_name_what_there_is() -> None:
+    script = find("presets") / "slime" / "empo_args.sh"
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", 'source "$0" && printf "%s\\n" "${EMPO_ARGS[@]}"', script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    given = {name: value for name, value in pairwise(lines) if name.startswith("--")}
+    functions = {name: slime.load_function(value) for name, value in given.items() if value.startswith("empo_rewards.")}
+    assert set(functions) == {"--custom-rm-path", "--eval-function-path", "--custom-rollout-log-function-path"}
+    assert all(map(callable, functions.values()))
+    args = slime.arguments(**yaml.safe_load(Path(given["--custom-config-path"]).read_text(encoding="utf-8")))
+    [done_group] = slime.train(args, [group(1, 1, 1, 2)])
+    assert rewards_of(done_group) == [0.75, 0.75, 0.75, 0.25]
