@@ -61,9 +61,9 @@ def embedding(session: nox.Session) -> None:
 
 @nox.session
 def trl(session: nox.Session) -> None:
-    """TRL's trainers, on one rank and on two, and the guide's example."""
+    """TRL's trainers, on one rank and on two, the guide's example, and the smallest training benchmark."""
     session.install("--no-compile", TORCH)
-    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "pytest")
+    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "matplotlib", "pytest")
     session.run("pytest", "tests/integration/trl", *session.posargs)
 
 
