@@ -16,6 +16,7 @@ from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
 from empo_rewards.extraction.tags import AnswerTag
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.hookspecs import Register, RegisterPreset, hookimpl
+from empo_rewards.monitor import Monitor
 
 
 @hookimpl
@@ -79,6 +80,12 @@ def register_guards(register: Register) -> None:
     register("refusal", guards.Refusal)
     register("copied", guards.Copied)
     register("repetition", guards.Repetition)
+
+
+@hookimpl
+def register_observers(register: Register) -> None:
+    """The watch over a run."""
+    register("monitor", Monitor)
 
 
 @hookimpl

@@ -27,7 +27,11 @@ RegisterPreset = Callable[[str, "str | PathLike[str] | Mapping[str, Any]"], None
 
 @runtime_checkable
 class Observer(Protocol):
-    """Sees each group with its score, in the order of scoring; cannot change them."""
+    """Sees each group with its score, in the order of scoring.
+
+    It cannot change them. What `metrics()` gives, if it has that method, stands in the score's metrics under the
+    observer's name: numbers of the run so far, which take the ways of the group's own to every framework's log.
+    """
 
     def __call__(self, group: Group, score: GroupScore) -> None:
         """Called once a group."""

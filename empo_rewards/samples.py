@@ -37,11 +37,15 @@ METRICS = (
 LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "pass_at_g")
 """Numbers that a group has where a reference was given."""
 
+RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distinct_majorities", "commonest_share"))
+"""Numbers of the run so far, where the scorer's observers have the `monitor` among them."""
+
 _UNSCORED = tuple((cause, f"unscored/{cause.value}") for cause in Cause)
 
 PAYMENT_METRICS = (
     *METRICS,
     *LABELLED_METRICS,
+    *RUN_METRICS,
     "labelled",
     "scored",
     "partial",
@@ -106,10 +110,11 @@ class Payment:
         """Numbers for a logger, with the same keys for every sample of every run.
 
         Args:
-            absent: stands for what a group has no value of (an unscored group's entropy, accuracy without a label).
+            absent: stands for what a group has no value of (an unscored group's entropy, accuracy without a label, an
+                alarm where nobody watches).
         """
         group = self.score.metrics
-        numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS)}
+        numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS, *RUN_METRICS)}
         numbers["labelled"] = float(self.score.correct is not None)
         numbers["scored"] = float(self.scored)
         numbers["partial"] = float(self.score.status is Status.PARTIAL)

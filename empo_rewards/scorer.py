@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -72,7 +72,7 @@ class _Draft:
 
 
 class Scorer:
-    """Scores groups. Pure but for its observers: the same group gets the same score, whatever came before.
+    """Scores groups. The same group gets the same score, whatever came before; but for what observers say of the run.
 
     Safe to share between threads. It pickles (as its configuration; the copy starts its own processes), and `close`,
     or leaving it as a context manager, ends every process that it started.
@@ -204,16 +204,19 @@ class Scorer:
             draft.metrics["undecided_pairs"] = float(len(relation.undecided))
             draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
         self._check_references(whole)
-        scores = []
-        for draft in drafts:
-            score = self._finish(draft)
-            for name, observer in self._observers:
-                try:
-                    observer(draft.group, score)
-                except Exception as error:
-                    raise PluginError(f"the observer {name!r} failed: {type(error).__name__}: {error}") from error
-            scores.append(score)
-        return scores
+        return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
+
+    def _observed(self, group: Group, score: GroupScore) -> GroupScore:
+        """The score with what the observers say of the run so far."""
+        said: dict[str, float] = {}
+        for name, observer in self._observers:
+            try:
+                observer(group, score)
+                metrics: Mapping[str, float] = getattr(observer, "metrics", dict)()
+            except Exception as error:
+                raise PluginError(f"the observer {name!r} failed: {type(error).__name__}: {error}") from error
+            said.update({f"{name}/{key}": value for key, value in metrics.items()})
+        return replace(score, metrics={**score.metrics, **said}) if said else score
 
     def _read(self, group: Group) -> _Draft:
         """Answers, and what the guards say of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -66,6 +66,8 @@ class Metrics:
         self._entropy = histogram("entropy_nats", "Semantic entropy of a group", _NATS, "phase")
         self._share = histogram("largest_share", "Share of a group's largest cluster", _SHARES, "phase")
         self._score_seconds = histogram("score_seconds", "From a gathered group to its score", _SECONDS, "phase")
+        text = "1 from the monitor's alarm on: answers no longer depend on prompts"
+        self._alarm = Gauge("empo_rewards_monitor_alarm", text, ["phase"], registry=self.registry)
         self._requests = counter("requests", "Requests by route and status", "route", "status")
         self._request_counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._request_seconds = histogram("request_seconds", "From a request to its answer", _SECONDS, "route")
@@ -87,6 +89,11 @@ class Metrics:
         if score.cluster_shares:
             self._share.labels(phase).observe(score.metrics["largest_share"])
             self._unanimous.labels(phase).inc(score.metrics["unanimous"])
+
+        if (alarm := score.metrics.get("monitor/alarm")) is not None:
+            gauge = self._alarm.labels(phase)  # 0 from here on; no 0 where nobody watches
+            if alarm:  # of several workers' monitors one may have seen it before the others
+                gauge.set(1)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

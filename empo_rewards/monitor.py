@@ -1,0 +1,285 @@
+"""The collapse monitor: an observer that watches whether a run's answers still depend on its prompts.
+
+A model that is rewarded for agreeing with itself can learn to give every prompt the same answer. Rewards rise and
+entropy falls meanwhile, as they do in a run that goes well; what tells is that prompts come to share their majority
+answer. The monitor estimates the *agreement* of a window: the chance that two different prompts have the same majority
+answer. How high it is in health depends on the data (about 0.01 for mathematics, 1/4 for four choices, 1/2 for yes or
+no), so it is compared with the lowest that the run has shown itself, by their odds.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from zlib import crc32
+
+from empo_rewards.equivalence.exact import normal_form
+from empo_rewards.errors import ConfigError
+from empo_rewards.group import AnswerKind, Group, GroupScore
+
+log = logging.getLogger("empo_rewards")
+
+Key = TypeVar("Key", str, "str | None")
+
+LEAST_WINDOW = 32
+"""Groups of the shortest window. In shorter ones two or three prompts that agree by chance look like many."""
+
+LEAST_PROMPTS = 8
+"""Different prompts that a window needs: below, nothing can be told of them."""
+
+LOOKS = 4
+"""How often a window is read while it is replaced by the next."""
+
+MAX_STREAMS = 64
+"""Kinds of groups that are watched at the same time; past that the one not seen for longest is forgotten."""
+
+DISSENT = 2
+"""Prompts that agree with none, added to each window: where all of a few agree, the next ones need not."""
+
+LEAST_ODDS = 1 / 140
+"""The lowest odds of agreement that a run is held to: one that learns to answer at all may begin without any."""
+
+KEPT_CHARS = 200
+"""Answers are told apart by so many characters at their beginning."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is kept of one group.
+
+    Args:
+        prompt: stands for the prompt.
+        majority: the commonest answer in its normal form; None where more than half of the responses have none.
+        answers: how many responses gave each answer; None: no answer, a refusal, or one that a guard caught.
+        entropy: semantic entropy in nats, where it is known.
+        length: mean length of the responses in characters.
+    """
+
+    prompt: Hashable
+    majority: str | None
+    answers: Mapping[str | None, int]
+    entropy: float | None
+    length: float
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether there is one answer only."""
+        return len(self.answers) == 1 and None not in self.answers
+
+
+def observe(group: Group, score: GroupScore) -> Observation:
+    """What the monitor keeps of a scored group; the members of a meaning cluster count as its commonest answer."""
+    members: dict[int, Counter[str]] = {}
+    flags = score.flags or ((),) * len(score.answers)
+    for label, answer, caught in zip(score.clusters, score.answers, flags, strict=True):
+        if answer.kind is AnswerKind.ANSWER and not caught:
+            members.setdefault(label, Counter())[answer.text[:KEPT_CHARS]] += 1
+    prompt = group.prompt_text
+    answers: Counter[str | None] = Counter()
+    for texts in members.values():
+        answers[normal_form(_commonest(texts, prompt))] += sum(texts.values())
+    found = sum(answers.values())
+    majority = _commonest(answers, prompt) if 2 * found >= len(score.answers) else None
+    if found < len(score.answers):
+        answers[None] = len(score.answers) - found
+    length = sum(map(len, group.responses)) / len(group)
+    return Observation(hash(prompt), majority, answers, score.entropy, length)
+
+
+def _commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
+    """The commonest text. Among tied ones it is by lot, drawn by prompt and text: prompts must not agree by the lot."""
+    most = max(counts.values())
+    tied = [text for text, count in counts.items() if count == most]
+    return min(tied, key=lambda text: (crc32(f"{prompt} {text}".encode("utf-8", "replace")), text or ""))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a window of groups looks like.
+
+    Args:
+        prompts: how many different ones; of each, its last group counts.
+        agreement: the chance that two different prompts have the same majority answer; unbiased for any number of them.
+        distinct_majorities: different majority answers, by the number of prompts.
+        commonest: the commonest majority answer; None: no answer.
+        commonest_prompts: how many prompts have it.
+        commonest_share: the share of the commonest answer of all responses in all of them.
+        unanimous: the share of unanimous groups.
+        blanks: the share of responses without an answer, or with one that a guard caught.
+        entropy: mean semantic entropy in nats; NaN where none is known.
+        length: mean length of the responses in characters.
+    """
+
+    prompts: int
+    agreement: float
+    distinct_majorities: float
+    commonest: str | None
+    commonest_prompts: int
+    commonest_share: float
+    unanimous: float
+    blanks: float
+    entropy: float
+    length: float
+
+
+def read(window: Sequence[Observation]) -> Reading:
+    """The reading of a window, oldest group first; at least one group."""
+    latest = list({seen.prompt: seen for seen in window}.values())
+    majorities = Counter(seen.majority for seen in latest)
+    prompts = len(latest)
+    pairs = prompts * (prompts - 1)
+    commonest = _commonest(majorities)
+    answers: Counter[str | None] = Counter()
+    for seen in latest:
+        answers.update(seen.answers)
+    responses = sum(answers.values())
+    entropies = [seen.entropy for seen in latest if seen.entropy is not None]
+    return Reading(
+        prompts=prompts,
+        agreement=sum(count * (count - 1) for count in majorities.values()) / pairs if pairs else 0.0,
+        distinct_majorities=len(majorities) / prompts,
+        commonest=commonest,
+        commonest_prompts=majorities[commonest],
+        commonest_share=max(answers.values()) / responses,
+        unanimous=sum(seen.unanimous for seen in latest) / prompts,
+        blanks=answers[None] / responses,
+        entropy=math.fsum(entropies) / len(entropies) if entropies else math.nan,
+        length=math.fsum(seen.length for seen in latest) / prompts,
+    )
+
+
+def odds(reading: Reading) -> float:
+    """The odds of agreement, kept finite: `DISSENT` prompts that agree with none are added."""
+    prompts = reading.prompts
+    whole = prompts + DISSENT
+    chance = reading.agreement * prompts * (prompts - 1) / (whole * (whole - 1))
+    return chance / (1 - chance)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Why the monitor called.
+
+    Args:
+        reason: in a sentence.
+        groups: how many had been seen of the kind (see `Monitor`).
+        reading: of the window that gave the alarm.
+        best: of the window of the same length with the lowest agreement before it.
+    """
+
+    reason: str
+    groups: int
+    reading: Reading
+    best: Reading
+
+
+class _Stream:
+    """The groups of one kind."""
+
+    def __init__(self, windows: Sequence[int]) -> None:
+        self.seen: deque[Observation] = deque(maxlen=windows[-1])
+        self.count = 0
+        self.reading: Reading | None = None
+        """Of the shortest window."""
+        self._windows = windows
+        self._best: dict[int, Reading] = {}
+
+    def add(self, observation: Observation, factor: float) -> Alarm | None:
+        """Take a group in; the alarm, where this one gives cause."""
+        self.seen.append(observation)
+        self.count += 1
+        alarm = None
+        for window in self._windows:
+            if window > len(self.seen) or self.count % (window // LOOKS):
+                break
+            reading = read(list(self.seen)[-window:])
+            if window == self._windows[0]:
+                self.reading = reading
+            if reading.prompts < LEAST_PROMPTS:
+                continue
+            best = self._best.get(window)
+            if best is None or odds(reading) < odds(best):
+                self._best[window] = reading
+            elif alarm is None and odds(reading) > factor * max(odds(best), LEAST_ODDS):
+                alarm = Alarm(_reason(reading, best), self.count, reading, best)
+        return alarm
+
+
+def _reason(now: Reading, best: Reading) -> str:
+    answer = "no answer" if now.commonest is None else f"the majority answer {now.commonest[:40]!r}"
+    return (
+        f"collapse: {now.commonest_prompts} of the last {now.prompts} prompts have {answer}; the chance that two "
+        f"of them agree is {now.agreement:.2f}, and was {best.agreement:.2f} at the run's best. Since then: "
+        f"unanimous groups {best.unanimous:.0%} -> {now.unanimous:.0%}, "
+        f"responses without an answer {best.blanks:.0%} -> {now.blanks:.0%}, "
+        f"mean length {best.length:.0f} -> {now.length:.0f} characters, "
+        f"entropy {best.entropy:.2f} -> {now.entropy:.2f} nats. "
+        "Answers that do not depend on the prompt earn full reward: stop, and go back to a checkpoint from before"
+    )
+
+
+class Monitor:
+    """Raises one alarm where answers stop depending on prompts: a warning in the log, a metric, and a call.
+
+    Windows of 32, 64, ... groups are looked at, up to `window`: the short ones are quick where answers are many, and it
+    takes long ones to tell a collapse from a run that has found out that most answers are "yes". Groups of another data
+    set, of another size, or with a label where others have none (as those of an evaluation) are watched by themselves:
+    what is healthy there is something else.
+
+    It cannot see a model that goes wrong on each prompt in another way, a run that begins collapsed, or what becomes of
+    fewer than 8 different prompts (with few choices: of fewer than 128).
+
+    Args:
+        window: groups of the longest window, at least 32.
+        factor: how many times the lowest odds of agreement make an alarm.
+        on_alarm: called once, with the alarm, in the thread that scores.
+    """
+
+    def __init__(
+        self, window: int = 256, factor: float = 20.0, on_alarm: Callable[[Alarm], None] | None = None
+    ) -> None:
+        if window < LEAST_WINDOW:
+            raise ConfigError(f"window is {window}; it must be at least {LEAST_WINDOW}")
+        if not 1 < factor < math.inf:
+            raise ConfigError(f"factor is {factor}; it must be above 1")
+        self.alarm: Alarm | None = None
+        self._factor, self._on_alarm = factor, on_alarm
+        self._windows = [LEAST_WINDOW * 2**k for k in range((window // LEAST_WINDOW).bit_length())]
+        self._streams: OrderedDict[Hashable, _Stream] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, group: Group, score: GroupScore) -> None:
+        """Take a group in. One that a fault left without clusters says nothing of the model, and is passed over."""
+        if not score.clusters:
+            return
+        observation = observe(group, score)
+        kind = (group.data_source, group.reference is None, score.expected_size)
+        with self._lock:
+            stream = self._streams.setdefault(kind, _Stream(self._windows))
+            self._streams.move_to_end(kind)
+            if len(self._streams) > MAX_STREAMS:
+                self._streams.popitem(last=False)
+            alarm = stream.add(observation, self._factor)
+            if alarm is None or self.alarm is not None:
+                return
+            self.alarm = alarm
+        log.warning("monitor: %s", alarm.reason)
+        if self._on_alarm is not None:
+            self._on_alarm(alarm)
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers for a logger: whether there has been an alarm, and the last reading of the kind seen last."""
+        with self._lock:
+            stream = next(reversed(self._streams.values()), None)
+            reading = None if stream is None else stream.reading
+        found = {"alarm": float(self.alarm is not None)}
+        if reading is not None:
+            found["agreement"] = reading.agreement
+            found["distinct_majorities"] = reading.distinct_majorities
+            found["commonest_share"] = reading.commonest_share
+        return found

@@ -1,0 +1,346 @@
+"""The monitor on simulated runs: it calls on each that collapses, and on none that goes well."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from empo_rewards import ConfigError, Group, GroupScore, PluginError, Scorer, Status, hookimpl
+from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.monitor import Alarm, Monitor, Observation, observe, read
+
+GROUP = 8
+
+
+def scored(prompt: str, answers: Sequence[str | None], **fields: object) -> tuple[Group, GroupScore]:
+    """A group whose answers are told apart by their text, as the scorer gives it."""
+    found = Counter(answer for answer in answers if answer is not None)
+    ids = {answer: k for k, (answer, _) in enumerate(found.most_common())}
+    singles = itertools.count(len(ids))
+    labels = tuple(next(singles) if answer is None else ids[answer] for answer in answers)
+    group = Group(prompt, [f"so it is {answer}" for answer in answers], **fields)  # type: ignore[arg-type] # a test's
+    score = GroupScore(
+        rewards=(0.0,) * len(answers),
+        answers=tuple(
+            Answer("", AnswerKind.BLANK) if answer is None else Answer(answer, AnswerKind.ANSWER) for answer in answers
+        ),
+        clusters=labels,
+        cluster_shares=tuple(n / len(answers) for n in Counter(labels).values()),
+        entropy=0.5,
+        status=Status.SCORED,
+        size=len(answers),
+        expected_size=len(answers),
+    )
+    return group, score
+
+
+Draw = Callable[[random.Random], "str | None"]
+
+
+def one_of(options: str, weights: Sequence[float] | None = None) -> Draw:
+    return lambda dice: dice.choices(options, weights)[0]
+
+
+def number(dice: random.Random) -> str:
+    return str(dice.randrange(100_000))
+
+
+def mathematics(dice: random.Random) -> str:
+    """Small numbers are the answer to many a problem."""
+    return dice.choices(["1", "2", "3", "4", "5", number(dice)], [4, 5, 4, 3, 2, 82])[0]
+
+
+def mathematics_or_nothing(dice: random.Random) -> str | None:
+    return None if dice.random() < 0.2 else mathematics(dice)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A simulated run: each prompt has a true answer, which the model gives more and more often.
+
+    Args:
+        truth: draws a prompt's true answer.
+        wrong: draws another.
+        begins, ends: how often the answer is right at both ends of the run.
+        prompts: how many there are; None: each is new.
+        attractor: what a collapsing model answers instead.
+        collapse: from when, and when wholly so, as parts of the run; None: never.
+        groups: the length of the run.
+    """
+
+    truth: Draw
+    wrong: Draw
+    begins: float
+    ends: float
+    prompts: int | None = None
+    attractor: str | None = "7"
+    collapse: tuple[float, float] | None = None
+    groups: int = 1600
+
+    def drawn_to(self, now: float) -> float:
+        """The part of the responses that give the attractor's answer."""
+        if self.collapse is None:
+            return 0.0
+        begin, end = self.collapse
+        return min(1.0, max(0.0, (now - begin) / (end - begin)))
+
+    def __call__(self, seed: int) -> Iterator[tuple[float, Group, GroupScore]]:
+        """The groups with the time, from 0 to 1."""
+        dice = random.Random(seed)
+        truths: dict[int, str | None] = {}
+        for count in range(self.groups):
+            now = count // 16 * 16 / self.groups  # steps of 16 prompts
+            prompt = count if self.prompts is None else dice.randrange(self.prompts)
+            truth = truths.setdefault(prompt, self.truth(dice))
+            habit = self.wrong(dice)  # wrong answers agree too
+
+            def answer(now: float, truth: str | None, habit: str | None) -> str | None:
+                if dice.random() < self.drawn_to(now):
+                    return self.attractor
+                if dice.random() < self.begins + (self.ends - self.begins) * now:
+                    return truth
+                return habit if dice.random() < 0.3 else self.wrong(dice)
+
+            yield now, *scored(f"prompt {prompt}", [answer(now, truth, habit) for _ in range(GROUP)])
+
+
+HEALTHY = {
+    "numbers": Run(number, number, 0.3, 0.95),
+    "numbers, worse and worse, each on its own": Run(number, number, 0.9, 0.1),
+    "an easy set: all unanimous, all different": Run(number, number, 0.6, 1.0),
+    "mathematics": Run(mathematics, mathematics_or_nothing, 0.2, 0.9),
+    "mathematics, by a model that begins with nonsense": Run(mathematics, number, 0.0, 0.9),
+    "four choices": Run(one_of("ABCD"), one_of("ABCD"), 0.3, 0.9),
+    "four choices, seldom the last": Run(one_of("ABCD", [5, 2, 2, 1]), one_of("ABCD"), 0.3, 0.95),
+    "ten choices": Run(one_of("ABCDEFGHIJ"), one_of("ABCDEFGHIJ"), 0.15, 0.7),
+    "yes or no": Run(one_of("yn"), one_of("yn"), 0.5, 0.9),
+    "yes or no, mostly yes": Run(one_of("yn", [8, 2]), one_of("yn"), 0.5, 0.99),
+    "8 prompts": Run(number, number, 0.3, 1.0, prompts=8),
+    "16 prompts of mathematics": Run(mathematics, mathematics_or_nothing, 0.2, 1.0, prompts=16),
+    "8 prompts of four choices": Run(one_of("ABCD"), one_of("ABCD"), 0.3, 1.0, prompts=8),
+    "40 prompts of one digit": Run(one_of("0123456789"), one_of("0123456789"), 0.3, 1.0, prompts=40),
+    "3 prompts": Run(one_of("ABCD"), one_of("ABCD"), 0.3, 1.0, prompts=3),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_no_alarm_in_a_run_that_goes_well(name: str) -> None:
+    for seed in range(2):
+        monitor = Monitor()
+        for _, group, score in HEALTHY[name](seed):
+            monitor(group, score)
+        assert monitor.alarm is None, (seed, monitor.alarm)
+        assert monitor.metrics()["alarm"] == 0
+
+
+SLOWLY = (0.3, 0.7)
+AT_ONCE = (0.3, 0.303)
+FROM_THE_START = (0.03, 0.06)
+
+COLLAPSING = {
+    # Of the responses so many may be drawn to the attractor when the alarm comes.
+    "numbers, slowly": (Run(number, number, 0.3, 0.6, collapse=SLOWLY), 0.5),
+    "numbers, soon": (Run(number, number, 0.4, 0.6, collapse=FROM_THE_START), 0.8),
+    "mathematics, slowly": (Run(mathematics, mathematics_or_nothing, 0.2, 0.6, collapse=SLOWLY), 0.5),
+    "mathematics, to no answer": (
+        Run(mathematics, mathematics_or_nothing, 0.2, 0.6, attractor=None, collapse=SLOWLY), 0.6,
+    ),
+    "four choices, slowly": (Run(one_of("ABCD"), one_of("ABCD"), 0.3, 0.6, attractor="A", collapse=SLOWLY), 0.8),
+    "ten choices, slowly": (
+        Run(one_of("ABCDEFGHIJ"), one_of("ABCDEFGHIJ"), 0.2, 0.6, attractor="J", collapse=SLOWLY), 0.6,
+    ),
+    "yes or no, slowly": (Run(one_of("yn"), one_of("yn"), 0.5, 0.6, attractor="y", collapse=SLOWLY), 1.0),
+    "8 prompts, slowly": (Run(number, number, 0.3, 0.6, prompts=8, collapse=SLOWLY), 0.6),
+    "16 prompts of mathematics, slowly": (
+        Run(mathematics, mathematics_or_nothing, 0.2, 0.6, prompts=16, collapse=SLOWLY), 0.5,
+    ),
+    "40 prompts of one digit, slowly": (
+        Run(one_of("0123456789"), one_of("0123456789"), 0.3, 0.6, prompts=40, collapse=SLOWLY), 0.7,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COLLAPSING)
+def test_an_alarm_while_a_run_collapses(name: str) -> None:
+    run, latest = COLLAPSING[name]
+    for seed in range(2):
+        alarms: list[Alarm] = []
+        monitor = Monitor(on_alarm=alarms.append)
+        at = None
+        for now, group, score in run(seed):
+            monitor(group, score)
+            if at is None and alarms:
+                at = now
+        assert at is not None, seed
+        assert 0 < run.drawn_to(at) <= latest, (seed, alarms[0].reason)
+        assert alarms == [monitor.alarm]
+        assert alarms[0].reading.commonest == run.attractor or run.attractor in ("A", "J", "y")
+
+
+@pytest.mark.parametrize(
+    ("name", "patience"), [("numbers", 32), ("mathematics", 32), ("four choices", 64), ("yes or no", 160)]
+)
+def test_a_collapse_from_one_step_to_the_next_is_seen_after_so_many_groups(name: str, patience: int) -> None:
+    healthy = HEALTHY[name]
+    attractor = {"four choices": "C", "yes or no": "n"}.get(name, "7")
+    run = Run(healthy.truth, healthy.wrong, 0.3, 0.6, attractor=attractor, collapse=AT_ONCE)
+    for seed in range(2):
+        monitor = Monitor()
+        for _, group, score in run(seed):
+            monitor(group, score)
+        assert monitor.alarm is not None
+        assert monitor.alarm.groups - 0.3 * run.groups <= patience + 16
+
+
+def test_the_alarm_is_one_and_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    monitor = Monitor()
+    with caplog.at_level(logging.WARNING, logger="empo_rewards"):
+        for n in range(128):
+            monitor(*scored(f"q{n}", [str(n)] * 4))
+        assert monitor.alarm is None
+        for n in range(256):
+            monitor(*scored(f"r{n}", ["0", "0", "0", None]))
+    assert len(caplog.records) == 1
+    said = caplog.records[0].getMessage()
+    assert said.startswith("monitor: collapse: ")
+    assert "prompts have the majority answer '0'" in said
+    assert "and was 0.00 at the run's best" in said
+    assert "unanimous groups 100% -> " in said
+    metrics = monitor.metrics()
+    assert metrics == {"alarm": 1, "agreement": 1, "distinct_majorities": 1 / 32, "commonest_share": 0.75}
+
+
+def test_kinds_of_groups_are_watched_apart() -> None:
+    """An evaluation on multiple choice beside a training on numbers is no collapse."""
+    apart: list[Callable[[str, list[str]], tuple[Group, GroupScore]]] = [
+        partial(scored, data_source="choice"),
+        partial(scored, reference="A"),
+        lambda prompt, answers: scored(prompt, answers * 2),
+    ]
+    for choice in apart:
+        monitor = Monitor()
+        dice = random.Random(1)
+        for n in range(256):
+            monitor(*scored(f"q{n}", [str(n)] * 4))
+        for n in range(256):
+            monitor(*choice(f"c{n}", [dice.choice("ABCD")] * 4))
+        assert monitor.alarm is None
+    monitor = Monitor()
+    for n in range(256):
+        monitor(*scored(f"q{n}", [str(n)] * 4))
+    for n in range(256):
+        monitor(*scored(f"c{n}", [dice.choice("ABCD")] * 4))
+    assert monitor.alarm is not None  # the same without a mark: it cannot know better
+
+
+def test_more_kinds_than_it_can_watch_do_not_pile_up() -> None:
+    monitor = Monitor()
+    for n in range(1000):
+        monitor(*scored("q", ["a", "b"], data_source=f"set {n}"))
+    assert len(monitor._streams) <= 64
+
+
+def test_a_group_without_clusters_is_passed_over() -> None:
+    group, score = scored("q", ["a", "a"])
+    failed = GroupScore(**{**vars(score), "clusters": (), "answers": (), "status": Status.UNSCORED})
+    monitor = Monitor()
+    for _ in range(100):
+        monitor(group, failed)
+    assert monitor.metrics() == {"alarm": 0}
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=12))
+def test_agreement_is_that_of_all_pairs_of_prompts(majorities: list[str | None]) -> None:
+    window = [Observation(n, answer, {answer: 2}, None, 1.0) for n, answer in enumerate(majorities)]
+    pairs = list(itertools.combinations(majorities, 2))
+    expected = sum(a == b for a, b in pairs) / len(pairs) if pairs else 0
+    reading = read(window)
+    assert reading.agreement == pytest.approx(expected, abs=1e-12)
+    assert reading.distinct_majorities == len(set(majorities)) / len(majorities)
+    assert reading.commonest_prompts == max(Counter(majorities).values())
+    assert reading.blanks == pytest.approx(majorities.count(None) / len(majorities))
+    assert math.isnan(reading.entropy)
+
+
+def test_of_a_prompt_its_last_group_counts() -> None:
+    window = [
+        Observation("p", "a", {"a": 2}, 0.0, 10.0),
+        Observation("q", "a", {"a": 1, "b": 1}, 1.0, 10.0),
+        Observation("p", "b", {"b": 1, None: 1}, 0.5, 20.0),
+    ]
+    reading = read(window)
+    assert (reading.prompts, reading.agreement, reading.distinct_majorities) == (2, 0, 1)
+    assert (reading.commonest_share, reading.blanks, reading.unanimous) == (0.5, 0.25, 0)
+    assert (reading.entropy, reading.length) == (0.75, 15)
+
+
+def test_what_is_kept_of_a_group() -> None:
+    with Scorer.from_config({"preset": "empo-math", "guards": ["blank", "repetition"]}) as scorer:
+        loop = r"\boxed{9} " + "and so on " * 200
+        responses = [r"\boxed{0.5}", r"\boxed{\frac12}", r"\boxed{\frac12}", r"\boxed{2}", "?", loop]
+        group = Group("half?", responses)
+        seen = observe(group, scorer.score(group))
+        backwards = Group("half?", responses[::-1])
+        assert observe(backwards, scorer.score(backwards)) == seen
+    assert seen.majority == r"\frac12"
+    assert seen.answers == {r"\frac12": 3, "2": 1, None: 2}
+    assert seen.length == sum(map(len, responses)) / 6
+    assert not seen.unanimous
+
+
+def test_its_numbers_stand_in_the_scores_and_change_no_reward() -> None:
+    groups = [Group(f"q{n}", [rf"\boxed{{{n if n < 64 else 0}}}"] * 2) for n in range(160)]
+    plain = {"preset": "empo-math", "equivalence": "exact"}
+    with Scorer.from_config(plain) as scorer:
+        without = list(scorer.score_many(groups))
+    with Scorer.from_config({**plain, "observers": ["monitor"]}) as scorer:
+        watched = list(scorer.score_many(groups))
+    assert [score.rewards for score in watched] == [score.rewards for score in without]
+    assert "monitor/alarm" not in without[0].metrics
+    alarms = [score.metrics["monitor/alarm"] for score in watched]
+    assert alarms == sorted(alarms)
+    assert (alarms[63], alarms[-1]) == (0, 1)
+    assert "monitor/agreement" not in watched[0].metrics
+    assert watched[63].metrics["monitor/agreement"] == 0
+    assert watched[-1].metrics["monitor/agreement"] == 1
+
+
+def test_numbers_of_an_observer_that_cannot_give_them() -> None:
+    class Broken:
+        def __call__(self, group: Group, score: GroupScore) -> None: ...
+
+        def metrics(self) -> dict[str, float]:
+            raise ZeroDivisionError
+
+    class Plugin:
+        @hookimpl
+        def register_observers(self, register: Callable[..., None]) -> None:
+            register("broken", Broken)
+
+    with (
+        Scorer.from_config({"observers": ["broken"], "equivalence": "exact"}, plugins=[Plugin()]) as scorer,
+        pytest.raises(PluginError, match="the observer 'broken' failed: ZeroDivisionError"),
+    ):
+        scorer.score(Group("q", ["a"]))
+
+
+@pytest.mark.parametrize("options", [{"window": 16}, {"factor": 1}, {"factor": math.nan}])
+def test_impossible_options_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        Scorer.from_config({"observers": [{"name": "monitor", **options}]})
+
+
+def test_windows_double_up_to_the_longest() -> None:
+    assert Monitor(window=32)._windows == [32]
+    assert Monitor(window=100)._windows == [32, 64]
+    assert Monitor()._windows == [32, 64, 128, 256]
