@@ -19,11 +19,11 @@ class Settings:
         evaluate_every: steps between two points of the curve.
     """
 
-    steps: int = 60
-    prompts: int = 16
+    steps: int = 40
+    prompts: int = 12
     group: int = 16
     learning_rate: float = 1e-4
-    warm_up: int = 6
+    warm_up: int = 4
     evaluate_every: int = 10
 
     def label(self, usual: Settings) -> str:
@@ -52,13 +52,15 @@ class Size:
     pretrain_rate: float
     checkpoints: tuple[int, ...]
     settings: Settings = Settings()
-    watched: int = 48
-    judged: int = 256
+    watched: int = 32
+    judged: int = 128
 
 
 SIZES: Mapping[str, Size] = {
     "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3), 4, 8),
     "small": Size(Task(3), 64, 3, 4, 64, 2e-3, (300, 350, 400, 500, 700, 1200)),
-    "large": Size(Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000)),
+    "large": Size(
+        Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000), Settings(200, 32), 128, 256
+    ),
 }
 """`tiny` is for tests, `small` (0.2M parameters) for two cores, `large` (25M, two operations mixed) for a GPU."""
