@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from empo_rewards.equivalence.cache import LruCache
+from empo_rewards.equivalence.rounds import Pair, Verdict
 from empo_rewards.errors import ConfigError
 
 log = logging.getLogger("empo_rewards")
@@ -87,6 +89,20 @@ class ContentMemory(Generic[K, V]):
 
     def _digest(self, key: K) -> bytes:
         return hashlib.sha256(f"{self._namespace}\0{key!r}".encode()).digest()
+
+
+def verdict_memory(namespace: Sequence[str], size: int, path: str | None) -> ContentMemory[Pair, Verdict]:
+    """A memory of verdicts on pairs, without what they cost; see `ContentMemory`."""
+    return ContentMemory(namespace, size, path, _dump_verdict, _load_verdict)
+
+
+def _dump_verdict(verdict: Verdict) -> bytes:
+    return json.dumps([verdict.equal, verdict.similarity, verdict.truncated]).encode()
+
+
+def _load_verdict(data: bytes) -> Verdict:
+    equal, similarity, truncated = json.loads(data)
+    return Verdict(equal, similarity, truncated)
 
 
 class _File:

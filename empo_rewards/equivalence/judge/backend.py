@@ -13,11 +13,15 @@ from empo_rewards.equivalence.judge.client import Limits
 from empo_rewards.equivalence.judge.in_process import InProcess
 from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge
 from empo_rewards.equivalence.judge.servers import Servers
-from empo_rewards.equivalence.rounds import relate_in_rounds
+from empo_rewards.equivalence.memory import fingerprint, verdict_memory
+from empo_rewards.equivalence.rounds import Memory, relate_in_rounds
 from empo_rewards.errors import ConfigError
 from empo_rewards.extras import require
 
 GENERAL_VERIFIER = "TIGER-Lab/general-verifier"
+
+MEMORY_SIZE = 65_536
+"""Verdicts that are kept."""
 
 
 class JudgeEquivalence:
@@ -37,9 +41,11 @@ class JudgeEquivalence:
             log, message or pickle.
         extra_body: further keys of each request, as the servers have them (`chat_template_kwargs`, `seed`, ...).
         prices: of tokens; with them, groups have the metric `equivalence/cost`.
+        cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only. It knows a
+            model by its name.
 
     Raises:
-        ConfigError: a URL or the API key cannot be used.
+        ConfigError: a URL, the API key or the cache's folder cannot be used.
         MissingExtraError: httpx is not installed.
     """
 
@@ -54,22 +60,24 @@ class JudgeEquivalence:
         api_key_variable: str | None = None,
         extra_body: dict[str, Any] | None = None,
         prices: Prices = Prices(),  # noqa: B008 - frozen
+        cache: str | None = None,
     ) -> None:
         require("judge", "the equivalence backend 'judge'")
-        self._options = (url, model, asking, limits, api_key_variable, extra_body, prices)
+        self._options = (url, model, asking, limits, api_key_variable, extra_body, prices, cache)
         urls = [_base_url(one) for one in ([url] if isinstance(url, str) else url)]
         if not urls:
             raise ConfigError("url is an empty list; a judge needs a server")
         key = None if api_key_variable is None else _api_key(api_key_variable)
         self._engine = Servers(urls, model, asking.top_logprobs, limits, extra_body or {}, key)
         self._asking, self._prices = asking, prices
+        self._memory = _memory(model, asking, extra_body, cache)
 
     def __reduce__(self) -> tuple[type[JudgeEquivalence], tuple[object, ...]]:
         return JudgeEquivalence, self._options
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set the judge takes for the same, or why it could not be asked."""
-        return _relate(sets, self._engine, self._asking, self._prices)
+        return _relate(sets, self._engine, self._asking, self._prices, self._memory)
 
     def close(self) -> None:
         """Ends the connections; `relate` starts them anew."""
@@ -86,8 +94,10 @@ class InProcessJudgeEquivalence:
         asking: what is asked, and what counts as yes.
         engine: arguments of `vllm.LLM` (`dtype`, `gpu_memory_utilization`, `tensor_parallel_size`, ...).
         chat_template_kwargs: for the chat template, where the form is a chat (`enable_thinking: false`, ...).
+        cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only.
 
     Raises:
+        ConfigError: the cache's folder does not exist.
         MissingExtraError: vllm is not installed.
     """
 
@@ -99,18 +109,20 @@ class InProcessJudgeEquivalence:
         asking: Asking = Asking(),  # noqa: B008 - frozen
         engine: dict[str, Any] | None = None,
         chat_template_kwargs: dict[str, Any] | None = None,
+        cache: str | None = None,
     ) -> None:
         require("vllm", "the equivalence backend 'judge_in_process'")
-        self._options = (model, asking, engine, chat_template_kwargs)
+        self._options = (model, asking, engine, chat_template_kwargs, cache)
         self._engine = InProcess(model, asking.top_logprobs, engine or {}, chat_template_kwargs or {})
         self._asking = asking
+        self._memory = _memory(fingerprint(model), asking, {"engine": engine, "chat": chat_template_kwargs}, cache)
 
     def __reduce__(self) -> tuple[type[InProcessJudgeEquivalence], tuple[object, ...]]:
         return InProcessJudgeEquivalence, self._options
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set the judge takes for the same, or why it could not be asked."""
-        return _relate(sets, self._engine, self._asking, Prices())
+        return _relate(sets, self._engine, self._asking, Prices(), self._memory)
 
     def close(self) -> None:
         """Unloads the model; `relate` loads it anew."""
@@ -118,10 +130,15 @@ class InProcessJudgeEquivalence:
 
 
 def _relate(
-    sets: Sequence[AnswerSet], engine: Engine, asking: Asking, prices: Prices
+    sets: Sequence[AnswerSet], engine: Engine, asking: Asking, prices: Prices, memory: Memory
 ) -> Sequence[Relation | Exception]:
     compare = partial(judge, engine=engine, asking=asking, prices=prices)
-    return relate_in_rounds(sets, compare, in_context=asking.in_context)
+    return relate_in_rounds(sets, compare, memory=memory, complete=asking.complete, in_context=asking.in_context)
+
+
+def _memory(model: str, asking: Asking, options: dict[str, Any] | None, cache: str | None) -> Memory:
+    """A memory for what such a judge says: whatever its answer depends on is part of the key."""
+    return verdict_memory(("judge", model, asking.model_dump_json(), repr(options)), MEMORY_SIZE, cache)
 
 
 def _base_url(url: str) -> str:

@@ -38,6 +38,8 @@ class Asking(BaseModel):
         reasoning_tokens: how many tokens the judge may write before its decision; 0: it decides at once.
         top_logprobs: how many of the likeliest tokens to look for Yes and No among. Some servers give five at most.
         in_context: show the judge the prompt that the answers are for.
+        complete: compare all pairs, not only with each cluster's representative: clusters are then the connected
+            components of the whole relation, at a cost that grows with the square of the distinct answers.
         answer_chars, question_chars: longer texts are cut in their middle, and counted as truncated.
     """
 
@@ -49,6 +51,7 @@ class Asking(BaseModel):
     reasoning_tokens: int = Field(default=0, ge=0)
     top_logprobs: int = Field(default=20, ge=2)
     in_context: bool = True
+    complete: bool = False
     answer_chars: int = Field(default=1_000, ge=1)
     question_chars: int = Field(default=4_000, ge=1)
 

@@ -32,6 +32,12 @@ FORMS = [Asking(form="verifier"), Asking(form="chat"), Asking(form="structured")
 FORMS += [Asking(form="verifier", reasoning_tokens=99), Asking(form="chat", reasoning_tokens=99)]
 CITIES = tuple(sorted(MEANINGS))
 QUICK = Limits(attempts=1)
+_numbers = itertools.count()
+
+
+def cities() -> AnswerSet:
+    """All cities, for a question that was not asked before: no verdict is remembered."""
+    return AnswerSet(CITIES, prompt=f"Which city? ({next(_numbers)})")
 
 
 @pytest.fixture
@@ -77,6 +83,10 @@ def clusters(texts: tuple[str, ...], found: Relation | Exception) -> set[frozens
 def known(texts: tuple[str, ...]) -> set[frozenset[str]]:
     """The same, from what the texts mean."""
     return {frozenset(other for other in texts if same(text, other)) for text in texts}
+
+
+def _refuse(status: int, _: dict[str, Any]) -> tuple[int, Any]:
+    return status, {"error": "no"}
 
 
 class TestAsking:
@@ -156,6 +166,50 @@ class TestAsking:
         assert {answer for pair in endpoint.asked for answer in pair} == {"aaaaa" + GAP + "aaaaa", *"bcxy"}
 
 
+class TestMemory:
+    def test_what_was_answered_is_not_asked_again(self, make: Any, endpoint: Endpoint) -> None:
+        judge = make(endpoint)
+        answers = cities()
+        first = relation(judge.relate([answers])[0])
+        asked = len(endpoint.requests)
+        again = relation(judge.relate([answers, AnswerSet(("Rome",))])[0])
+        assert len(endpoint.requests) == asked > 0
+        assert again.equal == first.equal
+        assert again.metrics["cache_hits"] == again.metrics["comparisons"]
+        assert "model_evaluations" not in again.metrics
+
+    def test_a_fault_is_not_remembered(self, make: Any, endpoint: Endpoint) -> None:
+        judge = make(endpoint, limits=QUICK)
+        endpoint.answer = partial(_refuse, 404)
+        answers = cities()
+        fault(judge.relate([answers])[0])
+        endpoint.answer = endpoint.judge
+        assert clusters(CITIES, judge.relate([answers])[0]) == known(CITIES)
+
+    def test_a_file_serves_the_same_judge_and_no_other(self, make: Any, endpoint: Endpoint, tmp_path: Path) -> None:
+        cache = str(tmp_path / "verdicts.sqlite")
+        answers = cities()
+        make(endpoint, cache=cache).relate([answers])
+        asked = len(endpoint.requests)
+        for options in ({}, {"limits": QUICK}, {"prices": Prices(prompt=1)}):
+            found = make(endpoint, cache=cache, **options).relate([answers])
+            assert clusters(CITIES, found[0]) == known(CITIES)
+        assert len(endpoint.requests) == asked
+        others: list[dict[str, Any]] = [
+            {"model": "another"},
+            {"asking": Asking(form="chat")},
+            {"extra_body": {"seed": 1}},
+        ]
+        for options in others:
+            asked = len(endpoint.requests)
+            make(endpoint, cache=cache, **options).relate([answers])
+            assert len(endpoint.requests) > asked
+
+    def test_all_pairs_by_choice(self, make: Any, endpoint: Endpoint) -> None:
+        make(endpoint, asking=Asking(complete=True)).relate([AnswerSet(("Paris", "Lutetia", "the capital of France"))])
+        assert len(endpoint.requests) == 6  # in rounds the second would not meet the third
+
+
 class TestCost:
     def test_what_was_asked_is_counted(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, prices=Prices(prompt=1_000_000, completion=10_000_000))
@@ -170,10 +224,6 @@ class TestCost:
 
     def test_no_prices_no_cost(self, make: Any, endpoint: Endpoint) -> None:
         assert "cost" not in relation(make(endpoint).relate([AnswerSet(("a", "b"))])[0]).metrics
-
-
-def _refuse(status: int, _: dict[str, Any]) -> tuple[int, Any]:
-    return status, {"error": "no"}
 
 
 class TestFaults:
@@ -191,7 +241,7 @@ class TestFaults:
         self, make: Any, endpoint: Endpoint, asking: Asking, answer: str, cause: str
     ) -> None:
         judge = make(endpoint, asking=asking, limits=QUICK)
-        sets = [AnswerSet(CITIES), AnswerSet(("Rome", answer, "London")), AnswerSet(("Paris", "Rome"))]
+        sets = [cities(), AnswerSet(("Rome", answer, "London")), AnswerSet(("Paris", "Rome"))]
         first, second, third = judge.relate(sets)
         assert clusters(CITIES, first) == known(CITIES)
         with pytest.raises(EquivalenceError, match=cause):
@@ -220,7 +270,7 @@ class TestFaults:
 
     def test_a_slow_answer_is_a_fault_and_others_are_right(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, limits=Limits(attempts=1, timeout=3))
-        slow, quick = judge.relate([AnswerSet(("a", "!hang")), AnswerSet(CITIES)])
+        slow, quick = judge.relate([AnswerSet(("a", "!hang")), cities()])
         assert "did not answer within 3 s" in fault(slow)
         assert clusters(CITIES, quick) == known(CITIES)
 
@@ -247,18 +297,18 @@ class TestFaults:
 
     def test_a_server_that_dies_and_comes_back(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, limits=Limits(attempts=3))
-        assert clusters(CITIES, judge.relate([AnswerSet(CITIES)])[0]) == known(CITIES)
+        assert clusters(CITIES, judge.relate([cities()])[0]) == known(CITIES)
         port = endpoint.port
         endpoint.kill()
-        assert "127.0.0.1" in fault(judge.relate([AnswerSet(CITIES)])[0])
+        assert "127.0.0.1" in fault(judge.relate([cities()])[0])
         with Endpoint(port):
             patient = make(endpoint, limits=Limits(attempts=8))
-            assert clusters(CITIES, patient.relate([AnswerSet(CITIES)])[0]) == known(CITIES)
+            assert clusters(CITIES, patient.relate([cities()])[0]) == known(CITIES)
             patient.close()
 
     def test_a_server_killed_while_it_is_asked(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, limits=QUICK)
-        before = judge.relate([AnswerSet(CITIES)])
+        before = judge.relate([cities()])
         with ThreadPoolExecutor(1) as thread:
             pending = thread.submit(judge.relate, [AnswerSet(("a", "!hang"))])
             while not endpoint.under_way:
@@ -293,14 +343,14 @@ class TestServers:
     def test_another_one_answers_for_a_dead_one(self, make: Any) -> None:
         with Endpoint() as dead, Endpoint() as alive:
             dead.kill()
-            found = make([dead, alive]).relate([AnswerSet(CITIES), AnswerSet(("Rome", "Oslo"))])
+            found = make([dead, alive]).relate([cities(), AnswerSet(("Rome", "Oslo"))])
             assert clusters(CITIES, found[0]) == known(CITIES)
             assert relation(found[1]).equal == ()
 
     def test_another_one_answers_for_a_broken_one(self, make: Any) -> None:
         with Endpoint() as broken, Endpoint() as well:
             broken.answer = lambda body: (500, {"error": "cuda out of memory"})
-            (found,) = make([broken, well]).relate([AnswerSet(CITIES)])
+            (found,) = make([broken, well]).relate([cities()])
             assert clusters(CITIES, found) == known(CITIES)
 
     def test_as_many_questions_at_once_as_allowed_and_no_more(self, make: Any, endpoint: Endpoint) -> None:
@@ -321,7 +371,7 @@ class TestCallers:
     def test_threads_share_one_judge(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, limits=Limits(concurrency=4))
         with ThreadPoolExecutor(8) as threads:
-            found = list(threads.map(lambda _: judge.relate([AnswerSet(CITIES)])[0], range(16)))
+            found = list(threads.map(lambda _: judge.relate([cities()])[0], range(16)))
         assert all(clusters(CITIES, one) == known(CITIES) for one in found)
         assert endpoint.most_under_way <= 4
         assert sum(thread.name == "empo-judge" for thread in threading.enumerate()) == 1
@@ -339,16 +389,16 @@ class TestCallers:
 
     def test_a_forked_child_asks_for_itself(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint)
-        judge.relate([AnswerSet(CITIES)])  # the parent has a thread and connections
+        judge.relate([cities()])  # the parent has a thread and connections
         with multiprocessing.get_context("fork").Pool(2) as children:
             found = children.map(_relate_here, [judge] * 2) + children.map(_relate_inherited, [id(judge)] * 2)
         assert all(clusters(CITIES, one) == known(CITIES) for one in found)
-        assert clusters(CITIES, judge.relate([AnswerSet(CITIES)])[0]) == known(CITIES)
+        assert clusters(CITIES, judge.relate([cities()])[0]) == known(CITIES)
 
     def test_closed_and_used_again(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint)
         for _ in range(3):
-            assert clusters(CITIES, judge.relate([AnswerSet(CITIES)])[0]) == known(CITIES)
+            assert clusters(CITIES, judge.relate([cities()])[0]) == known(CITIES)
             judge.close()
             judge.close()
             assert not any(thread.name == "empo-judge" for thread in threading.enumerate())
@@ -372,7 +422,7 @@ class TestCallers:
 
 def _relate_here(judge: JudgeEquivalence) -> Relation | Exception:
     """A copy that was pickled."""
-    (found,) = judge.relate([AnswerSet(CITIES)])
+    (found,) = judge.relate([cities()])
     judge.close()
     return found
 
@@ -380,7 +430,7 @@ def _relate_here(judge: JudgeEquivalence) -> Relation | Exception:
 def _relate_inherited(identity: int) -> Relation | Exception:
     """The very object that the fork copied."""
     (judge,) = [one for one in gc.get_objects() if id(one) == identity and isinstance(one, JudgeEquivalence)]
-    (found,) = judge.relate([AnswerSet(CITIES)])
+    (found,) = judge.relate([cities()])
     judge.close()
     return found
 
@@ -465,7 +515,7 @@ class TestConfiguration:
     def test_pickles_as_its_options(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, asking=Asking(form="chat"), limits=QUICK)
         copy = pickle.loads(pickle.dumps(judge))
-        assert clusters(CITIES, copy.relate([AnswerSet(CITIES)])[0]) == known(CITIES)
+        assert clusters(CITIES, copy.relate([cities()])[0]) == known(CITIES)
         copy.close()
         assert {path for path, _, _ in endpoint.requests} == {"/v1/chat/completions"}
 

@@ -1,0 +1,65 @@
+"""The judge that vLLM runs inside the process."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import conftest
+import pytest
+from tiny_judge import ATLANTIS, MEANINGS, decision
+
+from empo_rewards import Group, Scorer
+from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.equivalence.judge import Asking, InProcessJudgeEquivalence, Prices, judgement
+from empo_rewards.equivalence.rounds import relate_in_rounds
+
+CITIES = tuple(MEANINGS)
+SAME = tuple((i, j) for j in range(len(CITIES)) for i in range(j) if decision(CITIES[i], CITIES[j]) == "Yes")
+
+
+@pytest.fixture(scope="module")
+def judge(model: Path) -> Iterator[InProcessJudgeEquivalence]:
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in conftest.ENVIRONMENT.items():
+            environment.setenv(name, value)
+        made = InProcessJudgeEquivalence(model=str(model), engine=arguments())
+        yield made
+        made.close()
+
+
+def arguments() -> dict[str, Any]:
+    return {"dtype": "float32", "max_model_len": 512, "max_num_seqs": 16, "enforce_eager": True}
+
+
+@pytest.mark.parametrize("form", ["verifier", "chat", "structured"])
+def test_every_form_is_understood(judge: InProcessJudgeEquivalence, form: Any) -> None:
+    sets = [AnswerSet(CITIES, prompt="Which city?"), AnswerSet(("Rome", "Oslo"))]
+    ask = partial(judgement.judge, engine=judge._engine, asking=Asking(form=form), prices=Prices())  # of the one model
+    first, second = relate_in_rounds(sets, ask, in_context=True)
+    assert isinstance(first, Relation), first
+    assert isinstance(second, Relation), second
+    assert first.equal == SAME
+    assert second.equal == ()
+    assert first.metrics["prompt_tokens"] > 100
+    assert first.metrics["completion_tokens"] >= first.metrics["model_evaluations"] == 18
+
+
+def test_what_is_no_answer_befalls_its_group(judge: InProcessJudgeEquivalence) -> None:
+    sets = [AnswerSet(("Rome", ATLANTIS)), AnswerSet(("Rome", "Oslo"), "word " * 600), AnswerSet(CITIES)]
+    unclear, too_long, right = judge.relate(sets)
+    assert "neither Yes nor No" in str(unclear)
+    assert "refused the question" in str(too_long)
+    assert isinstance(right, Relation)
+    assert right.equal == SAME
+
+
+def test_a_model_that_cannot_be_loaded_is_a_fault(tmp_path: Path) -> None:
+    config = {"equivalence": {"name": "judge_in_process", "model": str(tmp_path / "none"), "engine": arguments()}}
+    with Scorer.from_config({"preset": "empo-natural", **config}) as scorer:
+        score = pickle.loads(pickle.dumps(scorer)).score(Group("Which city?", ["Rome", "Oslo"]))
+    assert (score.status.value, score.cause and score.cause.value) == ("unscored", "equivalence_failed")
+    assert "vLLM could not answer" in (score.detail or "")
