@@ -6,10 +6,12 @@ import itertools
 import logging
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from empo_rewards import ConfigError, Group, GroupScore, PluginError, Scorer, Status, hookimpl
 from empo_rewards.group import Answer, AnswerKind
 from empo_rewards.monitor import Alarm, Monitor, Observation, observe, read
+from empo_rewards.samples import RUN_METRICS
 
 GROUP = 8
 
@@ -344,3 +347,11 @@ def test_windows_double_up_to_the_longest() -> None:
     assert Monitor(window=32)._windows == [32]
     assert Monitor(window=100)._windows == [32, 64]
     assert Monitor()._windows == [32, 64, 128, 256]
+
+
+def test_the_page_about_it() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "monitor.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(compile(code, "docs/monitor.md", "exec"), {})
+    for name in Monitor().metrics() | {name.removeprefix("monitor/"): 0 for name in RUN_METRICS}:
+        assert f"`monitor/{name}`" in page
