@@ -2,6 +2,7 @@
 
 import argparse
 
+import torch
 from datasets import load_dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -22,7 +23,7 @@ rows = rows.map(lambda row: {"prompt": [{"role": "user", "content": row["prompt"
 sizes = {"num_generations": 16, "per_device_train_batch_size": 16, "gradient_accumulation_steps": 16}
 length = {"max_steps": given.steps, "max_completion_length": given.tokens}
 pace = {"learning_rate": 1e-6, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 10}
-args = GRPOConfig(given.output, logging_steps=1, **sizes, **length, **pace)
+args = GRPOConfig(given.output, logging_steps=1, use_cpu=not torch.cuda.is_available(), **sizes, **length, **pace)
 trainer = GRPOTrainer(given.model, reward_funcs=EMPOReward("empo-math"), args=args, train_dataset=rows)
 trainer.train()
 trainer.save_model()
