@@ -69,7 +69,8 @@ def check_validation(output: DataProto, tokenizer: Any) -> None:
 
 @pytest.fixture(scope="module")
 def setup(model: Path, tokenizer: Any, cluster: None) -> Iterator[tuple[Any, Any]]:
-    settings = support.config(model, "trainer.use_v1=false", workers=2, n=N)
+    # Each worker lets 1,000 rows wait, and 128 groups of 16 are 2,048.
+    settings = support.config(model, "trainer.use_v1=false", workers=3, n=N)
     workers = support.reward_loop(settings)
     yield settings, workers
     support.end(workers)
@@ -82,7 +83,7 @@ def test_the_manager_alone_trains_and_validates(setup: tuple[Any, Any], tokenize
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
         reward_loop_worker_handles=workers.reward_loop_worker_handles,
     )
-    generated = prompts([f"question {i}{'?' * i}" for i in range(32)], N, split="train")
+    generated = prompts([f"question {i}{'?' * (i % 32)}" for i in range(128)], N, split="train")
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     check_validation(agents.generate_sequences(prompts([f"exam {i}" for i in range(8)], 1, split="test")), tokenizer)
     for actor in agents.agent_loop_workers:

@@ -33,7 +33,7 @@ def setup(model: Path, cluster: None) -> Iterator[tuple[Any, Any]]:
         model,
         f"+reward.reward_kwargs.idle_seconds={IDLE_SECONDS}",
         "actor_rollout_ref.rollout.val_kwargs.n=2",
-        workers=2,
+        workers=3,  # each lets 1,000 rows wait, and 128 groups of 16 are 2,048
         n=N,
     )
     settings.transfer_queue.enable = True
@@ -132,9 +132,9 @@ def agents(setup: tuple[Any, Any], tokenizer: Any, request: pytest.FixtureReques
 
 @pytest.mark.parametrize("agents", [AgentLoopManagerTQ], indirect=True, ids=["manager alone"])
 def test_the_manager_alone(agents: Any, tokenizer: Any) -> None:
-    names = [f"question {i}{'?' * (i % 9)}" for i in range(24)]
+    names = [f"question {i}{'?' * (i % 9)}" for i in range(128)]
     submit(agents, "train", names, split="train")
-    rows = sample("train", len(names))
+    rows = sample("train", len(names), seconds=300)
     assert Counter(map(len, rows.values())) == {N: len(names)}
     check_training(rows, tokenizer)
     submit(agents, "val", names[:6], split="test")
