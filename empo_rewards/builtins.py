@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib import resources
 
 from empo_rewards import entropy, guards, kernels, novelty, strategies
+from empo_rewards.equivalence.auto import AutoEquivalence
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.judge import InProcessJudgeEquivalence, JudgeEquivalence
 from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.equivalence.nli import NliEquivalence
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice
 from empo_rewards.extraction.hashes import Hashes
@@ -39,6 +41,8 @@ def register_equivalence_backends(register: Register) -> None:
     register("exact", ExactEquivalence)
     register("math", MathEquivalence)
     register("embedding", EmbeddingEquivalence)
+    register("nli", NliEquivalence)
+    register("auto", AutoEquivalence)
     register("judge", JudgeEquivalence)
     register("judge_in_process", InProcessJudgeEquivalence)
 

@@ -11,14 +11,24 @@ from hypothesis import strategies as st
 
 from empo_rewards import ConfigError, PluginError, Scorer
 from empo_rewards.config import Component, ScorerConfig, load_config, merge, parse_assignments
+from empo_rewards.errors import MissingExtraError
+from empo_rewards.extras import EXTRAS
 from empo_rewards.plugins import load
 
 REGISTRY = load()
 PRESETS = sorted(REGISTRY.entries["preset"])
 
 
+NEEDS = {"empo-natural": "embedding", "evol-rl": "embedding"}
+"""The extras without which a preset says at start-up what to install."""
+
+
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_builds(preset: str) -> None:
+def test_every_preset_builds_or_says_what_it_needs(preset: str) -> None:
+    if preset in NEEDS and EXTRAS[NEEDS[preset]].missing():
+        with pytest.raises(MissingExtraError, match=rf"^[^\n]*pip install 'empo-rewards\[{NEEDS[preset]}\]'$"):
+            Scorer.from_config(preset)
+        return
     with Scorer.from_config(preset) as scorer:
         assert isinstance(scorer.config, ScorerConfig)
 

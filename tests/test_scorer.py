@@ -212,7 +212,7 @@ def test_a_group_outside_the_band_is_unscored_with_its_entropy() -> None:
 
 
 def test_a_gate_may_give_a_constant_instead() -> None:
-    with Scorer.from_config("empo-natural") as scorer:
+    with Scorer.from_config({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
         score = scorer.score(Group("q", boxed("a", "b", "c", "d", "e", None)))
     assert (score.status, score.cause) == (Status.SCORED, Cause.SHARE_LOW)
     assert score.rewards == (0,) * 6
@@ -223,7 +223,7 @@ def test_empo_naturals_guards() -> None:
     copy = "planet of our solar system is the largest one by mass"
     refusal = "I'm sorry, but I can't help with that."
     responses = [*boxed("Jupiter", "jupiter.", "Saturn", copy), "   ", refusal]
-    with Scorer.from_config("empo-natural") as scorer:
+    with Scorer.from_config({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
         score = scorer.score(Group(question, responses))
     assert score.rewards == pytest.approx((2 / 6, 2 / 6, 1 / 6, 0, -0.5, -0.5))
     assert score.flags == ((), (), (), ("copied",), ("blank",), ("refusal",))

@@ -74,8 +74,8 @@ class EmbeddingEquivalence:
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Which answers of each set are close; nothing is undecided.
 
-        Metrics: `distinct_texts` (normal forms), how many of them were `cache_hits`, `model_evaluations` (texts that were
-        embedded; one that several groups share is divided among them) and `truncated_inputs`.
+        Metrics: `distinct_texts` (normal forms), how many of them were `cache_hits`, `model_evaluations` (texts that
+        were embedded; one that several groups share is divided among them) and `truncated_inputs`.
         """
         forms = [[self._form(text) for text in answers.texts] for answers in sets]
         askers: dict[str, int] = defaultdict(int)

@@ -57,7 +57,7 @@ class Encoder:
         with self._loaded() as model:
             limit = self._tokens(model) * CHARS_A_TOKEN
             vectors = model.encode(
-                [_encodable(text[:limit]) for text in distinct],
+                [encodable(text[:limit]) for text in distinct],
                 batch_size=self._batch_size,
                 normalize_embeddings=True,
                 show_progress_bar=False,
@@ -72,7 +72,7 @@ class Encoder:
             cut = {text for text in long if len(text) > tokens * CHARS_A_TOKEN}
             rest = [text for text in long if text not in cut]
             if rest:
-                counted = model.tokenizer([_encodable(text) for text in rest], truncation=False, verbose=False)
+                counted = model.tokenizer([encodable(text) for text in rest], truncation=False, verbose=False)
                 cut.update(text for text, ids in zip(rest, counted["input_ids"], strict=True) if len(ids) > tokens)
         return cut
 
@@ -93,6 +93,6 @@ class Encoder:
         return int(model.max_seq_length or DEFAULT_TOKENS)
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text as tokenisers take it: a lone surrogate becomes a question mark."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -120,9 +120,9 @@ def relate_in_rounds(
         form: texts with the same normal form are equal, and not compared.
 
     Returns:
-        One relation a set. Metrics: `distinct_texts` (normal forms), `comparisons`, how many of them were `cache_hits`,
-        `truncated_inputs`, and the sums of the verdicts' costs. The cost of a pair that several groups share is divided
-        among them, so that the sum over groups is the work done.
+        One relation a set. Metrics: `distinct_texts` (normal forms), `comparisons`, how many of them were `cache_hits`
+        (known from the memory or an earlier round), `truncated_inputs`, and the sums of the verdicts' costs. The cost
+        of a pair that several groups share is divided among them, so that the sum over groups is the work done.
     """
     works = [_work(answers, in_context, form) for answers in sets]
     known: dict[Pair, Verdict | Exception] = {}
@@ -165,27 +165,39 @@ def _learn(
                 askers[pair].append(work)
     new = sorted(askers.keys() - known.keys(), key=lambda pair: (len(pair.left) + len(pair.right), pair))
     if memory is not None and new:
-        remembered = memory.get_many(new)
-        known.update(remembered)
-        for work in (work for pair in remembered for work in askers[pair]):
-            work.remembered += 1
-        new = [pair for pair in new if pair not in remembered]
+        known.update(memory.get_many(new))
+    for pair, works in askers.items():
+        if pair in known:
+            for work in works:
+                work.remembered += 1
+    new = [pair for pair in new if pair not in known]
     if new:
-        found = {
-            pair: Verdict(verdict) if isinstance(verdict, bool) else verdict
-            for pair, verdict in zip(new, compare(new), strict=True)
-        }
+        found = _ask(new, compare, memory)
         known.update(found)
-        verdicts = {pair: verdict for pair, verdict in found.items() if isinstance(verdict, Verdict)}
-        if memory is not None and verdicts:
-            memory.put_many(verdicts)
-        for pair, verdict in verdicts.items():
-            for work, (name, amount) in product(askers[pair], verdict.cost.items()):
-                work.cost[name] += amount / len(askers[pair])
+        _share_costs(found, askers)
     for pair, works in askers.items():
         if isinstance(failure := known[pair], Exception):
             for work in works:
                 work.failure = work.failure or failure
+
+
+def _ask(pairs: Sequence[Pair], compare: Compare, memory: Memory | None) -> dict[Pair, Verdict | Exception]:
+    found = {
+        pair: Verdict(verdict) if isinstance(verdict, bool) else verdict
+        for pair, verdict in zip(pairs, compare(pairs), strict=True)
+    }
+    verdicts = {pair: verdict for pair, verdict in found.items() if isinstance(verdict, Verdict)}
+    if memory is not None and verdicts:
+        memory.put_many(verdicts)
+    return found
+
+
+def _share_costs(found: Mapping[Pair, Verdict | Exception], askers: Mapping[Pair, Sequence[_Work]]) -> None:
+    """Divides the cost of each pair among the sets that asked for it."""
+    for pair, verdict in found.items():
+        if isinstance(verdict, Verdict):
+            for work, (name, amount) in product(askers[pair], verdict.cost.items()):
+                work.cost[name] += amount / len(askers[pair])
 
 
 def _join(work: _Work, places: Iterable[tuple[int, int]], known: Mapping[Pair, Verdict | Exception]) -> None:

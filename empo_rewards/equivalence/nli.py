@@ -1,0 +1,311 @@
+"""Answers that entail each other mean the same: bidirectional entailment by a classifier of natural language inference.
+
+Kuhn et al. (arXiv 2302.09664) cluster answers this way; the two readings of "both directions" are those of Farquhar et
+al. (Nature 630, 2024).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, encodable
+from empo_rewards.equivalence.memory import ContentMemory, fingerprint
+from empo_rewards.equivalence.rounds import Pair, Verdict, relate_in_rounds
+from empo_rewards.errors import ConfigError, EquivalenceError
+from empo_rewards.extras import require
+
+if TYPE_CHECKING:
+    import torch
+
+MEMORY_SIZE = 65_536
+"""Verdicts that are kept."""
+
+Mode = Literal["strict", "lax"]
+Dtype = Literal["float32", "float16", "bfloat16"]
+RELATIONS = ("entailment", "neutral", "contradiction")
+
+
+class Inference(NamedTuple):
+    """What the classifier says of one direction: whether the premise entails the hypothesis; three probabilities."""
+
+    entailment: float
+    neutral: float
+    contradiction: float
+
+    @property
+    def label(self) -> str:
+        """The relation with the highest probability; of several, the one that merges least."""
+        return max(reversed(RELATIONS), key=lambda name: getattr(self, name))
+
+
+def agree(forth: Inference, back: Inference, mode: Mode) -> bool:
+    """Whether two texts mean the same, from the inferences of both directions.
+
+    Strict: each entails the other. Lax: neither contradicts the other, and at least one entails the other.
+    """
+    labels = (forth.label, back.label)
+    if mode == "strict":
+        return labels == ("entailment", "entailment")
+    return "contradiction" not in labels and "entailment" in labels
+
+
+class NliEquivalence:
+    """Compares answers by bidirectional entailment, in rounds over all groups at once (see `equivalence.rounds`).
+
+    Safe to share between threads; copies (forked) have a model and a memory of their own. Similarities are the means of
+    both directions' probabilities of entailment.
+
+    Args:
+        model: a sequence classifier for natural language inference that transformers loads: a local path, or a name
+            on a hub.
+        mode: "strict": each answer entails the other; "lax": neither contradicts the other and one entails the other.
+        in_context: put the prompt before each answer. Where the two are too long, the prompt's beginning is cut.
+        complete: compare all pairs, not only with each cluster's representative: clusters are then the connected
+            components of the whole relation, at a cost that grows with the square of the distinct answers.
+        labels: the names of the model's classes in order, where its configuration does not say them.
+        max_tokens: an input (both texts) of more tokens is cut, and counted in `truncated_inputs`. The model's own
+            limit holds too.
+        batch_size: inputs that are evaluated at once; halved where memory runs out.
+        dtype: the precision of the model.
+        device: where it runs, as torch writes it; None: a GPU where there is one.
+        cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only.
+
+    Raises:
+        ConfigError: an option has no possible value, or the cache's folder does not exist.
+        MissingExtraError: torch or transformers is not installed.
+    """
+
+    gives_similarities = True
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the options of the backend are its parameters
+        self,
+        model: str = "microsoft/deberta-large-mnli",
+        mode: Mode = "strict",
+        in_context: bool = False,
+        complete: bool = False,
+        labels: tuple[str, ...] | None = None,
+        max_tokens: int = 256,
+        batch_size: int = 64,
+        dtype: Dtype = "float32",
+        device: str | None = None,
+        cache: str | None = None,
+    ) -> None:
+        require("nli", "the equivalence backend 'nli'")
+        for name, value, least in (("max_tokens", max_tokens, 8), ("batch_size", batch_size, 1)):
+            if value < least:
+                raise ConfigError(f"{name} is {value}; it must be at least {least}")
+        self._mode: Mode = mode
+        self._in_context, self._complete = in_context, complete
+        self._classifier = Classifier(model, labels, max_tokens, batch_size, dtype, device, keep_end=in_context)
+        namespace = ("nli", fingerprint(model), model, repr(labels), mode, str(max_tokens), dtype)
+        self._memory: ContentMemory[Pair, Verdict] = ContentMemory(namespace, MEMORY_SIZE, cache, _dump, _load)
+
+    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
+        """Which answers of each set entail each other; an exception for a set that could not be compared."""
+        return relate_in_rounds(
+            sets, self._compare, memory=self._memory, complete=self._complete, in_context=self._in_context
+        )
+
+    def _compare(self, pairs: Sequence[Pair]) -> list[Verdict | Exception]:
+        inputs = []
+        for pair in pairs:
+            left, right = (f"{pair.prompt} {text}".strip() for text in (pair.left, pair.right))
+            inputs += [(left, right), (right, left)]
+        try:
+            inferences, cut = self._classifier.infer(inputs)
+        except ModelError as error:
+            return [error] * len(pairs)
+        return [
+            self._verdict(inferences[k], inferences[k + 1], cut[k] + cut[k + 1]) for k in range(0, len(inferences), 2)
+        ]
+
+    def _verdict(self, forth: Inference | Exception, back: Inference | Exception, cut: int) -> Verdict | Exception:
+        if isinstance(forth, Exception):
+            return forth
+        if isinstance(back, Exception):
+            return back
+        similarity = (forth.entailment + back.entailment) / 2
+        return Verdict(agree(forth, back, self._mode), similarity, cut, {"model_evaluations": 2.0})
+
+
+class ModelError(EquivalenceError):
+    """The model cannot be loaded, or is none of the kind: no pair can be compared."""
+
+
+class Classifier:
+    """A sequence classifier for natural language inference, loaded at first use."""
+
+    def __init__(
+        self,
+        name: str,
+        labels: tuple[str, ...] | None,
+        max_tokens: int,
+        batch_size: int,
+        dtype: Dtype,
+        device: str | None,
+        *,
+        keep_end: bool,
+    ) -> None:
+        self._name, self._labels, self._max_tokens, self._batch_size = name, labels, max_tokens, batch_size
+        self._dtype, self._device, self._keep_end = dtype, device, keep_end
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._loaded: _Loaded | None = None
+
+    def infer(self, inputs: Sequence[tuple[str, str]]) -> tuple[list[Inference | Exception], list[bool]]:
+        """For each (premise, hypothesis) what the model says, or why it says nothing; and whether the input was cut.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        with self._model() as loaded:
+            features, cut = self._tokenise(loaded, inputs)
+            found: dict[int, Inference | Exception] = {}
+            order = sorted(range(len(inputs)), key=lambda k: (len(features[k]["input_ids"]), inputs[k]))
+            waiting = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
+            waiting.reverse()
+            while waiting:
+                batch = waiting.pop()
+                answers = loaded.evaluate([features[k] for k in batch])
+                if answers is None and len(batch) > 1:
+                    half = len(batch) // 2
+                    waiting += [batch[half:], batch[:half]]
+                    continue
+                if answers is None:
+                    answers = [EquivalenceError(f"{self._name} runs out of memory on a single input")]
+                found.update(zip(batch, answers, strict=True))
+            return [found[k] for k in range(len(inputs))], cut
+
+    def _tokenise(self, loaded: _Loaded, inputs: Sequence[tuple[str, str]]) -> tuple[list[dict[str, Any]], list[bool]]:
+        """Features of each input, of at most `limit` tokens, and which of them were cut."""
+        limit = min(self._max_tokens, loaded.limit)
+        texts = [tuple(self._bounded(text, limit) for text in pair) for pair in inputs]
+        features = loaded.features(texts)
+        cut = [len(feature["input_ids"]) > limit or texts[k] != inputs[k] for k, feature in enumerate(features)]
+        long = [k for k, feature in enumerate(features) if len(feature["input_ids"]) > limit]
+        for k, feature in zip(long, loaded.features([texts[k] for k in long], limit), strict=True):
+            features[k] = feature
+        return features, cut
+
+    def _bounded(self, text: str, limit: int) -> str:
+        most = limit * CHARS_A_TOKEN
+        return text[-most:] if self._keep_end else text[:most]
+
+    @contextmanager
+    def _model(self) -> Iterator[_Loaded]:
+        """The model, for one thread at a time."""
+        if self._pid != os.getpid():  # neither locks nor torch's threads survive a fork
+            self._begin()
+        with self._lock:
+            if self._loaded is None:
+                try:
+                    self._loaded = _load_model(self._name, self._labels, self._dtype, self._device, self._keep_end)
+                except ModelError:
+                    raise
+                except Exception as error:  # the libraries raise what they like
+                    raise ModelError(f"{self._name} cannot be loaded: {type(error).__name__}: {error}") from error
+            yield self._loaded
+
+
+class _Loaded(NamedTuple):
+    """A model in memory."""
+
+    model: Any
+    tokenizer: Any
+    classes: tuple[int | None, ...]
+    """Where the model has each of `RELATIONS`; None where it does not tell it from neutral."""
+    limit: int
+
+    def features(self, texts: Sequence[Sequence[str]], limit: int | None = None) -> list[dict[str, Any]]:
+        """The tokens of each pair of texts, cut to `limit` from the longer text where there is one."""
+        if not texts:
+            return []
+        premises, hypotheses = ([encodable(pair[side]) for pair in texts] for side in (0, 1))
+        cutting: dict[str, Any] = {"truncation": False} if limit is None else {"truncation": True, "max_length": limit}
+        batch = self.tokenizer(premises, hypotheses, verbose=False, **cutting)
+        return [{name: values[k] for name, values in batch.items()} for k in range(len(texts))]
+
+    def evaluate(self, features: Sequence[dict[str, Any]]) -> list[Inference | Exception] | None:
+        """The inferences of one batch; None where memory ran out."""
+        import torch  # noqa: PLC0415 - an optional extra
+
+        try:
+            with torch.inference_mode():
+                batch = self.tokenizer.pad(list(features), padding=True, return_tensors="pt").to(self.model.device)
+                rows = self.model(**batch).logits.float().softmax(-1).tolist()
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            return None
+        return [self._inference(row) for row in rows]
+
+    def _inference(self, probabilities: Sequence[float]) -> Inference | Exception:
+        if not all(map(math.isfinite, probabilities)):
+            return EquivalenceError("the model gave no probabilities; float16 may be too narrow for it: try bfloat16")
+        entailment, neutral, contradiction = (0.0 if k is None else probabilities[k] for k in self.classes)
+        return Inference(entailment, neutral, contradiction)
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has an exception of its own for this; other devices and the CPU only say so."""
+    said = str(error).lower()
+    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in said or "can't allocate memory" in said
+
+
+def _load_model(name: str, labels: tuple[str, ...] | None, dtype: Dtype, device: str | None, keep_end: bool) -> _Loaded:
+    import torch  # noqa: PLC0415 - an optional extra
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: PLC0415 - an optional extra
+
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    tokenizer.truncation_side = "left" if keep_end else "right"
+    model = AutoModelForSequenceClassification.from_pretrained(name)
+    precision: torch.dtype = getattr(torch, dtype)
+    model = model.to(device=where, dtype=precision).eval()
+    names = labels or tuple(model.config.id2label[k] for k in sorted(model.config.id2label))
+    limits = (tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None))
+    return _Loaded(model, tokenizer, classes_of(names, name), min(limit for limit in limits if limit))
+
+
+def classes_of(labels: Sequence[str], model: str) -> tuple[int | None, ...]:
+    """Where entailment, neutral and contradiction stand among a model's labels.
+
+    A model of two classes says entailment or not, which is read as neutral.
+
+    Raises:
+        ModelError: the labels do not say which is which.
+    """
+    stems = [label.casefold().replace("-", "_").replace(" ", "_") for label in labels]
+    found = [
+        next((k for k, stem in enumerate(stems) if stem.startswith(start)), None)
+        for start in ("entail", "neutral", "contradict")
+    ]
+    if len(stems) == 2 and found[0] is not None and stems[1 - found[0]].startswith("not"):
+        return (found[0], 1 - found[0], None)
+    if None in found or len(stems) != len(RELATIONS):
+        raise ModelError(
+            f"{model} has the classes {', '.join(labels)}; name them in order, as in "
+            f"labels: [contradiction, neutral, entailment]"
+        )
+    return tuple(found)
+
+
+def _dump(verdict: Verdict) -> bytes:
+    return json.dumps([verdict.equal, verdict.similarity, verdict.truncated]).encode()
+
+
+def _load(data: bytes) -> Verdict:
+    equal, similarity, truncated = json.loads(data)
+    return Verdict(equal, similarity, truncated)
