@@ -70,7 +70,10 @@ FRAMEWORKS: Mapping[str, tuple[Hook, ...]] = {
         Hook((0, 9, 1), (0, 10, 4), "--agent_func_path, or --remote_rm_url (one sample a call)"),
         Hook((0, 7, 5), (0, 9, 1), "--remote_rm_url (whole batches, split over endpoints)"),
     ),
-    "trl": (Hook((0, 14), None, "GRPOTrainer(reward_funcs=...)"),),
+    "trl": (
+        Hook((1,), None, "GRPOTrainer(reward_funcs=EMPOReward(...))"),
+        Hook((0, 14), (1,), "GRPOTrainer(reward_funcs=EMPOReward(..., group_size=N))"),
+    ),
     "slime": (Hook((0,), None, "--custom-rm-path with --group-rm"),),
 }
 """Which hook each framework offers, newest first; measured or read in the frameworks' own code."""

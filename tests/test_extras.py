@@ -43,7 +43,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("openrlhf", "0.11.2", "--train.agent_func_path"),
         ("openrlhf", "0.9.10", "--agent_func_path"),
         ("openrlhf", "0.8.0", "whole batches"),
-        ("trl", "1.16.0", "reward_funcs"),
+        ("trl", "1.16.0", "reward_funcs=EMPOReward(...)"),
+        ("trl", "0.20.0", "group_size"),
     ],
 )
 def test_which_hook_a_framework_offers(framework: str, version: str, part: str) -> None:
