@@ -6,7 +6,6 @@ al. (Nature 630, 2024).
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import threading
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, encodable
-from empo_rewards.equivalence.memory import ContentMemory, fingerprint
+from empo_rewards.equivalence.memory import fingerprint, verdict_memory
 from empo_rewards.equivalence.rounds import Pair, Verdict, relate_in_rounds
 from empo_rewards.errors import ConfigError, EquivalenceError
 from empo_rewards.extras import require
@@ -105,7 +104,7 @@ class NliEquivalence:
         self._in_context, self._complete = in_context, complete
         self._classifier = Classifier(model, labels, max_tokens, batch_size, dtype, device, keep_end=in_context)
         namespace = ("nli", fingerprint(model), model, repr(labels), mode, str(max_tokens), dtype)
-        self._memory: ContentMemory[Pair, Verdict] = ContentMemory(namespace, MEMORY_SIZE, cache, _dump, _load)
+        self._memory = verdict_memory(namespace, MEMORY_SIZE, cache)
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set entail each other; an exception for a set that could not be compared."""
@@ -300,12 +299,3 @@ def classes_of(labels: Sequence[str], model: str) -> tuple[int | None, ...]:
             f"labels: [contradiction, neutral, entailment]"
         )
     return tuple(found)
-
-
-def _dump(verdict: Verdict) -> bytes:
-    return json.dumps([verdict.equal, verdict.similarity, verdict.truncated]).encode()
-
-
-def _load(data: bytes) -> Verdict:
-    equal, similarity, truncated = json.loads(data)
-    return Verdict(equal, similarity, truncated)
