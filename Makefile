@@ -1,6 +1,7 @@
 # Python 3.11 and make are all that is needed; everything else is installed into environments below this folder.
 PYTHON ?= python3
 NOX = .venv-nox/bin/nox
+SESSIONS = verl light openrlhf vllm trl embedding
 
 .PHONY: demo test test-fast test-matrix clean
 
@@ -14,8 +15,12 @@ demo: .venv-demo/installed
 	mkdir -p .demo
 	touch $@
 
+# Two at a time: while one installs or waits for its servers, the other computes.
 test: $(NOX)
-	$(NOX) --session light embedding openrlhf trl verl
+	$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target $(addprefix session-,$(SESSIONS))
+
+session-%: $(NOX)
+	$(NOX) --session $*
 
 test-fast: $(NOX)
 	$(NOX) --session light
