@@ -59,8 +59,18 @@ class Endpoints:
         self._all = [Endpoint(url) for url in urls]
 
     def pick(self, now: float) -> Endpoint:
-        """The one whose rest is over, or will be first; of those the least busy."""
-        return min(self._all, key=lambda endpoint: (max(endpoint.rests_until - now, 0.0), endpoint.in_flight))
+        """The one whose rest is over, or will be first; of those the least busy.
+
+        One that has just failed is asked one question at a time where there is a better one: it may fail again, late.
+        """
+        return min(
+            self._all,
+            key=lambda endpoint: (
+                max(endpoint.rests_until - now, 0.0),
+                endpoint.failures > 0 and endpoint.in_flight > 0,
+                endpoint.in_flight,
+            ),
+        )
 
     def down(self, now: float, silences: int) -> bool:
         """Whether all of them rest after so many silences in a row: who asks now would only wait.

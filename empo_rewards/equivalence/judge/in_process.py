@@ -49,12 +49,13 @@ class InProcess:
         self._seats.pop(os.getpid(), None)
 
     def _generate(self, llm: Any, requests: Sequence[Request]) -> list[Reply | Exception]:
-        """One batch; where vLLM refuses it for one of its requests (too long a prompt), one by one."""
+        """One batch; where vLLM refuses it for one of its requests (too long a prompt), in halves."""
         try:
             return [_reply(output) for output in self._outputs(llm, requests)]
         except ValueError as error:
             if len(requests) > 1:
-                return [self._generate(llm, [request])[0] for request in requests]
+                half = len(requests) // 2
+                return [*self._generate(llm, requests[:half]), *self._generate(llm, requests[half:])]
             failure = EquivalenceError(f"vLLM refused the question: {error}")
             failure.__cause__ = error
             return [failure]

@@ -38,6 +38,17 @@ def test_what_fails_together_is_one_failure() -> None:
     assert endpoints.pick(0.6).url == "a"
 
 
+def test_a_server_that_has_failed_is_tried_with_one_question() -> None:
+    endpoints = Endpoints(["a", "b"])
+    endpoints.pick(0).failed(0, "x", silent=True)
+    with endpoints.pick(0).busy(), endpoints.pick(0).busy():  # b has two
+        probed = endpoints.pick(1)
+        with probed.busy():
+            assert [probed.url, endpoints.pick(1).url] == ["a", "b"]
+            probed.answered()
+            assert endpoints.pick(1).url == "a"
+
+
 def test_a_server_may_ask_for_a_longer_rest() -> None:
     endpoint = Endpoints(["a"]).pick(0)
     endpoint.failed(0, "x", silent=False, at_least=30)
