@@ -149,12 +149,12 @@ class EMPOReward:
 
     def _labels(self, columns: dict[str, Any]) -> Sequence[object] | None:
         """The column of gold answers: a training set may lack what an evaluation's has."""
-        if self._reference is None or self._reference in columns:
-            return columns.get(self._reference or "")
-        if not self._has_warned:
+        if self._reference is None:
+            return None
+        if self._reference not in columns and not self._has_warned:
             self._has_warned = True
             log.warning("a batch has no column %r, so no accuracy is logged: %s", self._reference, ", ".join(columns))
-        return None
+        return columns.get(self._reference)
 
     def _share(self, task: _Task, scores: Sequence[GroupScore], log_metric: LogMetric | None) -> list[float | None]:
         """Hand out what each rank found, and take this rank's own."""
