@@ -5,6 +5,9 @@ entropy falls meanwhile, as they do in a run that goes well; what tells is that 
 answer. The monitor estimates the *agreement* of a window: the chance that two different prompts have the same majority
 answer. How high it is in health depends on the data (about 0.01 for mathematics, 1/4 for four choices, 1/2 for yes or
 no), so it is compared with the lowest that the run has shown itself, by their odds.
+
+A model can also go wrong on each prompt in a way of its own. Where prompts come again that shows too: training by
+agreement confirms what a clear majority said, so few clear majorities change in a run that goes well.
 """
 
 from __future__ import annotations
@@ -41,6 +44,12 @@ MAX_STREAMS = 64
 DISSENT = 2
 """Prompts that agree with none, added to each window: where all of a few agree, the next ones need not."""
 
+CONFIDENCE = 1.28
+"""A majority is clear where its votes are so many standard deviations above half of them: 6 of 8, 11 of 16."""
+
+MAX_REMEMBERED = 4096
+"""Prompts of a stream whose first majorities are remembered: the latest."""
+
 LEAST_ODDS = 1 / 140
 """The lowest odds of agreement that a run is held to: one that learns to answer at all may begin without any."""
 
@@ -55,6 +64,7 @@ class Observation:
     Args:
         prompt: stands for the prompt.
         majority: the commonest answer in its normal form; None where more than half of the responses have none.
+        spellings: the normal forms of all answers that mean the same as the majority's.
         answers: how many responses gave each answer; None: no answer, a refusal, or one that a guard caught.
         entropy: semantic entropy in nats, where it is known.
         length: mean length of the responses in characters.
@@ -62,9 +72,16 @@ class Observation:
 
     prompt: Hashable
     majority: str | None
+    spellings: frozenset[str]
     answers: Mapping[str | None, int]
     entropy: float | None
     length: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the majority is one beyond the chance of sampling."""
+        size = sum(self.answers.values())
+        return self.majority is not None and 2 * self.answers[self.majority] - size >= CONFIDENCE * math.sqrt(size)
 
     @property
     def unanimous(self) -> bool:
@@ -81,14 +98,17 @@ def observe(group: Group, score: GroupScore) -> Observation:
             members.setdefault(label, Counter())[answer.text[:KEPT_CHARS]] += 1
     prompt = group.prompt_text
     answers: Counter[str | None] = Counter()
+    spellings: dict[str | None, frozenset[str]] = {None: frozenset()}
     for texts in members.values():
-        answers[normal_form(_commonest(texts, prompt))] += sum(texts.values())
+        name = normal_form(_commonest(texts, prompt))
+        answers[name] += sum(texts.values())
+        spellings[name] = frozenset(map(normal_form, texts))
     found = sum(answers.values())
     majority = _commonest(answers, prompt) if 2 * found >= len(score.answers) else None
     if found < len(score.answers):
         answers[None] = len(score.answers) - found
     length = sum(map(len, group.responses)) / len(group)
-    return Observation(hash(prompt), majority, answers, score.entropy, length)
+    return Observation(hash(prompt), majority, spellings[majority], answers, score.entropy, length)
 
 
 def _commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
@@ -166,16 +186,43 @@ class Alarm:
     """Why the monitor called.
 
     Args:
-        reason: in a sentence.
+        reason: in a sentence or two.
         groups: how many had been seen of the kind (see `Monitor`).
         reading: of the window that gave the alarm.
-        best: of the window of the same length with the lowest agreement before it.
+        best: of the window of the same length with the lowest agreement so far.
     """
 
     reason: str
     groups: int
     reading: Reading
     best: Reading
+
+
+class _Memory:
+    """What clear majorities said when their prompt came first, and what became of it when it came again.
+
+    A prompt whose first majority is not clear is left out for good: of enough tries, chance would make one clear.
+    """
+
+    def __init__(self) -> None:
+        self._said: OrderedDict[Hashable, frozenset[str] | None] = OrderedDict()
+        self._kept: deque[tuple[Hashable, bool]] = deque(maxlen=LEAST_WINDOW)
+
+    def add(self, seen: Observation) -> None:
+        if seen.prompt not in self._said:
+            self._said[seen.prompt] = seen.spellings if seen.is_clear else None
+            if len(self._said) > MAX_REMEMBERED:
+                self._said.popitem(last=False)
+        elif (said := self._said[seen.prompt]) is not None:
+            kept = not said.isdisjoint(seen.spellings)
+            self._kept.append((seen.prompt, kept))
+            if kept:  # a manner of writing may change in time
+                self._said[seen.prompt] = seen.spellings
+
+    def changed(self) -> tuple[int, int]:
+        """Of how many prompts that came again lately, how many no longer have the answer that they had."""
+        latest = dict(self._kept)
+        return len(latest) - sum(latest.values()), len(latest)
 
 
 class _Stream:
@@ -188,10 +235,12 @@ class _Stream:
         """Of the shortest window."""
         self._windows = windows
         self._best: dict[int, Reading] = {}
+        self._memory = _Memory()
 
     def add(self, observation: Observation, factor: float) -> Alarm | None:
         """Take a group in; the alarm, where this one gives cause."""
         self.seen.append(observation)
+        self._memory.add(observation)
         self.count += 1
         alarm = None
         for window in self._windows:
@@ -206,33 +255,49 @@ class _Stream:
             if best is None or odds(reading) < odds(best):
                 self._best[window] = reading
             elif alarm is None and odds(reading) > factor * max(odds(best), LEAST_ODDS):
-                alarm = Alarm(_reason(reading, best), self.count, reading, best)
-        return alarm
+                alarm = Alarm(f"{_sharing(reading, best)} {_since(reading, best)}", self.count, reading, best)
+        return alarm or self._unlearnt()
+
+    def _unlearnt(self) -> Alarm | None:
+        """The alarm where most prompts have lost their clear answers."""
+        changed, returned = self._memory.changed()
+        best = self._best.get(self._windows[0])
+        if returned < LEAST_PROMPTS or 2 * changed <= returned or best is None or self.reading is None:
+            return None
+        text = (
+            f"{changed} of the last {returned} prompts that came again have lost the answer that most responses gave."
+        )
+        return Alarm(f"{text} {_since(self.reading, best)}", self.count, self.reading, best)
 
 
-def _reason(now: Reading, best: Reading) -> str:
+def _sharing(now: Reading, best: Reading) -> str:
     answer = "no answer" if now.commonest is None else f"the majority answer {now.commonest[:40]!r}"
     return (
-        f"collapse: {now.commonest_prompts} of the last {now.prompts} prompts have {answer}; the chance that two "
-        f"of them agree is {now.agreement:.2f}, and was {best.agreement:.2f} at the run's best. Since then: "
-        f"unanimous groups {best.unanimous:.0%} -> {now.unanimous:.0%}, "
+        f"{now.commonest_prompts} of the last {now.prompts} prompts have {answer}; the chance that two of them agree "
+        f"is {now.agreement:.2f}, and was {best.agreement:.2f} at the run's best."
+    )
+
+
+def _since(now: Reading, best: Reading) -> str:
+    return (
+        f"Since then: unanimous groups {best.unanimous:.0%} -> {now.unanimous:.0%}, "
         f"responses without an answer {best.blanks:.0%} -> {now.blanks:.0%}, "
         f"mean length {best.length:.0f} -> {now.length:.0f} characters, "
         f"entropy {best.entropy:.2f} -> {now.entropy:.2f} nats. "
-        "Answers that do not depend on the prompt earn full reward: stop, and go back to a checkpoint from before"
+        "Agreement no longer tells right from wrong: stop, and go back to a checkpoint from before"
     )
 
 
 class Monitor:
-    """Raises one alarm where answers stop depending on prompts: a warning in the log, a metric, and a call.
+    """Raises one alarm where agreement stops meaning anything: a warning in the log, a metric, and a call.
 
     Windows of 32, 64, ... groups are looked at, up to `window`: the short ones are quick where answers are many, and it
     takes long ones to tell a collapse from a run that has found out that most answers are "yes". Groups of another data
     set, of another size, or with a label where others have none (as those of an evaluation) are watched by themselves:
     what is healthy there is something else.
 
-    It cannot see a model that goes wrong on each prompt in another way, a run that begins collapsed, or what becomes of
-    fewer than 8 different prompts (with few choices: of fewer than 128).
+    It cannot see a model that goes wrong on prompts that never come again, on each in another way; a run that begins
+    collapsed; or what becomes of fewer than 8 different prompts.
 
     Args:
         window: groups of the longest window, at least 32.
@@ -268,7 +333,7 @@ class Monitor:
             if alarm is None or self.alarm is not None:
                 return
             self.alarm = alarm
-        log.warning("monitor: %s", alarm.reason)
+        log.warning("monitor: collapse: %s", alarm.reason)
         if self._on_alarm is not None:
             self._on_alarm(alarm)
 
