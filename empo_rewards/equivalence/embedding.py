@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.equivalence.encoder import MODEL, Encoder
+from empo_rewards.equivalence.encoder import MODEL, Encoder, ModelError
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
-from empo_rewards.equivalence.words import contrast, equal_by_words, rearranged
+from empo_rewards.equivalence.words import contrast, equal_by_words
 from empo_rewards.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,84 +67,75 @@ class EmbeddingEquivalence:
             raise ConfigError(f"threshold is {threshold}; a cosine lies in [-1, 1]")
         self._threshold, self._linkage = threshold, linkage
         self._words, self._normalize = words, normalize
-        self._memory: ContentMemory[str, NDArray[np.float32]] = ContentMemory(
+        self._memory: ContentMemory[str, _Embedded] = ContentMemory(
             ("embedding", model, fingerprint(model)), MEMORY_SIZE, cache, _dump, _load
         )
 
-    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
-        """Which answers of each set are close; nothing is undecided.
+    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
+        """Which answers of each set are close; nothing is undecided. An exception where the model cannot be loaded.
 
         Metrics: `distinct_texts` (normal forms), how many of them were `cache_hits`, `model_evaluations` (texts that
         were embedded; one that several groups share is divided among them) and `truncated_inputs`.
         """
-        forms = [[self._form(text) for text in answers.texts] for answers in sets]
-        askers: dict[str, int] = defaultdict(int)
-        for texts in forms:
-            if len(set(texts)) > 1:
-                for form in set(texts):
-                    askers[form] += 1
-        vectors = self._memory.get_many(list(askers))
-        new = [form for form in askers if form not in vectors]
+        asked = [(answers, [self._form(text) for text in answers.texts]) for answers in sets]
+        askers = Counter(form for _, forms in asked if len(set(forms)) > 1 for form in set(forms))
+        known = self._memory.get_many(list(askers))
+        new = [form for form in askers if form not in known]
         if new:
-            embedded = self._encoder.encode(new)
-            self._memory.put_many(embedded)
-            vectors |= embedded
-        cut = self._encoder.truncated(askers) if askers else set()
+            try:
+                found = self._embed(new)
+            except ModelError as error:
+                return [
+                    error if len(set(forms)) > 1 else self._relation(answers, forms, {}, {}) for answers, forms in asked
+                ]
+            self._memory.put_many(found)
+            known |= found
         shares = {form: 1 / askers[form] for form in new}
-        return [self._relation(answers, form, vectors, shares, cut) for answers, form in zip(sets, forms, strict=True)]
+        return [self._relation(answers, forms, known, shares) for answers, forms in asked]
+
+    def _embed(self, forms: Sequence[str]) -> dict[str, _Embedded]:
+        vectors, cut = self._encoder.encode(forms), self._encoder.truncated(forms)
+        return {form: _Embedded(vectors[form], form in cut) for form in forms}
 
     def _form(self, text: str) -> str:
         return normal_form(text) if self._normalize else " ".join(text.split())
 
     def _relation(
-        self,
-        answers: AnswerSet,
-        forms: Sequence[str],
-        vectors: dict[str, NDArray[np.float32]],
-        shares: dict[str, float],
-        cut: set[str],
+        self, answers: AnswerSet, forms: Sequence[str], known: Mapping[str, _Embedded], shares: Mapping[str, float]
     ) -> Relation:
-        distinct = list(dict.fromkeys(forms))
-        cosines = _cosines([vectors[form] for form in distinct]) if len(distinct) > 1 else [[1.0] * len(distinct)]
-        first: dict[str, int] = {}
-        equal = []
-        for position, form in enumerate(forms):
-            if first.setdefault(form, position) != position:
-                equal.append((first[form], position))
-        place = [first[form] for form in distinct]
-        equal += [(place[a], place[b]) for a, b in self._close([answers.texts[p] for p in place], cosines)]
-        asked = set(distinct) if len(distinct) > 1 else set()
+        place = {form: forms.index(form) for form in forms}
+        row = {form: k for k, form in enumerate(place)}
+        positions = list(place.values())
+        compared = place.keys() if len(place) > 1 else set()
+        cosines = _cosines([known[form].vector for form in place]) if compared else [[1.0]]
+        equal = [(place[form], position) for position, form in enumerate(forms) if place[form] != position]
+        said = equal_by_words(answers.texts, any_order=True) if self._words else []
+        pairs = {_pair(row[forms[i]], row[forms[j]]) for i, j in said if forms[i] != forms[j]}
+        equal += [(positions[a], positions[b]) for a, b in self._close(list(place), cosines, pairs)]
         metrics = {
-            "distinct_texts": float(len(distinct)),
-            "cache_hits": float(len(asked - shares.keys())),
-            "model_evaluations": sum(shares[form] for form in asked & shares.keys()),
-            "truncated_inputs": float(len(asked & cut)),
+            "distinct_texts": float(len(place)),
+            "cache_hits": float(len(compared - shares.keys())),
+            "model_evaluations": sum(shares[form] for form in sorted(compared & shares.keys())),
+            "truncated_inputs": float(sum(known[form].cut for form in compared)),
         }
-        similarities = None
-        if answers.similarities:
-            row = {form: k for k, form in enumerate(distinct)}
-            similarities = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms]
-        return Relation(tuple(equal), metrics=metrics, similarities=similarities)
+        rows = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms] if answers.similarities else None
+        return Relation(tuple(equal), metrics=metrics, similarities=rows)
 
-    def _close(self, texts: Sequence[str], cosines: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
-        """Pairs of positions that mean the same, texts with one normal form aside."""
-        said = set(equal_by_words(texts)) if self._words else set()
-        near = {
-            (a, b): self._near(texts[a], texts[b], cosines[a][b])
-            for a, b in combinations(range(len(texts)), 2)
-            if (a, b) not in said
+    def _close(
+        self, forms: Sequence[str], cosines: Sequence[Sequence[float]], said: Set[tuple[int, int]]
+    ) -> Iterable[tuple[int, int]]:
+        """Pairs of positions that mean the same, given those whose words say so."""
+        similar = {
+            (a, b): 1.0 if (a, b) in said else self._near(forms[a], forms[b], cosines[a][b])
+            for a, b in combinations(range(len(forms)), 2)
         }
-        if self._linkage == "components":
-            return [*said, *(pair for pair, cosine in near.items() if cosine >= self._threshold)]
-        return average_linkage(len(texts), {**near, **dict.fromkeys(said, 1.0)}, self._threshold)
+        if self._linkage == "average":
+            return average_linkage(len(forms), similar, self._threshold)
+        return [pair for pair, similarity in similar.items() if similarity >= self._threshold]
 
     def _near(self, a: str, b: str, cosine: float) -> float:
-        """The cosine, where the words of the two do not decide."""
-        if not self._words or (cosine < self._threshold and not rearranged(a, b)):
-            return cosine
-        if contrast(a, b):
-            return 0.0
-        return 1.0 if rearranged(a, b) else cosine
+        """The cosine, unless the words of the two are against it."""
+        return 0.0 if self._words and cosine >= self._threshold and contrast(a, b) else cosine
 
 
 def average_linkage(size: int, similarities: dict[tuple[int, int], float], threshold: float) -> list[tuple[int, int]]:
@@ -189,11 +180,18 @@ def _cosines(vectors: Iterable[NDArray[np.float32]]) -> list[list[float]]:
     return rows
 
 
-def _dump(vector: NDArray[np.float32]) -> bytes:
-    return vector.astype("<f4").tobytes()
+class _Embedded(NamedTuple):
+    """What is remembered of a text: its unit vector, and whether the model saw only how the text begins."""
+
+    vector: NDArray[np.float32]
+    cut: bool
 
 
-def _load(data: bytes) -> NDArray[np.float32]:
+def _dump(embedded: _Embedded) -> bytes:
+    return bytes([embedded.cut]) + embedded.vector.astype("<f4").tobytes()
+
+
+def _load(data: bytes) -> _Embedded:
     import numpy as np  # noqa: PLC0415 - as above
 
-    return np.frombuffer(data, dtype="<f4")
+    return _Embedded(np.frombuffer(data[1:], dtype="<f4"), bool(data[0]))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from empo_rewards.errors import EquivalenceError
 from empo_rewards.extras import require
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ DEFAULT_TOKENS = 512
 
 CHARS_A_TOKEN = 16
 """A text of more characters than this for each token of the model's context is cut before it is tokenised."""
+
+
+class ModelError(EquivalenceError):
+    """A model cannot be loaded, or is none of the kind: nothing can be compared with it."""
 
 
 class Encoder:
@@ -50,7 +55,11 @@ class Encoder:
         self._model: Any = None
 
     def encode(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """The unit vector of each distinct text. They are embedded in sorted order: that of `texts` cannot matter."""
+        """The unit vector of each distinct text. They are embedded in sorted order: that of `texts` cannot matter.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
         distinct = sorted(set(texts))
         if not distinct:
             return {}
@@ -85,7 +94,10 @@ class Encoder:
             if self._model is None:
                 from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - brings torch; an optional extra
 
-                self._model = SentenceTransformer(self.name, device=self._device)
+                try:
+                    self._model = SentenceTransformer(self.name, device=self._device)
+                except Exception as error:  # the library raises what it likes
+                    raise ModelError(f"{self.name} cannot be loaded: {type(error).__name__}: {error}") from error
             yield self._model
 
     @staticmethod

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, encodable
+from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, ModelError, encodable
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
 from empo_rewards.equivalence.rounds import Pair, Verdict, relate_in_rounds
 from empo_rewards.errors import ConfigError, EquivalenceError
@@ -132,10 +132,6 @@ class NliEquivalence:
             return back
         similarity = (forth.entailment + back.entailment) / 2
         return Verdict(agree(forth, back, self._mode), similarity, cut, {"model_evaluations": 2.0})
-
-
-class ModelError(EquivalenceError):
-    """The model cannot be loaded, or is none of the kind: no pair can be compared."""
 
 
 class Classifier:

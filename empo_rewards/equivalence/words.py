@@ -62,12 +62,18 @@ def words_of(text: str) -> tuple[str, ...]:
     return _read(text).words
 
 
-def equal_by_words(texts: Sequence[str]) -> list[tuple[int, int]]:
+def equal_by_words(texts: Sequence[str], *, any_order: bool = False) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, of texts that have the same words, or of which one gives the other and says more about it.
 
     A text gives another where it begins with its words and a mark follows them ("1215 (the barons rebelled)"), or where
     it holds its words as a phrase of two or more ("She plays Moaning Myrtle"). One that holds several of the answers,
     none of them part of another, gives none: a hedge cannot join what it cannot decide between.
+
+    Args:
+        texts: the answers of one group.
+        any_order: short texts with the same words in any order, small ones aside, are equal too ("World War Two", "the
+            second world war"). Order can carry the meaning ("demand exceeds supply"), but a caller whose model sees
+            none, as sentence embeddings hardly do, loses nothing.
     """
     said = [_read(text) for text in texts]
     places: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -80,16 +86,14 @@ def equal_by_words(texts: Sequence[str]) -> list[tuple[int, int]]:
         if given is not None:
             first, second = sorted((position, places[given][0]))
             equal.append((first, second))
+    if any_order:
+        bags: dict[frozenset[str], int] = {}
+        for position, one in enumerate(said):
+            if 0 < len(one.words) <= SHORT:
+                bag = frozenset(one.words) - (_FUNCTION_WORDS - _COORDINATIONS)
+                if bags.setdefault(bag, position) != position:
+                    equal.append((bags[bag], position))
     return equal
-
-
-def rearranged(a: str, b: str) -> bool:
-    """Whether two short texts have the same words in any order, small ones aside: "World War Two", "second world war".
-
-    Order can carry the meaning ("demand exceeds supply"), but no sentence embedding sees it there either.
-    """
-    left, right = words_of(a), words_of(b)
-    return 0 < len(left) <= SHORT and 0 < len(right) <= SHORT and _meant(left) == _meant(right)
 
 
 def contrast(a: str, b: str) -> bool:
