@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -22,8 +23,7 @@ MAP_SEEDS = (1,)
 
 TRIED: tuple[dict[str, Any], ...] = (
     {},
-    {"learning_rate": 2e-4},
-    {"steps": 60, "prompts": 16, "warm_up": 6},
+    {"steps": 60, "prompts": 16, "learning_rate": 1e-4, "warm_up": 6},
 )
 """What the settings were chosen from, on the strongest base of the development seed."""
 
@@ -51,9 +51,9 @@ def development(size: str) -> list[Job]:
     """How the settings were chosen."""
     checkpoints = SIZES[size].checkpoints
     jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in checkpoints]
-    for changes in TRIED:
-        settings = replace(SIZES[size].settings, **changes)
-        jobs.append(Training(size, DEVELOPMENT_BASE, checkpoints[-1], "development", "empo", 0, settings))
+    train = partial(Training, size, DEVELOPMENT_BASE, checkpoints[-1], "development")
+    jobs += [train("empo", 0, replace(SIZES[size].settings, **changes)) for changes in TRIED]
+    jobs.append(train("reference", 0))
     return jobs
 
 

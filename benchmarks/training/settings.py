@@ -22,7 +22,7 @@ class Settings:
     steps: int = 40
     prompts: int = 12
     group: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     warm_up: int = 4
     evaluate_every: int = 10
 
