@@ -23,7 +23,8 @@ MAP_SEEDS = (1,)
 
 TRIED: tuple[dict[str, Any], ...] = (
     {},
-    {"steps": 60, "prompts": 16, "learning_rate": 1e-4, "warm_up": 6},
+    {"steps": 60},
+    {"prompts": 12, "learning_rate": 2e-4, "warm_up": 4},
 )
 """What the settings were chosen from, on the strongest base of the development seed."""
 

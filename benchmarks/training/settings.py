@@ -20,10 +20,10 @@ class Settings:
     """
 
     steps: int = 40
-    prompts: int = 12
+    prompts: int = 16
     group: int = 16
-    learning_rate: float = 2e-4
-    warm_up: int = 4
+    learning_rate: float = 1e-4
+    warm_up: int = 6
     evaluate_every: int = 10
 
     def label(self, usual: Settings) -> str:
