@@ -50,9 +50,13 @@ class InProcess:
 
     def _generate(self, llm: Any, requests: Sequence[Request]) -> list[Reply | Exception]:
         """One batch; where vLLM refuses it for one of its requests (too long a prompt), in halves."""
+        from vllm.v1.engine.exceptions import EngineDeadError  # noqa: PLC0415 - an optional extra
+
         try:
             return [_reply(output) for output in self._outputs(llm, requests)]
-        except ValueError as error:
+        except EngineDeadError:
+            raise
+        except Exception as error:  # noqa: BLE001 - its refusals have no class in common over its releases
             if len(requests) > 1:
                 half = len(requests) // 2
                 return [*self._generate(llm, requests[:half]), *self._generate(llm, requests[half:])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import pickle
 from collections.abc import Iterator
 from functools import partial
@@ -63,3 +65,10 @@ def test_a_model_that_cannot_be_loaded_is_a_fault(tmp_path: Path) -> None:
         score = pickle.loads(pickle.dumps(scorer)).score(Group("Which city?", ["Rome", "Oslo"]))
     assert (score.status.value, score.cause and score.cause.value) == ("unscored", "equivalence_failed")
     assert "vLLM could not answer" in (score.detail or "")
+
+
+def test_closing_ends_the_engine_and_asking_starts_it(judge: InProcessJudgeEquivalence) -> None:
+    assert multiprocessing.active_children()
+    judge.close()
+    gc.collect()
+    assert not multiprocessing.active_children()
