@@ -7,7 +7,7 @@ answer. How high it is in health depends on the data (about 0.01 for mathematics
 no), so it is compared with the lowest that the run has shown itself, by their odds.
 
 A model can also go wrong on each prompt in a way of its own. Where prompts come again that shows too: training by
-agreement confirms what a clear majority said, so few clear majorities change in a run that goes well.
+agreement strengthens what the majority said first, so majorities that melt away are a sign that it does not.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ MAX_STREAMS = 64
 DISSENT = 2
 """Prompts that agree with none, added to each window: where all of a few agree, the next ones need not."""
 
-CONFIDENCE = 1.28
-"""A majority is clear where its votes are so many standard deviations above half of them: 6 of 8, 11 of 16."""
+REMAINS = 2 / 3
+"""What must remain, on average, of the majorities that prompts had before."""
+
+DEVIATIONS = 4.0
+"""By how many standard deviations of the sampling they must have shrunk: it is looked at with every group."""
 
 MAX_REMEMBERED = 4096
 """Prompts of a stream whose first majorities are remembered: the latest."""
@@ -63,25 +66,20 @@ class Observation:
 
     Args:
         prompt: stands for the prompt.
-        majority: the commonest answer in its normal form; None where more than half of the responses have none.
-        spellings: the normal forms of all answers that mean the same as the majority's.
-        answers: how many responses gave each answer; None: no answer, a refusal, or one that a guard caught.
+        majority: the commonest answer; None where more than half of the responses have none.
+        answers: how many responses gave each answer, by the normal form of its commonest spelling; None: no answer, a
+            refusal, or one that a guard caught.
+        spellings: of each answer all normal forms that mean the same.
         entropy: semantic entropy in nats, where it is known.
         length: mean length of the responses in characters.
     """
 
     prompt: Hashable
     majority: str | None
-    spellings: frozenset[str]
     answers: Mapping[str | None, int]
+    spellings: Mapping[str, frozenset[str]]
     entropy: float | None
     length: float
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the majority is one beyond the chance of sampling."""
-        size = sum(self.answers.values())
-        return self.majority is not None and 2 * self.answers[self.majority] - size >= CONFIDENCE * math.sqrt(size)
 
     @property
     def unanimous(self) -> bool:
@@ -98,7 +96,7 @@ def observe(group: Group, score: GroupScore) -> Observation:
             members.setdefault(label, Counter())[answer.text[:KEPT_CHARS]] += 1
     prompt = group.prompt_text
     answers: Counter[str | None] = Counter()
-    spellings: dict[str | None, frozenset[str]] = {None: frozenset()}
+    spellings: dict[str, frozenset[str]] = {}
     for texts in members.values():
         name = normal_form(_commonest(texts, prompt))
         answers[name] += sum(texts.values())
@@ -108,7 +106,7 @@ def observe(group: Group, score: GroupScore) -> Observation:
     if found < len(score.answers):
         answers[None] = len(score.answers) - found
     length = sum(map(len, group.responses)) / len(group)
-    return Observation(hash(prompt), majority, spellings[majority], answers, score.entropy, length)
+    return Observation(hash(prompt), majority, answers, spellings, score.entropy, length)
 
 
 def _commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
@@ -198,31 +196,66 @@ class Alarm:
     best: Reading
 
 
-class _Memory:
-    """What clear majorities said when their prompt came first, and what became of it when it came again.
+@dataclass(frozen=True)
+class _Held:
+    """The answer that a prompt's majority gave when the prompt came first.
 
-    A prompt whose first majority is not clear is left out for good: of enough tries, chance would make one clear.
+    Args:
+        spellings: its normal forms.
+        share: of the responses when the prompt came for the second time; None before. The first time would flatter it:
+            luck is part of what makes a majority.
+    """
+
+    spellings: frozenset[str]
+    share: float | None = None
+
+
+class _Memory:
+    """The first majorities of prompts, and what remains of them as the prompts come again.
+
+    A prompt without a majority at first is left out for good: of enough tries, chance would make one.
     """
 
     def __init__(self) -> None:
-        self._said: OrderedDict[Hashable, frozenset[str] | None] = OrderedDict()
-        self._kept: deque[tuple[Hashable, bool]] = deque(maxlen=LEAST_WINDOW)
+        self._held: OrderedDict[Hashable, _Held | None] = OrderedDict()
+        self._later: deque[tuple[Hashable, tuple[float, float, float]]] = deque(maxlen=2 * LEAST_WINDOW)
+        """For a prompt that came a third time: the share at the second time, that now, and the variance of both."""
 
     def add(self, seen: Observation) -> None:
-        if seen.prompt not in self._said:
-            self._said[seen.prompt] = seen.spellings if seen.is_clear else None
-            if len(self._said) > MAX_REMEMBERED:
-                self._said.popitem(last=False)
-        elif (said := self._said[seen.prompt]) is not None:
-            kept = not said.isdisjoint(seen.spellings)
-            self._kept.append((seen.prompt, kept))
-            if kept:  # a manner of writing may change in time
-                self._said[seen.prompt] = seen.spellings
+        """Take a group in."""
+        size = sum(seen.answers.values())
+        if seen.prompt not in self._held:
+            answer = seen.majority
+            if answer is None or 2 * seen.answers[answer] < size:
+                self._held[seen.prompt] = None
+            else:
+                self._held[seen.prompt] = _Held(seen.spellings[answer])
+            if len(self._held) > MAX_REMEMBERED:
+                self._held.popitem(last=False)
+        elif (held := self._held[seen.prompt]) is not None:
+            same = [answer for answer, texts in seen.spellings.items() if not held.spellings.isdisjoint(texts)]
+            answer = max(same, key=lambda name: (seen.answers[name], name), default=None)
+            now = seen.answers[answer] / size if answer is not None else 0.0
+            before = now if held.share is None else held.share
+            if held.share is not None:
+                variance = (before * (1 - before) + now * (1 - now) + 1 / size) / size  # 1/n: a share of 0 is luck too
+                self._later.append((seen.prompt, (before, now, variance)))
+            # A manner of writing may change in time.
+            self._held[seen.prompt] = _Held(held.spellings if answer is None else seen.spellings[answer], before)
 
-    def changed(self) -> tuple[int, int]:
-        """Of how many prompts that came again lately, how many no longer have the answer that they had."""
-        latest = dict(self._kept)
-        return len(latest) - sum(latest.values()), len(latest)
+    def melted(self) -> str | None:
+        """In a sentence what remained, where that is too little."""
+        latest = dict(self._later).values()
+        count = len(latest)
+        if count < LEAST_PROMPTS:
+            return None
+        before, now, variance = (math.fsum(values) for values in zip(*latest, strict=True))
+        if now >= REMAINS * before or before - now <= DEVIATIONS * math.sqrt(variance):
+            return None
+        return (
+            f"what most responses to a prompt said at first was {before / count:.0%} of them when it came again, and is "
+            f"now {now / count:.0%} ({count} prompts)."
+        )
 
 
 class _Stream:
@@ -256,18 +289,10 @@ class _Stream:
                 self._best[window] = reading
             elif alarm is None and odds(reading) > factor * max(odds(best), LEAST_ODDS):
                 alarm = Alarm(f"{_sharing(reading, best)} {_since(reading, best)}", self.count, reading, best)
-        return alarm or self._unlearnt()
-
-    def _unlearnt(self) -> Alarm | None:
-        """The alarm where most prompts have lost their clear answers."""
-        changed, returned = self._memory.changed()
         best = self._best.get(self._windows[0])
-        if returned < LEAST_PROMPTS or 2 * changed <= returned or best is None or self.reading is None:
-            return None
-        text = (
-            f"{changed} of the last {returned} prompts that came again have lost the answer that most responses gave."
-        )
-        return Alarm(f"{text} {_since(self.reading, best)}", self.count, self.reading, best)
+        if alarm is None and best is not None and self.reading is not None and (melted := self._memory.melted()):
+            alarm = Alarm(f"{melted} {_since(self.reading, best)}", self.count, self.reading, best)
+        return alarm
 
 
 def _sharing(now: Reading, best: Reading) -> str:
