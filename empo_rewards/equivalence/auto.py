@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import combinations
+from itertools import product
 from typing import Any
 
 from empo_rewards import config, plugins
@@ -82,17 +82,24 @@ class _Work:
     similarities: list[list[float]]
     failure: Exception | None = None
 
-    def of_kind(self, *kinds: Kind) -> list[int]:
-        """The positions of the answers that are of one of these kinds."""
-        return [position for position, kind in enumerate(self.kinds) if kind in kinds]
+    def of_kind(self, *kinds: Kind) -> dict[int, int]:
+        """The positions of the answers that are of one of these kinds, each with the first of those that equal it."""
+        component = connected_components(len(self.kinds), self.equal)
+        first: dict[int, int] = {}
+        return {
+            position: first.setdefault(component[position], position)
+            for position, kind in enumerate(self.kinds)
+            if kind in kinds
+        }
 
 
 class AutoEquivalence:
     """Compares each pair of answers by the cheapest means that can tell.
 
-    Equal normal forms are equal. Numbers, formulas and choices are compared by the keys of `equivalence: math`, and
-    never by a model of meaning, to which 1936 is close to 1937. Words say which short answers give the same answer and
-    explain it (see `equivalence.words`). What is left, answers in words, goes to the semantic backend.
+    Numbers, formulas and choices are compared by the keys of `equivalence: math`, and never by a model of meaning, to
+    which 1936 is close to 1937. Texts with equal normal forms are equal, and words say which short answers give another
+    answer and explain it (see `equivalence.words`). What is left goes to the semantic backend: one text of those that
+    are equal so far.
 
     Args:
         semantic: the backend for answers in words: its name, or a mapping of name and options. None: none, texts are
@@ -139,13 +146,13 @@ class AutoEquivalence:
                 close()
 
     def _begin(self, answers: AnswerSet) -> _Work:
-        """What needs no backend: equal normal forms, and equal words."""
+        """What needs no backend: equal normal forms and words; not of mathematics, where brackets and signs count."""
         kinds = [self._kind(text) for text in answers.texts]
-        equal = list(self._exact.relate([answers])[0].equal)
+        pairs = list(self._exact.relate([answers])[0].equal)
         if self._words:
-            mathematics = {Kind.NUMBER, Kind.CHOICE}
-            said = equal_by_words(answers.texts)
-            equal += [(i, j) for i, j in said if not mathematics.issuperset((kinds[i], kinds[j]))]
+            pairs += equal_by_words(answers.texts)
+        mathematics = {Kind.NUMBER, Kind.CHOICE}
+        equal = [(i, j) for i, j in pairs if not mathematics.issuperset((kinds[i], kinds[j]))]
         counts = Counter(kinds)
         metrics = {f"{kind.value}s": float(counts[kind]) for kind in Kind}
         rows = [[0.0] * len(kinds) for _ in kinds] if answers.similarities else []
@@ -165,10 +172,13 @@ class AutoEquivalence:
         relate: Callable[[Sequence[AnswerSet]], Sequence[Relation | Exception]],
         kinds: tuple[Kind, ...],
     ) -> None:
-        """Lets a backend compare the answers of these kinds, of all sets that hold two or more of them."""
-        asked = [(work, places) for work in works if len(places := work.of_kind(*kinds)) > 1 and work.failure is None]
-        if not asked:
-            return
+        """Lets a backend compare the answers of these kinds, one of those that are known to be equal."""
+        asked = []
+        for work in works:
+            standing_for = work.of_kind(*kinds)
+            places = sorted(set(standing_for.values()))
+            if len(places) > 1 and work.failure is None:
+                asked.append((work, standing_for, places))
         semantic = Kind.LONG_TEXT in kinds
         sets = [
             replace(
@@ -176,9 +186,10 @@ class AutoEquivalence:
                 texts=tuple(work.answers.texts[place] for place in places),
                 similarities=work.answers.similarities and semantic,
             )
-            for work, places in asked
+            for work, _, places in asked
         ]
-        for (work, places), relation in zip(asked, relate(sets), strict=True):
+        relations = relate(sets) if sets else []
+        for (work, standing_for, places), relation in zip(asked, relations, strict=True):
             if isinstance(relation, Exception):
                 work.failure = relation
                 continue
@@ -186,8 +197,9 @@ class AutoEquivalence:
             work.undecided += [(places[a], places[b]) for a, b in relation.undecided]
             work.metrics.update(relation.metrics)
             if relation.similarities is not None:
-                for (a, place), (b, other) in combinations(enumerate(places), 2):
-                    work.similarities[place][other] = work.similarities[other][place] = relation.similarities[a][b]
+                row = {place: k for k, place in enumerate(places)}
+                for i, j in product(standing_for, repeat=2):
+                    work.similarities[i][j] = relation.similarities[row[standing_for[i]]][row[standing_for[j]]]
 
 
 def _relation(work: _Work) -> Relation:

