@@ -253,8 +253,8 @@ class _Memory:
         if now >= REMAINS * before or before - now <= DEVIATIONS * math.sqrt(variance):
             return None
         return (
-            f"what most responses to a prompt said at first was {before / count:.0%} of them when it came again, and is "
-            f"now {now / count:.0%} ({count} prompts)."
+            f"what most responses to a prompt said at first was {before / count:.0%} of them when it came again, and "
+            f"is now {now / count:.0%} ({count} prompts)."
         )
 
 
