@@ -21,12 +21,14 @@ PROOF_SEEDS = (1, 2, 3)
 MAP_METHODS = ("reference", "empo", "band", "share", "srt", "scrl", "guards", "kl")
 MAP_SEEDS = (1,)
 
-TRIED: tuple[dict[str, Any], ...] = (
-    {},
-    {"steps": 60},
-    {"prompts": 12, "learning_rate": 2e-4, "warm_up": 4},
+_HASTY: dict[str, Any] = {"prompts": 12, "learning_rate": 2e-4, "warm_up": 4}
+
+TRIED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("empo", {"steps": 60}),
+    ("empo", _HASTY),
+    ("reference", _HASTY),
 )
-"""What the settings were chosen from, on the strongest base of the development seed."""
+"""What the settings were chosen from: methods and changes, on the strongest base of the development seed."""
 
 
 def proof(size: str) -> list[Job]:
@@ -51,10 +53,10 @@ def atlas(size: str) -> list[Job]:
 def development(size: str) -> list[Job]:
     """How the settings were chosen."""
     checkpoints = SIZES[size].checkpoints
-    jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in checkpoints]
+    places = (checkpoints[len(checkpoints) // 3], checkpoints[-1])
+    jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in places]
     train = partial(Training, size, DEVELOPMENT_BASE, checkpoints[-1], "development")
-    jobs += [train("empo", 0, replace(SIZES[size].settings, **changes)) for changes in TRIED]
-    jobs.append(train("reference", 0))
+    jobs += [train(method, 0, replace(SIZES[size].settings, **changes)) for method, changes in TRIED]
     return jobs
 
 
