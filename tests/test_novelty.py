@@ -69,6 +69,7 @@ class Words:
 
     loaded: list[tuple[str, str | None]] = []  # noqa: RUF012 - emptied by the fixture
     encoded: list[list[str]] = []  # noqa: RUF012 - as above
+    max_seq_length = 256
 
     def __init__(self, name: str, device: str | None = None) -> None:
         self.loaded.append((name, device))
