@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ class InProcess:
         self._arguments = {"model": model, "max_logprobs": top_logprobs, **arguments}
         self._top_logprobs, self._chat_template_kwargs = top_logprobs, dict(chat_template_kwargs)
         self._seats: dict[int, _Seat] = {}
+        weakref.finalize(self, _unload_own, self._seats)
 
     def ask(self, requests: Sequence[Request]) -> Sequence[Reply | Exception]:
         """The reply to each request, or why there is none. All of them are of one form."""
@@ -39,14 +41,14 @@ class InProcess:
                     seat.llm = vllm.LLM(**self._arguments)
                 return self._generate(seat.llm, requests)
             except Exception as error:  # noqa: BLE001 - whatever vLLM raises befell each of these questions
-                seat.llm = None  # it may have died: the next call loads it anew
+                seat.unload()  # it may have died: the next call loads it anew
                 failure = EquivalenceError(f"vLLM could not answer: {type(error).__name__}: {error}")
                 failure.__cause__ = error
                 return [failure] * len(requests)
 
     def close(self) -> None:
-        """Unloads the model, as soon as nobody else asks; `ask` loads it anew."""
-        self._seats.pop(os.getpid(), None)
+        """Unloads the model, when what is under way has ended; `ask` loads it anew."""
+        _unload_own(self._seats)
 
     def _generate(self, llm: Any, requests: Sequence[Request]) -> list[Reply | Exception]:
         """One batch; where vLLM refuses it for one of its requests (too long a prompt), in halves."""
@@ -97,6 +99,19 @@ class _Seat:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.llm: Any = None
+
+    def unload(self) -> None:
+        """Ends the engine's process; whoever calls holds the lock."""
+        if self.llm is not None:
+            self.llm.llm_engine.engine_core.shutdown()  # vLLM freezes its objects: to let go of them ends nothing
+            self.llm = None
+
+
+def _unload_own(seats: dict[int, _Seat]) -> None:
+    seat = seats.pop(os.getpid(), None)
+    if seat is not None:
+        with seat.lock:
+            seat.unload()
 
 
 def _reply(output: Any) -> Reply:
