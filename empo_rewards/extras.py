@@ -31,7 +31,7 @@ class Extra:
 
 EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
-    "embedding": Extra("equivalence by sentence embeddings", ("sentence_transformers",)),
+    "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
     "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
