@@ -59,6 +59,17 @@ def report(arguments: argparse.Namespace) -> None:
     print(summary.table(found))
 
 
+def watch(arguments: argparse.Namespace) -> None:
+    """Let the collapse monitor see the runs that are there."""
+    from training.replay import replay  # noqa: PLC0415 - it needs no other command
+
+    store = store_of(arguments)
+    found = replay(store)
+    store.write("monitor", {"runs": found})
+    for name, run in found.items():
+        print(f"{name}: pass@1 fell at step {run['fallen']}, alarm at step {run['alarm']}")
+
+
 def main() -> None:
     """The command."""
     options = argparse.ArgumentParser(add_help=False)
@@ -79,6 +90,8 @@ def main() -> None:
     working.set_defaults(run=here)
     reporting = commands.add_parser("report", parents=[options], help="summarize and plot what is there")
     reporting.set_defaults(run=report)
+    watching = commands.add_parser("watch", parents=[options], help="let the collapse monitor see the runs")
+    watching.set_defaults(run=watch)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

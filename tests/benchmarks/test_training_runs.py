@@ -18,6 +18,7 @@ from training import plans, runner, summary
 from training.jobs import Job
 from training.measures import measure
 from training.record import summarize_step
+from training.replay import fallen_at, read_groups, replay
 from training.store import Store
 from training.task import HELD_OUT, TOKENS, Noise, Task, boxed, held_out, solution
 
@@ -104,6 +105,7 @@ sys.path[:0] = {paths!r}
 from pathlib import Path
 from test_training_runs import TOYS
 from training.runner import make_here
+from training.replay import fallen_at, read_groups, replay
 from training.store import Store
 raise SystemExit(not make_here([TOYS[name] for name in sys.argv[1:]], Store(Path({folder!r}), Path({folder!r}))))
 """
@@ -146,3 +148,38 @@ def test_recovery_is_the_part_of_the_supervised_gain(tmp_path: Path) -> None:
     assert [entry["recovery"] for entry in base["methods"]["empo"]] == pytest.approx([1.0, 0.0])
     assert found["recovery"]["empo"] == {"mean": pytest.approx(0.5), "sd": pytest.approx(0.5), "runs": 2}
     json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("curve", "step"),
+    [
+        ([0.5, 0.7, 0.9, 0.9], None),
+        ([0.5, 0.7, 0.9, 0.69], 30),
+        ([0.5, 0.9, 0.72, 0.9], None),
+        ([0.4, 0.41, 0.31, 0.29], 30),
+        ([0.4, 0.41, 0.29, 0.6], 20),
+    ],
+)
+def test_a_fall_is_half_of_the_gain_or_a_quarter_of_the_level(curve: list[float], step: int | None) -> None:
+    points = [{"step": 10 * at, "pass_1": level} for at, level in enumerate(curve)]
+    assert fallen_at(points) == step
+
+
+def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
+    def record(step: int, answers: list[str | None]) -> dict[str, object]:
+        return {"prompt": f"{step}+1=", "answers": answers, "lengths": [30, 25, 30], "step": step}
+
+    healthy = [record(n, [str(n), str(n), None]) for n in range(64)]
+    collapsed = [record(n, ["0000", "0000", "0000"]) for n in range(64, 128)]
+    store = Store(tmp_path, tmp_path)
+    curve = [{"step": 0, "pass_1": 0.5}, {"step": 128, "pass_1": 0.1}]
+    for name, records in (("well", healthy + healthy), ("badly", healthy + collapsed)):
+        store.write_groups(f"fresh/1-9/{name}", records)
+        store.write(f"fresh/1-9/{name}", {"curve": curve if name == "badly" else curve[:1]})
+    _, group = read_groups(tmp_path / "fresh/1-9/well.groups.jsonl.gz")[5]
+    assert [len(response) for response in group.responses] == [30, 25, 30]
+    found = replay(store)
+    assert (found["fresh/1-9/well"]["fallen"], found["fresh/1-9/well"]["alarm"]) == (None, None)
+    assert found["fresh/1-9/badly"]["fallen"] == 128
+    assert 64 <= found["fresh/1-9/badly"]["alarm"] < 128
+    assert "'0'" in found["fresh/1-9/badly"]["reason"] or "'0000'" in found["fresh/1-9/badly"]["reason"]
