@@ -26,7 +26,7 @@ test-fast: $(NOX)
 	$(NOX) --session light
 
 test-matrix: $(NOX)
-	$(NOX) --session light_older openrlhf_older verl_older
+	$(NOX) --session light_older openrlhf_older trl_older verl_older
 
 $(NOX):
 	$(PYTHON) -m venv .venv-nox

@@ -76,6 +76,14 @@ def trl(session: nox.Session) -> None:
     session.run("pytest", "tests/integration/trl", *session.posargs)
 
 
+@nox.session
+def trl_older(session: nox.Session) -> None:
+    """The first TRL that shows a reward its group size."""
+    session.install("--no-compile", TORCH)
+    session.install("--no-compile", "-e", ".[trl]", "trl==1.0.0", "transformers<5", "pytest")
+    session.run("pytest", "tests/integration/trl/test_two_ranks.py", *session.posargs)
+
+
 def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str, *more: str) -> None:
     """OpenRLHF's agents, actors and flags, over a stand-in for vLLM.
 
