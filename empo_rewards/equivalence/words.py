@@ -109,19 +109,40 @@ def contrasts(texts: Sequence[str]) -> set[tuple[int, int]]:
     only one is negated or an enumeration, and where each has a word that the other lacks in any spelling ("left hand"
     and "right hand"). One may say more than the other, but not another thing.
     """
-    short = [(position, words) for position, words in enumerate(map(words_of, texts)) if 0 < len(words) <= SHORT]
+    short = [(k, _Short.of(words)) for k, words in enumerate(map(words_of, texts)) if 0 < len(words) <= SHORT]
     return {(i, j) for (i, left), (j, right) in combinations(short, 2) if _apart(left, right)}
 
 
-def _apart(left: Sequence[str], right: Sequence[str]) -> bool:
-    numbers = [{word for word in words if word[-1].isdigit()} for words in (left, right)]
-    meant = [set(words) - _FUNCTION_WORDS for words in (left, right)]
-    if numbers[0] != numbers[1] and (all(numbers) or meant[0] - numbers[0] == meant[1] - numbers[1]):
+class _Short(NamedTuple):
+    """A short text as contrasts look at it."""
+
+    words: frozenset[str]
+    meant: frozenset[str]
+    """The words with a meaning of their own."""
+    numbers: frozenset[str]
+    negated: bool
+    enumeration: bool
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> _Short:
+        every = frozenset(words)
+        return cls(
+            every,
+            every - _FUNCTION_WORDS,
+            frozenset(word for word in every if word[-1].isdigit()),
+            not _NEGATIONS.isdisjoint(every),
+            not _COORDINATIONS.isdisjoint(every),
+        )
+
+
+def _apart(left: _Short, right: _Short) -> bool:
+    if left.numbers != right.numbers and (
+        (left.numbers and right.numbers) or left.meant - left.numbers == right.meant - right.numbers
+    ):
         return True
-    for signs in (_NEGATIONS, _COORDINATIONS):
-        if signs.isdisjoint(left) != signs.isdisjoint(right):
-            return True
-    return _lacks(meant[0], right) and _lacks(meant[1], left)
+    if left.negated != right.negated or left.enumeration != right.enumeration:
+        return True
+    return _lacks(left.meant, right.words) and _lacks(right.meant, left.words)
 
 
 def _read(text: str) -> _Said:
@@ -172,14 +193,16 @@ def _holds(words: Sequence[str], phrase: Sequence[str]) -> bool:
     return any(words[start : start + len(phrase)] == phrase for start in range(len(words) - len(phrase) + 1))
 
 
-def _lacks(meant: set[str], others: Sequence[str]) -> bool:
+def _lacks(meant: frozenset[str], others: frozenset[str]) -> bool:
     """Whether `meant` holds a word that `others` has in no spelling."""
-    return any(not any(_alike(word, other) for other in others) for word in meant.difference(others))
+    return any(not any(_alike(word, other) for other in others) for word in meant - others)
 
 
 def _alike(a: str, b: str) -> bool:
-    if a[-1].isdigit() or b[-1].isdigit() or 2 * min(len(a), len(b)) < ALIKE * (len(a) + len(b)):
+    enough = ALIKE * (len(a) + len(b)) / 2
+    if a[-1].isdigit() or b[-1].isdigit() or min(len(a), len(b)) < enough:
         return a == b
+    if sum(map(set(b).__contains__, a)) < enough:  # fewer letters of the one than must match occur in the other
+        return False
     low, high = sorted((a, b))  # the matcher is not symmetric
-    matcher = SequenceMatcher(None, low, high, autojunk=False)
-    return matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE
+    return SequenceMatcher(None, low, high, autojunk=False).ratio() >= ALIKE
