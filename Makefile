@@ -1,7 +1,7 @@
 # Python 3.11 and make are all that is needed; everything else is installed into environments below this folder.
 PYTHON ?= python3
 NOX = .venv-nox/bin/nox
-SESSIONS = verl light openrlhf vllm trl embedding
+SESSIONS = light verl vllm trl embedding openrlhf
 
 .PHONY: demo test test-fast test-matrix clean
 
