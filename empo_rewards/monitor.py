@@ -6,8 +6,8 @@ answer. The monitor estimates the *agreement* of a window: the chance that two d
 answer. How high it is in health depends on the data (about 0.01 for mathematics, 1/4 for four choices, 1/2 for yes or
 no), so it is compared with the lowest that the run has shown itself, by their odds.
 
-A model can also go wrong on each prompt in a way of its own. Where prompts come again that shows too: training by
-agreement strengthens what the majority said first, so majorities that melt away are a sign that it does not.
+A model can also go wrong on each prompt in a way of its own. Training by agreement strengthens majorities, so it is a
+sign too where they melt away: those of all prompts on average, or those that prompts had when they came before.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ DISSENT = 2
 """Prompts that agree with none, added to each window: where all of a few agree, the next ones need not."""
 
 REMAINS = 2 / 3
-"""What must remain, on average, of the majorities that prompts had before."""
+"""What must remain, on average, of the majorities that the same prompts had before."""
+
+REMAINS_OF_ALL = 3 / 4
+"""What must remain of the mean share of majorities, over whatever prompts come."""
 
 DEVIATIONS = 4.0
-"""By how many standard deviations of the sampling they must have shrunk: it is looked at with every group."""
+"""By how many standard deviations of the sampling either must have shrunk: they are looked at again and again."""
 
 MAX_REMEMBERED = 4096
 """Prompts of a stream whose first majorities are remembered: the latest."""
@@ -127,6 +130,7 @@ class Reading:
         commonest: the commonest majority answer; None: no answer.
         commonest_prompts: how many prompts have it.
         commonest_share: the share of the commonest answer of all responses in all of them.
+        majority_share, deviation: the mean of the majorities' shares of their groups, and its standard deviation.
         unanimous: the share of unanimous groups.
         blanks: the share of responses without an answer, or with one that a guard caught.
         entropy: mean semantic entropy in nats; NaN where none is known.
@@ -139,6 +143,8 @@ class Reading:
     commonest: str | None
     commonest_prompts: int
     commonest_share: float
+    majority_share: float
+    deviation: float
     unanimous: float
     blanks: float
     entropy: float
@@ -156,6 +162,11 @@ def read(window: Sequence[Observation]) -> Reading:
     for seen in latest:
         answers.update(seen.answers)
     responses = sum(answers.values())
+    shares = [
+        0.0 if seen.majority is None else seen.answers[seen.majority] / sum(seen.answers.values()) for seen in latest
+    ]
+    mean = math.fsum(shares) / prompts
+    variance = math.fsum((share - mean) ** 2 for share in shares) / max(1, prompts - 1)
     entropies = [seen.entropy for seen in latest if seen.entropy is not None]
     return Reading(
         prompts=prompts,
@@ -164,6 +175,8 @@ def read(window: Sequence[Observation]) -> Reading:
         commonest=commonest,
         commonest_prompts=majorities[commonest],
         commonest_share=max(answers.values()) / responses,
+        majority_share=mean,
+        deviation=math.sqrt(variance / prompts),
         unanimous=sum(seen.unanimous for seen in latest) / prompts,
         blanks=answers[None] / responses,
         entropy=math.fsum(entropies) / len(entropies) if entropies else math.nan,
@@ -187,7 +200,7 @@ class Alarm:
         reason: in a sentence or two.
         groups: how many had been seen of the kind (see `Monitor`).
         reading: of the window that gave the alarm.
-        best: of the window of the same length with the lowest agreement so far.
+        best: of the best window of that length so far: the one of the lowest agreement, or of the strongest majorities.
     """
 
     reason: str
@@ -268,6 +281,7 @@ class _Stream:
         """Of the shortest window."""
         self._windows = windows
         self._best: dict[int, Reading] = {}
+        self._strongest: dict[int, Reading] = {}
         self._memory = _Memory()
 
     def add(self, observation: Observation, factor: float) -> Alarm | None:
@@ -275,24 +289,37 @@ class _Stream:
         self.seen.append(observation)
         self._memory.add(observation)
         self.count += 1
-        alarm = None
         for window in self._windows:
             if window > len(self.seen) or self.count % (window // LOOKS):
                 break
             reading = read(list(self.seen)[-window:])
             if window == self._windows[0]:
                 self.reading = reading
-            if reading.prompts < LEAST_PROMPTS:
-                continue
-            best = self._best.get(window)
-            if best is None or odds(reading) < odds(best):
-                self._best[window] = reading
-            elif alarm is None and odds(reading) > factor * max(odds(best), LEAST_ODDS):
-                alarm = Alarm(f"{_sharing(reading, best)} {_since(reading, best)}", self.count, reading, best)
+            if reading.prompts >= LEAST_PROMPTS and (alarm := self._compared(window, reading, factor)):
+                return alarm
         best = self._best.get(self._windows[0])
-        if alarm is None and best is not None and self.reading is not None and (melted := self._memory.melted()):
-            alarm = Alarm(f"{melted} {_since(self.reading, best)}", self.count, self.reading, best)
-        return alarm
+        if best is not None and self.reading is not None and (melted := self._memory.melted()):
+            return self._alarm(melted, self.reading, best)
+        return None
+
+    def _compared(self, window: int, now: Reading, factor: float) -> Alarm | None:
+        """The alarm where a window is much worse than the best one of its length."""
+        best, strongest = self._best.setdefault(window, now), self._strongest.setdefault(window, now)
+        if odds(now) > factor * max(odds(best), LEAST_ODDS):
+            return self._alarm(_sharing(now, best), now, best)
+        lost = strongest.majority_share - now.majority_share
+        luck = DEVIATIONS * math.hypot(strongest.deviation, now.deviation)
+        is_weaker = now.majority_share < REMAINS_OF_ALL * strongest.majority_share and lost > luck
+        if is_weaker and min(now.prompts, strongest.prompts) >= LEAST_WINDOW:  # of fewer, luck cannot be told
+            return self._alarm(_weakening(now, strongest), now, strongest)
+        if odds(now) < odds(best):
+            self._best[window] = now
+        if now.majority_share > strongest.majority_share:
+            self._strongest[window] = now
+        return None
+
+    def _alarm(self, why: str, now: Reading, best: Reading) -> Alarm:
+        return Alarm(f"{why} {_since(now, best)}", self.count, now, best)
 
 
 def _sharing(now: Reading, best: Reading) -> str:
@@ -300,6 +327,13 @@ def _sharing(now: Reading, best: Reading) -> str:
     return (
         f"{now.commonest_prompts} of the last {now.prompts} prompts have {answer}; the chance that two of them agree "
         f"is {now.agreement:.2f}, and was {best.agreement:.2f} at the run's best."
+    )
+
+
+def _weakening(now: Reading, best: Reading) -> str:
+    return (
+        f"the majorities of the last {now.prompts} prompts have {now.majority_share:.0%} of their responses, and had "
+        f"{best.majority_share:.0%} at the run's best, where training by agreement strengthens them."
     )
 
 

@@ -120,7 +120,7 @@ class Run:
 
 HEALTHY = {
     "numbers": Run(number, number, 0.3, 0.95),
-    "numbers, worse and worse, each on its own": Run(number, number, 0.9, 0.1),
+    "numbers, neither better nor worse": Run(number, number, 0.4, 0.4),
     "an easy set: all unanimous, all different": Run(number, number, 0.6, 1.0),
     "mathematics": Run(mathematics, mathematics_or_nothing, 0.2, 0.9),
     "mathematics, by a model that begins with nonsense": Run(mathematics, number, 0.0, 0.9),
@@ -286,6 +286,21 @@ def test_of_a_prompt_its_last_group_counts() -> None:
     assert (reading.prompts, reading.agreement, reading.distinct_majorities) == (2, 0, 1)
     assert (reading.commonest_share, reading.blanks, reading.unanimous) == (0.5, 0.25, 0)
     assert (reading.entropy, reading.length) == (0.75, 15)
+
+
+def test_majorities_that_weaken_over_new_prompts_are_a_collapse() -> None:
+    run = Run(number, number, 0.9, 0.1)
+    for seed in range(3):
+        alarms: list[tuple[float, Alarm]] = []
+        monitor = Monitor()
+        for now, group, score in run(seed):
+            monitor(group, score)
+            if monitor.alarm is not None and not alarms:
+                alarms.append((now, monitor.alarm))
+        ((at, alarm),) = alarms
+        assert 0.2 < at < 0.6  # of 90 % right answers, 74 and 42 are left then
+        assert alarm.reading.agreement < 0.1
+        assert "at the run's best, where training by agreement strengthens them" in alarm.reason
 
 
 def other_answers(now: float, dice: random.Random) -> Iterator[tuple[Group, GroupScore]]:
