@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from empo_rewards.equivalence import AnswerSet, Relation
@@ -55,11 +56,16 @@ def agree(forth: Inference, back: Inference, mode: Mode) -> bool:
     return "contradiction" not in labels and "entailment" in labels
 
 
+def may_agree(forth: Inference, mode: Mode) -> bool:
+    """Whether the other direction could still make the two mean the same."""
+    return forth.label == "entailment" if mode == "strict" else forth.label != "contradiction"
+
+
 class NliEquivalence:
     """Compares answers by bidirectional entailment, in rounds over all groups at once (see `equivalence.rounds`).
 
-    Safe to share between threads; copies (forked) have a model and a memory of their own. Similarities are the means of
-    both directions' probabilities of entailment.
+    Where the first direction settles a pair the second is not asked. Safe to share between threads; copies (forked)
+    have a model and a memory of their own. Similarities are the means of both directions' probabilities of entailment.
 
     Args:
         model: a sequence classifier for natural language inference that transformers loads: a local path, or a name
@@ -104,34 +110,51 @@ class NliEquivalence:
         self._in_context, self._complete = in_context, complete
         self._classifier = Classifier(model, labels, max_tokens, batch_size, dtype, device, keep_end=in_context)
         namespace = ("nli", fingerprint(model), model, repr(labels), mode, str(max_tokens), dtype)
-        self._memory = verdict_memory(namespace, MEMORY_SIZE, cache)
+        # Verdicts of one direction have no similarity, so the two kinds are kept apart.
+        self._memories = {both: verdict_memory((*namespace, str(both)), MEMORY_SIZE, cache) for both in (False, True)}
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set entail each other; an exception for a set that could not be compared."""
+        both = any(answers.similarities for answers in sets)
         return relate_in_rounds(
-            sets, self._compare, memory=self._memory, complete=self._complete, in_context=self._in_context
+            sets,
+            partial(self._compare, both=both),
+            memory=self._memories[both],
+            complete=self._complete,
+            in_context=self._in_context,
         )
 
-    def _compare(self, pairs: Sequence[Pair]) -> list[Verdict | Exception]:
-        inputs = []
-        for pair in pairs:
-            left, right = (f"{pair.prompt} {text}".strip() for text in (pair.left, pair.right))
-            inputs += [(left, right), (right, left)]
+    def _compare(self, pairs: Sequence[Pair], *, both: bool) -> list[Verdict | Exception]:
+        """The second direction is asked only where the first leaves it open, or `both` are wanted."""
+        inputs = [tuple(f"{pair.prompt} {text}".strip() for text in (pair.left, pair.right)) for pair in pairs]
         try:
-            inferences, cut = self._classifier.infer(inputs)
+            forth = self._classifier.infer([(left, right) for left, right in inputs])
+            left_open = [
+                k
+                for k, (inference, _) in enumerate(forth)
+                if isinstance(inference, Inference) and (both or may_agree(inference, self._mode))
+            ]
+            asked = self._classifier.infer([(inputs[k][1], inputs[k][0]) for k in left_open])
         except ModelError as error:
             return [error] * len(pairs)
-        return [
-            self._verdict(inferences[k], inferences[k + 1], cut[k] + cut[k + 1]) for k in range(0, len(inferences), 2)
-        ]
+        back = dict(zip(left_open, asked, strict=True))
+        return [self._verdict(one, back.get(k)) for k, one in enumerate(forth)]
 
-    def _verdict(self, forth: Inference | Exception, back: Inference | Exception, cut: int) -> Verdict | Exception:
-        if isinstance(forth, Exception):
-            return forth
-        if isinstance(back, Exception):
-            return back
-        similarity = (forth.entailment + back.entailment) / 2
-        return Verdict(agree(forth, back, self._mode), similarity, cut, {"model_evaluations": 2.0})
+    def _verdict(self, forth: _Answer, back: _Answer | None) -> Verdict | Exception:
+        there, cut = forth
+        if isinstance(there, Exception):
+            return there
+        if back is None:
+            return Verdict(False, None, int(cut), {"model_evaluations": 1.0})
+        here, other_cut = back
+        if isinstance(here, Exception):
+            return here
+        similarity = (there.entailment + here.entailment) / 2
+        return Verdict(agree(there, here, self._mode), similarity, cut + other_cut, {"model_evaluations": 2.0})
+
+
+_Answer = tuple["Inference | Exception", bool]
+"""What the classifier says of an input, or why it says nothing; and whether the input was cut."""
 
 
 class Classifier:
@@ -157,7 +180,7 @@ class Classifier:
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
 
-    def infer(self, inputs: Sequence[tuple[str, str]]) -> tuple[list[Inference | Exception], list[bool]]:
+    def infer(self, inputs: Sequence[tuple[str, str]]) -> list[_Answer]:
         """For each (premise, hypothesis) what the model says, or why it says nothing; and whether the input was cut.
 
         Raises:
@@ -179,7 +202,7 @@ class Classifier:
                 if answers is None:
                     answers = [EquivalenceError(f"{self._name} runs out of memory on a single input")]
                 found.update(zip(batch, answers, strict=True))
-            return [found[k] for k in range(len(inputs))], cut
+            return [(found[k], cut[k]) for k in range(len(inputs))]
 
     def _tokenise(self, loaded: _Loaded, inputs: Sequence[tuple[str, str]]) -> tuple[list[dict[str, Any]], list[bool]]:
         """Features of each input, of at most `limit` tokens, and which of them were cut."""

@@ -212,3 +212,16 @@ def test_the_command_scores_real_groups(tmp_path: Path) -> None:
         for response, reward in zip(row["responses"], values, strict=True):
             least = shares[normal_form(response)] / len(row["responses"])
             assert reward >= least or reward in (0, -0.5), "a cluster holds at least what has the same normal form"
+
+
+def test_mathematics_imports_nothing_of_torch() -> None:
+    """Said where torch is installed: elsewhere nothing could import it."""
+    program = (
+        "import sys, empo_rewards\n"
+        "from empo_rewards import Group, Scorer\n"
+        "with Scorer.from_config('empo-math') as scorer:\n"
+        "    print(scorer.score(Group('1 + 1', ['\\\\boxed{2}', '\\\\boxed{3}'])).rewards)\n"
+        "print({'torch', 'transformers', 'sentence_transformers', 'numpy'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=240)
+    assert done.stdout.splitlines() == ["(0.5, 0.5)", "set()"]

@@ -138,11 +138,11 @@ def test_similarities_are_the_mean_probability_of_entailment(
 
 def test_long_inputs_are_cut_and_counted(model: str) -> None:
     long = " ".join(["alpha"] * 100)
-    sets = [AnswerSet((long + " one", "beta")), AnswerSet(("gamma", "delta"))]
+    sets = [AnswerSet((long + " one", "beta"), similarities=True), AnswerSet(("gamma", "delta"))]
     cut, whole = relations(NliEquivalence(model, device="cpu"), sets)
     assert cut.metrics["truncated_inputs"] == 2
     assert whole.metrics["truncated_inputs"] == 0
-    endless = AnswerSet(("alpha " * 200_000 + "one", "\ud800 beta"))
+    endless = AnswerSet(("alpha " * 200_000 + "one", "\ud800 beta"), similarities=True)
     assert relations(NliEquivalence(model, device="cpu"), [endless])[0].metrics["truncated_inputs"] == 2
 
 
@@ -159,7 +159,7 @@ def test_in_context_the_answers_are_kept_and_the_question_is_cut(model: str) -> 
 
 def test_memory_that_runs_out_halves_the_batch(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = relations(NliEquivalence(model, device="cpu"), SETS)
-    backend = NliEquivalence(model, device="cpu", batch_size=32)
+    backend = NliEquivalence(model, device="cpu", batch_size=16)
     sizes: list[int] = []
 
     def limit(most: int) -> None:
@@ -176,7 +176,7 @@ def test_memory_that_runs_out_halves_the_batch(model: str, monkeypatch: pytest.M
 
     limit(5)
     assert relations(backend, SETS) == plain
-    assert max(sizes) == 32
+    assert max(sizes) == 16
     monkeypatch.undo()
     limit(0)
     assert all("out of memory" in str(error) for error in NliEquivalence(model, device="cpu").relate(SETS))
