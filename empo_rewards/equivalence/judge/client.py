@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +15,9 @@ from empo_rewards.equivalence.judge.endpoints import Endpoints
 from empo_rewards.equivalence.judge.questions import Reply, Request
 from empo_rewards.equivalence.judge.wire import MalformedReplyError, reply_of
 from empo_rewards.errors import EquivalenceError
+
+if TYPE_CHECKING:
+    import httpx
 
 TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 """What a server says of its own state, and not of the request."""
@@ -73,11 +79,12 @@ class Client:
         self._limits, self._api_key = limits, api_key
         self._endpoints = Endpoints(urls)
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._http = httpx.AsyncClient(
-            headers={"content-type": "application/json"} | ({"authorization": f"Bearer {api_key}"} if api_key else {}),
-            limits=httpx.Limits(max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency),
-            timeout=limits.timeout,
-        )
+        headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
+        options: dict[str, Any] = {"headers": headers, "timeout": limits.timeout, "verify": httpx.create_ssl_context()}
+        # Each slot has a client of its own: a pool looks through all of its connections, squared, for each question.
+        self._new_http: Callable[[], httpx.AsyncClient] = partial(httpx.AsyncClient, **options)
+        self._all_http: list[httpx.AsyncClient] = []
+        self._idle_http: list[httpx.AsyncClient] = []
         self._late: tuple[type[Exception], ...] = (asyncio.TimeoutError, httpx.TimeoutException)
         self._broken = httpx.HTTPError
 
@@ -87,7 +94,8 @@ class Client:
 
     async def close(self) -> None:
         """Ends the connections."""
-        await self._http.aclose()
+        for http in self._all_http:
+            await http.aclose()
 
     async def _ask(self, call: Call) -> Reply | Exception:
         async with self._slots:
@@ -124,7 +132,9 @@ class Client:
 
     async def _post(self, url: str, call: Call) -> Reply:
         try:  # httpx bounds each step of a try (connecting, each read), and this all of it
-            response = await asyncio.wait_for(self._http.post(url + call.path, content=call.body), self._limits.timeout)
+            with self._http() as http:
+                posted = http.post(url + call.path, content=call.body)
+                response = await asyncio.wait_for(posted, self._limits.timeout)
         except self._late:
             raise _UnavailableError(f"{url} did not answer within {self._limits.timeout:g} s", silent=True) from None
         except self._broken as error:
@@ -143,6 +153,18 @@ class Client:
             return reply_of(call.request, response.content)
         except MalformedReplyError as error:
             raise _UnavailableError(f"{url} gave a malformed reply: {error}") from error
+
+    @contextmanager
+    def _http(self) -> Iterator[httpx.AsyncClient]:
+        """A client that nobody else uses meanwhile."""
+        if not self._idle_http:
+            self._idle_http.append(self._new_http())
+            self._all_http.append(self._idle_http[-1])
+        http = self._idle_http.pop()
+        try:
+            yield http
+        finally:
+            self._idle_http.append(http)
 
     def _shown(self, text: str) -> str:
         return " ".join(self._without_key(text).split())[:SHOWN]

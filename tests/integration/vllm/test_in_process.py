@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import conftest
 import pytest
 from tiny_judge import ATLANTIS, MEANINGS, decision
+from vllm_server import ENVIRONMENT
 
 from empo_rewards import Group, Scorer
 from empo_rewards.equivalence import AnswerSet, Relation
@@ -25,7 +25,7 @@ SAME = tuple((i, j) for j in range(len(CITIES)) for i in range(j) if decision(CI
 @pytest.fixture(scope="module")
 def judge(model: Path) -> Iterator[InProcessJudgeEquivalence]:
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in conftest.ENVIRONMENT.items():
+        for name, value in ENVIRONMENT.items():
             environment.setenv(name, value)
         made = InProcessJudgeEquivalence(model=str(model), engine=arguments())
         yield made

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import VllmServer
 from tiny_judge import ATLANTIS, MEANINGS, decision
+from vllm_server import VllmServer
 
 from empo_rewards import Group, GroupScore, Scorer
 
