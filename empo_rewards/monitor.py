@@ -50,8 +50,12 @@ REMAINS = 2 / 3
 REMAINS_OF_ALL = 3 / 4
 """What must remain of the mean share of majorities, over whatever prompts come."""
 
-DEVIATIONS = 4.0
-"""By how many standard deviations of the sampling either must have shrunk: they are looked at again and again."""
+DEVIATIONS = 5.0
+"""By how many standard deviations of the sampling either must have shrunk. Many are looked at: the best of all windows
+had luck, and some of those after it will have none."""
+
+LEAST_STRENGTH = 128
+"""Different prompts that a window needs before the mean share of its majorities is set against another's."""
 
 MAX_REMEMBERED = 4096
 """Prompts of a stream whose first majorities are remembered: the latest."""
@@ -310,7 +314,7 @@ class _Stream:
         lost = strongest.majority_share - now.majority_share
         luck = DEVIATIONS * math.hypot(strongest.deviation, now.deviation)
         is_weaker = now.majority_share < REMAINS_OF_ALL * strongest.majority_share and lost > luck
-        if is_weaker and min(now.prompts, strongest.prompts) >= LEAST_WINDOW:  # of fewer, luck cannot be told
+        if is_weaker and min(now.prompts, strongest.prompts) >= LEAST_STRENGTH:
             return self._alarm(_weakening(now, strongest), now, strongest)
         if odds(now) < odds(best):
             self._best[window] = now
