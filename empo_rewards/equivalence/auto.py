@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -128,10 +129,16 @@ class AutoEquivalence:
             component = Component.model_validate(semantic)
             self._semantic = config.create(plugins.load(), "equivalence backend", component, "semantic")
             self.gives_similarities = getattr(self._semantic, "gives_similarities", False)
+        self._begin_memory()
+
+    def _begin_memory(self) -> None:
+        self._pid = os.getpid()
         self._kinds: LruCache[str, Kind] = LruCache(KINDS_SIZE)
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set mean the same; an exception for a set that a stage could not compare."""
+        if self._pid != os.getpid():  # a lock does not survive a fork
+            self._begin_memory()
         works = [self._begin(answers) for answers in sets]
         self._stage(works, self._math.relate, (Kind.NUMBER, Kind.CHOICE))
         if self._semantic is not None:
