@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,14 +70,14 @@ class JudgeEquivalence:
         key = None if api_key_variable is None else _api_key(api_key_variable)
         self._engine = Servers(urls, model, asking.top_logprobs, limits, extra_body or {}, key)
         self._asking, self._prices = asking, prices
-        self._memory = _memory(model, asking, extra_body, cache)
+        self._memories = _memories(model, asking, extra_body or {}, cache)
 
     def __reduce__(self) -> tuple[type[JudgeEquivalence], tuple[object, ...]]:
         return JudgeEquivalence, self._options
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set the judge takes for the same, or why it could not be asked."""
-        return _relate(sets, self._engine, self._asking, self._prices, self._memory)
+        return _relate(sets, self._engine, self._asking, self._prices, self._memories)
 
     def close(self) -> None:
         """Ends the connections; `relate` starts them anew."""
@@ -115,14 +115,15 @@ class InProcessJudgeEquivalence:
         self._options = (model, asking, engine, chat_template_kwargs, cache)
         self._engine = InProcess(model, asking.top_logprobs, engine or {}, chat_template_kwargs or {})
         self._asking = asking
-        self._memory = _memory(fingerprint(model), asking, {"engine": engine, "chat": chat_template_kwargs}, cache)
+        options = {"engine": engine, "chat_template_kwargs": chat_template_kwargs}
+        self._memories = _memories(fingerprint(model), asking, options, cache)
 
     def __reduce__(self) -> tuple[type[InProcessJudgeEquivalence], tuple[object, ...]]:
         return InProcessJudgeEquivalence, self._options
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set the judge takes for the same, or why it could not be asked."""
-        return _relate(sets, self._engine, self._asking, Prices(), self._memory)
+        return _relate(sets, self._engine, self._asking, Prices(), self._memories)
 
     def close(self) -> None:
         """Unloads the model; `relate` loads it anew."""
@@ -130,15 +131,25 @@ class InProcessJudgeEquivalence:
 
 
 def _relate(
-    sets: Sequence[AnswerSet], engine: Engine, asking: Asking, prices: Prices, memory: Memory
+    sets: Sequence[AnswerSet], engine: Engine, asking: Asking, prices: Prices, memories: Mapping[bool, Memory]
 ) -> Sequence[Relation | Exception]:
-    compare = partial(judge, engine=engine, asking=asking, prices=prices)
-    return relate_in_rounds(sets, compare, memory=memory, complete=asking.complete, in_context=asking.in_context)
+    similarities = any(answers.similarities for answers in sets)
+    return relate_in_rounds(
+        sets,
+        partial(judge, engine=engine, asking=asking, prices=prices, similarities=similarities),
+        memory=memories[similarities],
+        complete=asking.complete,
+        in_context=asking.in_context,
+    )
 
 
-def _memory(model: str, asking: Asking, options: dict[str, Any] | None, cache: str | None) -> Memory:
-    """A memory for what such a judge says: whatever its answer depends on is part of the key."""
-    return verdict_memory(("judge", model, asking.model_dump_json(), repr(options)), MEMORY_SIZE, cache)
+def _memories(model: str, asking: Asking, options: Mapping[str, Any], cache: str | None) -> Mapping[bool, Memory]:
+    """What such a judge has said; whatever that depends on is part of the key. Verdicts with similarities are apart."""
+    namespace = ("judge", model, asking.model_dump_json(), repr(options))
+    return {
+        similarities: verdict_memory((*namespace, str(similarities)), MEMORY_SIZE, cache)
+        for similarities in (False, True)
+    }
 
 
 def _base_url(url: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,8 +34,8 @@ class Asking(BaseModel):
     Args:
         form: "verifier" (general-verifier's prompt, as a plain completion), "chat" (any instruction-tuned model), or
             "structured" (a chat that is answered in JSON; for servers without log-probabilities).
-        orders: "both" asks about each pair in both orders, and the answers are the same only if both say so;
-            "canonical" asks once, with the answer first that is first as a text. Either way the relation is symmetric.
+        orders: the answer goes first that is first as a text. "both": where that says yes the other order is asked too,
+            and the answers are the same only if both say so; "canonical": that is all. Either way it is symmetric.
         threshold: the least probability of Yes, of Yes and No, that counts as yes.
         reasoning_tokens: how many tokens the judge may write before its decision; 0: it decides at once.
         top_logprobs: how many of the likeliest tokens to look for Yes and No among. Some servers give five at most.
@@ -81,55 +83,74 @@ class Prices(BaseModel):
         return (reply.prompt_tokens * self.prompt + reply.completion_tokens * self.completion) / 1e6
 
 
-def judge(pairs: Sequence[Pair], engine: Engine, asking: Asking, prices: Prices) -> list[Verdict | Exception]:
-    """The verdict on each pair, or the fault that befell one of its questions. All of them are asked at once."""
+def judge(
+    pairs: Sequence[Pair], engine: Engine, asking: Asking, prices: Prices, *, similarities: bool = False
+) -> list[Verdict | Exception]:
+    """The verdict on each pair, or the fault that befell one of its questions; all of them are asked together.
+
+    Where both orders are to agree and the first already says no, the second is asked only for the sake of
+    `similarities` (the mean probability of both orders); without them a verdict has none.
+    """
     form = asking.make_form()
-    asked = [_comparisons(pair, asking) for pair in pairs]
-    requests = [form.request(comparison) for comparisons, _ in asked for comparison in comparisons]
-    replies = iter(engine.ask(requests))
-    return [
-        _verdict([next(replies) for _ in comparisons], truncated, form.probability, asking.threshold, prices)
-        for comparisons, truncated in asked
-    ]
+    trials = [_Trial(*_comparisons(pair, asking)) for pair in pairs]
+    _hear(trials, [trial.forth for trial in trials], engine, form, prices)
+    if asking.orders == "both":
+        open_ = [t for t in trials if t.fault is None and (similarities or t.probabilities[0] >= asking.threshold)]
+        _hear(open_, [trial.back for trial in open_], engine, form, prices)
+    return [trial.fault or trial.verdict(asking.threshold, similarities=similarities) for trial in trials]
 
 
-def _comparisons(pair: Pair, asking: Asking) -> tuple[list[Comparison], bool]:
-    """What is asked about a pair, and whether a text had to be cut for it."""
+@dataclass
+class _Trial:
+    """A pair on its way through its questions."""
+
+    forth: Comparison
+    back: Comparison
+    truncated: bool
+    probabilities: list[float] = field(default_factory=list)
+    cost: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    fault: Exception | None = None
+
+    def hear(self, reply: Reply | Exception, form: Form, prices: Prices) -> None:
+        """Takes in the reply to one question."""
+        if isinstance(reply, Exception):
+            self.fault = reply
+            return
+        self.cost["model_evaluations"] += 1
+        self.cost["judge_retries"] += reply.retries
+        self.cost["prompt_tokens"] += reply.prompt_tokens
+        self.cost["completion_tokens"] += reply.completion_tokens
+        if prices != Prices():
+            self.cost["cost"] += prices.of(reply)
+        try:
+            self.probabilities.append(form.probability(reply))
+        except EquivalenceError as error:
+            self.fault = error
+
+    def verdict(self, threshold: float, *, similarities: bool) -> Verdict:
+        """What the replies come to."""
+        asked = len(self.probabilities)
+        similarity = sum(self.probabilities) / asked if similarities else None
+        return Verdict(min(self.probabilities) >= threshold, similarity, asked * self.truncated, self.cost)
+
+
+def _hear(
+    trials: Sequence[_Trial], comparisons: Sequence[Comparison], engine: Engine, form: Form, prices: Prices
+) -> None:
+    """Asks one question for each trial."""
+    if trials:
+        replies = engine.ask([form.request(comparison) for comparison in comparisons])
+        for trial, reply in zip(trials, replies, strict=True):
+            trial.hear(reply, form, prices)
+
+
+def _comparisons(pair: Pair, asking: Asking) -> tuple[Comparison, Comparison, bool]:
+    """A pair in both orders, quoted, and whether a text had to be cut for it."""
     left, right = quote(pair.left, asking.answer_chars), quote(pair.right, asking.answer_chars)
     question = quote(pair.prompt, asking.question_chars)
-    comparisons = [Comparison(left.text, right.text, question.text)]
-    if asking.orders == "both":
-        comparisons.append(Comparison(right.text, left.text, question.text))
-    return comparisons, left.truncated or right.truncated or question.truncated
-
-
-def _verdict(
-    replies: Sequence[Reply | Exception],
-    truncated: bool,
-    probability: Callable[[Reply], float],
-    threshold: float,
-    prices: Prices,
-) -> Verdict | Exception:
-    probabilities = []
-    cost = {"model_evaluations": 0.0, "judge_retries": 0.0, "prompt_tokens": 0.0, "completion_tokens": 0.0}
-    if prices != Prices():
-        cost["cost"] = 0.0
-    for reply in replies:
-        if isinstance(reply, Exception):
-            return reply
-        try:
-            probabilities.append(probability(reply))
-        except EquivalenceError as error:
-            return error
-        cost["model_evaluations"] += 1
-        cost["judge_retries"] += reply.retries
-        cost["prompt_tokens"] += reply.prompt_tokens
-        cost["completion_tokens"] += reply.completion_tokens
-        if "cost" in cost:
-            cost["cost"] += prices.of(reply)
-    return Verdict(
-        equal=min(probabilities) >= threshold,
-        similarity=sum(probabilities) / len(probabilities),
-        truncated=len(replies) * truncated,
-        cost=cost,
+    truncated = left.truncated or right.truncated or question.truncated
+    return (
+        Comparison(left.text, right.text, question.text),
+        Comparison(right.text, left.text, question.text),
+        truncated,
     )

@@ -14,6 +14,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,13 @@ class TestAsking:
                 known(s.texts) for s in sets
             ]
 
-    def test_each_pair_is_asked_in_both_orders(self, make: Any, endpoint: Endpoint) -> None:
-        make(endpoint).relate([AnswerSet(("London", "Rome", "Oslo"))])
-        assert sorted(endpoint.asked) == sorted(itertools.permutations(("London", "Rome", "Oslo"), 2))
+    def test_where_one_order_says_yes_the_other_is_asked(self, make: Any, endpoint: Endpoint) -> None:
+        make(endpoint).relate([AnswerSet(("Paris", "Rome", "Lutetia"))])
+        assert endpoint.asked[:2] in (
+            [("Paris", "Rome"), ("Lutetia", "Paris")],
+            [("Lutetia", "Paris"), ("Paris", "Rome")],
+        )
+        assert endpoint.asked[2:] == [("Paris", "Lutetia")]
 
     def test_or_once_in_an_order_that_the_texts_give(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, asking=Asking(orders="canonical"))
@@ -161,7 +166,7 @@ class TestAsking:
         judge = make(endpoint, asking=Asking(form="chat", answer_chars=10, question_chars=10))
         long = AnswerSet(("a" * 50, "b", "c"))
         (found, short) = judge.relate([long, AnswerSet(("x", "y"), prompt="short")])
-        assert relation(found).metrics["truncated_inputs"] == 4  # two pairs with the long one, in both orders
+        assert relation(found).metrics["truncated_inputs"] == 2  # two pairs with the long one
         assert relation(short).metrics["truncated_inputs"] == 0
         assert {answer for pair in endpoint.asked for answer in pair} == {"aaaaa" + GAP + "aaaaa", *"bcxy"}
 
@@ -177,6 +182,8 @@ class TestMemory:
         assert again.equal == first.equal
         assert again.metrics["cache_hits"] == again.metrics["comparisons"]
         assert "model_evaluations" not in again.metrics
+        similar = relation(judge.relate([replace(answers, similarities=True)])[0])
+        assert similar.similarities is not None  # which verdicts without similarities could not have given
 
     def test_a_fault_is_not_remembered(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, limits=QUICK)
@@ -207,7 +214,7 @@ class TestMemory:
 
     def test_all_pairs_by_choice(self, make: Any, endpoint: Endpoint) -> None:
         make(endpoint, asking=Asking(complete=True)).relate([AnswerSet(("Paris", "Lutetia", "the capital of France"))])
-        assert len(endpoint.requests) == 6  # in rounds the second would not meet the third
+        assert len(endpoint.requests) == 6  # three pairs that are the same; in rounds two of them would do
 
 
 class TestCost:
@@ -215,11 +222,11 @@ class TestCost:
         judge = make(endpoint, prices=Prices(prompt=1_000_000, completion=10_000_000))
         texts = ("London", "Rome", "Paris", "Lutetia")
         (found,) = judge.relate([AnswerSet(texts)])
-        # Rounds: London with three, Rome with two, Paris with Lutetia; each twice, with 7 + 1 tokens.
+        # Rounds: London with three, Rome with two, Paris with Lutetia, and that again in the other order.
         metrics = relation(found).metrics
-        assert (metrics["comparisons"], metrics["model_evaluations"]) == (6, 12) == (6, len(endpoint.requests))
-        assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (12 * 7, 12)
-        assert metrics["cost"] == pytest.approx(12 * 7 * 1 + 12 * 10)
+        assert (metrics["comparisons"], metrics["model_evaluations"]) == (6, 7) == (6, len(endpoint.requests))
+        assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (7 * 7, 7)
+        assert metrics["cost"] == pytest.approx(7 * 7 * 1 + 7 * 10)
         assert metrics["judge_retries"] == 0
 
     def test_no_prices_no_cost(self, make: Any, endpoint: Endpoint) -> None:
@@ -445,7 +452,7 @@ class TestSecrets:
         caplog.set_level(logging.DEBUG)
         endpoint.answer = lambda body: (
             endpoint.judge(body)
-            if answers_in(body)[0] != "leak"
+            if "leak" not in answers_in(body)
             else (401, {"error": f"the key {endpoint.requests[-1][1]['authorization']} is not known"})
         )
         config = {"preset": "empo-judge", "equivalence": {"url": endpoint.url, "api_key_variable": "JUDGE_KEY"}}
