@@ -43,8 +43,8 @@ _FUNCTION_WORDS = frozenset(
     {"of", "in", "on", "at", "to", "for", "by", "with", "from", "into", "as", "and", "or", "s"}
     | {"is", "are", "was", "were", "be", "it", "its", "his", "her", "their", "this", "that"}
 )
-_MARK = re.compile(r"\s*[(\[\n\t;]|\s[-–—~]+\s|[.?!:]\s|,\s(?!\d)")
-"""Where an answer that is given ends and what is said about it begins."""
+_MARK = re.compile(r"\s*[(\[\n\t;]|\s[-–—~]+\s|(?<!\.\w)[.?!:]\s|,\s(?!\d)")
+"""Where an answer that is given ends and what is said about it begins; not within initials, as in "U.S. Army"."""
 _WORD = re.compile(r"(?<![^\s(])-?\d+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s-]")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")

@@ -65,6 +65,7 @@ def test_an_answer_and_what_is_said_about_it(answer: str, explained: str) -> Non
         ("South Africa", "Botswana and South Africa"),
         ("Toy Story", "Toy Story 3"),
         ("Paris", "not Paris"),
+        ("US", "U.S. Army"),
         ("Paris", "Paris, not really"),
         ("3", "3, 4"),
         ("3", "3.4"),
