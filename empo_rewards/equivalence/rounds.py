@@ -104,11 +104,11 @@ def relate_in_rounds(
     memory: Memory | None = None,
     complete: bool = False,
     in_context: bool = False,
-    form: Callable[[str], str] = normal_form,
 ) -> list[Relation | Exception]:
     """The relation of each set, or the exception that kept one of its pairs from being compared.
 
-    The relation is symmetric, and depends neither on the order of the sets nor on what `memory` holds.
+    Texts with the same normal form are equal, and not compared. The relation is symmetric, and depends neither on the
+    order of the sets nor on what `memory` holds.
 
     Args:
         sets: the distinct answers of each group; where `similarities` are asked for, all of its pairs are compared.
@@ -117,14 +117,13 @@ def relate_in_rounds(
         complete: compare all pairs, so that clusters are the connected components of the whole relation; else those
             of the rounds, where a text is compared with representatives.
         in_context: compare in the context of the prompt.
-        form: texts with the same normal form are equal, and not compared.
 
     Returns:
         One relation a set. Metrics: `distinct_texts` (normal forms), `comparisons`, how many of them were `cache_hits`
         (known from the memory or an earlier round), `truncated_inputs`, and the sums of the verdicts' costs. The cost
         of a pair that several groups share is divided among them, so that the sum over groups is the work done.
     """
-    works = [_work(answers, in_context, form) for answers in sets]
+    works = [_work(answers, in_context) for answers in sets]
     known: dict[Pair, Verdict | Exception] = {}
     whole = [work for work in works if complete or work.similarities]
     _learn([(work, work.all_pairs) for work in whole], known, compare, memory)
@@ -142,10 +141,10 @@ def relate_in_rounds(
     return [work.failure or _relation(work, known) for work in works]
 
 
-def _work(answers: AnswerSet, in_context: bool, form: Callable[[str], str]) -> _Work:
+def _work(answers: AnswerSet, in_context: bool) -> _Work:
     classes: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(answers.texts):
-        classes[form(text)].append(position)
+        classes[normal_form(text)].append(position)
     prompt = answers.prompt if in_context else ""
     return _Work(answers.texts, prompt, answers.similarities, list(classes.values()), list(range(len(classes))))
 
