@@ -18,7 +18,7 @@ PROOF_BASES = (11, 12)
 PROOF_METHODS = ("empo", "majority", "reference", "random")
 PROOF_SEEDS = (1, 2, 3)
 
-MAP_METHODS = ("reference", "empo", "band", "share", "srt", "scrl", "guards", "kl")
+MAP_METHODS = ("reference", "empo", "srt", "share", "band", "kl", "scrl", "guards")
 MAP_SEEDS = (1,)
 
 _HASTY: dict[str, Any] = {"prompts": 12, "learning_rate": 2e-4, "warm_up": 4}
