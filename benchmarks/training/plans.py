@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 from .jobs import Job, Measurement, Training
@@ -18,8 +18,10 @@ PROOF_BASES = (11, 12)
 PROOF_METHODS = ("empo", "majority", "reference", "random")
 PROOF_SEEDS = (1, 2, 3)
 
-MAP_METHODS = ("reference", "empo", "srt", "share", "band", "kl", "scrl", "guards")
-MAP_SEEDS = (1,)
+MEANS = ("srt", "share", "band", "kl", "scrl", "guards")
+"""What the library offers against collapse."""
+
+MAP_SEED = 1
 
 _HASTY: dict[str, Any] = {"prompts": 12, "learning_rate": 2e-4, "warm_up": 4}
 
@@ -41,12 +43,16 @@ def proof(size: str) -> list[Job]:
 
 
 def atlas(size: str) -> list[Job]:
-    """From which bases? Every checkpoint, and what the library offers against collapse."""
-    jobs: list[Job] = []
-    places = list(product(SIZES[size].checkpoints, PROOF_BASES))
-    jobs += [Measurement(size, base, checkpoint, "fresh") for checkpoint, base in places]
-    for seed, method, (checkpoint, base) in product(MAP_SEEDS, MAP_METHODS, places):
-        jobs.append(Training(size, base, checkpoint, "fresh", method, seed))
+    """From which bases? Every checkpoint with labels and without, then what the library offers, from the middle on."""
+    checkpoints = SIZES[size].checkpoints
+    middle = len(checkpoints) // 2 - 1
+    order = sorted(checkpoints, key=lambda checkpoint: abs(checkpoints.index(checkpoint) - middle))
+    places = list(product(order, PROOF_BASES))
+    jobs: list[Job] = [Measurement(size, base, checkpoint, "fresh") for checkpoint, base in places]
+    plain = product(("reference", "empo"), places)
+    means = ((method, place) for place, method in product(places, MEANS))
+    for method, (checkpoint, base) in chain(plain, means):
+        jobs.append(Training(size, base, checkpoint, "fresh", method, MAP_SEED))
     return jobs
 
 
