@@ -135,9 +135,16 @@ class Connection(asyncio.Protocol):
         """Send a request and wait for its answer."""
         if self._transport is None:
             raise ConnectionResetError("the connection is closed")
-        self._waiter = asyncio.get_running_loop().create_future()
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return await self._waiter
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled() or waiter.exception() is not None:
+                raise
+            # The answer came in the moment of hanging up. Who has an answer does not come again for it: neither the
+            # server nor TCP could tell that from a caller who has lost it.
+            return waiter.result()
 
     def close(self) -> None:
         """Hang up."""
@@ -164,7 +171,7 @@ class Client:
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """The status and the body of the answer.
 
-        A cancelled call hangs up.
+        A cancelled call hangs up, unless it has its answer.
 
         Raises:
             OSError: there was none.
