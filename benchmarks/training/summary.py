@@ -19,7 +19,7 @@ END = ("pass_1", "greedy", "pass_k", "majority_k", "entropy", "blank", "distinct
 
 
 def summarize(store: Store) -> dict[str, Any]:
-    """Every base with every run that was made on it.
+    """Every base that has been measured, with every run that was made on it.
 
     Returns:
         `fresh` and `development`: a list of bases by strength; each with its evaluations (`base`, and `colder`,
@@ -36,7 +36,7 @@ def summarize(store: Store) -> dict[str, Any]:
             kind, place, _ = result["job"].split("/")
             if kind == prompts:
                 places[place].append(result)
-        bases = [_base(place, results) for place, results in places.items()]
+        bases = [_base(place, results) for place, results in places.items() if any("colder" in r for r in results)]
         summary[prompts] = sorted(bases, key=lambda base: base["base"]["pass_1"])
     summary["recovery"] = _strong(summary["fresh"])
     return summary
