@@ -2,13 +2,18 @@
 
 A caller that gives up closes its connection and posts again. Where the answer is already on its way, nothing in HTTP
 tells: the retry would wait as a new member for a group that is complete without it. TCP knows: a connection that is
-closed over unread bytes is reset, and one that is closed before they were sent says so when asked.
+closed over unread bytes is reset, one that is closed before they were sent says so when asked, and one that is closed
+before they arrived ends in order, but has not acknowledged them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import select
+import socket
+import struct
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -29,12 +34,7 @@ class Link:
     @property
     def is_left(self) -> bool:
         """Whether the caller has closed its side, even where the event loop has not come to see it yet."""
-        if self._transport.is_closing():
-            return True
-        connection = self._transport.get_extra_info("socket")
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLRDHUP)
-        return bool(poll.poll(0))
+        return self._transport.is_closing() or _is_closed_there(self._transport.get_extra_info("socket"))
 
     def sending(self, unread: Callable[[], None]) -> None:
         """An answer is sent: `unread` is called if the connection is reset before it carries another request."""
@@ -47,8 +47,26 @@ class Link:
     def ended(self, error: Exception | None) -> None:
         """The connection ended: in order, or by an error."""
         unread, self._unread = self._unread, None
-        if error is not None and unread is not None:
+        if unread is not None and (error is not None or _is_unacknowledged(self._transport.get_extra_info("socket"))):
             unread()
+
+
+def _is_closed_there(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def _is_unacknowledged(connection: socket.socket) -> bool:
+    """Whether the other side closed before what was sent last had arrived there.
+
+    Either that is still under way, or the reset that answered it is here already. Reading does not tell of a reset
+    that comes behind an end in order; the socket's own error does.
+    """
+    if not _is_closed_there(connection):
+        return False  # it is us who close
+    under_way = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return under_way > 0 or connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 class Links:
