@@ -37,7 +37,7 @@ class Link:
         return self._transport.is_closing() or _is_closed_there(self._transport.get_extra_info("socket"))
 
     def sending(self, unread: Callable[[], None]) -> None:
-        """An answer is sent: `unread` is called if the connection is reset before it carries another request."""
+        """An answer is sent: `unread` is called if the connection ends without the caller having had it."""
         self._unread = unread
 
     def arrived(self) -> None:
