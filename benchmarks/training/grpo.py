@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from datasets import Dataset
 from transformers import LlamaForCausalLM, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -59,33 +59,42 @@ class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untype
         self._progress(state.global_step, state.max_steps)
 
 
+class Problems(NamedTuple):
+    """What a run is given.
+
+    Args:
+        trained: their prompts are trained on, in an order that the seed gives; their answers are shown to the trainer
+            only where the method is a labelled one.
+        watched: what the curve is measured on.
+        probes: what the trainer evaluates on, again without labels where it trains without.
+    """
+
+    trained: Sequence[Problem]
+    watched: Sequence[Problem]
+    probes: Sequence[Problem]
+
+
 def train(
     model: LlamaForCausalLM,
     size: Size,
     method: Method,
     settings: Settings,
     seed: int,
-    problems: Sequence[Problem],
-    test: Sequence[Problem],
+    problems: Problems,
     progress: Callable[[int, int], None],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Train a model in place.
 
     Args:
         model: the base.
-        problems: their prompts are trained on, in an order that the seed gives; their answers are shown to the
-            trainer only where the method is a labelled one.
-        test: what the curve is measured on.
         progress: told the step and the number of steps.
 
     Returns:
-        The run (settings, curve, the trainer's own log, quantities of each step), and every group with its step.
+        The run (settings, curve, the trainer's own log, quantities of each step), and every group with its step, in
+        the order in which they were scored; those of probes follow the step that is theirs.
     """
-    tokenizer, recorder = new_tokenizer(), Recorder()
-    rows = [
-        {"prompt": problem.prompt, **({"answer": problem.answer} if method.labelled else {})} for problem in problems
-    ]
-    curve = _Curve(settings.evaluate_every, lambda m: evaluate(m, tokenizer, size.task, test).to_dict())
+    tokenizer, recorder = new_tokenizer(), Recorder(frozenset(problem.prompt for problem in problems.probes))
+    curve = _Curve(settings.evaluate_every, lambda m: evaluate(m, tokenizer, size.task, problems.watched).to_dict())
     with tempfile.TemporaryDirectory() as folder, closing(_reward(method, recorder)) as reward:
         arguments = GRPOConfig(
             output_dir=folder,
@@ -99,6 +108,7 @@ def train(
             top_p=1.0,
             top_k=0,
             beta=method.kl,
+            scale_rewards=method.scale,
             loss_type="dapo",
             learning_rate=settings.learning_rate,
             lr_scheduler_type="constant_with_warmup",
@@ -110,6 +120,10 @@ def train(
             dataloader_pin_memory=False,
             logging_steps=1,
             save_strategy="no",
+            eval_strategy="steps",
+            eval_steps=settings.probe_every,
+            eval_on_start=True,
+            per_device_eval_batch_size=len(problems.probes) * settings.group,
             report_to=[],
             disable_tqdm=True,
         )
@@ -117,7 +131,8 @@ def train(
             model=model,
             reward_funcs=reward,
             args=arguments,
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=_rows(problems.trained, method),
+            eval_dataset=_rows(problems.probes, method),
             processing_class=tokenizer,
             callbacks=[curve, _Progress(progress)],
         )
@@ -128,16 +143,33 @@ def train(
         trainer.train()
         seconds = time.perf_counter() - start - curve.seconds
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
-    steps = [recorder.groups[at : at + settings.prompts] for at in range(0, len(recorder.groups), settings.prompts)]
+    trained = [group for group in recorder.groups if not group["probe"]]
+    steps = [trained[at : at + settings.prompts] for at in range(0, len(trained), settings.prompts)]
     run = {
         "settings": asdict(settings),
         "scorer": method.scorer,
         "kl": method.kl,
+        "scale": method.scale,
         "curve": curve.points,
         "steps": [{**summarize_step(groups), **_logged(entry)} for groups, entry in zip(steps, log, strict=True)],
         "train_seconds": round(seconds, 1),
     }
-    return run, [{"step": step, **group} for step, groups in enumerate(steps, 1) for group in groups]
+    return run, list(_with_steps(recorder.groups, settings.prompts))
+
+
+def _rows(problems: Sequence[Problem], method: Method) -> Dataset:
+    """What the trainer sees of problems."""
+    return Dataset.from_list(
+        [{"prompt": problem.prompt, **({"answer": problem.answer} if method.labelled else {})} for problem in problems]
+    )
+
+
+def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[dict[str, Any]]:
+    """Each group with its step: from 1 for those trained on, with the last one before them for probes."""
+    trained = 0
+    for group in groups:
+        trained += not group["probe"]
+        yield {"step": -(-trained // prompts), **group}
 
 
 def _reward(method: Method, recorder: Recorder) -> EMPOReward:

@@ -146,16 +146,16 @@ class Training:
     def run(self, store: Store, progress: Progress) -> None:
         """Keep the run, and the groups that it scored."""
         from .evaluate import evaluate  # noqa: PLC0415 - as above
-        from .grpo import train  # noqa: PLC0415
+        from .grpo import Problems, train  # noqa: PLC0415
         from .model import new_tokenizer, saved_model  # noqa: PLC0415
 
         start = time.perf_counter()
         size, model = SIZES[self.size], saved_model(store.base(self.base, self.checkpoint))
         problems, test = (held_out(size.task)[sets[self.prompts]] for sets in (_TRAINED_ON, _TESTED_ON))
         method = METHODS[self.method]
-        run, groups = train(
-            model, size, method, self.changed or size.settings, self.seed, problems, test[: size.watched], progress
-        )
+        given = Problems(problems, test[: size.watched], test[size.judged :][: size.probed])
+        settings = self.changed or size.settings
+        run, groups = train(model, size, method, settings, self.seed, given, progress)
         after = evaluate(model, new_tokenizer(), size.task, test[: size.judged]).to_dict()
         store.write_groups(self.name, groups)
         what = {"method": self.method, "seed": self.seed, "changed": self._label}

@@ -14,12 +14,15 @@ class Method:
     Args:
         scorer: the configuration of empo_rewards.
         kl: the weight of the KL divergence from the base (TRL's `beta`).
+        scale: what a group's rewards are divided by (TRL's `scale_rewards`): `group`, their own standard deviation;
+            `batch`, that of all; `none`.
         labelled: whether the trainer's prompts carry answers.
         about: what it is, for a legend.
     """
 
     scorer: Mapping[str, Any]
     kl: float = 0.0
+    scale: str = "group"
     labelled: bool = False
     about: str = ""
 
@@ -49,4 +52,5 @@ METHODS: Mapping[str, Method] = {
         {"preset": "scrl"}, about="selective majority (no negative labels: the trainer gives no likelihoods)"
     ),
     "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
+    "unscaled": Method(EMPO, scale="batch", about="empo, advantages not scaled by each group's own deviation"),
 }

@@ -18,10 +18,10 @@ PROOF_BASES = (11, 12)
 PROOF_METHODS = ("empo", "majority", "reference", "random")
 PROOF_SEEDS = (1, 2, 3)
 
-MEANS = ("srt", "share", "band", "kl", "scrl", "guards")
-"""What the library offers against collapse."""
+MEANS = ("kl", "unscaled", "share", "scrl", "band")
+"""What is tried against collapse: a term and a setting of the trainer's, then what the library offers."""
 
-MAP_SEED = 1
+MAP_SEEDS = (1, 2, 3)
 
 _HASTY: dict[str, Any] = {"prompts": 12, "learning_rate": 2e-4, "warm_up": 4}
 
@@ -43,26 +43,34 @@ def proof(size: str) -> list[Job]:
 
 
 def atlas(size: str) -> list[Job]:
-    """From which bases? Every checkpoint with labels and without, then what the library offers, from the middle on."""
+    """From which bases? Each with labels and without; those in the middle also by what might help, with more seeds."""
     checkpoints = SIZES[size].checkpoints
-    middle = len(checkpoints) // 2 - 1
-    order = sorted(checkpoints, key=lambda checkpoint: abs(checkpoints.index(checkpoint) - middle))
-    places = list(product(order, PROOF_BASES))
+    places = list(product(checkpoints, PROOF_BASES))
     jobs: list[Job] = [Measurement(size, base, checkpoint, "fresh") for checkpoint, base in places]
-    plain = product(("reference", "empo"), places)
-    means = ((method, place) for place, method in product(places, MEANS))
-    for method, (checkpoint, base) in chain(plain, means):
-        jobs.append(Training(size, base, checkpoint, "fresh", method, MAP_SEED))
-    return jobs
+    plain = product(MAP_SEEDS[:1], places, ("reference", "empo"))
+    central = list(product(middle(size), PROOF_BASES))
+    more = product(MAP_SEEDS, central, ("empo", *MEANS))
+    once = product(MAP_SEEDS[:1], central, ("guards",))  # they find nothing in sums: the same as plain
+    ceiling = product(MAP_SEEDS, central, ("reference",))
+    runs = dict.fromkeys(chain(plain, more, once, ceiling))
+    return jobs + [Training(size, base, checkpoint, "fresh", method, seed) for seed, (checkpoint, base), method in runs]
+
+
+def middle(size: str) -> tuple[int, ...]:
+    """The checkpoints of bases that are neither hopeless nor strong."""
+    return SIZES[size].checkpoints[1:4]
 
 
 def development(size: str) -> list[Job]:
-    """How the settings were chosen."""
+    """How the settings were chosen: GRPO's on the strongest base, what might help and the monitor's on the others."""
     checkpoints = SIZES[size].checkpoints
-    places = (checkpoints[len(checkpoints) // 3], checkpoints[-1])
-    jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in places]
-    train = partial(Training, size, DEVELOPMENT_BASE, checkpoints[-1], "development")
-    jobs += [train(method, 0, replace(SIZES[size].settings, **changes)) for method, changes in TRIED]
+    last = checkpoints[-1]
+    jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in checkpoints]
+    train = partial(Training, size, DEVELOPMENT_BASE)
+    jobs += [train(last, "development", name, 0, replace(SIZES[size].settings, **changes)) for name, changes in TRIED]
+    jobs += [train(place, "development", "empo", 0) for place in checkpoints]
+    jobs += [train(last, "development", "random", seed) for seed in (0, 1)]
+    jobs += [train(place, "development", mean, 0) for place, mean in product(middle(size), ("kl", "unscaled"))]
     return jobs
 
 

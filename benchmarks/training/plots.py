@@ -16,7 +16,7 @@ from .methods import METHODS
 from .plans import PROOF_METHODS
 from .store import Store
 
-COLOURS = dict(zip(METHODS, mpl.color_sequences["tab10"], strict=True))
+COLOURS = dict(zip(METHODS, (*mpl.color_sequences["tab10"], *mpl.color_sequences["Dark2"]), strict=False))
 
 CURVES = {
     "pass_1": "pass@1",

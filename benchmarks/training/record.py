@@ -15,8 +15,13 @@ Register = Callable[[str, Callable[..., Any]], None]
 
 @dataclass
 class Recorder:
-    """A plugin and the observer that it registers, as `recorder`: keeps of every group what a monitor could want."""
+    """A plugin and the observer that it registers, as `recorder`: keeps of every group what a monitor could want.
 
+    Args:
+        probes: prompts that are evaluated on, and not trained.
+    """
+
+    probes: frozenset[str]
     groups: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, group: Group, score: GroupScore) -> None:
@@ -25,6 +30,7 @@ class Recorder:
         self.groups.append(
             {
                 "prompt": group.prompt_text,
+                "probe": group.prompt_text in self.probes,
                 "answers": answers,
                 "lengths": [len(response) for response in group.responses],
                 "entropy": None if score.entropy is None else round(score.entropy, 4),

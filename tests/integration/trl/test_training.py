@@ -50,9 +50,13 @@ def test_a_run_keeps_its_curve_its_steps_and_its_groups(store: Store, method: st
 
     lines = gzip.decompress((store.results / f"{run_of(method).name}.groups.jsonl.gz").read_bytes()).splitlines()
     groups = [json.loads(line) for line in lines]
-    assert [group["step"] for group in groups] == [1, 1, 2, 2, 3, 3]
+    assert [group["step"] for group in groups if not group["probe"]] == [1, 1, 2, 2, 3, 3]
+    assert [group["step"] for group in groups if group["probe"]] == [0, 0, 0, 2, 2, 2, 3, 3, 3]
     assert all(len(group["answers"]) == len(group["lengths"]) == settings.group for group in groups)
-    assert {group["prompt"] for group in groups} <= {problem.prompt for problem in held_out(SIZE.task)["prompts"]}
+    sets = held_out(SIZE.task)
+    trained, test = ({problem.prompt for problem in sets[name]} for name in ("prompts", "test"))
+    assert {group["prompt"] for group in groups if not group["probe"]} <= trained
+    assert len({group["prompt"] for group in groups if group["probe"]} & test) == SIZE.probed
 
 
 def test_methods_and_seeds_start_from_the_same_base_on_the_same_problems(store: Store) -> None:
