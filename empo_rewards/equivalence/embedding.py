@@ -9,8 +9,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.equivalence.encoder import MODEL, Encoder, ModelError
+from empo_rewards.equivalence.encoder import MODEL, Encoder
 from empo_rewards.equivalence.exact import normal_form
+from empo_rewards.equivalence.lazy_model import ModelError
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
 from empo_rewards.equivalence.words import contrasts, equal_by_words
 from empo_rewards.errors import ConfigError

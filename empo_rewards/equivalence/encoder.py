@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from empo_rewards.errors import EquivalenceError
+from empo_rewards.equivalence.lazy_model import LazyModel
 from empo_rewards.extras import require
 
 if TYPE_CHECKING:
@@ -26,10 +24,6 @@ CHARS_A_TOKEN = 16
 """A text of more characters than this for each token of the model's context is cut before it is tokenised."""
 
 
-class ModelError(EquivalenceError):
-    """A model cannot be loaded, or is none of the kind: nothing can be compared with it."""
-
-
 class Encoder:
     """A sentence-transformers model, loaded at first use. Safe to share between threads; a forked child loads its own.
 
@@ -45,14 +39,8 @@ class Encoder:
 
     def __init__(self, model: str, device: str | None, batch_size: int, *, feature: str) -> None:
         require("embedding", feature)
-        self.name = model
-        self._device, self._batch_size = device, batch_size
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._model: Any = None
+        self._batch_size = batch_size
+        self._model = LazyModel(model, partial(_load, model, device))
 
     def encode(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """The unit vector of each distinct text. They are embedded in sorted order: that of `texts` cannot matter.
@@ -63,7 +51,7 @@ class Encoder:
         distinct = sorted(set(texts))
         if not distinct:
             return {}
-        with self._loaded() as model:
+        with self._model.use() as model:
             limit = self._tokens(model) * CHARS_A_TOKEN
             vectors = model.encode(
                 [encodable(text[:limit]) for text in distinct],
@@ -75,7 +63,7 @@ class Encoder:
 
     def truncated(self, texts: Iterable[str]) -> set[str]:
         """The texts that are longer than the model's context, which sees only how they begin."""
-        with self._loaded() as model:
+        with self._model.use() as model:
             tokens = self._tokens(model)
             long = [text for text in set(texts) if len(text) > tokens - 2]  # a token has a character; two are added
             cut = {text for text in long if len(text) > tokens * CHARS_A_TOKEN}
@@ -85,24 +73,15 @@ class Encoder:
                 cut.update(text for text, ids in zip(rest, counted["input_ids"], strict=True) if len(ids) > tokens)
         return cut
 
-    @contextmanager
-    def _loaded(self) -> Iterator[Any]:
-        """The model, for one thread at a time."""
-        if self._pid != os.getpid():  # neither locks nor torch's threads survive a fork
-            self._begin()
-        with self._lock:
-            if self._model is None:
-                from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - brings torch; an optional extra
-
-                try:
-                    self._model = SentenceTransformer(self.name, device=self._device)
-                except Exception as error:  # the library raises what it likes
-                    raise ModelError(f"{self.name} cannot be loaded: {type(error).__name__}: {error}") from error
-            yield self._model
-
     @staticmethod
     def _tokens(model: Any) -> int:
         return int(model.max_seq_length or DEFAULT_TOKENS)
+
+
+def _load(model: str, device: str | None) -> Any:
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - brings torch; an optional extra
+
+    return SentenceTransformer(model, device=device)
 
 
 def encodable(text: str) -> str:

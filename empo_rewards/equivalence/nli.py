@@ -7,15 +7,13 @@ al. (Nature 630, 2024).
 from __future__ import annotations
 
 import math
-import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, ModelError, encodable
+from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, encodable
+from empo_rewards.equivalence.lazy_model import LazyModel, ModelError
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
 from empo_rewards.equivalence.rounds import Pair, Verdict, relate_in_rounds
 from empo_rewards.errors import ConfigError, EquivalenceError
@@ -171,14 +169,8 @@ class Classifier:
         *,
         keep_end: bool,
     ) -> None:
-        self._name, self._labels, self._max_tokens, self._batch_size = name, labels, max_tokens, batch_size
-        self._dtype, self._device, self._keep_end = dtype, device, keep_end
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._loaded: _Loaded | None = None
+        self._max_tokens, self._batch_size, self._keep_end = max_tokens, batch_size, keep_end
+        self._model = LazyModel(name, partial(_load_model, name, labels, dtype, device, keep_end))
 
     def infer(self, inputs: Sequence[tuple[str, str]]) -> list[_Answer]:
         """For each (premise, hypothesis) what the model says, or why it says nothing; and whether the input was cut.
@@ -186,7 +178,7 @@ class Classifier:
         Raises:
             ModelError: the model cannot be loaded.
         """
-        with self._model() as loaded:
+        with self._model.use() as loaded:
             features, cut = self._tokenise(loaded, inputs)
             found: dict[int, Inference | Exception] = {}
             order = sorted(range(len(inputs)), key=lambda k: (len(features[k]["input_ids"]), inputs[k]))
@@ -200,7 +192,7 @@ class Classifier:
                     waiting += [batch[half:], batch[:half]]
                     continue
                 if answers is None:
-                    answers = [EquivalenceError(f"{self._name} runs out of memory on a single input")]
+                    answers = [EquivalenceError(f"{self._model.name} runs out of memory on a single input")]
                 found.update(zip(batch, answers, strict=True))
             return [(found[k], cut[k]) for k in range(len(inputs))]
 
@@ -218,21 +210,6 @@ class Classifier:
     def _bounded(self, text: str, limit: int) -> str:
         most = limit * CHARS_A_TOKEN
         return text[-most:] if self._keep_end else text[:most]
-
-    @contextmanager
-    def _model(self) -> Iterator[_Loaded]:
-        """The model, for one thread at a time."""
-        if self._pid != os.getpid():  # neither locks nor torch's threads survive a fork
-            self._begin()
-        with self._lock:
-            if self._loaded is None:
-                try:
-                    self._loaded = _load_model(self._name, self._labels, self._dtype, self._device, self._keep_end)
-                except ModelError:
-                    raise
-                except Exception as error:  # the libraries raise what they like
-                    raise ModelError(f"{self._name} cannot be loaded: {type(error).__name__}: {error}") from error
-            yield self._loaded
 
 
 class _Loaded(NamedTuple):
