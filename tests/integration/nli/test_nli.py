@@ -163,7 +163,7 @@ def test_memory_that_runs_out_halves_the_batch(model: str, monkeypatch: pytest.M
     sizes: list[int] = []
 
     def limit(most: int) -> None:
-        with backend._classifier._model() as loaded:
+        with backend._classifier._model.use() as loaded:
             forward = type(loaded.model).forward
 
         def narrow(self: object, input_ids: torch.Tensor, **rest: torch.Tensor) -> object:
