@@ -52,5 +52,6 @@ METHODS: Mapping[str, Method] = {
         {"preset": "scrl"}, about="selective majority (no negative labels: the trainer gives no likelihoods)"
     ),
     "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
+    "kl-strong": Method(EMPO, kl=0.2, about="empo, with a KL term of 0.2"),
     "unscaled": Method(EMPO, scale="batch", about="empo, advantages not scaled by each group's own deviation"),
 }

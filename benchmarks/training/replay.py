@@ -5,14 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from empo_rewards import Group, Scorer
 from empo_rewards.monitor import Alarm
 
+from .methods import METHODS
 from .store import Store
 from .summary import LEAST_GAIN
+from .task import Problem
 
 
 def replay(store: Store) -> dict[str, Any]:
@@ -25,8 +28,11 @@ def replay(store: Store) -> dict[str, Any]:
     found = {}
     for path in sorted(store.results.glob("*/*/*.groups.jsonl.gz")):
         name = str(path.relative_to(store.results)).removesuffix(".groups.jsonl.gz")
-        step, reason = first_alarm(read_groups(path))
-        found[name] = {"fallen": fallen_at(store.read(name)["curve"]), "alarm": step, "reason": reason}
+        run, groups = store.read(name), read_groups(path)
+        if METHODS[run["method"]].labelled:
+            groups = [(step, replace(group, reference=_sum(group.prompt_text))) for step, group in groups]
+        step, reason = first_alarm(groups, run["scorer"])
+        found[name] = {"fallen": fallen_at(run["curve"]), "alarm": step, "reason": reason}
     return found
 
 
@@ -42,11 +48,17 @@ def _group(record: Mapping[str, Any]) -> Group:
     return Group(record["prompt"], responses)
 
 
-def first_alarm(groups: Sequence[tuple[int, Group]]) -> tuple[int | None, str | None]:
-    """The step and the reason of the monitor's alarm over a run's groups; None where it gives none."""
+def _sum(prompt: str) -> str:
+    """What is right, as the trainer was told it."""
+    operation = "-" if "-" in prompt else "+"
+    a, b = prompt.removesuffix("=").split(operation)
+    return Problem(int(a), int(b), operation, len(a)).answer
+
+
+def first_alarm(groups: Sequence[tuple[int, Group]], config: Mapping[str, Any]) -> tuple[int | None, str | None]:
+    """The step and the reason of the monitor's alarm over a run's groups, scored anew; None where it gives none."""
     alarms: list[Alarm] = []
-    config = {"preset": "empo-math", "observers": [{"name": "monitor", "on_alarm": alarms.append}]}
-    with Scorer(config) as scorer:
+    with Scorer({**config, "observers": [{"name": "monitor", "on_alarm": alarms.append}]}) as scorer:
         for step, group in groups:
             scorer.score(group)
             if alarms:

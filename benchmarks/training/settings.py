@@ -26,7 +26,7 @@ class Settings:
     learning_rate: float = 1e-4
     warm_up: int = 6
     evaluate_every: int = 5
-    probe_every: int = 5
+    probe_every: int = 3
 
     def label(self, usual: Settings) -> str:
         """What differs from the usual ones, to stand in a name; empty where nothing does."""
@@ -57,7 +57,7 @@ class Size:
     settings: Settings = Settings()
     watched: int = 32
     judged: int = 128
-    probed: int = 64
+    probed: int = 48
 
 
 SIZES: Mapping[str, Size] = {
