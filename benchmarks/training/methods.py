@@ -53,5 +53,6 @@ METHODS: Mapping[str, Method] = {
     ),
     "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
     "kl-strong": Method(EMPO, kl=0.2, about="empo, with a KL term of 0.2"),
+    "kl-stiff": Method(EMPO, kl=0.5, about="empo, with a KL term of 0.5"),
     "unscaled": Method(EMPO, scale="batch", about="empo, advantages not scaled by each group's own deviation"),
 }
