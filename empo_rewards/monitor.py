@@ -6,8 +6,9 @@ answer. The monitor estimates the *agreement* of a window: the chance that two d
 answer. How high it is in health depends on the data (about 0.01 for mathematics, 1/4 for four choices, 1/2 for yes or
 no), so it is compared with the lowest that the run has shown itself, by their odds.
 
-A model can also go wrong on each prompt in a way of its own. Training by agreement strengthens majorities, so it is a
-sign too where they melt away: those of all prompts on average, or those that prompts had when they came before.
+A model can also go wrong on each prompt in a way of its own. Training by agreement strengthens majorities and what was
+agreed on before. So it is a sign too where majorities weaken; where prompts that come again are answered otherwise than
+at first; and where there was next to no agreement to begin with.
 """
 
 from __future__ import annotations
@@ -44,21 +45,37 @@ MAX_STREAMS = 64
 DISSENT = 2
 """Prompts that agree with none, added to each window: where all of a few agree, the next ones need not."""
 
-REMAINS = 2 / 3
-"""What must remain, on average, of the majorities that the same prompts had before."""
-
 REMAINS_OF_ALL = 3 / 4
 """What must remain of the mean share of majorities, over whatever prompts come."""
 
 DEVIATIONS = 5.0
-"""By how many standard deviations of the sampling either must have shrunk. Many are looked at: the best of all windows
+"""By how many standard deviations of the sampling it must have shrunk. Many are looked at: the best of all windows
 had luck, and some of those after it will have none."""
 
 LEAST_STRENGTH = 128
-"""Different prompts that a window needs before the mean share of its majorities is set against another's."""
+"""Different prompts that are needed before the strength of their agreement is judged."""
+
+LEAST_CONSISTENCY = 0.07
+"""The chance that two responses to one prompt agree, below which a run that begins so is not taught by agreement. In
+the map of `docs/training.md` every base below it got worse."""
+
+KEPT_AGREEMENT = 0.85
+"""What must be kept, on average over prompts that come again, of the agreement that their first responses had."""
+
+LOSS_DEVIATIONS = 3.5
+"""By how many standard errors it must have fallen. There is no luck in what it is compared with."""
+
+LEAST_RETURNING = 24
+"""Different prompts that must have come again."""
+
+LABELLED = 0.1
+"""Where in more than this part of the groups a label outvotes the majority, labels are what is taught by."""
 
 MAX_REMEMBERED = 4096
-"""Prompts of a stream whose first majorities are remembered: the latest."""
+"""Prompts of a stream whose first answers are remembered: the latest."""
+
+KEPT_SPELLINGS = 16
+"""Normal forms that are remembered of an answer, about."""
 
 LEAST_ODDS = 1 / 140
 """The lowest odds of agreement that a run is held to: one that learns to answer at all may begin without any."""
@@ -79,6 +96,7 @@ class Observation:
         spellings: of each answer all normal forms that mean the same.
         entropy: semantic entropy in nats, where it is known.
         length: mean length of the responses in characters.
+        outvoted: whether the group has a label, and a minority was paid more than the majority.
     """
 
     prompt: Hashable
@@ -87,6 +105,14 @@ class Observation:
     spellings: Mapping[str, frozenset[str]]
     entropy: float | None
     length: float
+    outvoted: bool = False
+
+    @property
+    def consistency(self) -> float:
+        """The chance that two of the responses give the same answer; unbiased for any number of them, at least 2."""
+        size = sum(self.answers.values())
+        same = sum(count * (count - 1) for answer, count in self.answers.items() if answer is not None)
+        return same / (size * (size - 1))
 
     @property
     def unanimous(self) -> bool:
@@ -113,7 +139,16 @@ def observe(group: Group, score: GroupScore) -> Observation:
     if found < len(score.answers):
         answers[None] = len(score.answers) - found
     length = sum(map(len, group.responses)) / len(group)
-    return Observation(hash(prompt), majority, answers, spellings, score.entropy, length)
+    outvoted = group.reference is not None and _outvoted(score)
+    return Observation(hash(prompt), majority, answers, spellings, score.entropy, length, outvoted)
+
+
+def _outvoted(score: GroupScore) -> bool:
+    """Whether a response outside of the largest cluster is paid more than those within."""
+    paid = [(label, reward) for label, reward in zip(score.clusters, score.rewards, strict=True) if reward is not None]
+    majority = [reward for label, reward in paid if label == 0]  # ids count by falling size
+    others = [reward for label, reward in paid if label != 0]
+    return bool(majority and others) and max(others) > max(majority)
 
 
 def _commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
@@ -213,65 +248,85 @@ class Alarm:
     best: Reading
 
 
-@dataclass(frozen=True)
-class _Held:
-    """The answer that a prompt's majority gave when the prompt came first.
+class _First:
+    """What a prompt was answered when it came first.
 
     Args:
-        spellings: its normal forms.
-        share: of the responses when the prompt came for the second time; None before. The first time would flatter it:
-            luck is part of what makes a majority.
+        counts: how many responses gave each answer.
+        spellings: of each answer its normal forms, with those that were met beside them since.
+        size: all responses, those without an answer too.
     """
 
-    spellings: frozenset[str]
-    share: float | None = None
+    def __init__(self, seen: Observation) -> None:
+        self.size = sum(seen.answers.values())
+        self.counts = {answer: count for answer, count in seen.answers.items() if answer is not None}
+        self.spellings = {answer: set(seen.spellings[answer]) for answer in self.counts}
+
+    def agreement(self, seen: Observation) -> float:
+        """The chance that a response of then and one of now give the same answer."""
+        same = 0
+        for answer, count in self.counts.items():
+            for other, forms in seen.spellings.items():
+                if not self.spellings[answer].isdisjoint(forms):
+                    same += count * seen.answers[other]
+                    if len(self.spellings[answer]) < KEPT_SPELLINGS:  # a manner of writing may change in time
+                        self.spellings[answer] |= forms
+        return same / (self.size * sum(seen.answers.values()))
 
 
-class _Memory:
-    """The first majorities of prompts, and what remains of them as the prompts come again.
+class _Past:
+    """What the prompts of a run were answered at first, and how much of that is answered still.
 
-    A prompt without a majority at first is left out for good: of enough tries, chance would make one.
+    Training by agreement makes a model say more often what it said most often. So a response of now agrees with one of
+    then, on average over prompts, more often than two responses of then agree with each other. Both chances are
+    estimated without bias, whatever the number of responses, and luck in the first sample is not missed in the next.
     """
 
     def __init__(self) -> None:
-        self._held: OrderedDict[Hashable, _Held | None] = OrderedDict()
-        self._later: deque[tuple[Hashable, tuple[float, float, float]]] = deque(maxlen=2 * LEAST_WINDOW)
-        """For a prompt that came a third time: the share at the second time, that now, and the variance of both."""
+        self._first: OrderedDict[Hashable, tuple[_First, float]] = OrderedDict()
+        self._again: deque[tuple[Hashable, float, float]] = deque(maxlen=2 * LEAST_WINDOW)
+        """For a prompt that came again: the agreement of its first responses with each other, and with those of now."""
+        self._consistencies: list[float] = []
+        """Of the first prompts."""
 
     def add(self, seen: Observation) -> None:
-        """Take a group in."""
-        size = sum(seen.answers.values())
-        if seen.prompt not in self._held:
-            answer = seen.majority
-            if answer is None or 2 * seen.answers[answer] < size:
-                self._held[seen.prompt] = None
-            else:
-                self._held[seen.prompt] = _Held(seen.spellings[answer])
-            if len(self._held) > MAX_REMEMBERED:
-                self._held.popitem(last=False)
-        elif (held := self._held[seen.prompt]) is not None:
-            same = [answer for answer, texts in seen.spellings.items() if not held.spellings.isdisjoint(texts)]
-            answer = max(same, key=lambda name: (seen.answers[name], name), default=None)
-            now = seen.answers[answer] / size if answer is not None else 0.0
-            before = now if held.share is None else held.share
-            if held.share is not None:
-                variance = (before * (1 - before) + now * (1 - now) + 1 / size) / size  # 1/n: a share of 0 is luck too
-                self._later.append((seen.prompt, (before, now, variance)))
-            # A manner of writing may change in time.
-            self._held[seen.prompt] = _Held(held.spellings if answer is None else seen.spellings[answer], before)
+        """Take a group of two responses or more in."""
+        if (known := self._first.get(seen.prompt)) is not None:
+            first, before = known
+            self._again.append((seen.prompt, before, first.agreement(seen)))
+            return
+        consistency = seen.consistency
+        self._first[seen.prompt] = _First(seen), consistency
+        if len(self._first) > MAX_REMEMBERED:
+            self._first.popitem(last=False)
+        if len(self._consistencies) < LEAST_STRENGTH:
+            self._consistencies.append(consistency)
 
-    def melted(self) -> str | None:
-        """In a sentence what remained, where that is too little."""
-        latest = dict(self._later).values()
-        count = len(latest)
-        if count < LEAST_PROMPTS:
-            return None
-        before, now, variance = (math.fsum(values) for values in zip(*latest, strict=True))
-        if now >= REMAINS * before or before - now <= DEVIATIONS * math.sqrt(variance):
+    def weak(self) -> str | None:
+        """In a sentence how seldom responses agreed from the start, where that is too seldom."""
+        count = len(self._consistencies)
+        mean = math.fsum(self._consistencies) / max(1, count)
+        if count < LEAST_STRENGTH or mean >= LEAST_CONSISTENCY:
             return None
         return (
-            f"what most responses to a prompt said at first was {before / count:.0%} of them when it came again, and "
-            f"is now {now / count:.0%} ({count} prompts)."
+            f"two responses to the same prompt agree with a chance of {mean:.3f} only (the first {count} prompts; at "
+            f"least {LEAST_CONSISTENCY}): agreement has too little to say here to be taught by."
+        )
+
+    def lost(self) -> str | None:
+        """In a sentence how much is left of what was answered at first, where that is too little."""
+        latest = {prompt: (before, now) for prompt, before, now in self._again}.values()
+        count = len(latest)
+        if count < LEAST_RETURNING:
+            return None
+        then, now = (math.fsum(values) / count for values in zip(*latest, strict=True))
+        fall = then - now
+        squares = math.fsum((before - again - fall) ** 2 for before, again in latest)
+        if now >= KEPT_AGREEMENT * then or fall <= LOSS_DEVIATIONS * math.sqrt(squares / (count * (count - 1))):
+            return None
+        return (
+            f"a response agrees with one that its prompt had at first with a chance of {now:.3f}; two of the first "
+            f"ones did with {then:.3f} ({count} prompts that came again). The model leaves what it agreed on."
         )
 
 
@@ -286,13 +341,16 @@ class _Stream:
         self._windows = windows
         self._best: dict[int, Reading] = {}
         self._strongest: dict[int, Reading] = {}
-        self._memory = _Memory()
+        self._past = _Past()
+        self._outvoted = 0
 
     def add(self, observation: Observation, factor: float) -> Alarm | None:
         """Take a group in; the alarm, where this one gives cause."""
         self.seen.append(observation)
-        self._memory.add(observation)
         self.count += 1
+        self._outvoted += observation.outvoted
+        if sum(observation.answers.values()) > 1:
+            self._past.add(observation)
         for window in self._windows:
             if window > len(self.seen) or self.count % (window // LOOKS):
                 break
@@ -302,9 +360,18 @@ class _Stream:
             if reading.prompts >= LEAST_PROMPTS and (alarm := self._compared(window, reading, factor)):
                 return alarm
         best = self._best.get(self._windows[0])
-        if best is not None and self.reading is not None and (melted := self._memory.melted()):
-            return self._alarm(melted, self.reading, best)
+        if best is None or self.reading is None or self._is_labelled:
+            return None
+        if lost := self._past.lost():
+            return self._alarm(lost, self.reading, best)
+        if weak := self._past.weak():
+            return Alarm(f"{weak} Take easier prompts, or a better base", self.count, self.reading, best)
         return None
+
+    @property
+    def _is_labelled(self) -> bool:
+        """Whether rewards follow labels: they may teach against agreement."""
+        return self._outvoted > LABELLED * self.count
 
     def _compared(self, window: int, now: Reading, factor: float) -> Alarm | None:
         """The alarm where a window is much worse than the best one of its length."""
@@ -314,7 +381,7 @@ class _Stream:
         lost = strongest.majority_share - now.majority_share
         luck = DEVIATIONS * math.hypot(strongest.deviation, now.deviation)
         is_weaker = now.majority_share < REMAINS_OF_ALL * strongest.majority_share and lost > luck
-        if is_weaker and min(now.prompts, strongest.prompts) >= LEAST_STRENGTH:
+        if is_weaker and min(now.prompts, strongest.prompts) >= LEAST_STRENGTH and not self._is_labelled:
             return self._alarm(_weakening(now, strongest), now, strongest)
         if odds(now) < odds(best):
             self._best[window] = now

@@ -74,9 +74,9 @@ def development(size: str) -> list[Job]:
     jobs += [train(last, "development", name, 0, replace(SIZES[size].settings, **changes)) for name, changes in TRIED]
     jobs += [train(place, "development", "empo", 0) for place in checkpoints]
     jobs += [train(last, "development", "random", seed) for seed in (0, 1)]
-    jobs += [
-        train(place, "development", mean, 0) for place, mean in product(middle(size), ("kl", "unscaled", "kl-strong"))
-    ]
+    means = ("kl", "kl-strong", "unscaled")
+    jobs += [train(place, "development", mean, 0) for place, mean in product(middle(size), means)]
+    jobs += [train(place, "development", "kl-stiff", 0) for place in middle(size)[:2]]
     return jobs
 
 

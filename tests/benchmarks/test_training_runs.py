@@ -175,7 +175,8 @@ def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
     curve = [{"step": 0, "pass_1": 0.5}, {"step": 128, "pass_1": 0.1}]
     for name, records in (("well", healthy + healthy), ("badly", healthy + collapsed)):
         store.write_groups(f"fresh/1-9/{name}", records)
-        store.write(f"fresh/1-9/{name}", {"curve": curve if name == "badly" else curve[:1]})
+        how = {"method": "empo", "scorer": {"preset": "empo-math"}}
+        store.write(f"fresh/1-9/{name}", {**how, "curve": curve if name == "badly" else curve[:1]})
     _, group = read_groups(tmp_path / "fresh/1-9/well.groups.jsonl.gz")[5]
     assert [len(response) for response in group.responses] == [30, 25, 30]
     found = replay(store)
