@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 
 from empo_rewards import ConfigError, Group, GroupScore, PluginError, Scorer, Status, hookimpl
 from empo_rewards.group import Answer, AnswerKind
-from empo_rewards.monitor import Alarm, Monitor, Observation, _First, observe, read
+from empo_rewards.monitor import Alarm, Monitor
+from empo_rewards.monitor.observation import Observation, observe
+from empo_rewards.monitor.past import First
+from empo_rewards.monitor.window import read
 from empo_rewards.samples import RUN_METRICS
 
 GROUP = 8
@@ -386,7 +389,7 @@ def test_chances_of_agreement_are_those_of_all_pairs(then: list[str | None], now
     pairs = list(itertools.permutations(then, 2))
     assert first.consistency == pytest.approx(sum(a == b is not None for a, b in pairs) / len(pairs))
     across = list(itertools.product(then, now))
-    assert _First(first).agreement(again) == pytest.approx(sum(a == b is not None for a, b in across) / len(across))
+    assert First(first).agreement(again) == pytest.approx(sum(a == b is not None for a, b in across) / len(across))
 
 
 def hardly_agreeing(dice: random.Random, prompt: int, chance: float, **fields: object) -> tuple[Group, GroupScore]:

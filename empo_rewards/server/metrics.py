@@ -66,7 +66,7 @@ class Metrics:
         self._entropy = histogram("entropy_nats", "Semantic entropy of a group", _NATS, "phase")
         self._share = histogram("largest_share", "Share of a group's largest cluster", _SHARES, "phase")
         self._score_seconds = histogram("score_seconds", "From a gathered group to its score", _SECONDS, "phase")
-        text = "1 from the monitor's alarm on: answers no longer depend on prompts"
+        text = "1 from the monitor's alarm on: agreement no longer teaches"
         self._alarm = Gauge("empo_rewards_monitor_alarm", text, ["phase"], registry=self.registry)
         self._requests = counter("requests", "Requests by route and status", "route", "status")
         self._request_counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}

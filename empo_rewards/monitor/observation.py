@@ -1,0 +1,91 @@
+"""What the monitor keeps of a group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from zlib import crc32
+
+from empo_rewards.equivalence.exact import normal_form
+from empo_rewards.group import AnswerKind, Group, GroupScore
+
+Key = TypeVar("Key", str, "str | None")
+
+KEPT_CHARS = 200
+"""Answers are told apart by so many characters at their beginning."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is kept of one group.
+
+    Args:
+        prompt: stands for the prompt.
+        majority: the commonest answer; None where more than half of the responses have none.
+        answers: how many responses gave each answer, by the normal form of its commonest spelling; None: no answer, a
+            refusal, or one that a guard caught.
+        spellings: of each answer all normal forms that mean the same.
+        entropy: semantic entropy in nats, where it is known.
+        length: mean length of the responses in characters.
+        outvoted: whether the group has a label, and a minority was paid more than the majority.
+    """
+
+    prompt: Hashable
+    majority: str | None
+    answers: Mapping[str | None, int]
+    spellings: Mapping[str, frozenset[str]]
+    entropy: float | None
+    length: float
+    outvoted: bool = False
+
+    @property
+    def consistency(self) -> float:
+        """The chance that two of the responses give the same answer; unbiased for any number of them, at least 2."""
+        size = sum(self.answers.values())
+        same = sum(count * (count - 1) for answer, count in self.answers.items() if answer is not None)
+        return same / (size * (size - 1))
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether there is one answer only."""
+        return len(self.answers) == 1 and None not in self.answers
+
+
+def observe(group: Group, score: GroupScore) -> Observation:
+    """What the monitor keeps of a scored group; the members of a meaning cluster count as its commonest answer."""
+    members: dict[int, Counter[str]] = {}
+    flags = score.flags or ((),) * len(score.answers)
+    for label, answer, caught in zip(score.clusters, score.answers, flags, strict=True):
+        if answer.kind is AnswerKind.ANSWER and not caught:
+            members.setdefault(label, Counter())[answer.text[:KEPT_CHARS]] += 1
+    prompt = group.prompt_text
+    answers: Counter[str | None] = Counter()
+    spellings: dict[str, frozenset[str]] = {}
+    for texts in members.values():
+        name = normal_form(commonest(texts, prompt))
+        answers[name] += sum(texts.values())
+        spellings[name] = frozenset(map(normal_form, texts))
+    found = sum(answers.values())
+    majority = commonest(answers, prompt) if 2 * found >= len(score.answers) else None
+    if found < len(score.answers):
+        answers[None] = len(score.answers) - found
+    length = sum(map(len, group.responses)) / len(group)
+    outvoted = group.reference is not None and _outvoted(score)
+    return Observation(hash(prompt), majority, answers, spellings, score.entropy, length, outvoted)
+
+
+def _outvoted(score: GroupScore) -> bool:
+    """Whether a response outside of the largest cluster is paid more than those within."""
+    paid = [(label, reward) for label, reward in zip(score.clusters, score.rewards, strict=True) if reward is not None]
+    majority = [reward for label, reward in paid if label == 0]  # ids count by falling size
+    others = [reward for label, reward in paid if label != 0]
+    return bool(majority and others) and max(others) > max(majority)
+
+
+def commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
+    """The commonest text. Among tied ones it is by lot, drawn by prompt and text: prompts must not agree by the lot."""
+    most = max(counts.values())
+    tied = [text for text, count in counts.items() if count == most]
+    return min(tied, key=lambda text: (crc32(f"{prompt} {text}".encode("utf-8", "replace")), text or ""))
