@@ -21,7 +21,7 @@ from empo_rewards import ConfigError, Group, GroupScore, PluginError, Scorer, St
 from empo_rewards.group import Answer, AnswerKind
 from empo_rewards.monitor import Alarm, Monitor
 from empo_rewards.monitor.observation import Observation, observe
-from empo_rewards.monitor.past import First
+from empo_rewards.monitor.past import Before
 from empo_rewards.monitor.window import read
 from empo_rewards.samples import RUN_METRICS
 
@@ -328,6 +328,23 @@ def test_answers_that_change_on_each_prompt_by_itself_are_a_collapse() -> None:
         assert "a response agrees with one that its prompt had at first with a chance of" in monitor.alarm.reason
 
 
+def test_what_was_gained_and_is_lost_again_is_a_collapse() -> None:
+    """Compared with the first time nothing is amiss: what it agrees on has to be compared with the last times."""
+    for seed in range(3):
+        dice = random.Random(seed)
+        monitor = Monitor()
+        for old, new in [(0.3, 0), (0.5, 0), (0.7, 0), (0.7, 0), (0.32, 0.5), (0.32, 0.5)]:
+            assert monitor.alarm is None or new
+            for n in range(48):
+                draws = [dice.random() for _ in range(16)]
+                texts = [f"{n}" if x < old else f"new {n}" if x < old + new else number(dice) for x in draws]
+                monitor(*scored(f"q{n}", texts))
+        assert monitor.alarm is not None
+        assert monitor.alarm.groups <= 48 * 5 + 32
+        assert "time" in monitor.alarm.reason
+        assert "at first with" not in monitor.alarm.reason
+
+
 def test_answers_that_only_grow_stronger_are_none() -> None:
     """Minorities may vanish, and on a prompt or two a majority may lose."""
     for seed in range(5):
@@ -377,7 +394,12 @@ def test_no_more_prompts_are_remembered_than_may_be() -> None:
     for n in range(5000):
         monitor(*scored(f"q{n}", ["a", "b", "a", "a", "a", "a"]))
     (stream,) = monitor._streams.values()
-    assert len(stream._past._first) == 4096
+    assert len(stream._past._once) == 4096
+    for _ in range(20):
+        for n in range(4900, 5000):
+            monitor(*scored(f"q{n}", ["a", "b", "a", "a", "a", "a"]))
+    assert len(stream._past._once) == 3996
+    assert [len(rounds) for rounds in stream._past._returning.values()] == [8] * 100
 
 
 ANSWERS = st.lists(st.sampled_from(["a", "b", "c", None]), min_size=2, max_size=12)
@@ -389,25 +411,7 @@ def test_chances_of_agreement_are_those_of_all_pairs(then: list[str | None], now
     pairs = list(itertools.permutations(then, 2))
     assert first.consistency == pytest.approx(sum(a == b is not None for a, b in pairs) / len(pairs))
     across = list(itertools.product(then, now))
-    assert First(first).agreement(again) == pytest.approx(sum(a == b is not None for a, b in across) / len(across))
-
-
-def hardly_agreeing(dice: random.Random, prompt: int, chance: float, **fields: object) -> tuple[Group, GroupScore]:
-    return scored(f"q{prompt}", [f"{prompt}" if dice.random() < chance else number(dice) for _ in range(16)], **fields)
-
-
-def test_too_little_agreement_to_be_taught_by_is_told_at_the_beginning() -> None:
-    for chance, weak in ((0.15, True), (0.35, False)):  # two agree with its square
-        dice = random.Random(1)
-        monitor = Monitor()
-        for n in range(127):
-            monitor(*hardly_agreeing(dice, n, chance))
-        assert monitor.alarm is None
-        monitor(*hardly_agreeing(dice, 127, chance))
-        assert (monitor.alarm is not None) == weak
-        if monitor.alarm is not None:
-            assert monitor.alarm.reason.startswith("two responses to the same prompt agree with a chance of 0.02")
-            assert monitor.alarm.groups == 128
+    assert Before(first).agreement(again) == pytest.approx(sum(a == b is not None for a, b in across) / len(across))
 
 
 def test_labels_may_teach_against_agreement() -> None:

@@ -7,8 +7,8 @@ answer. How high it is in health depends on the data (about 0.01 for mathematics
 no), so it is compared with the lowest that the run has shown itself, by their odds.
 
 A model can also go wrong on each prompt in a way of its own. Training by agreement strengthens majorities and what was
-agreed on before. So it is a sign too where majorities weaken; where prompts that come again are answered otherwise than
-at first; and where there was next to no agreement to begin with.
+agreed on before. So it is a sign too where majorities weaken, and where prompts that come again are answered otherwise
+than before.
 """
 
 from __future__ import annotations

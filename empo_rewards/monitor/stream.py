@@ -70,8 +70,7 @@ class Stream:
         self.seen.append(observation)
         self.count += 1
         self._outvoted += observation.outvoted
-        if sum(observation.answers.values()) > 1:
-            self._past.add(observation)
+        lost = self._past.add(observation) if sum(observation.answers.values()) > 1 else None
         for window in self._windows:
             if window > len(self.seen) or self.count % (window // LOOKS):
                 break
@@ -81,13 +80,9 @@ class Stream:
             if reading.prompts >= LEAST_PROMPTS and (alarm := self._compared(window, reading, factor)):
                 return alarm
         best = self._best.get(self._windows[0])
-        if best is None or self.reading is None or self._is_labelled:
+        if lost is None or best is None or self.reading is None or self._is_labelled:
             return None
-        if lost := self._past.lost():
-            return self._alarm(lost, self.reading, best)
-        if weak := self._past.weak():
-            return Alarm(f"{weak} Take easier prompts, or a better base", self.count, self.reading, best)
-        return None
+        return self._alarm(lost, self.reading, best)
 
     @property
     def _is_labelled(self) -> bool:
