@@ -40,6 +40,8 @@ def test_the_lines_train_a_model(tmp_path: Path) -> None:
         assert 1 / 16 < step["reward"] < 1
         assert step["empo/scored"] == 1
         assert step["grad_norm"] > 0
+        assert step["empo/monitor/alarm"] == 0
+        assert step["kl"] >= 0
         assert "empo/accuracy" not in step  # there was no label
     before, after = (LlamaForCausalLM.from_pretrained(tmp_path / name).state_dict() for name in ("model", "trained"))
     assert any(not torch.equal(before[name], after[name].to(before[name].dtype)) for name in before)
