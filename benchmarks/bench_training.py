@@ -61,13 +61,14 @@ def report(arguments: argparse.Namespace) -> None:
 
 def watch(arguments: argparse.Namespace) -> None:
     """Let the collapse monitor see the runs that are there."""
-    from training.replay import replay  # noqa: PLC0415 - it needs no other command
+    from training.replay import replay, tally  # noqa: PLC0415 - it needs no other command
 
     store = store_of(arguments)
     found = replay(store)
     store.write("monitor", {"runs": found})
     for name, run in found.items():
         print(f"{name}: pass@1 fell at step {run['fallen']}, alarm at step {run['alarm']}")
+    print(tally(found))
 
 
 def main() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +21,66 @@ def replay(store: Store) -> dict[str, Any]:
     """Each kept run against the monitor at its defaults.
 
     Returns:
-        For each run: the step at which pass@1 was first seen fallen (see `fallen_at`), the step of the monitor's alarm
-        with its reason; None where there was none.
+        For each run: the step at which pass@1 was first seen fallen (see `fallen_at`); the step of the monitor's alarm
+        with its reason; and the step at which the same rule for pass@1 sees the run fallen on the probes, by their
+        labels, which the monitor is not shown. None where there was none.
     """
     found = {}
     for path in sorted(store.results.glob("*/*/*.groups.jsonl.gz")):
         name = str(path.relative_to(store.results)).removesuffix(".groups.jsonl.gz")
-        run, groups = store.read(name), read_groups(path)
-        if METHODS[run["method"]].labelled:
-            groups = [(step, replace(group, reference=_sum(group.prompt_text))) for step, group in groups]
-        step, reason = first_alarm(groups, run["scorer"])
-        found[name] = {"fallen": fallen_at(run["curve"]), "alarm": step, "reason": reason}
+        run, records = store.read(name), read_records(path)
+        step, reason = first_alarm(groups_of(records, METHODS[run["method"]].labelled), run["scorer"])
+        probed = probe_curve(records)
+        found[name] = {
+            "method": run["method"],
+            "probed": bool(probed),
+            "fallen": fallen_at(run["curve"]),
+            "alarm": step,
+            "reason": reason,
+            "fallen_by_probes": fallen_at(probed) if probed else None,
+        }
     return found
 
 
-def read_groups(path: Path) -> list[tuple[int, Group]]:
-    """The groups of a run with their steps, made anew: each response is its answer in a box, as long as it was."""
-    lines = gzip.decompress(path.read_bytes()).splitlines()
-    return [(record["step"], _group(record)) for record in map(json.loads, lines)]
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """What was kept of a run's groups, in the order in which they were scored."""
+    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
-def _group(record: Mapping[str, Any]) -> Group:
+def groups_of(records: Iterable[Mapping[str, Any]], labelled: bool = False) -> list[tuple[int, Group]]:
+    """The groups with their steps, made anew: each response is its answer in a box, as long as it was."""
+    return [(record["step"], _group(record, labelled)) for record in records]
+
+
+def _group(record: Mapping[str, Any], labelled: bool) -> Group:
     boxes = ["" if answer is None else f"\\boxed{{{answer}}}" for answer in record["answers"]]
     responses = [box.rjust(length, ".") for box, length in zip(boxes, record["lengths"], strict=True)]
-    return Group(record["prompt"], responses)
+    return Group(record["prompt"], responses, reference=_sum(record["prompt"]) if labelled else None)
+
+
+def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
+    """pass@1 on the probes, at each step at which they were asked."""
+    shares: dict[int, list[float]] = {}
+    for record in records:
+        if record.get("probe"):
+            answers = record["answers"]
+            shares.setdefault(record["step"], []).append(answers.count(_sum(record["prompt"])) / len(answers))
+    return [{"step": step, "pass_1": sum(found) / len(found)} for step, found in shares.items()]
+
+
+def tally(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """How many runs of each kind fell, and when the monitor called: before that was seen, then, later, or never."""
+    lines = ["| probes | method | fallen | before | then | later | never | held | alarm |", "| --- " * 9 + "|"]
+    kinds = sorted({(run["probed"], run["method"]) for run in found.values()})
+    for probed, method in kinds:
+        runs = [run for run in found.values() if (run["probed"], run["method"]) == (probed, method)]
+        fallen = [run for run in runs if run["fallen"] is not None]
+        called = [run["alarm"] - run["fallen"] for run in fallen if run["alarm"] is not None]
+        when = [sum(late < 0 for late in called), called.count(0), sum(late > 0 for late in called)]
+        held = [run["alarm"] is not None for run in runs if run["fallen"] is None]
+        cells = [len(fallen), *when, len(fallen) - len(called), len(held), sum(held)]
+        lines.append(f"| {'yes' if probed else 'no'} | {method} | " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
 
 
 def _sum(prompt: str) -> str:

@@ -18,7 +18,7 @@ from training import plans, runner, summary
 from training.jobs import Job
 from training.measures import measure
 from training.record import summarize_step
-from training.replay import fallen_at, read_groups, replay
+from training.replay import fallen_at, groups_of, probe_curve, read_records, replay, tally
 from training.store import Store
 from training.task import HELD_OUT, TOKENS, Noise, Task, boxed, held_out, solution
 
@@ -105,7 +105,6 @@ sys.path[:0] = {paths!r}
 from pathlib import Path
 from test_training_runs import TOYS
 from training.runner import make_here
-from training.replay import fallen_at, read_groups, replay
 from training.store import Store
 raise SystemExit(not make_here([TOYS[name] for name in sys.argv[1:]], Store(Path({folder!r}), Path({folder!r}))))
 """
@@ -177,10 +176,21 @@ def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
         store.write_groups(f"fresh/1-9/{name}", records)
         how = {"method": "empo", "scorer": {"preset": "empo-math"}}
         store.write(f"fresh/1-9/{name}", {**how, "curve": curve if name == "badly" else curve[:1]})
-    _, group = read_groups(tmp_path / "fresh/1-9/well.groups.jsonl.gz")[5]
+    _, group = groups_of(read_records(tmp_path / "fresh/1-9/well.groups.jsonl.gz"))[5]
     assert [len(response) for response in group.responses] == [30, 25, 30]
     found = replay(store)
     assert (found["fresh/1-9/well"]["fallen"], found["fresh/1-9/well"]["alarm"]) == (None, None)
     assert found["fresh/1-9/badly"]["fallen"] == 128
     assert 64 <= found["fresh/1-9/badly"]["alarm"] < 128
     assert "'0'" in found["fresh/1-9/badly"]["reason"] or "'0000'" in found["fresh/1-9/badly"]["reason"]
+    assert tally(found).splitlines()[-1] == "| no | empo | 1 | 1 | 0 | 0 | 0 | 1 | 0 |"
+
+
+def test_probes_are_judged_by_their_labels_and_shown_to_the_monitor_without() -> None:
+    def record(step: int, answer: str) -> dict[str, object]:
+        return {"prompt": "001+002=", "probe": True, "answers": [answer, "0009"], "lengths": [20, 20], "step": step}
+
+    records = [record(0, "0003"), record(5, "0003"), record(10, "0004")]
+    assert probe_curve(records) == [{"step": step, "pass_1": level} for step, level in ((0, 0.5), (5, 0.5), (10, 0))]
+    assert [group.reference for _, group in groups_of(records)] == [None] * 3
+    assert groups_of(records, labelled=True)[0][1].reference == "0003"
