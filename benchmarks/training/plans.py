@@ -80,7 +80,13 @@ def development(size: str) -> list[Job]:
     return jobs
 
 
-PLANS = {"development": development, "proof": proof, "map": atlas}
+def falls(size: str) -> list[Job]:
+    """More runs for the monitor to see fall: coins, on bases that the proof does not use."""
+    places = product(SIZES[size].checkpoints[3:-1], PROOF_BASES)
+    return [Training(size, base, checkpoint, "fresh", "random", 1) for checkpoint, base in places]
+
+
+PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls}
 
 
 def every_job(size: str) -> Mapping[str, Job]:
