@@ -75,8 +75,8 @@ class Pretraining:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Measure a base as it is, at temperature 1 and colder: the baselines."""
+class _OnBase:
+    """What is done with a base of some seed, after so many steps of pre-training."""
 
     size: str
     base: int
@@ -85,8 +85,12 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """By the base."""
-        return f"{self.prompts}/{self.base}-{self.checkpoint}/base"
+        """By the base, and `_what`."""
+        return f"{self.prompts}/{self.base}-{self.checkpoint}/{self._what}"
+
+    @property
+    def _what(self) -> str:
+        raise NotImplementedError
 
     @property
     def needs(self) -> tuple[Job, ...]:
@@ -96,6 +100,15 @@ class Measurement:
     def is_done(self, store: Store) -> bool:
         """By its result."""
         return store.has(self.name)
+
+
+@dataclass(frozen=True)
+class Measurement(_OnBase):
+    """Measure a base as it is, at temperature 1 and colder: the baselines."""
+
+    @property
+    def _what(self) -> str:
+        return "base"
 
     def run(self, store: Store, progress: Progress) -> None:
         """Keep both evaluations."""
@@ -113,35 +126,22 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(_OnBase):
     """Train a base further with one method and seed."""
 
-    size: str
-    base: int
-    checkpoint: int
-    prompts: Prompts
     method: str
     seed: int
     changed: Settings | None = None
 
     @property
-    def name(self) -> str:
+    def _what(self) -> str:
         """By everything that can differ."""
-        return f"{self.prompts}/{self.base}-{self.checkpoint}/{self.method}-{self.seed}{self._label}"
+        return f"{self.method}-{self.seed}{self._label}"
 
     @property
     def _label(self) -> str:
         """What is unusual about it."""
         return "" if self.changed is None else self.changed.label(SIZES[self.size].settings)
-
-    @property
-    def needs(self) -> tuple[Job, ...]:
-        """The base."""
-        return (Pretraining(self.size, self.base),)
-
-    def is_done(self, store: Store) -> bool:
-        """By its result."""
-        return store.has(self.name)
 
     def run(self, store: Store, progress: Progress) -> None:
         """Keep the run, and the groups that it scored."""
