@@ -153,8 +153,8 @@ class Training(_OnBase):
         size, model = SIZES[self.size], saved_model(store.base(self.base, self.checkpoint))
         problems, test = (held_out(size.task)[sets[self.prompts]] for sets in (_TRAINED_ON, _TESTED_ON))
         method = METHODS[self.method]
-        given = Problems(problems, test[: size.watched], test[size.judged :][: size.probed])
         settings = self.changed or size.settings
+        given = Problems(problems, test[: size.watched], test[size.judged :][: settings.probes])
         run, groups = train(model, size, method, settings, self.seed, given, progress)
         after = evaluate(model, new_tokenizer(), size.task, test[: size.judged]).to_dict()
         store.write_groups(self.name, groups)

@@ -81,9 +81,17 @@ def development(size: str) -> list[Job]:
 
 
 def falls(size: str) -> list[Job]:
-    """More runs for the monitor to see fall: coins, on bases that the proof does not use."""
-    places = product(SIZES[size].checkpoints[3:-1], PROOF_BASES)
-    return [Training(size, base, checkpoint, "fresh", "random", 1) for checkpoint, base in places]
+    """More runs for the monitor: coins on bases that the proof does not use; then runs with more probes, more often."""
+    checkpoints = SIZES[size].checkpoints
+    coins = product(checkpoints[3:-1], PROOF_BASES)
+    jobs: list[Job] = [Training(size, base, checkpoint, "fresh", "random", 1) for checkpoint, base in coins]
+    watched = replace(SIZES[size].settings, probes=96, probe_every=2)
+    runs = [*product(checkpoints[:4], ("empo",)), *product(checkpoints[-1:], ("random",))]
+    runs += product(checkpoints[1:3], (BEST_MEANS,))
+    return jobs + [
+        Training(size, base, checkpoint, "fresh", method, 4, watched)
+        for (checkpoint, method), base in product(runs, PROOF_BASES)
+    ]
 
 
 PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls}

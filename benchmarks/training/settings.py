@@ -17,7 +17,8 @@ class Settings:
         prompts: a step; each with `group` samples at temperature 1.
         learning_rate: reached after `warm_up` steps, then constant.
         evaluate_every: steps between two points of the curve.
-        probe_every: steps between two evaluations without labels, which are all that a monitor may see of them.
+        probes, probe_every: prompts that are asked again and again without labels, and the steps between: for the
+            monitor. They stand in the test set behind those that are judged by.
     """
 
     steps: int = 40
@@ -26,6 +27,7 @@ class Settings:
     learning_rate: float = 1e-4
     warm_up: int = 6
     evaluate_every: int = 5
+    probes: int = 48
     probe_every: int = 3
 
     def label(self, usual: Settings) -> str:
@@ -44,7 +46,6 @@ class Size:
         checkpoints: steps of pre-training after which a base is kept, rising.
         settings: of GRPO.
         watched, judged: problems of the test set that the curve is measured on, and the end result.
-        probed: problems of the test set, behind those, that are asked again and again without labels.
     """
 
     task: Task
@@ -57,11 +58,10 @@ class Size:
     settings: Settings = Settings()
     watched: int = 32
     judged: int = 128
-    probed: int = 48
 
 
 SIZES: Mapping[str, Size] = {
-    "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3, 2), 4, 8, 3),
+    "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3, 3, 2), 4, 8),
     "small": Size(Task(3), 64, 3, 4, 64, 2e-3, (300, 350, 400, 500, 700, 1200)),
     "large": Size(
         Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000), Settings(200, 32), 128, 192

@@ -77,7 +77,7 @@ def table(summary: Mapping[str, Any]) -> str:
     for base in summary["fresh"]:
         for name, evaluation in (("base", base["base"]), ("base, T = 0.3", base["colder"])):
             lines.append(f"| {base['place']} | {name} | | {_cells(evaluation)} | |")
-        for method in sorted(base["methods"], key=list(METHODS).index):
+        for method in sorted(base["methods"], key=lambda label: (list(METHODS).index(label.split(",")[0]), label)):
             runs = base["methods"][method]
             means = {key: statistics.mean(run[key] for run in runs) for key in END}
             recoveries = [run["recovery"] for run in runs if run["recovery"] is not None]

@@ -18,7 +18,7 @@ comparisons at each look."""
 LEAST_RETURNING = 24
 """Different prompts that must have come again."""
 
-LATEST = 64
+LATEST = 128
 """Groups of prompts that came again: what they say now is what the latest of them say."""
 
 LOOK_EVERY = 16

@@ -56,7 +56,7 @@ def test_a_run_keeps_its_curve_its_steps_and_its_groups(store: Store, method: st
     sets = held_out(SIZE.task)
     trained, test = ({problem.prompt for problem in sets[name]} for name in ("prompts", "test"))
     assert {group["prompt"] for group in groups if not group["probe"]} <= trained
-    assert len({group["prompt"] for group in groups if group["probe"]} & test) == SIZE.probed
+    assert len({group["prompt"] for group in groups if group["probe"]} & test) == SIZE.settings.probes
 
 
 def test_methods_and_seeds_start_from_the_same_base_on_the_same_problems(store: Store) -> None:
