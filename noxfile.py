@@ -21,6 +21,9 @@ PROJECT = Path(__file__).parent
 TORCH = "torch==2.13.0"
 """By this version, beside anything that depends on it: where pip finds a CPU build of it, the frameworks keep that."""
 
+AS_NICE_AS_OTHERS = {"RAY_worker_niceness": "0"}
+"""Ray runs its workers at niceness 15: another session beside them would leave them next to nothing."""
+
 
 @contextmanager
 def tree_as_packaged() -> Iterator[Path]:
@@ -92,7 +95,7 @@ def run_openrlhf(session: nox.Session, version: str, transformers: str, ray: str
     needed = (TORCH, f"transformers=={transformers}", f"ray=={ray}", "aiohttp", "pylatexenc", "pytest")
     session.install("--no-compile", *needed, "-e", ".[server]")  # most of torch and ray is never imported
     session.install("--no-compile", "--no-deps", f"openrlhf=={version}")
-    session.run("pytest", "tests/integration/openrlhf", *more, *session.posargs)
+    session.run("pytest", "tests/integration/openrlhf", *more, *session.posargs, env=AS_NICE_AS_OTHERS)
 
 
 @nox.session
@@ -127,7 +130,7 @@ def install_verl(session: nox.Session, version: str, *more: str) -> None:
 def verl(session: nox.Session) -> None:
     """The current verl: its reward loop, its agent loops and its queue, over a stand-in for the language model."""
     install_verl(session, "0.9.1", "transformers<5.11")
-    session.run("pytest", "tests/integration/verl", *session.posargs)
+    session.run("pytest", "tests/integration/verl", *session.posargs, env=AS_NICE_AS_OTHERS)
 
 
 @nox.session
@@ -143,4 +146,6 @@ def verl_older(session: nox.Session, version: str, tests: tuple[str, ...]) -> No
     """Older releases of verl, which find us by an environment variable; 0.6 hands over whole batches."""
     install_verl(session, version, "transformers<5", "pyarrow<22")  # theirs is numpy 1, which later pyarrows refuse
     session.env["VERL_USE_EXTERNAL_MODULES"] = "empo_rewards.integrations.verl.plugin"
-    session.run("pytest", *(f"tests/integration/verl/{test}" for test in tests), *session.posargs)
+    session.run(
+        "pytest", *(f"tests/integration/verl/{test}" for test in tests), *session.posargs, env=AS_NICE_AS_OTHERS
+    )
