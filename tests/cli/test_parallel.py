@@ -208,12 +208,14 @@ def test_numbers_below_one(tmp_path: Path, workers: int, batch: int) -> None:
 
 
 JOB = """
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_parallel
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
     given = test_parallel.items(*["a", "a", *[sys.argv[3]] * 8])
     with closing(test_parallel.score_stream(test_parallel.FakeScorer(Path(sys.argv[2])), given, 2, batch=1)) as stream:
         for item, score in stream:
