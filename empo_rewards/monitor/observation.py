@@ -41,11 +41,15 @@ class Observation:
     outvoted: bool = False
 
     @property
+    def size(self) -> int:
+        """How many responses there are, those without an answer too."""
+        return sum(self.answers.values())
+
+    @property
     def consistency(self) -> float:
         """The chance that two of the responses give the same answer; unbiased for any number of them, at least 2."""
-        size = sum(self.answers.values())
         same = sum(count * (count - 1) for answer, count in self.answers.items() if answer is not None)
-        return same / (size * (size - 1))
+        return same / (self.size * (self.size - 1))
 
     @property
     def unanimous(self) -> bool:

@@ -48,7 +48,7 @@ class Before:
     """
 
     def __init__(self, seen: Observation) -> None:
-        self.size = sum(seen.answers.values())
+        self.size = seen.size
         self.consistency = seen.consistency
         self.counts = {answer: count for answer, count in seen.answers.items() if answer is not None}
         self.answers = {form: answer for answer, forms in seen.spellings.items() for form in forms}
@@ -61,7 +61,7 @@ class Before:
             same += sum(self.counts[before] for before in meant) * seen.answers[answer]
             if len(meant) == 1 and len(self.answers) < KEPT_FORMS:  # a manner of writing may change in time
                 self.answers |= dict.fromkeys(forms, *meant)
-        return same / (self.size * sum(seen.answers.values()))
+        return same / (self.size * seen.size)
 
 
 class Past:
@@ -105,8 +105,8 @@ class Past:
         latest = dict(self._latest).values()
         for ago in range(MAX_ROUNDS):
             pairs = [compared[ago] for compared in latest if ago in compared]
-            if len(pairs) >= LEAST_RETURNING and _has_fallen(pairs):
-                then, now = (math.fsum(chances) / len(pairs) for chances in zip(*pairs, strict=True))
+            if len(pairs) >= LEAST_RETURNING and (fallen := _fallen(pairs)):
+                then, now = fallen
                 when = "at first" if ago == 0 else "the last time" if ago == 1 else f"{ago} times ago"
                 return (
                     f"a response agrees with one that its prompt had {when} with a chance of {now:.3f}; two of "
@@ -121,11 +121,11 @@ def _numbered(rounds: list[Before]) -> list[tuple[int, Before]]:
     return [(len(rounds) - place if place else 0, before) for place, before in enumerate(rounds)]
 
 
-def _has_fallen(pairs: list[tuple[float, float]]) -> bool:
-    """Whether the second chances are lower than the first, on average, by more than luck."""
+def _fallen(pairs: list[tuple[float, float]]) -> tuple[float, float] | None:
+    """The means of both chances, where the second is lower than the first by more than luck."""
     count = len(pairs)
     then, now = (math.fsum(chances) / count for chances in zip(*pairs, strict=True))
     fall = then - now
     squares = math.fsum((before - after - fall) ** 2 for before, after in pairs)
     error = math.sqrt(squares / (count * (count - 1)))
-    return now < KEPT_AGREEMENT * then and fall > LOSS_DEVIATIONS * error
+    return (then, now) if now < KEPT_AGREEMENT * then and fall > LOSS_DEVIATIONS * error else None

@@ -25,7 +25,7 @@ DEVIATIONS = 5.0
 had luck, and some of those after it will have none."""
 
 LEAST_STRENGTH = 128
-"""Different prompts that are needed before the strength of their agreement is judged."""
+"""Different prompts that a window needs before the mean share of its majorities is set against another's."""
 
 LABELLED = 0.1
 """Where in more than this part of the groups a label outvotes the majority, labels are what is taught by."""
@@ -70,7 +70,7 @@ class Stream:
         self.seen.append(observation)
         self.count += 1
         self._outvoted += observation.outvoted
-        lost = self._past.add(observation) if sum(observation.answers.values()) > 1 else None
+        lost = self._past.add(observation) if observation.size > 1 else None
         for window in self._windows:
             if window > len(self.seen) or self.count % (window // LOOKS):
                 break

@@ -56,9 +56,7 @@ def read(window: Sequence[Observation]) -> Reading:
     for seen in latest:
         answers.update(seen.answers)
     responses = sum(answers.values())
-    shares = [
-        0.0 if seen.majority is None else seen.answers[seen.majority] / sum(seen.answers.values()) for seen in latest
-    ]
+    shares = [0.0 if seen.majority is None else seen.answers[seen.majority] / seen.size for seen in latest]
     mean = math.fsum(shares) / prompts
     variance = math.fsum((share - mean) ** 2 for share in shares) / max(1, prompts - 1)
     entropies = [seen.entropy for seen in latest if seen.entropy is not None]
