@@ -154,7 +154,7 @@ class Training(_OnBase):
         problems, test = (held_out(size.task)[sets[self.prompts]] for sets in (_TRAINED_ON, _TESTED_ON))
         method = METHODS[self.method]
         settings = self.changed or size.settings
-        given = Problems(problems, test[: size.watched], test[size.judged :][: settings.probes])
+        given = Problems(problems, test[: settings.watched], test[size.judged :][: settings.probes])
         run, groups = train(model, size, method, settings, self.seed, given, progress)
         after = evaluate(model, new_tokenizer(), size.task, test[: size.judged]).to_dict()
         store.write_groups(self.name, groups)

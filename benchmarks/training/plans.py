@@ -9,7 +9,7 @@ from itertools import chain, product
 from typing import Any
 
 from .jobs import Job, Measurement, Training
-from .settings import SIZES
+from .settings import SIZES, Settings
 
 DEVELOPMENT_BASE = 0
 """The seed of the bases that settings were chosen on; judged are others."""
@@ -34,6 +34,16 @@ TRIED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("reference", _HASTY),
 )
 """What the settings were chosen from: methods and changes, on the strongest base of the development seed."""
+
+
+FAST = (5e-4, 1e-3)
+"""Learning rates at which every base collapses, within steps."""
+
+
+def fast(size: str, rate: float) -> Settings:
+    """Some steps at such a rate, looked at after each."""
+    usual = SIZES[size].settings
+    return replace(usual, steps=16, prompts=2 * usual.prompts, learning_rate=rate, evaluate_every=1)
 
 
 def proof(size: str) -> list[Job]:
@@ -77,6 +87,7 @@ def development(size: str) -> list[Job]:
     means = ("kl", "kl-strong", "unscaled")
     jobs += [train(place, "development", mean, 0) for place, mean in product(middle(size), means)]
     jobs += [train(place, "development", "kl-stiff", 0) for place in middle(size)[:2]]
+    jobs += [train(place, "development", "empo", 0, fast(size, rate)) for place, rate in product(checkpoints[2::2], FAST)]
     return jobs
 
 

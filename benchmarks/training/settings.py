@@ -17,6 +17,7 @@ class Settings:
         prompts: a step; each with `group` samples at temperature 1.
         learning_rate: reached after `warm_up` steps, then constant.
         evaluate_every: steps between two points of the curve.
+        watched: problems of the test set that the curve is measured on.
         probes, probe_every: prompts that are asked again and again without labels, and the steps between: for the
             monitor. They stand in the test set behind those that are judged by.
     """
@@ -27,6 +28,7 @@ class Settings:
     learning_rate: float = 1e-4
     warm_up: int = 6
     evaluate_every: int = 5
+    watched: int = 32
     probes: int = 48
     probe_every: int = 3
 
@@ -45,7 +47,7 @@ class Size:
         pretrain_batch, pretrain_rate: solutions a step, and the highest learning rate.
         checkpoints: steps of pre-training after which a base is kept, rising.
         settings: of GRPO.
-        watched, judged: problems of the test set that the curve is measured on, and the end result.
+        judged: problems of the test set that the end result is measured on.
     """
 
     task: Task
@@ -56,15 +58,14 @@ class Size:
     pretrain_rate: float
     checkpoints: tuple[int, ...]
     settings: Settings = Settings()
-    watched: int = 32
     judged: int = 128
 
 
 SIZES: Mapping[str, Size] = {
-    "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3, 3, 2), 4, 8),
+    "tiny": Size(Task(3), 16, 1, 2, 16, 1e-2, (4, 8), Settings(3, 2, 4, 1e-3, 1, 3, 4, 3, 2), 8),
     "small": Size(Task(3), 64, 3, 4, 64, 2e-3, (300, 350, 400, 500, 700, 1200)),
     "large": Size(
-        Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000), Settings(200, 32), 128, 192
+        Task(6, "+-"), 512, 8, 8, 512, 1e-3, (500, 1000, 1500, 2000, 3000, 4000), Settings(200, 32, watched=128), 192
     ),
 }
 """`tiny` is for tests, `small` (0.2M parameters) for two cores, `large` (25M, two operations mixed) for a GPU."""
