@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, product
@@ -35,6 +35,9 @@ TRIED: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 """What the settings were chosen from: methods and changes, on the strongest base of the development seed."""
 
+
+MONITOR_BASES = (13, 14)
+"""Bases that nothing was chosen on, the monitor's settings neither."""
 
 FAST = (5e-4, 1e-3)
 """Learning rates at which every base collapses, within steps."""
@@ -87,7 +90,9 @@ def development(size: str) -> list[Job]:
     means = ("kl", "kl-strong", "unscaled")
     jobs += [train(place, "development", mean, 0) for place, mean in product(middle(size), means)]
     jobs += [train(place, "development", "kl-stiff", 0) for place in middle(size)[:2]]
-    jobs += [train(place, "development", "empo", 0, fast(size, rate)) for place, rate in product(checkpoints[2::2], FAST)]
+    jobs += [
+        train(place, "development", "empo", 0, fast(size, rate)) for place, rate in product(checkpoints[2::2], FAST)
+    ]
     return jobs
 
 
@@ -101,7 +106,27 @@ def falls(size: str) -> list[Job]:
     return jobs + [Training(size, base, checkpoint, "fresh", "empo", 4, watched) for checkpoint, base in places]
 
 
-PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls}
+def monitor(size: str) -> list[Job]:
+    """What the monitor is judged by: bases of other seeds, more probes, and curves on as many problems as the end."""
+    checkpoints = SIZES[size].checkpoints[:-1]
+    precise: dict[str, Any] = {"watched": SIZES[size].judged, "probes": 96}
+    usual = replace(SIZES[size].settings, **precise, probe_every=2)
+    hasty = replace(fast(size, FAST[0]), **precise)
+    runs: list[tuple[Sequence[int], str, int, Settings]] = [
+        (checkpoints, "empo", 1, usual),
+        (checkpoints[-3::2], "empo", 1, hasty),
+        (checkpoints[-1:], "random", 1, usual),
+        (checkpoints, BEST_MEANS, 1, usual),
+        (checkpoints[1:-1], "empo", 2, usual),
+    ]
+    return [
+        Training(size, base, checkpoint, "fresh", method, seed, settings)
+        for places, method, seed, settings in runs
+        for checkpoint, base in product(places, MONITOR_BASES)
+    ]
+
+
+PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls, "monitor": monitor}
 
 
 def every_job(size: str) -> Mapping[str, Job]:
