@@ -1,19 +1,26 @@
-"""What prompts were answered when they came before, and how much of that is answered still."""
+"""What prompts were answered whenever they came before, and how that compares with what they are answered now."""
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 from empo_rewards.monitor.observation import Observation
 
 KEPT_AGREEMENT = 0.85
 """What must be kept, on average over prompts that come again, of the agreement that their responses had before."""
 
-LOSS_DEVIATIONS = 3.5
-"""By how many standard errors it must have fallen. There is no luck in what it is compared with, but there are some
-comparisons at each look."""
+GROWN_AGREEMENT = 1.1
+"""Where what was agreed on before is said so much more often now, other answers beside it are no matter."""
+
+LEAST_LIKENESS = 0.95
+"""How like those of before the answers of now must be otherwise: 1 where each has the same share."""
+
+DEVIATIONS = 3.5
+"""By how many standard errors either must have fallen below. There is no luck in what is compared with, but there are
+many looks."""
 
 LEAST_RETURNING = 24
 """Different prompts that must have come again."""
@@ -24,108 +31,124 @@ LATEST = 128
 LOOK_EVERY = 16
 """Groups of such prompts between two looks."""
 
-MAX_ROUNDS = 8
-"""Groups that are remembered of a prompt: its first, and the latest."""
-
 MAX_RETURNING = 256
 """Prompts that are compared with what they were answered before."""
 
 MAX_ONCE = 4096
 """Prompts that have come once and are remembered: the latest."""
 
-KEPT_FORMS = 64
-"""Normal forms that are remembered of the answers in a group, about."""
+KEPT_FORMS = 128
+"""Normal forms that are remembered of the answers to a prompt, about."""
+
+
+class Chances(NamedTuple):
+    """That two responses to a prompt give the same answer: two of before, one of before and one of now, two of now."""
+
+    before: float
+    across: float
+    now: float
 
 
 class Before:
-    """What a prompt was answered at some time.
+    """What a prompt has been answered so far, each response counting the same.
 
     Args:
         size: all responses, those without an answer too.
-        consistency: the chance that two of them agree.
-        counts: how many responses gave each answer.
-        answers: of each normal form the answer that it is; those too that were met beside one since.
+        counts: how many responses gave each answer; of very many, the commonest.
+        answers: of each normal form the answer that it is: those of one meaning cluster are one.
     """
 
     def __init__(self, seen: Observation) -> None:
-        self.size = seen.size
-        self.consistency = seen.consistency
-        self.counts = {answer: count for answer, count in seen.answers.items() if answer is not None}
-        self.answers = {form: answer for answer, forms in seen.spellings.items() for form in forms}
+        self.size = 0
+        self.counts: Counter[str] = Counter()
+        self.answers: dict[str, str] = {}
+        self.add(seen)
 
-    def agreement(self, seen: Observation) -> float:
-        """The chance that a response of then and one of now give the same answer."""
+    def add(self, seen: Observation) -> None:
+        """Put a group to the others."""
+        self.size += seen.size
+        for answer, forms in seen.spellings.items():
+            known = [self.answers[form] for form in forms if form in self.answers]
+            name = max(known, key=self.counts.__getitem__, default=answer)
+            self.counts[name] += seen.answers[answer]
+            for form in forms:
+                self.answers.setdefault(form, name)
+        if len(self.answers) > KEPT_FORMS:
+            self.counts = Counter(dict(self.counts.most_common(KEPT_FORMS // 2)))
+            self.answers = {form: answer for form, answer in self.answers.items() if answer in self.counts}
+
+    def compared(self, seen: Observation) -> Chances:
+        """The chances of agreement, without bias for any numbers of responses from 2 on."""
         same = 0
         for answer, forms in seen.spellings.items():
             meant = {self.answers[form] for form in forms if form in self.answers}
             same += sum(self.counts[before] for before in meant) * seen.answers[answer]
-            if len(meant) == 1 and len(self.answers) < KEPT_FORMS:  # a manner of writing may change in time
-                self.answers |= dict.fromkeys(forms, *meant)
-        return same / (self.size * seen.size)
+        pairs = sum(count * (count - 1) for count in self.counts.values())
+        return Chances(pairs / (self.size * (self.size - 1)), same / (self.size * seen.size), seen.consistency)
 
 
 class Past:
-    """How much of what prompts were answered before is answered still.
+    """Whether prompts are answered still as they were before.
 
     Training by agreement makes a model say more often what it said most often. So a response of now agrees with one of
-    before, on average over prompts, more often than two responses of before agree with each other. Both chances are
-    estimated without bias, whatever the number of responses: luck in an earlier sample is not missed in a later one.
-    What is said now is compared with the first time and with the last ones: a model may go right at first.
+    before, on average over prompts, more often than two responses of before agree with each other; and what the model
+    agrees on now is what it agreed on before. Before is every earlier time that the prompt came.
     """
 
     def __init__(self) -> None:
         self._once: OrderedDict[Hashable, Before] = OrderedDict()
-        self._returning: dict[Hashable, list[Before]] = {}
-        self._latest: deque[tuple[Hashable, dict[int, tuple[float, float]]]] = deque(maxlen=LATEST)
-        """Of a prompt that came again, by how many rounds ago (0: the first time): agreement then, and with now."""
+        self._returning: dict[Hashable, Before] = {}
+        self._latest: deque[tuple[Hashable, Chances]] = deque(maxlen=LATEST)
         self._until_look = LOOK_EVERY
 
     def add(self, seen: Observation) -> str | None:
-        """Take a group of two responses or more in; in a sentence how much is left, where that is too little."""
+        """Take a group of two responses or more in; in a sentence, how prompts are answered otherwise, if they are."""
         if (first := self._once.pop(seen.prompt, None)) is not None and len(self._returning) < MAX_RETURNING:
-            self._returning[seen.prompt] = [first]
-        rounds = self._returning.get(seen.prompt)
-        if rounds is None:
+            self._returning[seen.prompt] = first
+        before = self._returning.get(seen.prompt)
+        if before is None:
             self._once[seen.prompt] = first or Before(seen)
             if len(self._once) > MAX_ONCE:
                 self._once.popitem(last=False)
             return None
-        compared = {ago: (before.consistency, before.agreement(seen)) for ago, before in _numbered(rounds)}
-        self._latest.append((seen.prompt, compared))
-        rounds.append(Before(seen))
-        if len(rounds) > MAX_ROUNDS:
-            del rounds[1]
+        self._latest.append((seen.prompt, before.compared(seen)))
+        before.add(seen)
         self._until_look -= 1
         if self._until_look:
             return None
         self._until_look = LOOK_EVERY
-        return self._lost()
+        latest = list(dict(self._latest).values())
+        return changed(latest) if len(latest) >= LEAST_RETURNING else None
 
-    def _lost(self) -> str | None:
-        latest = dict(self._latest).values()
-        for ago in range(MAX_ROUNDS):
-            pairs = [compared[ago] for compared in latest if ago in compared]
-            if len(pairs) >= LEAST_RETURNING and (fallen := _fallen(pairs)):
-                then, now = fallen
-                when = "at first" if ago == 0 else "the last time" if ago == 1 else f"{ago} times ago"
-                return (
-                    f"a response agrees with one that its prompt had {when} with a chance of {now:.3f}; two of "
-                    f"those agreed with {then:.3f} ({len(pairs)} prompts that came again). The model leaves what it "
-                    "agreed on."
-                )
+
+def changed(prompts: Sequence[Chances]) -> str | None:
+    """In a sentence, how prompts (two or more) are answered otherwise than before, by more than luck; or None.
+
+    The likeness of two mixtures of answers is the cosine between their vectors of shares: the chance across, by the
+    geometric mean of the chances within. One that is only more sure of the same answers is not much unlike.
+    """
+    before, across, now = (math.fsum(chances) / len(prompts) for chances in zip(*prompts, strict=True))
+    those = f"({len(prompts)} prompts that came again)"
+    if across < KEPT_AGREEMENT * before and _is_above_luck([seen.before - seen.across for seen in prompts]):
+        return (
+            f"a response agrees with one that its prompt had before with a chance of {across:.3f}; two of those agreed "
+            f"with {before:.3f} {those}. The model leaves what it agreed on."
+        )
+    if not across < GROWN_AGREEMENT * before or now == 0:
         return None
+    scale = math.sqrt(now / before)  # in both terms of the mean is then the geometric one
+    missing = [LEAST_LIKENESS * (seen.before * scale + seen.now / scale) / 2 - seen.across for seen in prompts]
+    if not _is_above_luck(missing):
+        return None
+    return (
+        f"two responses to a prompt agree with a chance of {now:.3f}, two that it had before with {before:.3f}, one "
+        f"of now with one of before with {across:.3f} {those}. The model agrees on other answers than it did."
+    )
 
 
-def _numbered(rounds: list[Before]) -> list[tuple[int, Before]]:
-    """Each with how many rounds ago it was; the first time is 0."""
-    return [(len(rounds) - place if place else 0, before) for place, before in enumerate(rounds)]
-
-
-def _fallen(pairs: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """The means of both chances, where the second is lower than the first by more than luck."""
-    count = len(pairs)
-    then, now = (math.fsum(chances) / count for chances in zip(*pairs, strict=True))
-    fall = then - now
-    squares = math.fsum((before - after - fall) ** 2 for before, after in pairs)
-    error = math.sqrt(squares / (count * (count - 1)))
-    return (then, now) if now < KEPT_AGREEMENT * then and fall > LOSS_DEVIATIONS * error else None
+def _is_above_luck(values: Sequence[float]) -> bool:
+    """Whether the mean is above 0 by more than `DEVIATIONS` standard errors."""
+    count = len(values)
+    mean = math.fsum(values) / count
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return mean > DEVIATIONS * math.sqrt(squares / (count * (count - 1)))
