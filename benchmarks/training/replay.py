@@ -12,6 +12,7 @@ from empo_rewards import Group, Scorer
 from empo_rewards.monitor import Alarm
 
 from .methods import METHODS
+from .plans import MONITOR_BASES
 from .store import Store
 from .summary import LEAST_GAIN
 from .task import Problem
@@ -21,9 +22,10 @@ def replay(store: Store) -> dict[str, Any]:
     """Each kept run against the monitor at its defaults.
 
     Returns:
-        For each run: the step at which pass@1 was first seen fallen (see `fallen_at`); the step of the monitor's alarm
-        with its reason; and the step at which the same rule for pass@1 sees the run fallen on the probes, by their
-        labels, which the monitor is not shown. None where there was none.
+        For each run: the step at which pass@1 was first seen fallen (see `fallen_at`), and whether it kept what it
+        gained (`has_kept`); the step of the monitor's alarm with its reason; and the step at which the same rule for
+        pass@1 sees the run fallen on the probes, by their labels, which the monitor is not shown. None where there was
+        none.
     """
     found = {}
     for path in sorted(store.results.glob("*/*/*.groups.jsonl.gz")):
@@ -33,8 +35,9 @@ def replay(store: Store) -> dict[str, Any]:
         probed = probe_curve(records)
         found[name] = {
             "method": run["method"],
-            "probed": bool(probed),
+            "runs": _kind(name, bool(probed)),
             "fallen": fallen_at(run["curve"]),
+            "kept": has_kept(run["curve"]),
             "alarm": step,
             "reason": reason,
             "fallen_by_probes": fallen_at(probed) if probed else None,
@@ -68,18 +71,34 @@ def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
     return [{"step": step, "pass_1": sum(found) / len(found)} for step, found in shares.items()]
 
 
+def _kind(name: str, is_probed: bool) -> str:
+    """What a run has served for: the monitor is judged by bases that its settings were not chosen on."""
+    _, place, _ = name.split("/")
+    if int(place.split("-")[0]) in MONITOR_BASES:
+        return "judged"
+    return "chosen on" if is_probed else "without probes"
+
+
 def tally(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many runs of each kind fell, and when the monitor called: before that was seen, then, later, or never."""
-    lines = ["| probes | method | fallen | before | then | later | never | held | alarm |", "| --- " * 9 + "|"]
-    kinds = sorted({(run["probed"], run["method"]) for run in found.values()})
-    for probed, method in kinds:
-        runs = [run for run in found.values() if (run["probed"], run["method"]) == (probed, method)]
+    """How many runs of each kind fell, and when the monitor called: before that was seen, then, later, or never.
+
+    And of those that did not fall, how many kept what they gained, and how many stood still, or lost less; each with
+    the number of those in which the monitor called.
+    """
+    lines = [
+        "| runs | method | fell | before | then | later | never | kept | alarm | rest | alarm |",
+        "| --- " * 11 + "|",
+    ]
+    for kind, method in sorted({(run["runs"], run["method"]) for run in found.values()}):
+        runs = [run for run in found.values() if (run["runs"], run["method"]) == (kind, method)]
         fallen = [run for run in runs if run["fallen"] is not None]
         called = [run["alarm"] - run["fallen"] for run in fallen if run["alarm"] is not None]
-        when = [sum(late < 0 for late in called), called.count(0), sum(late > 0 for late in called)]
-        held = [run["alarm"] is not None for run in runs if run["fallen"] is None]
-        cells = [len(fallen), *when, len(fallen) - len(called), len(held), sum(held)]
-        lines.append(f"| {'yes' if probed else 'no'} | {method} | " + " | ".join(map(str, cells)) + " |")
+        cells = [len(fallen), sum(late < 0 for late in called), called.count(0), sum(late > 0 for late in called)]
+        cells.append(len(fallen) - len(called))
+        for kept in (True, False):
+            held = [run["alarm"] is not None for run in runs if run["fallen"] is None and run["kept"] is kept]
+            cells += [len(held), sum(held)]
+        lines.append(f"| {kind} | {method} | " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
@@ -114,3 +133,10 @@ def fallen_at(curve: Sequence[Mapping[str, float]]) -> int | None:
         if level < (best - gain / 2 if gain >= LEAST_GAIN else 0.75 * start):
             return int(point["step"])
     return None
+
+
+def has_kept(curve: Sequence[Mapping[str, float]]) -> bool:
+    """Whether pass@1 gained `LEAST_GAIN` or more, and has three quarters of the most that it gained at the end."""
+    start, *_, end = (point["pass_1"] for point in curve)
+    gain = max(point["pass_1"] for point in curve) - start
+    return gain >= LEAST_GAIN and end - start >= 0.75 * gain
