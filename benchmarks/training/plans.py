@@ -118,6 +118,7 @@ def monitor(size: str) -> list[Job]:
         (checkpoints[-1:], "random", 1, usual),
         (checkpoints, BEST_MEANS, 1, usual),
         (checkpoints[1:-1], "empo", 2, usual),
+        *((checkpoints[-3::2], "empo", 2, replace(fast(size, rate), **precise, probe_every=1)) for rate in FAST),
     ]
     return [
         Training(size, base, checkpoint, "fresh", method, seed, settings)
