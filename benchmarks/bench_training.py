@@ -64,8 +64,9 @@ def watch(arguments: argparse.Namespace) -> None:
     from training.replay import replay, tally  # noqa: PLC0415 - it needs no other command
 
     store = store_of(arguments)
-    found = replay(store)
-    store.write("monitor", {"runs": found})
+    found = replay(store, arguments.probes)
+    if arguments.probes is None:
+        store.write("monitor", {"runs": found})
     for name, run in found.items():
         print(f"{name}: pass@1 fell at step {run['fallen']}, alarm at step {run['alarm']}")
     print(tally(found))
@@ -92,6 +93,7 @@ def main() -> None:
     reporting = commands.add_parser("report", parents=[options], help="summarize and plot what is there")
     reporting.set_defaults(run=report)
     watching = commands.add_parser("watch", parents=[options], help="let the collapse monitor see the runs")
+    watching.add_argument("--probes", type=int, help="show it so many of a run's, and keep nothing")
     watching.set_defaults(run=watch)
     arguments = parser.parse_args()
     arguments.run(arguments)

@@ -18,8 +18,12 @@ from .summary import LEAST_GAIN
 from .task import Problem
 
 
-def replay(store: Store) -> dict[str, Any]:
+def replay(store: Store, probes: int | None = None) -> dict[str, Any]:
     """Each kept run against the monitor at its defaults.
+
+    Args:
+        store: what is there.
+        probes: how many of a run's the monitor is shown; None: all.
 
     Returns:
         For each run: the step at which pass@1 was first seen fallen (see `fallen_at`), and whether it kept what it
@@ -31,7 +35,8 @@ def replay(store: Store) -> dict[str, Any]:
     for path in sorted(store.results.glob("*/*/*.groups.jsonl.gz")):
         name = str(path.relative_to(store.results)).removesuffix(".groups.jsonl.gz")
         run, records = store.read(name), read_records(path)
-        step, reason = first_alarm(groups_of(records, METHODS[run["method"]].labelled), run["scorer"])
+        shown = groups_of(fewer(records, probes), METHODS[run["method"]].labelled)
+        step, reason = first_alarm(shown, run["scorer"])
         probed = probe_curve(records)
         found[name] = {
             "method": run["method"],
@@ -48,6 +53,13 @@ def replay(store: Store) -> dict[str, Any]:
 def read_records(path: Path) -> list[dict[str, Any]]:
     """What was kept of a run's groups, in the order in which they were scored."""
     return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+
+
+def fewer(records: Sequence[Mapping[str, Any]], probes: int | None) -> list[Mapping[str, Any]]:
+    """The groups, without those of all probes but the first so many."""
+    asked = list(dict.fromkeys(record["prompt"] for record in records if record.get("probe")))
+    kept = set(asked[:probes])
+    return [record for record in records if not record.get("probe") or record["prompt"] in kept]
 
 
 def groups_of(records: Iterable[Mapping[str, Any]], labelled: bool = False) -> list[tuple[int, Group]]:
