@@ -136,7 +136,7 @@ def changed(prompts: Sequence[Chances]) -> str | None:
         )
     if not across < GROWN_AGREEMENT * before or now == 0:
         return None
-    scale = math.sqrt(now / before)  # in both terms of the mean is then the geometric one
+    scale = math.sqrt(now / before)  # brings both to one size: their mean over prompts is the geometric one
     missing = [LEAST_LIKENESS * (seen.before * scale + seen.now / scale) / 2 - seen.across for seen in prompts]
     if not _is_above_luck(missing):
         return None
