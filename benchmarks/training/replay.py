@@ -149,6 +149,6 @@ def fallen_at(curve: Sequence[Mapping[str, float]]) -> int | None:
 
 def has_kept(curve: Sequence[Mapping[str, float]]) -> bool:
     """Whether pass@1 gained `LEAST_GAIN` or more, and has three quarters of the most that it gained at the end."""
-    start, *_, end = (point["pass_1"] for point in curve)
-    gain = max(point["pass_1"] for point in curve) - start
-    return gain >= LEAST_GAIN and end - start >= 0.75 * gain
+    levels = [point["pass_1"] for point in curve]
+    gain = max(levels) - levels[0]
+    return gain >= LEAST_GAIN and levels[-1] - levels[0] >= 0.75 * gain

@@ -18,7 +18,7 @@ from training import plans, runner, summary
 from training.jobs import Job
 from training.measures import measure
 from training.record import summarize_step
-from training.replay import fallen_at, groups_of, probe_curve, read_records, replay, tally
+from training.replay import fallen_at, fewer, groups_of, has_kept, probe_curve, read_records, replay, tally
 from training.store import Store
 from training.task import HELD_OUT, TOKENS, Noise, Task, boxed, held_out, solution
 
@@ -150,18 +150,22 @@ def test_recovery_is_the_part_of_the_supervised_gain(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("curve", "step"),
+    ("curve", "step", "kept"),
     [
-        ([0.5, 0.7, 0.9, 0.9], None),
-        ([0.5, 0.7, 0.9, 0.69], 30),
-        ([0.5, 0.9, 0.72, 0.9], None),
-        ([0.4, 0.41, 0.31, 0.29], 30),
-        ([0.4, 0.41, 0.29, 0.6], 20),
+        ([0.5, 0.7, 0.9, 0.9], None, True),
+        ([0.5, 0.7, 0.9, 0.81], None, True),
+        ([0.5, 0.7, 0.9, 0.79], None, False),  # a quarter of the gain is lost
+        ([0.5, 0.7, 0.9, 0.69], 30, False),
+        ([0.5, 0.9, 0.72, 0.9], None, True),
+        ([0.4, 0.41, 0.31, 0.29], 30, False),
+        ([0.4, 0.41, 0.29, 0.6], 20, True),
+        ([0.4, 0.44, 0.44], None, False),  # no gain to speak of
     ],
 )
-def test_a_fall_is_half_of_the_gain_or_a_quarter_of_the_level(curve: list[float], step: int | None) -> None:
+def test_a_fall_is_half_of_the_gain_or_a_quarter_of_the_level(curve: list[float], step: int | None, kept: bool) -> None:
     points = [{"step": 10 * at, "pass_1": level} for at, level in enumerate(curve)]
     assert fallen_at(points) == step
+    assert has_kept(points) is kept
 
 
 def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
@@ -183,7 +187,7 @@ def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
     assert found["fresh/1-9/badly"]["fallen"] == 128
     assert 64 <= found["fresh/1-9/badly"]["alarm"] < 128
     assert "'0'" in found["fresh/1-9/badly"]["reason"] or "'0000'" in found["fresh/1-9/badly"]["reason"]
-    assert tally(found).splitlines()[-1] == "| no | empo | 1 | 1 | 0 | 0 | 0 | 1 | 0 |"
+    assert tally(found).splitlines()[-1] == "| without probes | empo | 1 | 1 | 0 | 0 | 0 | 0 | 0 | 1 | 0 |"
 
 
 def test_probes_are_judged_by_their_labels_and_shown_to_the_monitor_without() -> None:
@@ -194,3 +198,7 @@ def test_probes_are_judged_by_their_labels_and_shown_to_the_monitor_without() ->
     assert probe_curve(records) == [{"step": step, "pass_1": level} for step, level in ((0, 0.5), (5, 0.5), (10, 0))]
     assert [group.reference for _, group in groups_of(records)] == [None] * 3
     assert groups_of(records, labelled=True)[0][1].reference == "0003"
+    trained, other = {**record(1, "0003"), "probe": False}, {**record(10, "0003"), "prompt": "001+003="}
+    assert fewer([*records, trained, other], 1) == [*records, trained]
+    assert fewer([*records, trained, other], 0) == [trained]
+    assert fewer([*records, trained, other], None) == [*records, trained, other]

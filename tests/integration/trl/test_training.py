@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
 from training import plots, runner, summary
 from training.jobs import Job, Measurement, Training
 from training.plans import PROOF_METHODS
-from training.replay import fallen_at, has_kept
 from training.settings import SIZES
 from training.store import Store
 from training.task import held_out
@@ -73,19 +72,3 @@ def test_the_report_has_every_run_and_its_plots(store: Store) -> None:
     for name in ("proof.svg", "map.svg"):
         assert (store.results / name).read_text(encoding="utf-8").rstrip().endswith("</svg>")
     assert all(f"| {method} | 1 |" in summary.table(found) for method in PROOF_METHODS)
-
-
-@pytest.mark.parametrize(
-    ("levels", "fell", "kept"),
-    [
-        ([0.4, 0.5, 0.8, 0.71], None, True),  # three quarters of the gain are there
-        ([0.4, 0.8, 0.65], None, False),  # two thirds are
-        ([0.4, 0.8, 0.55, 0.8], 2, True),  # it had lost more than half
-        ([0.4, 0.44, 0.31], None, False),  # no gain to speak of: less than a quarter of the level is lost
-        ([0.4, 0.44, 0.29, 0.28], 2, False),
-    ],
-)
-def test_which_runs_fell_and_which_kept_their_gain(levels: list[float], fell: int | None, kept: bool) -> None:
-    curve = [{"step": step, "pass_1": level} for step, level in enumerate(levels)]
-    assert fallen_at(curve) == fell
-    assert has_kept(curve) is kept
