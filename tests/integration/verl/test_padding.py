@@ -22,8 +22,8 @@ def test_1600_rows_in_one_worker_come_through(model: Path, tokenizer: Any) -> No
 
 
 def test_copies_that_pad_the_batch_are_no_members(model: Path, tokenizer: Any) -> None:
-    """Twelve rows on five workers; then forty-nine, of which one is all that came of its group."""
-    manager = support.reward_loop(support.config(model, workers=5, n=6))
+    """Twelve rows on eight workers; then forty-nine, of which one is all that came of its group."""
+    manager = support.reward_loop(support.config(model, workers=8, n=6))
     rows = [("a", "\\boxed{1}")] * 4 + [("a", "\\boxed{2}")] * 2 + [("b", "\\boxed{3}")] * 3 + [("b", "\\boxed{4}")] * 3
     result = manager.compute_rm_score(support.batch(tokenizer, rows))
     assert result.batch["rm_scores"].sum(-1).tolist() == support.float32([4 / 6] * 4 + [2 / 6] * 2 + [0.5] * 6)
