@@ -40,7 +40,7 @@ MONITOR_BASES = (13, 14)
 """Bases that nothing was chosen on, the monitor's settings neither."""
 
 FAST = (5e-4, 1e-3)
-"""Learning rates at which every base collapses, within steps."""
+"""Learning rates, five and ten times the usual one, at which a run may collapse within a few steps."""
 
 
 def fast(size: str, rate: float) -> Settings:
@@ -111,10 +111,9 @@ def monitor(size: str) -> list[Job]:
     checkpoints = SIZES[size].checkpoints[:-1]
     precise: dict[str, Any] = {"watched": SIZES[size].judged, "probes": 96}
     usual = replace(SIZES[size].settings, **precise, probe_every=2)
-    hasty = replace(fast(size, FAST[0]), **precise)
     runs: list[tuple[Sequence[int], str, int, Settings]] = [
         (checkpoints, "empo", 1, usual),
-        (checkpoints[-3::2], "empo", 1, hasty),
+        (checkpoints[-3::2], "empo", 1, replace(fast(size, FAST[0]), **precise)),
         (checkpoints[-1:], "random", 1, usual),
         (checkpoints, BEST_MEANS, 1, usual),
         (checkpoints[1:-1], "empo", 2, usual),

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.group import AnswerKind, Group, GroupScore
+from empo_rewards.monitor.estimates import pair_chance
 
 Key = TypeVar("Key", str, "str | None")
 
@@ -48,8 +49,7 @@ class Observation:
     @property
     def consistency(self) -> float:
         """The chance that two of the responses give the same answer; unbiased for any number of them, at least 2."""
-        same = sum(count * (count - 1) for answer, count in self.answers.items() if answer is not None)
-        return same / (self.size * (self.size - 1))
+        return pair_chance((count for answer, count in self.answers.items() if answer is not None), self.size)
 
     @property
     def unanimous(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
+from empo_rewards.monitor.estimates import mean_and_error, pair_chance
 from empo_rewards.monitor.observation import Observation
 
 KEPT_AGREEMENT = 0.85
@@ -68,8 +69,7 @@ class Before:
         """Put a group to the others."""
         self.size += seen.size
         for answer, forms in seen.spellings.items():
-            known = [self.answers[form] for form in forms if form in self.answers]
-            name = max(known, key=self.counts.__getitem__, default=answer)
+            name = max(self._known(forms), key=lambda known: (self.counts[known], known), default=answer)
             self.counts[name] += seen.answers[answer]
             for form in forms:
                 self.answers.setdefault(form, name)
@@ -81,10 +81,13 @@ class Before:
         """The chances of agreement, without bias for any numbers of responses from 2 on."""
         same = 0
         for answer, forms in seen.spellings.items():
-            meant = {self.answers[form] for form in forms if form in self.answers}
-            same += sum(self.counts[before] for before in meant) * seen.answers[answer]
-        pairs = sum(count * (count - 1) for count in self.counts.values())
-        return Chances(pairs / (self.size * (self.size - 1)), same / (self.size * seen.size), seen.consistency)
+            same += sum(self.counts[known] for known in self._known(forms)) * seen.answers[answer]
+        within = pair_chance(self.counts.values(), self.size)
+        return Chances(within, same / (self.size * seen.size), seen.consistency)
+
+    def _known(self, forms: Iterable[str]) -> set[str]:
+        """The remembered answers that are written so."""
+        return {self.answers[form] for form in forms if form in self.answers}
 
 
 class Past:
@@ -134,7 +137,7 @@ def changed(prompts: Sequence[Chances]) -> str | None:
             f"a response agrees with one that its prompt had before with a chance of {across:.3f}; two of those agreed "
             f"with {before:.3f} {those}. The model leaves what it agreed on."
         )
-    if not across < GROWN_AGREEMENT * before or now == 0:
+    if across >= GROWN_AGREEMENT * before or now == 0:
         return None
     scale = math.sqrt(now / before)  # brings both to one size: their mean over prompts is the geometric one
     missing = [LEAST_LIKENESS * (seen.before * scale + seen.now / scale) / 2 - seen.across for seen in prompts]
@@ -148,7 +151,5 @@ def changed(prompts: Sequence[Chances]) -> str | None:
 
 def _is_above_luck(values: Sequence[float]) -> bool:
     """Whether the mean is above 0 by more than `DEVIATIONS` standard errors."""
-    count = len(values)
-    mean = math.fsum(values) / count
-    squares = math.fsum((value - mean) ** 2 for value in values)
-    return mean > DEVIATIONS * math.sqrt(squares / (count * (count - 1)))
+    mean, error = mean_and_error(values)
+    return mean > DEVIATIONS * error

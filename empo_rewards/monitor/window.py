@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from empo_rewards.monitor.estimates import mean_and_error, pair_chance
 from empo_rewards.monitor.observation import Observation, commonest
 
 DISSENT = 2
@@ -50,25 +51,23 @@ def read(window: Sequence[Observation]) -> Reading:
     latest = list({seen.prompt: seen for seen in window}.values())
     majorities = Counter(seen.majority for seen in latest)
     prompts = len(latest)
-    pairs = prompts * (prompts - 1)
     most = commonest(majorities)
     answers: Counter[str | None] = Counter()
     for seen in latest:
         answers.update(seen.answers)
     responses = sum(answers.values())
     shares = [0.0 if seen.majority is None else seen.answers[seen.majority] / seen.size for seen in latest]
-    mean = math.fsum(shares) / prompts
-    variance = math.fsum((share - mean) ** 2 for share in shares) / max(1, prompts - 1)
+    mean, error = mean_and_error(shares)
     entropies = [seen.entropy for seen in latest if seen.entropy is not None]
     return Reading(
         prompts=prompts,
-        agreement=sum(count * (count - 1) for count in majorities.values()) / pairs if pairs else 0.0,
+        agreement=pair_chance(majorities.values(), prompts) if prompts > 1 else 0.0,
         distinct_majorities=len(majorities) / prompts,
         commonest=most,
         commonest_prompts=majorities[most],
         commonest_share=max(answers.values()) / responses,
         majority_share=mean,
-        deviation=math.sqrt(variance / prompts),
+        deviation=error,
         unanimous=sum(seen.unanimous for seen in latest) / prompts,
         blanks=answers[None] / responses,
         entropy=math.fsum(entropies) / len(entropies) if entropies else math.nan,
