@@ -362,9 +362,11 @@ def _same_length(given: Sized, wanted: int, who: str, what: str) -> None:
 
 def _check_pairs(relation: Relation, size: int) -> None:
     """Each pair must be (i, j) with i < j < size: one that is not would join answers that nobody compared."""
-    for i, j in (*relation.equal, *relation.undecided):
+    for i, j in (*relation.equal, *relation.undecided, *relation.different):
         if not 0 <= i < j < size:
             raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
+    if both := set(relation.equal).intersection(relation.different):
+        raise PluginError(f"the backend gave the pair {min(both)} as equal and as different")
 
 
 def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> None:

@@ -17,16 +17,21 @@ class AnswerSet:
         prompt: the prompt's text, for backends that compare in its context.
         similarities: whether the relation must carry `similarities`. Asked only of a backend that says
             `gives_similarities = True`, and only where the entropy estimator rests on them: they may need every pair.
+        settled: pairs (i, j), i < j, that the caller decides itself. A backend need not compare them; what it says of
+            them is not asked for.
     """
 
     texts: tuple[str, ...]
     prompt: str = ""
     similarities: bool = False
+    settled: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Relation:
     """What a backend found out about one `AnswerSet`; pairs are positions (i, j), i < j, in its `texts`.
+
+    A pair is the same (`equal`), different, or not known; "not known" joins nothing, but does not stand in the way either.
 
     Args:
         equal: pairs that mean the same. Their transitive closure is what counts, so a spanning set is enough.
@@ -35,12 +40,18 @@ class Relation:
             holds, and count for nothing where two relations are compared.
         similarities: where they were asked for, how alike two texts are, from 0 (nothing in common) to 1 (the same):
             K rows of K numbers for K texts, symmetric, 1 on the diagonal.
+        different: pairs that are known to differ: they stand in no cluster together, also where a third text is the
+            same as both. None of them may be in `equal`.
+        strengths: how sure pairs of `equal` are, in (0, 1]; 1 for a pair that is not named. Where `different` stands
+            between two pairs that cannot both be joined, the stronger is; of two that are alike, neither.
     """
 
     equal: tuple[tuple[int, int], ...] = ()
     undecided: tuple[tuple[int, int], ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
     similarities: Sequence[Sequence[float]] | None = None
+    different: tuple[tuple[int, int], ...] = ()
+    strengths: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -1,0 +1,282 @@
+"""What answers in words say, word by word: which are the same, which are not, and which a model must be asked about.
+
+Sentence embeddings find "5 years" and "6 years", "left hand" and "right hand", "A exceeds B" and "B exceeds A" closer
+than many a paraphrase. Words tell them apart. What words do not tell is left open, and so is whatever contains an
+answer and more: an explanation stands apart from what it explains and adds ("Jupiter (the fifth planet)"), a modifier
+stands in front or inside and changes ("more than 5 years"). Nothing here is learned, and nothing depends on order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from enum import Enum
+from itertools import combinations
+from typing import NamedTuple
+
+from empo_rewards.equivalence.words import vocabulary as say
+from empo_rewards.equivalence.words.names import name_of, same_person
+from empo_rewards.equivalence.words.question import Question, ask
+from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
+from empo_rewards.equivalence.words.spelling import alike, slip
+
+__all__ = ["SHORT", "Found", "Verdict", "WordRelation", "compare", "relate_words"]
+
+SHORT = 8
+"""An answer of at most so many words is short."""
+
+
+class Verdict(Enum):
+    """What words say of two answers."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    """Another quantity, negation, direction, name or number of things, whatever a model finds."""
+    OTHER = "other"
+    """Each has a word that the other lacks in any spelling: not the same, unless a model that reads says so."""
+    MORE = "more"
+    """The same words in another order, or one has more of them: open, and nothing that an embedding can see."""
+    SPELLED = "spelled"
+    """The words differ in their spelling alone: open."""
+
+
+class Found(NamedTuple):
+    """A verdict and how sure it is, in (0, 1]."""
+
+    verdict: Verdict
+    strength: float = 1.0
+
+
+_EXPANDED = Found(Verdict.SAME, 0.9)
+"""An abbreviation and what it stands for; a place and the country it lies in."""
+_NAMED = Found(Verdict.SAME, 0.8)
+_RESTATED = Found(Verdict.SAME, 0.7)
+"""One repeats words of the question."""
+_MISSPELT = Found(Verdict.SAME, 0.6)
+_DIFFERENT, _OTHER, _MORE = Found(Verdict.DIFFERENT), Found(Verdict.OTHER), Found(Verdict.MORE)
+
+
+class WordRelation(NamedTuple):
+    """What words say of the texts of one group; pairs are positions (i, j), i < j.
+
+    Args:
+        same: a spanning set of the pairs that say the same, each with its strength.
+        different: pairs that differ, whatever a model finds.
+        other: pairs that do, unless a model that reads finds otherwise.
+        spelled: pairs whose words differ in spelling alone.
+    """
+
+    same: dict[tuple[int, int], float]
+    different: set[tuple[int, int]]
+    other: set[tuple[int, int]]
+    spelled: set[tuple[int, int]]
+
+
+def relate_words(texts: Sequence[str], prompt: str = "") -> WordRelation:
+    """What words say of every two of the answers to one question."""
+    readings, question = [read(text) for text in texts], ask(prompt)
+    classes: dict[Hashable, list[int]] = defaultdict(list)
+    hedgers = _hedgers(readings, question)
+    for position, reading in enumerate(readings):
+        classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
+    relation = WordRelation({}, set(), set(), set())
+    for members in classes.values():
+        relation.same.update({(members[0], other): 1.0 for other in members[1:]})
+    for one, two in combinations(classes.values(), 2):
+        left, right = one[0], two[0]
+        if left in hedgers or right in hedgers:
+            continue
+        found = compare(readings[left], readings[right], question)
+        if found.verdict is Verdict.SAME:
+            relation.same[min(left, right), max(left, right)] = found.strength
+        elif found.verdict is not Verdict.MORE:
+            kind = getattr(relation, found.verdict.value)
+            kind.update((min(i, j), max(i, j)) for i in one for j in two)
+    return relation
+
+
+def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
+    """Texts with one key say the same."""
+    if hedged:
+        return ("hedged", reading.whole)
+    if reading.items:
+        items = [item.content for item in reading.items]
+        return (reading.choice, tuple(items if question.ordered else sorted(items)))
+    return (reading.head.content, reading.place)
+
+
+def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
+    """The texts that take back what they answer, or say another answer of the group beside it: they give neither."""
+    answers = {_without_form(reading.head) for reading in readings if not reading.items and reading.head.content}
+    spoken = {f" {' '.join(answer)} ": answer for answer in answers if not question.words.issuperset(answer)}
+    found = set()
+    for position, reading in enumerate(readings):
+        tail = f" {' '.join(reading.tail)} "
+        own = reading.head.content
+        if reading.hedged or (
+            reading.tail
+            and any(said in tail and not set(answer) <= set(own) for said, answer in spoken.items() if answer != own)
+        ):
+            found.add(position)
+    return found
+
+
+def compare(a: Reading, b: Reading, question: Question = Question()) -> Found:
+    """What words say of two answers with different keys; symmetric."""
+    if a.long or b.long:
+        return _MORE
+    if a.items or b.items:
+        return _lists(a, b, question)
+    return _phrases(a, b, question)
+
+
+def _lists(a: Reading, b: Reading, question: Question) -> Found:
+    if a.items and b.items:
+        if a.choice != b.choice:
+            return _DIFFERENT
+        left, right = ([item.content for item in one.items] for one in (a, b))
+        if sorted(left) == sorted(right):
+            return _DIFFERENT if question.ordered else _MORE
+        if set(left) < set(right) or set(right) < set(left):
+            return _DIFFERENT
+        return _weigh(a.head, b.head)
+    listed, single = (a, b) if a.items else (b, a)
+    if not listed.choice and _inverted(listed, single):
+        return _NAMED
+    if any(item.content == single.head.content for item in listed.items):
+        return _DIFFERENT
+    return _weigh(a.head, b.head)
+
+
+def _inverted(listed: Reading, single: Reading) -> bool:
+    """ "Taylor, Zachary" """
+    if len(listed.items) != 2 or "and" in listed.head.words or "," not in "," * (len(listed.items) - 1):
+        return False
+    family, given = (item.content for item in listed.items)
+    return len(family) == 1 and (*given, *family) == single.head.content and listed.head.raw[0][:1].isupper()
+
+
+def _phrases(a: Reading, b: Reading, question: Question) -> Found:
+    if a.head.content == b.head.content:  # in different places
+        return _DIFFERENT if a.place and b.place else _EXPANDED
+    if _abbreviates(a.head, b.head) or _abbreviates(b.head, a.head):
+        return _EXPANDED
+    if _without_form(a.head) == _without_form(b.head):
+        return _NAMED
+    if _restates(a.head, b.head, question):
+        return _RESTATED
+    found = _weigh(a.head, b.head)
+    if found.verdict is Verdict.DIFFERENT or set(a.head.content).isdisjoint(b.head.content):
+        return found
+    names = name_of(a.head), name_of(b.head)
+    if names[0] and names[1]:
+        person = same_person(names[0], names[1], person=question.person)
+        if person is not None:
+            return _NAMED if person else _DIFFERENT
+    if found.verdict is Verdict.SPELLED and _misspelt(a.head, b.head):
+        return _MISSPELT
+    return found
+
+
+def _weigh(a: Part, b: Part) -> Found:
+    """What two phrases' words alone say."""
+    left, right = set(a.content), set(b.content)
+    numbers = _numbers(a.content), _numbers(b.content)
+    short = max(len(a.content), len(b.content)) <= SHORT
+    if numbers[0] != numbers[1]:
+        one_adds_a_number = left - set(numbers[0]) == right - set(numbers[1])
+        return _DIFFERENT if short and (one_adds_a_number or (numbers[0] and numbers[1])) else _MORE
+    for pair in ((say.NOT,), (say.UP, say.DOWN)):
+        marks = [[word for word in part.content if word in pair] for part in (a, b)]
+        if marks[0] != marks[1] and (len(pair) == 1 or (marks[0] and marks[1])):
+            return _DIFFERENT if short else _OTHER
+        if marks[0] != marks[1]:
+            return _MORE
+    only_left, only_right = left - right, right - left
+    if not only_left or not only_right:
+        return _MORE
+    if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
+        return _DIFFERENT
+    spelled = all(
+        any(alike(word, other) for other in others)
+        for words, others in ((only_left, right), (only_right, left))
+        for word in words
+    )
+    return Found(Verdict.SPELLED) if spelled else _OTHER
+
+
+def _numbers(words: Words) -> list[str]:
+    return sorted(word for word in words if any(map(str.isdigit, word)))
+
+
+def _opposed(a: str, b: str) -> bool:
+    """Whether one of two words is the other with a negative prefix, or they begin with opposite prefixes."""
+    short, long = sorted((a, b), key=len)
+    if len(short) > 3 and any(long == start + short for start in say.NEGATIVE_STARTS):
+        return True
+    for pair in say.CONTRASTING_STARTS:
+        for one, other in (pair, pair[::-1]):
+            if a.startswith(one) and b.startswith(other) and len(a) > len(one) + 2 and a[len(one) :] == b[len(other) :]:
+                return True
+    return False
+
+
+def _abbreviates(short: Part, long: Part) -> bool:
+    """Whether one word in capitals is made of the first letters of the other phrase: "WWII", "UK", "DNA"."""
+    if len(short.raw) != 1 or len(long.raw) < 2:
+        return False
+    token = short.raw[0].replace(".", "")
+    if not 2 <= len(token) <= 8 or not token[:2].isupper():
+        return False
+    letters = token.rstrip("0123456789IVX") or token
+    forms = {token.lower(), letters.lower() + token[len(letters) :], *_with_digits(letters, token[len(letters) :])}
+    named = [word for word in long.raw if say.plain(word) not in say.SMALL_WORDS]
+    if len(token) == 2 and not all(word[0].isupper() for word in named):
+        return False
+    initials = "".join(_first_letter(word, last=k > 0) for k, word in enumerate(named))
+    return initials in forms
+
+
+def _first_letter(word: str, *, last: bool) -> str:
+    """What an abbreviation has of a word: a numeral in digits."""
+    numeral = say.ROMAN_LETTERS.get(word) if last else None
+    return numeral or say.number_of(say.plain(word)) or word[0].lower()
+
+
+def _with_digits(letters: str, numeral: str) -> set[str]:
+    digits = say.number_of(numeral.lower()) or say.ROMAN_LETTERS.get(numeral)
+    return {letters.lower() + digits} if digits else set()
+
+
+def _restates(a: Part, b: Part, question: Question) -> bool:
+    """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
+    short, long = sorted((a, b), key=lambda part: len(part.content))
+    extra = len(long.content) - len(short.content)
+    if extra <= 0 or "of" in set(long.words) - set(short.words):
+        return False
+    for start in range(extra + 1):
+        end = start + len(short.content)
+        if long.content[start:end] == short.content:
+            added = (*long.content[:start], *long.content[end:])
+            acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
+            changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
+            counts = sum(any(map(str.isdigit, word)) for word in added)
+            quiet = not changes and (counts == 0 or extra > 2 * counts) and not (acts and 0 < start < extra)
+            return quiet and question.words.issuperset(added)
+    return False
+
+
+def _without_form(part: Part) -> Words:
+    """A company's name without its legal form."""
+    if len(part.content) > 1 and part.content[-1] in say.LEGAL_FORMS and part.raw[-1][:1].isupper():
+        return part.content[:-1]
+    return part.content
+
+
+def _misspelt(a: Part, b: Part) -> bool:
+    """Whether two phrases differ in one word, by a slip."""
+    if len(a.content) != len(b.content):
+        return False
+    differing = [(one, other) for one, other in zip(a.content, b.content, strict=True) if one != other]
+    name = all(word[0].isupper() for part in (a, b) for word in part.raw)
+    return len(differing) == 1 and slip(*differing[0], name=name, beside=len(a.content) > 1)

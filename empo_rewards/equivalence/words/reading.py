@@ -1,0 +1,379 @@
+"""A text in words, read once: the answer that it gives in canonical words, and what it says about that answer."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from empo_rewards.equivalence.words import vocabulary as say
+
+MAX_CHARS = 1_000
+"""A longer text is not read word by word: what it says is not in its single words."""
+
+MAX_ITEM_WORDS = 4
+"""What stands between two commas is an item of an enumeration where it has at most so many words."""
+
+READINGS = 16_384
+"""Readings that are kept."""
+
+Words = tuple[str, ...]
+
+_TYPOGRAPHY = str.maketrans(
+    {**dict.fromkeys("‘’`´ʼ", "'"), **dict.fromkeys("“”«»„*", '"'), **dict.fromkeys("–—−‐‑", "-")}
+)
+_LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|emph)\s?\{([^{}]*)\}")
+_SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
+_BREAK = re.compile(r"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)(?<!Gen)(?<!Sen)(?<!Col)[.?!]\s|(?<=\d)[.?!]\s(?=[A-Z])")
+_COMMA = re.compile(r",\s")
+_AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
+_ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+_INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
+_ENDS_IN_INITIALS = re.compile(r"\.[^\W\d_]\.$")
+_TOKEN = re.compile(
+    r"(?<![A-Za-z\d-])[A-Za-z]+\d[A-Za-z\d]*(?!\w)|(?<![\w.-])\d+s(?!\w)"  # sp3, WW2, 1920s
+    r"|(?<![\w)])-?\d+(?:\.\d+)?(?:st|nd|rd|th)?|\d+(?:\.\d+)?"
+    r"|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]"
+)
+_ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#")
+
+
+class Part(NamedTuple):
+    """A phrase in canonical words.
+
+    Args:
+        words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
+        content: `words` without the prepositions that say nothing; what two phrases are compared by.
+        raw: the words as they are written, with their capitals.
+    """
+
+    words: Words
+    content: Words
+    raw: Words
+
+
+class Reading(NamedTuple):
+    """What a text says.
+
+    Args:
+        head: the answer that it gives.
+        items: where that is an enumeration, its items; else empty.
+        choice: whether it leaves open which of the items is meant.
+        place: the country or state in which, it says, the answer lies.
+        tail: the canonical words of what is said about the answer.
+        hedged: whether that takes the answer back, or leaves it open.
+        whole: the canonical words of the whole text.
+        long: whether it is too long to be read; nothing else is filled in then.
+    """
+
+    head: Part
+    items: tuple[Part, ...]
+    choice: bool
+    place: Words
+    tail: Words
+    hedged: bool
+    whole: Words
+    long: bool = False
+
+
+NOTHING = Part((), (), ())
+
+
+@lru_cache(maxsize=READINGS)
+def read(text: str) -> Reading:
+    """Reads a text; the work is bounded by `MAX_CHARS`."""
+    if len(text) > MAX_CHARS:
+        return Reading(NOTHING, (), False, (), (), False, (), long=True)
+    tidy = _tidied(text)
+    answer, said = split(text)
+    whole = part(tidy)
+    head = part(answer) if said else whole
+    if not head.content:
+        answer, said, head = tidy, "", whole
+    items, choice = _items(answer)
+    place: Words = ()
+    if len(items) == 2 and answer[:1].isupper() and _COMMA.search(answer) and say.plain(items[1]) in say.PLACES:
+        head, place, items = part(items[0]), part(items[1]).content, []
+    tail = part(said).words if said else ()
+    hedged = not say.HEDGES.isdisjoint(_plain_words(said)) or (said != "" and _only_modifies(tail))
+    parts = tuple(map(part, items)) if len(items) > 1 else ()
+    return Reading(head, parts, choice, place, tail, hedged, whole.words)
+
+
+def split(text: str) -> tuple[str, str]:
+    """The answer that a text gives, and what stands apart from it: brackets, what follows a dash, a sentence, a clause.
+
+    The second is empty where there is none.
+    """
+    head, tails = _without_brackets(_tidied(text))
+    found = _BREAK.search(head, 1)
+    if found:
+        head, tails = head[: found.start()], [*tails, head[found.end() :]]
+    for cut in (_before_clause, _before_explaining_comma):
+        head, tail = cut(head)
+        tails.append(tail)
+    return head.strip(" ,.:?!"), " ".join(filter(None, tails))
+
+
+def _tidied(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHY)
+    folded = "".join(char for char in folded if unicodedata.category(char) != "Cf")
+    folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded)).replace('"', "")
+    lines = (" ".join(line.split()) for line in folded.splitlines())
+    tidy = _THOUSANDS.sub("", "\n".join(filter(None, lines)))
+    return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .")
+
+
+def _without_brackets(text: str) -> tuple[str, list[str]]:
+    tails: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        if match.start() == 0:
+            return match.group()
+        tails.append(match[1])
+        return ""
+
+    return _BRACKET.sub(take, text), tails
+
+
+def _before_clause(head: str) -> tuple[str, str]:
+    words = head.split()
+    for k, word in enumerate(words):
+        after = words[k + 1] if k + 1 < len(words) else ""
+        low = word.lower()
+        begins = (low in say.CLAUSES and not (low == "since" and after[:1].isdigit())) or (low, after) == ("due", "to")
+        if k > 0 and begins:
+            return " ".join(words[:k]), " ".join(words[k:])
+    return head, ""
+
+
+def _before_explaining_comma(head: str) -> tuple[str, str]:
+    """Splits at the first comma behind which an explanation begins rather than a further item."""
+    pieces = _COMMA.split(head)
+    for k, piece in enumerate(pieces[1:], start=1):
+        if _explains(piece, pieces[0], last=k == len(pieces) - 1):
+            return ", ".join(pieces[:k]), ", ".join(pieces[k:])
+    return head, ""
+
+
+def _explains(piece: str, first: str, *, last: bool) -> bool:
+    words = piece.split()
+    if not words or _ITEM_LEAD.match(piece):
+        return False
+    low = words[0].lower()
+    if low in say.EXPLAINERS:
+        return low not in say.ARTICLES or first.split(" ")[0].lower() not in say.ARTICLES
+    if words[0].isdigit():
+        return not first[:1].isdigit()
+    if _AND.search(piece):
+        return False
+    apposition = last and len(words) > 2 and first[:1].isupper() and piece[:1].islower()
+    return apposition or len(words) > MAX_ITEM_WORDS
+
+
+def _items(head: str) -> tuple[list[str], bool]:
+    """The items of an enumeration, and whether it leaves open which of them is meant; one item where it is none."""
+    pieces: list[str] = []
+    for piece in _COMMA.split(head):
+        pieces += _AND.split(_ITEM_LEAD.sub("", piece, count=1))
+    return [piece.strip() for piece in pieces if piece.strip()], _OR.search(head) is not None
+
+
+def _plain_words(text: str) -> list[str]:
+    return [say.plain(word) for word in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text)]
+
+
+def _only_modifies(words: Words) -> bool:
+    """Whether words say how much or which way, and nothing else: in brackets behind an answer they change it."""
+    return bool(words) and all(word in say.MODIFIERS or word in (say.NOT, say.UP, say.DOWN) for word in words)
+
+
+# --------------------------------------------------------------------------------------------------- canonical words
+
+
+def part(text: str) -> Part:
+    """A phrase in canonical words."""
+    raw = _raw(text)
+    words = _in_order(_meant(raw))
+    content = tuple(word for word in words if word not in say.NEUTRAL_PREPOSITIONS) or words
+    return Part(words, content, tuple(token for token in raw if token not in _SILENT))
+
+
+def _raw(text: str) -> list[str]:
+    """The words as written; initials in a row are one word with its stops."""
+    found: list[str] = []
+    rest = 0
+    for match in _INITIALS.finditer(text):
+        found += _TOKEN.findall(text[rest : match.start()])
+        found.append(match.group().replace(" ", ""))
+        rest = match.end()
+    return found + _TOKEN.findall(text[rest:])
+
+
+def _meant(raw: Sequence[str]) -> list[str]:
+    """Canonical words, each by itself; copulas are still there."""
+    words = [word for place, token in enumerate(raw) for word in _canonical(token, raw[place - 1] if place else "")]
+    if len(words) > 1:
+        words = [word for word in words if word not in say.ARTICLES and word not in say.FILLERS] or words
+    start = 1 if len(words) > 2 and words[0] in say.ANSWERS and words[1] in say.COPULAS else 0
+    while start < len(words) - 1 and (words[start] in say.CARRIERS or words[start] in say.COPULAS):
+        start += 1
+    if start == 0 and len(words) > 1 and words[0] in say.LEADING_ARTICLES:
+        start = 1
+    return words[start:]
+
+
+def _canonical(token: str, before: str) -> Iterator[str]:
+    if token in _SILENT:
+        return
+    if token[0].isdigit() or (token[0] == "-" and len(token) > 1):
+        bare = _ORDINAL_END.sub("", token)
+        yield bare if bare == token else f"#{bare}"
+    elif token in say.ROMAN_LETTERS and before[:1].isalpha():
+        yield say.ROMAN_LETTERS[token]
+    elif _CJK.match(token):
+        yield from _chinese(token)
+    else:
+        yield from _canonical_word(token)
+
+
+@lru_cache(maxsize=READINGS)
+def _canonical_word(token: str) -> Words:
+    word = say.plain(token.replace(".", ""))
+    if word.endswith("n't") or word in say.NEGATIONS:
+        return (say.NOT,)
+    word = word.removesuffix("'s").replace("'", "")
+    if word in say.DIRECTIONS:
+        return (say.DIRECTIONS[word],)
+    if word in say.ORDINALS:
+        return (f"#{say.ORDINALS[word]}",)
+    if word.startswith("non") and len(word) > 6:
+        return (say.NOT, say.stem(word[3:]))
+    return (say.number_of(word) or say.stem(word),)
+
+
+def _chinese(run: str) -> Iterator[str]:
+    place = 0
+    while place < len(run):
+        piece = run[place : place + 2]
+        if piece not in say.CHINESE:
+            piece = piece[0]
+        place += len(piece)
+        word = say.CHINESE.get(piece, piece)
+        if word:
+            yield word
+
+
+# ------------------------------------------------------------------------------------------ an order of its own kind
+
+
+def _in_order(words: list[str]) -> Words:
+    """Words in an order that does not depend on the construction.
+
+    "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and
+    "rising prices" are "prices rise", "the second law" is "law 2".
+    """
+    words = _active(words)
+    if len(words) > 1:
+        words = [word for word in words[:-1] if word not in say.COPULAS] + words[-1:]
+    words = _two_word_directions(words)
+    words = _genitive(_converse(words))
+    return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
+
+
+def _active(words: list[str]) -> list[str]:
+    for k in range(1, len(words) - 3):
+        if words[k] in say.COPULAS and words[k + 1].endswith("ed") and "by" in words[k + 2 :]:
+            by = words.index("by", k + 2)
+            agent = _phrase(words[by + 1 :])
+            if not agent:
+                return words
+            rest = words[by + 1 + len(agent) :]
+            return [*agent, infinitive(words[k + 1]), *words[:k], *words[k + 2 : by], *rest]
+    return words
+
+
+def _phrase(words: list[str]) -> list[str]:
+    """The words up to the first preposition."""
+    for k, word in enumerate(words):
+        if word in say.NEUTRAL_PREPOSITIONS and word != "of":
+            return words[:k]
+    return words
+
+
+_ENDS_IN_E = re.compile(r"(?:[cgsuvz]|[^aeo][iu]r|[^aeo]at|[^aeiou]ut|iz)$")
+
+
+def infinitive(participle: str) -> str:
+    """The canonical form of a verb, from its regular participle."""
+    base = participle[:-2]
+    if base.endswith("i"):
+        return say.stem(base[:-1] + "y")
+    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "lsz":
+        return say.stem(base[:-1])
+    return say.stem(base + "e" if _ENDS_IN_E.search(base) and not base.endswith("ss") else base)
+
+
+def _two_word_directions(words: list[str]) -> list[str]:
+    found: list[str] = []
+    for word in words:
+        if found and (found[-1], word) in say.TWO_WORD_DIRECTIONS:
+            found[-1] = say.TWO_WORD_DIRECTIONS[found[-1], word]
+        else:
+            found.append(word)
+    return found
+
+
+def _converse(words: list[str]) -> list[str]:
+    """One of two relations that say the same with their sides exchanged."""
+    for k, word in enumerate(words):
+        left, right = words[:k], words[k + 1 :]
+        swap, name = word in say.CONVERSES, say.CONVERSES.get(word)
+        if word == "exceed":
+            name = "greater"
+        elif right[:1] == ["than"] and word in say.CONVERSE_COMPARATIVES:
+            swap, name, right = word not in say.SAME_SIDE, say.CONVERSE_COMPARATIVES[word], right[1:]
+        if name is None or not left or not right:
+            continue
+        ends = right.index("by") if "by" in right else len(right)
+        left, right, rest = (right[:ends], left, right[ends:]) if swap else (left, right[:ends], right[ends:])
+        return [*left, name, *right, *rest]
+    return words
+
+
+def _genitive(words: list[str]) -> list[str]:
+    if "of" not in words[1:-1]:
+        return words
+    k = words.index("of", 1)
+    left, right = words[:k], words[k + 1 :]
+    if not right or left[-1][-1].isdigit() or right[0][-1].isdigit():
+        return words
+    return [*_genitive(right), *left]
+
+
+def _direction_last(words: list[str]) -> list[str]:
+    """A rise as a noun or as an adjective behind what rises; not a verb that has an object."""
+    places = [k for k, word in enumerate(words) if word in (say.UP, say.DOWN)]
+    if len(places) != 1 or len(words) < 2:
+        return words
+    (k,) = places
+    after = words[k + 1 : k + 2]
+    if k == 0 or after in (["in"], ["of"]):
+        rest = words[k + 2 :] if after in (["in"], ["of"]) else words[k + 1 :]
+        return [*words[:k], *rest, words[k]]
+    return words
+
+
+def _ordinal_last(words: list[str]) -> list[str]:
+    places = [k for k, word in enumerate(words) if word[0] == "#"]
+    if len(places) != 1:
+        return words
+    (k,) = places
+    return [*words[:k], *words[k + 1 :], words[k]]
