@@ -6,17 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
-from typing import Any
+from typing import Annotated
 
-from empo_rewards import config, plugins
 from empo_rewards.clustering import connected_components
-from empo_rewards.config import Component
-from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
 from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_formula, kind_of
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.extraction.choice import choices_of
+from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
 
 FOUND = 0.5
 """The strength of what a model found: whatever words or mathematics say is stronger."""
@@ -94,7 +92,7 @@ def _pair(positions: tuple[int, int]) -> Pair:
     return (i, j) if i < j else (j, i)
 
 
-class AutoEquivalence:
+class AutoEquivalence(EquivalenceBackend):
     """Compares each pair of answers by the cheapest means that can tell.
 
     Numbers, formulas and choices are compared by `equivalence: math`, and never by a model of meaning, to which 1936 is
@@ -103,32 +101,23 @@ class AutoEquivalence:
     at once: one text of those that are surely the same.
 
     Args:
-        semantic: the backend for answers in words: its name, or a mapping of name and options. None: none, texts are
-            compared by their words only.
+        semantic: the backend for answers in words (in a configuration: its name, or name and options; `embedding` where
+            none is named). None: texts are compared by their words only.
         words: whether answers are read word by word; if not, all of them are left to the semantic backend.
         symbolic: whether mathematics that the keys cannot decide goes to sympy; if not, it is undecided.
-
-    Raises:
-        ConfigError: there is no such backend, or an option does not fit it.
-        MissingExtraError: the semantic backend needs an extra that is not installed.
     """
-
-    gives_similarities = True
 
     def __init__(
         self,
-        semantic: dict[str, Any] | str | None = "embedding",
+        semantic: Annotated[EquivalenceBackend | None, DefaultComponent("embedding")] = None,
         words: bool = True,
         symbolic: bool = False,
     ) -> None:
         self._exact = ExactEquivalence()
         self._math = MathEquivalence(symbolic=symbolic)
         self._words = words
-        self._semantic: EquivalenceBackend | None = None
-        if semantic is not None:
-            component = Component.model_validate(semantic)
-            self._semantic = config.create(plugins.load(), "equivalence backend", component, "semantic")
-            self.gives_similarities = getattr(self._semantic, "gives_similarities", False)
+        self._semantic = semantic
+        self.gives_similarities = semantic is None or semantic.gives_similarities
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set mean the same; an exception for a set that a stage could not compare."""
@@ -142,10 +131,9 @@ class AutoEquivalence:
 
     def close(self) -> None:
         """Ends what the stages started; `relate` starts it anew."""
-        for backend in (self._math, self._semantic):
-            close = getattr(backend, "close", None)
-            if close is not None:
-                close()
+        self._math.close()
+        if self._semantic is not None:
+            self._semantic.close()
 
     @staticmethod
     def _begin(answers: AnswerSet) -> _Work:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.encoder import MODEL, Encoder
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.lazy_model import ModelError
@@ -17,6 +16,7 @@ from empo_rewards.equivalence.linkage import Linkage, agglomerate
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.errors import ConfigError
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ FOUND = 0.5
 """The strength of what the cosine says: whatever words say is stronger."""
 
 
-class EmbeddingEquivalence:
+class EmbeddingEquivalence(EquivalenceBackend):
     """Compares answers by the cosine of their sentence embeddings.
 
     The model embeds what words leave open: each distinct normal form of a call once, in one batch sorted by length,

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import strip_span
+from empo_rewards.protocols import Extracted, Extractor
 
 Truncated = Literal["keep", "skip"]
 Several = Literal["join", "last"]
@@ -200,7 +200,7 @@ def _side_by_side(gap: str) -> bool:
 
 
 @dataclass(frozen=True)
-class LastBox:
+class LastBox(Extractor):
     r"""The content of the last outermost `\boxed` or `\fbox` that is not blank.
 
     Args:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
 from empo_rewards.extraction.thinking import skip_thinking
+from empo_rewards.protocols import Extracted, Extractor
 
 # ------------------------------------------------------------------------------------------------- the prompt's choices
 
@@ -281,7 +281,7 @@ _BOX_RULES = frozenset({"boxed", "boxed_text"})
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Extractor):
     """The letter that a response picks, where the prompt lists choices; elsewhere it finds nothing.
 
     The rules are tried in order, and the first that finds one of the prompt's letters decides. Where the response has a

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.spans import bare_span, text_end
+from empo_rewards.protocols import Extracted, Extractor
 
 _HASHES = re.compile(r"(?<!#)####(?!#)")
 _NUMBER_CHARS = 64
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[$€£]? ?[-+−]?[$€£]? ?[0-9.][0-9.,/]* ?[%°]?")
 
 
 @dataclass(frozen=True)
-class Hashes:
+class Hashes(Extractor):
     """The text behind the last `####`, to the end of its line, where it closes a solution as in GSM8K (2110.14168).
 
     `####` is also a Markdown heading. It counts where its line is the last of the response, or holds a number and

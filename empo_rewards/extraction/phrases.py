@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
+from empo_rewards.protocols import Extracted, Extractor
 
 MATH_CHARS = 2_000
 """An answer's mathematics is closed within so many characters, or its opening delimiter is not one."""
@@ -51,7 +51,7 @@ _ANSWER_LINE = re.compile(r"answer\s*:\s*(?P<answer>[^\n]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class FinalAnswer:
+class FinalAnswer(Extractor):
     r"""What the last "final answer is", "the answer is", "Answer:" or heading "Final Answer" announces.
 
     The answer ends with its sentence or line; mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken
@@ -162,7 +162,7 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
 
 
 @dataclass(frozen=True)
-class AnswerLine:
+class AnswerLine(Extractor):
     """The text behind the last `Answer:`, to the end of its line: the rule of verl's math_dapo.
 
     Args:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from empo_rewards.errors import PluginError
-from empo_rewards.extraction import Extracted, Extractor
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import opens_thinking, skip_thinking
 from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.protocols import Extracted, Extractor
 
 MAX_CHARS = 65_536
 """Of a longer response only so many characters at its end are looked at: an answer stands at the end, and extractors

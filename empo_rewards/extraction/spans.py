@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TypeVar
 
-from empo_rewards.extraction import Extracted
+from empo_rewards.protocols import Extracted
 
 _MATH = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
 _EMPHASIS = ("**", "__", "*", "_", "`")

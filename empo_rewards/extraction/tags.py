@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import get_args
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox, Truncated
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import bare_span, text_end
+from empo_rewards.protocols import Extracted, Extractor
 
 
 @dataclass(frozen=True)
-class AnswerTag:
+class AnswerTag(Extractor):
     """The content of the last `<answer>...</answer>` that is not blank, in any case of letters.
 
     A box inside it is taken off. A tag that is never closed reaches to the end of the response; it is used only where

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extractor
 from empo_rewards.extraction.hashes import Hashes
 from empo_rewards.extraction.tags import AnswerTag
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
+from empo_rewards.protocols import Extractor
 
 TAGS = [
     ("<answer>4</answer>", "4"),

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import PluginError
-from empo_rewards.extraction import Extracted, Extractor
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.pipeline import MAX_CHARS, extract
 from empo_rewards.extraction.whole import WholeText
 from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.protocols import Extracted, Extractor
 
 MATH: list[tuple[str, Extractor]] = [("boxed", LastBox()), ("final_answer", FinalAnswer())]
 
