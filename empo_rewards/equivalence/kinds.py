@@ -23,7 +23,7 @@ _CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-Z])[)\].:]{0,2}",
 _CHOICE_AND_TEXT = re.compile(r"[(\[]?([A-Z])[)\].:]{1,2}\s+(\S.*)")
 _COMMAND = re.compile(r"\\(?:text|mathrm|mathbf|mathit|operatorname)?(?![A-Za-z])|\\[A-Za-z]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_SYMBOLIC = re.compile(r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b")
+_SYMBOLIC = re.compile(r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b")
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
 _FUNCTIONS = frozenset("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh".split())
 _TWO_LETTER_WORDS = frozenset("am an as at be by do go he if in is it me my no of on or so to up us we".split())
@@ -119,7 +119,7 @@ def is_formula(text: str) -> bool:
 def _is_symbol(letters: str) -> bool:
     """Whether letters are a product of symbols or the name of a function: GMm, kq, cos; not a word."""
     if len(letters) <= 2:
-        return letters not in _TWO_LETTER_WORDS
+        return letters.lower() not in _TWO_LETTER_WORDS
     mixed = letters[1:] != letters[1:].lower() and letters != letters.upper()
     return mixed or letters in _FUNCTIONS or _VOWEL.search(letters) is None
 

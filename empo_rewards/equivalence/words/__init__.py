@@ -161,20 +161,22 @@ def _phrases(a: Reading, b: Reading, question: Question) -> Found:
         return _DIFFERENT if a.place and b.place else _EXPANDED
     if _abbreviates(a.head, b.head) or _abbreviates(b.head, a.head):
         return _EXPANDED
+    if "".join(a.head.content) == "".join(b.head.content):
+        return _EXPANDED
     if _without_form(a.head) == _without_form(b.head):
         return _NAMED
     if _restates(a.head, b.head, question):
         return _RESTATED
     found = _weigh(a.head, b.head)
-    if found.verdict is Verdict.DIFFERENT or set(a.head.content).isdisjoint(b.head.content):
+    if found.verdict is Verdict.DIFFERENT:
         return found
+    if found.verdict is Verdict.SPELLED and _misspelt(a.head, b.head):
+        return _MISSPELT
     names = name_of(a.head), name_of(b.head)
     if names[0] and names[1]:
         person = same_person(names[0], names[1], person=question.person)
         if person is not None:
             return _NAMED if person else _DIFFERENT
-    if found.verdict is Verdict.SPELLED and _misspelt(a.head, b.head):
-        return _MISSPELT
     return found
 
 
@@ -252,7 +254,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
     short, long = sorted((a, b), key=lambda part: len(part.content))
     extra = len(long.content) - len(short.content)
-    if extra <= 0 or "of" in set(long.words) - set(short.words):
+    if extra <= 0 or "of" in set(long.words) - set(short.words) or " ".join(short.content) in say.PLACES:
         return False
     for start in range(extra + 1):
         end = start + len(short.content)

@@ -19,11 +19,13 @@ class Name(NamedTuple):
         given: given names and what stands between them and the family name; an initial has one letter.
         family: the last name.
         titles: what they are called by.
+        numeral: whether a numeral follows.
     """
 
     given: tuple[str, ...]
     family: str
     titles: frozenset[str]
+    numeral: bool
 
 
 @lru_cache(maxsize=16_384)
@@ -36,12 +38,15 @@ def name_of(part: Part) -> Name | None:
         raw.pop(0)
     while len(raw) > 1 and say.plain(raw[-1].rstrip(".")) in ("jr", "sr"):
         titles.add(say.plain(raw.pop().rstrip(".")))
+    numeral = len(raw) > 1 and (raw[-1] in say.ROMAN_LETTERS or say.plain(raw[-1]) in say.ROMAN)
+    if numeral:
+        raw.pop()
     if not 0 < len(raw) <= MAX_NAMES or not all(word[0].isupper() or word in say.PARTICLES for word in raw):
         return None
     if not all(char.isalpha() or char in ".'" for word in raw for char in word):
         return None
     names = [letters for word in raw for letters in _letters(word, alone=len(raw) == 1)]
-    return Name(tuple(names[:-1]), names[-1], frozenset(titles))
+    return Name(tuple(names[:-1]), names[-1], frozenset(titles), numeral)
 
 
 def _letters(word: str, *, alone: bool) -> Sequence[str]:
@@ -55,11 +60,13 @@ def same_person(a: Name, b: Name, *, person: bool) -> bool | None:
     """Whether two names name one person, as far as names tell; None where they do not.
 
     Args:
-        a, b: the names.
+        a, b: the names; their numerals, if any, are equal.
         person: the question asks for a person. Without that only initials say enough: "New York" is not "York".
     """
     if a.titles and b.titles and a.titles != b.titles:
         return None
+    if (a.given, a.family) == (b.given, b.family):
+        return True if a.given or a.numeral or person else None
     shorter, longer = sorted((a, b), key=lambda name: len(name.given))
     if len(shorter.family) == 1 and shorter.given:  # cut at an initial: "George W"
         whole = (*longer.given, longer.family)

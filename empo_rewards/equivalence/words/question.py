@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.reading import infinitive, part
+from empo_rewards.equivalence.words.reading import infinitive, words_in
 
 MAX_CHARS = 4_000
 """Of a longer prompt its end is read: the question stands there."""
@@ -47,7 +47,7 @@ def ask(prompt: str) -> Question:
     words: set[str] = set()
     alternatives: set[str] = set()
     for line in re.split(r"[\n.?!;]", text):
-        said = part(line).content
+        said = words_in(line)
         words.update(said)
         words.update(infinitive(word) for word in said if word.endswith("ed") and len(word) > 4)
         for k, word in enumerate(said):

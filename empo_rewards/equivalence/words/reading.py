@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
@@ -28,7 +29,7 @@ _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|emph)\
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
-_BREAK = re.compile(r"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)(?<!Gen)(?<!Sen)(?<!Col)[.?!]\s|(?<=\d)[.?!]\s(?=[A-Z])")
+_BREAK = re.compile(r"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)(?<!Gen)(?<!Sen)(?<!Col)[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
@@ -40,9 +41,10 @@ _TOKEN = re.compile(
     r"|(?<![\w)])-?\d+(?:\.\d+)?(?:st|nd|rd|th)?|\d+(?:\.\d+)?"
     r"|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]"
 )
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-_SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#")
+_SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
 
 class Part(NamedTuple):
@@ -96,22 +98,19 @@ def read(text: str) -> Reading:
     whole = part(tidy)
     head = part(answer) if said else whole
     if not head.content:
-        answer, said, head = tidy, "", whole
+        answer, said, head = tidy, [], whole
     items, choice = _items(answer)
     place: Words = ()
     if len(items) == 2 and answer[:1].isupper() and _COMMA.search(answer) and say.plain(items[1]) in say.PLACES:
         head, place, items = part(items[0]), part(items[1]).content, []
-    tail = part(said).words if said else ()
-    hedged = not say.HEDGES.isdisjoint(_plain_words(said)) or (said != "" and _only_modifies(tail))
+    tails = [part(piece).words for piece in said]
+    hedged = any(map(_takes_back, said)) or any(map(_only_modifies, tails))
     parts = tuple(map(part, items)) if len(items) > 1 else ()
-    return Reading(head, parts, choice, place, tail, hedged, whole.words)
+    return Reading(head, parts, choice, place, tuple(chain.from_iterable(tails)), hedged, whole.words)
 
 
-def split(text: str) -> tuple[str, str]:
-    """The answer that a text gives, and what stands apart from it: brackets, what follows a dash, a sentence, a clause.
-
-    The second is empty where there is none.
-    """
+def split(text: str) -> tuple[str, list[str]]:
+    """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(_tidied(text))
     found = _BREAK.search(head, 1)
     if found:
@@ -119,7 +118,7 @@ def split(text: str) -> tuple[str, str]:
     for cut in (_before_clause, _before_explaining_comma):
         head, tail = cut(head)
         tails.append(tail)
-    return head.strip(" ,.:?!"), " ".join(filter(None, tails))
+    return head.strip(" ,.:?!"), [tail for tail in tails if tail]
 
 
 def _tidied(text: str) -> str:
@@ -128,7 +127,7 @@ def _tidied(text: str) -> str:
     folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded)).replace('"', "")
     lines = (" ".join(line.split()) for line in folded.splitlines())
     tidy = _THOUSANDS.sub("", "\n".join(filter(None, lines)))
-    return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .")
+    return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
 
 
 def _without_brackets(text: str) -> tuple[str, list[str]]:
@@ -186,8 +185,10 @@ def _items(head: str) -> tuple[list[str], bool]:
     return [piece.strip() for piece in pieces if piece.strip()], _OR.search(head) is not None
 
 
-def _plain_words(text: str) -> list[str]:
-    return [say.plain(word) for word in re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text)]
+def _takes_back(said: str) -> bool:
+    """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
+    words = [say.plain(word) for word in _WORD.findall(said)]
+    return not say.HEDGES.isdisjoint(words) or words[:1] in say.CONDITIONS
 
 
 def _only_modifies(words: Words) -> bool:
@@ -196,6 +197,11 @@ def _only_modifies(words: Words) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------- canonical words
+
+
+def words_in(text: str) -> list[str]:
+    """The canonical words of a text, in its own order."""
+    return [word.lstrip("#") for word in _meant(_raw(text)) if word not in say.COPULAS]
 
 
 def part(text: str) -> Part:
@@ -221,7 +227,12 @@ def _meant(raw: Sequence[str]) -> list[str]:
     """Canonical words, each by itself; copulas are still there."""
     words = [word for place, token in enumerate(raw) for word in _canonical(token, raw[place - 1] if place else "")]
     if len(words) > 1:
-        words = [word for word in words if word not in say.ARTICLES and word not in say.FILLERS] or words
+        after = [*words[1:], ""]
+        words = [
+            word
+            for word, beyond in zip(words, after, strict=True)
+            if word not in say.FILLERS and (word not in say.ARTICLES or beyond in say.COPULAS or not beyond)
+        ] or words
     start = 1 if len(words) > 2 and words[0] in say.ANSWERS and words[1] in say.COPULAS else 0
     while start < len(words) - 1 and (words[start] in say.CARRIERS or words[start] in say.COPULAS):
         start += 1

@@ -40,10 +40,13 @@ HEDGES = _set("not no never neither nor cannot without but except or perhaps may
 """Words by which an explanation takes back what it explains, or leaves it open."""
 EXPLAINERS = _set(
     "a an the who whom whose which where when while because since so but by as in on at from with of for to is was are "
-    "were he she it they i we you this that these not though although if after before also then our his her their its "
-    "being having based known called including especially such due located born meaning not"
+    "were he she it they i we you this that these though although if after before also then until only provided our his "
+    "her their its "
+    "being having based known called including especially such due located born meaning"
 )
 """Words that begin an explanation after a comma, where an enumeration would go on with a noun."""
+CONDITIONS = tuple([word] for word in "when if then until unless before after only provided assuming though".split())
+"""Words that begin what an answer depends on."""
 CLAUSES = _set("who whose because since")
 """Words that begin a clause which explains what stands before it."""
 
@@ -117,10 +120,12 @@ CONVERSE_COMPARATIVES = {
     "less": "greater", "lower": "greater", "smaller": "greater", "fewer": "greater", "more": "greater", "greater": "greater",
     "higher": "greater", "larger": "greater", "bigger": "greater", "lighter": "heavier", "shorter": "longer",
     "slower": "faster", "weaker": "stronger", "later": "earlier", "younger": "older", "colder": "hotter",
-    "cooler": "warmer", "cheaper": "dearer", "poorer": "richer", "narrower": "wider",
+    "cooler": "warmer", "cheaper": "dearer", "poorer": "richer", "narrower": "wider", "heavier": "heavier",
+    "longer": "longer", "faster": "faster", "stronger": "stronger", "earlier": "earlier", "older": "older",
+    "hotter": "hotter", "warmer": "warmer", "dearer": "dearer", "richer": "richer", "wider": "wider",
 }  # fmt: skip
 """Comparatives before "than" by the one they are named for; of `SAME_SIDE` with their sides as they are."""
-SAME_SIDE = _set("more greater higher larger bigger")
+SAME_SIDE = _set("more higher larger bigger") | frozenset(CONVERSE_COMPARATIVES.values())
 
 RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
 
