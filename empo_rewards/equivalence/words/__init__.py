@@ -74,7 +74,8 @@ class WordRelation(NamedTuple):
 
 def relate_words(texts: Sequence[str], prompt: str = "") -> WordRelation:
     """What words say of every two of the answers to one question."""
-    readings, question = [read(text) for text in texts], ask(prompt)
+    question = ask(prompt)
+    readings = [_answering(read(text), question) for text in texts]
     classes: dict[Hashable, list[int]] = defaultdict(list)
     hedgers = _hedgers(readings, question)
     for position, reading in enumerate(readings):
@@ -93,6 +94,19 @@ def relate_words(texts: Sequence[str], prompt: str = "") -> WordRelation:
             kind = getattr(relation, found.verdict.value)
             kind.update((min(i, j), max(i, j)) for i in one for j in two)
     return relation
+
+
+def _answering(reading: Reading, question: Question) -> Reading:
+    """A sentence of which one side repeats the question gives the other: "Canberra is the capital of Australia".
+
+    Where that side has a phrase in quotation marks, or emphasised, it gives this.
+    """
+    if len(reading.head.sides) != 2 or reading.items or say.NOT in reading.whole:
+        return reading
+    repeats = [question.words.issuperset(side.content) for side in reading.head.sides]
+    if repeats[0] == repeats[1]:
+        return reading
+    return reading._replace(head=reading.marked or reading.head.sides[repeats.index(False)])
 
 
 def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
@@ -127,7 +141,9 @@ def compare(a: Reading, b: Reading, question: Question = Question()) -> Found:
         return _MORE
     if a.items or b.items:
         return _lists(a, b, question)
-    return _phrases(a, b, question)
+    if a.head.content == b.head.content:  # in different places
+        return _DIFFERENT if a.place and b.place else _EXPANDED
+    return _phrases(a.head, b.head, question)
 
 
 def _lists(a: Reading, b: Reading, question: Question) -> Found:
@@ -141,38 +157,28 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:
             return _DIFFERENT
         return _weigh(a.head, b.head)
     listed, single = (a, b) if a.items else (b, a)
-    if not listed.choice and _inverted(listed, single):
-        return _NAMED
+    if listed.inverted:
+        return _phrases(listed.inverted, single.head, question)
     if any(item.content == single.head.content for item in listed.items):
         return _DIFFERENT
     return _weigh(a.head, b.head)
 
 
-def _inverted(listed: Reading, single: Reading) -> bool:
-    """ "Taylor, Zachary" """
-    if len(listed.items) != 2 or "and" in listed.head.words or "," not in "," * (len(listed.items) - 1):
-        return False
-    family, given = (item.content for item in listed.items)
-    return len(family) == 1 and (*given, *family) == single.head.content and listed.head.raw[0][:1].isupper()
-
-
-def _phrases(a: Reading, b: Reading, question: Question) -> Found:
-    if a.head.content == b.head.content:  # in different places
-        return _DIFFERENT if a.place and b.place else _EXPANDED
-    if _abbreviates(a.head, b.head) or _abbreviates(b.head, a.head):
-        return _EXPANDED
-    if "".join(a.head.content) == "".join(b.head.content):
-        return _EXPANDED
-    if _without_form(a.head) == _without_form(b.head):
+def _phrases(a: Part, b: Part, question: Question) -> Found:
+    if a.content == b.content:
         return _NAMED
-    if _restates(a.head, b.head, question):
+    if _abbreviates(a, b) or _abbreviates(b, a) or "".join(a.content) == "".join(b.content):
+        return _EXPANDED
+    if _without_form(a) == _without_form(b):
+        return _NAMED
+    if _restates(a, b, question):
         return _RESTATED
-    found = _weigh(a.head, b.head)
+    found = _weigh(a, b)
     if found.verdict is Verdict.DIFFERENT:
         return found
-    if found.verdict is Verdict.SPELLED and _misspelt(a.head, b.head):
+    if found.verdict is Verdict.SPELLED and _misspelt(a, b):
         return _MISSPELT
-    names = name_of(a.head), name_of(b.head)
+    names = name_of(a), name_of(b)
     if names[0] and names[1]:
         person = same_person(names[0], names[1], person=question.person)
         if person is not None:
@@ -254,17 +260,23 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
     short, long = sorted((a, b), key=lambda part: len(part.content))
     extra = len(long.content) - len(short.content)
-    if extra <= 0 or "of" in set(long.words) - set(short.words) or " ".join(short.content) in say.PLACES:
+    if extra <= 0 or not question.words.issuperset(set(long.content) - set(short.content)):
         return False
+    subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
+    acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
     for start in range(extra + 1):
         end = start + len(short.content)
         if long.content[start:end] == short.content:
             added = (*long.content[:start], *long.content[end:])
-            acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
             changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
             counts = sum(any(map(str.isdigit, word)) for word in added)
-            quiet = not changes and (counts == 0 or extra > 2 * counts) and not (acts and 0 < start < extra)
-            return quiet and question.words.issuperset(added)
+            names_place = start == 0 and " ".join(short.content) in say.PLACES
+            return (
+                (subject or "of" in short.raw)
+                and question.words.issuperset(added)
+                and not (changes or names_place or (acts and 0 < start < extra))
+                and (counts == 0 or extra > 2 * counts)
+            )
     return False
 
 

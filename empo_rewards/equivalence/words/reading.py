@@ -30,6 +30,8 @@ _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _BREAK = re.compile(r"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)(?<!Gen)(?<!Sen)(?<!Col)[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
+_MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
+_COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
@@ -54,11 +56,13 @@ class Part(NamedTuple):
         words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
         content: `words` without the prepositions that say nothing; what two phrases are compared by.
         raw: the words as they are written, with their capitals.
+        sides: of a sentence with one copula, its subject and its predicate.
     """
 
     words: Words
     content: Words
     raw: Words
+    sides: tuple[Part, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -69,6 +73,8 @@ class Reading(NamedTuple):
         items: where that is an enumeration, its items; else empty.
         choice: whether it leaves open which of the items is meant.
         place: the country or state in which, it says, the answer lies.
+        inverted: where two names stand with a comma between, the second before the first: "Taylor, Zachary".
+        marked: what alone is set in quotation marks or emphasised, in a sentence.
         tail: the canonical words of what is said about the answer.
         hedged: whether that takes the answer back, or leaves it open.
         whole: the canonical words of the whole text.
@@ -79,6 +85,8 @@ class Reading(NamedTuple):
     items: tuple[Part, ...]
     choice: bool
     place: Words
+    inverted: Part | None
+    marked: Part | None
     tail: Words
     hedged: bool
     whole: Words
@@ -92,7 +100,7 @@ NOTHING = Part((), (), ())
 def read(text: str) -> Reading:
     """Reads a text; the work is bounded by `MAX_CHARS`."""
     if len(text) > MAX_CHARS:
-        return Reading(NOTHING, (), False, (), (), False, (), long=True)
+        return Reading(NOTHING, (), False, (), None, None, (), False, (), long=True)
     tidy = _tidied(text)
     answer, said = split(text)
     whole = part(tidy)
@@ -101,12 +109,18 @@ def read(text: str) -> Reading:
         answer, said, head = tidy, [], whole
     items, choice = _items(answer)
     place: Words = ()
-    if len(items) == 2 and answer[:1].isupper() and _COMMA.search(answer) and say.plain(items[1]) in say.PLACES:
-        head, place, items = part(items[0]), part(items[1]).content, []
+    inverted = None
+    if len(items) == 2 and _COMMA.search(answer) and all(item[0].isupper() for item in items):
+        if say.plain(items[1]) in say.PLACES:
+            head, place, items = part(items[0]), part(items[1]).content, []
+        elif " " not in items[0]:
+            inverted = part(f"{items[1]} {items[0]}")
     tails = [part(piece).words for piece in said]
     hedged = any(map(_takes_back, said)) or any(map(_only_modifies, tails))
     parts = tuple(map(part, items)) if len(items) > 1 else ()
-    return Reading(head, parts, choice, place, tuple(chain.from_iterable(tails)), hedged, whole.words)
+    found = _MARKED.findall(text)
+    marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
+    return Reading(head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged, whole.words)
 
 
 def split(text: str) -> tuple[str, list[str]]:
@@ -188,7 +202,7 @@ def _items(head: str) -> tuple[list[str], bool]:
 def _takes_back(said: str) -> bool:
     """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
     words = [say.plain(word) for word in _WORD.findall(said)]
-    return not say.HEDGES.isdisjoint(words) or words[:1] in say.CONDITIONS
+    return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or words[:1] in say.CONDITIONS
 
 
 def _only_modifies(words: Words) -> bool:
@@ -207,9 +221,24 @@ def words_in(text: str) -> list[str]:
 def part(text: str) -> Part:
     """A phrase in canonical words."""
     raw = _raw(text)
+    whole = _phrase(raw)
+    copulas = [k for k, token in enumerate(raw) if token in say.COPULAS]
+    if len(copulas) != 1 or not 0 < copulas[0] < len(raw) - 1:
+        return whole
+    sides = (_phrase(raw[: copulas[0]]), _phrase(raw[copulas[0] + 1 :]))
+    if not all(side.words for side in sides) or (say.CARRIERS | say.ANSWERS).issuperset(sides[0].words):
+        return whole
+    words = whole.words if _relates(_meant(raw)) else sides[0].words + sides[1].words
+    return Part(words, _content(words), whole.raw, sides)
+
+
+def _phrase(raw: Sequence[str]) -> Part:
     words = _in_order(_meant(raw))
-    content = tuple(word for word in words if word not in say.NEUTRAL_PREPOSITIONS) or words
-    return Part(words, content, tuple(token for token in raw if token not in _SILENT))
+    return Part(words, _content(words), tuple(token for token in raw if token not in _SILENT))
+
+
+def _content(words: Words) -> Words:
+    return tuple(word for word in words if word not in say.NEUTRAL_PREPOSITIONS) or words
 
 
 def _raw(text: str) -> list[str]:
@@ -288,8 +317,8 @@ def _chinese(run: str) -> Iterator[str]:
 def _in_order(words: list[str]) -> Words:
     """Words in an order that does not depend on the construction.
 
-    "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and
-    "rising prices" are "prices rise", "the second law" is "law 2".
+    "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and "rising prices" are "prices
+    rise", "the second law" is "law 2".
     """
     words = _active(words)
     if len(words) > 1:
@@ -299,11 +328,17 @@ def _in_order(words: list[str]) -> Words:
     return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
 
 
+def _relates(words: list[str]) -> bool:
+    """Whether the sides of a sentence are exchanged or bound: it is not one thing that another is."""
+    than = any(word in say.CONVERSE_COMPARATIVES and words[k + 1 : k + 2] == ["than"] for k, word in enumerate(words))
+    return than or not say.CONVERSES.keys().isdisjoint(words) or _active(words) is not words
+
+
 def _active(words: list[str]) -> list[str]:
     for k in range(1, len(words) - 3):
         if words[k] in say.COPULAS and words[k + 1].endswith("ed") and "by" in words[k + 2 :]:
             by = words.index("by", k + 2)
-            agent = _phrase(words[by + 1 :])
+            agent = _up_to_preposition(words[by + 1 :])
             if not agent:
                 return words
             rest = words[by + 1 + len(agent) :]
@@ -311,8 +346,7 @@ def _active(words: list[str]) -> list[str]:
     return words
 
 
-def _phrase(words: list[str]) -> list[str]:
-    """The words up to the first preposition."""
+def _up_to_preposition(words: list[str]) -> list[str]:
     for k, word in enumerate(words):
         if word in say.NEUTRAL_PREPOSITIONS and word != "of":
             return words[:k]

@@ -35,9 +35,10 @@ NEUTRAL_PREPOSITIONS = _set("of in on at by via through into onto as for to with
 JOINERS = _set("and or nor plus versus vs")
 NEGATIONS = _set("not no never neither nor non cannot isn't aren't wasn't weren't don't doesn't didn't won't can't "
                  "couldn't wouldn't nicht kein keine nein nunca jamais ne не нет nie")  # fmt: skip
-HEDGES = _set("not no never neither nor cannot without but except or perhaps maybe possibly probably rather instead "
-              "wait unless unlikely either sometimes")  # fmt: skip
-"""Words by which an explanation takes back what it explains, or leaves it open."""
+HEDGES = _set("not no never neither nor cannot without but except or rather unless either")
+"""Words with which an explanation begins that takes back what it explains, or leaves it open."""
+DOUBTS = _set("perhaps maybe possibly probably instead wait wrong incorrect unlikely unsure sometimes")
+"""The same, wherever they stand."""
 EXPLAINERS = _set(
     "a an the who whom whose which where when while because since so but by as in on at from with of for to is was are "
     "were he she it they i we you this that these though although if after before also then until only provided our his "
