@@ -11,7 +11,15 @@ from typing import Protocol
 
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math.canonical import key_of
-from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, join_readings, resolve_facets
+from empo_rewards.equivalence.math.keys import (
+    Key,
+    UnionFind,
+    compatible,
+    convert,
+    join_readings,
+    resolve_facets,
+    settle,
+)
 from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact
 from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask, Verdict
@@ -143,7 +151,7 @@ class MathEquivalence(EquivalenceBackend):
             policy = self.policy.for_prompt(answers.prompt)
         else:
             policy = self._plain
-        return [self._key(text, policy, caches) for text in answers.texts]
+        return settle([self._key(text, policy, caches) for text in answers.texts])
 
     @staticmethod
     def _key(text: str, policy: MathPolicy, caches: _Caches) -> Key:
@@ -247,12 +255,15 @@ class MathEquivalence(EquivalenceBackend):
         classes: dict[int, list[int]] = defaultdict(list)
         for position in range(len(keys)):
             classes[item.classes.find(position)].append(position)
-        equal: list[tuple[int, int]] = []
+        groups: list[list[int]] = []
         for members in classes.values():
-            first: dict[object, int] = {}
+            alike: dict[object, list[int]] = defaultdict(list)
             for position, facets in zip(members, resolve_facets([keys[p] for p in members], self.policy), strict=True):
-                if first.setdefault(facets, position) != position:
-                    equal.append((first[facets], position))
+                alike[facets].append(position)
+            groups += alike.values()
+        if self.policy.convert_units:
+            groups = convert(keys, groups)
+        equal = [(group[0], other) for group in groups for other in group[1:]]
         undecided = [(min(a, b), max(a, b)) for a, b in item.undecided if item.classes.find(a) != item.classes.find(b)]
         metrics = _metrics(item.by_key, item.symbolic, item.probed, len(undecided), item.killed)
         return Relation(tuple(equal), tuple(undecided), metrics)

@@ -271,6 +271,15 @@ def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
     return atom(Func("binomial", args))
 
 
+def _permutations(args: tuple[Value, ...], budget: Budget) -> Value:
+    numbers = [arg.rational for arg in args]
+    n, k = numbers if len(numbers) == 2 else (None, None)
+    if isinstance(n, int) and isinstance(k, int) and 0 <= k <= n <= MAX_FACTORIAL:
+        budget.spend(k)
+        return constant(check_size(math.perm(n, k)))
+    return atom(Func("permutations", args))
+
+
 def _gcd(args: tuple[Value, ...], budget: Budget) -> Value:
     """The greatest common divisor of rationals: of the numerators over one common denominator."""
     numbers = [arg.rational for arg in args]
@@ -349,6 +358,7 @@ _TABLE: dict[str, Callable[[tuple[Value, ...], Budget], Value]] = {
     "factorial": _one(_factorial, "factorial"),
     "double factorial": _one(_double_factorial, "double factorial"),
     "binomial": _binomial,
+    "permutations": _permutations,
     "gcd": _gcd,
     "lcm": _lcm,
     "mod": _modulo,

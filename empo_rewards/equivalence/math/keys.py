@@ -6,9 +6,26 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.algebra import Value
+from empo_rewards.equivalence.math.algebra import Budget, Value, constant, multiply, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Shape
+from empo_rewards.equivalence.math.shapes import Measure, Opaque, Shape, readings
+from empo_rewards.equivalence.math.units import Unit, scale
+
+
+class Option(NamedTuple):
+    """One of the things that an ambiguous answer may be, by a convention: "comma:decimal" or "comma:list" for 3,14."""
+
+    convention: str
+    shape: Shape
+    facets: Mapping[str, Hashable]
+
+
+class Reading(NamedTuple):
+    """What a text says where it is no expression: a date, a time, a formula of chemistry."""
+
+    shape: Shape
+    facets: Mapping[str, Hashable] = {}
+    options: tuple[Option, ...] = ()
 
 
 class Key(NamedTuple):
@@ -21,6 +38,7 @@ class Key(NamedTuple):
             list 3, 4; (B) 5 as B; y = 2x as its equation.
         decimal: whether it is written with a decimal point.
         text: what the symbolic stage should read: the answer without its label.
+        options: what else it may be, by convention; `settle` takes one for all answers of a set, or none.
     """
 
     shape: Shape
@@ -28,6 +46,7 @@ class Key(NamedTuple):
     readings: tuple[Shape, ...]
     decimal: bool
     text: str
+    options: tuple[Option, ...] = ()
 
 
 class UnionFind:
@@ -115,3 +134,70 @@ def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
 def compatible(a: Key, b: Key) -> bool:
     """Whether no decoration of one contradicts the other's."""
     return all(b.facets[kind] == value for kind, value in a.facets.items() if kind in b.facets)
+
+
+def settle(keys: list[Key]) -> list[Key]:
+    """Ambiguous answers by the one convention that the rest of the set bears out; where two are borne out, undecided.
+
+    Conventions are settled for the whole set at once, so that no answer stands between two that differ: beside 3.14
+    the text 3,14 is a decimal, beside (3, 14) a list, and beside both it is neither.
+    """
+    if not any(key.options for key in keys):
+        return keys
+    known: dict[Shape, list[Mapping[str, Hashable]]] = defaultdict(list)
+    for key in keys:
+        if not key.options:
+            for shape in (key.shape, *key.readings):
+                known[shape].append(key.facets)
+    borne_out: dict[str, set[str]] = defaultdict(set)
+    for option in (option for key in keys for option in key.options):
+        unit = option.facets.get("unit")
+        shapes = (option.shape, *readings(option.shape))
+        if any(facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())):
+            borne_out[option.convention.partition(":")[0]].add(option.convention)
+    return [_settled(key, borne_out) if key.options else key for key in keys]
+
+
+def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
+    conventions = borne_out.get(key.options[0].convention.partition(":")[0], set())
+    if len(conventions) > 1:
+        return key._replace(shape=Opaque(key.text), facets={}, readings=(), options=())
+    chosen = next((option for option in key.options if option.convention in conventions), None)
+    if chosen is None:
+        return key._replace(options=())
+    return key._replace(shape=chosen.shape, facets=chosen.facets, readings=readings(chosen.shape), options=())
+
+
+def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
+    """Joins groups of one quantity in different units (5 km, 5000 m).
+
+    A bare number stays with its unit (5 with 5 km) unless another bare number would be joined to it so (5000).
+    """
+    quantity: dict[tuple[Value, Unit], list[list[int]]] = defaultdict(list)
+    result = []
+    for group in groups:
+        measures = {measure for measure in (_measure(keys[position]) for position in group) if measure is not None}
+        if len(measures) == 1:
+            quantity[measures.pop()].append(group)
+        else:
+            result.append(group)
+    for parts in quantity.values():
+        bare = [
+            [p for p in part if "unit" not in keys[p].facets and isinstance(keys[p].shape, Value)] for part in parts
+        ]
+        if sum(map(bool, bare)) > 1:
+            result += [numbers for numbers in bare if numbers]
+            parts = [[p for p in part if p not in numbers] for part, numbers in zip(parts, bare, strict=True)]
+        result.append(sorted(position for part in parts for position in part))
+    return result
+
+
+def _measure(key: Key) -> tuple[Value, Unit] | None:
+    """A quantity in base units; None for what has no unit."""
+    if isinstance(key.shape, Measure):
+        return key.shape.value, key.shape.dimension
+    unit = key.facets.get("unit")
+    if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
+        return None
+    factor, dimension = scale(unit)
+    return multiply(key.shape, constant(quotient(factor.numerator, factor.denominator)), Budget()), dimension

@@ -23,6 +23,7 @@ class MathPolicy:
             A tolerance is not transitive; clusters are its connected components.
         units: "ignore_when_bare": 5 equals 5 cm unless the set also holds 5 in another unit; then the bare one joins
             neither. "strict": 5 is not 5 cm. "ignore": 5 cm is 5, and so is 5 km.
+        convert_units: whether 5 km is 5000 m: exact factors between units of one dimension, as 1 in = 2.54 cm.
         ordered_is_set: whether (1, 2), {1, 2} and (2, 1) are the same.
     """
 
@@ -30,6 +31,7 @@ class MathPolicy:
     decimal_tolerance: float | None = None
     units: Units = "ignore_when_bare"
     ordered_is_set: bool = False
+    convert_units: bool = True
 
     def __post_init__(self) -> None:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:

@@ -19,6 +19,7 @@ from empo_rewards.equivalence.math.algebra import (
     same,
 )
 from empo_rewards.equivalence.math.limits import MAX_INTERVALS
+from empo_rewards.equivalence.math.units import Unit
 
 
 class Long(NamedTuple):
@@ -79,6 +80,42 @@ class Ratio(NamedTuple):
     quotients: tuple[Value, ...]
 
 
+class Range(NamedTuple):
+    """From low to high: 3 to 5 days, 1999–2003."""
+
+    low: Value
+    high: Value
+
+
+class Congruence(NamedTuple):
+    """What leaves the residue modulo the modulus: x ≡ 3 (mod 7), 3 + 7k with k an integer."""
+
+    residue: Value
+    modulus: Value
+
+
+class Measure(NamedTuple):
+    """A quantity in the base units of its dimension: 3 hours and 20 minutes."""
+
+    value: Value
+    dimension: Unit
+
+
+class Date(NamedTuple):
+    """A date; None for what it does not say."""
+
+    year: int | None
+    month: int
+    day: int | None
+
+
+class Chemical(NamedTuple):
+    """A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
+
+    text: str
+    atoms: frozenset[tuple[str, int]]
+
+
 class Clock(NamedTuple):
     """A time of day."""
 
@@ -99,7 +136,8 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Clock | Text | Opaque"
+    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | Measure | "
+    "Date | Chemical | Clock | Text | Opaque"
 )
 
 INFINITY = atom("∞")
@@ -210,6 +248,19 @@ def _others(a: Shape, b: Shape) -> bool | None:
         return _all(compare(x, y) for x, y in zip(a.quotients, b.quotients, strict=True))
     if isinstance(a, Equation) and isinstance(b, Equation):
         return False if a.operator != b.operator or (exact(a) and exact(b)) else None
+    if type(a) is type(b) and isinstance(a, (Range, Congruence, Measure)):
+        if isinstance(a, Measure) and a[1] != b[1]:
+            return False
+        return _all(compare(x, y) for x, y in zip(a, b, strict=True) if isinstance(x, Value) and isinstance(y, Value))
+    if isinstance(a, Date) and isinstance(b, Date):
+        return False if any(x != y and None not in (x, y) for x, y in zip(a, b, strict=True)) else None
+    if isinstance(a, Chemical) and isinstance(b, Chemical):
+        return None if a.atoms == b.atoms else False
+    for one, other in ((a, b), (b, a)):
+        if isinstance(one, Range):
+            return False if isinstance(other, (Value, Date, Clock, Measure)) else None
+    if {type(a), type(b)} & {Congruence, Measure, Chemical}:
+        return None
     if Equation in (type(a), type(b)) or Spans in (type(a), type(b)) or SetOf in (type(a), type(b)):
         return False if exact(a) and exact(b) else None
     if Clock in (type(a), type(b)):
