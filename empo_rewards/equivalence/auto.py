@@ -10,7 +10,7 @@ from typing import Annotated
 
 from empo_rewards.clustering import connected_components
 from empo_rewards.equivalence.exact import ExactEquivalence
-from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_formula, kind_of
+from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.extraction.choice import choices_of
@@ -168,7 +168,7 @@ class AutoEquivalence(EquivalenceBackend):
 
     def _by_words(self, work: _Work) -> None:
         """Answers in words, and what they say beside a number; of a formula they see nothing."""
-        blind = [form is not None and is_formula(form) for _, form in work.kinds]
+        blind = [form is not None and is_formula(form) and not is_code(form) for _, form in work.kinds]
 
         def seen(pairs: Iterable[Pair]) -> Iterator[Pair]:
             for i, j in pairs:

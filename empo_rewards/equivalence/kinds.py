@@ -11,6 +11,7 @@ from typing import NamedTuple
 from empo_rewards.equivalence.math import MathPolicy
 from empo_rewards.equivalence.math.algebra import Value
 from empo_rewards.equivalence.math.canonical import key_of
+from empo_rewards.equivalence.math.numerals import ORDINALS, SCALES, SMALL
 from empo_rewards.equivalence.math.numeric import has_symbols
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT
@@ -25,8 +26,15 @@ _COMMAND = re.compile(r"\\(?:text|mathrm|mathbf|mathit|operatorname)?(?![A-Za-z]
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SYMBOLIC = re.compile(r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b")
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
+_WORDS_ONLY = re.compile(r"[^\W\d_]{3,}(?:[ '’-][^\W\d_]+)*[.!?]?")
+_COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | frozenset(
+    "half halves quarter quarters third thirds infinity pi alpha beta gamma delta theta lambda phi empty no all real noon "
+    "midnight square cube root minus over times divided per greater less least most equals".split()
+)
+"""Words of answers that mathematics reads without a digit or a sign."""
 _FUNCTIONS = frozenset("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh".split())
 _TWO_LETTER_WORDS = frozenset("am an as at be by do go he if in is it me my no of on or so to up us we".split())
+_CODE = re.compile(r"[A-Za-z]{1,4}\d{1,4}")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 
 
@@ -95,6 +103,8 @@ def _kind_of(text: str) -> Kinded:
 
 def is_mathematics(text: str) -> bool:
     """Whether its key is a value, and its letters are units or symbols rather than words."""
+    if _WORDS_ONLY.fullmatch(text) and _COUNTING.isdisjoint(re.split(r"[ '’-]", text.rstrip(".!?").lower())):
+        return False  # without reading it as a formula: most answers in words
     shape = key_of(text, MathPolicy()).shape
     if isinstance(shape, Text):
         return False
@@ -114,6 +124,11 @@ def is_formula(text: str) -> bool:
     letters = _LETTERS.findall(_COMMAND.sub(" ", text))
     marked = _SYMBOLIC.search(text) is not None or (len(letters) > 1 and not _FUNCTIONS.isdisjoint(letters))
     return marked and all(map(_is_symbol, letters))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is letters and a number behind them, which may be a name: WW1, sp3, SW19."""
+    return _CODE.fullmatch(text) is not None
 
 
 def _is_symbol(letters: str) -> bool:

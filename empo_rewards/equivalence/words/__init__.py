@@ -167,7 +167,7 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:
 def _phrases(a: Part, b: Part, question: Question) -> Found:
     if a.content == b.content:
         return _NAMED
-    if _abbreviates(a, b) or _abbreviates(b, a) or "".join(a.content) == "".join(b.content):
+    if _abbreviates(a, b) or _abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
     if _without_form(a) == _without_form(b):
         return _NAMED
@@ -178,43 +178,42 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:
         return found
     if found.verdict is Verdict.SPELLED and _misspelt(a, b):
         return _MISSPELT
-    names = name_of(a), name_of(b)
+    if a.bag.isdisjoint(b.bag):
+        return found
+    names = name_of(a.raw), name_of(b.raw)
     if names[0] and names[1]:
-        person = same_person(names[0], names[1], person=question.person)
-        if person is not None:
-            return _NAMED if person else _DIFFERENT
+        sure = same_person(names[0], names[1], person=question.person)
+        if sure is not None:
+            return Found(Verdict.SAME, sure) if sure else _DIFFERENT
     return found
+
+
+def _compounds(a: Words, b: Words) -> bool:
+    """Whether two phrases differ in what is written as one word: "well-being", "wellbeing"."""
+    return len(a) != len(b) and "".join(a) == "".join(b)
 
 
 def _weigh(a: Part, b: Part) -> Found:
     """What two phrases' words alone say."""
-    left, right = set(a.content), set(b.content)
-    numbers = _numbers(a.content), _numbers(b.content)
+    left, right = a.bag, b.bag
     short = max(len(a.content), len(b.content)) <= SHORT
-    if numbers[0] != numbers[1]:
-        one_adds_a_number = left - set(numbers[0]) == right - set(numbers[1])
-        return _DIFFERENT if short and (one_adds_a_number or (numbers[0] and numbers[1])) else _MORE
-    for pair in ((say.NOT,), (say.UP, say.DOWN)):
-        marks = [[word for word in part.content if word in pair] for part in (a, b)]
-        if marks[0] != marks[1] and (len(pair) == 1 or (marks[0] and marks[1])):
-            return _DIFFERENT if short else _OTHER
-        if marks[0] != marks[1]:
-            return _MORE
+    if a.numbers != b.numbers:
+        one_adds_a_number = left.difference(a.numbers) == right.difference(b.numbers)
+        return _DIFFERENT if short and (one_adds_a_number or (a.numbers and b.numbers)) else _MORE
+    if (say.NOT in left) != (say.NOT in right):
+        return _DIFFERENT if short else _OTHER
+    ways = [part.bag & {say.UP, say.DOWN} for part in (a, b)]
+    if ways[0] != ways[1]:
+        return _MORE if not (ways[0] and ways[1]) else _DIFFERENT if short else _OTHER
     only_left, only_right = left - right, right - left
     if not only_left or not only_right:
         return _MORE
     if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
         return _DIFFERENT
-    spelled = all(
-        any(alike(word, other) for other in others)
-        for words, others in ((only_left, right), (only_right, left))
-        for word in words
+    spelled = all(any(alike(word, other) for other in right) for word in only_left) and all(
+        any(alike(word, other) for other in left) for word in only_right
     )
     return Found(Verdict.SPELLED) if spelled else _OTHER
-
-
-def _numbers(words: Words) -> list[str]:
-    return sorted(word for word in words if any(map(str.isdigit, word)))
 
 
 def _opposed(a: str, b: str) -> bool:
@@ -239,6 +238,8 @@ def _abbreviates(short: Part, long: Part) -> bool:
     letters = token.rstrip("0123456789IVX") or token
     forms = {token.lower(), letters.lower() + token[len(letters) :], *_with_digits(letters, token[len(letters) :])}
     named = [word for word in long.raw if say.plain(word) not in say.SMALL_WORDS]
+    if not named or len(named) > len(token) or named[0][0].lower() != token[0].lower():
+        return False
     if len(token) == 2 and not all(word[0].isupper() for word in named):
         return False
     initials = "".join(_first_letter(word, last=k > 0) for k, word in enumerate(named))
@@ -260,7 +261,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
     short, long = sorted((a, b), key=lambda part: len(part.content))
     extra = len(long.content) - len(short.content)
-    if extra <= 0 or not question.words.issuperset(set(long.content) - set(short.content)):
+    if extra <= 0 or not question.words.issuperset(long.bag - short.bag):
         return False
     subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
     acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.reading import Part
+from empo_rewards.equivalence.words.reading import Words
 
 MAX_NAMES = 6
 
@@ -29,9 +29,9 @@ class Name(NamedTuple):
 
 
 @lru_cache(maxsize=16_384)
-def name_of(part: Part) -> Name | None:
-    """The name that a phrase is, or None where it cannot be one."""
-    raw = [word.removesuffix("'s") for word in part.raw]
+def name_of(words: Words) -> Name | None:
+    """The name that words as they are written make, or None where they cannot make one."""
+    raw = [word.removesuffix("'s") for word in words]
     titles: set[str] = set()
     while len(raw) > 1 and (title := say.TITLES.get(say.plain(raw[0].rstrip(".")))):
         titles.add(title)
@@ -56,8 +56,12 @@ def _letters(word: str, *, alone: bool) -> Sequence[str]:
     return tuple(plain) if initials else (plain,)
 
 
-def same_person(a: Name, b: Name, *, person: bool) -> bool | None:
-    """Whether two names name one person, as far as names tell; None where they do not.
+FULL, PART = 0.8, 0.65
+"""How sure one person is: by all given names, or by some, or by the surname alone."""
+
+
+def same_person(a: Name, b: Name, *, person: bool) -> float | None:
+    """How surely two names name one person: 0 where they name two, None where names do not tell.
 
     Args:
         a, b: the names; their numerals, if any, are equal.
@@ -66,25 +70,24 @@ def same_person(a: Name, b: Name, *, person: bool) -> bool | None:
     if a.titles and b.titles and a.titles != b.titles:
         return None
     if (a.given, a.family) == (b.given, b.family):
-        return True if a.given or a.numeral or person else None
+        return FULL if a.given or a.numeral or person else None
     shorter, longer = sorted((a, b), key=lambda name: len(name.given))
     if len(shorter.family) == 1 and shorter.given:  # cut at an initial: "George W"
         whole = (*longer.given, longer.family)
-        return True if person and whole[: len(shorter.given) + 1] == (*shorter.given, shorter.family) else None
+        return PART if person and whole[: len(shorter.given) + 1] == (*shorter.given, shorter.family) else None
     if a.family != b.family:
         return None
     if not shorter.given:
-        return True if person else None
+        return PART if person else None
     initials = any(len(name) == 1 for name in (*a.given, *b.given))
     if not _compatible(a.given[0], b.given[0]):
-        return False if (person or initials) and not _close(a.given[0], b.given[0]) else None
-    between = shorter.given[1:], longer.given[1:]
-    if between[0] or not between[1]:
-        alike = len(between[0]) == len(between[1]) and all(map(_compatible, *between))
-        if alike:
-            return True if person or initials else None
-        return False if person or initials else None
-    return True if person or (len(between[1]) == 1 == len(between[1][0])) else None
+        return 0.0 if (person or initials) and not _close(a.given[0], b.given[0]) else None
+    between, others = shorter.given[1:], longer.given[1:]
+    if others and not between:
+        return PART if person or (len(others) == 1 == len(others[0])) else None
+    if not (person or initials):
+        return None
+    return FULL if len(between) == len(others) and all(map(_compatible, between, others)) else 0.0
 
 
 def _compatible(a: str, b: str) -> bool:

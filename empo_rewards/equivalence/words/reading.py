@@ -45,6 +45,7 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
+_DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
@@ -56,12 +57,16 @@ class Part(NamedTuple):
         words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
         content: `words` without the prepositions that say nothing; what two phrases are compared by.
         raw: the words as they are written, with their capitals.
+        bag: the set of `content`.
+        numbers: those of `content` that hold a digit, sorted.
         sides: of a sentence with one copula, its subject and its predicate.
     """
 
     words: Words
     content: Words
     raw: Words
+    bag: frozenset[str]
+    numbers: Words
     sides: tuple[Part, ...] = ()
 
 
@@ -77,7 +82,6 @@ class Reading(NamedTuple):
         marked: what alone is set in quotation marks or emphasised, in a sentence.
         tail: the canonical words of what is said about the answer.
         hedged: whether that takes the answer back, or leaves it open.
-        whole: the canonical words of the whole text.
         long: whether it is too long to be read; nothing else is filled in then.
     """
 
@@ -89,24 +93,27 @@ class Reading(NamedTuple):
     marked: Part | None
     tail: Words
     hedged: bool
-    whole: Words
     long: bool = False
 
+    @property
+    def whole(self) -> Words:
+        """The canonical words of the whole text."""
+        return self.head.words + self.tail
 
-NOTHING = Part((), (), ())
+
+NOTHING = Part((), (), (), frozenset(), ())
 
 
 @lru_cache(maxsize=READINGS)
 def read(text: str) -> Reading:
     """Reads a text; the work is bounded by `MAX_CHARS`."""
     if len(text) > MAX_CHARS:
-        return Reading(NOTHING, (), False, (), None, None, (), False, (), long=True)
+        return Reading(NOTHING, (), False, (), None, None, (), False, long=True)
     tidy = _tidied(text)
-    answer, said = split(text)
-    whole = part(tidy)
-    head = part(answer) if said else whole
+    answer, said = _split(tidy)
+    head = part(answer)
     if not head.content:
-        answer, said, head = tidy, [], whole
+        answer, said, head = tidy, [], part(tidy)
     items, choice = _items(answer)
     place: Words = ()
     inverted = None
@@ -120,12 +127,16 @@ def read(text: str) -> Reading:
     parts = tuple(map(part, items)) if len(items) > 1 else ()
     found = _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
-    return Reading(head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged, whole.words)
+    return Reading(head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
 
 
 def split(text: str) -> tuple[str, list[str]]:
     """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
-    head, tails = _without_brackets(_tidied(text))
+    return _split(_tidied(text))
+
+
+def _split(tidy: str) -> tuple[str, list[str]]:
+    head, tails = _without_brackets(tidy)
     found = _BREAK.search(head, 1)
     if found:
         head, tails = head[: found.start()], [*tails, head[found.end() :]]
@@ -136,9 +147,11 @@ def split(text: str) -> tuple[str, list[str]]:
 
 
 def _tidied(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).translate(_TYPOGRAPHY)
-    folded = "".join(char for char in folded if unicodedata.category(char) != "Cf")
-    folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded)).replace('"', "")
+    if not text.isascii():
+        text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    folded = text.translate(_TYPOGRAPHY).replace('"', "")
+    if "\\" in folded or "$" in folded or "~" in folded:
+        folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded))
     lines = (" ".join(line.split()) for line in folded.splitlines())
     tidy = _THOUSANDS.sub("", "\n".join(filter(None, lines)))
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
@@ -229,16 +242,17 @@ def part(text: str) -> Part:
     if not all(side.words for side in sides) or (say.CARRIERS | say.ANSWERS).issuperset(sides[0].words):
         return whole
     words = whole.words if _relates(_meant(raw)) else sides[0].words + sides[1].words
-    return Part(words, _content(words), whole.raw, sides)
+    return _made(words, whole.raw)._replace(sides=sides)
 
 
 def _phrase(raw: Sequence[str]) -> Part:
-    words = _in_order(_meant(raw))
-    return Part(words, _content(words), tuple(token for token in raw if token not in _SILENT))
+    return _made(_in_order(_meant(raw)), tuple(token for token in raw if token not in _SILENT))
 
 
-def _content(words: Words) -> Words:
-    return tuple(word for word in words if word not in say.NEUTRAL_PREPOSITIONS) or words
+def _made(words: Words, raw: Words) -> Part:
+    content = tuple(word for word in words if word not in say.NEUTRAL_PREPOSITIONS) or words
+    numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
+    return Part(words, content, raw, frozenset(content), numbers)
 
 
 def _raw(text: str) -> list[str]:
@@ -292,8 +306,9 @@ def _canonical_word(token: str) -> Words:
     word = word.removesuffix("'s").replace("'", "")
     if word in say.DIRECTIONS:
         return (say.DIRECTIONS[word],)
-    if word in say.ORDINALS:
-        return (f"#{say.ORDINALS[word]}",)
+    ordinal = say.ordinal_of(word)
+    if ordinal is not None:
+        return (f"#{ordinal}",)
     if word.startswith("non") and len(word) > 6:
         return (say.NOT, say.stem(word[3:]))
     return (say.number_of(word) or say.stem(word),)

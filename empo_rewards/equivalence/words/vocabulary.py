@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from empo_rewards.equivalence.math import numerals
+
 
 def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -81,17 +83,6 @@ PARTICLES = _set("de da di du del della van von der den la le el al bin ibn y")
 """Small words of names."""
 LEGAL_FORMS = _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
 
-_NUMBERS = {
-    **{word: str(k) for k, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split())},
-    **{word: str(10 * k) for k, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)},
-}  # fmt: skip
-ORDINALS = {
-    **{word: str(k) for k, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-        "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth".split(), start=1)},
-}  # fmt: skip
 ROMAN = dict(zip("ii iii iv vi vii viii ix xi xii xiii xiv xv xvi".split(),
                  "2 3 4 6 7 8 9 11 12 13 14 15 16".split(), strict=True))  # fmt: skip
 ROMAN_LETTERS = {"I": "1", "V": "5", "X": "10"}
@@ -169,6 +160,8 @@ _KEPT_S = re.compile(r"(?:ss|us|is|ics|ous|os)$")
 
 def plain(word: str) -> str:
     """A word in small letters and without accents."""
+    if word.isascii():
+        return word.lower()
     folded = unicodedata.normalize("NFKD", word.casefold().translate(_ACCENTLESS))
     return "".join(char for char in folded if not unicodedata.combining(char))
 
@@ -203,10 +196,16 @@ def _singular(word: str) -> str:
     return word[:-1]
 
 
-@lru_cache(maxsize=4_096)
 def number_of(word: str) -> str | None:
-    """The digits of a number's name in small letters, cardinal, ordinal or Roman."""
-    return _NUMBERS.get(word) or ORDINALS.get(word) or ROMAN.get(word)
+    """The digits of a number's name in small letters, cardinal or Roman."""
+    value = numerals.SMALL.get(word)
+    return ROMAN.get(word) if value is None else str(value)
+
+
+def ordinal_of(word: str) -> str | None:
+    """The digits of an ordinal in small letters."""
+    value = numerals.ORDINALS.get(word)
+    return None if value is None else str(value)
 
 
 PLACES = frozenset(
