@@ -26,7 +26,7 @@ _COMMAND = re.compile(r"\\(?:text|mathrm|mathbf|mathit|operatorname)?(?![A-Za-z]
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SYMBOLIC = re.compile(r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b")
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
-_WORDS_ONLY = re.compile(r"[^\W\d_]{3,}(?:[ '’-][^\W\d_]+)*[.!?]?")
+_BETWEEN_WORDS = re.compile(r"[ '’-]")
 _COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | frozenset(
     "half halves quarter quarters third thirds infinity pi alpha beta gamma delta theta lambda phi empty no all real noon "
     "midnight square cube root minus over times divided per greater less least most equals".split()
@@ -103,14 +103,19 @@ def _kind_of(text: str) -> Kinded:
 
 def is_mathematics(text: str) -> bool:
     """Whether its key is a value, and its letters are units or symbols rather than words."""
-    if _WORDS_ONLY.fullmatch(text) and _COUNTING.isdisjoint(re.split(r"[ '’-]", text.rstrip(".!?").lower())):
-        return False  # without reading it as a formula: most answers in words
+    if _only_words(text):  # most answers: not worth to be read as a formula
+        return False
     shape = key_of(text, MathPolicy()).shape
     if isinstance(shape, Text):
         return False
     if isinstance(shape, Opaque) or _with_symbols(shape):
         return is_formula(text)
     return True
+
+
+def _only_words(text: str) -> bool:
+    words = _BETWEEN_WORDS.split(text.rstrip(".!?").lower())
+    return len(words[0]) > 2 and all(map(str.isalpha, words)) and _COUNTING.isdisjoint(words)
 
 
 def _with_symbols(shape: object) -> bool:

@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.names import name_of, same_person
+from empo_rewards.equivalence.words.names import Name, name_of, same_person
 from empo_rewards.equivalence.words.question import Question, ask
 from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
 from empo_rewards.equivalence.words.spelling import alike, slip
@@ -173,19 +173,25 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:
         return _NAMED
     if _restates(a, b, question):
         return _RESTATED
-    found = _weigh(a, b)
-    if found.verdict is Verdict.DIFFERENT:
-        return found
-    if found.verdict is Verdict.SPELLED and _misspelt(a, b):
-        return _MISSPELT
-    if a.bag.isdisjoint(b.bag):
-        return found
     names = name_of(a.raw), name_of(b.raw)
+    found = _weigh(*map(_untitled, (a, b), names))
+    if found.verdict is Verdict.SPELLED and _misspelt(*map(_untitled, (a, b), names)):
+        return _MISSPELT
+    if found.verdict is Verdict.DIFFERENT or a.bag.isdisjoint(b.bag):
+        return found
     if names[0] and names[1]:
         sure = same_person(names[0], names[1], person=question.person)
         if sure is not None:
             return Found(Verdict.SAME, sure) if sure else _DIFFERENT
     return found
+
+
+def _untitled(part: Part, name: Name | None) -> Part:
+    """A name without its titles, as far as the words go."""
+    if name is None or not name.titles:
+        return part
+    content = tuple(word for word in part.content if say.TITLES.get(word) not in name.titles)
+    return part._replace(content=content, bag=frozenset(content))
 
 
 def _compounds(a: Words, b: Words) -> bool:
@@ -261,7 +267,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
     short, long = sorted((a, b), key=lambda part: len(part.content))
     extra = len(long.content) - len(short.content)
-    if extra <= 0 or not question.words.issuperset(long.bag - short.bag):
+    if extra <= 0 or not question.words >= long.bag - short.bag:
         return False
     subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
     acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)

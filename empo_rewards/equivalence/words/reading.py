@@ -279,6 +279,8 @@ def _meant(raw: Sequence[str]) -> list[str]:
     start = 1 if len(words) > 2 and words[0] in say.ANSWERS and words[1] in say.COPULAS else 0
     while start < len(words) - 1 and (words[start] in say.CARRIERS or words[start] in say.COPULAS):
         start += 1
+    if words[start : start + 2] in say.KNOWN_AS and len(words) > start + 2:
+        start += 2
     if start == 0 and len(words) > 1 and words[0] in say.LEADING_ARTICLES:
         start = 1
     return words[start:]

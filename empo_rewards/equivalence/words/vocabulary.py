@@ -25,6 +25,7 @@ CARRIERS = _set("it its they he she this that these those there i we you er sie 
 """Pronouns that stand for what the question named, where they come first."""
 ANSWERS = _set("answer statement solution result claim conclusion")
 """Nouns that name what is answered, where a copula follows them first."""
+KNOWN_AS = (["known", "as"], ["famous", "as"])
 COPULAS = _set("is are was were be been being am s re has have had having do does did will would shall")
 """Forms that carry tense and nothing else."""
 FILLERS = _set(
