@@ -18,7 +18,7 @@ def normal_form(text: str) -> str:
     """Unicode-folded, lower case, without prose punctuation, articles and surplus space.
 
     SQuAD's normalisation, but for signs that carry meaning beside a digit: -5 is not 5, and 1.5 is not 15. A text that
-    would vanish keeps its symbols: "?!" and "..." stay two answers.
+    would vanish keeps its symbols: "?!" and "..." stay two answers. A last word is no article: hepatitis A.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = []
@@ -30,7 +30,7 @@ def normal_form(text: str) -> str:
         elif char in _JOINERS:
             kept.append(" ")
     words = "".join(kept).split()
-    return " ".join([word for word in words if word not in _ARTICLES] or words or folded.split())
+    return " ".join([word for word in words[:-1] if word not in _ARTICLES] + words[-1:] or folded.split())
 
 
 @dataclass(frozen=True)

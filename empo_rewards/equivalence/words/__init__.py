@@ -121,15 +121,18 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
 
 def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
     """The texts that take back what they answer, or say another answer of the group beside it: they give neither."""
-    answers = {_without_form(reading.head) for reading in readings if not reading.items and reading.head.content}
-    spoken = {f" {' '.join(answer)} ": answer for answer in answers if not question.words.issuperset(answer)}
+    answers = {_without_form(one.head): one.head for one in readings if not one.items and one.head.content}
+    spoken = [
+        (f" {' '.join(answer)} ", frozenset(answer), head)
+        for answer, head in answers.items()
+        if not question.words.issuperset(answer)
+    ]
     found = set()
     for position, reading in enumerate(readings):
-        tail = f" {' '.join(reading.tail)} "
-        own = reading.head.content
-        if reading.hedged or (
-            reading.tail
-            and any(said in tail and not set(answer) <= set(own) for said, answer in spoken.items() if answer != own)
+        tail, own = f" {' '.join(reading.tail)} ", reading.head
+        if reading.hedged or any(
+            said in tail and not words <= own.bag and not _abbreviates(head, own) and not _abbreviates(own, head)
+            for said, words, head in (spoken if reading.tail else ())
         ):
             found.add(position)
     return found
@@ -214,6 +217,8 @@ def _weigh(a: Part, b: Part) -> Found:
     only_left, only_right = left - right, right - left
     if not only_left or not only_right:
         return _MORE
+    if say.MODIFIERS.issuperset(only_left | only_right):
+        return _DIFFERENT
     if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
         return _DIFFERENT
     spelled = all(any(alike(word, other) for other in right) for word in only_left) and all(
@@ -267,7 +272,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
     short, long = sorted((a, b), key=lambda part: len(part.content))
     extra = len(long.content) - len(short.content)
-    if extra <= 0 or not question.words >= long.bag - short.bag:
+    if extra <= 0 or not question.words | say.CARRIERS >= long.bag - short.bag:
         return False
     subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
     acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
@@ -280,7 +285,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
             names_place = start == 0 and " ".join(short.content) in say.PLACES
             return (
                 (subject or "of" in short.raw)
-                and question.words.issuperset(added)
+                and (question.words | say.CARRIERS).issuperset(added)
                 and not (changes or names_place or (acts and 0 < start < extra))
                 and (counts == 0 or extra > 2 * counts)
             )
@@ -289,9 +294,10 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
 
 def _without_form(part: Part) -> Words:
     """A company's name without its legal form."""
-    if len(part.content) > 1 and part.content[-1] in say.LEGAL_FORMS and part.raw[-1][:1].isupper():
-        return part.content[:-1]
-    return part.content
+    content = part.content
+    while len(content) > 1 and content[-1] in say.LEGAL_FORMS and part.raw[-1][:1].isupper():
+        content = content[:-1]
+    return content
 
 
 def _misspelt(a: Part, b: Part) -> bool:

@@ -67,7 +67,7 @@ def same_person(a: Name, b: Name, *, person: bool) -> float | None:
         a, b: the names; their numerals, if any, are equal.
         person: the question asks for a person. Without that only initials say enough: "New York" is not "York".
     """
-    if a.titles and b.titles and a.titles != b.titles:
+    if (a.titles and b.titles and a.titles != b.titles) or (a.titles ^ b.titles) & say.RELATIVES:
         return None
     if (a.given, a.family) == (b.given, b.family):
         return FULL if a.given or a.numeral or person else None

@@ -28,6 +28,7 @@ _TYPOGRAPHY = str.maketrans(
 _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|emph)\s?\{([^{}]*)\}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _BREAK = re.compile(r"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)(?<!Gen)(?<!Sen)(?<!Col)[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
@@ -36,7 +37,7 @@ _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
-_INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
+_INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
 _ENDS_IN_INITIALS = re.compile(r"\.[^\W\d_]\.$")
 _TOKEN = re.compile(
     r"(?<![A-Za-z\d-])[A-Za-z]+\d[A-Za-z\d]*(?!\w)|(?<![\w.-])\d+s(?!\w)"  # sp3, WW2, 1920s
@@ -123,7 +124,7 @@ def read(text: str) -> Reading:
         elif " " not in items[0]:
             inverted = part(f"{items[1]} {items[0]}")
     tails = [part(piece).words for piece in said]
-    hedged = any(map(_takes_back, said)) or any(map(_only_modifies, tails))
+    hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_only_modifies, tails)))
     parts = tuple(map(part, items)) if len(items) > 1 else ()
     found = _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
@@ -153,7 +154,7 @@ def _tidied(text: str) -> str:
     if "\\" in folded or "$" in folded or "~" in folded:
         folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded))
     lines = (" ".join(line.split()) for line in folded.splitlines())
-    tidy = _THOUSANDS.sub("", "\n".join(filter(None, lines)))
+    tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", "\n".join(filter(None, lines))))
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
 
 
@@ -250,9 +251,15 @@ def _phrase(raw: Sequence[str]) -> Part:
 
 
 def _made(words: Words, raw: Words) -> Part:
-    content = tuple(word for word in words if word not in say.NEUTRAL_PREPOSITIONS) or words
+    content = tuple(word for k, word in enumerate(words) if not _says_nothing(word, words[k + 1 : k + 2])) or words
     numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
     return Part(words, content, raw, frozenset(content), numbers)
+
+
+def _says_nothing(word: str, after: Words) -> bool:
+    """Whether a word is a preposition that may be left out; not the one of an amount: "to 25%", "by 25%"."""
+    amount = word in ("to", "by") and after and after[0][0].isdigit()
+    return word in say.NEUTRAL_PREPOSITIONS and not amount
 
 
 def _raw(text: str) -> list[str]:
@@ -353,7 +360,8 @@ def _relates(words: list[str]) -> bool:
 
 def _active(words: list[str]) -> list[str]:
     for k in range(1, len(words) - 3):
-        if words[k] in say.COPULAS and words[k + 1].endswith("ed") and "by" in words[k + 2 :]:
+        participle = words[k + 1].endswith("ed") or words[k + 1] in say.IRREGULAR
+        if words[k] in say.COPULAS and participle and "by" in words[k + 2 :]:
             by = words.index("by", k + 2)
             agent = _up_to_preposition(words[by + 1 :])
             if not agent:
@@ -375,6 +383,8 @@ _ENDS_IN_E = re.compile(r"(?:[cgsuvz]|[^aeo][iu]r|[^aeo]at|[^aeiou]ut|iz)$")
 
 def infinitive(participle: str) -> str:
     """The canonical form of a verb, from its regular participle."""
+    if not participle.endswith("ed"):
+        return participle
     base = participle[:-2]
     if base.endswith("i"):
         return say.stem(base[:-1] + "y")

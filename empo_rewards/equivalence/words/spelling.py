@@ -55,11 +55,12 @@ def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:
         places = [k for k in range(len(a)) if a[k] != b[k]]
         if len(places) == 2 and places[1] == places[0] + 1:
             return (a[places[0]], a[places[1]]) == (b[places[1]], b[places[0]])
-        vowels = len(places) == 1 and a[places[0]] in _VOWELS and b[places[0]] in _VOWELS
+        vowels = len(places) == 1 and a[places[0]] in _VOWELS and b[places[0]] in _VOWELS and a[-2:] == b[-2:]
         return name and beside and vowels and not (_CHEMICAL.search(a) or _CHEMICAL.search(b))
     if not name or a[-2:] != b[-2:]:
         return False
     short, long = sorted((a, b), key=len)
     if len(short) >= LONG and _VOWEL.sub("", a) == _VOWEL.sub("", b):
         return True
-    return beside and len(long) == len(short) + 1 and any(short == long[:k] + long[k + 1 :] for k in range(2, len(short)))
+    one_more = len(long) == len(short) + 1 and any(short == long[:k] + long[k + 1 :] for k in range(2, len(short)))
+    return beside and len(long) >= LONG and one_more

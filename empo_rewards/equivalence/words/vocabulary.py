@@ -82,6 +82,8 @@ SMALL_WORDS = ARTICLES | _set("of and for in on to de")
 CHANGING = frozenset({NOT, UP, DOWN}) | JOINERS
 PARTICLES = _set("de da di du del della van von der den la le el al bin ibn y")
 """Small words of names."""
+RELATIVES = _set("lady mrs jr sr")
+"""Titles that tell one of a family from another."""
 LEGAL_FORMS = _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
 
 ROMAN = dict(zip("ii iii iv vi vii viii ix xi xii xiii xiv xv xvi".split(),
@@ -125,17 +127,23 @@ RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
 SYNONYMS = {
     word: stem
     for stem, words in {
-        "make": "make produce generate create form synthesize synthesise yield", "use": "use utilize utilise employ",
+        "make": "make made produce generate create form synthesize synthesise yield", "use": "use utilize utilise employ",
         "cause": "cause induce provoke", "begin": "begin start commence", "end": "end finish terminate",
         "big": "big large", "help": "help aid assist", "show": "show demonstrate display", "need": "need require",
         "convert": "convert transform", "consumer": "consumer buyer purchaser", "seller": "seller supplier vendor",
         "bc": "bc bce", "ad": "ad ce", "percent": "percent pct %", "usa": "usa us", "saint": "saint st",
         "mount": "mount mt", "and": "and &", "degree": "degree deg °",
-        "gray": "gray grey", "sulfur": "sulfur sulphur", "aluminum": "aluminum aluminium",
+        "write": "write wrote written", "build": "build built", "lead": "lead led", "win": "win won",
+        "sing": "sing sang sung", "draw": "draw drew drawn", "find": "find found", "give": "give gave given",
+        "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
+        "gray": "gray grey", "program": "program programme", "sulfur": "sulfur sulphur", "aluminum": "aluminum aluminium",
     }.items()
     for word in words.split()
 }  # fmt: skip
 """Names of one thing that no rule of spelling gives, from the plainest words of many fields."""
+
+IRREGULAR = _set("make write build lead win sing draw find give take hold bear speak")
+"""Verbs of `SYNONYMS` by whose participles a passive is known."""
 
 CONTRASTING_STARTS = (
     ("hyper", "hypo"), ("endo", "exo"), ("inter", "intra"), ("macro", "micro"), ("over", "under"), ("pre", "post"),
