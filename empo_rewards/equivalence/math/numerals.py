@@ -85,6 +85,8 @@ class _Rewriter:
             value, size = self.scaled(token.text, 1)
             if size == 1 and self.words[self.at + 1] not in _PARTS and not self.and_half(self.at + 1):
                 return False
+        elif len(self.tokens) == 1 and self.words[0] in SCALES:
+            value, size = str(SCALES[self.words[0]]), 1
         elif self.words[self.at] in SMALL or (self.article() and self.words[self.at + 1] in SCALES):
             value, size = self.cardinal()
             value, size = self.scaled(value, size)
@@ -251,7 +253,7 @@ def _bounds(tokens: list[Token]) -> list[Token]:
         middle = "and" if words[0] == "between" else "to"
         if words.count(middle) == 1:
             tokens = [
-                token._replace(kind="to", text="to") if word == middle else token
+                token._replace(kind="to", text=words[0]) if word == middle else token
                 for word, token in zip(words[1:], tokens[1:], strict=True)
             ]
             return [tokens[0]._replace(spaced=False), *tokens[1:]]
