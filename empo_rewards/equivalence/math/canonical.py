@@ -243,7 +243,12 @@ class _Reader:
         if "glued" in unsure:
             found = [Option("letters:unit", part.shapes[0], part.facets) for part in self.otherwise(units_read="all")]
             return (Option("letters:product", shape, facets), *found)
-        if isinstance(shape, Range) and not facets and any(token.text == "to" for token in self.tokens):
+        if (
+            isinstance(shape, Range)
+            and shape.low.terms
+            and not facets
+            and any(token.text == "to" for token in self.tokens)
+        ):
             ratio = divide(shape.high, shape.low, self.budget)
             return Option("to:range", shape, {}), Option("to:ratio", Ratio((ratio,)), {})
         if facets.get("unit") == (("pound", 1),):
@@ -296,6 +301,11 @@ class _Reader:
                 raise Unreadable
         elif set(labels) != {None}:
             raise Unreadable
+        if any(isinstance(shape, Opaque) for shape in everything):
+            return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
+        joined = {"and", "or"}.intersection(separators) if "label" not in facets else set()
+        if len(joined) == 1:
+            facets["joined"] = joined.pop()
         return _Part((items(everything),), facets, _unnamed(everything))
 
     def quantities(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
@@ -425,7 +435,9 @@ class _Reader:
             if len(node.parts) == 2 and last.sign == "-" and isinstance(last.body, Postfix) and last.body.mark == "%":
                 low, high = node.parts[0].body, last.body
                 if isinstance(low, Num) and isinstance(high.body, Num):  # 10-20%
-                    return self.range(self.value(Postfix("%", low)), self.value(high)) or Opaque(f"{low.text}-{high.body.text}%")
+                    return self.range(self.value(Postfix("%", low)), self.value(high)) or Opaque(
+                        f"{low.text}-{high.body.text}%"
+                    )
             if len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
                 found = self.range(*map(constant, map(self.literal, numbers)))
                 if found is not None:
@@ -434,6 +446,13 @@ class _Reader:
         if not isinstance(node, Product) or len(node.factors) < 2:
             return None
         texts = [factor.text for _, factor in node.factors if isinstance(factor, Num)]
+        if (
+            len(node.factors) == 3
+            and len(texts) == 2
+            and isinstance(node.factors[1][1], Sym)
+            and node.factors[2][0] in ("", " ")
+        ):
+            return Opaque(" ".join((texts[0], node.factors[1][1].name, texts[1])))  # 2 R 3, 2 x 3
         marks = {mark for mark, _ in node.factors[1:]}
         if len(texts) == len(node.factors):
             if marks == {" "}:
@@ -689,6 +708,8 @@ class _Reader:
     def relation(self, node: Relation) -> _Part:
         if set(node.operators) <= {"=", "≈"}:
             return self.equality(node)
+        if node.operators in (("⊆",), ("⊇",)):
+            return self.inclusion(node)
         if node.operators in (("∈",), ("∉",)):
             return self.membership(node)
         if node.operators == ("≠",):
@@ -773,6 +794,15 @@ class _Reader:
             raise Undefined
         terms = primitive(clear(difference, self.budget))
         return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
+
+    def inclusion(self, node: Relation) -> _Part:
+        """Whether one finite set holds another: true or false."""
+        found = [self.single(operand) for operand in node.operands]
+        sides = [SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape for shape in found]
+        small, large = sides if node.operators == ("⊆",) else reversed(sides)
+        if not (isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large)):
+            raise Unreadable
+        return _Part((Text("true" if small.elements <= large.elements else "false"),), {})
 
     def membership(self, node: Relation) -> _Part:
         label = label_of(node.operands[0])

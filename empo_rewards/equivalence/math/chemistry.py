@@ -56,7 +56,10 @@ def read(text: str) -> Reading | None:
     sides_written = (" + ".join(sorted(one.text for one in side)) for side in known)
     balance = {(f"{number} {name}", count) for number, side in enumerate(atoms) for name, count in side.items()}
     states = " ".join(sorted(f"{one.text} {one.state}" for side in known for one in side if one.state))
-    return Reading(Chemical((arrow[0] if arrow else "").replace("=", "→").join(sides_written), frozenset(balance)), {"states": states} if states else {})
+    return Reading(
+        Chemical((arrow[0] if arrow else "").replace("=", "→").join(sides_written), frozenset(balance)),
+        {"states": states} if states else {},
+    )
 
 
 class _Species(NamedTuple):

@@ -156,7 +156,9 @@ def settle(keys: list[Key]) -> list[Key]:
         unit = option.facets.get("unit")
         shapes = (option.shape, *readings(option.shape))
         measure = _measure(Key(option.shape, option.facets, (), False, ""))
-        if measure in measures or any(facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())):
+        if measure in measures or any(
+            facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())
+        ):
             borne_out[option.convention.partition(":")[0]].add(option.convention)
     return [_settled(key, borne_out) if key.options else key for key in keys]
 

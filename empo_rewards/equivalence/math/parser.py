@@ -44,7 +44,7 @@ from empo_rewards.equivalence.math.nodes import (
     Word,
 )
 
-_RELATIONS = frozenset("=≈≠<>≤≥∈∉≡")
+_RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
@@ -295,7 +295,7 @@ class _Parser:
                 for name, power in inner.items():
                     found[name] = found.get(name, 0) + side * power
             else:
-                if word.lower() in units.NOT_UNITS and word != "in":
+                if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
                     raise Unreadable
                 words += 1
                 if words > 5:
@@ -331,7 +331,9 @@ class _Parser:
             if joined or token.text in units.SYMBOLS:
                 return joined or token.spaced or self.units_read == "all" or token.text not in units.PRODUCTS
             return token.spaced and self.plain_word(token.text)
-        return joined and (token.text in units.LETTERS or token.text in ("Omega", "mu") or self.is_prefix(token, ahead + 1))
+        return joined and (
+            token.text in units.LETTERS or token.text in ("Omega", "mu") or self.is_prefix(token, ahead + 1)
+        )
 
     def is_prefix(self, token: Token, after: int = 0) -> bool:
         """Whether a letter is the prefix of the unit after it: μ m, k Ω."""
@@ -353,7 +355,9 @@ class _Parser:
         sure = any(len(other.text) > 1 and other.text not in units.PRODUCTS for other in self.tokens[start : self.at]
                    if other.kind in ("word", "run", "sym"))  # fmt: skip
         whole = bool(powers) and self.kind() in _ENDS_UNIT
-        self.at = start
+        end, self.at = self.kind(), start
+        if whole and not sure and end in ("+", "-"):
+            whole = False
         if whole and not sure:
             self.unsure.add("spaced" if token.spaced else "glued")
             whole = token.spaced or self.units_read == "all"
@@ -671,8 +675,11 @@ class _Parser:
 
     def letters(self) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
+        touching = self.at > 0 and self.kinds[self.at - 1] == "num" and not self.tokens[self.at].spaced
         text = self.take().text
-        if is_word(text) or (len(text) == 3 and self.at == 1 and self.kind() == "=" and self.plain_word(text)):
+        if (is_word(text) and not touching) or (
+            len(text) == 3 and self.at == 1 and self.kind() == "=" and self.plain_word(text)
+        ):
             return Word(self.indexed(Sym(text)).name)
         if self.kind() not in ("^", "_", "'", "(", "!", "num"):
             return Product(tuple(("", Sym(letter)) for letter in text))
