@@ -37,7 +37,7 @@ from empo_rewards.equivalence.math.algebra import (
 from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
-from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS
+from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_LITERAL_DIGITS
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bound,
@@ -117,7 +117,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:
         return Key(long_number(text) or Opaque(text), {}, (), False, text)
     folded = fold(text)
     said = plain(folded)
-    found = dates.read(said) or chemistry.read(said)
+    found = dates.read(said, policy) or chemistry.read(said)
     if found is not None:
         return Key(found.shape, found.facets, (), False, folded, found.options)
     try:
@@ -219,6 +219,8 @@ class _Reader:
             readings = (*readings, *(other for other in respelled if other != shape))
         if "spaced" in unsure:  # 5 N may be a product
             readings = (*readings, *(other.shapes[0] for other in self.otherwise(units_read="none")))
+        if self.policy.decimal_comma == "decimal" and "," in self.kinds:
+            shape = decimal_comma(self.tokens) or shape
         options = self.options(shape, facets, unsure)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
@@ -236,11 +238,19 @@ class _Reader:
     def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: set[str]) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
-        if comma is not None:
+        if comma is not None and self.policy.decimal_comma == "settled":
             return Option("comma:list", shape, facets), Option("comma:decimal", comma, {})
         if "glued" in unsure:
             found = [Option("letters:unit", part.shapes[0], part.facets) for part in self.otherwise(units_read="all")]
             return (Option("letters:product", shape, facets), *found)
+        if (
+            isinstance(shape, Range)
+            and shape.low.terms
+            and not facets
+            and any(token.text == "to" for token in self.tokens)
+        ):
+            ratio = divide(shape.high, shape.low, self.budget)
+            return Option("to:range", shape, {}), Option("to:ratio", Ratio((ratio,)), {})
         if facets.get("unit") == (("pound", 1),):
             return tuple(Option(f"pound:{unit}", shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
         return ()
@@ -291,6 +301,11 @@ class _Reader:
                 raise Unreadable
         elif set(labels) != {None}:
             raise Unreadable
+        if any(isinstance(shape, Opaque) for shape in everything):
+            return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
+        joined = {"and", "or"}.intersection(separators) if "label" not in facets else set()
+        if len(joined) == 1:
+            facets["joined"] = joined.pop()
         return _Part((items(everything),), facets, _unnamed(everything))
 
     def quantities(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
@@ -393,6 +408,8 @@ class _Reader:
         if isinstance(node, Bracket):
             return self.bracket(node)
         if isinstance(node, Based):
+            if self.policy.bases == "value":
+                return _Part((constant(_in_base(node.digits, node.base)),), {})
             return _Part((constant(self.literal(node.digits)),), {"base": node.base})
         if isinstance(node, (Postfix, Signed)) and _is_degrees(node):
             inner = self.part(_without_degrees(node))
@@ -414,6 +431,13 @@ class _Reader:
         """
         if isinstance(node, Sum):
             numbers = _bare_difference(node)
+            last = node.parts[-1]
+            if len(node.parts) == 2 and last.sign == "-" and isinstance(last.body, Postfix) and last.body.mark == "%":
+                low, high = node.parts[0].body, last.body
+                if isinstance(low, Num) and isinstance(high.body, Num):  # 10-20%
+                    return self.range(self.value(Postfix("%", low)), self.value(high)) or Opaque(
+                        f"{low.text}-{high.body.text}%"
+                    )
             if len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
                 found = self.range(*map(constant, map(self.literal, numbers)))
                 if found is not None:
@@ -422,6 +446,13 @@ class _Reader:
         if not isinstance(node, Product) or len(node.factors) < 2:
             return None
         texts = [factor.text for _, factor in node.factors if isinstance(factor, Num)]
+        if (
+            len(node.factors) == 3
+            and len(texts) == 2
+            and isinstance(node.factors[1][1], Sym)
+            and node.factors[2][0] in ("", " ")
+        ):
+            return Opaque(" ".join((texts[0], node.factors[1][1].name, texts[1])))  # 2 R 3, 2 x 3
         marks = {mark for mark, _ in node.factors[1:]}
         if len(texts) == len(node.factors):
             if marks == {" "}:
@@ -634,7 +665,7 @@ class _Reader:
         rows = self.matrix(node)
         if rows is None:
             raise Unreadable
-        if len(rows) == 1:
+        if len(rows) == 1 and self.policy.vectors == "same":
             return Ordered(rows[0], "")
         if all(len(row) == 1 for row in rows):
             return Ordered(tuple(row[0] for row in rows), "")
@@ -677,6 +708,8 @@ class _Reader:
     def relation(self, node: Relation) -> _Part:
         if set(node.operators) <= {"=", "≈"}:
             return self.equality(node)
+        if node.operators in (("⊆",), ("⊇",)):
+            return self.inclusion(node)
         if node.operators in (("∈",), ("∉",)):
             return self.membership(node)
         if node.operators == ("≠",):
@@ -761,6 +794,15 @@ class _Reader:
             raise Undefined
         terms = primitive(clear(difference, self.budget))
         return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
+
+    def inclusion(self, node: Relation) -> _Part:
+        """Whether one finite set holds another: true or false."""
+        found = [self.single(operand) for operand in node.operands]
+        sides = [SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape for shape in found]
+        small, large = sides if node.operators == ("⊆",) else reversed(sides)
+        if not (isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large)):
+            raise Unreadable
+        return _Part((Text("true" if small.elements <= large.elements else "false"),), {})
 
     def membership(self, node: Relation) -> _Part:
         label = label_of(node.operands[0])
@@ -862,7 +904,10 @@ class _Reader:
         if isinstance(node, Call):
             if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
                 return self.value(node.args[2])
-            return functions.apply(node.name, tuple(self.value(arg) for arg in node.args), self.budget)
+            args = tuple(self.value(arg) for arg in node.args)
+            if node.name == "log" and len(args) == 1 and self.policy.log == "decimal":
+                args = (constant(10), *args)
+            return functions.apply(node.name, args, self.budget)
         if isinstance(node, Mixed):
             whole, top, bottom = (int(self.literal(text)) for text in node)
             return constant(quotient(whole * bottom + top, bottom))
@@ -1064,6 +1109,12 @@ def _is_of_names(node: Node) -> bool:
     else:
         names = [factor for _, factor in node.factors] if isinstance(node, Product) else []
     return len(set(names)) == len(names) > 1 and all(isinstance(name, Sym) for name in names)
+
+
+def _in_base(digits: str, base: int) -> int:
+    if not digits.isdigit() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
+        raise Unreadable
+    return int(digits, base)
 
 
 def _bare_difference(node: Sum) -> list[str]:

@@ -20,12 +20,13 @@ _ELEMENTS = frozenset(
         "Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am"
     )
 )
-_MARKUP = re.compile(r"\\ce(?![A-Za-z])|[{}_ ]")
-_ARROW = re.compile(
-    r"\\(?:long)?rightarrow|\\to(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>|→|\\rightleftharpoons|⇌|<=>|="
-)
+_MARKUP = re.compile(r"[{}_ ]")
+_ARROWS = re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>|→")
+_BOTH_WAYS = re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>")
+_ARROW = re.compile("[→⇌=]")
 _SPECIES = re.compile(r"(\d+(?:/\d+)?)?((?:[A-Z][a-z]?\d*|\(|\)\d*|\[|\]\d*|·)+)(\^?\d*[+-])?(\((?:aq|s|l|g)\))?")
 _PIECE = re.compile(r"([A-Z][a-z]?)(\d*)|([(\[])|[)\]](\d*)|·")
+_ION = re.compile(r"([A-Z][a-z]?)([2-4])")
 _CHARGE = re.compile(r"\^\+(\d+)")
 _MANY = 9
 """A larger count of atoms belongs to a compound of carbon, hydrogen or oxygen."""
@@ -37,14 +38,15 @@ def read(text: str) -> Reading | None:
     if len(text) > MAX_CHARS or not any(character.isupper() for character in text):
         found = _ORBITALS.fullmatch(_MARKUP.sub("", text)) if len(text) <= MAX_CHARS else None
         return Reading(Chemical(found[0].replace("^", ""), frozenset())) if found is not None else None
-    sides = [_side(part) for part in _ARROW.split(_MARKUP.sub("", text))]
+    plain = _MARKUP.sub("", _ARROWS.sub("→", _BOTH_WAYS.sub("⇌", text)))
+    sides = [_side(part) for part in _ARROW.split(plain)]
     if any(side is None for side in sides) or len(sides) > 2:
         return None
     known = [side for side in sides if side is not None]
     if len(known) == 1 and (len(known[0]) != 1 or not known[0][0].sure):
         return None
     atoms = [_total(side) for side in known]
-    arrow = _ARROW.search(_MARKUP.sub("", text))
+    arrow = _ARROW.search(plain)
     if (
         arrow is not None
         and arrow[0] == "="
@@ -54,7 +56,10 @@ def read(text: str) -> Reading | None:
     sides_written = (" + ".join(sorted(one.text for one in side)) for side in known)
     balance = {(f"{number} {name}", count) for number, side in enumerate(atoms) for name, count in side.items()}
     states = " ".join(sorted(f"{one.text} {one.state}" for side in known for one in side if one.state))
-    return Reading(Chemical(" -> ".join(sides_written), frozenset(balance)), {"states": states} if states else {})
+    return Reading(
+        Chemical((arrow[0] if arrow else "").replace("=", "→").join(sides_written), frozenset(balance)),
+        {"states": states} if states else {},
+    )
 
 
 class _Species(NamedTuple):
@@ -87,6 +92,9 @@ def _species(text: str) -> _Species | None:
     if match is None:
         return None
     coefficient, formula, charge, state = match.groups()
+    ion = _ION.fullmatch(formula) if charge in ("+", "-") else None
+    if ion is not None:  # Fe3+
+        formula, charge = ion[1], ion[2] + charge
     stack: list[Counter[str]] = [Counter()]
     counts: list[str] = []
     for piece in _PIECE.finditer(formula):

@@ -8,6 +8,7 @@ from calendar import monthrange
 from empo_rewards.equivalence.math.algebra import constant, quotient
 from empo_rewards.equivalence.math.keys import Option, Reading
 from empo_rewards.equivalence.math.names import listed
+from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Clock, Date, Opaque, Ratio
 
 MAX_CHARS = 60
@@ -31,7 +32,7 @@ _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))? ?([ap])\.? ?m\.?")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 
 
-def read(text: str) -> Reading | None:
+def read(text: str, policy: MathPolicy) -> Reading | None:
     """What a plain text says as a date, a year of an era, or a time of day; None for anything else."""
     if len(text) > MAX_CHARS or not any(character.isdigit() for character in text):
         return {"noon": _time(12, 0), "midnight": _time(0, 0)}.get(text.lower())
@@ -43,7 +44,7 @@ def read(text: str) -> Reading | None:
             month = parts["m"]
             year, day = parts.get("y"), parts.get("d")
             return _date(int(year) if year else None, _MONTHS.get(month) or int(month), int(day) if day else None)
-    return _numeric(text) or _era(text) or _clock(text)
+    return _numeric(text, policy.date_order) or _era(text) or _clock(text, either=policy.clock == "either")
 
 
 def _date(year: int | None, month: int, day: int | None) -> Reading | None:
@@ -52,8 +53,8 @@ def _date(year: int | None, month: int, day: int | None) -> Reading | None:
     return Reading(Date(year, month, day))
 
 
-def _numeric(text: str) -> Reading | None:
-    """Day and month in digits: by what they can be, else by what the rest of the set bears out; undecided alone."""
+def _numeric(text: str, order: str) -> Reading | None:
+    """Day and month in digits: in the order that is possible, or the declared one; undecided where neither tells."""
     match = _NUMERIC.fullmatch(text)
     if match is None:
         return None
@@ -63,8 +64,7 @@ def _numeric(text: str) -> Reading | None:
         return day_first or Reading(Opaque(text))
     if day_first is None:
         return month_first
-    options = ("date:day first", day_first), ("date:month first", month_first)
-    return Reading(Opaque(text), options=tuple(Option(name, reading.shape, {}) for name, reading in options))
+    return {"day first": day_first, "month first": month_first}.get(order, Reading(Opaque(text)))
 
 
 def _era(text: str) -> Reading | None:
@@ -76,7 +76,7 @@ def _era(text: str) -> Reading | None:
     return Reading(Opaque(match[1] + "s")) if match is not None else None
 
 
-def _clock(text: str) -> Reading | None:
+def _clock(text: str, *, either: bool) -> Reading | None:
     """A time with a.m. or p.m. is one; without, h:mm is a time of day (of 24 hours), or a ratio where the set has it."""
     match = _CLOCK.fullmatch(text)
     if match is not None and 1 <= int(match[1]) <= 12 and int(match[2] or 0) < 60 and not match[3]:
@@ -86,9 +86,8 @@ def _clock(text: str) -> Reading | None:
         return None
     hours, minutes = int(match[1]), int(match[2])
     options = [Option("time:24 hours", Clock(hours, minutes), {})]
-    if 1 <= hours <= 12 and not match[1].startswith("0"):
-        options.append(Option("time:afternoon", Clock(hours % 12 + 12, minutes), {}))
-        options[0] = Option("time:morning", Clock(hours % 12, minutes), {})
+    if either and 1 <= hours <= 12:
+        options = [Option(f"time:{half}", Clock(hours % 12 + half, minutes), {}) for half in (0, 12)]
     if hours:
         options.append(Option("time:ratio", Ratio((constant(quotient(minutes, hours)),)), {}))
     return Reading(Clock(hours, minutes), options=tuple(options))

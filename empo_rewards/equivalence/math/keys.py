@@ -126,7 +126,8 @@ def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
     columns = []
     for kind in kinds:
         found = {key.facets[kind] for key in keys if kind in key.facets}
-        fill = next(iter(found)) if len(found) == 1 and not (kind == "unit" and policy.units == "strict") else None
+        strict = (kind == "unit" and policy.units == "strict") or (kind == "base" and policy.bases == "strict")
+        fill = next(iter(found)) if len(found) == 1 and not strict else None
         columns.append([key.facets.get(kind, fill) for key in keys])
     return [tuple(column[k] for column in columns) for k in range(len(keys))]
 
@@ -149,11 +150,15 @@ def settle(keys: list[Key]) -> list[Key]:
         if not key.options:
             for shape in (key.shape, *key.readings):
                 known[shape].append(key.facets)
+    measures = {_measure(key) for key in keys if not key.options} - {None}
     borne_out: dict[str, set[str]] = defaultdict(set)
     for option in (option for key in keys for option in key.options):
         unit = option.facets.get("unit")
         shapes = (option.shape, *readings(option.shape))
-        if any(facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())):
+        measure = _measure(Key(option.shape, option.facets, (), False, ""))
+        if measure in measures or any(
+            facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())
+        ):
             borne_out[option.convention.partition(":")[0]].add(option.convention)
     return [_settled(key, borne_out) if key.options else key for key in keys]
 

@@ -119,6 +119,7 @@ _ONGOING = re.compile(r"(\d*\.\d*?)((\d+?)\3{2,}|(\d{2,}?)\4)")
 _LONGEST_ONGOING = 40
 _DOTS_AFTER = re.compile(r" ?(?:\.\.\.|\\(?:l|c)?dots(?![A-Za-z]))")
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)" + _EXPONENT)
+_AMOUNT = re.compile(r"\$ ?(?=\d)")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?|.)", re.DOTALL)
 _SPACE = re.compile(r"\s+")
@@ -147,6 +148,8 @@ class _Lexer:
         self.depth = 0
         self.pending: str | None = None
         self.currency = self.text.count("$") - self.text.count("\\$")
+        if self.currency and not self.currency % 2 and len(_AMOUNT.findall(self.text)) == self.text.count("$"):
+            self.currency = 1  # $5-$10
         self.listed = ", " in text
         self.dotted = "..." in text or "dots" in text
 
@@ -297,6 +300,8 @@ class _Lexer:
                 self.emit("mod", "mod", start, end)
             elif upright and run in UPRIGHT_SYMBOLS:
                 self.emit("sym", run, start, end)
+            elif run in FUNCTIONS and self.text[end : end + 2] in ("}(", "}{", "}\\"):
+                self.emit("func", FUNCTIONS[run], start, end)
             elif upright and run in FUNCTIONS and not (self.tokens and self.tokens[-1].kind == "num"):
                 self.emit("func", FUNCTIONS[run], start, end)
             else:

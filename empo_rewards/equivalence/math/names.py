@@ -62,7 +62,7 @@ SKIPPED = frozenset(
 """Commands that only set the type."""
 
 TEXT_STYLES = dict.fromkeys(listed("text textbf textit textrm textnormal textsf texttt textup mbox hbox"), "text")
-TEXT_STYLES |= dict.fromkeys(listed("mathrm operatorname"), "upright")
+TEXT_STYLES |= dict.fromkeys(listed("mathrm operatorname ce"), "upright")
 """Commands whose argument is words (or a name)."""
 
 STYLES = frozenset(listed("mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable"))

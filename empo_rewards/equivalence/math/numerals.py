@@ -85,6 +85,8 @@ class _Rewriter:
             value, size = self.scaled(token.text, 1)
             if size == 1 and self.words[self.at + 1] not in _PARTS and not self.and_half(self.at + 1):
                 return False
+        elif len(self.tokens) == 1 and self.words[0] in SCALES:
+            value, size = str(SCALES[self.words[0]]), 1
         elif self.words[self.at] in SMALL or (self.article() and self.words[self.at + 1] in SCALES):
             value, size = self.cardinal()
             value, size = self.scaled(value, size)
@@ -165,6 +167,11 @@ class _Rewriter:
                     return self.emit([("num", str(SCALES[self.words[scale]] // 2))], scale + 1 - self.at)
             return self.emit(_fraction(value, str(part)), end)
         more = self.and_half(at)
+        scale = SCALES.get(self.words[at + more], 0) if more else 0
+        if scale and self.words[at + more - 1] in ("half", "quarter", "quarters") and value.isdigit():
+            top = SMALL.get(self.words[at + 1], 1) if more == 3 else 1
+            number = (Decimal(value) + Decimal(top) / _PARTS[self.words[at + more - 1]]) * scale
+            return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
         if more and value.isdigit():
             top = str(SMALL.get(self.words[at + 1], 1)) if more == 3 else "1"
             bottom = str(_PARTS[self.words[at + more - 1]])
@@ -194,7 +201,7 @@ class _Rewriter:
             return self.emit([(mark, mark), ("num", power)] if power else [(mark, mark)], 1)
         if word in _INFIX and ahead is not None:
             return self.emit([(_INFIX[word], _INFIX[word])], 1)
-        if number_ahead and word in ("times", "over"):
+        if word in ("times", "over") and (number_ahead or (ahead is not None and ahead.kind == "sym")):
             return self.emit([("*", "*") if word == "times" else ("/", "/")], 1)
         if word == "divided" and after == "by":
             return self.emit([("/", "/")], 2)
@@ -251,7 +258,7 @@ def _bounds(tokens: list[Token]) -> list[Token]:
         middle = "and" if words[0] == "between" else "to"
         if words.count(middle) == 1:
             tokens = [
-                token._replace(kind="to", text="to") if word == middle else token
+                token._replace(kind="to", text=words[0]) if word == middle else token
                 for word, token in zip(words[1:], tokens[1:], strict=True)
             ]
             return [tokens[0]._replace(spaced=False), *tokens[1:]]

@@ -44,7 +44,7 @@ from empo_rewards.equivalence.math.nodes import (
     Word,
 )
 
-_RELATIONS = frozenset("=≈≠<>≤≥∈∉≡")
+_RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
@@ -286,7 +286,7 @@ class _Parser:
             if word.lower() in ("square", "sq", "cubic"):
                 power_of_next = 3 if word.lower() == "cubic" else 2
                 continue
-            if word == "per":
+            if word in ("per", "/"):
                 side, joined = -1, True
                 continue
             if token.kind == "(":
@@ -295,13 +295,13 @@ class _Parser:
                 for name, power in inner.items():
                     found[name] = found.get(name, 0) + side * power
             else:
-                if word.lower() in units.NOT_UNITS and word != "in":
+                if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
                     raise Unreadable
                 words += 1
                 if words > 5:
                     raise Unreadable
-                if token.kind == "sym" and word == "mu" and self.kind() in ("sym", "word"):
-                    word = "μ" + self.take().text
+                if self.is_prefix(token):
+                    word = ("μ" if word == "mu" else word) + self.take().text.replace("Omega", "Ω")
                 name = units.name_of(word)
                 found[name] = found.get(name, 0) + side * power_of_next * self.unit_exponent()
                 power_of_next = 1
@@ -316,6 +316,8 @@ class _Parser:
 
     def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:
         kind = self.kind(ahead)
+        if kind == "/" and not joined:  # $14/day
+            return self.kind(ahead + 1) in ("run", "word") and self.plain_word(self.tokens[self.at + ahead + 1].text)
         if kind == "word" or (kind == "*" and not joined and not self.kind(ahead + 1)):  # 10 ×
             return True
         token = self.tokens[self.at + ahead] if kind in ("run", "sym", "func") else None
@@ -329,7 +331,15 @@ class _Parser:
             if joined or token.text in units.SYMBOLS:
                 return joined or token.spaced or self.units_read == "all" or token.text not in units.PRODUCTS
             return token.spaced and self.plain_word(token.text)
-        return joined and (token.text in units.LETTERS or token.text in ("Omega", "mu"))
+        return joined and (
+            token.text in units.LETTERS or token.text in ("Omega", "mu") or self.is_prefix(token, ahead + 1)
+        )
+
+    def is_prefix(self, token: Token, after: int = 0) -> bool:
+        """Whether a letter is the prefix of the unit after it: μ m, k Ω."""
+        if self.kind(after) not in ("sym", "word"):
+            return False
+        return token.text == "mu" or (token.text in ("k", "M", "m") and self.tokens[self.at + after].text == "Omega")
 
     def unit_of_letters(self) -> bool:
         """Whether single letters ahead are the unit of a number before them, and all that is left of the item: 5 m/s."""
@@ -345,7 +355,9 @@ class _Parser:
         sure = any(len(other.text) > 1 and other.text not in units.PRODUCTS for other in self.tokens[start : self.at]
                    if other.kind in ("word", "run", "sym"))  # fmt: skip
         whole = bool(powers) and self.kind() in _ENDS_UNIT
-        self.at = start
+        end, self.at = self.kind(), start
+        if whole and not sure and end in ("+", "-"):
+            whole = False
         if whole and not sure:
             self.unsure.add("spaced" if token.spaced else "glued")
             whole = token.spaced or self.units_read == "all"
@@ -401,7 +413,9 @@ class _Parser:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         while True:
             kind = self.kinds[self.at]
-            if measured and kind in ("sym", "run") and _is_number(factors) and self.unit_of_letters():
+            if measured and kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters():
+                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+            if measured and kind == "/" and self.is_unit():
                 return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
             if kind in ("*", "/") and self.kind(1) and not stop_at_function:
                 self.take()
@@ -554,6 +568,9 @@ class _Parser:
         if kind == "word":
             text = self.take().text
             return self.indexed(Sym(text)) if len(text) == 1 else self.worded(text)
+        if kind == "{" and self.kind(1) == "}" and self.kind(2) in ("^", "_"):
+            self.at += 2
+            return self.chosen()
         if kind in ("(", "[", "{", r"\{", "]"):
             return self.bracket()
         if kind == "|":
@@ -658,9 +675,12 @@ class _Parser:
 
     def letters(self) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
+        touching = self.at > 0 and self.kinds[self.at - 1] == "num" and not self.tokens[self.at].spaced
         text = self.take().text
-        if is_word(text) or (len(text) == 3 and self.at == 1 and self.kind() == "=" and self.plain_word(text)):
-            return self.indexed(Sym(f"word {text}"))
+        if (is_word(text) and not touching) or (
+            len(text) == 3 and self.at == 1 and self.kind() == "=" and self.plain_word(text)
+        ):
+            return Word(self.indexed(Sym(text)).name)
         if self.kind() not in ("^", "_", "'", "(", "!", "num"):
             return Product(tuple(("", Sym(letter)) for letter in text))
         last = self.postfix(self.indexed(Sym(text[-1])))
@@ -695,6 +715,8 @@ class _Parser:
                 if depth:
                     parts.append(token.text)
             index = "".join(parts)
+        elif self.kind() == "run" and self.kind(1) in ("_", "^"):
+            index = self.first_letter()  # F_kF_n
         elif self.kind() in ("num", "sym", "run", "word"):
             index = self.take().text
         else:
@@ -723,12 +745,14 @@ class _Parser:
             return Num(token.text[0])
         if self.kind() == "sym":
             return self.indexed(Sym(self.take().text), touching=False)
-        if self.kind() == "run":
-            token = self.tokens[self.at]
-            rest = token.text[1:]
-            self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
-            return Sym(token.text[0])
-        return self.nested_primary()
+        return Sym(self.first_letter()) if self.kind() == "run" else self.nested_primary()
+
+    def first_letter(self) -> str:
+        """The first of the letters ahead; the others stay."""
+        token = self.tokens[self.at]
+        rest = token.text[1:]
+        self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
+        return token.text[0]
 
     def nested_primary(self) -> Node:
         """A primary without braces as an argument: \\sqrt\\sqrt2 nests as brackets do."""

@@ -75,7 +75,7 @@ _SCALES, _ALIASES = _scales()
 
 SYMBOLS = (
     frozenset(name for name in (*_SCALES, *_COMPOUND) if len(name) > 1 and name.isascii() and name.isalpha())
-    - {"in", "times", "unit", "day", "cup", "bar", "BC", "AD", "mo", "ha"}
+    - {"in", "times", "unit", "day", "cup", "bar", "BC", "AD", "mo"}
 ) | frozenset(listed("AU mL ml rpm dB psi deg sq pct hr hrs mins sec secs lbs yrs"))
 """Abbreviations of more than one letter that are read as a unit after a number, also where they are not set as text."""
 
@@ -83,7 +83,9 @@ LETTERS = frozenset("msgNJWVAKLTFCh")
 """Single letters that are read as a unit where they stand apart from the number before them: 5 N."""
 
 PRODUCTS = frozenset(
-    listed("mg ms ns nm pm mm mV mA kV mN mJ mT mF pF nF pN nN pA nA nC pC mC kC cL dL cg mL pc GW MW TW kT kN kA MN")
+    listed(
+        "mg ms ns nm pm mm mV mA kV mN mJ mT mF pF nF pN nN pA nA nC pC mC kC cL dL cg mL pc GW MW TW kT kN kA MN ha"
+    )
 )
 """Abbreviations that may as well be a product of two symbols where they touch the number: 2mg."""
 

@@ -48,7 +48,12 @@ def name_in_words(tokens: list[Token]) -> tuple[str | None, list[Token]]:
     if len(tokens) > 1 and tokens[0].text == "pH":
         return "pH", tokens[1 + (tokens[1].kind == "=") :]
     at = next((k for k, token in enumerate(tokens) if token.kind in ("=", ":")), 0)
-    if not at or at + 1 >= len(tokens) or any(token.kind not in ("word", "run", "sym") for token in tokens[:at]):
+    if (
+        not at
+        or at + 1 >= len(tokens)
+        or sum(token.kind in ("=", ":") for token in tokens) > 1
+        or any(token.kind not in ("word", "run", "sym") for token in tokens[:at])
+    ):
         return None, tokens
     named = [token.text for token in tokens[:at]]
     if not any(
