@@ -121,7 +121,7 @@ def _only_words(text: str) -> bool:
 def _with_symbols(shape: object) -> bool:
     if isinstance(shape, Value):
         return has_symbols(shape)
-    return not isinstance(shape, (tuple, frozenset)) or any(map(_with_symbols, shape))
+    return isinstance(shape, (tuple, frozenset)) and any(map(_with_symbols, shape))
 
 
 def is_formula(text: str) -> bool:

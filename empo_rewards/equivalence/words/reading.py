@@ -251,15 +251,17 @@ def _phrase(raw: Sequence[str]) -> Part:
 
 
 def _made(words: Words, raw: Words) -> Part:
-    content = tuple(word for k, word in enumerate(words) if not _says_nothing(word, words[k + 1 : k + 2])) or words
+    content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
     numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
     return Part(words, content, raw, frozenset(content), numbers)
 
 
-def _says_nothing(word: str, after: Words) -> bool:
-    """Whether a word is a preposition that may be left out; not the one of an amount: "to 25%", "by 25%"."""
-    amount = word in ("to", "by") and after and after[0][0].isdigit()
-    return word in say.NEUTRAL_PREPOSITIONS and not amount
+def _says_nothing(words: Words, k: int) -> bool:
+    """Whether a word is a preposition that may be left out; not the one of an amount: "rises to 25%", "by 25%"."""
+    if words[k] not in say.NEUTRAL_PREPOSITIONS:
+        return False
+    before, after = words[max(k - 1, 0)], words[min(k + 1, len(words) - 1)]
+    return words[k] not in ("to", "by") or not after[0].isdigit() or before[0].isdigit()
 
 
 def _raw(text: str) -> list[str]:
