@@ -97,8 +97,8 @@ class AutoEquivalence(EquivalenceBackend):
 
     Numbers, formulas and choices are compared by `equivalence: math`, and never by a model of meaning, to which 1936 is
     close to 1937: what mathematics leaves undecided is different. Of answers in words, words say which are the same and
-    which are not (see `equivalence.words`). The pairs that are left open go to the semantic backend, those of all groups
-    at once: one text of those that are surely the same.
+    which are not (see `equivalence.words`). The pairs that are left open go to the semantic backend, those of all
+    groups at once: one text of those that are surely the same.
 
     Args:
         semantic: the backend for answers in words (in a configuration: its name, or name and options; `embedding` where

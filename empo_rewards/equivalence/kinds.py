@@ -20,20 +20,27 @@ from empo_rewards.equivalence.words.reading import MAX_CHARS, read, split
 MAX_ANSWER_WORDS = 60
 """A text of more words that ends in the middle of a sentence is a response that was cut off, and no answer."""
 
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-Z])[)\].:]{0,2}", re.IGNORECASE)
 _CHOICE_AND_TEXT = re.compile(r"[(\[]?([A-Z])[)\].:]{1,2}\s+(\S.*)")
 _COMMAND = re.compile(r"\\(?:text|mathrm|mathbf|mathit|operatorname)?(?![A-Za-z])|\\[A-Za-z]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_SYMBOLIC = re.compile(r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b")
+_SYMBOLIC = re.compile(
+    r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b"
+)
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
 _BETWEEN_WORDS = re.compile(r"[ '’-]")
-_COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | frozenset(
-    "half halves quarter quarters third thirds infinity pi alpha beta gamma delta theta lambda phi empty no all real noon "
-    "midnight square cube root minus over times divided per greater less least most equals".split()
+_COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | _set(
+    "half halves quarter quarters third thirds infinity pi alpha beta gamma delta theta lambda phi empty no all real "
+    "noon midnight square cube root minus over times divided per greater less least most equals"
 )
 """Words of answers that mathematics reads without a digit or a sign."""
-_FUNCTIONS = frozenset("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh".split())
-_TWO_LETTER_WORDS = frozenset("am an as at be by do go he if in is it me my no of on or so to up us we".split())
+_FUNCTIONS = _set("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh")
+_TWO_LETTER_WORDS = _set("am an as at be by do go he if in is it me my no of on or so to up us we")
 _CODE = re.compile(r"[A-Za-z]{1,4}\d{1,4}")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 

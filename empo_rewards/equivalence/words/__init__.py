@@ -10,50 +10,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from enum import Enum
 from itertools import combinations
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.names import Name, name_of, same_person
+from empo_rewards.equivalence.words.compare import SHORT, Verdict, abbreviates, compare, without_form
 from empo_rewards.equivalence.words.question import Question, ask
-from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
-from empo_rewards.equivalence.words.spelling import alike, slip
+from empo_rewards.equivalence.words.reading import Part, Reading, read
 
-__all__ = ["SHORT", "Found", "Verdict", "WordRelation", "compare", "relate_words"]
-
-SHORT = 8
-"""An answer of at most so many words is short."""
-
-
-class Verdict(Enum):
-    """What words say of two answers."""
-
-    SAME = "same"
-    DIFFERENT = "different"
-    """Another quantity, negation, direction, name or number of things, whatever a model finds."""
-    OTHER = "other"
-    """Each has a word that the other lacks in any spelling: not the same, unless a model that reads says so."""
-    MORE = "more"
-    """The same words in another order, or one has more of them: open, and nothing that an embedding can see."""
-    SPELLED = "spelled"
-    """The words differ in their spelling alone: open."""
-
-
-class Found(NamedTuple):
-    """A verdict and how sure it is, in (0, 1]."""
-
-    verdict: Verdict
-    strength: float = 1.0
-
-
-_EXPANDED = Found(Verdict.SAME, 0.9)
-"""An abbreviation and what it stands for; a place and the country it lies in."""
-_NAMED = Found(Verdict.SAME, 0.8)
-_RESTATED = Found(Verdict.SAME, 0.7)
-"""One repeats words of the question."""
-_MISSPELT = Found(Verdict.SAME, 0.6)
-_DIFFERENT, _OTHER, _MORE = Found(Verdict.DIFFERENT), Found(Verdict.OTHER), Found(Verdict.MORE)
+__all__ = ["SHORT", "WordRelation", "relate_words"]
 
 
 class WordRelation(NamedTuple):
@@ -101,12 +66,18 @@ def _answering(reading: Reading, question: Question) -> Reading:
 
     Where that side has a phrase in quotation marks, or emphasised, it gives this.
     """
-    if len(reading.head.sides) != 2 or reading.items or say.NOT in reading.whole:
+    if say.NOT in reading.whole:
         return reading
-    repeats = [question.words.issuperset(side.content) for side in reading.head.sides]
-    if repeats[0] == repeats[1]:
-        return reading
-    return reading._replace(head=reading.marked or reading.head.sides[repeats.index(False)])
+    if reading.items:
+        return reading._replace(items=(_other_side(reading.items[0], question), *reading.items[1:]))
+    head = _other_side(reading.head, question)
+    return reading if head is reading.head else reading._replace(head=reading.marked or head)
+
+
+def _other_side(part: Part, question: Question) -> Part:
+    """Of a sentence whose one side has only words of the question, the other side; else all of it."""
+    repeats = [question.words.issuperset(side.content) for side in part.sides]
+    return part.sides[repeats.index(False)] if repeats.count(True) == 1 else part
 
 
 def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
@@ -121,7 +92,7 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
 
 def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
     """The texts that take back what they answer, or say another answer of the group beside it: they give neither."""
-    answers = {_without_form(one.head): one.head for one in readings if not one.items and one.head.content}
+    answers = {without_form(one.head): one.head for one in readings if not one.items and one.head.content}
     spoken = [
         (f" {' '.join(answer)} ", frozenset(answer), head)
         for answer, head in answers.items()
@@ -131,179 +102,8 @@ def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
     for position, reading in enumerate(readings):
         tail, own = f" {' '.join(reading.tail)} ", reading.head
         if reading.hedged or any(
-            said in tail and not words <= own.bag and not _abbreviates(head, own) and not _abbreviates(own, head)
+            said in tail and not words <= own.bag and not abbreviates(head, own) and not abbreviates(own, head)
             for said, words, head in (spoken if reading.tail else ())
         ):
             found.add(position)
     return found
-
-
-def compare(a: Reading, b: Reading, question: Question = Question()) -> Found:
-    """What words say of two answers with different keys; symmetric."""
-    if a.long or b.long:
-        return _MORE
-    if a.items or b.items:
-        return _lists(a, b, question)
-    if a.head.content == b.head.content:  # in different places
-        return _DIFFERENT if a.place and b.place else _EXPANDED
-    return _phrases(a.head, b.head, question)
-
-
-def _lists(a: Reading, b: Reading, question: Question) -> Found:
-    if a.items and b.items:
-        if a.choice != b.choice:
-            return _DIFFERENT
-        left, right = ([item.content for item in one.items] for one in (a, b))
-        if sorted(left) == sorted(right):
-            return _DIFFERENT if question.ordered else _MORE
-        if set(left) < set(right) or set(right) < set(left):
-            return _DIFFERENT
-        return _weigh(a.head, b.head)
-    listed, single = (a, b) if a.items else (b, a)
-    if listed.inverted:
-        return _phrases(listed.inverted, single.head, question)
-    if any(item.content == single.head.content for item in listed.items):
-        return _DIFFERENT
-    return _weigh(a.head, b.head)
-
-
-def _phrases(a: Part, b: Part, question: Question) -> Found:
-    if a.content == b.content:
-        return _NAMED
-    if _abbreviates(a, b) or _abbreviates(b, a) or _compounds(a.content, b.content):
-        return _EXPANDED
-    if _without_form(a) == _without_form(b):
-        return _NAMED
-    if _restates(a, b, question):
-        return _RESTATED
-    names = name_of(a.raw), name_of(b.raw)
-    found = _weigh(*map(_untitled, (a, b), names))
-    if found.verdict is Verdict.SPELLED and _misspelt(*map(_untitled, (a, b), names)):
-        return _MISSPELT
-    if found.verdict is Verdict.DIFFERENT or a.bag.isdisjoint(b.bag):
-        return found
-    if names[0] and names[1]:
-        sure = same_person(names[0], names[1], person=question.person)
-        if sure is not None:
-            return Found(Verdict.SAME, sure) if sure else _DIFFERENT
-    return found
-
-
-def _untitled(part: Part, name: Name | None) -> Part:
-    """A name without its titles, as far as the words go."""
-    if name is None or not name.titles:
-        return part
-    content = tuple(word for word in part.content if say.TITLES.get(word) not in name.titles)
-    return part._replace(content=content, bag=frozenset(content))
-
-
-def _compounds(a: Words, b: Words) -> bool:
-    """Whether two phrases differ in what is written as one word: "well-being", "wellbeing"."""
-    return len(a) != len(b) and "".join(a) == "".join(b)
-
-
-def _weigh(a: Part, b: Part) -> Found:
-    """What two phrases' words alone say."""
-    left, right = a.bag, b.bag
-    short = max(len(a.content), len(b.content)) <= SHORT
-    if a.numbers != b.numbers:
-        one_adds_a_number = left.difference(a.numbers) == right.difference(b.numbers)
-        return _DIFFERENT if short and (one_adds_a_number or (a.numbers and b.numbers)) else _MORE
-    if (say.NOT in left) != (say.NOT in right):
-        return _DIFFERENT if short else _OTHER
-    ways = [part.bag & {say.UP, say.DOWN} for part in (a, b)]
-    if ways[0] != ways[1]:
-        return _MORE if not (ways[0] and ways[1]) else _DIFFERENT if short else _OTHER
-    only_left, only_right = left - right, right - left
-    if not only_left or not only_right:
-        return _MORE
-    if say.MODIFIERS.issuperset(only_left | only_right):
-        return _DIFFERENT
-    if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
-        return _DIFFERENT
-    spelled = all(any(alike(word, other) for other in right) for word in only_left) and all(
-        any(alike(word, other) for other in left) for word in only_right
-    )
-    return Found(Verdict.SPELLED) if spelled else _OTHER
-
-
-def _opposed(a: str, b: str) -> bool:
-    """Whether one of two words is the other with a negative prefix, or they begin with opposite prefixes."""
-    short, long = sorted((a, b), key=len)
-    if len(short) > 3 and any(long == start + short for start in say.NEGATIVE_STARTS):
-        return True
-    for pair in say.CONTRASTING_STARTS:
-        for one, other in (pair, pair[::-1]):
-            if a.startswith(one) and b.startswith(other) and len(a) > len(one) + 2 and a[len(one) :] == b[len(other) :]:
-                return True
-    return False
-
-
-def _abbreviates(short: Part, long: Part) -> bool:
-    """Whether one word in capitals is made of the first letters of the other phrase: "WWII", "UK", "DNA"."""
-    if len(short.raw) != 1 or len(long.raw) < 2:
-        return False
-    token = short.raw[0].replace(".", "")
-    if not 2 <= len(token) <= 8 or not token[:2].isupper():
-        return False
-    letters = token.rstrip("0123456789IVX") or token
-    forms = {token.lower(), letters.lower() + token[len(letters) :], *_with_digits(letters, token[len(letters) :])}
-    named = [word for word in long.raw if say.plain(word) not in say.SMALL_WORDS]
-    if not named or len(named) > len(token) or named[0][0].lower() != token[0].lower():
-        return False
-    if len(token) == 2 and not all(word[0].isupper() for word in named):
-        return False
-    initials = "".join(_first_letter(word, last=k > 0) for k, word in enumerate(named))
-    return initials in forms
-
-
-def _first_letter(word: str, *, last: bool) -> str:
-    """What an abbreviation has of a word: a numeral in digits."""
-    numeral = say.ROMAN_LETTERS.get(word) if last else None
-    return numeral or say.number_of(say.plain(word)) or word[0].lower()
-
-
-def _with_digits(letters: str, numeral: str) -> set[str]:
-    digits = say.number_of(numeral.lower()) or say.ROMAN_LETTERS.get(numeral)
-    return {letters.lower() + digits} if digits else set()
-
-
-def _restates(a: Part, b: Part, question: Question) -> bool:
-    """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
-    short, long = sorted((a, b), key=lambda part: len(part.content))
-    extra = len(long.content) - len(short.content)
-    if extra <= 0 or not question.words | say.CARRIERS >= long.bag - short.bag:
-        return False
-    subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
-    acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
-    for start in range(extra + 1):
-        end = start + len(short.content)
-        if long.content[start:end] == short.content:
-            added = (*long.content[:start], *long.content[end:])
-            changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
-            counts = sum(any(map(str.isdigit, word)) for word in added)
-            names_place = start == 0 and " ".join(short.content) in say.PLACES
-            return (
-                (subject or "of" in short.raw)
-                and (question.words | say.CARRIERS).issuperset(added)
-                and not (changes or names_place or (acts and 0 < start < extra))
-                and (counts == 0 or extra > 2 * counts)
-            )
-    return False
-
-
-def _without_form(part: Part) -> Words:
-    """A company's name without its legal form."""
-    content = part.content
-    while len(content) > 1 and content[-1] in say.LEGAL_FORMS and part.raw[-1][:1].isupper():
-        content = content[:-1]
-    return content
-
-
-def _misspelt(a: Part, b: Part) -> bool:
-    """Whether two phrases differ in one word, by a slip."""
-    if len(a.content) != len(b.content):
-        return False
-    differing = [(one, other) for one, other in zip(a.content, b.content, strict=True) if one != other]
-    name = all(word[0].isupper() for part in (a, b) for word in part.raw)
-    return len(differing) == 1 and slip(*differing[0], name=name, beside=len(a.content) > 1)

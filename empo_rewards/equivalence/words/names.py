@@ -60,7 +60,7 @@ FULL, PART = 0.8, 0.65
 """How sure one person is: by all given names, or by some, or by the surname alone."""
 
 
-def same_person(a: Name, b: Name, *, person: bool) -> float | None:
+def same_person(a: Name, b: Name, *, person: bool) -> float | None:  # noqa: PLR0911 - one return a case
     """How surely two names name one person: 0 where they name two, None where names do not tell.
 
     Args:

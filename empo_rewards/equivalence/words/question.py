@@ -6,21 +6,23 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.reading import infinitive, words_in
 
 MAX_CHARS = 4_000
 """Of a longer prompt its end is read: the question stands there."""
 
 _PEOPLE = (
-    "actor actress president king queen monarch author writer novelist poet playwright composer singer musician artist "
-    "painter sculptor architect scientist physicist chemist biologist mathematician philosopher economist psychologist "
-    "inventor explorer general emperor pope minister player footballer golfer boxer driver director character detective "
-    "hero senator governor captain man woman person leader politician judge lawyer comedian chef designer astronaut"
+    "actor actress president king queen monarch author writer novelist poet playwright composer singer musician "
+    "artist painter sculptor architect scientist physicist chemist biologist mathematician philosopher economist "
+    "psychologist inventor explorer general emperor pope minister player footballer golfer boxer driver director "
+    "character detective hero senator governor captain man woman person leader politician judge lawyer comedian chef "
+    "designer astronaut"
 )
-_PERSON = re.compile(rf"\b(?:who|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b", re.IGNORECASE)
+_PERSON = re.compile(
+    rf"\b(?:who|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b", re.IGNORECASE
+)
 _ORDERED = re.compile(
-    r"\b(?:in (?:\w+ ){0,2}order|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronological\w*|arrange)\b",
+    r"\b(?:in (?:\w+ ){0,2}order(?! to)|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronological\w*)\b",
     re.IGNORECASE,
 )
 _ALTERNATIVES = frozenset({"or", "vs", "versus"})

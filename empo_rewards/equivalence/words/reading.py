@@ -30,7 +30,8 @@ _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
-_BREAK = re.compile(r"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{3})(?<!Mrs)(?<!Prof)(?<!Capt)(?<!Gen)(?<!Sen)(?<!Col)[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
+_ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
+_BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
@@ -140,7 +141,8 @@ def _split(tidy: str) -> tuple[str, list[str]]:
     head, tails = _without_brackets(tidy)
     found = _BREAK.search(head, 1)
     if found:
-        head, tails = head[: found.start()], [*tails, head[found.end() :]]
+        doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
+        head, tails = head[: found.start()], [*tails, doubt + head[found.end() :]]
     for cut in (_before_clause, _before_explaining_comma):
         head, tail = cut(head)
         tails.append(tail)
@@ -196,7 +198,7 @@ def _explains(piece: str, first: str, *, last: bool) -> bool:
         return False
     low = words[0].lower()
     if low in say.EXPLAINERS:
-        return low not in say.ARTICLES or first.split(" ")[0].lower() not in say.ARTICLES
+        return low not in say.ARTICLES or first.split(" ", 1)[0].lower() not in say.ARTICLES
     if words[0].isdigit():
         return not first[:1].isdigit()
     if _AND.search(piece):
@@ -216,7 +218,9 @@ def _items(head: str) -> tuple[list[str], bool]:
 def _takes_back(said: str) -> bool:
     """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
     words = [say.plain(word) for word in _WORD.findall(said)]
-    return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or words[:1] in say.CONDITIONS
+    return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or not say.CONDITIONS.isdisjoint(
+        words[:1]
+    )
 
 
 def _only_modifies(words: Words) -> bool:
@@ -242,8 +246,9 @@ def part(text: str) -> Part:
     sides = (_phrase(raw[: copulas[0]]), _phrase(raw[copulas[0] + 1 :]))
     if not all(side.words for side in sides) or (say.CARRIERS | say.ANSWERS).issuperset(sides[0].words):
         return whole
-    words = whole.words if _relates(_meant(raw)) else sides[0].words + sides[1].words
-    return _made(words, whole.raw)._replace(sides=sides)
+    if _relates(_meant(raw)):
+        return whole
+    return _made(sides[0].words + sides[1].words, whole.raw)._replace(sides=sides)
 
 
 def _phrase(raw: Sequence[str]) -> Part:
@@ -343,8 +348,8 @@ def _chinese(run: str) -> Iterator[str]:
 def _in_order(words: list[str]) -> Words:
     """Words in an order that does not depend on the construction.
 
-    "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and "rising prices" are "prices
-    rise", "the second law" is "law 2".
+    "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and
+    "rising prices" are "prices rise", "the second law" is "law 2".
     """
     words = _active(words)
     if len(words) > 1:

@@ -9,6 +9,9 @@ from functools import lru_cache
 ALIKE = 0.8
 """Two words may be spellings of one from this similarity on (matching letters, as `difflib` counts them)."""
 
+MAX_LETTERS = 40
+"""A longer word is its own spelling only."""
+
 MIN_SLIP = 6
 """A shorter word with another letter is another word."""
 
@@ -26,7 +29,7 @@ _CHEMICAL = re.compile(r"[ai](?:te|de|ne|se)s?$|[aeo]n[el]s?$|[ao]l$")
 def alike(a: str, b: str) -> bool:
     """Whether two words may be spellings of one."""
     enough = ALIKE * (len(a) + len(b)) / 2
-    if not (a.isalpha() and b.isalpha()) or min(len(a), len(b)) < enough:
+    if not (a.isalpha() and b.isalpha()) or min(len(a), len(b)) < enough or len(a) + len(b) > 2 * MAX_LETTERS:
         return a == b
     if sum(map(set(b).__contains__, a)) < enough:  # fewer letters of the one than must match occur in the other
         return False
@@ -34,7 +37,7 @@ def alike(a: str, b: str) -> bool:
     return SequenceMatcher(None, low, high, autojunk=False).ratio() >= ALIKE
 
 
-def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:
+def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 - one return a kind of slip
     """Whether one of two different words is surely a slip, or another custom, of spelling the other.
 
     A doubled letter, two letters exchanged, "oe" for "ö"; in a long name vowels too many; in a name beside an equal one

@@ -33,7 +33,9 @@ FILLERS = _set(
     "approx roughly around circa called named termed so therefore thus hence namely itself themselves"
 )
 """Words without which an answer is the same answer."""
-NEUTRAL_PREPOSITIONS = _set("of in on at by via through into onto as for to with within upon towards toward along during")
+NEUTRAL_PREPOSITIONS = _set(
+    "of in on at by via through into onto as for to with within upon towards toward along during"
+)
 """Prepositions that may be one for another; of those that say a direction or a limit none is among them."""
 JOINERS = _set("and or nor plus versus vs")
 NEGATIONS = _set("not no never neither nor non cannot isn't aren't wasn't weren't don't doesn't didn't won't can't "
@@ -43,25 +45,25 @@ HEDGES = _set("not no never neither nor cannot without but except or rather unle
 DOUBTS = _set("perhaps maybe possibly probably instead wait wrong incorrect unlikely unsure sometimes")
 """The same, wherever they stand."""
 EXPLAINERS = _set(
-    "a an the who whom whose which where when while because since so but by as in on at from with of for to is was are "
-    "were he she it they i we you this that these though although if after before also then until only provided our his "
-    "her their its "
-    "being having based known called including especially such due located born meaning"
+    "a an the who whom whose which where when while because since so but by as in on at from with of for to is was "
+    "are were he she it they i we you this that these though although if after before also then until only provided "
+    "our his her their its being having based known called including especially such due located born meaning"
 )
 """Words that begin an explanation after a comma, where an enumeration would go on with a noun."""
-CONDITIONS = tuple([word] for word in "when if then until unless before after only provided assuming though".split())
+CONDITIONS = _set("when if then until unless before after only provided assuming though")
 """Words that begin what an answer depends on."""
 CLAUSES = _set("who whose because since")
 """Words that begin a clause which explains what stands before it."""
 
 MODIFIERS = _set(
     "half twice double triple quadruple quarter third vice former ex deputy assistant acting co anti pro pseudo quasi "
-    "semi sub super square root cube cubed squared inverse reciprocal opposite negative positive minus plus north south "
-    "east west northern southern eastern western new old upper lower left right inner outer early late more less most "
-    "least fewer greater higher few many much all every any some only first last next previous junior senior mother "
-    "father son daughter wife husband brother sister hundred thousand million billion trillion dozen pair percent per "
-    "partially partly fully completely perfectly almost nearly slightly very too over under above below before after "
-    "until between without against from than except off out up down may might must can could should never always"
+    "semi sub super square root cube cubed squared inverse reciprocal opposite negative positive minus plus north "
+    "south east west northern southern eastern western new old upper lower left right inner outer early late more "
+    "less most least fewer greater higher few many much all every any some only first last next previous junior "
+    "senior mother father son daughter wife husband brother sister hundred thousand million billion trillion dozen "
+    "pair percent per partially partly fully completely perfectly almost nearly slightly very too over under above "
+    "below before after until between without against from than except off out up down may might must can could "
+    "should never always"
 )
 """Words that make another answer of the one beside them, also where the question has them."""
 
@@ -86,8 +88,8 @@ RELATIVES = _set("lady mrs jr sr")
 """Titles that tell one of a family from another."""
 LEGAL_FORMS = _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
 
-ROMAN = dict(zip("ii iii iv vi vii viii ix xi xii xiii xiv xv xvi".split(),
-                 "2 3 4 6 7 8 9 11 12 13 14 15 16".split(), strict=True))  # fmt: skip
+ROMAN = dict(zip(["ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii", "xiii", "xiv", "xv", "xvi"],
+                 ["2", "3", "4", "6", "7", "8", "9", "11", "12", "13", "14", "15", "16"], strict=True))  # fmt: skip
 ROMAN_LETTERS = {"I": "1", "V": "5", "X": "10"}
 """Numerals of one letter: only after another word, for they are words and names as well."""
 
@@ -97,9 +99,9 @@ _UP = (
     "растет повышается"
 )
 _DOWN = (
-    "decrease decreases decreased decreasing fall falls fell fallen falling drop drops dropped dropping decline declines "
-    "declined declining diminish diminishes diminished diminishing sinkt sinken fällt fallen abnehmen disminuye "
-    "disminuyen disminuir baja decrece diminue diminuent diminuisce уменьшается падает снижается понижается"
+    "decrease decreases decreased decreasing fall falls fell fallen falling drop drops dropped dropping decline "
+    "declines declined declining diminish diminishes diminished diminishing sinkt sinken fällt fallen abnehmen "
+    "disminuye disminuyen disminuir baja decrece diminue diminuent diminuisce уменьшается падает снижается понижается"
 )
 
 TWO_WORD_DIRECTIONS = {
@@ -112,7 +114,8 @@ CONVERSES = {
 }  # fmt: skip
 """Relations that say, with their sides exchanged, what another one says."""
 CONVERSE_COMPARATIVES = {
-    "less": "greater", "lower": "greater", "smaller": "greater", "fewer": "greater", "more": "greater", "greater": "greater",
+    "less": "greater", "lower": "greater", "smaller": "greater", "fewer": "greater", "more": "greater",
+    "greater": "greater",
     "higher": "greater", "larger": "greater", "bigger": "greater", "lighter": "heavier", "shorter": "longer",
     "slower": "faster", "weaker": "stronger", "later": "earlier", "younger": "older", "colder": "hotter",
     "cooler": "warmer", "cheaper": "dearer", "poorer": "richer", "narrower": "wider", "heavier": "heavier",
@@ -127,7 +130,8 @@ RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
 SYNONYMS = {
     word: stem
     for stem, words in {
-        "make": "make made produce generate create form synthesize synthesise yield", "use": "use utilize utilise employ",
+        "make": "make made produce generate create form synthesize synthesise yield",
+        "use": "use utilize utilise employ",
         "cause": "cause induce provoke", "begin": "begin start commence", "end": "end finish terminate",
         "big": "big large", "help": "help aid assist", "show": "show demonstrate display", "need": "need require",
         "convert": "convert transform", "consumer": "consumer buyer purchaser", "seller": "seller supplier vendor",
@@ -136,7 +140,8 @@ SYNONYMS = {
         "write": "write wrote written", "build": "build built", "lead": "lead led", "win": "win won",
         "sing": "sing sang sung", "draw": "draw drew drawn", "find": "find found", "give": "give gave given",
         "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
-        "gray": "gray grey", "program": "program programme", "sulfur": "sulfur sulphur", "aluminum": "aluminum aluminium",
+        "gray": "gray grey", "program": "program programme", "sulfur": "sulfur sulphur",
+        "aluminum": "aluminum aluminium",
     }.items()
     for word in words.split()
 }  # fmt: skip
@@ -217,35 +222,35 @@ def ordinal_of(word: str) -> str | None:
     return None if value is None else str(value)
 
 
-PLACES = frozenset(
-    plain(name)
-    for name in (
-        "Afghanistan,Albania,Algeria,Andorra,Angola,Argentina,Armenia,Australia,Austria,Azerbaijan,Bahamas,Bahrain,"
-        "Bangladesh,Barbados,Belarus,Belgium,Belize,Benin,Bhutan,Bolivia,Botswana,Brazil,Brunei,Bulgaria,Burundi,"
-        "Cambodia,Cameroon,Canada,Chad,Chile,China,Colombia,Croatia,Cuba,Cyprus,Czech Republic,Czechia,Denmark,Ecuador,"
-        "Egypt,England,Eritrea,Estonia,Ethiopia,Fiji,Finland,France,Gabon,Gambia,Germany,Ghana,Greece,Guatemala,Guinea,"
-        "Guyana,Haiti,Honduras,Hungary,Iceland,India,Indonesia,Iran,Iraq,Ireland,Israel,Italy,Jamaica,Japan,Jordan,"
-        "Kazakhstan,Kenya,Kuwait,Laos,Latvia,Lebanon,Liberia,Libya,Lithuania,Luxembourg,Madagascar,Malawi,Malaysia,"
-        "Mali,Malta,Mauritania,Mauritius,Mexico,Moldova,Mongolia,Morocco,Mozambique,Myanmar,Namibia,Nepal,Netherlands,"
-        "New Zealand,Nicaragua,Niger,Nigeria,North Korea,Northern Ireland,Norway,Oman,Pakistan,Panama,Paraguay,Peru,"
-        "Philippines,Poland,Portugal,Qatar,Romania,Russia,Rwanda,Saudi Arabia,Scotland,Senegal,Serbia,Singapore,"
-        "Slovakia,Slovenia,Somalia,South Africa,South Korea,Spain,Sri Lanka,Sudan,Sweden,Switzerland,Syria,Taiwan,"
-        "Tanzania,Thailand,Togo,Tunisia,Turkey,Uganda,Ukraine,United Arab Emirates,United Kingdom,UK,United States,USA,"
-        "US,Uruguay,Uzbekistan,Venezuela,Vietnam,Wales,Yemen,Zambia,Zimbabwe,"
-        "Alabama,Alaska,Arizona,Arkansas,California,Colorado,Connecticut,Delaware,Florida,Hawaii,Idaho,Illinois,Indiana,"
-        "Iowa,Kansas,Kentucky,Louisiana,Maine,Maryland,Massachusetts,Michigan,Minnesota,Mississippi,Missouri,Montana,"
-        "Nebraska,Nevada,New Hampshire,New Jersey,New Mexico,New York,North Carolina,North Dakota,Ohio,Oklahoma,Oregon,"
-        "Pennsylvania,Rhode Island,South Carolina,South Dakota,Tennessee,Utah,Vermont,Virginia,Washington,West Virginia,"
-        "Wisconsin,Wyoming"
-    ).split(",")
+_PLACES = (
+    "Afghanistan, Albania, Algeria, Andorra, Angola, Argentina, Armenia, Australia, Austria, Azerbaijan, Bahamas, "
+    "Bahrain, Bangladesh, Barbados, Belarus, Belgium, Belize, Benin, Bhutan, Bolivia, Botswana, Brazil, Brunei, "
+    "Bulgaria, Burundi, Cambodia, Cameroon, Canada, Chad, Chile, China, Colombia, Croatia, Cuba, Cyprus, Czech "
+    "Republic, Czechia, Denmark, Ecuador, Egypt, England, Eritrea, Estonia, Ethiopia, Fiji, Finland, France, "
+    "Gabon, Gambia, Germany, Ghana, Greece, Guatemala, Guinea, Guyana, Haiti, Honduras, Hungary, Iceland, India, "
+    "Indonesia, Iran, Iraq, Ireland, Israel, Italy, Jamaica, Japan, Jordan, Kazakhstan, Kenya, Kuwait, Laos, "
+    "Latvia, Lebanon, Liberia, Libya, Lithuania, Luxembourg, Madagascar, Malawi, Malaysia, Mali, Malta, "
+    "Mauritania, Mauritius, Mexico, Moldova, Mongolia, Morocco, Mozambique, Myanmar, Namibia, Nepal, Netherlands, "
+    "New Zealand, Nicaragua, Niger, Nigeria, North Korea, Northern Ireland, Norway, Oman, Pakistan, Panama, "
+    "Paraguay, Peru, Philippines, Poland, Portugal, Qatar, Romania, Russia, Rwanda, Saudi Arabia, Scotland, "
+    "Senegal, Serbia, Singapore, Slovakia, Slovenia, Somalia, South Africa, South Korea, Spain, Sri Lanka, Sudan, "
+    "Sweden, Switzerland, Syria, Taiwan, Tanzania, Thailand, Togo, Tunisia, Turkey, Uganda, Ukraine, United Arab "
+    "Emirates, United Kingdom, UK, United States, USA, US, Uruguay, Uzbekistan, Venezuela, Vietnam, Wales, Yemen, "
+    "Zambia, Zimbabwe, Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, "
+    "Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, "
+    "Michigan, Minnesota, Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New "
+    "Mexico, New York, North Carolina, North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South "
+    "Carolina, South Dakota, Tennessee, Utah, Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming"
 )
+PLACES = frozenset(map(plain, _PLACES.split(", ")))
 """Countries and states, which after a comma say where a place lies: "Paris, France"."""
 
+_RISES, _FALLS = "增加 上升 增大 升高 变大 提高 上涨 增强 增长", "减少 下降 减小 降低 变小 下跌 减弱 下滑"
 CHINESE = {
-    **dict.fromkeys("增加 上升 增大 升高 变大 提高 上涨 增强 增长".split(), UP),
-    **dict.fromkeys("减少 下降 减小 降低 变小 下跌 减弱 下滑".split(), DOWN),
-    **dict.fromkeys("不 没 无 非 未".split(), NOT),
-    **dict.fromkeys("会 将 是 了 的 个 它 也 就 将会".split(), ""),
+    **dict.fromkeys(_set(_RISES), UP),
+    **dict.fromkeys(_set(_FALLS), DOWN),
+    **dict.fromkeys("不没无非未", NOT),
+    **dict.fromkeys("会将是了的个它也就", ""),
     **{char: str(k) for k, char in enumerate("零一二三四五六七八九十")},
 }
 """What is read in a run of Chinese characters, two at a time before one; the empty word says nothing."""
