@@ -99,7 +99,7 @@ def _short_kind(text: str) -> Kinded:
     answer, said = split(text)
     if said and answer and not read(text).hedged and is_mathematics(answer):
         return Kinded(Kind.NUMBER, answer)
-    return Kinded(Kind.SHORT_TEXT if len(read(text).whole) <= SHORT else Kind.LONG_TEXT)
+    return Kinded(Kind.SHORT_TEXT if len(text.split()) <= SHORT else Kind.LONG_TEXT)
 
 
 def _kind_of(text: str) -> Kinded:
@@ -122,7 +122,7 @@ def is_mathematics(text: str) -> bool:
 
 def _only_words(text: str) -> bool:
     words = _BETWEEN_WORDS.split(text.rstrip(".!?").lower())
-    return len(words[0]) > 2 and all(map(str.isalpha, words)) and _COUNTING.isdisjoint(words)
+    return len(words[0]) > 2 and all(map(str.isalpha, words)) and (_COUNTING | _FUNCTIONS).isdisjoint(words)
 
 
 def _with_symbols(shape: object) -> bool:

@@ -319,7 +319,9 @@ def _canonical_word(token: str) -> Words:
     word = say.plain(token.replace(".", ""))
     if word.endswith("n't") or word in say.NEGATIONS:
         return (say.NOT,)
-    word = word.removesuffix("'s").replace("'", "")
+    word = word.removesuffix("'s").replace("'", "").strip(" #")
+    if not word:
+        return ()
     if word in say.DIRECTIONS:
         return (say.DIRECTIONS[word],)
     ordinal = say.ordinal_of(word)

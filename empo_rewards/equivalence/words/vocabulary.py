@@ -140,7 +140,8 @@ SYNONYMS = {
         "write": "write wrote written", "build": "build built", "lead": "lead led", "win": "win won",
         "sing": "sing sang sung", "draw": "draw drew drawn", "find": "find found", "give": "give gave given",
         "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
-        "gray": "gray grey", "program": "program programme", "sulfur": "sulfur sulphur",
+        "gray": "gray grey", "program": "program programme",
+        "defense": "defense defence", "offense": "offense offence", "license": "license licence", "sulfur": "sulfur sulphur",
         "aluminum": "aluminum aluminium",
     }.items()
     for word in words.split()
