@@ -124,7 +124,9 @@ def test_words_that_a_question_sets_against_each_other_are_not_repeated_from_it(
 
 
 @given(
-    st.lists(st.text(st.sampled_from("aZ1 ,.()-²é不\n\"*'"), max_size=30) | st.text(max_size=30), max_size=6, unique=True)
+    st.lists(
+        st.text(st.sampled_from("aZ1 ,.()-²é不\n\"*'"), max_size=30) | st.text(max_size=30), max_size=6, unique=True
+    )
 )
 def test_any_texts_have_a_relation_in_which_nothing_is_same_and_different(texts: list[str]) -> None:
     found = relate_words(texts, "Who or what is it?")
@@ -152,7 +154,9 @@ def test_a_long_text_is_not_read() -> None:
     }
 
 
-@pytest.mark.parametrize("piece", ["(", "a, ", "A.", "of ", "- ", "is ", "and ", "1", "*", '"', "é", "不", " ", "\\text{"])
+@pytest.mark.parametrize(
+    "piece", ["(", "a, ", "A.", "of ", "- ", "is ", "and ", "1", "*", '"', "é", "不", " ", "\\text{"]
+)
 def test_hostile_texts_are_read(piece: str) -> None:
     reading = read(piece * (MAX_CHARS // len(piece)))
     assert not reading.long

@@ -147,15 +147,24 @@ def _respelled(left: frozenset[str], right: frozenset[str]) -> bool:
 
 
 def _opposed(a: str, b: str) -> bool:
-    """Whether one of two words is the other with a negative prefix, or they begin with opposite prefixes."""
+    """Whether one of two words is the other with a negative prefix, or they have opposite prefixes or endings."""
+    if a[-3:] != b[-3:] and a[:3] != b[:3]:
+        return False
     short, long = sorted((a, b), key=len)
-    if len(short) > 3 and any(long == start + short for start in say.NEGATIVE_STARTS):
-        return True
-    for pair in say.CONTRASTING_STARTS:
-        for one, other in (pair, pair[::-1]):
-            if a.startswith(one) and b.startswith(other) and len(a) > len(one) + 2 and a[len(one) :] == b[len(other) :]:
-                return True
-    return False
+    negative = len(short) > 3 and any(long == start + short for start in say.NEGATIVE_STARTS)
+    return (
+        negative
+        or any(
+            (a.startswith(one) and b.startswith(other) and len(a) > len(one) + 2 and a[len(one) :] == b[len(other) :])
+            for pair in say.CONTRASTING_STARTS
+            for one, other in (pair, pair[::-1])
+        )
+        or any(
+            a.endswith(one) and b.endswith(other) and a[: -len(one)] == b[: -len(other)]
+            for pair in say.CONTRASTING_ENDS
+            for one, other in (pair, pair[::-1])
+        )
+    )
 
 
 def abbreviates(short: Part, long: Part) -> bool:

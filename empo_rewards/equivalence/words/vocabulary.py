@@ -157,6 +157,15 @@ CONTRASTING_STARTS = (
     ("mono", "poly"), ("uni", "multi"), ("in", "de"), ("ab", "ad"), ("syn", "ana"), ("anti", "pro"), ("sub", "super"),
     ("iso", "aniso"), ("eu", "pro"), ("diast", "syst"), ("im", "em"), ("infra", "ultra"),
 )  # fmt: skip
+CONTRASTING_ENDS = (
+    ("ism", "ist"),
+    ("er", "ee"),
+    ("or", "ee"),
+    ("ate", "ite"),
+    ("ane", "ene"),
+    ("ide", "ite"),
+    ("ide", "ate"),
+)
 NEGATIVE_STARTS = ("in", "im", "il", "ir", "un", "non", "dis", "a", "an", "anti", "de", "mis", "counter")
 
 _ACCENTLESS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "e", "œ": "e", "ı": "i", "Ł": "L", "Ø": "O"})
