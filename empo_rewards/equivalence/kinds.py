@@ -67,6 +67,8 @@ class Kinded(NamedTuple):
     form: str | None = None
 
 
+_POLICY = MathPolicy()
+
 MATHEMATICS = frozenset({Kind.NUMBER, Kind.CHOICE})
 
 
@@ -112,7 +114,7 @@ def is_mathematics(text: str) -> bool:
     """Whether its key is a value, and its letters are units or symbols rather than words."""
     if _only_words(text):  # most answers: not worth to be read as a formula
         return False
-    shape = key_of(text, MathPolicy()).shape
+    shape = key_of(text, _POLICY).shape
     if isinstance(shape, Text):
         return False
     if isinstance(shape, Opaque) or _with_symbols(shape):

@@ -22,7 +22,7 @@ _PERSON = re.compile(
     rf"\b(?:who|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b", re.IGNORECASE
 )
 _ORDERED = re.compile(
-    r"\b(?:in (?:\w+ ){0,2}order(?! to)|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronologically)\b",
+    r"\b(?:in (?:\w+ ){0,2}order(?! to)|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronological)",
     re.IGNORECASE,
 )
 _ALTERNATIVES = frozenset({"or", "vs", "versus"})

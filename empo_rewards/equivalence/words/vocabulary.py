@@ -158,14 +158,8 @@ CONTRASTING_STARTS = (
     ("iso", "aniso"), ("eu", "pro"), ("diast", "syst"), ("im", "em"), ("infra", "ultra"),
 )  # fmt: skip
 CONTRASTING_ENDS = (
-    ("ism", "ist"),
-    ("er", "ee"),
-    ("or", "ee"),
-    ("ate", "ite"),
-    ("ane", "ene"),
-    ("ide", "ite"),
-    ("ide", "ate"),
-)
+    ("ism", "ist"), ("er", "ee"), ("or", "ee"), ("ate", "ite"), ("ane", "ene"), ("ide", "ite"), ("ide", "ate"),
+)  # fmt: skip
 NEGATIVE_STARTS = ("in", "im", "il", "ir", "un", "non", "dis", "a", "an", "anti", "de", "mis", "counter")
 
 _ACCENTLESS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "e", "œ": "e", "ı": "i", "Ł": "L", "Ø": "O"})
