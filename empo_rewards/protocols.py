@@ -42,7 +42,7 @@ class Extractor(ABC):
         """The answer; None if the extractor's rule does not apply.
 
         Args:
-            response: the response, without its thinking block if that is skipped.
+            response: the searched part of the response: its end, after the thinking block if that is skipped.
             prompt: the prompt's text, for rules that need the choices it lists.
         """
 

@@ -1,1 +1,1 @@
-"""Semantic entropy: from cluster sizes, similarities and log-likelihoods."""
+"""Estimators of semantic entropy: from cluster sizes, log-likelihoods, and similarities."""

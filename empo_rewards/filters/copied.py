@@ -1,4 +1,4 @@
-"""Answers copied from the prompt: EMPO's guard for free-form answers."""
+"""Detection of answers copied from the prompt (EMPO's rule for free-form answers)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections import Counter
 from empo_rewards.extraction.choice import choices_of
 
 MIN_WORDS = 6
-"""Shorter answers necessarily occur in many questions ("Which is larger, 7 or 9?"): they are never called copied."""
+"""Minimum length of a copied answer. Shorter answers occur in many questions ("Which is larger, 7 or 9?")."""
 
 MAX_WORDS = 256
-"""ROUGE-L is quadratic: only so many words of the answer's start and of the prompt's end are compared."""
+"""Maximum number of words compared by ROUGE-L, which is quadratic: of the answer's start, and of the prompt's end."""
 
 TOLERANCE = 1e-9
-"""The library's F-measure of 8 common words out of 10 and 10 is 0.8 but for rounding, which is not above 0.8."""
+"""Tolerance for rounding: the F-measure of 8 common words of 10 and 10 is 0.8, which must not count as above 0.8."""
 
 _WORD = re.compile(r"\w+")
 
 
 class _Words:
-    """The tokenizer for ROUGE: words of any script, where the library's own knows ASCII only."""
+    """Tokenizer for ROUGE: words of any script; the library's own supports ASCII only."""
 
     def tokenize(self, text: str) -> list[str]:
         return _words(text)
@@ -33,8 +33,8 @@ def _words(text: str) -> list[str]:
 def copied_from_prompt(answer: str, prompt: str, rouge_l: float = 0.8) -> bool:
     """Whether an answer repeats the question: as a run of its words, or with a ROUGE-L F-measure above `rouge_l`.
 
-    The rule is that of EMPO's free-form reward (2504.05812). Two kinds of answers are never copied: those of fewer than
-    `MIN_WORDS` words, and the text of a choice that the prompt lists.
+    The rule of EMPO's free-form reward (arXiv 2504.05812), with two exceptions: answers of fewer than `MIN_WORDS`
+    words, and the text of a choice that the prompt lists, are never copied.
 
     Args:
         answer: the extracted answer.
@@ -50,7 +50,7 @@ def copied_from_prompt(answer: str, prompt: str, rouge_l: float = 0.8) -> bool:
     if f" {' '.join(words)} " in f" {' '.join(question)} ":
         return True
     head, tail = words[:MAX_WORDS], question[-MAX_WORDS:]
-    # A common subsequence has no more words than the bags have in common: most answers are cleared without the table.
+    # The multiset intersection bounds the common subsequence: most answers are decided without the quadratic table.
     shared = sum((Counter(head) & Counter(tail)).values())
     if 2 * shared <= rouge_l * (len(head) + len(tail)):
         return False
