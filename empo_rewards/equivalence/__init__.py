@@ -1,1 +1,1 @@
-"""Answers -> relation: which answers of a group mean the same."""
+"""Equivalence backends: which answers of a group mean the same."""
