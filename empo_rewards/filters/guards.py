@@ -43,7 +43,7 @@ class Refusal(Guard):
 
 @dataclass(frozen=True)
 class Copied(Guard):
-    """Penalises an answer copied from the prompt, by the rule of EMPO's free-form reward (`copied_from_prompt`).
+    """Penalises an answer copied from the prompt, after EMPO's free-form reward (see `copied_from_prompt`).
 
     Args:
         reward: replaces the strategy's reward.
