@@ -44,7 +44,9 @@ def light(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     with tree_as_packaged() as folder, session.chdir(folder):
         session.run("mypy", "--config-file", str(PROJECT / "pyproject.toml"))
-        session.run("lint-imports", str(PROJECT / "pyproject.toml"), "--no-cache", env={"PYTHONPATH": str(folder)})
+        session.run(
+            "lint-imports", "--config", str(PROJECT / "pyproject.toml"), "--no-cache", env={"PYTHONPATH": str(folder)}
+        )
     session.run("pytest", *LIGHT, "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term", *session.posargs)
 
 
