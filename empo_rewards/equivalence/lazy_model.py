@@ -1,4 +1,4 @@
-"""A model that is loaded where it is first needed: what the embedding and the inference backend have in common."""
+"""A model that is loaded at first use, shared by the embedding and the entailment backend."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Model = TypeVar("Model")
 
 
 class ModelError(EquivalenceError):
-    """A model cannot be loaded, or is none of the kind: nothing can be compared with it."""
+    """A model cannot be loaded, or is not of the required kind."""
 
 
 class LazyModel(Generic[Model]):
-    """A model that threads share one at a time. A forked child loads its own: torch's threads do not survive a fork.
+    """A model that one thread at a time may use. A forked child loads its own: torch's threads do not survive a fork.
 
     Args:
-        name: of the model, for the message where it cannot be had.
-        load: loads it.
+        name: the model's name, for error messages.
+        load: loads and returns the model.
     """
 
     def __init__(self, name: str, load: Callable[[], Model]) -> None:
@@ -37,12 +37,12 @@ class LazyModel(Generic[Model]):
 
     @contextmanager
     def use(self) -> Iterator[Model]:
-        """The model, for the block alone.
+        """Context manager that gives exclusive use of the model.
 
         Raises:
             ModelError: it cannot be loaded. The next use tries again.
         """
-        if self._pid != os.getpid():  # nor does a lock that another thread held
+        if self._pid != os.getpid():  # a lock that another thread held does not survive a fork either
             self._begin()
         with self._lock:
             if self._model is None:
@@ -50,6 +50,6 @@ class LazyModel(Generic[Model]):
                     self._model = self._load()
                 except ModelError:
                     raise
-                except Exception as error:  # the libraries raise what they like
+                except Exception as error:  # the libraries' exceptions have no common class
                     raise ModelError(f"{self.name} cannot be loaded: {type(error).__name__}: {error}") from error
             yield self._model

@@ -1,4 +1,4 @@
-"""What backends remember: a bounded cache by content, and a file behind it where several runs are to share one."""
+"""Caches of backends: a bounded in-memory cache keyed by content, and optionally a file shared by several runs."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 BUSY_SECONDS = 10.0
-"""How long a process waits for another one that writes to the file."""
+"""How long to wait for another process that writes to the file."""
 
 BATCH = 500
-"""Keys of one query: below the least number of parameters that SQLite takes."""
+"""Keys per query; below the lowest limit of parameters in any SQLite build."""
 
 
 class ContentMemory(Generic[K, V]):
-    """Values by a digest of their keys' content, so that long texts cost no more than short ones.
+    """A cache keyed by digests of its keys' content, so that its size does not depend on the length of texts.
 
-    Safe to share between threads; a forked child begins anew, and several processes may use one file.
+    Thread-safe; a forked child starts with an empty cache, and several processes may use one file.
 
     Args:
-        namespace: what the values depend on beside the key: the backend, its model and its options.
-        size: entries that are kept in memory.
-        path: an SQLite file that is read where the memory has no value, and that each new value goes to. It holds
-            digests and values, no texts. None: no file.
-        dump, load: a value as bytes, and back.
+        namespace: what values depend on in addition to the key: the backend, its model and its options.
+        size: maximum number of entries in memory.
+        path: an SQLite file that is read if the memory has no value, and to which each new value is written. It
+            contains digests and values, no texts. None: no file.
+        dump, load: convert a value to bytes, and back.
 
     Raises:
         ConfigError: the file's folder does not exist.
@@ -65,9 +65,9 @@ class ContentMemory(Generic[K, V]):
         self._file = None if self._path is None else _File(self._path)
 
     def get_many(self, keys: Sequence[K]) -> dict[K, V]:
-        """The values that are known."""
+        """The values of those keys that are cached."""
         if self._pid != os.getpid():  # locks and connections do not survive a fork
-            self._inherited.append(self._file)  # SQLite: a child must not even close what its parent opened
+            self._inherited.append(self._file)  # SQLite: a child must not close its parent's connection
             self._begin()
         digests = {key: self._digest(key) for key in keys}
         found = {key: value for key, digest in digests.items() if (value := self._values.get(digest)) is not None}
@@ -80,7 +80,7 @@ class ContentMemory(Generic[K, V]):
         return found
 
     def put_many(self, values: Mapping[K, V]) -> None:
-        """Keeps values."""
+        """Store values."""
         entries = {self._digest(key): value for key, value in values.items()}
         for digest, value in entries.items():
             self._values.put(digest, value)
@@ -92,7 +92,7 @@ class ContentMemory(Generic[K, V]):
 
 
 def verdict_memory(namespace: Sequence[str], size: int, path: str | None) -> ContentMemory[Pair, PairVerdict]:
-    """A memory of verdicts on pairs, without what they cost; see `ContentMemory`."""
+    """A `ContentMemory` of verdicts on pairs; their `cost` is not stored."""
     return ContentMemory(namespace, size, path, _dump_verdict, _load_verdict)
 
 
@@ -106,7 +106,7 @@ def _load_verdict(data: bytes) -> PairVerdict:
 
 
 class _File:
-    """A table of values in an SQLite file. Where the file fails it is left alone: it saves time, and nothing else."""
+    """A table of values in an SQLite file. After an SQLite error it logs a warning and is no longer used."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -115,7 +115,7 @@ class _File:
         self._failed = False
 
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values that the file holds."""
+        """The values of those digests that the file has."""
 
         def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
             found: dict[bytes, bytes] = {}
@@ -128,7 +128,7 @@ class _File:
         return self._with(read) or {}
 
     def put_many(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        """Writes values."""
+        """Write values."""
 
         def write(connection: sqlite3.Connection) -> None:
             with connection:
@@ -153,13 +153,13 @@ class _File:
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)  # `_File` has a lock
     connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for a writer
-    connection.execute("PRAGMA synchronous=OFF")  # what a power cut loses is computed again
+    connection.execute("PRAGMA synchronous=OFF")  # values lost in a power cut are computed again
     connection.execute("CREATE TABLE IF NOT EXISTS entries (digest BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
     return connection
 
 
 def fingerprint(model: str) -> str:
-    """What a model's name stands for; of a local path the sizes and times of its files: a new model has new values."""
+    """Cache key of a model: its name; for a local path the sizes and times of its files."""
     path = Path(model)
     if not path.exists():
         return model

@@ -1,4 +1,4 @@
-"""slime's adapter at slime's call sites: the reward of a group, evaluations, the log."""
+"""slime's adapter at slime's call sites: group rewards, evaluation, logging."""
 
 from __future__ import annotations
 

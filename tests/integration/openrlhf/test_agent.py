@@ -1,4 +1,4 @@
-"""The agent file in OpenRLHF's real rollout actor, against the offline score of each group."""
+"""The agent file in OpenRLHF's real rollout actor, compared with the offline score of each group."""
 
 from __future__ import annotations
 
