@@ -58,6 +58,10 @@ class EquivalenceError(EmpoError):
     """An equivalence backend could not answer: the group becomes unscored, never 'different'."""
 
 
+class WorkerError(EmpoError):
+    """A process that scores groups died, hung, or did not start."""
+
+
 class StageError(Exception):
     """A stage of scoring failed on a group.
 
