@@ -59,6 +59,10 @@ class EquivalenceError(EmpoError):
     """An equivalence backend could not compare; the group becomes unscored, its answers never count as different."""
 
 
+class WorkerError(EmpoError):
+    """A process that scores groups died, hung, or did not start."""
+
+
 class StageError(Exception):
     """A stage of scoring failed on a group.
 
