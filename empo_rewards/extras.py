@@ -33,7 +33,7 @@ EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
     "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
     "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
-    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
+    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("anyio", "httpx")),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),
