@@ -31,7 +31,7 @@ def tree_as_packaged() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "empo_rewards"
         package.mkdir()
-        for part in (*(PROJECT / "empo_rewards").iterdir(), PROJECT / "integrations"):
+        for part in (*(PROJECT / "empo_rewards").iterdir(), PROJECT / "integrations", PROJECT / "configs"):
             (package / part.name).symlink_to(part)
         yield Path(folder)
 
@@ -44,14 +44,23 @@ def light(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     with tree_as_packaged() as folder, session.chdir(folder):
         session.run("mypy", "--config-file", str(PROJECT / "pyproject.toml"))
+        session.run("lint-imports", str(PROJECT / "pyproject.toml"), "--no-cache", env={"PYTHONPATH": str(folder)})
     session.run("pytest", *LIGHT, "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=term", *session.posargs)
 
 
-@nox.session(python=["3.10", "3.12"])
-def light_older(session: nox.Session) -> None:
-    """The same tests on the other Pythons; nox says which of them are not on this machine."""
+@nox.session
+def base(session: nox.Session) -> None:
+    """What a user installs without any extra: its size, its import time, and that it scores."""
+    session.install(".")
+    session.run("python", "benchmarks/bench_install.py")
+    session.run("empo-rewards", "score", "examples/rollouts.jsonl", "--config", "empo-math", "--out", "-", silent=True)
+
+
+@nox.session(python=["3.10", "3.13"])
+def light_other(session: nox.Session) -> None:
+    """The light tests on the oldest and the newest Python; nox says which of them are not on this machine."""
     session.install("-e", ".[dev]")
-    session.run("pytest", *LIGHT, *session.posargs)
+    session.run("pytest", *LIGHT, "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

@@ -17,12 +17,10 @@ class Extra:
     Args:
         adds: what a user gains by it.
         modules: the modules that must be importable.
-        ready: whether this version has what the extra is for; if not, installing it adds nothing yet.
     """
 
     adds: str
     modules: tuple[str, ...]
-    ready: bool = True
 
     def missing(self) -> tuple[str, ...]:
         """The modules that are not installed; nothing is imported to find out."""
@@ -32,6 +30,7 @@ class Extra:
 EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
     "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
+    "parquet": Extra("Parquet files, in and out", ("pyarrow",)),
     "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
     "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("anyio", "httpx")),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
@@ -39,7 +38,6 @@ EXTRAS: Mapping[str, Extra] = {
     "verl": Extra("the verl trainer", ("verl",)),
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),
     "trl": Extra("the TRL trainer", ("trl",)),
-    "ray": Extra("scoring on a ray cluster", ("ray",)),
 }
 
 
