@@ -12,8 +12,9 @@ Prompt = str | Sequence[Message]
 Completion = str | Sequence[Message]
 
 
-def samples(prompts: Sequence[Prompt], completions: Sequence[Completion], labels: Sequence[object] | None) ->
-list[Sample]:
+def samples(
+    prompts: Sequence[Prompt], completions: Sequence[Completion], labels: Sequence[object] | None
+) -> list[Sample]:
     """The samples of one rank's batch, plain or conversational.
 
     Raises:

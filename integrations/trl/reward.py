@@ -148,7 +148,7 @@ class EMPOReward:
         return _RankShare(groups[rank::world_size], size, start, start + len(parts[rank]))
 
     def _labels(self, columns: dict[str, Any]) -> Sequence[object] | None:
-        """The column of gold answers, None where the batch has none: a training set may lack what an evaluation set has."""
+        """The column of gold answers, or None: a training set may lack what an evaluation set has."""
         if self._reference is None:
             return None
         if self._reference not in columns and not self._has_warned:
