@@ -32,7 +32,7 @@ EXTRAS: Mapping[str, Extra] = {
     "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
     "parquet": Extra("Parquet files, in and out", ("pyarrow",)),
     "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
-    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
+    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("anyio", "httpx")),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),

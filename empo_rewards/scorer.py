@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from empo_rewards.config import Component, ScorerConfig, Source, load_config
 from empo_rewards.errors import ConfigError, PluginError, StageError, stage
 from empo_rewards.extraction.pipeline import extract
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
+from empo_rewards.per_process import PerProcess
 from empo_rewards.plugins.registry import Registry, load
 from empo_rewards.protocols import (
     AnswerSet,
@@ -113,7 +113,7 @@ class Scorer:
         self._strategy = registry.create(Strategy, self.config.strategy, "strategy")
         self._backend = registry.create(EquivalenceBackend, self.config.equivalence, "equivalence")
         self._check_estimator(registry)
-        self._threads, self._pid = _new_threads(), os.getpid()
+        self._threads = PerProcess(_new_threads)
 
     def _check_estimator(self, registry: Registry) -> None:
         """Check that the backend gives similarities if the estimator needs them, and that nats are used consistently.
@@ -164,8 +164,8 @@ class Scorer:
     def close(self) -> None:
         """End all processes and threads that the scorer started. A closed scorer can be used again."""
         self._backend.close()
-        self._threads.shutdown()
-        self._threads = _new_threads()
+        if (threads := self._threads.pop()) is not None:
+            threads.shutdown()
 
     def score(self, group: Group) -> GroupScore:
         """The score of one group."""
@@ -197,10 +197,8 @@ class Scorer:
             yield from zip(batch, self._score_batch(batch), strict=True)
 
     async def ascore(self, group: Group) -> GroupScore:
-        """`score` in a thread of the scorer's own, without blocking the event loop."""
-        if self._pid != os.getpid():  # threads do not survive a fork
-            self._threads, self._pid = _new_threads(), os.getpid()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.score, group)
+        """`score`, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads.get(), self.score, group)
 
     def extract(self, response: str, prompt: str = "") -> Answer:
         """Extract the answer of one response, as `score` does."""
