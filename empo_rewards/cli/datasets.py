@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from empo_rewards.errors import InputError
+from empo_rewards.extras import require
 from empo_rewards.group import Message
 
 UNKNOWN_SOURCE = "unknown"
@@ -167,9 +168,9 @@ def _write_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
 
 
 def _write_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> int:
-    # Imported here: the import takes longer than that of the whole command line.
-    import pyarrow as pa  # noqa: PLC0415 (see above)
-    import pyarrow.parquet as pq  # noqa: PLC0415 (see above)
+    require("parquet", "writing Parquet")
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     def struct(**fields: pa.DataType) -> pa.DataType:
         return pa.struct(list(fields.items()))

@@ -1,4 +1,4 @@
-"""Datasets for trainers: read back by the libraries that the trainers read them with."""
+"""Datasets for trainers, read back with the libraries that the trainers use."""
 
 from __future__ import annotations
 

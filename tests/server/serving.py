@@ -1,4 +1,4 @@
-"""A real server process on the loopback, and groups whose rewards can be counted by hand."""
+"""A real server process on the loopback interface, and groups with rewards computed by hand."""
 
 from __future__ import annotations
 

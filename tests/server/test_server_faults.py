@@ -1,4 +1,4 @@
-"""What goes wrong between a trainer and its reward: each on a real server process."""
+"""Faults between a trainer and the server, on a real server process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenRLHF's bodies."""
+"""Request bodies of OpenRLHF."""
 
 from __future__ import annotations
 
