@@ -89,7 +89,7 @@ def _outvoted(score: GroupScore) -> bool:
 
 
 def commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
-    """The commonest text. Ties are broken by a hash of prompt and text, so that prompts do not agree by the tie rule."""
+    """The commonest text. Ties are broken by a hash of prompt and text: prompts must not agree by the tie rule."""
     most = max(counts.values())
     tied = [text for text, count in counts.items() if count == most]
     return min(tied, key=lambda text: (crc32(f"{prompt} {text}".encode("utf-8", "replace")), text or ""))
