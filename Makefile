@@ -1,4 +1,4 @@
-# Python 3.11 and make are all that is needed; everything else is installed into environments below this folder.
+# Requires Python and make; everything else is installed into environments below this folder.
 PYTHON ?= python3
 NOX = .venv-nox/bin/nox
 SESSIONS = base light verl vllm trl embedding openrlhf
@@ -15,7 +15,7 @@ demo: .venv-demo/installed
 	mkdir -p .demo
 	touch $@
 
-# Two at a time: while one installs or waits for its servers, the other computes.
+# Two sessions in parallel: one computes while the other installs or waits for its servers.
 test: $(NOX)
 	$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target $(addprefix session-,$(SESSIONS))
 

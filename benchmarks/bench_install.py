@@ -1,9 +1,9 @@
-"""The size of the installed package with all that it needs, and the CPU time of `import empo_rewards`.
+"""Size of the installed package with its dependencies, and CPU time of `import empo_rewards`.
 
     python benchmarks/bench_install.py
 
-Run it in an environment that holds nothing else: pip and setuptools are not counted. Fails above the size that the
-README promises.
+Run it in an environment without other packages (pip and setuptools are not counted). Fails above the size stated in
+the README.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ RUNS = 7
 
 
 def size_mb(folder: Path) -> float:
-    """The size of the files below a folder in megabytes (10^6 bytes), compiled ones included."""
+    """Size of the files below a folder in megabytes (10^6 bytes), including byte code."""
     parts = [part for part in folder.iterdir() if not part.name.startswith(NOT_COUNTED)]
     files = [file for part in parts for file in (part.rglob("*") if part.is_dir() else [part]) if file.is_file()]
     return sum(file.stat().st_size for file in files) / 1e6
 
 
 def import_seconds() -> float:
-    """The CPU time that an interpreter takes to start and import the package, less that of one that imports nothing."""
+    """CPU time of an interpreter that imports the package, minus that of one that imports nothing."""
     return statistics.median(_cpu("import empo_rewards") - _cpu("pass") for _ in range(RUNS))
 
 

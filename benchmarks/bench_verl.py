@@ -1,4 +1,4 @@
-"""What the adapter adds to verl's own reward loop: the same rows through verl's naive manager and ours, in one run.
+"""Benchmark of the adapter's overhead: the same rows through verl's naive manager and the adapter's, in one run.
 
     python benchmarks/bench_verl.py [--rows 2048] [--workers 2] [--repeats 5] [--json FILE]
 
@@ -39,7 +39,7 @@ support = import_module("verl_support")
 
 N = 16
 LENGTH = 2048
-"""Tokens, here bytes: longer responses are cut, from the front, so that their answers stay."""
+"""Maximum response length in tokens (bytes); longer responses are cut at the front, which keeps their answers."""
 
 DATA = ROOT.parent / "shared" / "data" / "math_groups.jsonl.gz"
 
@@ -80,7 +80,7 @@ def through_manager(name: str, model: Path, data: Any, workers: int, repeats: in
 
 
 class Echo:
-    """An actor that only answers: what ray itself takes for a call a row."""
+    """An actor without work: measures ray's own cost of one call per row."""
 
     async def submit(self, row: RolloutRow) -> RowReward:
         """Something of the size of our answers."""
@@ -88,7 +88,7 @@ class Echo:
 
 
 def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> dict[str, float]:
-    """Milliseconds a row with string equivalence: in a batch; with a call a row; and ray's own part of that."""
+    """Milliseconds per row with string equivalence: batched; one call per row; and ray's own part of the latter."""
     scorer = "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}"
     config = support.config(model, scorer, "data.train_batch_size=32", workers=1, n=N)
     client = RewardClient(settings.read(OmegaConf.to_container(config, resolve=True)))

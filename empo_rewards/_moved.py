@@ -1,4 +1,4 @@
-"""Names that stood elsewhere, or were called otherwise, in the release before: they still work, with a warning."""
+"""Deprecated aliases of names that were moved or renamed; they work for one release, with a warning."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 def moved(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module's `__getattr__` for names that stand in another module now.
+    """A module-level `__getattr__` that resolves former names and warns.
 
     Args:
-        module: the module's own name.
-        names: for each former name where it stands now, as `module:name`.
+        module: the name of the module with the former names.
+        names: for each former name the new one, as `module:name`.
     """
 
     def find(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Former place of the guards; goes with the next release."""
+"""Deprecated aliases of `empo_rewards.filters.guards`, until the next release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Former place of the hooks; goes with the next release."""
+"""Deprecated aliases of `empo_rewards.plugins.hookspecs`, until the next release."""
 
 from __future__ import annotations
 

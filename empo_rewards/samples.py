@@ -1,4 +1,4 @@
-"""Former place of samples; goes with the next release."""
+"""Deprecated aliases of `empo_rewards.gather.samples`, until the next release."""
 
 from __future__ import annotations
 

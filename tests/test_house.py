@@ -1,4 +1,4 @@
-"""The house as a whole: its rooms, names, aliases and the contract of plugins."""
+"""The package as a whole: class names, deprecated aliases, imports, and the contract of plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semantic entropy: from cluster sizes, similarities and log-likelihoods."""
+"""Estimators of semantic entropy: from cluster sizes, log-likelihoods, and similarities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers -> relation: which answers of a group mean the same."""
+"""Equivalence backends: which answers of a group mean the same."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class LazyModel(Generic[Model]):
 
     @contextmanager
     def use(self) -> Iterator[Model]:
-        """The model, for the block alone.
+        """Context manager that gives exclusive use of the model.
 
         Raises:
             ModelError: it cannot be loaded. The next use tries again.

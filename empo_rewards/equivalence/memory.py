@@ -30,9 +30,9 @@ BATCH = 500
 
 
 class ContentMemory(Generic[K, V]):
-    """Values by a digest of their keys' content, so that long texts cost no more than short ones.
+    """A cache keyed by digests of its keys' content, so that its size does not depend on the length of texts.
 
-    Safe to share between threads; a forked child begins anew, and several processes may use one file.
+    Thread-safe; a forked child starts with an empty cache, and several processes may use one file.
 
     Args:
         namespace: what the values depend on beside the key: the backend, its model and its options.
@@ -154,7 +154,7 @@ class _File:
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)  # `_File` has a lock
     connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for a writer
-    connection.execute("PRAGMA synchronous=OFF")  # what a power cut loses is computed again
+    connection.execute("PRAGMA synchronous=OFF")  # values lost in a power cut are computed again
     connection.execute("CREATE TABLE IF NOT EXISTS entries (digest BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
     return connection
 

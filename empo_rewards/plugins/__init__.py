@@ -1,4 +1,4 @@
-"""What can be chosen: the hooks, the registry that collects what plugins register, and the built-ins."""
+"""Plugins: the hook specifications, the registry, and the built-in plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reward strategies: from meaning clusters to one reward a response."""
+"""Reward strategies: compute one reward per response from meaning clusters."""
 
 from __future__ import annotations
 

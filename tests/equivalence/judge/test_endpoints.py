@@ -1,4 +1,4 @@
-"""Which server is asked next, by a clock of our own."""
+"""Selection of the next server, with a simulated clock."""
 
 from __future__ import annotations
 

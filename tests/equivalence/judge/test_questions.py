@@ -1,4 +1,4 @@
-"""What is asked, to the letter where it is a protocol, and how replies are read."""
+"""The judge's prompts (verbatim where they are a protocol), and the reading of replies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol: bodies that are sent, and what comes back, right and wrong."""
+"""The wire protocol: request bodies, and valid and malformed replies."""
 
 from __future__ import annotations
 

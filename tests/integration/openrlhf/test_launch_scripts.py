@@ -1,4 +1,4 @@
-"""The launch scripts, run for real up to `ray job submit`, and their flags in OpenRLHF's own argument parser."""
+"""The launch scripts, run up to `ray job submit`; their flags are parsed by OpenRLHF's argument parser."""
 
 from __future__ import annotations
 

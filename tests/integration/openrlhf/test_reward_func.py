@@ -1,4 +1,4 @@
-"""The reward function through OpenRLHF's own executor, which calls it in threads."""
+"""The reward function in OpenRLHF's executor, which calls it in threads."""
 
 from __future__ import annotations
 

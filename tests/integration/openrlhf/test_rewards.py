@@ -1,4 +1,4 @@
-"""What OpenRLHF is told, and what the documentation says of it."""
+"""The values returned to OpenRLHF, and their documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration says, and the clear line where it says something wrong."""
+"""Valid configurations, and one-line errors for invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/verl.md against the code."""
+"""docs/verl.md agrees with the code."""
 
 from __future__ import annotations
 
