@@ -13,6 +13,7 @@ from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.words import relate_words
+from empo_rewards.equivalence.words.reading import MAX_CHARS
 from empo_rewards.extraction.choice import choices_of
 from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
 
@@ -176,8 +177,9 @@ class AutoEquivalence(EquivalenceBackend):
                 if not (mathematics or blind[i] or blind[j]):
                     yield i, j
 
-        for pair in seen(self._exact.relate([work.answers])[0].equal):
-            work.equal[pair] = 1.0
+        if not self._words or any(len(text) > MAX_CHARS for text in work.answers.texts):
+            for pair in seen(self._exact.relate([work.answers])[0].equal):
+                work.equal[pair] = 1.0
         if self._words:
             said = relate_words(work.answers.texts, work.answers.prompt)
             for pair in seen(said.same):

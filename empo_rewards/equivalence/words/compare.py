@@ -72,6 +72,8 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
         if set(left) < set(right) or set(right) < set(left):
             return _DIFFERENT
         return _weigh(a.head, b.head)
+    if a.head.content == b.head.content:
+        return _EXPANDED
     listed, single = (a, b) if a.items else (b, a)
     if listed.inverted:
         return _phrases(listed.inverted, single.head, question)
@@ -85,17 +87,17 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
         return _NAMED
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
-    if without_form(a) == without_form(b):
-        return _NAMED
-    if _restates(a, b, question):
-        return _RESTATED
-    names = name_of(a.raw), name_of(b.raw)
+    names: tuple[Name | None, Name | None] = (None, None)
+    if not a.bag.isdisjoint(b.bag):
+        if without_form(a) == without_form(b):
+            return _NAMED
+        if _restates(a, b, question):
+            return _RESTATED
+        names = name_of(a.raw), name_of(b.raw)
     found = _weigh(*map(_untitled, (a, b), names))
     if found.verdict is Verdict.SPELLED and _misspelt(*map(_untitled, (a, b), names)):
         return _MISSPELT
-    if found.verdict is Verdict.DIFFERENT or a.bag.isdisjoint(b.bag):
-        return found
-    if names[0] and names[1]:
+    if names[0] and names[1] and found.verdict is not Verdict.DIFFERENT:
         sure = same_person(names[0], names[1], person=question.person)
         if sure is not None:
             return Found(Verdict.SAME, sure) if sure else _DIFFERENT

@@ -27,7 +27,9 @@ _CHEMICAL = re.compile(r"[ai](?:te|de|ne|se)s?$|[aeo]n[el]s?$|[ao]l$")
 
 @lru_cache(maxsize=16_384)
 def alike(a: str, b: str) -> bool:
-    """Whether two words may be spellings of one."""
+    """Whether two words may be spellings of one: they begin alike, and most of their letters match."""
+    if a[0] != b[0]:
+        return False
     enough = ALIKE * (len(a) + len(b)) / 2
     if not (a.isalpha() and b.isalpha()) or min(len(a), len(b)) < enough or len(a) + len(b) > 2 * MAX_LETTERS:
         return a == b
