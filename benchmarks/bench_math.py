@@ -48,9 +48,8 @@ from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask
 from empo_rewards.extraction import Extractor
 from empo_rewards.extraction.boxed import LastBox
-from empo_rewards.extraction.hashes import Hashes
+from empo_rewards.extraction.containers import AnswerTag, Hashes
 from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
-from empo_rewards.extraction.tags import AnswerTag
 from empo_rewards.extraction.whole import LastMath, LastNumber
 
 HERE = Path(__file__).parent

@@ -21,7 +21,7 @@ from empo_rewards.entropy import EntropyEstimator, Evidence
 from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
 from empo_rewards.errors import ConfigError, PluginError
 from empo_rewards.extraction import Extractor, ExtractorWithAudit
-from empo_rewards.extraction.pipeline import extract
+from empo_rewards.extraction.pipeline import extract, reference_answer
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
 from empo_rewards.guards import Guard, Penalty
 from empo_rewards.hookspecs import Observer
@@ -279,10 +279,8 @@ class Scorer:
                 draft.correct = correct
 
     def _gold(self, group: Group) -> str:
-        """The reference's answer: what the extractors find in it, else all of it."""
-        reference = group.reference or ""
-        found = self.extract(reference, group.prompt_text)
-        return found.text if found.kind is AnswerKind.ANSWER else reference.strip()
+        """The reference's answer."""
+        return reference_answer(group.reference or "", group.prompt_text, self._extractors)
 
     def _finish(self, draft: _Draft) -> GroupScore:
         """Entropy, rewards, gates, penalties."""

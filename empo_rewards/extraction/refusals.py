@@ -2,7 +2,8 @@ r"""Answers that say nothing, and answers that decline to answer.
 
 The two are kept apart from legitimate answers by one principle each:
 
-- *Blank*: nothing is left once spacing, punctuation and placeholders are taken away. "0", "∅", `\{\}`, "none" stay.
+- *Blank*: nothing is left once spacing, punctuation and placeholders are taken away. "0", "∅", `\{\}`, "none" stay, and so
+  do ">" and "] ]".
 - *Refusal*: a refusal speaks of the speaker ("I cannot answer", "I don't know"); an impossibility speaks of the problem
   ("cannot be determined", "no solution", "does not exist", "we cannot determine it") and is an answer like any other.
 """
@@ -18,11 +19,13 @@ _EMPTY_SET = re.compile(r"\\\{[\s~]*\\\}")
 _NOTHING = re.compile(
     r"\\[hv]space\*?\{[^{}]{0,20}\}"
     r"|\\(?:q?quad|[ldcv]?dots|enspace|thinspace|square|Box|text|textbf|textit|textrm|mathrm|mathbf|mbox|underline|boxed"
-    r"|fbox|left|right)(?![A-Za-z])"
+    r"|fbox|framebox|left|right)(?![A-Za-z])"
     r"|\\[,;:! _]"
     r"|[.,;:?!…_\-–—'\"`*#&|~$(){}\[\]<>\\]"
     r"|[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufffd]"
 )
+_SPACING = re.compile(r"[\s~$\\]|\\text")
+_PAIRS = re.compile(r"\(\)|\[\]|\{\}|<>")
 _PLACEHOLDER_CHARS = 60
 _PLACEHOLDER_WORDS = frozenset(
     {"a", "answer", "answers", "final", "goes", "here", "insert", "my", "put", "the", "value", "your", "tbd", "todo"}
@@ -45,13 +48,21 @@ def is_blank(text: str) -> bool:
         return False
     rest = _NOTHING.sub("", text)
     if not rest.strip():
-        return _EMPTY_SET.search(text) is None
+        return _EMPTY_SET.search(text) is None and not _is_brackets(text)
     if len(rest) > _PLACEHOLDER_CHARS:
         return False
     if _NOT_APPLICABLE.fullmatch(text.strip()):
         return True
     words = [word for word in _WORDS.findall(text.casefold()) if word not in _WRAPPERS]
     return _PLACEHOLDER_WORDS.issuperset(words) and not _PLACEHOLDER_CORE.isdisjoint(words)
+
+
+def _is_brackets(text: str) -> bool:
+    """Whether a text is one of closing brackets or comparison signs, as `>` and `] ]`; not the empty `[ ]`, nor an opening bracket."""
+    signs = _SPACING.sub("", text[:_PLACEHOLDER_CHARS])
+    while (shorter := _PAIRS.sub("", signs)) != signs:
+        signs = shorter
+    return bool(signs) and set(signs) <= set("<>)]}")
 
 
 # All three are matched against at most REFUSAL_CHARS characters, in lower case and with straight apostrophes.

@@ -15,11 +15,10 @@ import pytest
 from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice, audit_choice
-from empo_rewards.extraction.hashes import Hashes
+from empo_rewards.extraction.containers import AnswerTag, Hashes
 from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.repetition import is_degenerate
-from empo_rewards.extraction.tags import AnswerTag
 from empo_rewards.extraction.thinking import skip_thinking
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 

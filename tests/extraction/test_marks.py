@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction import Extractor
-from empo_rewards.extraction.hashes import Hashes
-from empo_rewards.extraction.tags import AnswerTag
+from empo_rewards.extraction.containers import AnswerTag, Hashes
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 
 TAGS = [
@@ -63,8 +62,12 @@ def test_tag_options_are_checked() -> None:
         ("12 - 5 = 7\n#### 7", "7"),
         ("#### -1,234.5", "-1,234.5"),
         ("####$18", "$18"),
-        ("#### 7.\n\nQuestion: and now?\n", "7"),
-        ("#### 7\nQuestion: more\n#### 8\n", "8"),
+        ("#### 7.", "7"),
+        ("#### 7\nThe rest is talk.", "7"),
+        ("#### 1.\nWe add.", None),
+        ("#### 1\nWe add.\n#### 2\nWe divide.", None),
+        ("We add.\n#### Step 3: multiply", None),
+        ("#### Setup\nWe add.\n#### Summary", None),
         ("#### Step 1\nWe add.\n#### 2 apples", "2 apples"),
         ("#### Paris </s>", "Paris"),
         ("#### Step 1\nWe add.\nDone", None),

@@ -1,0 +1,213 @@
+r"""The words that extraction knows: how an answer is announced, what is merely said about one, where a turn ends.
+
+One table for all extractors. A search with one of these expressions is linear: what it repeats is bounded, or is one
+class of characters behind a literal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# ----------------------------------------------------------------------------------------------------- announcements
+
+ANSWER = (
+    r"(?<![^\W\d_])(?:answers?|ans|respuestas?|r[ée]ponses?|antwort(?:en)?|endergebnis|respostas?|rispost[ae]|antwoord"
+    r"|ответы?|(?:ال)?[إا]جابة|(?:ال)?جواب|đáp án|đáp số|câu trả lời|उत्तर|jawaban(?:nya)?|cevap|yanıt|odpowiedź"
+    r")(?![^\W\d_])"
+    r"|答案|答え|解答|正解|正答|最終解|(?<![가-힣])(?:최종)?(?:정|해)?답(?:변|안)?(?=[은는이]|[^가-힣])"
+)
+"""The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic, Vietnamese,
+Hindi, Indonesian, Turkish, Polish, Chinese, Japanese, Korean."""
+CHOICE = (
+    r"(?<![^\W\d_])(?:options?|choices?|selection|alternative|letter|statement|opci[óo]n|opç[ãa]o|alternativa|opzione"
+    r"|вариант|(?:ال)?خيار|lựa chọn|विकल्प)(?![^\W\d_])"
+    r"|选项|選項|選択肢|选择|選擇|선택지"
+)
+"""The nouns for what is chosen, beside those for an answer."""
+
+_NOTE = r"(?:[ \t]{0,3}[(（][^()（）\n]{0,80}[)）])?"
+_QUALIFIER = (  # "(arabic numerals)", "to the question", "in simplest form", "a la pregunta", "auf die Frage"
+    rf"{_NOTE}(?:[ \t]{{1,3}}(?:to|for|of|in|as|rounded|expressed|we|you|that|which|given|when|after|choice|option|key"
+    r"|value|here|finale?|correct[ao]|correcte|corretta|exact[ae]|definitiv[ao]|al?|à|aux?|alla|para|pour|por|que|de"
+    r"|del|du|d[aio]|en|em|auf|der|zu|für|im|на|к|в|задачи|النهائية|النهائي|الصحيحة|الصحيح|على|هنا|إذن|cuối cùng|đúng"
+    rf"|của|cho|akhir(?:nya)?|yang|benar|dari|untuk)(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}(?:,[^,\n.:=]{{1,40}},)?"
+)
+_ADVERB = r"(?:[ \t]{1,3}(?:therefore|thus|then|hence|also|clearly|simply|indeed|still|actually|now))?"
+_VERB = (
+    r"(?:(?P<modal>(?:should|must|has to|will)(?: therefore| thus| then)? (?:be|equal))|is|are|was|equals?|becomes|would be"
+    r"|seems? to be|appears? to be|turns? out to be|comes? out (?:to be|as|to)|works? out to(?: be)?|remains|es|son"
+    r"|ser[íi]a|ser[áa]|est|sont|serait|sera|ist|lautet|w[äa]re|beträgt|é|è|são|sarebbe|adalah|là|jest|равен|равна|равно"
+    r"|это|составляет|هو|هي|है)(?![^\W\d_])"
+)
+_LINK = re.compile(
+    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|=(?!=)|—|–)"
+    rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>{_VERB}))"
+    rf"|{_NOTE}(?:的)?[ \t*_]{{0,4}}[】\]]?(?:应该|應該|应当|应|應|就|便|则|因此|也|只能)?"
+    r"(?P<cjk>是|为|為|选择?|選擇?|等于|等於|[:：=]|は|が|[은는이]|(?<=】)))",
+    re.IGNORECASE,
+)
+_LINK_CHARS = 320
+_HEADING = re.compile(
+    r"^[ \t]{0,4}(?:#{1,6}[ \t]{1,3}|[*_]{1,3}|[0-9][.)][ \t])[*_]{0,3}(?:the |my )?(?:final |correct )?(?:answers?|ans|result)"
+    r"[*_]{0,4}[:：]?[*_]{0,4}[ \t]{0,4}(?=\r?\n)|\bfinal[ \t]{1,4}answers?[*_ \t]{0,5}(?=\r?\n)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PICKED = re.compile(
+    r"(?:故|应|應|所以|因此|综上|本题|答案|我)[，,]?应?(?:本题)?[选選](?:择|擇|项)?(?P<mark>[:：]?)[ \t]{0,3}(?=[*($（\\]{0,4}[A-Z])"
+)
+_BEHIND = re.compile(  # "42 is the final answer", "(C) is the correct choice"
+    r"(?P<value>\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|(?<![\w.\\^{])[-−+]?[0-9][0-9.,/]{0,20}(?![\w^])"
+    r"|\([A-Z]\)|(?<![\w.'\\^{])[A-Z](?![\w']))[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)"
+    r"(?:[ \t](?:final|correct|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){1,3}[ \t](?:answer|option|choice)\b"
+)
+_UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is somebody else's
+    r"\b(?:if|whether|unless|suppose|supposing|assume|assuming|wrong|incorrect|false|previous|earlier|initial|possible"
+    r"|alternative|common|typical|partial|another|no|any|an|student'?s|their|wenn|falls|si|se|если|ob)"
+    r"(?:[ \t](?:that|the|an|your|my|our|final|correct|die|la|le|el)){0,4}[ \t]\Z|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(r"(?<![^\W\d_])(?:no|not|ne|n'|nicht|kein|não|non|не|不|并非)(?![^\W\d_])", re.IGNORECASE)
+_BEFORE_CHARS = 48
+
+
+class Announcement(NamedTuple):
+    """Words that announce an answer: where they begin; where the answer may begin; and how they announce it.
+
+    `value_end` is set where the answer stands before the words ("42 is the final answer"): there it ends.
+    """
+
+    start: int
+    end: int
+    modal: bool = False
+    verb: bool = False
+    value_end: int | None = None
+
+
+def announcements(text: str, start: int, end: int, *, choices: bool = False) -> list[Announcement]:
+    """The announcements in a span of a text, by where they begin.
+
+    Args:
+        text: the whole text.
+        start, end: the span that is searched.
+        choices: whether "the option is" and the like announce an answer too.
+    """
+    return sorted(_announcements(text, start, end, _CHOICE_NOUN if choices else _ANSWER_NOUN))
+
+
+def _announcements(text: str, start: int, end: int, nouns: re.Pattern[str]) -> Iterator[Announcement]:
+    for noun in nouns.finditer(text, start, end):
+        before = text[max(start, noun.start() - _BEFORE_CHARS) : noun.start()]
+        if _UNANNOUNCED.search(before):
+            continue
+        link = _LINK.match(text, noun.end(), min(end, noun.end() + _LINK_CHARS))
+        if link is not None and not _NEGATED.search(text, noun.end(), link.start(link.lastgroup or 0)):
+            yield Announcement(noun.start(), link.end(), link["modal"] is not None, link["verb"] is not None)
+    for pattern in (_HEADING, _PICKED):
+        for match in pattern.finditer(text, start, end):
+            yield Announcement(match.start(), match.end())
+    for match in _BEHIND.finditer(text, start, end):
+        if not _UNANNOUNCED.search(text[max(start, match.start() - _BEFORE_CHARS) : match.start()]):
+            yield Announcement(match.start(), match.start("value"), value_end=match.end("value"))
+
+
+_ANSWER_NOUN = re.compile(ANSWER, re.IGNORECASE)
+_CHOICE_NOUN = re.compile(f"{ANSWER}|{CHOICE}", re.IGNORECASE)
+
+LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
+    r"(?:[\s*_:：]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely)\b|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
+    r"|clearly|obviously|also|still|always|now|namely|that)\b,?|[Ee]xactly\b|[Pp]recisely\b|equals?(?: to)?\b|of course\b|in fact\b"
+    r"|(?:[a-z]{1,12}ly )?(?:given|found|determined|calculated|computed|expressed|written|represented|stated|shown|simplified|derived"
+    r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b"
+    r"|as follows\b|(?:the |an? )?(?:number|value|integer|fraction|set|interval|point)[ \t](?=[0-9$\\({-])){0,24}"
+)
+NOT_BUT = re.compile(
+    r"(?:not|never|nicht|no)\b[^.\n;]{1,60}?(?:, | )(?:but|sondern|sino)(?: rather| instead)? ", re.IGNORECASE
+)
+ASIDE = (  # the words with which a clause about the answer begins, once it has been given
+    r"so|because|since|as|which|where|when|whose|who|therefore|hence|thus|i\.e|that is|this|these|it|we|there|giving"
+    r"|making|meaning|but|the product|the sum|the difference|the total|rounded|using|given|from|see|note|or equivalently"
+)
+CJK_ASIDE = r"因为|因此|所以|故|即|其中|这|由于|也就是|可知|可得|选项|则|但|而|以上|なぜなら|つまり|よって"
+TAIL = re.compile(  # the verb of a sentence that ends with it
+    r"[ \t]{0,2}(?:です|である|だ|になります|となります|となる|입니다|이다|이에요|예요|है|hai|dir|dır)[ \t]{0,2}\Z"
+)
+
+# ------------------------------------------------------------------------------------------------------------ remarks
+
+_DEGREE = (
+    r"(?:(?:not|very|so|quite|too|also|indeed|now|likely|probably|completely|absolutely|definitely|most|mathematically|both"
+    r"|already|always|still|really|fully|pretty|entirely|rather|more|only|highly|currently|actually|unfortunately|therefore)\b,? ){0,4}"
+)
+_EVALUATION = (
+    r"(?:correct|right|wrong|incorrect|accurate|inaccurate|valid|invalid|(?:un)?reasonable|(?:im)?plausible|sensible|helpful"
+    r"|useful|(?:un)?clear|obvious|evident|apparent|trivial|straightforward|simpler?|complex|complicated|eas(?:y|ier)|hard(?:er)?"
+    r"|difficult|challenging|impractical|(?:in)?consistent|good|great|nice|fine|ok|okay|satisfactory|satisfying|verified|confirmed"
+    r"|complete|incomplete|final|known|missing|provided|given|found|shown|boxed|below|above|here|there|ready|written|stated"
+    r"|presented|represented|simplified|approximate|expected|logical|(?:un)?certain|unsure|dependent|derived|obtained|calculated"
+    r"|computed|determined|explained|supposed|required|needed|asked|going|yet|pending|irrelevant|ambiguous|subjective|debatable"
+    r"|justified|acceptable|appropriate|suitable|supported|possible|impossible to (?:say|tell|know)|interesting|surprising|long|short"
+    r"|rounded|expressed|in question|up to you|independent of|true (?:for|when|if)|close|off)"
+)
+_FOLLOWS = (
+    r"(?=[.,;:!)]|\s*\Z|[ \t](?:and|as|because|since|in|to|for|with|by|based|but|enough|at|that|when|where|if|or|on|from|after|here|now"
+    r"|below|above|too|about|under|using|given|within|i|we|you|so|then|once|again|already|up)\b)"
+)
+_TYPE = r"(?:number|integer|fraction|decimal|expression|value|function|constant|polynomial|multiple|percentage|ratio|range|set|list|matter|equation|formula|combination)"
+_REMARK = re.compile(
+    rf"{_DEGREE}(?:(?P<denied>not (?:correct|right|valid|accurate)\b|(?:wrong|incorrect|invalid|inaccurate)\b{_FOLLOWS})|{_EVALUATION}{_FOLLOWS}"
+    r"|in (?:its |the |a |an |their )?(?:[a-z]+ )?(?:form|format|terms|units?|decimals?|line|agreement|accordance|box|order to|simplest|lowest|question)\b"
+    r"|as (?:follows|required|shown|expected|given|stated|requested|desired|needed|above|below|a (?:fraction|decimal|number|percent))\b"
+    r"|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be [a-z]+(?:ed|en|wn)\b|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
+    rf"|an? (?:[a-z-]+ ){{0,3}}{_TYPE}(?:[.,;:]|\s*\Z| (?:of|in|that|which|with|between|because|since|and|for|when)\b)"
+    r"|the (?:same|one|following|result|answer|expression|value|final|desired|required|requested)\b(?! (?:of )?[0-9$\\])"
+    r"|to (?:find|solve|determine|calculate|compute|answer|evaluate|simplify|figure|get|verify) (?:the|this|how|what|for|it|out|an?|which|\$|\\)"
+    r"|we (?:need|have to|can|must|will|first|want|should|are|start|begin|know|get|find|use|cannot|could)\b"
+    r"|(?:i|i'm|i've) (?:think|believe|need|hope|will|can|am|would|have|don't|do not|guess|got|get|not|still)\b"
+    r"|let me\b|let's\b|let us\b|please\b|feel free\b|here (?:is|are)\b|here's\b|see (?:the|above|below)\b|step [0-9]|first, |since |because |suppose |assume "
+    r"|consider |recall |note that |sure[,!]|given (?:that|the)\b|what (?:we|you|i)\b|how (?:we|you|i)\b|when \b|why \b|left as\b|left to\b|yours?\b"
+    r"|正确|错误|不正确|合理|显然|如下|以下|上述|多少|什么|正しい|correct[ao]?\Z|exacte\Z|richtig\Z|falsch\Z|верный|правильный|verificad[ao]\b|la misma\b)",
+)
+_SPEAKS_TO = re.compile(
+    r"\b(?:you(?:'ll| will| can| should| would)? (?:find|get|obtain|see|need|have)|i hope|let me know|hope this)\b"
+)
+_REMARK_CHARS = 160
+
+
+def remark_in(text: str, *, announced_by_verb: bool) -> str | None:
+    """What is said about an answer rather than for one: "remark", or "denial" where it takes the answer back; else None.
+
+    "The answer is correct", "... is in simplest form", "Answer: due to the complexity ...". A text that begins with a
+    capital behind a verb is a name ("Simple Minds").
+
+    Args:
+        text: what an announcement announces, bare.
+        announced_by_verb: the announcement ends with a verb, as "the answer is" does, not with a mark or a heading.
+    """
+    plain = " ".join(text[:_REMARK_CHARS].replace("’", "'").split())
+    if announced_by_verb and plain[:1].isupper() and not plain.startswith(("I ", "I'", "Due ", "Based ")):
+        return None
+    match = _REMARK.match(plain.casefold())
+    if match is not None:
+        single = plain[:1].isupper() and " " not in plain  # "Answer: Correct" answers what asks for it
+        return None if single else "denial" if match["denied"] else "remark"
+    return "remark" if _SPEAKS_TO.search(plain.casefold()) else None
+
+
+# -------------------------------------------------------------------------------------------------------------- turns
+
+END_OF_TEXT = (
+    r"</s>|<\|endoftext\|>|<\|end_of_text\|>|<eos>|<｜end▁of▁sentence｜>|<\|end▁of▁sentence\|>|\[/?INST\]|<eoa>|<\|EOT\|>"
+    r"|<\|im_end\|>|<\|eot_id\|>|<\|eom_id\|>|<\|end\|>|<\|return\|>|<end_of_turn>|<turn\|>|<\|eot\|>|<\|END_OF_TURN_TOKEN\|>|<\|endofassistant\|>"
+)
+"""The tokens with which the chat templates in use end a turn: Llama 2 to 4, Qwen, Phi, gpt-oss, Gemma, Mistral, DeepSeek,
+InternLM, Command R."""
+QUESTION = (
+    r"^[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?:"
+    r"(?P<sure>Q|Human|User|问|用户|Użytkownik|Usuario|Utilisateur|Пользователь|ユーザー|사용자)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?[:：]"
+    r"|(?P<likely>(?:Next |New |Another )?(?:Question|Problem|Exercise|Instruction|Input|Pregunta|Frage|Aufgabe|Pergunta|Domanda|Вопрос|Задача"
+    r"|السؤال|سؤال|问题|问題|題目|题目|例题|問題|質問|질문|문제|Câu hỏi|प्रश्न)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?(?:[:：]|(?=\r?\n)))"
+    r"|(?P<turn><\|im_start\|>user|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]))"
+)
+"""What begins a next question in a response that runs on, at the start of a line."""
