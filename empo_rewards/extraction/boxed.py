@@ -30,11 +30,15 @@ COMMANDS = (r"\boxed", r"\fbox", r"\framebox")
 
 # A box command, else an escaped brace or backslash, else a brace. `\\boxed`, as in twice-escaped
 # JSON, is a box too: the first backslash of a pair does not swallow the one that starts a command.
-_TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox|framebox)(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))|[{}]")
-_COMMAND = re.compile(r"(?P<command>\\(?:boxed|fbox|framebox)(?![A-Za-z]))\s*(?P<brace>\{)?")
+_TOKEN = re.compile(
+    r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))|[{}]"
+)
+_COMMAND = re.compile(
+    r"(?P<command>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))\s*(?P<brace>\{)?"
+)
 _BRACE = re.compile(r"\\(?:[{}]|\\(?!boxed|fbox|framebox))|[{}]")
 _SPACE = re.compile(r"\s*")
-_OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox|framebox)(?![A-Za-z])")
+_OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z])")
 _WORD = re.compile(r"[^\s,;$]*")
 _PROSE = re.compile(r"[^\W\d_]{2,}[.:!?]?")
 

@@ -107,18 +107,19 @@ _WRAP = re.compile(
     r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm|boxed|fbox|framebox)(?![A-Za-z])|\\[ ,;!]|[\s${}*_`\"]"
 )
 _PICKED = re.compile(
-    r"(?:(?:the )?(?:correct |final |best )?(?:option|choice|answer|statement|letter|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
+    r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
     r"(?:[(\[（【](?P<round>[A-Z])[)\]）】]|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"(?:options?|choices?|statements?|both)? ?[(\[]?[A-Z][)\]]?(?: ?(?:,|、|，|&|and|or|,? and|/|和|及|;)? ?[(\[]?[A-Z][)\]]?){1,25}\.?"
+    r"(?:options?|choices?|statements?|both)? ?[(\[]?[A-Z][)\]]?(?: ?(?:,|、|，|&|and|,? and|/|和|及|;)? ?[(\[]?[A-Z][)\]]?){1,25}\.?"
 )
 _BEGINS_SEVERAL = re.compile(
     r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"
 )
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![a-z])|(?<=[A-Z])[A-Z](?![a-z])")
 _MARKUP = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm)(?![A-Za-z])|\\[ ,;!]|[\s$*`]")
+_TEXT = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox)\s{0,2}\{([^{}]{0,200})\}")
 _FRACTION = re.compile(r"\\[dt]?frac(?:(\w)(\w))?")
 _PICK_CHARS = 200
 """A pick stands in the first so many characters of an answer."""
@@ -151,7 +152,7 @@ def picked(answer: str, choices: Mapping[str, str]) -> str | None:
 
 def _folded(text: str) -> str:
     """A choice's text for comparison: letters folded, without spacing, markup or a pair of braces around it all."""
-    plain = "".join(_MARKUP.sub(" ", text).split()).casefold().rstrip(".;")
+    plain = "".join(_MARKUP.sub(" ", _TEXT.sub(r"\1", text)).split()).casefold().rstrip(".;")
     plain = _FRACTION.sub(lambda match: r"\frac" + (f"{{{match[1]}}}{{{match[2]}}}" if match[1] else ""), plain)
     return plain[1:-1] if plain.startswith("{") and plain.find("}") == len(plain) - 1 else plain
 
@@ -190,7 +191,7 @@ _ITEM = re.compile(
     re.MULTILINE,
 )
 _CORRECT = re.compile(
-    r"(?<![\w.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?"
+    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))",
 )
 _BOLD = re.compile(
@@ -199,11 +200,11 @@ _BOLD = re.compile(
 _OPTION = re.compile(r"\b(?:option|choice)[ :]{1,2}[*(\[]{0,3}(?P<letter>[A-Z])(?![\w'])", re.IGNORECASE)
 _ROUND = re.compile(r"(?<![\w}\\^])\((?P<letter>[A-Z])\)")
 _DENIED_BEFORE = re.compile(
-    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor|versus|why)\b[^.\n]{0,24}\Z",
+    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor|versus|why)\b[^.,;\n]{0,24}\Z",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    r"[\])*]{0,4}[^.,;\n]{0,40}?\b(?:incorrect|wrong|false|invalid|not|isn't|doesn't|cannot|can't|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
+    r"[\])*]{0,4}[ \t]?\?|[\])*]{0,4}[^.,;\n]{0,40}?\b(?:incorrect|wrong|false|invalid|not|isn't|doesn't|cannot|can't|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
     re.IGNORECASE,
 )
 _AROUND_CHARS = 48
@@ -226,6 +227,8 @@ def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
 
 
 def _lone(response: str, start: int, end: int, choices: Mapping[str, str], *, with_text: bool) -> Extracted | None:
+    if _SEVERAL.fullmatch(response, start, end) and (several := picked(response[start:end], choices)):
+        return Extracted(several, start, end)
     match = _LONE.match(response, start, end)
     if match is not None and match["letter"] in choices:
         letter = match["letter"]

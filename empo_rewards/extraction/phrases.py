@@ -17,7 +17,9 @@ from empo_rewards.extraction.wording import (
     CJK_ASIDE,
     LEAD,
     NOT_BUT,
+    RESTATED,
     TAIL,
+    WHICH_IS,
     Announcement,
     announcements,
     remark_in,
@@ -41,8 +43,9 @@ MAX_LINES = 24
 _FENCE = re.compile(r"(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})(?P<inline>[^\n`]{0,80})")
 _STOP = re.compile(
     r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|。|！|\bI hope\b"
-    rf"|,?[ \t](?:because|since)\b|,[ \t]{{1,3}}(?:{ASIDE})\b|;[ \t]{{1,3}}(?:{ASIDE}|no|all|other|otherwise|however|in|here|you|I)\b"
+    rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b"
     rf"|[ \t][(（](?:the|an?|or|{ASIDE}|after|after|when|with|by|i\.e|≈|~|about|approximately)\b"
+    r"|(?<=[0-9$)}\]%°*])[ \t]\((?!mod\b|base\b|in\b|per\b|sin|cos|tan|log)(?=[^()\n]{0,60}[A-Za-z]{3})[^()\n]{1,60}[ \t][^()\n]{1,60}\)"
     rf"|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
     re.IGNORECASE,
 )
@@ -95,7 +98,7 @@ class FinalAnswer:
             if answer is not None:
                 return None if answer is _DENIED else answer
             limit = announcement.start
-        return None
+        return None if found else _concluded(response, end, cjk=True)
 
 
 def _announced(response: str, announcement: Announcement, limit: int) -> Extracted | None:
@@ -126,6 +129,9 @@ def _announced(response: str, announcement: Announcement, limit: int) -> Extract
         end = _sentence_end(response, start, limit)
     elif not announcement.verb:
         start = behind_copula(response, start, end)
+    which = WHICH_IS.match(response, end, limit)
+    if which is not None and RESTATED.match(response, start, end):  # "the sum of the digits, which is 15"
+        start, end = which.end(), _sentence_end(response, which.end(), limit)
     return _read(response, start, end, announcement)
 
 
@@ -286,6 +292,51 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
     if _ABBREVIATION.search(text, *before) or _MIDDLE_INITIAL.search(text, *before):
         return True
     return bool(_FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit))
+
+
+_CJK_CONCLUDES = r"(?:因此|所以|故|综上(?:所述)?)"
+_CONCLUDES = {
+    cjk: re.compile(rf"(?:\A|\n|(?<=[.!。])[ \t]{{0,2}})[*_]{{0,2}}{words}[,，]?[ \t]{{0,2}}")
+    for cjk, words in (
+        (True, _CJK_CONCLUDES),
+        (False, rf"(?:(?:So|Therefore|Thus|Hence|In conclusion|In summary|Consequently)\b|{_CJK_CONCLUDES})"),
+    )
+}
+_CJK_COPULA = re.compile(r"(?:为|是|等于)(?=[ \t]{0,2}(?:[-−$\\√π0-9]|[A-Z]\b))")
+CONCLUSION_CHARS = 400
+"""A conclusion is no longer."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The value that the last sentence concludes: "Therefore, the sixth term is 350." ends the response.
+
+    Strict: the sentence begins with the word that concludes, ends with its full stop, has one verb, and states a number
+    or mathematics. In no preset: on 294 groups of real responses it found 11 more answers, and no majority changed.
+    """
+
+    evidence: ClassVar[str] = "mention"
+
+    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
+        """The value, or None where the response ends in any other way."""
+        return _concluded(response, text_end(response), cjk=False)
+
+
+def _concluded(response: str, end: int, *, cjk: bool) -> Extracted | None:
+    last = last_of(_CONCLUDES[cjk].finditer(response, max(0, end - CONCLUSION_CHARS), end))
+    if last is None or response[max(0, end - 8) : end].rstrip("*_$)")[-1:] not in {".", "。"}:
+        return None
+    start = last.end()
+    stop = _sentence_end(response, start, end)
+    if response[stop:end].strip(" .。*_$"):
+        return None
+    value = behind_copula(response, start, stop)
+    if value == start:
+        copula = last_of(_CJK_COPULA.finditer(_without_math(response, start, stop)))
+        if copula is None:
+            return None
+        value = start + copula.end()
+    return _read(response, value, stop, Announcement(start, value, modal=True))
 
 
 @dataclass(frozen=True)

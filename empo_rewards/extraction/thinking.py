@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION
+from empo_rewards.extraction.wording import ANSWER, END_OF_TEXT, QUESTION
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
@@ -40,8 +40,7 @@ MAX_RESTATED = 32
 """So many times a response may restate a question of its prompt."""
 _SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
 _ANSWERED = re.compile(
-    r"\\(?:boxed|fbox|framebox)\s{0,4}\{\s{0,4}[^}\s]|####|</?answer>|\banswers?\b|答案|答え|답|[\"']answer",
-    re.IGNORECASE,
+    rf"\\(?:boxed|fbox|framebox)\s{{0,4}}\{{\s{{0,4}}[^}}\s]|####|</?answer>|{ANSWER}", re.IGNORECASE
 )
 
 

@@ -30,7 +30,7 @@ CHOICE = (
 _NOTE = r"(?:[ \t]{0,3}[(（][^()（）\n]{0,80}[)）])?"
 _QUALIFIER = (  # "(arabic numerals)", "to the question", "in simplest form", "a la pregunta", "auf die Frage"
     rf"{_NOTE}(?:[ \t]{{1,3}}(?:to|for|of|in|as|rounded|expressed|we|you|that|which|given|when|after|choice|option|key"
-    r"|value|here|finale?|correct[ao]|correcte|corretta|exact[ae]|definitiv[ao]|al?|à|aux?|alla|para|pour|por|que|de"
+    r"|value|here|finale?|correct[ao]|corret[ao]|cert[ao]|correcte|corretta|exact[ae]|definitiv[ao]|al?|à|aux?|alla|para|pour|por|que|de"
     r"|del|du|d[aio]|en|em|auf|der|zu|für|im|на|к|в|задачи|النهائية|النهائي|الصحيحة|الصحيح|على|هنا|إذن|cuối cùng|đúng"
     rf"|của|cho|akhir(?:nya)?|yang|benar|dari|untuk)(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}(?:,[^,\n.:=]{{1,40}},)?"
 )
@@ -42,7 +42,7 @@ _VERB = (
     r"|это|составляет|هو|هي|है)(?![^\W\d_])"
 )
 _LINK = re.compile(
-    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|=(?!=)|—|–)"
+    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
     rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>{_VERB}))"
     rf"|{_NOTE}(?:的)?[ \t*_]{{0,4}}[】\]]?(?:应该|應該|应当|应|應|就|便|则|因此|也|只能)?"
     r"(?P<cjk>是|为|為|选择?|選擇?|等于|等於|[:：=]|は|が|[은는이]|(?<=】)))",
@@ -51,7 +51,7 @@ _LINK = re.compile(
 _LINK_CHARS = 320
 _HEADING = re.compile(
     r"^[ \t]{0,4}(?:#{1,6}[ \t]{1,3}|[*_]{1,3}|[0-9][.)][ \t])[*_]{0,3}(?:the |my )?(?:final |correct )?(?:answers?|ans|result)"
-    r"[*_]{0,4}[:：]?[*_]{0,4}[ \t]{0,4}(?=\r?\n)|\bfinal[ \t]{1,4}answers?[*_ \t]{0,5}(?=\r?\n)",
+    r"[*_]{0,4}[:：]?[*_]{0,4}[ \t]{0,4}(?=\r?\n)|\bfinal[ \t]{1,4}answers?[*_ \t]{0,5}(?=\r?\n)|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PICKED = re.compile(
@@ -60,7 +60,7 @@ _PICKED = re.compile(
 _BEHIND = re.compile(  # "42 is the final answer", "(C) is the correct choice"
     r"(?P<value>\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|(?<![\w.\\^{])[-−+]?[0-9][0-9.,/]{0,20}(?![\w^])"
     r"|\([A-Z]\)|(?<![\w.'\\^{])[A-Z](?![\w']))[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)"
-    r"(?:[ \t](?:final|correct|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){1,3}[ \t](?:answer|option|choice)\b"
+    r"(?:[ \t](?:final|correct|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){0,3}[ \t](?:answer|option|choice)\b"
 )
 _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is somebody else's
     r"\b(?:if|whether|unless|suppose|supposing|assume|assuming|wrong|incorrect|false|previous|earlier|initial|possible"
@@ -69,6 +69,7 @@ _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is some
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"(?<![^\W\d_])(?:no|not|ne|n'|nicht|kein|não|non|не|不|并非)(?![^\W\d_])", re.IGNORECASE)
+_NOTED = re.compile(_NOTE[3:-2])
 _BEFORE_CHARS = 48
 
 
@@ -102,7 +103,7 @@ def _announcements(text: str, start: int, end: int, nouns: re.Pattern[str]) -> I
         if _UNANNOUNCED.search(before):
             continue
         link = _LINK.match(text, noun.end(), min(end, noun.end() + _LINK_CHARS))
-        if link is not None and not _NEGATED.search(text, noun.end(), link.start(link.lastgroup or 0)):
+        if link is not None and not _NEGATED.search(_NOTED.sub("", text[noun.end() : link.start(link.lastgroup or 0)])):
             yield Announcement(noun.start(), link.end(), link["modal"] is not None, link["verb"] is not None)
     for pattern in (_HEADING, _PICKED):
         for match in pattern.finditer(text, start, end):
@@ -119,8 +120,8 @@ LEAD = re.compile(  # what may stand between the words that announce an answer a
     r"(?:[\s*_:：]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely)\b|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
     r"|clearly|obviously|also|still|always|now|namely|that)\b,?|[Ee]xactly\b|[Pp]recisely\b|equals?(?: to)?\b|of course\b|in fact\b"
     r"|(?:[a-z]{1,12}ly )?(?:given|found|determined|calculated|computed|expressed|written|represented|stated|shown|simplified|derived"
-    r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b"
-    r"|as follows\b|(?:the |an? )?(?:number|value|integer|fraction|set|interval|point)[ \t](?=[0-9$\\({-])){0,24}"
+    r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b|(?:simplified|reduced)[ \t]to[ \t](?=[0-9$\\])"
+    r"|as follows\b|(?:the |an? )?(?:number|value|integer|fraction|set|interval|point)[ \t](?=[0-9$\\(\[{-])|-{3,}|={3,}){0,24}"
 )
 NOT_BUT = re.compile(
     r"(?:not|never|nicht|no)\b[^.\n;]{1,60}?(?:, | )(?:but|sondern|sino)(?: rather| instead)? ", re.IGNORECASE
@@ -130,6 +131,8 @@ ASIDE = (  # the words with which a clause about the answer begins, once it has 
     r"|making|meaning|but|the product|the sum|the difference|the total|rounded|using|given|from|see|note|or equivalently"
 )
 CJK_ASIDE = r"因为|因此|所以|故|即|其中|这|由于|也就是|可知|可得|选项|则|但|而|以上|なぜなら|つまり|よって"
+WHICH_IS = re.compile(r",[ \t]which[ \t](?:is|equals)(?:[ \t]equal[ \t]to)?[ \t]")
+RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
 TAIL = re.compile(  # the verb of a sentence that ends with it
     r"[ \t]{0,2}(?:です|である|だ|になります|となります|となる|입니다|이다|이에요|예요|है|hai|dir|dır)[ \t]{0,2}\Z"
 )
@@ -158,10 +161,10 @@ _TYPE = r"(?:number|integer|fraction|decimal|expression|value|function|constant|
 _REMARK = re.compile(
     rf"{_DEGREE}(?:(?P<denied>not (?:correct|right|valid|accurate)\b|(?:wrong|incorrect|invalid|inaccurate)\b{_FOLLOWS})|{_EVALUATION}{_FOLLOWS}"
     r"|in (?:its |the |a |an |their )?(?:[a-z]+ )?(?:form|format|terms|units?|decimals?|line|agreement|accordance|box|order to|simplest|lowest|question)\b"
-    r"|as (?:follows|required|shown|expected|given|stated|requested|desired|needed|above|below|a (?:fraction|decimal|number|percent))\b"
-    r"|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be [a-z]+(?:ed|en|wn)\b|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
+    r"|as (?:follows|[a-z]{3,12}ed|shown|given|above|below|before|a (?:fraction|decimal|number|percent))\b|subject to\b|too [a-z]+\b|no longer\b"
+    r"|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be\b|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
     rf"|an? (?:[a-z-]+ ){{0,3}}{_TYPE}(?:[.,;:]|\s*\Z| (?:of|in|that|which|with|between|because|since|and|for|when)\b)"
-    r"|the (?:same|one|following|result|answer|expression|value|final|desired|required|requested)\b(?! (?:of )?[0-9$\\])"
+    r"|the (?:same|one|following|result|answer|solution|calculation|steps?|expression|value|final|desired|required|requested)\b(?! (?:of )?[0-9$\\])"
     r"|to (?:find|solve|determine|calculate|compute|answer|evaluate|simplify|figure|get|verify) (?:the|this|how|what|for|it|out|an?|which|\$|\\)"
     r"|we (?:need|have to|can|must|will|first|want|should|are|start|begin|know|get|find|use|cannot|could)\b"
     r"|(?:i|i'm|i've) (?:think|believe|need|hope|will|can|am|would|have|don't|do not|guess|got|get|not|still)\b"
@@ -205,8 +208,8 @@ END_OF_TEXT = (
 InternLM, Command R."""
 QUESTION = (
     r"^[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?:"
-    r"(?P<sure>Q|Human|User|问|用户|Użytkownik|Usuario|Utilisateur|Пользователь|ユーザー|사용자)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?[:：]"
-    r"|(?P<likely>(?:Next |New |Another )?(?:Question|Problem|Exercise|Instruction|Input|Pregunta|Frage|Aufgabe|Pergunta|Domanda|Вопрос|Задача"
+    r"(?P<sure>Q(?=[ \t]?[0-9]{0,3}[.:])|Human|User|问|用户|Użytkownik|Usuario|Utilisateur|Пользователь|ユーザー|사용자)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?[.:：]"
+    r"|(?P<likely>(?:(?:Next|New|Another|Follow-?up|Additional|Bonus|Second|Third) )?(?:Question|Problem|Exercise|Instruction|Input|Pregunta|Frage|Aufgabe|Pergunta|Domanda|Вопрос|Задача"
     r"|السؤال|سؤال|问题|问題|題目|题目|例题|問題|質問|질문|문제|Câu hỏi|प्रश्न)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?(?:[:：]|(?=\r?\n)))"
     r"|(?P<turn><\|im_start\|>user|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]))"
 )
