@@ -43,14 +43,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from empo_rewards.equivalence import AnswerSet
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask
-from empo_rewards.extraction import Extractor
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.containers import AnswerTag, Hashes
 from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
 from empo_rewards.extraction.whole import LastMath, LastNumber
+from empo_rewards.protocols import AnswerSet, Extractor
 
 HERE = Path(__file__).parent
 DEFAULT_DATA = HERE.parents[1] / "shared" / "data"

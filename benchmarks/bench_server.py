@@ -172,7 +172,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
 def offline_seconds(groups: Sequence[WholeGroup]) -> list[float]:
     """What scoring each group takes by itself, in this process, once warm."""
     taken = []
-    with Scorer.from_config("empo-math") as scorer:
+    with Scorer("empo-math") as scorer:
         scorer.score(WholeGroup("Warm", SLOW_TO_START))
         for group in groups:
             began = time.perf_counter()
@@ -210,7 +210,7 @@ PARKED = 100_000
 _PARK = """
 import asyncio, json, sys
 from empo_rewards.gather import GatherLimits
-from empo_rewards.samples import Sample, SampleScorer
+from empo_rewards.gather.samples import Sample, SampleScorer
 
 async def never(group):
     raise AssertionError("no group is whole")

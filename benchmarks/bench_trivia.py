@@ -32,11 +32,11 @@ from typing import Any
 
 from empo_rewards import Group, GroupScore, Scorer
 from empo_rewards.clustering import answer_set, connected_components
-from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.encoder import Encoder
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.words import contrast, equal_by_words
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data" / "trivia_groups.jsonl.gz"
@@ -104,7 +104,7 @@ def outcomes(questions: Sequence[Question], n: int, equivalence: object) -> list
     """Each question's first n answers through the preset for free-form answers."""
     config = {"preset": "empo-natural", "equivalence": equivalence}
     groups = [Group(question.prompt, question.responses[:n]) for question in questions]
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         scores = list(scorer.score_many(groups))
     return [by_scorer(question, n, score) for question, score in zip(questions, scores, strict=True)]
 

@@ -26,12 +26,12 @@ import ray
 from omegaconf import OmegaConf
 from transformers import AutoTokenizer
 
+from empo_rewards.gather.samples import Sample
 from empo_rewards.integrations.verl import settings
 from empo_rewards.integrations.verl.client import Client
 from empo_rewards.integrations.verl.phases import Origin
 from empo_rewards.integrations.verl.rows import Row
 from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
-from empo_rewards.samples import Sample
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "verl"))

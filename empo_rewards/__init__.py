@@ -2,7 +2,7 @@
 
 from empo_rewards import Group, Scorer
 
-with Scorer.from_config("empo-math") as scorer:
+with Scorer("empo-math") as scorer:
     score = scorer.score(Group("1 + 1 = ?", [r"\\boxed{2}", r"\\boxed{2.0}", r"\\boxed{3}"]))
 score.rewards  # (0.666…, 0.666…, 0.333…)
 """
@@ -19,7 +19,7 @@ from empo_rewards.errors import (
     PluginError,
 )
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
-from empo_rewards.hookspecs import hookimpl
+from empo_rewards.plugins.hookspecs import hookimpl
 from empo_rewards.scorer import Scorer
 
 __all__ = [

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
-from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.protocols import AnswerSet, Clusters, Relation
 
 
 def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
@@ -24,45 +22,6 @@ def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[in
         a, b = root(left), root(right)
         parent[max(a, b)] = min(a, b)
     return [root(node) for node in range(size)]
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """The meaning clusters of a group of G responses.
-
-    Args:
-        labels: one cluster id a response. Ids count from 0 by falling size, then by the canonical order of the
-            cluster's first text, so that they depend on the set of answers alone. The clusters of voters come first.
-        sizes: n_k of each id.
-        voters: how many of the ids are clusters of answers. Each id from there on is the cluster of a single response
-            without a vote (a blank, a refusal, one that a guard voided): it agrees with nobody, not even its like.
-        representatives: for each cluster of voters its first text in canonical order.
-    """
-
-    labels: tuple[int, ...]
-    sizes: tuple[int, ...]
-    voters: int
-    representatives: tuple[str, ...]
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """n_k/G for each cluster id."""
-        return tuple(size / len(self.labels) for size in self.sizes)
-
-    @cached_property
-    def modal(self) -> frozenset[int]:
-        """The ids of the largest clusters of voters: several where they tie, none where nobody voted."""
-        voted = self.sizes[: self.voters]
-        return frozenset(k for k, size in enumerate(voted) if size == max(voted))
-
-    @property
-    def largest_share(self) -> float:
-        """The share of the largest cluster of voters; 0 where nobody voted."""
-        return max(self.sizes[: self.voters], default=0) / len(self.labels)
-
-    def votes(self, response: int) -> bool:
-        """Whether a response has an answer that counts."""
-        return self.labels[response] < self.voters
 
 
 def answer_set(votes: Sequence[str | None], prompt: str, *, similarities: bool = False) -> AnswerSet:

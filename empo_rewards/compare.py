@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from empo_rewards import config, plugins
+from collections.abc import Sequence
+
 from empo_rewards.config import Component
-from empo_rewards.equivalence import AnswerSet, EquivalenceBackend
+from empo_rewards.plugins.registry import load
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 
 
-def equivalent(a: str, b: str, backend: str | EquivalenceBackend = "math", **options: object) -> bool | None:
+def equivalent(
+    a: str, b: str, backend: str | EquivalenceBackend = "math", *, plugins: Sequence[object] = (), **options: object
+) -> bool | None:
     """Whether two answers mean the same; None where that could not be decided within the bounds.
 
     Args:
         a, b: answers (not whole responses), in any order.
-        backend: a registered name, or an instance: for many pairs make one, it keeps its caches and processes.
+        backend: a registered name, or an instance: for many pairs make one, it keeps its caches.
+        plugins: modules or objects with hooks, beside those that are installed.
         options: of the backend, where it is named.
 
     Raises:
@@ -22,13 +27,11 @@ def equivalent(a: str, b: str, backend: str | EquivalenceBackend = "math", **opt
     if not isinstance(backend, str):
         return _compare(a, b, backend)
     component = Component.model_validate({"name": backend, **options})
-    made = config.create(plugins.load(), "equivalence backend", component, "equivalence")
+    made = load(plugins).create(EquivalenceBackend, component, "equivalence")
     try:
         return _compare(a, b, made)
     finally:
-        close = getattr(made, "close", None)
-        if close is not None:
-            close()
+        made.close()
 
 
 def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:

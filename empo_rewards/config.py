@@ -12,17 +12,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from empo_rewards.entropy import EntropyEstimator
-from empo_rewards.equivalence import EquivalenceBackend
-from empo_rewards.errors import ConfigError, PluginError
-from empo_rewards.extraction import Extractor
-from empo_rewards.gates import Gates
-from empo_rewards.guards import Guard
-from empo_rewards.hookspecs import Observer
-from empo_rewards.plugins import Registry, suggestion
-from empo_rewards.strategies import Strategy
+from empo_rewards.errors import ConfigError, suggestion
+from empo_rewards.filters.gates import Gates
 
 Source = str | PathLike[str] | Mapping[str, Any]
+"""A preset's name, the path of a YAML file, or a mapping."""
+
+Presets = Mapping[str, Mapping[str, Any] | str | PathLike[str]]
+"""The registered presets by name: each a mapping, or the path of a YAML file."""
 
 
 class Component(BaseModel):
@@ -93,7 +90,7 @@ class ScorerConfig(BaseModel):
     incomplete: Literal["unscored", "partial"] = "unscored"
 
 
-def load_config(source: Source | ScorerConfig, registry: Registry) -> ScorerConfig:
+def load_config(source: Source | ScorerConfig, presets: Presets) -> ScorerConfig:
     """The configuration from a preset's name, the path of a YAML file, or a mapping.
 
     A file or mapping may name a `preset` (or another file) and override its keys: mappings are merged key by key, all
@@ -104,14 +101,14 @@ def load_config(source: Source | ScorerConfig, registry: Registry) -> ScorerConf
     """
     if isinstance(source, ScorerConfig):
         return source
-    data, origin = _resolve(source, registry, ())
+    data, origin = _resolve(source, presets, ())
     try:
         return ScorerConfig.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_one_line(error, ScorerConfig, origin)) from error
+        raise ConfigError(one_line(error, ScorerConfig, origin)) from error
 
 
-def _resolve(source: Source, registry: Registry, seen: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+def _resolve(source: Source, presets: Presets, seen: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     """The mapping behind a source with its presets merged in, and the name to blame."""
     if isinstance(source, Mapping):
         data, origin = dict(source), "configuration"
@@ -119,22 +116,21 @@ def _resolve(source: Source, registry: Registry, seen: tuple[str, ...]) -> tuple
         origin = str(source)
         if origin in seen:
             raise ConfigError(f"presets build on each other in a circle: {' -> '.join((*seen, origin))}")
-        data = _read(source, registry)
+        data = _read(source, presets)
     base = data.pop("preset", None)
     if base is None:
         return data, origin
     if not isinstance(base, str):
         raise ConfigError(f"{origin}: preset must be a name or a path, not {type(base).__name__}")
-    below, _ = _resolve(base, registry, (*seen, origin))
+    below, _ = _resolve(base, presets, (*seen, origin))
     return merge(below, data), origin
 
 
-def _read(source: str | PathLike[str], registry: Registry) -> dict[str, Any]:
+def _read(source: str | PathLike[str], presets: Presets) -> dict[str, Any]:
     """The mapping of a preset's name or of a file."""
     name = str(source)
-    presets = registry.entries["preset"]
     if name in presets:
-        content = presets[name].factory
+        content = presets[name]
         if isinstance(content, Mapping):
             return dict(content)
         path = Path(content)
@@ -169,45 +165,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-PROTOCOLS: Mapping[str, type] = {
-    "extractor": Extractor,
-    "equivalence backend": EquivalenceBackend,
-    "entropy estimator": EntropyEstimator,
-    "strategy": Strategy,
-    "guard": Guard,
-    "observer": Observer,
-}
-
-
-def create(registry: Registry, kind: str, component: Component, path: str) -> Any:
-    """The instance that a component names, with its options checked.
-
-    Args:
-        registry: where names are looked up.
-        kind: a key of `PROTOCOLS`.
-        component: name and options.
-        path: the component's place in the configuration, for messages.
-
-    Raises:
-        ConfigError: an unknown name or option, or an option's value that does not fit.
-        PluginError: the factory made something that does not fit its hook.
-    """
-    try:
-        registered = registry.find(kind, component.name)
-        model = registered.options()
-        options = model.model_validate(component.options)
-        made = registered.factory(**{name: getattr(options, name) for name in options.model_fields_set})
-    except ValidationError as error:
-        raise ConfigError(_one_line(error, model, path, component.name)) from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    if not isinstance(made, PROTOCOLS[kind]) or not (hasattr(made, "relate") or callable(made)):
-        wanted = PROTOCOLS[kind].__name__
-        raise PluginError(f"{registered.plugin}: {component.name!r} made {made!r}, which is no {wanted} ({kind})")
-    return made
-
-
-def _one_line(error: ValidationError, model: type[BaseModel], origin: str, component: str | None = None) -> str:
+def one_line(error: ValidationError, model: type[BaseModel], origin: str, component: str | None = None) -> str:
     """The first problem of a validation as one line: where, what, and what may have been meant."""
     problems = error.errors(include_url=False)
     first = problems[0]

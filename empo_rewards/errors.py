@@ -6,11 +6,19 @@ Three things can go wrong, and each has one form:
   `EmpoError` below, raised at once. Its message says what was wrong, where, and what to do.
 - *A response is odd* (no answer, a refusal, an expression that no parser takes): data, not an error. The score says so.
 - *Something that scores a group fails* (a plugin raises, a backend dies, a deadline passes): the group is returned
-  `unscored` with a `cause`, and the fault is logged. It never becomes an ordinary reward. `Scorer` is the one boundary
-  that turns an exception into that verdict; nothing below it needs to catch.
+  `unscored` with a `cause`, and the fault is logged. It never becomes an ordinary reward. `stage` is the one boundary
+  that classifies such an exception; nothing below it needs to catch.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from empo_rewards.group import Cause
 
 
 class EmpoError(Exception):
@@ -48,3 +56,34 @@ class MissingExtraError(EmpoError, ImportError):
 
 class EquivalenceError(EmpoError):
     """An equivalence backend could not answer: the group becomes unscored, never 'different'."""
+
+
+class StageError(Exception):
+    """A stage of scoring failed on a group.
+
+    Args:
+        cause: what the group's score says.
+        error: what the stage raised.
+    """
+
+    def __init__(self, cause: Cause, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.cause = cause
+
+
+@contextmanager
+def stage(cause: Cause) -> Iterator[None]:
+    """The boundary around a stage: whatever it raises becomes a `StageError` with its cause."""
+    try:
+        yield
+    except StageError:
+        raise
+    except Exception as error:
+        raise StageError(cause, error) from error
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the closest of the known ones, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there is: {', '.join(names)}"

@@ -32,6 +32,7 @@ class Extra:
 EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
     "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
+    "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
     "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
@@ -39,7 +40,6 @@ EXTRAS: Mapping[str, Extra] = {
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),
     "trl": Extra("the TRL trainer", ("trl",)),
     "ray": Extra("scoring on a ray cluster", ("ray",)),
-    "report": Extra("the HTML report", ("plotly", "jinja2"), ready=False),
 }
 
 

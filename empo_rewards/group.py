@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from numbers import Real
 from typing import Any
 
 from empo_rewards.errors import GroupError
 
 Message = Mapping[str, Any]
 """One chat message: `role` and `content`."""
+
+Label = str | tuple[str, ...] | None
+"""A gold answer as it is kept: one text, several accepted ones, or none."""
+
+
+def read_label(value: object) -> Label:
+    """A gold answer from what a user or a framework gives: a text, a number, or a list of accepted ones.
+
+    An empty text, an empty list, None and NaN are no label.
+
+    Raises:
+        GroupError: it is something else.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        texts = tuple(dict.fromkeys(text for one in value if (text := _label_text(one)) is not None))
+        return (texts[0] if len(texts) == 1 else texts) or None
+    return _label_text(value)
+
+
+def _label_text(value: object) -> str | None:
+    if value is None or value == "" or (isinstance(value, Real) and math.isnan(float(value))):
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | Real):
+        raise GroupError(f"a reference must be a text, a number, or a list of them, not {type(value).__name__}")
+    return str(value)
 
 
 @dataclass(frozen=True)
@@ -21,7 +47,8 @@ class Group:
     Args:
         prompt: the prompt's text, or its chat messages.
         responses: G texts, in any order; G >= 1.
-        reference: the gold answer. It feeds metrics only, and never a reward but the `reference` strategy's.
+        reference: the gold answer: a text, a number, or a list of accepted ones; None, "", [] and NaN: no label (see
+            `read_label`). It feeds metrics only, and never a reward but the `reference` strategy's.
         id: the caller's name of the group; it comes back with the score.
         token_logprobs: for each response the natural log-probabilities of its tokens, where the sampler gave them.
         data_source: the name of the data set.
@@ -34,7 +61,7 @@ class Group:
 
     prompt: str | Sequence[Message]
     responses: Sequence[str]
-    reference: str | None = None
+    reference: str | float | Sequence[str | float] | None = None
     id: str | None = None
     token_logprobs: Sequence[Sequence[float]] | None = None
     data_source: str | None = None
@@ -50,8 +77,10 @@ class Group:
         for position, response in enumerate(self.responses):
             if not isinstance(response, str):
                 raise GroupError(f"{where}: responses[{position}] must be a text, not {type(response).__name__}")
-        if self.reference is not None and not isinstance(self.reference, str):
-            raise GroupError(f"{where}: reference must be a text, not {type(self.reference).__name__}")
+        try:
+            object.__setattr__(self, "reference", read_label(self.reference))
+        except GroupError as error:
+            raise GroupError(f"{where}: {error}") from error
         if self.id is not None and not isinstance(self.id, str):
             raise GroupError(f"{where}: id must be a text, not {type(self.id).__name__}")
         _check_prompt(self.prompt, where)
@@ -64,6 +93,12 @@ class Group:
 
     def __len__(self) -> int:
         return len(self.responses)
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The accepted gold answers; none where there is no label."""
+        label = read_label(self.reference)
+        return () if label is None else (label,) if isinstance(label, str) else label
 
     @property
     def prompt_text(self) -> str:
@@ -203,6 +238,51 @@ class GroupScore:
     id: str | None = None
     size: int = 0
     expected_size: int = 0
+
+    @classmethod
+    def unscored(cls, group: Group, cause: Cause, detail: str, **known: Any) -> GroupScore:
+        """The score of a group without rewards.
+
+        Args:
+            group: the group.
+            cause, detail: why it has none.
+            known: the fields that are known all the same, by name; by default no answer and no cluster is.
+        """
+        size = len(group)
+        values: dict[str, Any] = {
+            "rewards": (None,) * size,
+            "answers": (Answer("", AnswerKind.BLANK),) * size,
+            "clusters": (),
+            "cluster_shares": (),
+            "entropy": None,
+            "id": group.id,
+            "size": size,
+            "expected_size": group.expected_size or size,
+            **known,
+        }
+        return cls(status=Status.UNSCORED, cause=cause, detail=detail, **values)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GroupScore:
+        """The score that `to_dict` gave, also by way of JSON; keys that no field has are left out.
+
+        Raises:
+            GroupError: a field is missing, or has a value of another form.
+        """
+        try:
+            given = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+            for name in ("rewards", "clusters", "cluster_shares", "correct"):
+                if given.get(name) is not None:
+                    given[name] = tuple(given[name])
+            given["answers"] = tuple(
+                Answer(**{**answer, "kind": AnswerKind(answer["kind"])}) for answer in given["answers"]
+            )
+            given["flags"] = tuple(map(tuple, given.get("flags", ())))
+            given["status"] = Status(given["status"])
+            given["cause"] = None if given.get("cause") is None else Cause(given["cause"])
+            return cls(**given)
+        except (KeyError, TypeError, ValueError) as error:
+            raise GroupError(f"not a group's score: {type(error).__name__}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON-ready values."""

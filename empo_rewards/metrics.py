@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from empo_rewards.clustering import Clusters
 from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.protocols import Clusters
 
 
 def of_answers(answers: Sequence[Answer], flags: Sequence[Sequence[str]]) -> dict[str, float]:

@@ -6,28 +6,38 @@ import asyncio
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+import warnings
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
+from typing import Literal, overload
 
-from empo_rewards import config as configuration
 from empo_rewards import metrics
-from empo_rewards import plugins as plugin_loading
-from empo_rewards.clustering import Clusters, answer_set, cluster, expand_similarities
-from empo_rewards.config import Component, ScorerConfig, Source
-from empo_rewards.entropy import EntropyEstimator, Evidence
-from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
-from empo_rewards.errors import ConfigError, PluginError
-from empo_rewards.extraction import Extractor, ExtractorWithAudit
+from empo_rewards.clustering import answer_set, cluster, expand_similarities
+from empo_rewards.config import Component, ScorerConfig, Source, load_config
+from empo_rewards.errors import ConfigError, PluginError, StageError, stage
 from empo_rewards.extraction.pipeline import extract, reference_answer
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
-from empo_rewards.guards import Guard, Penalty
-from empo_rewards.hookspecs import Observer
-from empo_rewards.plugins import Registry
+from empo_rewards.plugins.registry import Registry, load
+from empo_rewards.protocols import (
+    AnswerSet,
+    Clusters,
+    EntropyEstimator,
+    EntropyInput,
+    EquivalenceBackend,
+    Extractor,
+    Guard,
+    Kind,
+    Observer,
+    Penalty,
+    Relation,
+    Rewards,
+    Strategy,
+    StrategyInput,
+)
 from empo_rewards.references import Question, check
-from empo_rewards.strategies import Rewards, Strategy, Verdict
 
 log = logging.getLogger("empo_rewards")
 
@@ -41,12 +51,11 @@ ASYNC_THREADS = 4
 """Calls of `ascore` that are scored at the same time; more wait their turn. Scoring is CPU work."""
 
 
-class _StageError(Exception):
-    """A stage failed on a group; carries what the score will say."""
+PROBES = 3
+"""Sets of a batch that are asked alone where the backend raised for the batch: if all fail, it is the backend."""
 
-    def __init__(self, cause: Cause, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__}: {error}")
-        self.cause = cause
+
+BLANK = Answer("", AnswerKind.BLANK)
 
 
 @dataclass
@@ -64,7 +73,7 @@ class _Draft:
     similarities: tuple[tuple[float, ...], ...] | None = None
     entropy: float | None = None
     correct: tuple[bool, ...] | None = None
-    failure: _StageError | None = None
+    failure: StageError | None = None
 
     @property
     def flags(self) -> tuple[tuple[str, ...], ...]:
@@ -78,61 +87,54 @@ class Scorer:
     or leaving it as a context manager, ends every process that it started.
 
     Args:
-        config: a configuration, or what `load_config` makes one from.
+        config: a preset's name, the path of a YAML file, a mapping (see `load_config`), or a configuration.
         plugins: modules or objects with hooks, beside those that are installed.
 
     Raises:
         ConfigError, PluginError, MissingExtraError: the configuration cannot be built; nothing was started.
     """
 
-    def __init__(self, config: Source | ScorerConfig, *, plugins: Sequence[object] = ()) -> None:
-        registry = plugin_loading.load(plugins)
-        self.config = configuration.load_config(config, registry)
+    def __init__(self, config: Source | ScorerConfig = "empo-math", *, plugins: Sequence[object] = ()) -> None:
+        registry = load(plugins)
+        self.config = load_config(config, registry.presets)
         self._plugins = tuple(plugins)
 
-        def named(kind: str, components: Sequence[Component], path: str) -> tuple[tuple[str, object], ...]:
+        def named(base: type[Kind], components: Sequence[Component], path: str) -> tuple[tuple[str, Kind], ...]:
             return tuple(
-                (component.name, configuration.create(registry, kind, component, f"{path}[{position}]"))
+                (component.name, registry.create(base, component, f"{path}[{position}]"))
                 for position, component in enumerate(components)
             )
 
-        self._extractors: tuple[tuple[str, Extractor], ...] = named(  # type: ignore[assignment] # `create` checks
-            "extractor", self.config.extraction.extractors, "extraction.extractors"
-        )
-        self._audited = tuple(
-            (name, extractor) for name, extractor in self._extractors if isinstance(extractor, ExtractorWithAudit)
-        )
-        self._guards: tuple[tuple[str, Guard], ...] = named(  # type: ignore[assignment] # `create` checks
-            "guard", self.config.guards, "guards"
-        )
-        self._observers: tuple[tuple[str, Observer], ...] = named(  # type: ignore[assignment] # `create` checks
-            "observer", self.config.observers, "observers"
-        )
-        create = configuration.create
-        self._estimator: EntropyEstimator = create(registry, "entropy estimator", self.config.entropy, "entropy")
-        self._strategy: Strategy = create(registry, "strategy", self.config.strategy, "strategy")
-        self._backend: EquivalenceBackend = create(
-            registry, "equivalence backend", self.config.equivalence, "equivalence"
-        )
-        self._similarities: bool = getattr(self._estimator, "uses_similarities", False)
+        self._extractors = named(Extractor, self.config.extraction.extractors, "extraction.extractors")
+        self._guards = named(Guard, self.config.guards, "guards")
+        self._observers = named(Observer, self.config.observers, "observers")
+        self._failed_observers: set[str] = set()
+        self._estimator = registry.create(EntropyEstimator, self.config.entropy, "entropy")
+        self._strategy = registry.create(Strategy, self.config.strategy, "strategy")
+        self._backend = registry.create(EquivalenceBackend, self.config.equivalence, "equivalence")
         self._check_estimator(registry)
         self._threads, self._pid = _new_threads(), os.getpid()
 
     def _check_estimator(self, registry: Registry) -> None:
-        """What the estimator needs must be there, and nothing may take its measure for what it is not."""
+        """Check that the backend gives similarities where the estimator needs them, and nats where they are needed."""
         name = self.config.entropy.name
-        if self._similarities and not getattr(self._backend, "gives_similarities", False):
-            backends = registry.entries["equivalence backend"].items()
-            able = sorted(other for other, entry in backends if getattr(entry.factory, "gives_similarities", False))
+        if self._estimator.uses_similarities and not self._backend.gives_similarities:
+            able = sorted(
+                other
+                for other, entry in registry.entries["equivalence backend"].items()
+                if isinstance(entry.factory, type)
+                and issubclass(entry.factory, EquivalenceBackend)
+                and entry.factory.gives_similarities
+            )
             raise ConfigError(
                 f"entropy: {name!r} needs similarities of answers, which the equivalence backend "
                 f"{self.config.equivalence.name!r} does not give; of the backends these do: {', '.join(able) or 'none'}"
             )
-        if getattr(self._estimator, "in_nats", True):
+        if self._estimator.in_nats:
             return
         if self.config.gates.entropy.unit == "relative":
             raise ConfigError(f"gates.entropy.unit: relative is to ln G, and what {name!r} measures is not in nats")
-        if getattr(self._strategy, "uses_nats", False):
+        if self._strategy.uses_nats:
             strategy = self.config.strategy.name
             raise ConfigError(
                 f"strategy: {strategy!r} sets entropy against ln G, and what {name!r} measures is not in nats"
@@ -140,7 +142,8 @@ class Scorer:
 
     @classmethod
     def from_config(cls, source: Source | ScorerConfig, *, plugins: Sequence[object] = ()) -> Scorer:
-        """A scorer from a preset's name, the path of a YAML file, or a mapping (see `load_config`)."""
+        """The former way to say `Scorer(source)`."""
+        warnings.warn("Scorer.from_config(x) is now Scorer(x)", DeprecationWarning, stacklevel=2)
         return cls(source, plugins=plugins)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -156,9 +159,7 @@ class Scorer:
 
     def close(self) -> None:
         """End the processes and threads that scoring started. A closed scorer can be used again."""
-        close = getattr(self._backend, "close", None)
-        if close is not None:
-            close()
+        self._backend.close()
         self._threads.shutdown()
         self._threads = _new_threads()
 
@@ -166,11 +167,30 @@ class Scorer:
         """The score of one group."""
         return self._score_batch([group])[0]
 
-    def score_many(self, groups: Iterable[Group], *, batch_size: int = BATCH_SIZE) -> Iterator[GroupScore]:
-        """The scores of many groups, in order; never holds more than `batch_size` groups."""
+    @overload
+    def score_many(
+        self, groups: Iterable[Group], *, batch_size: int = ..., with_groups: Literal[False] = ...
+    ) -> Iterator[GroupScore]: ...
+    @overload
+    def score_many(
+        self, groups: Iterable[Group], *, batch_size: int = ..., with_groups: Literal[True]
+    ) -> Iterator[tuple[Group, GroupScore]]: ...
+    def score_many(
+        self, groups: Iterable[Group], *, batch_size: int = BATCH_SIZE, with_groups: bool = False
+    ) -> Iterator[GroupScore] | Iterator[tuple[Group, GroupScore]]:
+        """The scores of many groups, in order, each behind its group where `with_groups` asks for it.
+
+        Args:
+            groups: read as scoring gets on; never more than `batch_size` are held.
+            batch_size: groups that are compared in one call of the backend.
+            with_groups: whether pairs of a group and its score are given.
+        """
+        return self._pairs(groups, batch_size) if with_groups else (s for _, s in self._pairs(groups, batch_size))
+
+    def _pairs(self, groups: Iterable[Group], batch_size: int) -> Iterator[tuple[Group, GroupScore]]:
         remaining = iter(groups)
         while batch := list(islice(remaining, batch_size)):
-            yield from self._score_batch(batch)
+            yield from zip(batch, self._score_batch(batch), strict=True)
 
     async def ascore(self, group: Group) -> GroupScore:
         """`score`, off the event loop."""
@@ -186,17 +206,17 @@ class Scorer:
         """What each rule of the extractors that have several says; empty where none of them applies to the prompt."""
         return {
             f"{name}.{rule}": answer
-            for name, extractor in self._audited
+            for name, extractor in self._extractors
             for rule, answer in extractor.audit(response, prompt).items()
         }
 
     def _score_batch(self, groups: Sequence[Group]) -> list[GroupScore]:
         drafts = [self._read(group) for group in groups]
         whole = [draft for draft in drafts if draft.failure is None]
-        sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._similarities) for d in whole]
+        sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._estimator.uses_similarities) for d in whole]
         for draft, answers, relation in zip(whole, sets, self._relate(sets), strict=True):
             if isinstance(relation, Exception):
-                draft.failure = _StageError(Cause.EQUIVALENCE_FAILED, relation)
+                draft.failure = StageError(Cause.EQUIVALENCE_FAILED, relation)
                 continue
             draft.clusters = cluster(draft.votes, answers, relation)
             if answers.similarities and relation.similarities is not None:
@@ -207,51 +227,81 @@ class Scorer:
         return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
 
     def _observed(self, group: Group, score: GroupScore) -> GroupScore:
-        """The score with what the observers say of the run so far."""
+        """The score with what the observers say of the run so far.
+
+        An observer that raises costs its own numbers: its `failed` is 1, and the log names it once.
+        """
         said: dict[str, float] = {}
         for name, observer in self._observers:
             try:
                 observer(group, score)
-                metrics: Mapping[str, float] = getattr(observer, "metrics", dict)()
+                said.update({f"{name}/{key}": value for key, value in observer.metrics().items()})
             except Exception as error:
-                raise PluginError(f"the observer {name!r} failed: {type(error).__name__}: {error}") from error
-            said.update({f"{name}/{key}": value for key, value in metrics.items()})
+                said[f"{name}/failed"] = 1.0
+                if name not in self._failed_observers:
+                    self._failed_observers.add(name)
+                    log.error("the observer %r failed, and its numbers are missing: %r", name, error, exc_info=error)
         return replace(score, metrics={**score.metrics, **said}) if said else score
 
     def _read(self, group: Group) -> _Draft:
         """Answers, and what the guards say of them."""
+        size, prompt = len(group), group.prompt_text
         draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
-        prompt = group.prompt_text
+        draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size
         try:
-            draft.answers = tuple(self.extract(response, prompt) for response in group.responses)
-            audits = [self.audit(response, prompt) for response in group.responses]
-        except Exception as error:  # noqa: BLE001 - the boundary of `errors`: a fault becomes an unscored group
-            draft.failure = _StageError(Cause.EXTRACTION_FAILED, error)
-            draft.answers = tuple(Answer("", AnswerKind.BLANK) for _ in group.responses)
-            draft.votes = (None,) * len(group)
+            with stage(Cause.EXTRACTION_FAILED):
+                draft.answers = tuple(self.extract(response, prompt) for response in group.responses)
+                audits = [self.audit(response, prompt) for response in group.responses]
+            if any(audits):
+                disagree = sum(len(set(audit.values()) - {None}) > 1 for audit in audits)
+                draft.metrics["extraction_disagreement"] = disagree / size
+            with stage(Cause.GUARD_FAILED):
+                draft.penalties = self._penalties(draft)
+        except StageError as failure:
+            draft.failure = failure
             return draft
-        if any(audits):
-            disagree = sum(len(set(audit.values()) - {None}) > 1 for audit in audits)
-            draft.metrics["extraction_disagreement"] = disagree / len(group)
-        try:
-            caught = [(name, guard(draft.unlabelled, draft.answers)) for name, guard in self._guards]
-            for name, verdicts in caught:
-                _same_length(verdicts, len(group), f"the guard {name!r} gave", "verdicts")
-            draft.penalties = tuple(
-                tuple((name, penalty) for name, verdicts in caught if (penalty := verdicts[position]) is not None)
-                for position in range(len(group))
-            )
-        except Exception as error:  # noqa: BLE001 - as above
-            draft.failure = _StageError(Cause.GUARD_FAILED, error)
-            draft.penalties = ((),) * len(group)
         draft.votes = tuple(
             answer.text if answer.kind is AnswerKind.ANSWER and not any(p.void for _, p in penalties) else None
             for answer, penalties in zip(draft.answers, draft.penalties, strict=True)
         )
         return draft
 
+    def _penalties(self, draft: _Draft) -> tuple[tuple[tuple[str, Penalty], ...], ...]:
+        """For each response the penalties of the guards that caught it, by their names."""
+        caught = [(name, guard(draft.unlabelled, draft.answers)) for name, guard in self._guards]
+        for name, verdicts in caught:
+            _same_length(verdicts, len(draft.group), f"the guard {name!r} gave", "verdicts")
+        return tuple(
+            tuple((name, penalty) for name, verdicts in caught if (penalty := verdicts[position]) is not None)
+            for position in range(len(draft.group))
+        )
+
     def _relate(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception]:
-        """One relation for each set, or why there is none. A set that fails costs no other set its relation."""
+        """One relation for each set, or why there is none. A set that fails costs no other set its relation.
+
+        Where the backend raises for a batch, a few of its sets are asked alone; if all of them fail it is the backend
+        that fails. Otherwise each half is asked by itself.
+        """
+        found = self._ask(sets)
+        if not isinstance(found, Exception):
+            return found
+        if len(sets) > PROBES:
+            probes = [sets[position * (len(sets) - 1) // (PROBES - 1)] for position in range(PROBES)]
+            if all(isinstance(self._ask([probe]), Exception) for probe in probes):
+                return [found] * len(sets)
+        return self._relate_by_halves(sets, found)
+
+    def _relate_by_halves(self, sets: Sequence[AnswerSet], error: Exception) -> list[Relation | Exception]:
+        if len(sets) == 1:
+            return [error]
+        relations: list[Relation | Exception] = []
+        for half in (sets[: len(sets) // 2], sets[len(sets) // 2 :]):
+            found = self._ask(half)
+            relations += self._relate_by_halves(half, found) if isinstance(found, Exception) else found
+        return relations
+
+    def _ask(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception] | Exception:
+        """The backend's relations of these sets, checked; or what was raised."""
         try:
             relations = list(self._backend.relate(sets)) if sets else []
             _same_length(relations, len(sets), "the backend gave", "relations")
@@ -260,16 +310,16 @@ class Scorer:
                     _check_pairs(relation, len(answers.texts))
                     if answers.similarities:
                         _check_similarities(relation.similarities, len(answers.texts))
-            return relations
-        except Exception as error:  # noqa: BLE001 - the boundary of `errors`
-            return [error] if len(sets) == 1 else [self._relate([answers])[0] for answers in sets]
+        except Exception as error:  # noqa: BLE001 - given back as data: it belongs to some of the sets
+            return error
+        return relations
 
     def _check_references(self, drafts: Sequence[_Draft]) -> None:
         """Fill in which responses agree with their group's reference, where there is one."""
         asked = [
             (draft, Question(draft.clusters, self._gold(draft.group), draft.group.prompt_text))
             for draft in drafts
-            if draft.clusters is not None and draft.group.reference is not None
+            if draft.clusters is not None and draft.group.accepted
         ]
         for (draft, _), correct in zip(asked, check([question for _, question in asked], self._relate), strict=True):
             if isinstance(correct, Exception):
@@ -278,9 +328,9 @@ class Scorer:
             else:
                 draft.correct = correct
 
-    def _gold(self, group: Group) -> str:
-        """The reference's answer."""
-        return reference_answer(group.reference or "", group.prompt_text, self._extractors)
+    def _gold(self, group: Group) -> tuple[str, ...]:
+        """The accepted answers, each as it is written."""
+        return tuple(reference_answer(label, group.prompt_text, self._extractors) for label in group.accepted)
 
     def _finish(self, draft: _Draft) -> GroupScore:
         """Entropy, rewards, gates, penalties."""
@@ -291,7 +341,7 @@ class Scorer:
             if draft.failure is not None:
                 raise draft.failure
             rewards, cause, detail = self._reward(draft)
-        except _StageError as failure:
+        except StageError as failure:
             cause, detail = failure.cause, str(failure)
             log.warning("%s is unscored: %s: %s", _name(group), cause.value, detail)
         if expected > len(group) and not (cause and cause.is_fault):
@@ -324,23 +374,18 @@ class Scorer:
         group, clusters = draft.unlabelled, draft.clusters
         assert clusters is not None  # noqa: S101 - a group without clusters has failed before
         size = len(group)
-        try:
-            draft.entropy = _finite(self._estimator(Evidence(group, clusters, draft.similarities)))
-        except Exception as error:
-            raise _StageError(Cause.ENTROPY_FAILED, error) from error
+        with stage(Cause.ENTROPY_FAILED):
+            draft.entropy = _finite(self._estimator(EntropyInput(group, clusters, draft.similarities)))
         gate = self.config.gates.outside(draft.entropy, clusters)
         if gate is not None:
             return Rewards((self.config.gates.reward,) * size), *gate
-        uses_reference = getattr(self._strategy, "uses_reference", False)
-        try:
-            correct = draft.correct if uses_reference else None
-            rewards = self._strategy(Verdict(group, clusters, draft.entropy, correct))
+        with stage(Cause.STRATEGY_FAILED):
+            correct = draft.correct if self._strategy.uses_reference else None
+            rewards = self._strategy(StrategyInput(group, clusters, draft.entropy, correct))
             _same_length(rewards.rewards, size, "the strategy gave", "rewards")
             for number in (*rewards.rewards, rewards.advantage_scale):
                 if number is not None:
                     _finite(number)
-        except Exception as error:
-            raise _StageError(Cause.STRATEGY_FAILED, error) from error
         if all(reward is None for reward in rewards.rewards):
             return rewards, Cause.ABSTAINED, f"the strategy {self.config.strategy.name!r} gave no reward"
         return replace(rewards, rewards=_penalised(rewards.rewards, draft)), None, None

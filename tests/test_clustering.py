@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empo_rewards.clustering import Clusters, answer_set, cluster, connected_components, expand_similarities
-from empo_rewards.equivalence import Relation
+from empo_rewards.clustering import answer_set, cluster, connected_components, expand_similarities
+from empo_rewards.protocols import Clusters, Relation
 
 
 def reachable(size: int, edges: list[tuple[int, int]], start: int) -> set[int]:

@@ -55,7 +55,7 @@ def comparable(scores: Any) -> list[str]:
 
 @pytest.fixture(scope="module")
 def scorer() -> Iterator[Scorer]:
-    with Scorer.from_config({"preset": "empo-math", "equivalence": {"deadline": 20}}) as made:
+    with Scorer({"preset": "empo-math", "equivalence": {"deadline": 20}}) as made:
         yield made
 
 

@@ -13,10 +13,10 @@ from empo_rewards import ConfigError, PluginError, Scorer
 from empo_rewards.config import Component, ScorerConfig, load_config, merge, parse_assignments
 from empo_rewards.errors import MissingExtraError
 from empo_rewards.extras import EXTRAS
-from empo_rewards.plugins import load
+from empo_rewards.plugins.registry import load
 
-REGISTRY = load()
-PRESETS = sorted(REGISTRY.entries["preset"])
+KNOWN = load().presets
+PRESETS = sorted(KNOWN)
 
 
 NEEDS = {"empo-natural": "embedding", "evol-rl": "embedding"}
@@ -27,9 +27,9 @@ NEEDS = {"empo-natural": "embedding", "evol-rl": "embedding"}
 def test_every_preset_builds_or_says_what_it_needs(preset: str) -> None:
     if preset in NEEDS and EXTRAS[NEEDS[preset]].missing():
         with pytest.raises(MissingExtraError, match=rf"^[^\n]*pip install 'empo-rewards\[{NEEDS[preset]}\]'$"):
-            Scorer.from_config(preset)
+            Scorer(preset)
         return
-    with Scorer.from_config(preset) as scorer:
+    with Scorer(preset) as scorer:
         assert isinstance(scorer.config, ScorerConfig)
 
 
@@ -39,7 +39,7 @@ def test_the_presets_of_the_package_are_the_files_of_configs() -> None:
 
 
 def test_a_preset_with_an_overridden_key() -> None:
-    config = load_config({"preset": "empo-natural", "equivalence": "exact", "gates": {"min_share": 0.3}}, REGISTRY)
+    config = load_config({"preset": "empo-natural", "equivalence": "exact", "gates": {"min_share": 0.3}}, KNOWN)
     assert config.equivalence == Component(name="exact")
     assert config.gates.min_share == 0.3
     assert config.gates.reward == 0
@@ -47,10 +47,10 @@ def test_a_preset_with_an_overridden_key() -> None:
 
 
 def test_an_option_is_merged_into_the_preset_s_component() -> None:
-    config = load_config({"preset": "srt", "strategy": {"threshold": 0.7}}, REGISTRY)
+    config = load_config({"preset": "srt", "strategy": {"threshold": 0.7}}, KNOWN)
     assert config.strategy.name == "majority_threshold"
     assert config.strategy.options == {"threshold": 0.7}
-    other = load_config({"preset": "srt", "strategy": {"name": "scrl"}}, REGISTRY)
+    other = load_config({"preset": "srt", "strategy": {"name": "scrl"}}, KNOWN)
     assert other.strategy.options == {}
 
 
@@ -58,7 +58,7 @@ def test_a_file_builds_on_a_preset_and_on_a_file(tmp_path: Path) -> None:
     base, top = tmp_path / "base.yaml", tmp_path / "top.yaml"
     base.write_text("preset: ttrl\ngates: {min_share: 0.1}\n")
     top.write_text(yaml.safe_dump({"preset": str(base), "incomplete": "partial"}))
-    config = load_config(top, REGISTRY)
+    config = load_config(top, KNOWN)
     assert (config.strategy.name, config.gates.min_share, config.incomplete) == ("majority", 0.1, "partial")
 
 
@@ -66,7 +66,7 @@ def test_a_circle_of_files_is_named(tmp_path: Path) -> None:
     file = tmp_path / "self.yaml"
     file.write_text(yaml.safe_dump({"preset": str(file)}))
     with pytest.raises(ConfigError, match="in a circle"):
-        load_config(file, REGISTRY)
+        load_config(file, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_circle_of_files_is_named(tmp_path: Path) -> None:
 )
 def test_a_wrong_key_is_one_clear_line(source: object, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Scorer.from_config(source)  # type: ignore[arg-type] # wrong on purpose
+        Scorer(source)  # type: ignore[arg-type] # wrong on purpose
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -115,14 +115,14 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, text: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=r"bad\.yaml") as caught:
-        load_config(file, REGISTRY)
+        load_config(file, KNOWN)
     assert "\n" not in str(caught.value)
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "empty.yaml"
     file.write_text("")
-    assert load_config(file, REGISTRY) == ScorerConfig()
+    assert load_config(file, KNOWN) == ScorerConfig()
 
 
 def test_assignments() -> None:
@@ -165,5 +165,5 @@ def test_a_plugin_s_factory_makes_what_its_hook_wants() -> None:
         def register_strategies(self, register: object) -> None:
             register("three", Broken.make)  # type: ignore[operator] # a callback
 
-    with pytest.raises(PluginError, match="'three' made 3, which is no Strategy"):
-        Scorer.from_config({"strategy": "three"}, plugins=[Plugin()])
+    with pytest.raises(PluginError, match="the strategy 'three' made 3, which does not derive"):
+        Scorer({"strategy": "three"}, plugins=[Plugin()])

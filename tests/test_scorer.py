@@ -9,7 +9,7 @@ import pickle
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -21,15 +21,13 @@ from empo_rewards import (
     Group,
     GroupError,
     GroupScore,
-    PluginError,
     Scorer,
     Status,
     equivalent,
     hookimpl,
 )
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.group import Answer, AnswerKind
-from empo_rewards.strategies import Rewards
+from empo_rewards.protocols import AnswerSet, EntropyEstimator, EquivalenceBackend, Relation, Rewards
 
 EXACT = {"preset": "empo-math", "equivalence": {"name": "exact", "normalize": False}}
 
@@ -41,13 +39,13 @@ def boxed(*answers: str | None) -> list[str]:
 
 @pytest.fixture(scope="module")
 def exact() -> Iterator[Scorer]:
-    with Scorer.from_config(EXACT) as scorer:
+    with Scorer(EXACT) as scorer:
         yield scorer
 
 
 @pytest.fixture(scope="module")
 def mathematical() -> Iterator[Scorer]:
-    with Scorer.from_config("empo-math") as scorer:
+    with Scorer("empo-math") as scorer:
         yield scorer
 
 
@@ -100,7 +98,7 @@ def without_order(score: GroupScore) -> dict[str, Any]:
 @settings(max_examples=25, deadline=None)
 @given(drawn=answers, seed=st.integers(0, 99))
 def test_a_permutation_of_the_responses_permutes_the_rewards(preset: str, drawn: list[str | None], seed: int) -> None:
-    with Scorer.from_config({"preset": preset, "equivalence": "exact"}) as scorer:
+    with Scorer({"preset": preset, "equivalence": "exact"}) as scorer:
         responses = boxed(*drawn)
         order = list(range(len(drawn)))
         random.Random(seed).shuffle(order)
@@ -128,7 +126,7 @@ def test_renaming_the_answers_changes_nothing(exact: Scorer, drawn: list[str | N
 @settings(max_examples=15, deadline=None)
 @given(drawn=answers, reference=st.sampled_from(["4", "7/2", "nonsense", ""]))
 def test_a_reference_never_changes_a_reward(preset: str, drawn: list[str | None], reference: str) -> None:
-    with Scorer.from_config({"preset": preset, "equivalence": "exact"}) as scorer:
+    with Scorer({"preset": preset, "equivalence": "exact"}) as scorer:
         without = scorer.score(Group("q", boxed(*drawn)))
         with_it = scorer.score(Group("q", boxed(*drawn), reference=reference))
     assert with_it.rewards == without.rewards
@@ -167,7 +165,7 @@ def test_score_many_streams(exact: Scorer) -> None:
 
 
 def test_a_scorer_pickles_with_its_plugins() -> None:
-    with Scorer.from_config(EXACT) as scorer, pickle.loads(pickle.dumps(scorer)) as copy:
+    with Scorer(EXACT) as scorer, pickle.loads(pickle.dumps(scorer)) as copy:
         group = Group("q", boxed("1", "2", "1"))
         assert copy.score(group) == scorer.score(group)
         assert copy.config == scorer.config
@@ -175,7 +173,7 @@ def test_a_scorer_pickles_with_its_plugins() -> None:
 
 def test_a_closed_scorer_can_be_used_again(mathematical: Scorer) -> None:
     group = Group("q", boxed(r"\sin^2 x + \cos^2 x + y", "1 + y"))
-    scorer = Scorer.from_config("empo-math")
+    scorer = Scorer("empo-math")
     first = scorer.score(group)
     scorer.close()
     assert scorer.score(group).rewards == first.rewards == (1, 1)
@@ -196,7 +194,7 @@ def test_scores_are_json(mathematical: Scorer) -> None:
 
 def test_a_group_outside_the_band_is_unscored_with_its_entropy() -> None:
     band = {"gates": {"entropy": {"low": 0, "high": 1, "unit": "relative"}}, "equivalence": "exact"}
-    with Scorer.from_config(band) as scorer:
+    with Scorer(band) as scorer:
         same = scorer.score(Group("q", boxed("1", "1")))
         different = scorer.score(Group("q", boxed(*"1234567")))
         between = scorer.score(Group("q", boxed("1", "1", "2")))
@@ -212,7 +210,7 @@ def test_a_group_outside_the_band_is_unscored_with_its_entropy() -> None:
 
 
 def test_a_gate_may_give_a_constant_instead() -> None:
-    with Scorer.from_config({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
+    with Scorer({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
         score = scorer.score(Group("q", boxed("a", "b", "c", "d", "e", None)))
     assert (score.status, score.cause) == (Status.SCORED, Cause.SHARE_LOW)
     assert score.rewards == (0,) * 6
@@ -223,14 +221,14 @@ def test_empo_naturals_guards() -> None:
     copy = "planet of our solar system is the largest one by mass"
     refusal = "I'm sorry, but I can't help with that."
     responses = [*boxed("Jupiter", "jupiter.", "Saturn", copy), "   ", refusal]
-    with Scorer.from_config({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
+    with Scorer({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
         score = scorer.score(Group(question, responses))
     assert score.rewards == pytest.approx((2 / 6, 2 / 6, 1 / 6, 0, -0.5, -0.5))
     assert score.flags == ((), (), (), ("copied",), ("blank",), ("refusal",))
 
 
 def test_refusals_cannot_win() -> None:
-    with Scorer.from_config("empo-math") as scorer:
+    with Scorer("empo-math") as scorer:
         score = scorer.score(Group("q", boxed("I cannot answer that", "I cannot answer that", "4")))
     assert score.rewards == pytest.approx((0, 0, 1 / 3))
     assert score.metrics["refusals"] == pytest.approx(2 / 3)
@@ -238,7 +236,7 @@ def test_refusals_cannot_win() -> None:
 
 def test_a_voided_answer_joins_no_cluster() -> None:
     loop = r"\boxed{4} and again the same. " * 60
-    with Scorer.from_config({"preset": "empo-math", "guards": ["repetition"]}) as scorer:
+    with Scorer({"preset": "empo-math", "guards": ["repetition"]}) as scorer:
         score = scorer.score(Group("q", [*boxed("4", "5"), loop]))
     assert score.rewards == pytest.approx((1 / 3, 1 / 3, 0))
     assert score.flags[2] == ("repetition",)
@@ -246,11 +244,11 @@ def test_a_voided_answer_joins_no_cluster() -> None:
 
 def test_a_lost_member_makes_the_group_unscored_or_partial_by_choice() -> None:
     group = Group("q", boxed("4", "4", "5"), expected_size=4)
-    with Scorer.from_config(EXACT) as scorer:
+    with Scorer(EXACT) as scorer:
         unscored = scorer.score(group)
     assert (unscored.status, unscored.cause, unscored.rewards) == (Status.UNSCORED, Cause.INCOMPLETE, (None,) * 3)
     assert (unscored.size, unscored.expected_size) == (3, 4)
-    with Scorer.from_config({**EXACT, "incomplete": "partial"}) as scorer:
+    with Scorer({**EXACT, "incomplete": "partial"}) as scorer:
         partial = scorer.score(group)
     assert (partial.status, partial.cause) == (Status.PARTIAL, Cause.INCOMPLETE)
     assert partial.rewards == pytest.approx((2 / 3, 2 / 3, 1 / 3))
@@ -258,13 +256,13 @@ def test_a_lost_member_makes_the_group_unscored_or_partial_by_choice() -> None:
 
 
 def test_the_share_threshold_abstains() -> None:
-    with Scorer.from_config({"preset": "srt", "equivalence": "exact"}) as scorer:
+    with Scorer({"preset": "srt", "equivalence": "exact"}) as scorer:
         score = scorer.score(Group("q", boxed("1", "2", "3")))
     assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, Cause.ABSTAINED, (None,) * 3)
 
 
 def test_the_supervised_control() -> None:
-    with Scorer.from_config("supervised") as scorer:
+    with Scorer("supervised") as scorer:
         labelled = scorer.score(Group("q", boxed("0.5", "2", None), reference=r"\frac{1}{2}"))
         bare = scorer.score(Group("q", boxed("0.5", "2")))
     assert labelled.rewards == (1, 0, 0)
@@ -295,13 +293,14 @@ def test_chat_prompts(mathematical: Scorer) -> None:
 # --------------------------------------------------------------------------------------------------------------- faults
 
 
-class Moody:
+class Moody(EquivalenceBackend):
     """A backend that fails on an answer called `die`, and counts its calls."""
 
-    calls = 0
+    CALLS: ClassVar[list[int]] = []
+    """The number of sets of each call."""
 
     def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
-        Moody.calls += 1
+        self.CALLS.append(len(sets))
         if any("die" in answers.texts for answers in sets):
             raise RuntimeError("the judge hung up")
         return [Relation() for _ in sets]
@@ -332,7 +331,7 @@ def raising(message: str) -> Any:
 def test_a_fault_of_the_backend_costs_the_group_that_caused_it_only() -> None:
     plugin = failing(register_equivalence_backends=Moody)
     groups = [Group("q", boxed("1", "2")), Group("q", boxed("die", "2"), id="x"), Group("q", boxed("3", "3"))]
-    with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+    with Scorer({"equivalence": "bad"}, plugins=[plugin]) as scorer:
         scores = list(scorer.score_many(groups))
     assert [score.status.value for score in scores] == ["scored", "unscored", "scored"]
     assert scores[1].cause is Cause.EQUIVALENCE_FAILED
@@ -342,24 +341,24 @@ def test_a_fault_of_the_backend_costs_the_group_that_caused_it_only() -> None:
 
 
 def test_a_backend_can_say_which_groups_a_fault_befell() -> None:
-    class Patchy:
-        calls = 0
+    class Patchy(EquivalenceBackend):
+        CALLS: ClassVar[list[int]] = []
 
         def relate(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception]:
-            Patchy.calls += 1
+            self.CALLS.append(len(sets))
             return [RuntimeError("no answer") if "die" in answers.texts else Relation() for answers in sets]
 
     plugin = failing(register_equivalence_backends=Patchy)
-    with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+    with Scorer({"equivalence": "bad"}, plugins=[plugin]) as scorer:
         scores = list(scorer.score_many([Group("q", boxed("1", "die")), Group("q", boxed("1", "2"))]))
     assert [score.status.value for score in scores] == ["unscored", "scored"]
     assert (scores[0].cause, scores[0].detail) == (Cause.EQUIVALENCE_FAILED, "RuntimeError: no answer")
-    assert Patchy.calls == 1, "what the backend has told once is not asked again"
+    assert Patchy.CALLS == [2], "what the backend has told once is not asked again"
 
 
 def test_a_reference_that_cannot_be_compared_costs_the_metrics_only() -> None:
     plugin = failing(register_equivalence_backends=Moody)
-    with Scorer.from_config({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+    with Scorer({"equivalence": "bad"}, plugins=[plugin]) as scorer:
         score = scorer.score(Group("q", boxed("1", "1"), reference="die"))
     assert score.rewards == (1, 1)
     assert score.metrics["reference_failed"] == 1
@@ -377,7 +376,7 @@ def test_a_reference_that_cannot_be_compared_costs_the_metrics_only() -> None:
 )
 def test_a_fault_of_a_stage_is_no_reward(hook: str, key: str, value: object, cause: Cause) -> None:
     plugin = failing(**{hook: raising("out of order")})
-    with Scorer.from_config({**EXACT, key: value}, plugins=[plugin]) as scorer:
+    with Scorer({**EXACT, key: value}, plugins=[plugin]) as scorer:
         score = scorer.score(Group("q", boxed("1", "1")))
     assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, cause, (None, None))
     assert score.detail == "RuntimeError: out of order"
@@ -385,21 +384,43 @@ def test_a_fault_of_a_stage_is_no_reward(hook: str, key: str, value: object, cau
     assert score.cause.is_fault
 
 
-def test_an_observer_sees_every_group_and_may_not_die_quietly() -> None:
+def test_a_backend_that_fails_on_one_group_of_a_batch_is_asked_by_halves() -> None:
+    plugin = failing(register_equivalence_backends=Moody)
+    groups = [Group("q", boxed("1", "die" if number == 41 else "2")) for number in range(64)]
+    Moody.CALLS.clear()
+    with Scorer({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+        scores = list(scorer.score_many(groups))
+    assert [number for number, score in enumerate(scores) if score.status is Status.UNSCORED] == [41]
+    assert len(Moody.CALLS) <= 1 + 3 + 2 * 6  # the batch, the probes, and two halves on each of log2(64) levels
+
+
+def test_a_backend_that_fails_on_everything_is_not_asked_for_each_group() -> None:
+    plugin = failing(register_equivalence_backends=Moody)
+    Moody.CALLS.clear()
+    with Scorer({"equivalence": "bad"}, plugins=[plugin]) as scorer:
+        scores = list(scorer.score_many([Group("q", boxed("1", "die"))] * 64))
+    assert {score.cause for score in scores} == {Cause.EQUIVALENCE_FAILED}
+    assert Moody.CALLS == [64, 1, 1, 1]
+
+
+def test_an_observer_sees_every_group_and_may_not_die_quietly(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[tuple[str | None, tuple[float | None, ...]]] = []
     watching = failing(register_observers=lambda: lambda group, score: seen.append((group.id, score.rewards)))
-    with Scorer.from_config({**EXACT, "observers": ["bad"]}, plugins=[watching]) as scorer:
+    with Scorer({**EXACT, "observers": ["bad"]}, plugins=[watching]) as scorer:
         list(scorer.score_many([Group("q", boxed("1"), id="a"), Group("q", boxed("1", "2"), id="b")]))
     assert seen == [("a", (1,)), ("b", (0.5, 0.5))]
     dying = failing(register_observers=raising("no disk"))
-    with Scorer.from_config({**EXACT, "observers": ["bad"]}, plugins=[dying]) as scorer:
-        message = "the observer 'bad' failed: RuntimeError: no disk"
-        group = Group("q", boxed("1"))
-    with scorer, pytest.raises(PluginError, match=message):
-        scorer.score(group)
+    with Scorer({**EXACT, "observers": ["bad", "monitor"]}, plugins=[dying]) as scorer:
+        scores = list(scorer.score_many([Group("q", boxed("1")) for _ in range(64)]))
+    assert {score.rewards for score in scores} == {(1.0,)}
+    assert {score.metrics["bad/failed"] for score in scores} == {1.0}
+    assert {score.metrics["monitor/alarm"] for score in scores} == {0.0}
+    assert [record.getMessage() for record in caplog.records if "observer" in record.getMessage()] == [
+        "the observer 'bad' failed, and its numbers are missing: RuntimeError('no disk')"
+    ]
 
 
-class Wild:
+class Wild(EquivalenceBackend):
     """A backend that gives whatever it is told to."""
 
     def __init__(self, *relations: Relation) -> None:
@@ -429,7 +450,7 @@ BACKEND = ("register_equivalence_backends", "equivalence", Cause.EQUIVALENCE_FAI
 def test_what_a_plugin_gives_is_checked(place: tuple[str, str, Cause], made: object, detail: str) -> None:
     hook, key, cause = place
     plugin = failing(**{hook: lambda: made})
-    with Scorer.from_config({**EXACT, key: ["bad"] if key == "guards" else "bad"}, plugins=[plugin]) as scorer:
+    with Scorer({**EXACT, key: ["bad"] if key == "guards" else "bad"}, plugins=[plugin]) as scorer:
         score = scorer.score(Group("q", boxed("1", "2")))
     assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, cause, (None, None))
     assert detail in (score.detail or "")
@@ -447,7 +468,7 @@ def test_no_strategy_but_the_control_is_shown_a_label() -> None:
         return [None] * len(answers)
 
     plugin = failing(register_strategies=lambda: spy, register_guards=lambda: guard)
-    with Scorer.from_config({**EXACT, "strategy": "bad", "guards": ["bad"]}, plugins=[plugin]) as scorer:
+    with Scorer({**EXACT, "strategy": "bad", "guards": ["bad"]}, plugins=[plugin]) as scorer:
         scorer.score(Group("q", boxed("1", "2"), reference="1"))
     assert shown == [(None, None), (None, None)]
 
@@ -463,7 +484,7 @@ def test_no_strategy_but_the_control_is_shown_a_label() -> None:
         ({"responses": ["a", None]}, r"responses\[1\] must be a text, not NoneType"),
         ({"prompt": 3}, "prompt must be a text or a list of messages, not int"),
         ({"prompt": [{"role": "user"}]}, r"prompt\[0\] must be a message"),
-        ({"reference": 4}, "reference must be a text, not int"),
+        ({"reference": {}}, "reference must be a text, a number, or a list of them, not dict"),
         ({"id": 4}, "id must be a text, not int"),
         ({"token_logprobs": [[-1.0]]}, "one list for each of the 2 responses"),
         ({"token_logprobs": [[-1.0], [0.5]]}, "holds 0.5; a log-probability is <= 0"),
@@ -487,7 +508,7 @@ def test_equivalent(a: str, b: str, expected: bool) -> None:
 
 
 def test_equivalent_says_what_it_cannot_decide_and_what_it_does_not_know() -> None:
-    class Shrug:
+    class Shrug(EquivalenceBackend):
         def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
             return [Relation(undecided=((0, 1),)) for _ in sets]
 
@@ -515,7 +536,7 @@ class Likeness:
 
     @hookimpl
     def register_equivalence_backends(self, register: Any) -> None:
-        class Backend:
+        class Backend(EquivalenceBackend):
             gives_similarities = True
 
             def relate(backend, sets: Sequence[AnswerSet]) -> list[Relation]:  # noqa: N805 - `self` is the plugin's
@@ -526,7 +547,7 @@ class Likeness:
 
     @hookimpl
     def register_entropy_estimators(self, register: Any) -> None:
-        class Told:
+        class Told(EntropyEstimator):
             uses_similarities = True
 
             def __call__(told, evidence: Any) -> float:  # noqa: N805 - `self` is the plugin's
@@ -538,10 +559,10 @@ class Likeness:
 
 def test_similarities_reach_the_estimator_that_uses_them() -> None:
     plugin = Likeness([[1.0, 0.25], [0.25, 1.0]])
-    with Scorer.from_config({"equivalence": "likeness", "entropy": "told"}, plugins=[plugin]) as scorer:
+    with Scorer({"equivalence": "likeness", "entropy": "told"}, plugins=[plugin]) as scorer:
         assert scorer.score(Group("q", boxed("a", "b"))).entropy == 0.25
         assert plugin.asked == [True]
-    with Scorer.from_config({"equivalence": "likeness"}, plugins=[plugin]) as scorer:
+    with Scorer({"equivalence": "likeness"}, plugins=[plugin]) as scorer:
         assert scorer.score(Group("q", boxed("a", "b"))).entropy == pytest.approx(math.log(2))
         assert plugin.asked == [True, False]
 
@@ -562,7 +583,7 @@ def test_similarities_reach_the_estimator_that_uses_them() -> None:
 )
 def test_similarities_that_are_none_leave_the_group_unscored(given: object, detail: str) -> None:
     config = {"equivalence": "likeness", "entropy": "told"}
-    with Scorer.from_config(config, plugins=[Likeness(given)]) as scorer:
+    with Scorer(config, plugins=[Likeness(given)]) as scorer:
         score = scorer.score(Group("q", boxed("a", "b")))
     assert (score.status, score.cause) == (Status.UNSCORED, Cause.EQUIVALENCE_FAILED)
     assert detail in (score.detail or "")
@@ -572,5 +593,5 @@ def test_an_estimator_without_its_similarities_fails_at_the_start() -> None:
     with pytest.raises(
         ConfigError, match=r"entropy: 'told' needs similarities .* 'exact' does not give; .*likeness"
     ) as e:
-        Scorer.from_config({"equivalence": "exact", "entropy": "told"}, plugins=[Likeness(None)])
+        Scorer({"equivalence": "exact", "entropy": "told"}, plugins=[Likeness(None)])
     assert "\n" not in str(e.value)

@@ -38,4 +38,4 @@ def fail(message: str) -> None:
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:
     """The scorer of `--config` and `--set`."""
     overrides = parse_assignments(assignments or [])
-    return Scorer.from_config(merge({"preset": config}, overrides))
+    return Scorer(merge({"preset": config}, overrides))

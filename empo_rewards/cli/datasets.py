@@ -55,7 +55,7 @@ class Difficulty:
 
 @dataclass(frozen=True)
 class Kept:
-    """A prompt worth training on."""
+    """A prompt worth training on; `reference` is the first accepted answer."""
 
     prompt: str | Sequence[Message]
     reference: str | None = None

@@ -13,7 +13,7 @@ from empo_rewards._version import __version__
 from empo_rewards.cli.console import out
 from empo_rewards.cli.verl_check import show
 from empo_rewards.extras import EXTRAS, FRAMEWORKS, Extra, hook_of, installed_version, require
-from empo_rewards.plugins import load
+from empo_rewards.plugins.registry import load
 
 
 def doctor(verl: Annotated[bool, typer.Option("--verl", help="Check verl's environment as well.")] = False) -> None:

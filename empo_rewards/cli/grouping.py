@@ -26,7 +26,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from empo_rewards.cli.rows import Identity, Member
 from empo_rewards.errors import InputError
-from empo_rewards.group import Group, Message
+from empo_rewards.gather.samples import Sample, group_of
+from empo_rewards.group import Group, Message, read_label
 
 CACHE_KIB = 16 * 1024
 """Memory that the database may use before it goes to disk."""
@@ -158,7 +159,7 @@ def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> 
     contents = [json.loads(arrival.content or "") for arrival in arrivals]
     responses, logprobs, references, sources, metadata, names = map(list, zip(*contents, strict=True))
     conflicts: dict[str, Any] = {}
-    shared = _agreed(metadata)
+    shared = metadata[0] if all(one == metadata[0] for one in metadata) else None
     whole: dict[str, Any] = dict(shared) if shared is not None else {}
     if shared is None and any(metadata):
         whole["members"] = metadata
@@ -166,28 +167,17 @@ def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> 
     if 0 < missing < len(logprobs):
         conflicts["token_logprobs"] = f"missing in {missing} of {len(logprobs)} rows"
     for name, values in (("reference", references), ("data_source", sources)):
-        distinct = sorted({value for value in values if value is not None})
+        distinct = sorted({str(value) for value in values if value is not None})
         if len(distinct) > 1:
             conflicts[name] = distinct
     if conflicts:
         whole["conflicts"] = conflicts
-    return Group(
-        prompt=prompt,
-        responses=responses,
-        reference=_agreed(value for value in references if value is not None),
-        id=_agreed(names),
-        token_logprobs=None if missing else logprobs,
-        data_source=_agreed(value for value in sources if value is not None),
-        metadata=whole or None,
-        expected_size=expected_size if expected_size > len(responses) else None,
-    )
-
-
-def _agreed(values: Iterable[T]) -> T | None:
-    """The value that all have; None where they differ, or where there are none."""
-    remaining = iter(values)
-    first = next(remaining, None)
-    return first if all(value == first for value in remaining) else None
+    samples = [
+        Sample("", response, read_label(reference), source, values)
+        for response, reference, source, values in zip(responses, references, sources, logprobs, strict=True)
+    ]
+    group_id = names[0] if len(set(names)) == 1 else None
+    return group_of(samples, id=group_id, expected_size=expected_size, prompt=prompt, metadata=whole or None)
 
 
 def _names(identity: Identity) -> tuple[bytes | None, bytes | None, bytes | None]:

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from empo_rewards.errors import InputError
-from empo_rewards.plugins import suggestion
+from empo_rewards.errors import InputError, suggestion
 
 PRESETS = "presets"
 

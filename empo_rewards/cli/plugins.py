@@ -7,7 +7,7 @@ import inspect
 from rich.table import Table
 
 from empo_rewards.cli.console import err, out
-from empo_rewards.plugins import KINDS, PLUGINS_VARIABLE, Registered, load
+from empo_rewards.plugins.registry import KINDS, PLUGINS_VARIABLE, Registered, load
 
 
 def plugins() -> None:

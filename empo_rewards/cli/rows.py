@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError, InputError
-from empo_rewards.group import Group, Message
+from empo_rewards.group import Group, Label, Message, read_label
 
 PROMPT = ("prompt", "question", "problem", "input")
 RESPONSES = ("responses", "completions", "outputs")
@@ -71,7 +71,7 @@ class Member:
     identity: Identity
     prompt: str | Sequence[Message]
     response: str
-    reference: str | None
+    reference: Label
     token_logprobs: Sequence[float] | None
     data_source: str | None
     metadata: Mapping[str, Any] | None
@@ -184,13 +184,20 @@ def _prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
     return prompt
 
 
-def _reference(row: Mapping[str, Any]) -> str | None:
+def _reference(row: Mapping[str, Any]) -> Label:
     reward_model = row.get("reward_model")
     if reward_model is not None and not isinstance(reward_model, Mapping):
         raise RowError(f"reward_model must be an object with `ground_truth`, not {_kind(reward_model)}")
     if reward_model is not None and reward_model.get("ground_truth") is not None:
-        return _as_text("reward_model.ground_truth", reward_model["ground_truth"])
-    return _as_text(*_first(row, REFERENCE))
+        return _label("reward_model.ground_truth", reward_model["ground_truth"])
+    return _label(*_first(row, REFERENCE))
+
+
+def _label(name: str, value: object) -> Label:
+    try:
+        return read_label(value)
+    except GroupError as error:
+        raise RowError(f"{name} must be a text, a number, or a list of them, not {_kind(value)}") from error
 
 
 def _text(row: Mapping[str, Any], names: Sequence[str]) -> str | None:

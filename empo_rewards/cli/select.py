@@ -93,13 +93,10 @@ def _kept(
                 summary.rejected += 1
                 err.print(Text(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
             else:
-                waiting.append(item.group)
                 yield item.group
 
-    waiting: list[Group] = []
     unlabelled = 0
-    for score in scorer.score_many(groups()):
-        group = waiting.pop(0)
+    for group, score in scorer.score_many(groups(), with_groups=True):
         summary.add(score.to_dict())
         if score.cause is not None and score.cause.is_fault:
             continue  # not known to be worth anything; the exit code says that there were such
@@ -107,7 +104,7 @@ def _kept(
         unlabelled += "pass_rate" in wanted and difficulty.pass_rate is None
         measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
         if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
-            yield Kept(group.prompt, group.reference, group.data_source, difficulty)
+            yield Kept(group.prompt, next(iter(group.accepted), None), group.data_source, difficulty)
     if unlabelled:
         err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
 

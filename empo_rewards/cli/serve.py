@@ -58,7 +58,7 @@ def serve(
     max_body_mb: Annotated[int, typer.Option(min=1, help="A longer body is refused with 413.")] = 32,
     neutral: Annotated[
         float | None,
-        typer.Option(help="What unscored samples are paid; the default is the running mean of the rewards."),
+        typer.Option(help="What unscored samples are given; the default is the running mean of the rewards."),
     ] = None,
     scores: Annotated[
         ScoresField, typer.Option(help="What `scores` holds: where there is a label, accuracy; or the reward always.")

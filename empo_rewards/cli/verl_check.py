@@ -1,4 +1,4 @@
-"""`empo-rewards verl-check`: a verl configuration, dry-run before any GPU is paid for."""
+"""`empo-rewards verl-check`: a verl configuration, dry-run before any GPU is used."""
 
 from __future__ import annotations
 

@@ -9,12 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import product
-from typing import Any
+from typing import Annotated
 
-from empo_rewards import config, plugins
 from empo_rewards.clustering import connected_components
-from empo_rewards.config import Component
-from empo_rewards.equivalence import AnswerSet, EquivalenceBackend, Relation
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.math import MathEquivalence, MathPolicy
@@ -23,6 +20,7 @@ from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.numeric import has_symbols
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT, equal_by_words, words_of
+from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
 
 KINDS_SIZE = 16_384
 """Kinds of answers that are kept."""
@@ -94,7 +92,7 @@ class _Work:
         }
 
 
-class AutoEquivalence:
+class AutoEquivalence(EquivalenceBackend):
     """Compares each pair of answers by the cheapest means that can tell.
 
     Numbers, formulas and choices are compared by the keys of `equivalence: math`, and never by a model of meaning, to
@@ -103,32 +101,23 @@ class AutoEquivalence:
     are equal so far.
 
     Args:
-        semantic: the backend for answers in words: its name, or a mapping of name and options. None: none, texts are
-            compared by their words only.
+        semantic: the backend for answers in words (in a configuration: its name, or name and options; `embedding` where
+            none is named). None: texts are compared by their words only.
         words: whether short answers are read word by word; if not, all of them are left to the semantic backend.
         symbolic: whether mathematics that the keys cannot decide goes to sympy; if not, it is undecided.
-
-    Raises:
-        ConfigError: there is no such backend, or an option does not fit it.
-        MissingExtraError: the semantic backend needs an extra that is not installed.
     """
-
-    gives_similarities = True
 
     def __init__(
         self,
-        semantic: dict[str, Any] | str | None = "embedding",
+        semantic: Annotated[EquivalenceBackend | None, DefaultComponent("embedding")] = None,
         words: bool = True,
         symbolic: bool = False,
     ) -> None:
         self._exact = ExactEquivalence()
         self._math = MathEquivalence(symbolic=symbolic)
         self._words = words
-        self._semantic: EquivalenceBackend | None = None
-        if semantic is not None:
-            component = Component.model_validate(semantic)
-            self._semantic = config.create(plugins.load(), "equivalence backend", component, "semantic")
-            self.gives_similarities = getattr(self._semantic, "gives_similarities", False)
+        self._semantic = semantic
+        self.gives_similarities = semantic is None or semantic.gives_similarities
         self._begin_memory()
 
     def _begin_memory(self) -> None:
@@ -147,10 +136,9 @@ class AutoEquivalence:
 
     def close(self) -> None:
         """Ends what the stages started; `relate` starts it anew."""
-        for backend in (self._math, self._semantic):
-            close = getattr(backend, "close", None)
-            if close is not None:
-                close()
+        self._math.close()
+        if self._semantic is not None:
+            self._semantic.close()
 
     def _begin(self, answers: AnswerSet) -> _Work:
         """What needs no backend: equal normal forms and words; not of mathematics, where brackets and signs count."""

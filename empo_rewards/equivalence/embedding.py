@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.encoder import MODEL, Encoder
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.lazy_model import ModelError
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
 from empo_rewards.equivalence.words import contrasts, equal_by_words
 from empo_rewards.errors import ConfigError
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ MEMORY_SIZE = 16_384
 Linkage = Literal["components", "average"]
 
 
-class EmbeddingEquivalence:
+class EmbeddingEquivalence(EquivalenceBackend):
     """Compares answers by the cosine of their sentence embeddings.
 
     The model embeds what words leave open: each distinct normal form of a call once, in one batch sorted by length,

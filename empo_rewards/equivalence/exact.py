@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from empo_rewards.equivalence import AnswerSet, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _JOINERS = frozenset("-_")
@@ -34,7 +34,7 @@ def normal_form(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class ExactEquivalence:
+class ExactEquivalence(EquivalenceBackend):
     """Compares texts.
 
     Args:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from empo_rewards.equivalence.cache import LruCache
-from empo_rewards.equivalence.rounds import Pair, Verdict
+from empo_rewards.equivalence.rounds import Pair, PairVerdict
 from empo_rewards.errors import ConfigError
 
 log = logging.getLogger("empo_rewards")
@@ -91,18 +91,18 @@ class ContentMemory(Generic[K, V]):
         return hashlib.sha256(f"{self._namespace}\0{key!r}".encode()).digest()
 
 
-def verdict_memory(namespace: Sequence[str], size: int, path: str | None) -> ContentMemory[Pair, Verdict]:
+def verdict_memory(namespace: Sequence[str], size: int, path: str | None) -> ContentMemory[Pair, PairVerdict]:
     """A memory of verdicts on pairs, without what they cost; see `ContentMemory`."""
     return ContentMemory(namespace, size, path, _dump_verdict, _load_verdict)
 
 
-def _dump_verdict(verdict: Verdict) -> bytes:
+def _dump_verdict(verdict: PairVerdict) -> bytes:
     return json.dumps([verdict.equal, verdict.similarity, verdict.truncated]).encode()
 
 
-def _load_verdict(data: bytes) -> Verdict:
+def _load_verdict(data: bytes) -> PairVerdict:
     equal, similarity, truncated = json.loads(data)
-    return Verdict(equal, similarity, truncated)
+    return PairVerdict(equal, similarity, truncated)
 
 
 class _File:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, encodable
 from empo_rewards.equivalence.lazy_model import LazyModel, ModelError
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
-from empo_rewards.equivalence.rounds import Pair, Verdict, relate_in_rounds
+from empo_rewards.equivalence.rounds import Pair, PairVerdict, relate_in_rounds
 from empo_rewards.errors import ConfigError, EquivalenceError
 from empo_rewards.extras import require
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,7 @@ def may_agree(forth: Inference, mode: Mode) -> bool:
     return forth.label == "entailment" if mode == "strict" else forth.label != "contradiction"
 
 
-class NliEquivalence:
+class NliEquivalence(EquivalenceBackend):
     """Compares answers by bidirectional entailment, in rounds over all groups at once (see `equivalence.rounds`).
 
     Where the first direction settles a pair the second is not asked. Safe to share between threads; copies (forked)
@@ -122,7 +122,7 @@ class NliEquivalence:
             in_context=self._in_context,
         )
 
-    def _compare(self, pairs: Sequence[Pair], *, both: bool) -> list[Verdict | Exception]:
+    def _compare(self, pairs: Sequence[Pair], *, both: bool) -> list[PairVerdict | Exception]:
         """The second direction is asked only where the first leaves it open, or `both` are wanted."""
         inputs = [tuple(f"{pair.prompt} {text}".strip() for text in (pair.left, pair.right)) for pair in pairs]
         try:
@@ -138,17 +138,17 @@ class NliEquivalence:
         back = dict(zip(left_open, asked, strict=True))
         return [self._verdict(one, back.get(k)) for k, one in enumerate(forth)]
 
-    def _verdict(self, forth: _Answer, back: _Answer | None) -> Verdict | Exception:
+    def _verdict(self, forth: _Answer, back: _Answer | None) -> PairVerdict | Exception:
         there, cut = forth
         if isinstance(there, Exception):
             return there
         if back is None:
-            return Verdict(False, None, int(cut), {"model_evaluations": 1.0})
+            return PairVerdict(False, None, int(cut), {"model_evaluations": 1.0})
         here, other_cut = back
         if isinstance(here, Exception):
             return here
         similarity = (there.entailment + here.entailment) / 2
-        return Verdict(agree(there, here, self._mode), similarity, cut + other_cut, {"model_evaluations": 2.0})
+        return PairVerdict(agree(there, here, self._mode), similarity, cut + other_cut, {"model_evaluations": 2.0})
 
 
 _Answer = tuple["Inference | Exception", bool]

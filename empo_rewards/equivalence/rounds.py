@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Protocol
 
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.errors import EquivalenceError
+from empo_rewards.protocols import AnswerSet, Relation
 
 
 @dataclass(frozen=True, order=True)
@@ -35,7 +35,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PairVerdict:
     """What a backend found out about a pair.
 
     Args:
@@ -52,18 +52,18 @@ class Verdict:
     cost: Mapping[str, float] = field(default_factory=dict)
 
 
-Compare = Callable[[Sequence[Pair]], Sequence["bool | Verdict | Exception"]]
+Compare = Callable[[Sequence[Pair]], Sequence["bool | PairVerdict | Exception"]]
 """Compares a whole round, sorted by length. An exception in a pair's place: it could not be compared."""
 
 
 class Memory(Protocol):
     """A cache of verdicts. Whether a verdict is found in it changes what is asked, and nothing else."""
 
-    def get_many(self, pairs: Sequence[Pair]) -> Mapping[Pair, Verdict]:
+    def get_many(self, pairs: Sequence[Pair]) -> Mapping[Pair, PairVerdict]:
         """The verdicts that are known."""
         ...
 
-    def put_many(self, verdicts: Mapping[Pair, Verdict]) -> None:
+    def put_many(self, verdicts: Mapping[Pair, PairVerdict]) -> None:
         """Keeps verdicts."""
         ...
 
@@ -124,7 +124,7 @@ def relate_in_rounds(
         of a pair that several groups share is divided among them, so that the sum over groups is the work done.
     """
     works = [_work(answers, in_context) for answers in sets]
-    known: dict[Pair, Verdict | Exception] = {}
+    known: dict[Pair, PairVerdict | Exception] = {}
     whole = [work for work in works if complete or work.similarities]
     _learn([(work, work.all_pairs) for work in whole], known, compare, memory)
     if complete:
@@ -151,7 +151,7 @@ def _work(answers: AnswerSet, in_context: bool) -> _Work:
 
 def _learn(
     asked: Sequence[tuple[_Work, Iterable[tuple[int, int]]]],
-    known: dict[Pair, Verdict | Exception],
+    known: dict[Pair, PairVerdict | Exception],
     compare: Compare,
     memory: Memory | None,
 ) -> None:
@@ -180,37 +180,37 @@ def _learn(
                 work.failure = work.failure or failure
 
 
-def _ask(pairs: Sequence[Pair], compare: Compare, memory: Memory | None) -> dict[Pair, Verdict | Exception]:
+def _ask(pairs: Sequence[Pair], compare: Compare, memory: Memory | None) -> dict[Pair, PairVerdict | Exception]:
     found = {
-        pair: Verdict(verdict) if isinstance(verdict, bool) else verdict
+        pair: PairVerdict(verdict) if isinstance(verdict, bool) else verdict
         for pair, verdict in zip(pairs, compare(pairs), strict=True)
     }
-    verdicts = {pair: verdict for pair, verdict in found.items() if isinstance(verdict, Verdict)}
+    verdicts = {pair: verdict for pair, verdict in found.items() if isinstance(verdict, PairVerdict)}
     if memory is not None and verdicts:
         memory.put_many(verdicts)
     return found
 
 
-def _share_costs(found: Mapping[Pair, Verdict | Exception], askers: Mapping[Pair, Sequence[_Work]]) -> None:
+def _share_costs(found: Mapping[Pair, PairVerdict | Exception], askers: Mapping[Pair, Sequence[_Work]]) -> None:
     """Divides the cost of each pair among the sets that asked for it."""
     for pair, verdict in found.items():
-        if isinstance(verdict, Verdict):
+        if isinstance(verdict, PairVerdict):
             for work, (name, amount) in product(askers[pair], verdict.cost.items()):
                 work.cost[name] += amount / len(askers[pair])
 
 
-def _join(work: _Work, places: Iterable[tuple[int, int]], known: Mapping[Pair, Verdict | Exception]) -> None:
+def _join(work: _Work, places: Iterable[tuple[int, int]], known: Mapping[Pair, PairVerdict | Exception]) -> None:
     """Joins the pairs of classes that are equal."""
     for a, b in places:
         verdict = known[work.pair(a, b)]
-        if isinstance(verdict, Verdict) and verdict.equal:
+        if isinstance(verdict, PairVerdict) and verdict.equal:
             work.joined.append((a, b))
 
 
-def _relation(work: _Work, known: Mapping[Pair, Verdict | Exception]) -> Relation:
+def _relation(work: _Work, known: Mapping[Pair, PairVerdict | Exception]) -> Relation:
     equal = [(same[0], other) for same in work.classes for other in same[1:]]
     equal += [(work.classes[a][0], work.classes[b][0]) for a, b in work.joined]
-    verdicts = [verdict for pair in work.pairs if isinstance(verdict := known[pair], Verdict)]
+    verdicts = [verdict for pair in work.pairs if isinstance(verdict := known[pair], PairVerdict)]
     metrics = {
         "distinct_texts": float(len(work.classes)),
         "comparisons": float(len(work.pairs)),
@@ -221,7 +221,7 @@ def _relation(work: _Work, known: Mapping[Pair, Verdict | Exception]) -> Relatio
     return Relation(tuple(equal), metrics=metrics, similarities=_matrix(work, known) if work.similarities else None)
 
 
-def _matrix(work: _Work, known: Mapping[Pair, Verdict | Exception]) -> list[list[float]]:
+def _matrix(work: _Work, known: Mapping[Pair, PairVerdict | Exception]) -> list[list[float]]:
     """The similarities of all texts; those with one normal form are the same."""
     class_of = {position: place for place, same in enumerate(work.classes) for position in same}
 
@@ -229,7 +229,7 @@ def _matrix(work: _Work, known: Mapping[Pair, Verdict | Exception]) -> list[list
         if class_of[i] == class_of[j]:
             return 1.0
         verdict = known[work.pair(class_of[i], class_of[j])]
-        if not isinstance(verdict, Verdict) or verdict.similarity is None:
+        if not isinstance(verdict, PairVerdict) or verdict.similarity is None:
             raise EquivalenceError("the backend was asked for similarities and gave a verdict without one")
         return verdict.similarity
 

@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import strip_span
+from empo_rewards.protocols import Extracted, Extractor
 
 Truncated = Literal["keep", "skip"]
 Several = Literal["join", "last"]
@@ -222,7 +222,7 @@ def _name(text: str, box: Box) -> str | None:
 
 
 @dataclass(frozen=True)
-class LastBox:
+class LastBox(Extractor):
     r"""The content of the last outermost `\boxed`, `\fbox` or `\framebox` that is not blank.
 
     Args:
@@ -232,7 +232,7 @@ class LastBox:
             span reaches from the first content to the last; "last" takes the last.
     """
 
-    evidence: ClassVar[str] = "container"
+    evidence = "container"
     truncated: Truncated = "keep"
     several: Several = "join"
 

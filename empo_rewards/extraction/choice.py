@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.spans import bare_span, latest, strip_span, text_end
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
+from empo_rewards.protocols import Extracted, Extractor
 
 # ------------------------------------------------------------------------------------------------- the prompt's choices
 
@@ -307,7 +307,7 @@ _EXPLICIT = frozenset({"container", "announced"})
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Extractor):
     """The letter that a response picks, where the prompt lists choices; elsewhere it finds nothing.
 
     The rules are tried in order, and the first that finds one of the prompt's letters decides. An announcement of a

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox, Truncated
 from empo_rewards.extraction.phrases import opened
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
+from empo_rewards.protocols import Extracted, Extractor
 
 
 def _enclosed(text: str, mark: re.Pattern[str]) -> tuple[tuple[int, int] | None, int | None]:
@@ -35,7 +35,7 @@ def _enclosed(text: str, mark: re.Pattern[str]) -> tuple[tuple[int, int] | None,
 
 
 @dataclass(frozen=True)
-class AnswerTag:
+class AnswerTag(Extractor):
     """The content of the last `<answer>...</answer>` (or `[ANSWER]...[/ANSWER]`) that is not blank, in any case.
 
     A box, an announcement, a code fence and a short sentence ("The number is 5.") in it are opened. A tag that is never
@@ -47,7 +47,7 @@ class AnswerTag:
         truncated: "keep" or "skip" a tag that is never closed.
     """
 
-    evidence: ClassVar[str] = "container"
+    evidence = "container"
     tag: str = "answer"
     truncated: Truncated = "keep"
 
@@ -87,14 +87,14 @@ _ESCAPE = re.compile(r"\\(?:u(?P<code>[0-9a-fA-F]{4})|(?P<space>[nrt])(?![a-z])|
 
 
 @dataclass(frozen=True)
-class AnswerKey:
+class AnswerKey(Extractor):
     r"""The value of the last JSON key `answer` (`final_answer`, `answer_choice`, `答案`, ...): a text, a number, a list of them.
 
     The object need not be valid: models write LaTeX into it without doubling the backslashes. What stands in the value is
     opened as in a tag, so the text may differ from the span it comes from by its escapes.
     """
 
-    evidence: ClassVar[str] = "container"
+    evidence = "container"
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The value, or None where there is none."""
@@ -130,14 +130,14 @@ HASHES_CHARS = 200
 
 
 @dataclass(frozen=True)
-class Hashes:
+class Hashes(Extractor):
     """The text behind the last `####`, to the end of its line, where it closes a solution as in GSM8K (2110.14168).
 
     `####` is also a Markdown heading. It counts where its line is the last of the response, or is the only one of its
     kind and holds a number and nothing else; a text ("#### Summary") only where no other heading like it stands before.
     """
 
-    evidence: ClassVar[str] = "container"
+    evidence = "container"
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The text behind the hashes, or None where there are none."""
@@ -175,7 +175,7 @@ _SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
-class Pattern:
+class Pattern(Extractor):
     r"""What stands in the place of `{answer}` in a template of the user's own: `{name: pattern, template: "Result => {answer} <="}`.
 
     The template is literal text, not a regular expression: no character in it but `{answer}` has a meaning, so none can
@@ -188,7 +188,7 @@ class Pattern:
         ignore_case: whether case matters not.
     """
 
-    evidence: ClassVar[str] = "container"
+    evidence = "container"
     template: str
     occurrence: Occurrence = "last"
     ignore_case: bool = False

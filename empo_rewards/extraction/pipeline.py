@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from empo_rewards.errors import PluginError
-from empo_rewards.extraction import Extracted, Extractor
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.containers import Hashes
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import opens_thinking, skip_thinking, turn_end
 from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.protocols import Extracted, Extractor
 
 MAX_CHARS = 65_536
 """Of a longer response only so many characters at its end are looked at: an answer stands at the end, and extractors
@@ -46,7 +46,7 @@ def extract(
     end = turn_end(response, begin, prompt)
     offset = max(begin, end - max_chars)
     visible = response[offset:end]
-    for _, level in groupby(extractors, key=lambda pair: getattr(pair[1], "evidence", pair[0])):
+    for _, level in groupby(extractors, key=lambda pair: pair[1].evidence or pair[0]):
         found = [(name, _checked(name, extractor(visible, prompt), len(visible))) for name, extractor in level]
         answers = [(name, one) for name, one in found if one is not None and not is_blank(one.text)]
         if answers:
@@ -66,9 +66,9 @@ def reference_answer(reference: str, prompt: str, extractors: Sequence[tuple[str
     container = LastBox(truncated="skip")(reference) or Hashes()(reference)
     text = reference.strip() if container is None else container.text
     for _, extractor in extractors:
-        read = getattr(extractor, "read", None)
-        if read is not None and (form := read(text, prompt)) is not None:
-            return str(form)
+        form = extractor.read(text, prompt)
+        if form is not None:
+            return form
     return text
 
 

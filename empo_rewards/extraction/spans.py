@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TypeVar
 
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.wording import END_OF_TEXT
+from empo_rewards.protocols import Extracted
 
 CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
 MATH_CHARS = 2_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.spans import cut, last_of, strip_span, text_end
+from empo_rewards.protocols import Extracted, Extractor
 
 _MATH = re.compile(r"\$\$|\\?\$|\\\\|\\[()\[\]]")
 _CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[-+−]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.
 
 
 @dataclass(frozen=True)
-class WholeText:
+class WholeText(Extractor):
     """The response itself, for prompts that ask for a bare answer.
 
     Args:
@@ -33,7 +33,7 @@ class WholeText:
 
 
 @dataclass(frozen=True)
-class LastMath:
+class LastMath(Extractor):
     r"""The last mathematics between `$...$`, `$$...$$`, `\(...\)` or `\[...\]`.
 
     In no preset by default: what stands last in a response is often an intermediate step.
@@ -55,7 +55,7 @@ class LastMath:
 
 
 @dataclass(frozen=True)
-class LastNumber:
+class LastNumber(Extractor):
     """The last number of the response, math-verify's last resort. In no preset by default: it takes stray numbers."""
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:

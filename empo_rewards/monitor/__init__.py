@@ -23,6 +23,7 @@ from empo_rewards.errors import ConfigError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor.observation import observe
 from empo_rewards.monitor.stream import Alarm, Stream
+from empo_rewards.protocols import Observer
 
 __all__ = ["Alarm", "Monitor"]
 
@@ -35,7 +36,7 @@ MAX_STREAMS = 64
 """Kinds of groups that are watched at the same time; past that the one not seen for longest is forgotten."""
 
 
-class Monitor:
+class Monitor(Observer):
     """Raises one alarm where agreement stops meaning anything: a warning in the log, a metric, and a call.
 
     Windows of 32, 64, ... groups are looked at, up to `window`: the short ones are quick where answers are many, and it

@@ -30,7 +30,7 @@ class Observation:
         spellings: of each answer all normal forms that mean the same.
         entropy: semantic entropy in nats, where it is known.
         length: mean length of the responses in characters.
-        outvoted: whether the group has a label, and a minority was paid more than the majority.
+        outvoted: whether the group has a label, and a minority was given more than the majority.
     """
 
     prompt: Hashable
@@ -81,10 +81,10 @@ def observe(group: Group, score: GroupScore) -> Observation:
 
 
 def _outvoted(score: GroupScore) -> bool:
-    """Whether a response outside of the largest cluster is paid more than those within."""
-    paid = [(label, reward) for label, reward in zip(score.clusters, score.rewards, strict=True) if reward is not None]
-    majority = [reward for label, reward in paid if label == 0]  # ids count by falling size
-    others = [reward for label, reward in paid if label != 0]
+    """Whether a response outside of the largest cluster is given more than those within."""
+    given = [(label, reward) for label, reward in zip(score.clusters, score.rewards, strict=True) if reward is not None]
+    majority = [reward for label, reward in given if label == 0]  # ids count by falling size
+    others = [reward for label, reward in given if label != 0]
     return bool(majority and others) and max(others) > max(majority)
 
 

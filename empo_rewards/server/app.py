@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from empo_rewards._version import __version__
 from empo_rewards.errors import EmpoError, GroupError
 from empo_rewards.gather import GatherFullError, GatherSizeError, Member
-from empo_rewards.samples import Payment
+from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
 from empo_rewards.server.bodies import CallerGoneError, decode, encode, read_body, send_json, unless_gone
 from empo_rewards.server.errors import RequestError
@@ -47,22 +47,22 @@ class GetReward:
         submission = openrlhf.read(decode(body))
         size = _group_size(scope)
         self._service.whole_queries(submission.whole_queries)
-        payments = await unless_gone(receive, self._service.pay(self._phase, submission.samples, size))
-        answer = openrlhf.answer(submission, payments, settings.scores)
-        if (why := self._unscored(payments)) is not None:
+        results = await unless_gone(receive, self._service.reward(self._phase, submission.samples, size))
+        answer = openrlhf.answer(submission, results, settings.scores)
+        if (why := self._unscored(results)) is not None:
             answer["detail"] = why
-        if link is not None and len(payments) == 1:
-            sample, payment = submission.samples[0], payments[0]
-            unread = partial(self._service.undelivered, self._phase, sample, payment, size)
+        if link is not None and len(results) == 1:
+            sample, result = submission.samples[0], results[0]
+            unread = partial(self._service.undelivered, self._phase, sample, result, size)
             if link.is_left:
                 unread()
                 raise CallerGoneError
             link.sending(unread)
         await send_json(send, HTTPStatus.OK, encode(answer))
 
-    def _unscored(self, payments: list[Payment]) -> str | None:
+    def _unscored(self, results: list[SampleReward]) -> str | None:
         """Why samples have no reward of their own; the trainer ignores it, whoever looks into the traffic does not."""
-        unscored = [payment.score for payment in payments if not payment.scored]
+        unscored = [result.score for result in results if not result.scored]
         if not unscored:
             return None
         first = f"{unscored[0].cause.value}: {unscored[0].detail}" if unscored[0].cause else "no reward of its own"
@@ -124,8 +124,8 @@ class _Api:
         """
         body = _validated(MemberBody, await self._body(request))
         submitting = self._service.submit(group_id, _member(member), body.sample(), body.group_size)
-        payment = await unless_gone(request.receive, submitting)
-        return _json(_member_answer(payment, self._service.diagnosis()))
+        result = await unless_gone(request.receive, submitting)
+        return _json(_member_answer(result, self._service.diagnosis()))
 
     async def forget(self, group_id: str, member: str, group_size: int | None = None) -> Response:
         """Say that a member will not come: its group does not wait for it, and is incomplete."""
@@ -247,13 +247,13 @@ def _problems(problems: Sequence[Any], place: str = "") -> str:
     return f"{path}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}"
 
 
-def _member_answer(payment: Payment, diagnosis: str | None) -> dict[str, Any]:
+def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any]:
     """One member's part of its group's score."""
-    score, position = payment.score, payment.position
+    score, position = result.score, result.position
     return {
-        "reward": payment.reward if payment.scored else None,
-        "neutral": None if payment.scored else payment.reward,
-        "correct": payment.correct,
+        "reward": result.reward if result.scored else None,
+        "neutral": None if result.scored else result.reward,
+        "correct": result.correct,
         "answer": None if position is None else score.answers[position].text,
         "cluster": None if position is None or not score.clusters else score.clusters[position],
         "group": {
@@ -268,7 +268,7 @@ def _member_answer(payment: Payment, diagnosis: str | None) -> dict[str, Any]:
             "advantage_scale": score.advantage_scale,
             "metrics": dict(score.metrics),
         },
-        "diagnosis": None if payment.scored else diagnosis,
+        "diagnosis": None if result.scored else diagnosis,
     }
 
 

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from empo_rewards.gather.samples import SampleScorer
 from empo_rewards.group import AnswerKind, Cause, GroupScore
-from empo_rewards.samples import SampleScorer
 
 _GAUGES = {
     "open_groups": "Groups that wait for members",

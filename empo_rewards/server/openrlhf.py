@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-from empo_rewards.errors import InputError
-from empo_rewards.samples import LOG_PREFIX, PAYMENT_METRICS, Payment, Sample, reference_of
+from empo_rewards.errors import GroupError
+from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, Sample, SampleReward
+from empo_rewards.group import Label, read_label
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.transcript import response_of
 
@@ -69,17 +70,16 @@ def read(body: object) -> Submission:
     return Submission(tuple(samples), len(samples) == 1 and "labels" in body, whole_queries)
 
 
-def answer(submission: Submission, payments: Sequence[Payment], scores: ScoresField) -> dict[str, Any]:
-    """The answer to a body, one payment a sample."""
-    rows = [{LOG_PREFIX + k: v for k, v in payment.metrics(ABSENT).items()} for payment in payments]
-    rewards = [payment.reward for payment in payments]
+def answer(submission: Submission, results: Sequence[SampleReward], scores: ScoresField) -> dict[str, Any]:
+    """The answer to a body, one sample reward a sample."""
+    rows = [{LOG_PREFIX + k: v for k, v in result.metrics(ABSENT).items()} for result in results]
+    rewards = [result.reward for result in results]
     grades = [
-        payment.reward if payment.correct is None or scores == "reward" else float(payment.correct)
-        for payment in payments
+        result.reward if result.correct is None or scores == "reward" else float(result.correct) for result in results
     ]
     if submission.bare:
         return {"rewards": rewards[0], "scores": grades[0], "extra_logs": rows[0]}
-    columns = {LOG_PREFIX + name: [row[LOG_PREFIX + name] for row in rows] for name in PAYMENT_METRICS}
+    columns = {LOG_PREFIX + name: [row[LOG_PREFIX + name] for row in rows] for name in SAMPLE_METRICS}
     return {"rewards": rewards, "scores": grades, "extra_logs": columns}
 
 
@@ -95,10 +95,10 @@ def _texts(body: dict[str, Any], name: str) -> list[str]:
     return values
 
 
-def _reference(label: object, position: int) -> str | None:
+def _reference(label: object, position: int) -> Label:
     try:
-        return reference_of(label)
-    except InputError as error:
+        return read_label(label)
+    except GroupError as error:
         raise _wrong(f"labels[{position}]: {error}") from error
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from empo_rewards.gather.samples import Sample
 from empo_rewards.group import Group
-from empo_rewards.samples import Sample
 
 MAX_GROUP_SIZE = 65_536
 """A larger group is a mistake in a request, which would reserve room for that many."""

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.gather import GatherClosedError, GatherLimits, GatherScoreError, Member
+from empo_rewards.gather.samples import NeutralReward, Sample, SampleReward, SampleScorer
 from empo_rewards.group import Cause, Group, GroupScore
-from empo_rewards.samples import Neutral, Payment, Sample, SampleScorer
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.metrics import Metrics
 from empo_rewards.server.openrlhf import ScoresField
@@ -54,7 +54,7 @@ class Settings:
         eval_group_size: the same for the evaluation path; None: as `group_size`.
         workers: how many processes score; 1: threads of this one.
         limits: how long and how much is waited for, in each phase.
-        neutral: what unscored samples are paid; None: the running mean of the rewards.
+        neutral: what unscored samples are given; None: the running mean of the rewards.
         scores: what OpenRLHF's `scores` holds.
         api_key: what callers must show; None: nothing.
         max_body_bytes: a longer body is refused.
@@ -98,11 +98,14 @@ class Service:
         }
         self._phases: dict[str, SampleScorer] = {
             phase: SampleScorer(
-                partial(self._counted, phase), self._sizes[phase], settings.limits, neutral=Neutral(settings.neutral)
+                partial(self._counted, phase),
+                self._sizes[phase],
+                settings.limits,
+                neutral=NeutralReward(settings.neutral),
             )
             for phase in PHASES
         }
-        self._undelivered: Undelivered[Payment] = Undelivered(
+        self._undelivered: Undelivered[SampleReward] = Undelivered(
             settings.limits.abandoned_seconds, settings.limits.max_remembered
         )
         self.metrics = Metrics(self._phases)
@@ -112,8 +115,8 @@ class Service:
         self._told = -TELL_SECONDS
         self._whole_queries_told = False
 
-    async def pay(self, phase: Phase, samples: Sequence[Sample], size: int | None = None) -> list[Payment]:
-        """One payment a sample: whole groups are scored at once, the rest waits for its peers.
+    async def reward(self, phase: Phase, samples: Sequence[Sample], size: int | None = None) -> list[SampleReward]:
+        """One sample reward a sample: whole groups are scored at once, the rest waits for its peers.
 
         Samples of one prompt are taken `size` at a time, in order; what is left over is gathered.
 
@@ -138,26 +141,26 @@ class Service:
             for start in range(0, len(positions) - size + 1, size)
         ]
         rest = [position for positions in by_prompt.values() for position in positions[len(positions) // size * size :]]
-        payments: list[Payment | None] = [None] * len(samples)
+        results: list[SampleReward | None] = [None] * len(samples)
 
         async def whole(positions: list[int]) -> None:
-            paid = await self._whole(scorer.submit_group([samples[position] for position in positions]))
-            for position, payment in zip(positions, paid, strict=True):
-                payments[position] = payment
+            given = await self._whole(scorer.submit_group([samples[position] for position in positions]))
+            for position, result in zip(positions, given, strict=True):
+                results[position] = result
 
         async def single(position: int) -> None:
-            payments[position] = await scorer.submit(samples[position], size=size)
+            results[position] = await scorer.submit(samples[position], size=size)
 
         with self._reserved(size * len(wholes)):
             await _all([*map(whole, wholes), *map(single, rest)])
-        return [payment for payment in payments if payment is not None]
+        return [result for result in results if result is not None]
 
-    def undelivered(self, phase: Phase, sample: Sample, payment: Payment, size: int | None = None) -> None:
+    def undelivered(self, phase: Phase, sample: Sample, result: SampleReward, size: int | None = None) -> None:
         """Say that the caller of a single sample never got its answer: the same sample, coming again, is a retry."""
         self.metrics.undelivered.inc()
-        self._undelivered.keep((phase, sample, size or self._sizes[phase]), payment)
+        self._undelivered.keep((phase, sample, size or self._sizes[phase]), result)
 
-    async def submit(self, key: str, member: Member, sample: Sample, size: int | None) -> Payment:
+    async def submit(self, key: str, member: Member, sample: Sample, size: int | None) -> SampleReward:
         """Pay one sample whose group and member are known."""
         return await self._phases["training"].submit(sample, key=key, member=member, size=size)
 

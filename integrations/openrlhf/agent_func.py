@@ -18,9 +18,10 @@ from openrlhf.utils.agent import SingleTurnAgentExecutor
 
 from empo_rewards.errors import EmpoError
 from empo_rewards.gather import GatherLimits
+from empo_rewards.gather.samples import Sample
+from empo_rewards.group import read_label
 from empo_rewards.integrations.openrlhf.rewards import GroupRewards
 from empo_rewards.integrations.openrlhf.settings import Settings
-from empo_rewards.samples import Sample, reference_of
 
 _DAY = 86_400.0
 
@@ -111,7 +112,7 @@ class AgentExecutor(SingleTurnAgentExecutor):
         except BaseException:  # a cancelled generation does not come either
             self._rewards.forget(group.key, member, group.size)
             raise
-        reply = await self._rewards.pay(sample, group.key, member, group.size)
+        reply = await self._rewards.reward(sample, group.key, member, group.size)
         output.update(reward=reply.reward, scores=reply.score, extra_logs=reply.logs)
         return output
 
@@ -129,7 +130,7 @@ def _sample_of(prompt: str, label: Any, tokenizer: Any, output: dict[str, Any]) 
     return Sample(
         prompt,
         tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False),
-        reference_of(label),
+        read_label(label),
         # Rounding can lift the logarithm of a probability of 1 above 0.
         token_logprobs=None if logprobs is None else tuple(min(float(value), 0.0) for value in logprobs[start:end]),
     )

@@ -31,10 +31,10 @@ def reward_func(queries: list[str], prompts: list[str], labels: list[Any], **_: 
         `rewards`, `scores` (see `Settings.scores`) and each of `extra_logs`: a float tensor of shape (len(queries),).
 
     Raises:
-        EmpoError: see `WaitingRewards.pay`. OpenRLHF logs it at level INFO and goes on without a reward.
+        EmpoError: see `WaitingRewards.reward`. OpenRLHF logs it at level INFO and goes on without a reward.
     """
     samples = read({"query": queries, "prompts": prompts, "labels": labels}).samples
-    replies = _rewards.pay(samples)
+    replies = _rewards.reward(samples)
     return {
         "rewards": torch.tensor([reply.reward for reply in replies]),
         "scores": torch.tensor([reply.score for reply in replies]),

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from empo_rewards.config import Source
 from empo_rewards.errors import ConfigError
 from empo_rewards.gather import GatherLimits, Member
+from empo_rewards.gather.samples import LOG_PREFIX, NeutralReward, Sample, SampleReward, SampleScorer
 from empo_rewards.integrations.openrlhf.settings import Settings
-from empo_rewards.samples import LOG_PREFIX, Neutral, Payment, Sample, SampleScorer
 from empo_rewards.scorer import Scorer
 
 log = logging.getLogger("empo_rewards")
@@ -48,22 +48,22 @@ class GroupRewards:
         self._settings = settings
         self._has_warned = False
         limits = replace(limits, **settings.limits)
-        self._scorer = Scorer.from_config(config)
+        self._scorer = Scorer(config)
         # Two of them, so that the mean reward of training is not mixed with that of evaluation.
         self._training, self._evaluation = (
-            SampleScorer(self._scorer.ascore, settings.group_size, limits, neutral=Neutral(settings.neutral))
+            SampleScorer(self._scorer.ascore, settings.group_size, limits, neutral=NeutralReward(settings.neutral))
             for _ in range(2)
         )
         log.info("empo_rewards: %s, %s", settings, limits)
 
-    async def pay(
+    async def reward(
         self, sample: Sample, key: Hashable = None, member: Member | None = None, size: int | None = None
     ) -> Reply:
         """Wait for the sample's group, and say what it is worth (see `SampleScorer.submit`)."""
         is_evaluation = self._is_evaluation(size)
         rendezvous = self._evaluation if is_evaluation else self._training
-        payment = await rendezvous.submit(sample, key=key, member=member, size=size)
-        return reply(payment, scores=self._settings.scores, by_label=is_evaluation and sample.reference is not None)
+        result = await rendezvous.submit(sample, key=key, member=member, size=size)
+        return reply(result, scores=self._settings.scores, by_label=is_evaluation and sample.reference is not None)
 
     def check_size(self, size: int) -> None:
         """Refuse a group that is neither of training nor of evaluation, where both sizes are known.
@@ -95,20 +95,20 @@ class GroupRewards:
         return size is not None and size == self._settings.evaluation_size
 
 
-def reply(payment: Payment, *, scores: str, by_label: bool) -> Reply:
-    """A payment in OpenRLHF's words.
+def reply(result: SampleReward, *, scores: str, by_label: bool) -> Reply:
+    """A sample reward in OpenRLHF's words.
 
     Args:
-        payment: what the sample was paid.
+        result: what the sample was given.
         scores: as in `Settings`.
         by_label: the sample belongs to an evaluation and has a label: its reward is its accuracy, and NaN where that
             is not known: a fault must not look like a wrong answer.
     """
-    accuracy = None if payment.correct is None else float(payment.correct)
-    reward = payment.reward
+    accuracy = None if result.correct is None else float(result.correct)
+    reward = result.reward
     if by_label:
         reward = math.nan if accuracy is None else accuracy
     score = accuracy if accuracy is not None and scores == "accuracy" else reward
     # 0 for what a group has none of: mean(accuracy) / mean(labelled) is the accuracy of those that have a label.
-    logs = payment.metrics(absent=0.0)
+    logs = result.metrics(absent=0.0)
     return Reply(reward, score, {LOG_PREFIX + name: value for name, value in logs.items()})

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from empo_rewards.config import parse_assignments
-from empo_rewards.errors import ConfigError
+from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
-from empo_rewards.plugins import suggestion
 
 N = TypeVar("N", int, float)
 
@@ -32,9 +31,9 @@ class Settings:
         group_size: `rollout.n_samples_per_prompt`. The reward function needs it; the agent counts for itself, and needs
             it only to tell evaluation from training.
         evaluation_size: `eval.n_samples_per_prompt`, where it differs from `group_size`. OpenRLHF reports the mean
-            *reward* of an evaluation; groups of this size are paid their accuracy, where they have a label, so that the
-            report is pass@1. None: they are paid as in training.
-        neutral: what is paid where there is no reward, a number; None (`running_mean`): the mean of the rewards so far.
+            *reward* of an evaluation; groups of this size get their accuracy, where they have a label, so that the
+            report is pass@1. None: they get what training groups get.
+        neutral: what stands for no reward, a number; None (`running_mean`): the mean of the rewards so far.
         scores: what OpenRLHF's dynamic filtering sees: `accuracy`, where there is a label, else the reward; or always
             the `reward`, so that no label has a part in which prompts are trained on.
         limits: fields of `GatherLimits`, as in `idle_seconds=900,total_seconds=7200`.
@@ -64,7 +63,7 @@ class Settings:
                 f"{_variable('scores')}: no score is called {self.scores!r}{suggestion(self.scores, SCORES)}"
             )
         if self.evaluation_size is not None and self.group_size in (None, self.evaluation_size):
-            # Evaluation is paid by labels: a training group must be known not to be one.
+            # Evaluation is given by labels: a training group must be known not to be one.
             raise ConfigError(
                 f"{_variable('evaluation_size')} needs a different {_variable('group_size')} beside it: only the size "
                 "of a group tells evaluation from training"

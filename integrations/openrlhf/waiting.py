@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from empo_rewards.errors import ConfigError, EmpoError
 from empo_rewards.gather import GatherLimits
+from empo_rewards.gather.samples import Sample
 from empo_rewards.integrations.openrlhf.rewards import GroupRewards, Reply
 from empo_rewards.integrations.openrlhf.settings import Settings
-from empo_rewards.samples import Sample
 
 log = logging.getLogger("empo_rewards")
 
@@ -97,7 +97,7 @@ class WaitingRewards:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="empo-rewards-gathers", daemon=True).start()
 
-    def pay(self, samples: Sequence[Sample]) -> list[Reply]:
+    def reward(self, samples: Sequence[Sample]) -> list[Reply]:
         """Wait in this thread for the groups of all samples.
 
         Raises:
@@ -118,7 +118,7 @@ class WaitingRewards:
             self._free.release()
 
     async def _pay(self, samples: Sequence[Sample]) -> list[Reply]:
-        return await asyncio.gather(*(self._rewards.pay(sample) for sample in samples))
+        return await asyncio.gather(*(self._rewards.reward(sample) for sample in samples))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -7,7 +7,7 @@ from argparse import Namespace
 from copy import copy
 from typing import Any
 
-from empo_rewards.integrations.slime.scoring import group_of, scoring
+from empo_rewards.integrations.slime.scoring import read_group, scoring
 
 ACCURACY = "empo_rewards.integrations.slime.accuracy"
 
@@ -30,7 +30,7 @@ async def accuracy(args: Namespace, samples: Any, **_: Any) -> float | list[floa
 
 
 async def _accuracy(args: Namespace, sample: Any) -> float:
-    score = await scoring(args).scorer.ascore(group_of([sample], expected=1))
+    score = await scoring(args).scorer.ascore(read_group([sample], expected=1))
     return math.nan if score.correct is None else float(score.correct[0])
 
 

@@ -9,8 +9,8 @@ from itertools import count
 from typing import Any
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.integrations.slime.scoring import group_of, is_lost, scoring
-from empo_rewards.samples import LOG_PREFIX, mean_metrics, payments
+from empo_rewards.gather.samples import LOG_PREFIX, mean_metrics, sample_rewards
+from empo_rewards.integrations.slime.scoring import is_lost, read_group, scoring
 
 log = logging.getLogger("empo_rewards")
 
@@ -21,17 +21,11 @@ METADATA = "empo_rewards"
 async def custom_rm(args: Namespace, samples: Sequence[Any], **_: Any) -> list[float]:
     """`--custom-rm-path`, with `--group-rm`: the rewards of one group, in order, one for each sample.
 
-    A sample without a reward is paid the neutral value (see `empo_rewards.samples`): slime trains on every number, and
-    pairs a list that is short with as many samples as it reaches. An aborted or failed sample has not come: its group
-    is incomplete.
-
-    Args:
-        args: slime's; `args.empo_config` names the configuration.
-        samples: all of a prompt's.
-
-    Raises:
-        ConfigError: without `--group-rm`; or the configuration is wrong.
-        GroupError, InputError: the samples are no group.
+    A sample without a reward is given the neutral value (see `empo_rewards.gather.samples`): slime trains on every
+    number, and pairs a list that is short with as many samples as it reaches. An aborted or failed sample has not
+    come: its group is incomplete. Args: args: slime's; `args.empo_config` names the configuration. samples: all of
+    a prompt's. Raises: ConfigError: without `--group-rm`; or the configuration is wrong. GroupError, InputError:
+    the samples are no group.
     """
     if not isinstance(samples, list | tuple):
         raise ConfigError(
@@ -45,11 +39,11 @@ async def custom_rm(args: Namespace, samples: Sequence[Any], **_: Any) -> list[f
         return [neutral.fallback] * len(samples)
     places = count()
     positions = [None if is_lost(sample) else next(places) for sample in samples]
-    score = await scorer.ascore(group_of(came, expected=len(samples)))
-    paid = payments(score, neutral, positions)
-    for sample, payment in zip(samples, paid, strict=True):
-        sample.metadata[METADATA] = payment.metrics()
-    return [payment.reward for payment in paid]
+    score = await scorer.ascore(read_group(came, expected=len(samples)))
+    given = sample_rewards(score, neutral, positions)
+    for sample, result in zip(samples, given, strict=True):
+        sample.metadata[METADATA] = result.metrics()
+    return [result.reward for result in given]
 
 
 def log_rollout(

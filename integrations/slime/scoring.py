@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError
-from empo_rewards.group import Group
-from empo_rewards.samples import Neutral, reference_of
+from empo_rewards.gather.samples import NeutralReward, Sample, group_of
+from empo_rewards.group import Group, read_label
 from empo_rewards.scorer import Scorer
 
 DEFAULT_CONFIG = "empo-math"
@@ -19,10 +19,10 @@ LOST = ("aborted", "failed")
 
 
 class Scoring(NamedTuple):
-    """The scorer of a run, and what is paid where it gives no reward."""
+    """The scorer of a run, and what is given where it gives no reward."""
 
     scorer: Scorer
-    neutral: Neutral
+    neutral: NeutralReward
 
 
 def scoring(args: Namespace) -> Scoring:
@@ -38,7 +38,7 @@ def scoring(args: Namespace) -> Scoring:
 
 @lru_cache
 def _scoring(config: str) -> Scoring:
-    return Scoring(Scorer.from_config(config), Neutral())
+    return Scoring(Scorer(config), NeutralReward())
 
 
 def is_lost(sample: Any) -> bool:
@@ -47,7 +47,7 @@ def is_lost(sample: Any) -> bool:
     return getattr(status, "value", status) in LOST
 
 
-def group_of(samples: Sequence[Any], expected: int) -> Group:
+def read_group(samples: Sequence[Any], expected: int) -> Group:
     """The group of slime's samples.
 
     Args:
@@ -67,13 +67,15 @@ def group_of(samples: Sequence[Any], expected: int) -> Group:
     first = samples[0]
     if any(sample.prompt != first.prompt for sample in samples):
         raise GroupError("the samples of a group have different prompts")
-    logprobs = [sample.rollout_log_probs for sample in samples]
-    return Group(
-        first.prompt,
-        [sample.response for sample in samples],
-        reference=reference_of(first.label),
-        id=None if first.group_index is None else str(first.group_index),
-        # Rounding can lift the logarithm of a probability of 1 above 0.
-        token_logprobs=None if None in logprobs else [[min(value, 0.0) for value in values] for values in logprobs],
-        expected_size=expected,
-    )
+    members = [
+        Sample(first.prompt, sample.response, read_label(sample.label), token_logprobs=_logprobs(sample))
+        for sample in samples
+    ]
+    name = None if first.group_index is None else str(first.group_index)
+    return group_of(members, id=name, expected_size=expected)
+
+
+def _logprobs(sample: Any) -> tuple[float, ...] | None:
+    """A sample's token log-probabilities: at most 0, above which rounding can lift the logarithm of 1."""
+    values = sample.rollout_log_probs
+    return None if values is None else tuple(min(value, 0.0) for value in values)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError, GroupError
-from empo_rewards.group import Group, Message, content_text
-from empo_rewards.samples import reference_of
+from empo_rewards.gather.samples import Sample, group_of
+from empo_rewards.group import Group, Label, Message, content_text, read_label
 
 Prompt = str | Sequence[Message]
 Completion = str | Sequence[Message]
@@ -18,7 +18,7 @@ class Row(NamedTuple):
 
     prompt: str
     response: str
-    reference: str | None = None
+    reference: Label = None
 
 
 def rows(prompts: Sequence[Prompt], completions: Sequence[Completion], labels: Sequence[object] | None) -> list[Row]:
@@ -32,7 +32,7 @@ def rows(prompts: Sequence[Prompt], completions: Sequence[Completion], labels: S
     if not len(prompts) == len(completions) == len(labels):
         raise GroupError(f"{len(prompts)} prompts, {len(completions)} completions and {len(labels)} labels")
     return [
-        Row(prompt_text(prompt), response(completion), reference_of(label))
+        Row(prompt_text(prompt), response(completion), read_label(label))
         for prompt, completion, label in zip(prompts, completions, labels, strict=True)
     ]
 
@@ -107,10 +107,4 @@ def _group(members: Sequence[Row], name: str) -> Group:
             f"{name}: its {len(members)} completions have different prompts; the trainer does not keep the completions "
             "of a prompt together, or samples another number for each"
         )
-    references = {row.reference for row in members}
-    return Group(
-        members[0].prompt,
-        [row.response for row in members],
-        reference=references.pop() if len(references) == 1 else None,
-        id=name,
-    )
+    return group_of([Sample(row.prompt, row.response, row.reference) for row in members], id=name)

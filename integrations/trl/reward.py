@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from empo_rewards.config import ScorerConfig, Source
+from empo_rewards.gather.samples import NeutralReward, mean_metrics, sample_rewards
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.integrations.trl import batch
 from empo_rewards.integrations.trl.batch import Completion, Prompt
 from empo_rewards.integrations.trl.ranks import gather, ranks
-from empo_rewards.samples import Neutral, mean_metrics, payments
 from empo_rewards.scorer import Scorer
 
 log = logging.getLogger("empo_rewards")
@@ -77,7 +77,7 @@ class EMPOReward:
         plugins: Sequence[object] = (),
     ) -> None:
         self.__name__ = name  # TRL names a reward so
-        self._scorer = Scorer.from_config(config, plugins=plugins)
+        self._scorer = Scorer(config, plugins=plugins)
         self._reference, self._group_size = reference, group_size
         self._has_warned = False
         self._causes: set[str] = set()
@@ -176,5 +176,5 @@ class EMPOReward:
 
 
 def _result(score: GroupScore) -> _Result:
-    paid = payments(score, Neutral())
-    return _Result(score.rewards, mean_metrics(payment.metrics() for payment in paid))
+    given = sample_rewards(score, NeutralReward())
+    return _Result(score.rewards, mean_metrics(result.metrics() for result in given))

@@ -82,14 +82,14 @@ def group_advantages(
 def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) -> list[int]:
     """The rows of a group without those that the strategy abstained on.
 
-    These were paid the mean of the others. Where a member's own reward is that mean as well, it does not matter which
+    These were given the mean of the others. Where a member's own reward is that mean as well, it does not matter which
     of the two is left out: the rest is the same, and both advantages are 0.
     """
     if not group.abstained:
         return members
     neutral = rewards.new_tensor(group.neutral)
-    paid = [row for row in members if rewards[row] == neutral][: group.abstained]
-    return [row for row in members if row not in paid]
+    given = [row for row in members if rewards[row] == neutral][: group.abstained]
+    return [row for row in members if row not in given]
 
 
 def remembered(uids: Iterable[str]) -> dict[str, Advantage]:

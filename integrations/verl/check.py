@@ -1,4 +1,4 @@
-"""A verl environment and a verl configuration, held against what a run needs before any GPU is paid for."""
+"""A verl environment and a verl configuration, held against what a run needs before any GPU is used."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _offline(scorer: Any, rows: Sequence[tuple[str, str]], tokenizer: Any) -> li
     for row, (uid, _) in enumerate(rows):
         members.setdefault(uid, []).append(row)
     rewards = [0.0] * len(rows)
-    with Scorer.from_config(scorer) as made:
+    with Scorer(scorer) as made:
         for uid, places in members.items():
             texts = [
                 tokenizer.decode(tokenizer.encode(rows[i][1], add_special_tokens=False), skip_special_tokens=True)

@@ -27,7 +27,7 @@ class Client:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._scorer = Scorer.from_config(run.settings.scorer)
+        self._scorer = Scorer(run.settings.scorer)
         self._shards = Shards(run)
 
     async def train(self, row: Row) -> Verdict:

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from empo_rewards import Group, Scorer
+from empo_rewards.gather.samples import NeutralReward, group_of, sample_rewards
 from empo_rewards.integrations.verl import rows, verdicts
 from empo_rewards.integrations.verl.rows import Row
 from empo_rewards.integrations.verl.settings import parse
 from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
-from empo_rewards.samples import Neutral, payments
 
 
 class EMPOBatchRewardManager:
@@ -39,8 +39,8 @@ class EMPOBatchRewardManager:
     ) -> None:
         self._tokenizer = tokenizer
         self._settings = parse(reward_kwargs)
-        self._scorer = Scorer.from_config(self._settings.scorer)
-        self._neutral = Neutral(self._settings.neutral or 0.0)
+        self._scorer = Scorer(self._settings.scorer)
+        self._neutral = NeutralReward(self._settings.neutral or 0.0)
 
     def __call__(self, data: Any, return_dict: bool = False) -> torch.Tensor | dict[str, Any]:
         """The rewards, at the last token of each response: (B, R); with `return_dict` the metrics as well."""
@@ -67,18 +67,10 @@ class EMPOBatchRewardManager:
         groups = (self._group(uid, [batch[i] for i in positions]) for uid, positions in members.items())
         found: dict[int, Verdict] = {}
         for positions, score in zip(members.values(), self._scorer.score_many(groups), strict=True):
-            for position, payment in zip(positions, payments(score, self._neutral), strict=True):
-                found[position] = verdicts.of_payment(payment)
+            for position, result in zip(positions, sample_rewards(score, self._neutral), strict=True):
+                found[position] = verdicts.of_sample_reward(result)
         return [found[position] for position in range(len(batch))]
 
     def _group(self, uid: str, members: list[Row]) -> Group:
-        first = members[0].sample
         expected = members[0].size or self._settings.group_size
-        return Group(
-            first.prompt,
-            [row.sample.response for row in members],
-            reference=first.reference,
-            id=uid,
-            data_source=first.data_source,
-            expected_size=None if expected is None else max(expected, len(members)),
-        )
+        return group_of([row.sample for row in members], id=uid, expected_size=expected)

@@ -14,12 +14,12 @@ import ray
 
 from empo_rewards import GroupScore, Scorer
 from empo_rewards.gather import GatherError, GatherFullError, Member
+from empo_rewards.gather.samples import NeutralReward, SampleScorer
 from empo_rewards.integrations.verl import rounds, verdicts
 from empo_rewards.integrations.verl.rounds import GroupKey, Placed, Position, Round
 from empo_rewards.integrations.verl.rows import Row
 from empo_rewards.integrations.verl.settings import Run
 from empo_rewards.integrations.verl.verdicts import Verdict
-from empo_rewards.samples import Neutral, SampleScorer
 
 log = logging.getLogger("empo_rewards")
 
@@ -36,7 +36,7 @@ class Advantage(NamedTuple):
     Args:
         scale: the advantages are multiplied by it; 0 for a group without rewards.
         abstained: how many members the strategy gave no reward.
-        neutral: what these were paid instead.
+        neutral: what these were given instead.
     """
 
     scale: float
@@ -57,8 +57,8 @@ class Rendezvous:
         self._lease_seconds = lease_seconds
         self._watch: asyncio.Task[None] | None = None
         self._called = 0.0
-        self._scorer = Scorer.from_config(run.settings.scorer)
-        self._neutral = Neutral(run.neutral)
+        self._scorer = Scorer(run.settings.scorer)
+        self._neutral = NeutralReward(run.neutral)
         self._samples = SampleScorer(
             self._scorer.ascore,
             limits=run.settings.limits,
@@ -127,14 +127,14 @@ class Rendezvous:
 
     async def _paid(self, row: Row, key: Hashable, member: Member | None, size: int) -> Verdict:
         try:
-            payment = await self._samples.submit(row.sample, key=key, member=member, size=size)
+            result = await self._samples.submit(row.sample, key=key, member=member, size=size)
         except GatherError as error:
             # The boundary to a trainer that would stop here: the group has no reward, and its rows say so.
             cause = "refused" if isinstance(error, GatherFullError) else "failed"
             log.error("a row of group %s has no reward (%s): %s", key, cause, error)
             return verdicts.of_fault(cause, self._run.fallback)
-        self._remember(str(key), payment.score)
-        return verdicts.of_payment(payment)
+        self._remember(str(key), result.score)
+        return verdicts.of_sample_reward(result)
 
     async def _settle(self, number: int, current: Round) -> Mapping[Position, Verdict]:
         """All verdicts of a round, once it is whole or its deadline has passed."""

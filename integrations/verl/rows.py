@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from empo_rewards.gather import Member
+from empo_rewards.gather.samples import Sample
 from empo_rewards.group import Group
 from empo_rewards.integrations.verl.phases import Origin, origin_of
-from empo_rewards.samples import Sample
 
 
 class Tokenizer(Protocol):

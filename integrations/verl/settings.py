@@ -9,10 +9,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from empo_rewards.errors import ConfigError
+from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
 from empo_rewards.integrations.verl.phases import Validation
-from empo_rewards.plugins import suggestion
 
 AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from empo_rewards.gather.samples import SAMPLE_METRICS, SampleReward
 from empo_rewards.group import GroupScore
-from empo_rewards.samples import PAYMENT_METRICS, Payment
 
 OWN_CAUSES = ("refused", "failed", "unreachable", "surplus")
 """Why a row has no reward, beside the causes of a group.
@@ -16,7 +16,7 @@ The rendezvous refused it (a bound); scoring failed or took too long; the rendez
 scored without this row, which came late or was one too many.
 """
 
-KEYS = ("acc", "group_size", "group_expected", *PAYMENT_METRICS, *(f"unscored/{cause}" for cause in OWN_CAUSES))
+KEYS = ("acc", "group_size", "group_expected", *SAMPLE_METRICS, *(f"unscored/{cause}" for cause in OWN_CAUSES))
 """The keys of `reward_extra_info`, in every row of every phase.
 
 A training row has floats, NaN where there is no such number. A validation row has `acc`, and None elsewhere: verl
@@ -45,16 +45,16 @@ class Verdict(NamedTuple):
         return {"reward_score": self.reward, "reward_extra_info": self.metrics}
 
 
-def of_payment(payment: Payment) -> Verdict:
-    """What the rendezvous paid for a training row."""
-    score = payment.score
+def of_sample_reward(result: SampleReward) -> Verdict:
+    """What the rendezvous gave for a training row."""
+    score = result.score
     metrics: dict[str, float | None] = dict.fromkeys(KEYS, 0.0)
-    metrics.update(payment.metrics())
-    metrics["acc"] = _number(payment.correct)
+    metrics.update(result.metrics())
+    metrics["acc"] = _number(result.correct)
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
-    if payment.position is None:
+    if result.position is None:
         metrics["unscored/surplus"] = 1.0
-    return _verdict(payment.reward, metrics)
+    return _verdict(result.reward, metrics)
 
 
 def of_fault(cause: str, neutral: float) -> Verdict:

@@ -39,7 +39,7 @@ def rewards_of(samples: Sequence[Sample]) -> list[Any]:
 def test_each_group_gets_the_rewards_of_its_offline_score() -> None:
     groups = [group("1/2", 0.5, 3, 3, index=1), group(1, 1, 1, 2, index=2), group(*"abcd", index=3)]
     done = slime.train(slime.arguments(), groups)
-    with Scorer.from_config("empo-math") as scorer:
+    with Scorer("empo-math") as scorer:
         for samples in done:
             offline = scorer.score(Group("p", [sample.response for sample in samples]))
             assert rewards_of(samples) == list(offline.rewards)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from empo_rewards import ConfigError, GroupError, InputError, hookimpl
+from empo_rewards import ConfigError, GroupError, hookimpl
 from empo_rewards.integrations.trl import EMPOReward
+from empo_rewards.protocols import EquivalenceBackend
 
 BOXED = {"extraction": ["boxed"], "equivalence": "exact"}
 
@@ -115,7 +116,7 @@ def test_a_cause_is_logged_from_its_first_occurrence_on() -> None:
     assert {n: v for n, v in trainer.logged.items() if "unscored" in n} == {"empo/unscored/share_low": 0}
 
 
-class Broken:
+class Broken(EquivalenceBackend):
     """A backend that dies on every question."""
 
     def relate(self, sets: object) -> None:
@@ -161,8 +162,8 @@ def test_labels_are_no_reward_and_may_be_absent(caplog: pytest.LogCaptureFixture
     ]
     assert trainer.ask(reward, ["p"] * 2, boxed(1, 2), answer=["1", "1"]) == [0.5, 0.5]
     assert trainer.logged["empo/accuracy"] == 0.5
-    with pytest.raises(InputError, match="a label must be a text or a number"):
-        trainer.ask(reward, ["p"] * 2, boxed(1, 2), answer=[["1"], ["1"]])
+    with pytest.raises(GroupError, match="a reference must be a text, a number, or a list of them"):
+        trainer.ask(reward, ["p"] * 2, boxed(1, 2), answer=[{}, {}])
 
 
 def test_it_pickles() -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from empo_rewards import ConfigError, Group, Scorer, equivalent
 from empo_rewards.clustering import connected_components
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.auto import AutoEquivalence, Kind, kind_of
 from empo_rewards.errors import MissingExtraError
 from empo_rewards.extras import EXTRAS, Extra
+from empo_rewards.protocols import AnswerSet, Relation
 
 
 class Initials:
@@ -170,7 +170,7 @@ def test_without_a_semantic_backend_words_decide() -> None:
 
 
 def test_the_preset_scores_each_kind_in_the_light_install() -> None:
-    with Scorer.from_config({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
+    with Scorer({"preset": "empo-natural", "equivalence": {"semantic": None}}) as scorer:
         numbers, words = scorer.score_many(
             [
                 Group("What is a half?", [r"\boxed{0.5}", r"\boxed{\frac12}", r"\boxed{2}"]),
@@ -185,6 +185,6 @@ def test_the_preset_scores_each_kind_in_the_light_install() -> None:
 def test_what_is_missing_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXTRAS, "embedding", Extra("x", ("no_such_module_here",)))  # type: ignore[arg-type] # a dict
     with pytest.raises(MissingExtraError, match=r"no_such_module_here.*pip install 'empo-rewards\[embedding\]'"):
-        Scorer.from_config("empo-natural")
-    with pytest.raises(ConfigError, match="equivalence: semantic: no equivalence backend is called 'embeding'"):
-        Scorer.from_config({"preset": "empo-natural", "equivalence": {"semantic": {"name": "embeding"}}})
+        Scorer("empo-natural")
+    with pytest.raises(ConfigError, match=r"equivalence\.semantic: no equivalence backend is called 'embeding'"):
+        Scorer({"preset": "empo-natural", "equivalence": {"semantic": {"name": "embeding"}}})

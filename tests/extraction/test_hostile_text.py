@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from empo_rewards.extraction import Extracted
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice, audit_choice
 from empo_rewards.extraction.containers import AnswerTag, Hashes
 from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
 from empo_rewards.extraction.refusals import is_blank, is_refusal
-from empo_rewards.extraction.repetition import is_degenerate
 from empo_rewards.extraction.thinking import skip_thinking
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
+from empo_rewards.filters.repetition import is_degenerate
+from empo_rewards.protocols import Extracted
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "adversarial_inputs.jsonl.gz"
 SIZE = 100_000

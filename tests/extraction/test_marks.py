@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import Extractor
 from empo_rewards.extraction.containers import AnswerTag, Hashes
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
+from empo_rewards.protocols import Extractor
 
 TAGS = [
     ("<answer>4</answer>", "4"),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import PluginError
-from empo_rewards.extraction import Extracted, Extractor
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.pipeline import MAX_CHARS, extract
 from empo_rewards.extraction.whole import WholeText
 from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.protocols import Extracted, Extractor, check_contract
 
 MATH: list[tuple[str, Extractor]] = [("boxed", LastBox()), ("final_answer", FinalAnswer())]
+
+
+def plugin(function: Callable[[str, str], object]) -> Extractor:
+    """The extractor that a plugin's function is taken for."""
+    return check_contract(function, Extractor, ())
 
 
 def test_the_first_that_finds_something_wins() -> None:
@@ -29,7 +36,7 @@ def test_a_blank_passes_on_to_the_next() -> None:
     def gives_blank(response: str, prompt: str) -> Extracted:
         return Extracted("...", 0, 3)
 
-    assert extract("...The answer is 6.", "", [("blank", gives_blank), *MATH]).text == "6"
+    assert extract("...The answer is 6.", "", [("blank", plugin(gives_blank)), *MATH]).text == "6"
 
 
 def test_blank() -> None:
@@ -85,7 +92,7 @@ def test_a_plugin_that_gives_nonsense_is_named(nonsense: object) -> None:
         return nonsense
 
     with pytest.raises(PluginError, match="'theirs'"):
-        extract("5 apples", "", [("theirs", broken)])  # type: ignore[list-item] # what a plugin may be
+        extract("5 apples", "", [("theirs", plugin(broken))])
 
 
 def test_what_an_extractor_raises_goes_through() -> None:
@@ -93,7 +100,7 @@ def test_what_an_extractor_raises_goes_through() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        extract("5", "", [("theirs", broken)])
+        extract("5", "", [("theirs", plugin(broken))])
 
 
 @given(st.text())

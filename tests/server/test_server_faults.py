@@ -58,20 +58,20 @@ def assert_same_prompt_paid(groups: list[Group], members: list[Member]) -> None:
     """Groups of one prompt are exchangeable: each member has the share of its answer in one of their possible mixtures.
 
     Where a prompt is there once, that is its reward by hand. Where it is there twice, 32 members form two groups of 16:
-    for each answer the paid shares of all its members must come from counts that sum up to its count.
+    for each answer the given shares of all its members must come from counts that sum up to its count.
     """
     alone = {n for n, group in enumerate(groups) if sum(g.prompt == group.prompt for g in groups) == 1}
     assert alone
     assert_paid(groups, members, but=frozenset(set(range(len(groups))) - alone))
     for prompt in {groups[n].prompt for n in set(range(len(groups))) - alone}:
-        paid: dict[str, list[float]] = {}
+        given: dict[str, list[float]] = {}
         for member in members:
             if groups[member.group].prompt == prompt:
                 assert member.answer is not None
                 assert member.answer["extra_logs"]["empo/scored"] == 1
-                paid.setdefault(groups[member.group].responses[member.place], []).append(member.answer["rewards"])
-        for rewards in paid.values():
-            # k members of one group are paid k/16 each, so k/16 must be there a multiple of k times.
+                given.setdefault(groups[member.group].responses[member.place], []).append(member.answer["rewards"])
+        for rewards in given.values():
+            # k members of one group are given k/16 each, so k/16 must be there a multiple of k times.
             counts = {reward: rewards.count(reward) / (16 * reward) for reward in set(rewards)}
             assert all(count == int(count) for count in counts.values()), counts
             assert sum(counts.values()) <= 2
@@ -332,9 +332,9 @@ def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(ans
         assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
         with ThreadPoolExecutor(2) as threads:
             lost = list(threads.map(lambda text: post(server, "q", text).json(), [answer, "x"]))
-        for paid in lost:
-            assert (paid["rewards"], paid["extra_logs"]["empo/unscored/scoring_failed"]) == (0.5, 1)
-            assert part in paid["detail"]
+        for given in lost:
+            assert (given["rewards"], given["extra_logs"]["empo/unscored/scoring_failed"]) == (0.5, 1)
+            assert part in given["detail"]
         assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
 
 

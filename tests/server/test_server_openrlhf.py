@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from empo_rewards.gather.samples import SAMPLE_METRICS, Sample, SampleReward
 from empo_rewards.group import Answer, Cause, GroupScore, Status
-from empo_rewards.samples import PAYMENT_METRICS, Payment, Sample
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.openrlhf import Submission, answer, read
 
@@ -46,8 +46,8 @@ def test_a_query_without_its_prompt_is_all_response() -> None:
         ({"query": ["a"], "prompts": []}, "`prompts` has 0 entries, but `query` has 1"),
         ({"query": ["a"], "prompts": ["a"], "labels": []}, "`labels` has 0 entries"),
         ({"query": ["a"], "prompts": ["a"], "labels": "a"}, "`labels` must be a list, not a text"),
-        ({"query": ["a"], "prompts": ["a"], "labels": [{}]}, r"labels\[0\]: .* not a dict"),
-        ({"query": ["a"], "prompts": ["a"], "labels": [True]}, r"labels\[0\]: .* not a bool"),
+        ({"query": ["a"], "prompts": ["a"], "labels": [{}]}, r"labels\[0\]: .* not dict"),
+        ({"query": ["a"], "prompts": ["a"], "labels": [True]}, r"labels\[0\]: .* not bool"),
     ],
 )
 def test_what_is_wrong_is_named(body: Any, part: str) -> None:
@@ -56,8 +56,8 @@ def test_what_is_wrong_is_named(body: Any, part: str) -> None:
     assert caught.value.status == 422
 
 
-def payment(reward: float, correct: bool | None, scored: bool = True) -> Payment:
-    """What one sample is paid."""
+def result(reward: float, correct: bool | None, scored: bool = True) -> SampleReward:
+    """What one sample is given."""
     cause = None if scored else Cause.INCOMPLETE
     score = GroupScore(
         rewards=(reward if scored else None,),
@@ -70,17 +70,17 @@ def payment(reward: float, correct: bool | None, scored: bool = True) -> Payment
         metrics={"entropy": 0.25},
         correct=None if correct is None else (correct,),
     )
-    return Payment(reward, scored, correct, score, 0)
+    return SampleReward(reward, scored, correct, score, 0)
 
 
 def test_one_sample_is_answered_with_numbers_and_many_with_lists() -> None:
     one = read({"query": ["pa"], "prompts": ["p"], "labels": ["1"]})
-    assert answer(one, [payment(0.5, True)], "accuracy")["rewards"] == 0.5
-    assert answer(one, [payment(0.5, True)], "accuracy")["scores"] == 1.0
-    assert answer(one, [payment(0.5, True)], "reward")["scores"] == 0.5
+    assert answer(one, [result(0.5, True)], "accuracy")["rewards"] == 0.5
+    assert answer(one, [result(0.5, True)], "accuracy")["scores"] == 1.0
+    assert answer(one, [result(0.5, True)], "reward")["scores"] == 0.5
     many = read({"query": ["pa", "pb", "pc"], "prompts": ["p"] * 3, "labels": ["1", "1", None]})
-    paid = [payment(0.5, True), payment(0.25, False), payment(0.125, None, scored=False)]
-    body = answer(many, paid, "accuracy")
+    given = [result(0.5, True), result(0.25, False), result(0.125, None, scored=False)]
+    body = answer(many, given, "accuracy")
     assert (body["rewards"], body["scores"]) == ([0.5, 0.25, 0.125], [1.0, 0.0, 0.125])
     assert body["extra_logs"]["empo/scored"] == [1, 1, 0]
     assert body["extra_logs"]["empo/unscored/incomplete"] == [0, 0, 1]
@@ -90,8 +90,8 @@ def test_one_sample_is_answered_with_numbers_and_many_with_lists() -> None:
 def test_the_logs_are_numbers_under_the_same_keys_whatever_there_is_of_them() -> None:
     empty = answer(read({"query": [], "prompts": [], "labels": []}), [], "accuracy")
     assert (empty["rewards"], empty["scores"]) == ([], [])
-    one = answer(read({"query": ["pa"], "prompts": ["p"], "labels": [None]}), [payment(1.0, None)], "accuracy")
-    assert list(empty["extra_logs"]) == list(one["extra_logs"]) == ["empo/" + name for name in PAYMENT_METRICS]
+    one = answer(read({"query": ["pa"], "prompts": ["p"], "labels": [None]}), [result(1.0, None)], "accuracy")
+    assert list(empty["extra_logs"]) == list(one["extra_logs"]) == ["empo/" + name for name in SAMPLE_METRICS]
     assert all(values == [] for values in empty["extra_logs"].values())
     assert all(isinstance(value, float) for value in one["extra_logs"].values())
     assert (one["extra_logs"]["empo/entropy"], one["extra_logs"]["empo/accuracy"]) == (0.25, 0.0)

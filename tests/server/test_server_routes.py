@@ -37,7 +37,7 @@ def test_single_posts_in_any_order_are_paid_by_their_group(server: Server) -> No
 
 def test_the_offline_score_of_the_same_groups_is_the_oracle_for_what_cannot_be_counted_by_hand() -> None:
     groups = [boxed("Solve it. ", ["1/2", "0.5", r"\frac{1}{2}", "50"]), boxed("And this. ", ["x+1", "1+x", "", "-x"])]
-    with Scorer.from_config("empo-math") as scorer:
+    with Scorer("empo-math") as scorer:
         offline = [scorer.score(WholeGroup(group.prompt, group.responses)) for group in groups]
     with serving("--group-size", "4") as running:
         members = asyncio.run(replay(groups, running.url, Behaviour(spread_seconds=0.2)))

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.judge.client import Limits
 from empo_rewards.equivalence.judge.in_process import InProcess
 from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge
@@ -17,6 +16,7 @@ from empo_rewards.equivalence.memory import fingerprint, verdict_memory
 from empo_rewards.equivalence.rounds import Memory, relate_in_rounds
 from empo_rewards.errors import ConfigError
 from empo_rewards.extras import require
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 GENERAL_VERIFIER = "TIGER-Lab/general-verifier"
 
@@ -24,7 +24,7 @@ MEMORY_SIZE = 65_536
 """Verdicts that are kept."""
 
 
-class JudgeEquivalence:
+class JudgeEquivalence(EquivalenceBackend):
     """Asks a language model behind OpenAI-compatible servers (vLLM, SGLang, llama.cpp, OpenAI, ...) about each pair.
 
     Pairs are asked in rounds over all groups at once (see `equivalence.rounds`). A question without an answer makes its
@@ -84,7 +84,7 @@ class JudgeEquivalence:
         self._engine.close()
 
 
-class InProcessJudgeEquivalence:
+class InProcessJudgeEquivalence(EquivalenceBackend):
     """Asks a language model that vLLM runs inside this process: for scoring offline, where no server should be needed.
 
     The model is loaded by the first comparison; a copy (pickled, forked) loads its own.

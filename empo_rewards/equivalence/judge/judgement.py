@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from empo_rewards.equivalence.judge.questions import Chat, Comparison, Form, Reply, Request, Structured, Verifier
 from empo_rewards.equivalence.judge.quoting import quote
-from empo_rewards.equivalence.rounds import Pair, Verdict
+from empo_rewards.equivalence.rounds import Pair, PairVerdict
 from empo_rewards.errors import EquivalenceError
 
 
@@ -85,7 +85,7 @@ class Prices(BaseModel):
 
 def judge(
     pairs: Sequence[Pair], engine: Engine, asking: Asking, prices: Prices, *, similarities: bool = False
-) -> list[Verdict | Exception]:
+) -> list[PairVerdict | Exception]:
     """The verdict on each pair, or the fault that befell one of its questions; all of them are asked together.
 
     Where both orders are to agree and the first already says no, the second is asked only for the sake of
@@ -127,11 +127,11 @@ class _Trial:
         except EquivalenceError as error:
             self.fault = error
 
-    def verdict(self, threshold: float, *, similarities: bool) -> Verdict:
+    def verdict(self, threshold: float, *, similarities: bool) -> PairVerdict:
         """What the replies come to."""
         asked = len(self.probabilities)
         similarity = sum(self.probabilities) / asked if similarities else None
-        return Verdict(min(self.probabilities) >= threshold, similarity, asked * self.truncated, self.cost)
+        return PairVerdict(min(self.probabilities) >= threshold, similarity, asked * self.truncated, self.cost)
 
 
 def _hear(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Protocol
 
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, join_readings, resolve_facets
 from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact
 from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask, Verdict
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 KEY_CACHE = 16_384
 """Parsed answers that are kept: the distinct answers of a few thousand groups, some 30 MB."""
@@ -66,7 +66,7 @@ class _Work:
     undecided: list[tuple[int, int]] = field(default_factory=list)
 
 
-class MathEquivalence:
+class MathEquivalence(EquivalenceBackend):
     """Mathematical equivalence; see `docs` for what is equal to what.
 
     Args:

@@ -24,10 +24,10 @@ import yaml
 from judge_endpoint import MEANINGS, Endpoint, answers_in, same, verdict
 
 from empo_rewards import ConfigError, Group, MissingExtraError, Scorer, equivalent, extras
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.judge import Asking, JudgeEquivalence, Limits, Prices
 from empo_rewards.equivalence.judge.quoting import GAP
 from empo_rewards.errors import EquivalenceError
+from empo_rewards.protocols import AnswerSet, Relation
 
 FORMS = [Asking(form="verifier"), Asking(form="chat"), Asking(form="structured")]
 FORMS += [Asking(form="verifier", reasoning_tokens=99), Asking(form="chat", reasoning_tokens=99)]
@@ -329,7 +329,7 @@ class TestFaults:
 
     def test_such_groups_are_unscored_with_their_cause(self, endpoint: Endpoint) -> None:
         config = {"preset": "empo-judge", "equivalence": {"url": endpoint.url, "limits": {"attempts": 1}}}
-        with Scorer.from_config(config) as scorer:
+        with Scorer(config) as scorer:
             good = Group("Which city?", ["Paris", "Lutetia", "Rome", ""], id="good")
             bad = Group("Which city?", ["Paris", "!500", "Rome", "Rome"], id="bad")
             scores = list(scorer.score_many([good, bad, good]))
@@ -390,7 +390,7 @@ class TestCallers:
         async def score(scorer: Scorer) -> list[tuple[float | None, ...]]:
             return [score.rewards for score in await asyncio.gather(*map(scorer.ascore, groups))]
 
-        with Scorer.from_config(config) as scorer:
+        with Scorer(config) as scorer:
             for _ in range(2):  # a second loop finds the same judge
                 assert asyncio.run(score(scorer)) == [(2 / 3, 2 / 3, 1 / 3)] * 12
 
@@ -456,7 +456,7 @@ class TestSecrets:
             else (401, {"error": f"the key {endpoint.requests[-1][1]['authorization']} is not known"})
         )
         config = {"preset": "empo-judge", "equivalence": {"url": endpoint.url, "api_key_variable": "JUDGE_KEY"}}
-        with Scorer.from_config(config) as scorer:
+        with Scorer(config) as scorer:
             score = scorer.score(Group("?", ["leak", "Paris"]))
             dumps = [scorer.config.model_dump_json(), repr(scorer.config), repr(vars(scorer._backend))]
             assert self.KEY.encode() not in pickle.dumps(scorer)
@@ -502,7 +502,7 @@ class TestConfiguration:
     )
     def test_what_is_wrong_is_said_in_one_line(self, options: dict[str, Any], message: str) -> None:
         with pytest.raises(ConfigError, match=message) as caught:
-            Scorer.from_config({"preset": "empo-judge", "equivalence": options})
+            Scorer({"preset": "empo-judge", "equivalence": options})
         assert "\n" not in str(caught.value)
         assert "secret" not in str(caught.value)
 
@@ -517,7 +517,7 @@ class TestConfiguration:
         monkeypatch.setattr(extras, "EXTRAS", {**extras.EXTRAS, "judge": gone, "vllm": gone})
         for name, extra in (("judge", "judge"), ("judge_in_process", "vllm")):
             with pytest.raises(MissingExtraError, match=rf"'{name}' needs .*empo-rewards\[{extra}\]"):
-                Scorer.from_config({"preset": "empo-natural", "equivalence": name})
+                Scorer({"preset": "empo-natural", "equivalence": name})
 
     def test_pickles_as_its_options(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, asking=Asking(form="chat"), limits=QUICK)
@@ -535,7 +535,7 @@ def test_the_page_configures_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     assert len(blocks) >= 3
     for block in blocks:
-        Scorer.from_config(yaml.safe_load(block)).close()
+        Scorer(yaml.safe_load(block)).close()
 
 
 def test_the_page_names_every_option_with_its_default() -> None:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from empo_rewards.equivalence import AnswerSet, EquivalenceBackend
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math.worker import Verdict
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 
 
 class FakePool:
@@ -272,7 +272,7 @@ def test_child_processes_get_the_same_results(method):
 def test_keys_import_neither_sympy_nor_math_verify():
     code = """
         import sys
-        from empo_rewards.equivalence import AnswerSet
+        from empo_rewards.protocols import AnswerSet
         from empo_rewards.equivalence.math import MathEquivalence
         backend = MathEquivalence()
         assert backend.relate([AnswerSet(("1/2", "0.5", "\\\\sqrt2"))])[0].equal == ((0, 1),)

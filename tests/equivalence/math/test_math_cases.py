@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from empo_rewards.equivalence import AnswerSet
 from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.protocols import AnswerSet
 
 CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"))
 SAME = [case["same"] for case in CASES if "same" in case]

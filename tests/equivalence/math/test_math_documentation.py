@@ -21,7 +21,7 @@ def test_the_examples_run(example):
 
 @pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 def test_the_configuration_is_accepted(example):
-    with Scorer.from_config({"preset": "empo-math", **yaml.safe_load(example)}):
+    with Scorer({"preset": "empo-math", **yaml.safe_load(example)}):
         pass
 
 

@@ -5,11 +5,11 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from empo_rewards.equivalence import AnswerSet
 from empo_rewards.equivalence.math import MathEquivalence, MathPolicy
 from empo_rewards.equivalence.math.algebra import Value
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.shapes import compare
+from empo_rewards.protocols import AnswerSet
 
 POLICY = MathPolicy()
 KEYS = MathEquivalence(symbolic=False)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from empo_rewards.equivalence import AnswerSet
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math import MathEquivalence, backend
+from empo_rewards.protocols import AnswerSet
 
 HANGS = "\\sum_{a=1}^{5000}\\sum_{b=1}^{5000} \\sin(ab)"
 

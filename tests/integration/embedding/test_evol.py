@@ -24,7 +24,7 @@ RESPONSES = [
 
 
 def test_other_reasoning_is_worth_more_and_wrong_answers_stay_below() -> None:
-    with Scorer.from_config(CONFIG) as scorer:
+    with Scorer(CONFIG) as scorer:
         score = scorer.score(Group(PROMPT, RESPONSES))
         backwards = scorer.score(Group(PROMPT, RESPONSES[::-1]))
         copy = pickle.loads(pickle.dumps(scorer))
@@ -39,7 +39,7 @@ def test_other_reasoning_is_worth_more_and_wrong_answers_stay_below() -> None:
 
 @pytest.mark.parametrize("hostile", ["\ud800 \\boxed{12}", "a " * 200_000 + r"\boxed{12}", "\x00\x01 \\boxed{12}"])
 def test_a_hostile_response_costs_no_group_its_rewards(hostile: str) -> None:
-    with Scorer.from_config(CONFIG) as scorer:
+    with Scorer(CONFIG) as scorer:
         score = scorer.score(Group(PROMPT, [*RESPONSES[:2], hostile]))
     assert score.status is Status.SCORED
     assert score.rewards[2] == 1.0

@@ -19,9 +19,9 @@ from sentence_transformers import SentenceTransformer
 
 from empo_rewards import Group, Scorer, equivalent
 from empo_rewards.clustering import connected_components
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import normal_form
+from empo_rewards.protocols import AnswerSet, Relation
 
 torch.set_num_threads(1)
 
@@ -143,7 +143,7 @@ def test_a_cache_on_disk(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_leaves_groups_unscored(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     config = {"preset": "empo-natural", "equivalence": {"semantic": {"model": missing}}}
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         words, numbers = scorer.score_many([Group("?", ["Shakespeare", "William Shakespeare"]), Group("?", ["5", "6"])])
     assert (words.status.value, words.cause.value) == ("unscored", "equivalence_failed")  # type: ignore[union-attr]
     assert "missing cannot be loaded" in str(words.detail)
@@ -153,7 +153,7 @@ def test_a_model_that_is_not_there_leaves_groups_unscored(tmp_path: Path) -> Non
 def test_a_scorer_with_embeddings_pickles() -> None:
     config = {"preset": "empo-natural", "equivalence": {"name": "embedding", "model": MODEL}}
     group = Group("Which war ended in 1945?", ["World War Two", "the Second World War", "the Korean War", ""])
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         score = scorer.score(group)
         assert score.rewards == (0.5, 0.5, 0.25, -0.5)
         assert pickle.loads(pickle.dumps(scorer)).score(group) == score
@@ -167,7 +167,7 @@ def test_a_forked_child_loads_its_own_model() -> None:
     group = Group("Which war ended in 1945?", ["World War Two", "the Second World War", "the Korean War"])
     config = {"preset": "empo-natural", "equivalence": {"semantic": {"model": MODEL, "device": "cpu"}}}
     context = multiprocessing.get_context("fork")
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         expected = scorer.score(group).rewards
         rewards: multiprocessing.Queue[tuple[float | None, ...]] = context.Queue()
         child = context.Process(target=_score_in_a_child, args=(scorer, group, rewards))
@@ -178,7 +178,7 @@ def test_a_forked_child_loads_its_own_model() -> None:
 
 def test_the_kernel_estimators_take_the_similarities() -> None:
     config = {"preset": "empo-natural", "entropy": "kle", "equivalence": {"semantic": {"model": MODEL}}}
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         alike, apart = scorer.score_many(
             [Group("?", ["Paris", "paris", "PARIS", "Paris!"]), Group("?", ["Paris", "a lion", "the liver", "7"])]
         )
@@ -219,7 +219,7 @@ def test_mathematics_imports_nothing_of_torch() -> None:
     program = (
         "import sys, empo_rewards\n"
         "from empo_rewards import Group, Scorer\n"
-        "with Scorer.from_config('empo-math') as scorer:\n"
+        "with Scorer('empo-math') as scorer:\n"
         "    print(scorer.score(Group('1 + 1', ['\\\\boxed{2}', '\\\\boxed{3}'])).rewards)\n"
         "print({'torch', 'transformers', 'sentence_transformers', 'numpy'} & set(sys.modules))\n"
     )

@@ -19,7 +19,7 @@ GROUPS = {
 def test_uncertainty_rises_with_distance_of_meaning(name: str) -> None:
     config = {"preset": "empo-natural", "equivalence": BACKEND, "entropy": name, "guards": ["blank"]}
     groups = [Group("?", texts, token_logprobs=[[-0.5]] * 6, id=key) for key, texts in GROUPS.items()]
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         found = {score.id: score.entropy for score in scorer.score_many(groups)}
     same, near, far = (found[key] for key in GROUPS)
     assert same is not None

@@ -14,8 +14,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from empo_rewards import Group, Scorer
 from empo_rewards.clustering import connected_components
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.nli import NliEquivalence
+from empo_rewards.protocols import AnswerSet, Relation
 
 torch.set_num_threads(1)
 
@@ -117,7 +117,7 @@ def test_labels_that_say_nothing_are_a_fault_that_options_repair(model: str, tmp
 def test_a_model_that_is_not_there_leaves_groups_unscored(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     config = {"equivalence": {"name": "nli", "model": missing, "device": "cpu"}, "extraction": ["whole_text"]}
-    with Scorer.from_config(config) as scorer:
+    with Scorer(config) as scorer:
         several, one = scorer.score_many([Group("?", ["alpha", "beta"]), Group("?", ["alpha", "alpha"])])
     assert (several.status.value, several.cause.value) == ("unscored", "equivalence_failed")  # type: ignore[union-attr]
     assert "missing cannot be loaded" in str(several.detail)

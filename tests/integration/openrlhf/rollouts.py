@@ -19,7 +19,7 @@ from empo_rewards import Group, GroupScore, Scorer
 
 VERSION = tuple(int(part) for part in metadata.version("openrlhf").split("."))
 EOS = "<|end|>"
-SCORER = Scorer.from_config("empo-math")
+SCORER = Scorer("empo-math")
 
 
 def make_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -92,10 +92,10 @@ async def all_of(*waits: Any, seconds: float = 60.0) -> list[Any]:
     return list(await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), seconds))
 
 
-def assert_shares(paid: Sequence[tuple[str, float]], size: int) -> None:
-    """Samples of whole groups of one prompt, in any partition: n members that agree are each paid n/size."""
-    groups = len(paid) // size
-    for (answer, reward), count in Counter((meaning(text), reward) for text, reward in paid).items():
+def assert_shares(given: Sequence[tuple[str, float]], size: int) -> None:
+    """Samples of whole groups of one prompt, in any partition: n members that agree are each given n/size."""
+    groups = len(given) // size
+    for (answer, reward), count in Counter((meaning(text), reward) for text, reward in given).items():
         if answer is None:  # a blank has its own price
             continue
         agreeing = round(reward * size)

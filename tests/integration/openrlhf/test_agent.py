@@ -87,9 +87,9 @@ def test_the_peers_of_a_failed_generation_are_paid_a_neutral_value_and_marked(
             await actor.executor.close()
 
     results = asyncio.run(rollout())
-    paid = [result for result in results if not isinstance(result, RuntimeError)]
-    assert len(paid) == 7
-    for output in paid:
+    given = [result for result in results if not isinstance(result, RuntimeError)]
+    assert len(given) == 7
+    for output in given:
         assert (output["reward"], output["scores"]) == (0.25, 0.25)
         assert output["extra_logs"]["empo/scored"] == 0
         assert output["extra_logs"]["empo/unscored/incomplete"] == 1

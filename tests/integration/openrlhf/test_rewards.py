@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from empo_rewards import GroupScore, Status
+from empo_rewards.gather.samples import SampleReward
 from empo_rewards.integrations.openrlhf.rewards import reply
 from empo_rewards.integrations.openrlhf.settings import SCORES, Settings
-from empo_rewards.samples import Payment
 
 PAGE = (Path(__file__).parents[3] / "docs" / "openrlhf.md").read_text(encoding="utf-8")
 
 
-def payment(correct: bool | None) -> Payment:
+def result(correct: bool | None) -> SampleReward:
     score = GroupScore((0.75,), (), (), (), None, Status.SCORED, correct=None if correct is None else (correct,))
-    return Payment(0.75, True, correct, score, 0)
+    return SampleReward(0.75, True, correct, score, 0)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def payment(correct: bool | None) -> Payment:
     ],
 )
 def test_reward_and_score(correct: bool | None, scores: str, by_label: bool, reward: float, score: float) -> None:
-    told = reply(payment(correct), scores=scores, by_label=by_label)
+    told = reply(result(correct), scores=scores, by_label=by_label)
     assert (told.reward, told.score) == pytest.approx((reward, score), nan_ok=True)
     assert not any(math.isnan(number) for number in told.logs.values())
 
@@ -49,5 +49,5 @@ def test_the_page_lists_the_variables_and_their_defaults() -> None:
 def test_the_page_lists_what_is_logged() -> None:
     section = PAGE.partition("## What is logged")[2].partition("##")[0]
     listed = set(re.findall(r"`(\w+)`", section)) - {"extra_logs"}
-    logged = {name.removeprefix("empo/") for name in reply(payment(None), scores=SCORES[0], by_label=False).logs}
+    logged = {name.removeprefix("empo/") for name in reply(result(None), scores=SCORES[0], by_label=False).logs}
     assert listed == {name for name in logged if "/" not in name}

@@ -88,6 +88,6 @@ def test_every_reward_is_the_offline_reward_of_its_group(
         else:  # without ids, two groups of one prompt are filled in order of arrival
             shared.setdefault(asked["prompt"], []).extend(zip(responses, rewards, strict=True))
     assert len(shared) == 8
-    for paid in shared.values():
-        assert len(paid) == 32
-        assert_shares(paid, 16)
+    for given in shared.values():
+        assert len(given) == 32
+        assert_shares(given, 16)

@@ -31,7 +31,7 @@ CHATS = [
 
 @pytest.fixture(scope="module")
 def scorer() -> Iterator[Scorer]:
-    with Scorer.from_config(tiny.CONFIG) as scorer:
+    with Scorer(tiny.CONFIG) as scorer:
         yield scorer
 
 

@@ -46,7 +46,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def scorer() -> Iterator[Scorer]:
-    with Scorer.from_config(tiny.CONFIG) as scorer:
+    with Scorer(tiny.CONFIG) as scorer:
         yield scorer
 
 

@@ -44,7 +44,7 @@ def test_a_scale_multiplies_the_advantages_of_its_group() -> None:
 
 
 def test_members_that_the_strategy_abstained_on_count_neither_in_mean_nor_deviation() -> None:
-    """+1, +1, -1 and two that were paid their mean 1/3: what GRPO gives for the three alone."""
+    """+1, +1, -1 and two that were given their mean 1/3: what GRPO gives for the three alone."""
     rewards = torch.tensor([1.0, 1 / 3, 1.0, -1.0, 1 / 3])
     found = group_advantages(rewards, ["g"] * 5, {"g": Advantage(1.0, 2, 1 / 3)})
     three, _ = compute_grpo_outcome_advantage(

@@ -13,11 +13,11 @@ import verl_support as support
 from omegaconf import OmegaConf
 
 from empo_rewards.errors import ConfigError
+from empo_rewards.gather.samples import Sample
 from empo_rewards.integrations.verl import phases, rounds, settings
 from empo_rewards.integrations.verl.manager import EMPORewardManager
 from empo_rewards.integrations.verl.phases import Origin, Validation
 from empo_rewards.integrations.verl.rows import Row
-from empo_rewards.samples import Sample
 
 
 def read(model: Path, *overrides: str, **options: Any) -> settings.Run:

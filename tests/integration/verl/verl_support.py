@@ -184,7 +184,7 @@ def offline(
         members.setdefault(uid, []).append(i)
     rewards = [0.0] * len(uids)
     scores = {}
-    with Scorer.from_config(scorer) as offline_scorer:  # type: ignore[arg-type] # a preset or mapping
+    with Scorer(scorer) as offline_scorer:  # type: ignore[arg-type] # a preset or mapping
         for uid, rows in members.items():
             group = Group(prompts[rows[0]], [responses[i] for i in rows], reference=truth)
             scores[uid] = score = offline_scorer.score(group)

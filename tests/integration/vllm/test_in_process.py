@@ -14,9 +14,9 @@ from tiny_judge import ATLANTIS, MEANINGS, decision
 from vllm_server import ENVIRONMENT
 
 from empo_rewards import Group, Scorer
-from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.judge import Asking, InProcessJudgeEquivalence, Prices, judgement
 from empo_rewards.equivalence.rounds import relate_in_rounds
+from empo_rewards.protocols import AnswerSet, Relation
 
 CITIES = tuple(MEANINGS)
 SAME = tuple((i, j) for j in range(len(CITIES)) for i in range(j) if decision(CITIES[i], CITIES[j]) == "Yes")
@@ -60,7 +60,7 @@ def test_what_is_no_answer_befalls_its_group(judge: InProcessJudgeEquivalence) -
 
 def test_a_model_that_cannot_be_loaded_is_a_fault(tmp_path: Path) -> None:
     config = {"equivalence": {"name": "judge_in_process", "model": str(tmp_path / "none"), "engine": arguments()}}
-    with Scorer.from_config({"preset": "empo-natural", **config}) as scorer:
+    with Scorer({"preset": "empo-natural", **config}) as scorer:
         score = pickle.loads(pickle.dumps(scorer)).score(Group("Which city?", ["Rome", "Oslo"]))
     assert (score.status.value, score.cause and score.cause.value) == ("unscored", "equivalence_failed")
     assert "vLLM could not answer" in (score.detail or "")

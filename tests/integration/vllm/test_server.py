@@ -23,7 +23,7 @@ PATIENT = {"timeout": 240, "deadline": 300}
 
 def scorer(server: VllmServer, **options: Any) -> Scorer:
     judge = {"url": server.url, "model": "tiny", "limits": PATIENT, **options}
-    return Scorer.from_config({"preset": "empo-judge", "equivalence": judge, "gates": {"min_share": None}})
+    return Scorer({"preset": "empo-judge", "equivalence": judge, "gates": {"min_share": None}})
 
 
 def group(*answers: str, name: str = "g") -> Group:

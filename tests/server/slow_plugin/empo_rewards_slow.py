@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from empo_rewards import hookimpl
-from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.hookspecs import Register
+from empo_rewards.plugins.hookspecs import Register
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 
 @dataclass(frozen=True)
-class Slow:
+class Slow(EquivalenceBackend):
     """Equal texts are equal.
 
     Args:

@@ -8,16 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from empo_rewards import Answer, Group, GroupScore, hookimpl
-from empo_rewards.entropy import Evidence
-from empo_rewards.equivalence import AnswerSet, Relation
-from empo_rewards.extraction import Extracted
-from empo_rewards.guards import Penalty
-from empo_rewards.hookspecs import Register, RegisterPreset
-from empo_rewards.strategies import Rewards, Verdict
+from empo_rewards.plugins.hookspecs import Register, RegisterPreset
+from empo_rewards.protocols import (
+    AnswerSet,
+    EntropyEstimator,
+    EntropyInput,
+    EquivalenceBackend,
+    Extracted,
+    Extractor,
+    Guard,
+    Observer,
+    Penalty,
+    Relation,
+    Rewards,
+    Strategy,
+    StrategyInput,
+)
 
 
 @dataclass(frozen=True)
-class LastLine:
+class LastLine(Extractor):
     """The last line of a response that is not empty."""
 
     def __call__(self, response: str, prompt: str) -> Extracted | None:
@@ -30,7 +40,7 @@ class LastLine:
 
 
 @dataclass(frozen=True)
-class SameLength:
+class SameLength(EquivalenceBackend):
     """Answers of the same length mean the same."""
 
     def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
@@ -49,28 +59,28 @@ class SameLength:
 
 
 @dataclass(frozen=True)
-class Collision:
+class Collision(EntropyEstimator):
     """Rényi's entropy of order 2, -ln Σ p_k²."""
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __call__(self, given: EntropyInput) -> float:
         """In nats."""
-        return -math.log(sum(share**2 for share in evidence.clusters.shares))
+        return -math.log(sum(share**2 for share in given.clusters.shares))
 
 
 @dataclass(frozen=True)
-class Power:
+class Power(Strategy):
     """The cluster's share to a power."""
 
     exponent: float = 2.0
 
-    def __call__(self, verdict: Verdict) -> Rewards:
+    def __call__(self, given: StrategyInput) -> Rewards:
         """One reward a response."""
-        shares = verdict.clusters.shares
-        return Rewards(tuple(shares[label] ** self.exponent for label in verdict.clusters.labels))
+        shares = given.clusters.shares
+        return Rewards(tuple(shares[label] ** self.exponent for label in given.clusters.labels))
 
 
 @dataclass(frozen=True)
-class Shouting:
+class Shouting(Guard):
     """An answer in capitals."""
 
     reward: float = -1.0
@@ -81,7 +91,7 @@ class Shouting:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Ledger(Observer):
     """Writes the status of each group to a file."""
 
     path: Path

@@ -1,20 +1,23 @@
-"""Finds the plugins and keeps what they register."""
+"""Finds the plugins, keeps what they register, and builds the components that a configuration names."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from typing import Any, get_type_hints
 
 import pluggy
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from empo_rewards import hookspecs
-from empo_rewards.errors import ConfigError, PluginError
+from empo_rewards.config import Component, Presets, one_line
+from empo_rewards.errors import ConfigError, PluginError, suggestion
+from empo_rewards.plugins import builtins, hookspecs
+from empo_rewards.protocols import BASES, DefaultComponent, Kind, check_contract
 
 ENTRY_POINT_GROUP = "empo_rewards"
 PLUGINS_VARIABLE = "EMPO_REWARDS_PLUGINS"
@@ -32,6 +35,19 @@ KINDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
+class Nested:
+    """A factory's parameter that takes another plugin.
+
+    Args:
+        base: the base class of its kind.
+        default: the component that is built where none is configured; None: the factory's own default stands.
+    """
+
+    base: type
+    default: str | None = None
+
+
+@dataclass(frozen=True)
 class Registered:
     """One registration: a factory (of a preset: its mapping or path), and the plugin that it came from."""
 
@@ -39,10 +55,13 @@ class Registered:
     factory: Any
     plugin: str
 
-    def options(self) -> type[BaseModel]:
-        """The model of the factory's options, from the keyword parameters of its signature."""
-        hints = get_type_hints(self.factory.__init__ if inspect.isclass(self.factory) else self.factory)
-        fields: dict[str, Any] = {}
+    @cached_property
+    def parameters(self) -> Mapping[str, tuple[Any, Any]]:
+        """The annotation and default of each option: the keyword parameters of the factory's signature."""
+        hints = get_type_hints(
+            self.factory.__init__ if inspect.isclass(self.factory) else self.factory, include_extras=True
+        )
+        found = {}
         for parameter in inspect.signature(self.factory).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise PluginError(
@@ -50,9 +69,37 @@ class Registered:
                     "options must be plain keyword parameters"
                 )
             default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (hints.get(parameter.name, Any), default)
-        config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-        return create_model(self.name, __config__=config, **fields)
+            found[parameter.name] = (hints.get(parameter.name, Any), default)
+        return found
+
+    @cached_property
+    def nested(self) -> Mapping[str, Nested]:
+        """The options that are components themselves."""
+        found = {name: _nested(annotation) for name, (annotation, _) in self.parameters.items()}
+        return {name: nested for name, nested in found.items() if nested is not None}
+
+    def options(self) -> type[BaseModel]:
+        """The model of the factory's options; a nested component is a `Component` in it."""
+        fields: dict[str, Any] = {}
+        for name, (annotation, default) in self.parameters.items():
+            nested = self.nested.get(name)
+            fields[name] = (annotation, default) if nested is None else (Component | None, nested.default or default)
+        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+
+
+def _nested(annotation: Any) -> Nested | None:
+    """What an annotation says of a nested component; None where it names no base class of a kind."""
+    if inspect.isclass(annotation) and annotation in BASES.values():
+        return Nested(annotation)
+    for part in typing.get_args(annotation):
+        if (found := _nested(part)) is not None:
+            default = next((extra.name for extra in _extras(annotation) if isinstance(extra, DefaultComponent)), None)
+            return Nested(found.base, default or found.default)
+    return None
+
+
+def _extras(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__metadata__", ())
 
 
 @dataclass(frozen=True)
@@ -67,6 +114,11 @@ class Registry:
     entries: Mapping[str, dict[str, Registered]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     skipped: tuple[str, ...] = ()
 
+    @property
+    def presets(self) -> Presets:
+        """The registered presets by name."""
+        return {name: registered.factory for name, registered in self.entries["preset"].items()}
+
     def find(self, kind: str, name: str) -> Registered:
         """The registration of that name.
 
@@ -78,12 +130,41 @@ class Registry:
             raise ConfigError(f"no {kind} is called {name!r}{suggestion(name, known)}")
         return known[name]
 
+    def create(self, base: type[Kind], component: Component, path: str) -> Kind:
+        """The instance that a component names, with its options checked and its nested components built.
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of a message: what the user may have meant, or what there is."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there is: {', '.join(names)}"
+        Args:
+            base: the base class of its kind.
+            component: name and options.
+            path: the component's place in the configuration, for messages.
+
+        Raises:
+            ConfigError: an unknown name or option, or an option's value that does not fit.
+            PluginError: the factory made something that does not fulfil the contract of its kind.
+        """
+        kind = next(kind for kind, other in BASES.items() if other is base)
+        try:
+            registered = self.find(kind, component.name)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        model = registered.options()
+        try:
+            given = model.model_validate(component.options)
+        except ValidationError as error:
+            raise ConfigError(one_line(error, model, path, component.name)) from error
+        options = {name: getattr(given, name) for name in given.model_fields_set}
+        for name, nested in registered.nested.items():
+            wanted = options.get(name) if name in options else nested.default and Component(name=nested.default)
+            if isinstance(wanted, Component):
+                options[name] = self.create(nested.base, wanted, f"{path}.{name}")
+        try:
+            made = registered.factory(**options)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        try:
+            return check_contract(made, base, tuple(registered.parameters))
+        except PluginError as error:
+            raise PluginError(f"{registered.plugin}: the {kind} {component.name!r} {error}") from error
 
 
 def load(plugins: Sequence[object] = ()) -> Registry:
@@ -95,8 +176,6 @@ def load(plugins: Sequence[object] = ()) -> Registry:
     Raises:
         PluginError: a plugin cannot be imported, or registers what does not fit.
     """
-    from empo_rewards import builtins  # noqa: PLC0415 - the built-ins need the hooks, and the hooks' keeper them
-
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(builtins, "built-in")

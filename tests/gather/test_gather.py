@@ -822,7 +822,7 @@ def test_rewards_through_the_rendezvous_equal_those_of_whole_groups() -> None:
         gather: Gather[str, GroupScore] = Gather(score, 8, GatherLimits(idle_seconds=0.3))
         return await asyncio.gather(*(gather.submit(key, member, texts[key][member]) for key, member in arrivals))
 
-    with Scorer.from_config({"preset": "empo-math", "equivalence": "exact"}) as scorer:
+    with Scorer({"preset": "empo-math", "equivalence": "exact"}) as scorer:
         outcomes = asyncio.run(scenario(scorer))
         for (key, member), outcome in zip(arrivals, outcomes, strict=True):
             assert outcome.position is not None

@@ -7,31 +7,23 @@ import math
 import pytest
 
 from empo_rewards.clustering import answer_set, cluster
-from empo_rewards.entropy import plug_in
-from empo_rewards.equivalence import Relation
+from empo_rewards.entropy.counts import plug_in
 from empo_rewards.errors import ConfigError, GroupError
 from empo_rewards.group import Group
-from empo_rewards.strategies import (
-    Empo,
-    EntropyScaled,
-    Format,
-    Majority,
-    MajorityThreshold,
-    Random,
-    Reference,
-    Scrl,
-    Strategy,
-    Verdict,
-)
+from empo_rewards.protocols import Relation, Strategy, StrategyInput
+from empo_rewards.strategies.consensus import Empo, Majority, MajorityThreshold
+from empo_rewards.strategies.controls import Format, Random, Reference
+from empo_rewards.strategies.entropy_scaled import EntropyScaled
+from empo_rewards.strategies.scrl import Scrl
 
 
-def verdict(votes: list[str | None], logprobs: list[float] | None = None, correct: object = None) -> Verdict:
+def verdict(votes: list[str | None], logprobs: list[float] | None = None, correct: object = None) -> StrategyInput:
     """A group whose answers are exact strings."""
     clusters = cluster(votes, answer_set(votes, "q"), Relation())
     token_logprobs = None if logprobs is None else [[value] for value in logprobs]
     responses = [vote or "" for vote in votes]
     group = Group("q", responses, token_logprobs=token_logprobs)
-    return Verdict(group, clusters, plug_in(clusters.sizes), correct)  # type: ignore[arg-type] # a tuple or None
+    return StrategyInput(group, clusters, plug_in(clusters.sizes), correct)  # type: ignore[arg-type] # a tuple or None
 
 
 VOTES: list[str | None] = ["a", "a", "b", None, "a", "c", "b", None]
@@ -88,7 +80,7 @@ def test_entropy_scaled_at_the_ends() -> None:
     assert EntropyScaled()(verdict(["a"])).advantage_scale == 1
     assert EntropyScaled()(verdict(["a", "a"])).advantage_scale == 1
     assert EntropyScaled(alpha=2.0)(verdict(["a", "b"])).advantage_scale == 0
-    assert EntropyScaled(base="majority")(verdict(["a", "a", "b"])).rewards == (1, 1, 0)
+    assert EntropyScaled(base=Majority())(verdict(["a", "a", "b"])).rewards == (1, 1, 0)
 
 
 def test_random_is_a_function_of_the_group_and_follows_its_order() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from empo_rewards import hookspecs
-from empo_rewards.plugins import KINDS
+from empo_rewards.plugins import hookspecs
+from empo_rewards.plugins.registry import KINDS
 
-PAGE = (Path(__file__).parents[1] / "docs" / "hooks.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\w+\([\w, ]*\))$(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 SPECS = {
     name: function

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from empo_rewards import entropy, guards, kernels, novelty, strategies
+from empo_rewards.entropy import counts, likelihoods, similarities
 from empo_rewards.equivalence.auto import AutoEquivalence
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import ExactEquivalence
@@ -16,8 +16,10 @@ from empo_rewards.extraction.choice import Choice
 from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
 from empo_rewards.extraction.phrases import AnswerLine, Conclusion, FinalAnswer
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
-from empo_rewards.hookspecs import Register, RegisterPreset, hookimpl
+from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
+from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
+from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, scrl
 
 
 @hookimpl
@@ -52,31 +54,32 @@ def register_equivalence_backends(register: Register) -> None:
 @hookimpl
 def register_entropy_estimators(register: Register) -> None:
     """From counts, from likelihoods, and from similarities."""
-    register("plug_in", entropy.PlugIn)
-    register("miller_madow", entropy.MillerMadow)
-    register("zhang", entropy.Zhang)
-    register("chao_shen", entropy.ChaoShen)
-    register("rao", entropy.Rao)
-    register("kle", kernels.KernelLanguageEntropy)
-    register("eigv", kernels.EigV)
-    register("degree", kernels.Degree)
-    register("eccentricity", kernels.Eccentricity)
-    register("snne", kernels.Snne)
-    register("semantic_density", kernels.SemanticDensity)
+    register("plug_in", counts.PlugIn)
+    register("miller_madow", counts.MillerMadow)
+    register("zhang", counts.Zhang)
+    register("chao_shen", counts.ChaoShen)
+    register("rao_blackwell", likelihoods.RaoBlackwell)
+    register("rao", likelihoods.Rao)
+    register("kle", similarities.KernelLanguageEntropy)
+    register("eigv", similarities.EigV)
+    register("degree", similarities.Degree)
+    register("eccentricity", similarities.Eccentricity)
+    register("snne", similarities.Snne)
+    register("semantic_density", similarities.SemanticDensity)
 
 
 @hookimpl
 def register_strategies(register: Register) -> None:
     """The family, and the controls."""
-    register("empo", strategies.Empo)
-    register("majority", strategies.Majority)
-    register("majority_threshold", strategies.MajorityThreshold)
-    register("scrl", strategies.Scrl)
-    register("entropy_scaled", strategies.EntropyScaled)
-    register("evol", novelty.Evol)
-    register("random", strategies.Random)
-    register("format", strategies.Format)
-    register("reference", strategies.Reference)
+    register("empo", consensus.Empo)
+    register("majority", consensus.Majority)
+    register("majority_threshold", consensus.MajorityThreshold)
+    register("scrl", scrl.Scrl)
+    register("entropy_scaled", entropy_scaled.EntropyScaled)
+    register("evol", evol.Evol)
+    register("random", controls.Random)
+    register("format", controls.Format)
+    register("reference", controls.Reference)
 
 
 @hookimpl

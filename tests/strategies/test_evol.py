@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from empo_rewards import ConfigError, Group, Scorer
 from empo_rewards.errors import MissingExtraError
-from empo_rewards.novelty import Evol, novelty_rewards
+from empo_rewards.strategies.evol import Evol, novelty_rewards
 
 
 def test_rewards_by_hand() -> None:
@@ -103,7 +103,7 @@ def test_the_preset_from_responses_to_rewards(words: type[Words]) -> None:
         r"guess \boxed{5}",
         r"no idea at all",
     ]
-    with Scorer.from_config(EVOL) as scorer:
+    with Scorer(EVOL) as scorer:
         score = scorer.score(Group("2 + 2?", responses))
         again = scorer.score(Group("2 + 2?", responses[::-1]))
     assert score.rewards == (0.5, 0.5, 1.0, -0.5, -1.0)
@@ -118,7 +118,7 @@ def test_novelty_is_measured_behind_the_thinking(words: type[Words]) -> None:
         r"<think>or another</think>so it is \boxed{4}",
         r"<think>or another</think>twice two \boxed{4}",
     ]
-    with Scorer.from_config(EVOL) as scorer:
+    with Scorer(EVOL) as scorer:
         assert scorer.score(Group("2 + 2?", responses)).rewards == (0.5, 0.5, 1.0)
     assert words.encoded == [[r"so it is \boxed{4}", r"twice two \boxed{4}"]]
 
@@ -128,14 +128,14 @@ def test_a_model_that_fails_leaves_the_group_unscored(words: type[Words], monkey
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(words, "encode", fail)
-    with Scorer.from_config(EVOL) as scorer:
+    with Scorer(EVOL) as scorer:
         score = scorer.score(Group("2 + 2?", [r"\boxed{4}", r"\boxed{5}"]))
     assert score.rewards == (None, None)
     assert (score.cause and score.cause.value, score.detail) == ("strategy_failed", "RuntimeError: out of memory")
 
 
 def test_without_answers_nothing_is_embedded(words: type[Words]) -> None:
-    with Scorer.from_config(EVOL) as scorer:
+    with Scorer(EVOL) as scorer:
         assert scorer.score(Group("2 + 2?", ["well", "hm"])).rewards == (-1, -1)
     assert words.encoded == []
 
@@ -143,7 +143,7 @@ def test_without_answers_nothing_is_embedded(words: type[Words]) -> None:
 def test_the_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingExtraError, match=r"the strategy 'evol' needs sentence_transformers"):
-        Scorer.from_config("evol-rl")
+        Scorer("evol-rl")
 
 
 @pytest.mark.usefixtures("words")

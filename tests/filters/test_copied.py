@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from empo_rewards.extraction.copied import MIN_WORDS, copied_from_prompt
+from empo_rewards.filters.copied import MIN_WORDS, copied_from_prompt
 
 QUESTION = "Explain in your own words why the leaves of most trees change their colour in the autumn months."
 

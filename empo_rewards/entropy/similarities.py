@@ -1,8 +1,7 @@
 """Uncertainty from how alike responses are: pure functions of a similarity matrix, and the estimators built on them.
 
 W is n rows of n similarities in [0, 1], symmetric, with ones on the diagonal; it weights the edges of a graph whose
-nodes are the responses. D is the diagonal matrix of its row sums. Eigenvalues are numpy's: to write a solver would save
-no dependency, since rouge-score brings numpy anyway, and rotations in Python take a second for a group of 64.
+nodes are the responses. D is the diagonal matrix of its row sums. Eigenvalues are numpy's (the extra `spectral`).
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from empo_rewards.entropy import Evidence, logsumexp, needed_log_likelihoods
+from empo_rewards.entropy.likelihoods import logsumexp, needed_log_likelihoods
 from empo_rewards.errors import ConfigError, GroupError
+from empo_rewards.extras import require
+from empo_rewards.protocols import EntropyEstimator, EntropyInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,7 @@ def kernel_language_entropy(similarities: Matrix, time: float = 0.3) -> float:
         similarities: W.
         time: t > 0, for how long heat spreads; the longer, the more alike two responses count.
     """
-    import numpy as np  # noqa: PLC0415 - a sixth of a second, and only these estimators need it
+    import numpy as np  # noqa: PLC0415 - an extra
 
     w = np.asarray(similarities, dtype=float)
     values, vectors = np.linalg.eigh(np.diag(w.sum(axis=1)) - w)
@@ -44,7 +45,7 @@ def kernel_language_entropy(similarities: Matrix, time: float = 0.3) -> float:
 
 def _affinity(similarities: Matrix) -> NDArray[np.float64]:
     """D^-½ W D^-½; the symmetric normalised Laplacian is I minus this."""
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np  # noqa: PLC0415 - an extra
 
     w = np.asarray(similarities, dtype=float)
     root = np.sqrt(w.sum(axis=1))  # at least 1: the diagonal is
@@ -57,7 +58,7 @@ def eigenvalue_sum(similarities: Matrix) -> float:
     A continuous count of the meanings: 1 on unanimity, n where no two responses have anything in common (Lin et al.,
     TMLR 2024, arXiv 2305.19187).
     """
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np  # noqa: PLC0415 - an extra
 
     return math.fsum(max(0.0, value) for value in np.linalg.eigvalsh(_affinity(similarities)))
 
@@ -77,7 +78,7 @@ def eccentricity(similarities: Matrix, threshold: float = 0.9) -> float:
     The embedding of response i is row i of the eigenvectors of the symmetric normalised Laplacian with λ < `threshold`;
     the result is the Frobenius norm of the rows less their mean (Lin et al., TMLR 2024, arXiv 2305.19187).
     """
-    import numpy as np  # noqa: PLC0415 - as above
+    import numpy as np  # noqa: PLC0415 - an extra
 
     values, vectors = np.linalg.eigh(_affinity(similarities))
     kept = vectors[:, 1 - values < threshold]
@@ -119,15 +120,15 @@ def density_entropy(similarities: Matrix, log_likelihoods: Sequence[float]) -> f
     return max(0.0, -math.fsum(terms))
 
 
-def _similarities(evidence: Evidence) -> Matrix:
-    if evidence.similarities is None:
+def _similarities(given: EntropyInput) -> Matrix:
+    if given.similarities is None:
         raise GroupError("the estimator needs the similarities of the responses")
-    return evidence.similarities
+    return given.similarities
 
 
-def _ordered(evidence: Evidence) -> Matrix:
+def _ordered(given: EntropyInput) -> Matrix:
     """The similarities, with the responses sorted by their text: rounding must not tell in which order they came."""
-    rows, responses = _similarities(evidence), evidence.group.responses
+    rows, responses = _similarities(given), given.group.responses
     order = sorted(range(len(responses)), key=responses.__getitem__)
     return [[rows[i][j] for j in order] for i in order]
 
@@ -138,7 +139,7 @@ def _positive(name: str, value: float) -> None:
 
 
 @dataclass(frozen=True)
-class KernelLanguageEntropy:
+class KernelLanguageEntropy(EntropyEstimator):
     """KLE with the heat kernel (see `kernel_language_entropy`): the finest of these, and an entropy in nats.
 
     Args:
@@ -150,39 +151,43 @@ class KernelLanguageEntropy:
     uses_similarities = True
 
     def __post_init__(self) -> None:
+        require("spectral", "the entropy estimator 'kle'")
         _positive("time", self.time)
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __call__(self, given: EntropyInput) -> float:
         """The von Neumann entropy."""
-        return kernel_language_entropy(_ordered(evidence), self.time)
+        return kernel_language_entropy(_ordered(given), self.time)
 
 
 @dataclass(frozen=True)
-class EigV:
+class EigV(EntropyEstimator):
     """A continuous count of meanings (see `eigenvalue_sum`)."""
 
     uses_similarities = True
     in_nats = False
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __post_init__(self) -> None:
+        require("spectral", "the entropy estimator 'eigv'")
+
+    def __call__(self, given: EntropyInput) -> float:
         """The sum of eigenvalues, in [1, G]."""
-        return eigenvalue_sum(_ordered(evidence))
+        return eigenvalue_sum(_ordered(given))
 
 
 @dataclass(frozen=True)
-class Degree:
+class Degree(EntropyEstimator):
     """The mean dissimilarity (see `degree`)."""
 
     uses_similarities = True
     in_nats = False
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __call__(self, given: EntropyInput) -> float:
         """The mean dissimilarity, in [0, 1 - 1/G]."""
-        return degree(_ordered(evidence))
+        return degree(_ordered(given))
 
 
 @dataclass(frozen=True)
-class Eccentricity:
+class Eccentricity(EntropyEstimator):
     """The spread in the spectral embedding (see `eccentricity`).
 
     Args:
@@ -195,16 +200,17 @@ class Eccentricity:
     in_nats = False
 
     def __post_init__(self) -> None:
+        require("spectral", "the entropy estimator 'eccentricity'")
         if not 0 < self.threshold <= 1:
             raise ConfigError(f"threshold is {self.threshold}; it lies in (0, 1]")
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __call__(self, given: EntropyInput) -> float:
         """The Frobenius norm, at least 0."""
-        return eccentricity(_ordered(evidence), self.threshold)
+        return eccentricity(_ordered(given), self.threshold)
 
 
 @dataclass(frozen=True)
-class Snne:
+class Snne(EntropyEstimator):
     """Semantic nearest-neighbour entropy (see `nearest_neighbour_entropy`); it is negative.
 
     Args:
@@ -219,13 +225,13 @@ class Snne:
     def __post_init__(self) -> None:
         _positive("temperature", self.temperature)
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __call__(self, given: EntropyInput) -> float:
         """SNNE, below 0."""
-        return nearest_neighbour_entropy(_ordered(evidence), self.temperature)
+        return nearest_neighbour_entropy(_ordered(given), self.temperature)
 
 
 @dataclass(frozen=True)
-class SemanticDensity:
+class SemanticDensity(EntropyEstimator):
     """The entropy of semantic density (see `density_entropy`): likelihoods and similarities together, in nats.
 
     Args:
@@ -236,12 +242,12 @@ class SemanticDensity:
 
     uses_similarities = True
 
-    def __call__(self, evidence: Evidence) -> float:
+    def __call__(self, given: EntropyInput) -> float:
         """The entropy over the distinct responses."""
-        likelihoods = needed_log_likelihoods(evidence.group, "semantic_density", self.length_normalized)
+        likelihoods = needed_log_likelihoods(given.group, "semantic_density", self.length_normalized)
         # The same text may have been sampled with several likelihoods, as other tokens; the greatest is in no order.
-        pairs = sorted(zip(evidence.group.responses, likelihoods, range(len(likelihoods)), strict=True))
+        pairs = sorted(zip(given.group.responses, likelihoods, range(len(likelihoods)), strict=True))
         last = {response: (value, position) for response, value, position in pairs}
-        rows = _similarities(evidence)
+        rows = _similarities(given)
         similarities = [[rows[i][j] for _, j in last.values()] for _, i in last.values()]
         return density_entropy(similarities, [value for value, _ in last.values()])

@@ -4,37 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
-from empo_rewards.extraction.copied import copied_from_prompt
-from empo_rewards.extraction.repetition import is_degenerate
+from empo_rewards.filters.copied import copied_from_prompt
+from empo_rewards.filters.repetition import is_degenerate
 from empo_rewards.group import Answer, AnswerKind, Group
+from empo_rewards.protocols import Guard, Penalty
 
 
 @dataclass(frozen=True)
-class Penalty:
-    """What befalls a response that a guard caught.
-
-    Args:
-        reward: replaces the strategy's reward; None leaves it.
-        void: the answer does not vote: it joins no cluster.
-    """
-
-    reward: float | None = 0.0
-    void: bool = False
-
-
-@runtime_checkable
-class Guard(Protocol):
-    """Looks at a group's answers before they are compared, and says which responses it catches."""
-
-    def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
-        """One penalty or None for each response."""
-        ...
-
-
-@dataclass(frozen=True)
-class Blank:
+class Blank(Guard):
     """No answer. It never votes; the guard sets its reward (EMPO's free-form code gives -0.5)."""
 
     reward: float | None = 0.0
@@ -45,7 +23,7 @@ class Blank:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Refusal(Guard):
     """A refusal to answer. It never votes; the guard sets its reward."""
 
     reward: float | None = 0.0
@@ -56,7 +34,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Copied:
+class Copied(Guard):
     """An answer copied from the prompt: as a substring, or with ROUGE-L above a threshold (EMPO's free-form guard).
 
     Args:
@@ -78,7 +56,7 @@ class Copied:
 
 
 @dataclass(frozen=True)
-class Repetition:
+class Repetition(Guard):
     """A response that degenerates into repeating itself.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empo_rewards.extraction.repetition import is_degenerate
+from empo_rewards.filters.repetition import is_degenerate
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "math_groups.jsonl.gz"
 UNIT = "Wait, let me check the sum again: 1/2 + 1/3 is 5/6, and 5/6 is below 1.\n"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from empo_rewards import PluginError, hookimpl
-from empo_rewards.plugins import load
+from empo_rewards.plugins.registry import load
 
 COMMAND = str(Path(sys.executable).parent / "empo-rewards")
-DISTRIBUTION = Path(__file__).parent / "third_party" / "empo-rewards-example"
+DISTRIBUTION = Path(__file__).parents[1] / "third_party" / "empo-rewards-example"
 
 
 @pytest.fixture(scope="session")
@@ -170,7 +170,7 @@ def test_the_core_knows_no_framework() -> None:
     code = (
         "import sys, empo_rewards\n"
         "from empo_rewards import Group, Scorer\n"
-        "with Scorer.from_config('empo-math') as s:\n"
+        "with Scorer('empo-math') as s:\n"
         "    s.score(Group('q', [r'\\boxed{1}', r'\\boxed{\\sin^2 x + \\cos^2 x}']))\n"
         "heavy = {'verl', 'openrlhf', 'trl', 'ray', 'vllm', 'torch', 'transformers', 'sympy', 'pyarrow'}\n"
         "print(sorted(heavy & set(sys.modules)))"

@@ -12,11 +12,8 @@ from hypothesis import strategies as st
 
 from empo_rewards import ConfigError, Scorer, hookimpl
 from empo_rewards.clustering import answer_set, cluster
-from empo_rewards.entropy import EntropyEstimator, Evidence, rao
-from empo_rewards.equivalence import Relation
-from empo_rewards.errors import GroupError
-from empo_rewards.group import Group
-from empo_rewards.kernels import (
+from empo_rewards.entropy.likelihoods import rao_blackwell
+from empo_rewards.entropy.similarities import (
     Degree,
     Eccentricity,
     EigV,
@@ -30,6 +27,9 @@ from empo_rewards.kernels import (
     kernel_language_entropy,
     nearest_neighbour_entropy,
 )
+from empo_rewards.errors import GroupError
+from empo_rewards.group import Group
+from empo_rewards.protocols import EntropyEstimator, EntropyInput, EquivalenceBackend, Relation
 
 W = [[1, 0.9, 0.1], [0.9, 1, 0.2], [0.1, 0.2, 1]]
 
@@ -153,14 +153,16 @@ def test_density_entropy_by_hand() -> None:
 def test_density_entropy_of_clusters_is_rao(pairs: list[tuple[float, int]]) -> None:
     values, labels = [value for value, _ in pairs], [label for _, label in pairs]
     same = [[float(a == b) for b in labels] for a in labels]
-    assert density_entropy(same, values) == pytest.approx(rao(values, labels), abs=1e-9)
+    assert density_entropy(same, values) == pytest.approx(rao_blackwell(values, labels), abs=1e-9)
 
 
-def evidence(texts: list[str], rows: list[list[float]] | None, logprobs: list[list[float]] | None = None) -> Evidence:
+def evidence(
+    texts: list[str], rows: list[list[float]] | None, logprobs: list[list[float]] | None = None
+) -> EntropyInput:
     votes: list[str | None] = list(texts)
     clusters = cluster(votes, answer_set(votes, "q"), Relation())
     similarities = None if rows is None else tuple(tuple(row) for row in rows)
-    return Evidence(Group("q", texts, token_logprobs=logprobs), clusters, similarities)
+    return EntropyInput(Group("q", texts, token_logprobs=logprobs), clusters, similarities)
 
 
 ESTIMATORS: list[EntropyEstimator] = [
@@ -223,7 +225,7 @@ class Halves:
 
     @hookimpl
     def register_equivalence_backends(self, register: object) -> None:
-        class Backend:
+        class Backend(EquivalenceBackend):
             gives_similarities = True
 
             def relate(self, sets: object) -> list[Relation]:
@@ -238,7 +240,7 @@ class Halves:
 @pytest.mark.parametrize("name", ["kle", "eigv", "degree", "eccentricity", "snne", "semantic_density"])
 def test_each_estimator_by_its_name(name: str) -> None:
     group = Group("q", [r"\boxed{a}", r"\boxed{b}", "no idea"], token_logprobs=[[-0.1], [-0.2], [-0.3]])
-    with Scorer.from_config({"equivalence": "halves", "entropy": name}, plugins=[Halves()]) as scorer:
+    with Scorer({"equivalence": "halves", "entropy": name}, plugins=[Halves()]) as scorer:
         score = scorer.score(group)
     assert score.cause is None
     assert score.entropy is not None
@@ -257,20 +259,20 @@ def test_each_estimator_by_its_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["kle", "eigv", "degree", "eccentricity", "snne", "semantic_density"])
 def test_a_backend_without_similarities_fails_at_the_start(name: str) -> None:
     with pytest.raises(ConfigError, match=f"entropy: '{name}' needs similarities of answers"):
-        Scorer.from_config({"equivalence": "exact", "entropy": name})
+        Scorer({"equivalence": "exact", "entropy": name})
 
 
 @pytest.mark.parametrize("name", ["eigv", "degree", "eccentricity", "snne"])
 def test_what_is_not_in_nats_is_not_set_against_ln_g(name: str) -> None:
     base = {"equivalence": "halves", "entropy": name}
     with pytest.raises(ConfigError, match=r"gates\.entropy\.unit.*not in nats"):
-        Scorer.from_config({**base, "gates": {"entropy": {"high": 0.9, "unit": "relative"}}}, plugins=[Halves()])
+        Scorer({**base, "gates": {"entropy": {"high": 0.9, "unit": "relative"}}}, plugins=[Halves()])
     with pytest.raises(ConfigError, match=r"strategy: 'entropy_scaled'.*not in nats"):
-        Scorer.from_config({**base, "strategy": "entropy_scaled"}, plugins=[Halves()])
+        Scorer({**base, "strategy": "entropy_scaled"}, plugins=[Halves()])
     kle = {
         **base,
         "entropy": "kle",
         "strategy": "entropy_scaled",
         "gates": {"entropy": {"high": 1, "unit": "relative"}},
     }
-    Scorer.from_config(kle, plugins=[Halves()]).close()
+    Scorer(kle, plugins=[Halves()]).close()

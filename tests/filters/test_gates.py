@@ -7,10 +7,10 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from empo_rewards.clustering import Clusters
-from empo_rewards.entropy import plug_in
-from empo_rewards.gates import EntropyBand, Gates
+from empo_rewards.entropy.counts import plug_in
+from empo_rewards.filters.gates import EntropyBand, Gates
 from empo_rewards.group import Cause
+from empo_rewards.protocols import Clusters
 
 OPEN = EntropyBand(low=0, high=1, unit="relative")
 

@@ -2,20 +2,18 @@
 
 Each hook is handed a `register(name, factory)`. A factory is a class or function that makes one instance of the thing;
 its keyword parameters, with their annotations and defaults, are the thing's options, and what a configuration writes
-beside its `name` is checked against them. What an instance must be able to do is a Protocol: `Extractor`
-(`empo_rewards.extraction`), `EquivalenceBackend` (`.equivalence`), `EntropyEstimator` (`.entropy`), `Strategy`
-(`.strategies`), `Guard` (`.guards`), `Observer` (below).
+beside its `name` is checked against them. What it makes derives from the base class of its kind, which stand in
+`empo_rewards.protocols`. A parameter annotated with such a class is a nested component: it is configured by name and
+options, and built with the same registry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import pluggy
-
-from empo_rewards.group import Group, GroupScore
 
 PROJECT = "empo_rewards"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -23,19 +21,6 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Register = Callable[[str, Callable[..., Any]], None]
 RegisterPreset = Callable[[str, "str | PathLike[str] | Mapping[str, Any]"], None]
-
-
-@runtime_checkable
-class Observer(Protocol):
-    """Sees each group with its score, in the order of scoring.
-
-    It cannot change them. What `metrics()` gives, if it has that method, stands in the score's metrics under the
-    observer's name: numbers of the run so far, which take the ways of the group's own to every framework's log.
-    """
-
-    def __call__(self, group: Group, score: GroupScore) -> None:
-        """Called once a group."""
-        ...
 
 
 @hookspec

@@ -1,7 +1,7 @@
-"""One sample at a time: what a framework hands to a reward, and what it can be paid.
+"""One sample at a time: what a framework hands to a reward, and what it can be given.
 
 A `SampleScorer` joins a `Gather` to a `Scorer`: each sample waits for its group, the group is scored once, and each
-sample gets a number that its framework can take. Where there is no reward, it is *paid* a neutral value:
+sample gets a number that its framework can take. Where there is no reward, it is *given* a neutral value:
 
 - a group without rewards: one constant for all of its members, so that a group-relative advantage is 0;
 - a response on which the strategy abstains: the mean of the group's rewards, so that its advantage is 0 and that of
@@ -13,10 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from empo_rewards.errors import GroupError, InputError
-from empo_rewards.gather import Collected, Ending, Gather, GatherLimits, GatherStats, Member
-from empo_rewards.group import Cause, Group, GroupScore, Status
+from empo_rewards.errors import GroupError
+from empo_rewards.gather import Collected, Gather, GatherLimits, GatherStats, Member
+from empo_rewards.group import Cause, Group, GroupScore, Label, Message, Status
+
+T = TypeVar("T")
 
 LOG_PREFIX = "empo/"
 """Stands before each name where a framework logs them beside its own, one of which is also called `truncated`."""
@@ -42,7 +45,7 @@ RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distin
 
 _UNSCORED = tuple((cause, f"unscored/{cause.value}") for cause in Cause)
 
-PAYMENT_METRICS = (
+SAMPLE_METRICS = (
     *METRICS,
     *LABELLED_METRICS,
     *RUN_METRICS,
@@ -52,23 +55,7 @@ PAYMENT_METRICS = (
     "advantage_scale",
     *(name for _, name in _UNSCORED),
 )
-"""The keys of `Payment.metrics`."""
-
-
-def reference_of(label: object) -> str | None:
-    """The reference that a framework's label stands for; an empty text stands for none.
-
-    Raises:
-        InputError: the label is neither a text nor a number.
-    """
-    if label is None or label == "":
-        return None
-    if isinstance(label, bool) or not isinstance(label, str | int | float):
-        raise InputError(
-            f"a label must be a text or a number, not a {type(label).__name__}: no reward needs one, so leave out the "
-            "label key, or name a column of plain answers"
-        )
-    return str(label)
+"""The keys of `SampleReward.metrics`."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +64,7 @@ class Sample:
 
     prompt: str
     response: str
-    reference: str | None = None
+    reference: Label = None
     data_source: str | None = None
     token_logprobs: tuple[float, ...] | None = None
 
@@ -89,8 +76,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Payment:
-    """What one sample is paid.
+class SampleReward:
+    """What one sample is given.
 
     Args:
         reward: a finite number, always.
@@ -124,7 +111,7 @@ class Payment:
         return numbers
 
 
-class Neutral:
+class NeutralReward:
     """The value that stands for "no signal".
 
     Args:
@@ -153,7 +140,9 @@ class Neutral:
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class _Scored:
+    """A group's score, and the neutral value that stands for "no signal" in it."""
+
     score: GroupScore
     neutral: float
 
@@ -165,7 +154,7 @@ class SampleScorer:
         score: scores a group off the event loop, as `Scorer.ascore` does.
         size: how many samples a group has, where a submission does not say.
         limits: how long and how much is waited for.
-        neutral: what is paid where there is no reward.
+        neutral: what is given where there is no reward.
         reuse_keys: see `Gather`.
         observe: called once a scored group, on the event loop.
     """
@@ -176,20 +165,20 @@ class SampleScorer:
         size: int | None = None,
         limits: GatherLimits | None = None,
         *,
-        neutral: Neutral | None = None,
+        neutral: NeutralReward | None = None,
         reuse_keys: bool = True,
         observe: Callable[[GroupScore], None] | None = None,
     ) -> None:
         self._score, self._observe = score, observe
-        self._neutral = neutral or Neutral()
-        self._gather: Gather[Sample, _Verdict] = Gather(
-            self._verdict, size, limits, reuse_keys=reuse_keys, measure=lambda sample: sample.weight
+        self._neutral = neutral or NeutralReward()
+        self._gather: Gather[Sample, _Scored] = Gather(
+            self._gathered, size, limits, reuse_keys=reuse_keys, measure=lambda sample: sample.weight
         )
 
     async def submit(
         self, sample: Sample, *, key: Hashable = None, member: Member | None = None, size: int | None = None
-    ) -> Payment:
-        """Wait for the sample's group, and be paid.
+    ) -> SampleReward:
+        """Wait for the sample's group, and be given.
 
         Args:
             sample: the sample.
@@ -201,9 +190,9 @@ class SampleScorer:
             GatherError: refused, closed, or the scoring itself failed; what `Gather.submit` raises.
         """
         outcome = await self._gather.submit(sample.prompt if key is None else key, member, sample, size)
-        return _payment(outcome.verdict, outcome.position)
+        return _sample_reward(outcome.verdict, outcome.position)
 
-    async def submit_group(self, samples: Sequence[Sample], *, key: Hashable = None) -> list[Payment]:
+    async def submit_group(self, samples: Sequence[Sample], *, key: Hashable = None) -> list[SampleReward]:
         """Pay a group that is here as a whole: nothing is gathered, no bound or deadline applies, no retry is joined.
 
         Args:
@@ -211,17 +200,14 @@ class SampleScorer:
             key: the group's id, where it has one.
 
         Returns:
-            One payment a sample, in order.
+            One sample reward a sample, in order.
 
         Raises:
             GroupError: there are no samples.
             Exception: what scoring raises.
         """
-        if not samples:
-            raise GroupError("a group needs at least one sample")
-        members: tuple[Member, ...] = () if key is None else tuple(range(len(samples)))
-        verdict = await self._verdict(Collected(key, tuple(samples), members, len(samples), 0, Ending.COMPLETE))
-        return [_payment(verdict, position) for position in range(len(samples))]
+        scored = await self._scored(group_of(samples, id=None if key is None else str(key)))
+        return [_sample_reward(scored, position) for position in range(len(samples))]
 
     def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
         """Say that a sample will not come (see `Gather.forget`)."""
@@ -239,24 +225,30 @@ class SampleScorer:
         """End; nobody waits when it returns (see `Gather.close`)."""
         await self._gather.close(grace_seconds)
 
-    async def _verdict(self, collected: Collected[Sample]) -> _Verdict:
-        score = await self._score(group_of(collected))
+    async def _gathered(self, collected: Collected[Sample]) -> _Scored:
+        name = str(collected.key) if collected.members else None
+        return await self._scored(group_of(collected.payloads, id=name, expected_size=collected.expected))
+
+    async def _scored(self, group: Group) -> _Scored:
+        score = await self._score(group)
         if self._observe is not None:
             self._observe(score)
-        return _Verdict(score, self._neutral.of(score))
+        return _Scored(score, self._neutral.of(score))
 
 
-def payments(score: GroupScore, neutral: Neutral, positions: Iterable[int | None] | None = None) -> list[Payment]:
-    """What the samples of a group are paid where the framework handed it over whole.
+def sample_rewards(
+    score: GroupScore, neutral: NeutralReward, positions: Iterable[int | None] | None = None
+) -> list[SampleReward]:
+    """What the samples of a group are given where the framework handed it over whole.
 
     Args:
         score: the group's.
-        neutral: what is paid where there is no reward.
+        neutral: what is given where there is no reward.
         positions: for each sample its place in the group, None for one that the group was scored without; None: the
             samples are the group's members, in order.
     """
-    verdict = _Verdict(score, neutral.of(score))
-    return [_payment(verdict, position) for position in (range(score.size) if positions is None else positions)]
+    verdict = _Scored(score, neutral.of(score))
+    return [_sample_reward(verdict, position) for position in (range(score.size) if positions is None else positions)]
 
 
 def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -269,28 +261,51 @@ def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {name: math.fsum(numbers) / len(numbers) for name, numbers in values.items()}
 
 
-def _payment(verdict: _Verdict, position: int | None) -> Payment:
-    score = verdict.score
+def _sample_reward(scored: _Scored, position: int | None) -> SampleReward:
+    score = scored.score
     own = None if position is None else score.rewards[position]
     correct = None if position is None or score.correct is None else score.correct[position]
-    return Payment(verdict.neutral if own is None else own, own is not None, correct, score, position)
+    return SampleReward(scored.neutral if own is None else own, own is not None, correct, score, position)
 
 
-def group_of(collected: Collected[Sample]) -> Group:
-    """The group of gathered samples; one that is short says how many were expected."""
-    samples = collected.payloads
+def group_of(
+    samples: Sequence[Sample],
+    *,
+    id: str | None = None,  # noqa: A002 - the field's name
+    expected_size: int | None = None,
+    prompt: str | Sequence[Message] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Group:
+    """The group of samples.
+
+    Its reference and its data source are the ones that all samples which name one agree on; where they disagree it has
+    none, since a label in doubt is no label. It has token log-probabilities where every sample does.
+
+    Args:
+        samples: at least one, in the order of the group's members.
+        id, metadata: the group's.
+        expected_size: how many members were sampled; None: these.
+        prompt: the prompt in another form than the samples' text; None: the first sample's text.
+
+    Raises:
+        GroupError: there are no samples, or a field does not have the form that `Group` asks for.
+    """
+    if not samples:
+        raise GroupError("a group needs at least one sample")
     logprobs = [sample.token_logprobs for sample in samples]
     return Group(
-        prompt=samples[0].prompt,
+        prompt=samples[0].prompt if prompt is None else prompt,
         responses=[sample.response for sample in samples],
-        reference=_agreed([sample.reference for sample in samples]),
-        id=str(collected.key) if collected.members else None,
+        reference=agreed(sample.reference for sample in samples),
+        id=id,
         token_logprobs=[values for values in logprobs if values is not None] if None not in logprobs else None,
-        data_source=_agreed([sample.data_source for sample in samples]),
-        expected_size=collected.expected,
+        data_source=agreed(sample.data_source for sample in samples),
+        metadata=metadata,
+        expected_size=expected_size if expected_size is not None and expected_size > len(samples) else None,
     )
 
 
-def _agreed(values: list[str | None]) -> str | None:
-    """The value that all samples give; None where they differ: a label that is in doubt is none."""
-    return values[0] if len(set(values)) == 1 else None
+def agreed(values: Iterable[T | None]) -> T | None:
+    """The value that all share who have one; None where they differ, or where nobody has one."""
+    given = [value for value in values if value is not None]
+    return given[0] if given and all(value == given[0] for value in given) else None

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from empo_rewards.clustering import Clusters
 from empo_rewards.group import Cause
+from empo_rewards.protocols import Clusters
 
 TOLERANCE = 1e-9
 """In nats: H of G different answers is ln G but for rounding, and must not pass a band that ends there."""

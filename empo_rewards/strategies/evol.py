@@ -10,7 +10,7 @@ from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.pipeline import MAX_CHARS
 from empo_rewards.extraction.thinking import opens_thinking, skip_thinking
 from empo_rewards.group import Group
-from empo_rewards.strategies import Rewards, Verdict
+from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 
 MAJORITY = (0.5, 1.0)
 MINORITY = (-1.0, -0.5)
@@ -51,7 +51,7 @@ def _novelty(row: Sequence[float], i: int, members: Sequence[int]) -> float:
     return 1 - (mean + nearest) / 2
 
 
-class Evol:
+class Evol(Strategy):
     """EVOL-RL: majority for selection, novelty for variation; see `novelty_rewards`. A response without a vote gets -1.
 
     Novelty is measured between the responses' texts behind their thinking blocks, as in the authors' code: where there
@@ -73,12 +73,12 @@ class Evol:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
         self._encoder = Encoder(model, device, batch_size, feature="the strategy 'evol'")
 
-    def __call__(self, verdict: Verdict) -> Rewards:
+    def __call__(self, given: StrategyInput) -> Rewards:
         """In [0.5, 1] for the majority, in [-1, -0.5] for the rest."""
-        clusters = verdict.clusters
+        clusters = given.clusters
         valid = [i for i, label in enumerate(clusters.labels) if label < clusters.voters]
         rewards = [INVALID] * len(clusters.labels)
-        cosines = self._cosines([_reasoning(verdict.group, i) for i in valid])
+        cosines = self._cosines([_reasoning(given.group, i) for i in valid])
         majority = [clusters.labels[i] in clusters.modal for i in valid]
         for i, reward in zip(valid, novelty_rewards(cosines, majority), strict=True):
             rewards[i] = reward

@@ -9,29 +9,29 @@ import random
 import pytest
 
 from empo_rewards import Cause, Group, GroupScore, Scorer, Status
-from empo_rewards.errors import InputError
+from empo_rewards.errors import GroupError
 from empo_rewards.gather import GatherLimits
-from empo_rewards.samples import (
+from empo_rewards.gather.samples import (
     LABELLED_METRICS,
     METRICS,
-    Neutral,
-    Payment,
+    NeutralReward,
     Sample,
+    SampleReward,
     SampleScorer,
     mean_metrics,
-    payments,
-    reference_of,
+    sample_rewards,
 )
+from empo_rewards.group import read_label
 
 CONFIG = {"preset": "empo-math", "equivalence": "exact"}
 
 
 def submit_all(
     samples: list[tuple[Sample, dict[str, object]]], config: object = CONFIG, **options: object
-) -> list[Payment]:
-    """Submit all samples at once, and be paid."""
+) -> list[SampleReward]:
+    """Submit all samples at once, and be given."""
 
-    async def run(scorer: Scorer) -> list[Payment]:
+    async def run(scorer: Scorer) -> list[SampleReward]:
         rendezvous = SampleScorer(scorer.ascore, **options)  # type: ignore[arg-type] # a test's options
         try:
             tasks = [rendezvous.submit(sample, **keywords) for sample, keywords in samples]  # type: ignore[arg-type]
@@ -39,16 +39,19 @@ def submit_all(
         finally:
             await rendezvous.close()
 
-    with Scorer.from_config(config) as scorer:  # type: ignore[arg-type] # a preset or mapping
+    with Scorer(config) as scorer:  # type: ignore[arg-type] # a preset or mapping
         return asyncio.run(run(scorer))
 
 
 def test_labels_that_can_be_references() -> None:
-    assert [reference_of(label) for label in ("", None, "x", 3, 0.5)] == [None, None, "x", "3", "0.5"]
-    wrong: tuple[object, ...] = (["1", "2"], {}, True)
+    none: tuple[object, ...] = ("", None, math.nan, [], ["", None])
+    assert [read_label(label) for label in none] == [None] * len(none)
+    assert [read_label(label) for label in ("x", 3, 0.5, ["x"])] == ["x", "3", "0.5", "x"]
+    assert read_label(["Paris", "", "City of Paris", "Paris", 75]) == ("Paris", "City of Paris", "75")
+    wrong: tuple[object, ...] = ({}, True, [["1"], ["2"]], [None, {}], b"x")
     for label in wrong:
-        with pytest.raises(InputError, match=f"not a {type(label).__name__}"):
-            reference_of(label)
+        with pytest.raises(GroupError, match="a reference must be a text, a number, or a list of them, not"):
+            read_label(label)
 
 
 def test_shuffled_samples_are_paid_the_offline_reward_of_their_group() -> None:
@@ -63,28 +66,28 @@ def test_shuffled_samples_are_paid_the_offline_reward_of_their_group() -> None:
         for i, response in enumerate(group.responses)
     ]
     dice.shuffle(samples)
-    paid = submit_all(samples, size=8)
-    with Scorer.from_config(CONFIG) as scorer:
+    given = submit_all(samples, size=8)
+    with Scorer(CONFIG) as scorer:
         offline = {key: scorer.score(group) for key, group in groups.items()}
-    for (sample, where), payment in zip(samples, paid, strict=True):
+    for (sample, where), result in zip(samples, given, strict=True):
         expected = offline[str(where["key"])]
-        assert payment.reward == expected.rewards[int(str(where["member"]))]
-        assert payment.position == where["member"]
-        assert payment.scored
-        assert payment.correct is (sample.response == r"\boxed{1}")
-        assert payment.score.id == where["key"]
+        assert result.reward == expected.rewards[int(str(where["member"]))]
+        assert result.position == where["member"]
+        assert result.scored
+        assert result.correct is (sample.response == r"\boxed{1}")
+        assert result.score.id == where["key"]
 
 
 def test_an_incomplete_group_is_paid_one_constant_and_says_why() -> None:
     samples = [(Sample("q", rf"\boxed{{{i}}}"), {"key": "g", "member": i}) for i in range(3)]
     limits = GatherLimits(idle_seconds=0.05)
-    paid = submit_all(samples, size=4, limits=limits, neutral=Neutral(0.25))
-    for payment in paid:
-        assert (payment.reward, payment.scored) == (0.25, False)
-        assert (payment.score.status, payment.score.cause) == (Status.UNSCORED, Cause.INCOMPLETE)
-        assert payment.metrics()["unscored/incomplete"] == 1
+    given = submit_all(samples, size=4, limits=limits, neutral=NeutralReward(0.25))
+    for result in given:
+        assert (result.reward, result.scored) == (0.25, False)
+        assert (result.score.status, result.score.cause) == (Status.UNSCORED, Cause.INCOMPLETE)
+        assert result.metrics()["unscored/incomplete"] == 1
     partial = submit_all(samples, {**CONFIG, "incomplete": "partial"}, size=4, limits=limits)
-    assert [payment.reward for payment in partial] == [1 / 3] * 3
+    assert [result.reward for result in partial] == [1 / 3] * 3
     assert partial[0].metrics()["partial"] == 1
 
 
@@ -94,7 +97,7 @@ def score(*rewards: float | None) -> GroupScore:
 
 
 def test_the_neutral_value_is_the_running_mean_or_a_constant() -> None:
-    running, fixed = Neutral(), Neutral(-1)
+    running, fixed = NeutralReward(), NeutralReward(-1)
     assert (running.of(score(None, None)), fixed.of(score(None, None))) == (0, -1)
     assert running.of(score(1.0, None, 0.5)) == 0.75
     assert running.of(score(None)) == 0.75
@@ -107,9 +110,9 @@ def test_an_abstention_is_paid_the_mean_of_the_others() -> None:
     texts = ["1", "1", "1", "2"]
     samples = [(Sample("q", rf"\boxed{{{text}}}"), {"key": "g", "member": i}) for i, text in enumerate(texts)]
     config = {**CONFIG, "strategy": {"name": "scrl", "abstain": None}}
-    paid = submit_all(samples, config, size=4)
-    assert [payment.reward for payment in paid] == [1, 1, 1, 1]
-    assert [payment.scored for payment in paid] == [True, True, True, False]
+    given = submit_all(samples, config, size=4)
+    assert [result.reward for result in given] == [1, 1, 1, 1]
+    assert [result.scored for result in given] == [True, True, True, False]
 
 
 def test_every_payment_has_the_same_keys() -> None:
@@ -123,15 +126,15 @@ def test_every_payment_has_the_same_keys() -> None:
 
 def test_labels_that_differ_within_a_group_are_none() -> None:
     samples = [(Sample("q", r"\boxed{1}", label), {"key": "g", "member": i}) for i, label in enumerate("12")]
-    assert [payment.correct for payment in submit_all(samples, size=2)] == [None, None]
+    assert [result.correct for result in submit_all(samples, size=2)] == [None, None]
 
 
 def test_a_group_that_came_whole_is_paid_in_order_and_who_did_not_come_the_neutral_value() -> None:
-    with Scorer.from_config(CONFIG) as scorer:
+    with Scorer(CONFIG) as scorer:
         score = scorer.score(Group("q", [r"\boxed{1}", r"\boxed{1}", r"\boxed{2}", r"\boxed{3}"]))
-    assert [payment.reward for payment in payments(score, Neutral(-7.0))] == [0.5, 0.5, 0.25, 0.25]
-    paid = payments(score, Neutral(-7.0), [2, None, 0, 1, 3])
-    assert [(payment.reward, payment.scored) for payment in paid] == [
+    assert [result.reward for result in sample_rewards(score, NeutralReward(-7.0))] == [0.5, 0.5, 0.25, 0.25]
+    given = sample_rewards(score, NeutralReward(-7.0), [2, None, 0, 1, 3])
+    assert [(result.reward, result.scored) for result in given] == [
         (0.25, True),
         (0.375, False),  # the mean of the group's own
         (0.5, True),

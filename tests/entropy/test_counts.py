@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empo_rewards.clustering import Clusters
-from empo_rewards.entropy import Evidence, Rao, chao_shen, log_likelihoods, logsumexp, miller_madow, plug_in, rao, zhang
+from empo_rewards.entropy.counts import chao_shen, miller_madow, plug_in, zhang
+from empo_rewards.entropy.likelihoods import RaoBlackwell, log_likelihoods, logsumexp, rao_blackwell
 from empo_rewards.errors import GroupError
 from empo_rewards.group import Group
+from empo_rewards.protocols import Clusters, EntropyInput
 
 sizes_lists = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
@@ -20,7 +21,7 @@ sizes_lists = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 def test_the_reference_numbers() -> None:
     assert plug_in([2, 1, 1]) == pytest.approx(1.0397207708399179, abs=1e-9)  # 1.5 ln 2
     assert chao_shen([2, 1, 1]) == pytest.approx(1.7632, abs=5e-5)
-    assert rao([-0.2, -0.4, -1.0], [0, 0, 1]) == pytest.approx(0.497773, abs=1e-6)
+    assert rao_blackwell([-0.2, -0.4, -1.0], [0, 0, 1]) == pytest.approx(0.497773, abs=1e-6)
 
 
 def test_plug_in_by_hand() -> None:
@@ -74,23 +75,23 @@ def test_rao_agrees_with_plain_exponentials(pairs: list[tuple[float, int]]) -> N
     weight = {k: math.fsum(math.exp(v) for v, label in pairs if label == k) for k in set(labels)}
     shares = [w / math.fsum(weight.values()) for w in weight.values()]
     naive = -math.fsum(p * math.log(p) for p in shares if p > 0)
-    assert rao(values, labels) == pytest.approx(naive, abs=1e-9)
+    assert rao_blackwell(values, labels) == pytest.approx(naive, abs=1e-9)
 
 
 def test_rao_survives_what_underflows() -> None:
-    assert rao([-10_000.0, -10_000.0], [0, 1]) == pytest.approx(math.log(2), abs=1e-12)
+    assert rao_blackwell([-10_000.0, -10_000.0], [0, 1]) == pytest.approx(math.log(2), abs=1e-12)
     assert logsumexp([-math.inf, -math.inf]) == -math.inf
 
 
 def test_rao_needs_logprobs() -> None:
     clusters = Clusters((0, 1), (1, 1), 2, ("a", "b"))
     with pytest.raises(GroupError, match="needs token_logprobs"):
-        Rao()(Evidence(Group("q", ["a", "b"]), clusters))
+        RaoBlackwell()(EntropyInput(Group("q", ["a", "b"]), clusters))
     with_empty = Group("q", ["a", "b"], token_logprobs=[[-1.0], []])
     assert log_likelihoods(with_empty) is None
     impossible = Group("q", ["a", "b"], token_logprobs=[[-math.inf], [-math.inf, -1.0]])
     with pytest.raises(GroupError, match="impossible"):
-        Rao()(Evidence(impossible, clusters))
+        RaoBlackwell()(EntropyInput(impossible, clusters))
 
 
 @pytest.mark.parametrize(("length_normalized", "odds"), [(True, math.exp(-1 + 3)), (False, math.exp(-2 + 3))])
@@ -99,5 +100,5 @@ def test_rao_of_tokens_by_hand(length_normalized: bool, odds: float) -> None:
     group = Group("q", ["a", "b"], token_logprobs=[[-0.5, -1.5], [-3.0]])
     p = odds / (odds + 1)
     expected = -(p * math.log(p) + (1 - p) * math.log(1 - p))
-    found = Rao(length_normalized)(Evidence(group, Clusters((0, 1), (1, 1), 2, ("a", "b"))))
+    found = RaoBlackwell(length_normalized)(EntropyInput(group, Clusters((0, 1), (1, 1), 2, ("a", "b"))))
     assert found == pytest.approx(expected, abs=1e-12)

@@ -1,0 +1,1 @@
+"""Semantic entropy: from cluster sizes, similarities and log-likelihoods."""

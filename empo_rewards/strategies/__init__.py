@@ -1,0 +1,1 @@
+"""Reward strategies: from meaning clusters to one reward a response."""

@@ -1,0 +1,43 @@
+"""SEED-GRPO: advantages scaled by the group's certainty."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from empo_rewards.errors import ConfigError
+from empo_rewards.protocols import DefaultComponent, Rewards, Strategy, StrategyInput
+from empo_rewards.strategies.consensus import Empo
+
+
+@dataclass(frozen=True)
+class EntropyScaled(Strategy):
+    """SEED-GRPO: the base strategy's rewards, with advantages scaled down by uncertainty (arXiv 2505.12346, eq. 6).
+
+    The scale is f(α·H/ln G), with f(x) = 1 - x (linear), e^-x (exponential) or (1 - x)² (focal); never below 0. It
+    comes back as `advantage_scale`, for a trainer's advantage estimator to multiply by.
+
+    Args:
+        base: the strategy whose rewards to give.
+        alpha: the sensitivity α > 0.
+        form: the function f.
+    """
+
+    base: Annotated[Strategy, DefaultComponent("empo")] = field(default_factory=Empo)
+    alpha: float = 1.0
+    form: Literal["linear", "exponential", "focal"] = "linear"
+
+    uses_nats = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uses_reference", self.base.uses_reference)
+        if self.alpha <= 0:
+            raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
+
+    def __call__(self, given: StrategyInput) -> Rewards:
+        """The base's rewards and the scale."""
+        size = len(given.clusters.labels)
+        x = self.alpha * given.entropy / math.log(size) if size > 1 else 0.0
+        scale = {"linear": max(0.0, 1 - x), "exponential": math.exp(-x), "focal": max(0.0, 1 - x) ** 2}[self.form]
+        return Rewards(self.base(given).rewards, scale)

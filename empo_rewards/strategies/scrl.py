@@ -1,0 +1,60 @@
+"""SCRL: selective positive and entropy-gated negative pseudo-labels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from empo_rewards.entropy.likelihoods import log_likelihoods
+from empo_rewards.protocols import Rewards, Strategy, StrategyInput
+
+
+@dataclass(frozen=True)
+class Scrl(Strategy):
+    """SCRL: selective positive and entropy-gated negative pseudo-labels (arXiv 2603.19880).
+
+    +1 for the majority where its share is at least `positive` and leads the second by more than `margin`; -1 for
+    answers whose share is below `negative` and whose members were sampled with at least the group's mean uncertainty;
+    `abstain` for the rest.
+
+    The uncertainty of a response is its mean negative token log-probability, a one-sample estimate of its token
+    entropy. Without token log-probabilities nothing can be called uncertain, and no response is labelled negative.
+
+    Args:
+        positive, margin, negative: shares in [0, 1].
+        abstain: the reward of a response without a label; None leaves it out where the trainer can.
+    """
+
+    positive: float = 0.5
+    margin: float = 0.15
+    negative: float = 0.15
+    abstain: float | None = 0.0
+
+    def __call__(self, given: StrategyInput) -> Rewards:
+        """+1, -1 or `abstain`."""
+        clusters = given.clusters
+        shares = clusters.shares[: clusters.voters]
+        second = shares[1] if len(shares) > 1 else 0.0
+        trusted = clusters.largest_share >= self.positive and clusters.largest_share - second > self.margin
+        doubtful = self._doubtful(given)
+
+        def label(k: int) -> float | None:
+            if trusted and k in clusters.modal:
+                return 1.0
+            return -1.0 if k in doubtful else self.abstain
+
+        return Rewards(tuple(label(k) for k in clusters.labels))
+
+    def _doubtful(self, given: StrategyInput) -> frozenset[int]:
+        """The clusters of small share and high uncertainty."""
+        likelihoods = log_likelihoods(given.group)
+        if likelihoods is None:
+            return frozenset()
+        clusters = given.clusters
+        group_mean = -math.fsum(likelihoods) / len(likelihoods)
+        doubtful = set()
+        for k in range(clusters.voters):
+            members = [-value for value, label in zip(likelihoods, clusters.labels, strict=True) if label == k]
+            if clusters.shares[k] < self.negative and math.fsum(members) / len(members) >= group_mean:
+                doubtful.add(k)
+        return frozenset(doubtful)
