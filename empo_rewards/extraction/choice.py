@@ -112,7 +112,8 @@ _PICKED = re.compile(
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"(?:options?|choices?|statements?|both)? ?[(\[]?[A-Z][)\]]?(?: ?(?:,|、|，|&|and|,? and|/|和|及|;)? ?[(\[]?[A-Z][)\]]?){1,25}\.?"
+    r"(?:(?:options?|choices?|statements?|both) ?)?[(\[]?[A-Z][)\]]?"
+    r"(?:(?: ?[,、，&/;和及](?: ?and)? ?| and | )?[(\[]?[A-Z][)\]]?){1,25}\.?"
 )
 _BEGINS_SEVERAL = re.compile(
     r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"

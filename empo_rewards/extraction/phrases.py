@@ -65,19 +65,19 @@ _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
 @dataclass(frozen=True)
 class FinalAnswer(Extractor):
     r"""What the last "final answer is", "the answer is", "Answer:", "答案是" or heading "Final Answer" announces.
-from empo_rewards.protocols import Extracted, Extractor
+    from empo_rewards.protocols import Extracted, Extractor
 
-    The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this ...");
-    mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a closing full
-    stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
-    equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and what
-    is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before counts; one
-    that takes the answer back ends the search.
+        The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this ...");
+        mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a closing full
+        stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
+        equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and what
+        is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before counts; one
+        that takes the answer back ends the search.
 
-    Args:
-        within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
-            characters of further reasoning follow was not the final answer.
-        choices: "the option is" and "the choice is" announce an answer too.
+        Args:
+            within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
+                characters of further reasoning follow was not the final answer.
+            choices: "the option is" and "the choice is" announce an answer too.
     """
 
     evidence = "announcement"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
+from empo_rewards.errors import ConfigError
+from empo_rewards.extraction.boxed import Truncated
 from empo_rewards.extraction.spans import cut, last_of, strip_span, text_end
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -13,23 +16,41 @@ _CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
 _NUMBER = re.compile(r"[-+−]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?|[-+−]?\.[0-9]+")
 
 
+LONG_CHARS = 300
+"""A bare answer is no longer; what is longer is prose, and prose ends with a full stop."""
+ENDS_CHARS = 16
+_ENDS = re.compile(r"[.!?。！？…؟।](?:[\s*_\"'”’»」)\]}`]|\[[0-9]\])*\Z|(?:\$|\\[)\]]|```|>|\})\s*\Z")
+
+
 @dataclass(frozen=True)
 class WholeText(Extractor):
     """The response itself, for prompts that ask for a bare answer.
 
+    A long text that breaks off in the middle of a sentence was cut off before it answered. Such texts are alike in what
+    they have not said yet, so they are left out.
+
     Args:
         first_line: only its first line that is not blank: a base model often goes on with a next question.
+        truncated: "skip" or "keep" a long text that breaks off.
     """
 
     first_line: bool = False
+    truncated: Truncated = "skip"
+
+    def __post_init__(self) -> None:
+        if self.truncated not in get_args(Truncated):
+            raise ConfigError(f"whole_text: truncated must be 'keep' or 'skip', not {self.truncated!r}")
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
-        """The text, or None where it is blank."""
+        """The text, or None where it is blank or breaks off."""
         start, end = strip_span(response, 0, text_end(response))
         if self.first_line:
             newline = response.find("\n", start, end)
             end = end if newline < 0 else newline
-        return cut(response, start, end) if start < end else None
+        broken_off = end - start > LONG_CHARS and _ENDS.search(response, max(start, end - ENDS_CHARS), end) is None
+        if start == end or (broken_off and self.truncated == "skip"):
+            return None
+        return cut(response, start, end, truncated=broken_off)
 
 
 @dataclass(frozen=True)
