@@ -233,10 +233,21 @@ def _lone(response: str, start: int, end: int, choices: Mapping[str, str], *, wi
     match = _LONE.match(response, start, end)
     if match is not None and match["letter"] in choices:
         letter = match["letter"]
-        rest = _folded(response[match.end() : end])
-        if rest in {"", _folded(choices[letter])} or not (with_text or _listed(response, start)):
+        rest, own = _folded(response[match.end() : end]), _folded(choices[letter])
+        if (
+            not rest
+            or rest == own
+            or (
+                not with_text
+                and own
+                and (rest.startswith(own) or own.startswith(rest))
+                and not _listed(response, start)
+            )
+        ):
             return Extracted(letter, match.start("letter"), match.end("letter"))
         return None
+    if end - start <= 8 and start == strip_span(response, 0, end)[0] and (pick := picked(response[start:end], choices)):
+        return Extracted(pick, start, end)
     start, end = bare_span(response, start, end)
     pick = _by_text(response[start:end], choices)
     return None if pick is None else Extracted(pick, start, end)

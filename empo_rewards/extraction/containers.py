@@ -73,7 +73,7 @@ class AnswerTag(Extractor):
 
 
 _KEY = re.compile(
-    r"""["'](?:(?:the[ _-]?)?(?:(?:final|correct|my)[ _-]?)?answer(?:[ _-]?(?:choice|letter|option|key|value))?|choice|(?:最终)?答案)["']\s{0,4}:\s{0,4}""",
+    r"""["'](?:(?:the[ _-]?)?(?:(?:final|correct|my)[ _-]?)?answers?(?:[ _-]?(?:choice|letter|option|key|value))?|choice|(?:最终)?答案)["']\s{0,4}:\s{0,4}""",
     re.IGNORECASE,
 )
 _KEY_VALUE = re.compile(
@@ -147,16 +147,21 @@ class Hashes(Extractor):
             return None
         mark = marks[-1].end()
         newline = response.find("\n", mark, end)
-        line_end = end if newline < 0 else newline
+        closed = response.find("</", mark, end if newline < 0 else newline)
+        line_end = closed if closed >= 0 else end if newline < 0 else newline
         box = LastBox()(response[mark : min(line_end, mark + HASHES_CHARS)])
         start, stop = bare_span(response, mark, line_end)
         if start == stop or stop - start > HASHES_CHARS or response[stop - 1] == ":":
             return None
         if _NUMBER.fullmatch(response, start, min(stop, start + _NUMBER_CHARS + 1)):
-            if line_end == end or (len(marks) == 1 and not response[mark:line_end].rstrip().endswith((".", ")"))):
+            if (
+                line_end == end
+                or closed >= 0
+                or (len(marks) == 1 and not response[mark:line_end].rstrip().endswith((".", ")")))
+            ):
                 return Extracted(response[start:stop], start, stop)
             return None
-        if line_end < end or _HEADING_NUMBER.match(response, start, stop):
+        if (line_end < end and closed < 0) or _HEADING_NUMBER.match(response, start, stop):
             return None
         if len(marks) > 1 and not response[start].isdigit():
             return None

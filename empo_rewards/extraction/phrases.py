@@ -25,7 +25,7 @@ from empo_rewards.extraction.wording import (
 from empo_rewards.protocols import Extracted, Extractor
 
 _STATEMENT = re.compile(
-    r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?(?:the|there|its?|his|her|their|this|that|a|an|each|[A-Z]\w{1,20})[ \t]",
+    r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?(?:the|there|its?|his|her|their|this|that|a|an|each|[A-Za-z]\w{0,20})[ \t]",
     re.IGNORECASE,
 )
 _COPULA = re.compile(
@@ -44,10 +44,18 @@ _STOP = re.compile(
     r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|。|！|\bI hope\b"
     rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b"
     rf"|[ \t][(（](?:the|an?|or|{ASIDE}|after|after|when|with|by|i\.e|≈|~|about|approximately)\b"
-    r"|(?<=[0-9$)}\]%°*])[ \t]\((?!mod\b|base\b|in\b|per\b|sin|cos|tan|log)(?=[^()\n]{0,60}[A-Za-z]{3})[^()\n]{1,60}[ \t][^()\n]{1,60}\)"
     rf"|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
     re.IGNORECASE,
 )
+_BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
+_BEHIND_VALUE = re.compile(
+    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b)(?:[a-z]{2,}|I\b)|[ \t](?:I|and not)\b"
+    r"|[ \t](?:as|by|which|so|since|because|if|when|where|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether"
+    r"|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z])"
+    r"|[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
+    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
+)
+"""What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
 _MIDDLE_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}|\b[A-Z]\.)[ \t]?[A-Z]\Z")
 _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
@@ -140,7 +148,7 @@ def _read(response: str, start: int, end: int, announcement: Announcement) -> Ex
     box = LastBox()(response[start:end])
     if box is not None:
         return Extracted(box.text, start + box.start, start + box.end, box.truncated)
-    start, end = bare_span(response, start, _closed_outside(response, start, end))
+    start, end = bare_span(response, start, _value_end(response, start, _closed_outside(response, start, end)))
     tail = TAIL.search(response, max(start, end - 12), end)
     if tail is not None and tail.start() > start:
         start, end = bare_span(response, start, tail.start())
@@ -153,6 +161,14 @@ def _read(response: str, start: int, end: int, announcement: Announcement) -> Ex
     if said is not None:
         return _DENIED if said == "denial" else None
     return Extracted(text, start, end)
+
+
+def _value_end(text: str, start: int, end: int) -> int:
+    """Where a number or mathematics ends that the span begins with, before what is said about it; `end` for words."""
+    if not _BEGINS_WITH_VALUE.match(text, start, end):
+        return end
+    behind = _BEHIND_VALUE.search(_without_math(text, start, end), 1)
+    return end if behind is None else start + behind.start()
 
 
 def _says_something(text: str) -> bool:
@@ -230,6 +246,9 @@ def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extra
 
 def cut_bare(text: str, start: int, end: int, truncated: bool) -> Extracted:
     start, end = strip_span(text, start, end)
+    lines = _lines(text, start, end)
+    if lines is not None and lines is not _MERE_LIST:
+        return lines._replace(truncated=truncated)
     if "\n" not in text[start:end] and _sentence_end(text, start, end) >= end - 1:
         start = behind_copula(text, start, end)
     start, end = bare_span(text, start, end)

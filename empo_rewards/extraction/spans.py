@@ -14,7 +14,7 @@ CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
 MATH_CHARS = 2_000
 """An answer's mathematics is closed within so many characters, or its opening delimiter is not one."""
 _EMPHASIS = ("**", "__", "*", "_", "`")
-_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"))
+_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"), ("<b>", "</b>"))
 _SPECIAL_TOKEN = re.compile(rf"{END_OF_TEXT}|<\|[\w/]{{1,40}}\|>|<eo[eh]>")
 _FULL_STOP = re.compile(r"[^.。]\.\Z|。\Z", re.DOTALL)
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{3,}[ \t,]{1,3}[a-z]{2,}(?![A-Za-z}])")
@@ -109,8 +109,10 @@ def _without_emphasis(text: str, start: int, end: int) -> tuple[int, int]:
         size = len(opening)
         opens, closes = text.startswith(opening, start, end), text.endswith(closing, start, end)
         if opens and closes and end - start > 2 * size and text.find(opening, start + size, end - size) < 0:
-            return start + size, end - size
-        if opening == "**" and (opens or closes) and text.count(opening, start, end) % 2:  # its partner stands outside
+            return start + size, end - len(closing)
+        if (
+            opening in _EMPHASIS and (opens or closes) and text.count(opening, start, end) % 2
+        ):  # its partner stands outside
             return (start + size, end) if opens else (start, end - size)
     return start, end
 

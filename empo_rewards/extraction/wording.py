@@ -16,7 +16,7 @@ ANSWER = (
     r"(?<![^\W\d_])(?:answers?|ans|respuestas?|r[ée]ponses?|antwort(?:en)?|endergebnis|respostas?|rispost[ae]|antwoord"
     r"|ответы?|(?:ال)?[إا]جابة|(?:ال)?جواب|đáp án|đáp số|câu trả lời|उत्तर|jawaban(?:nya)?|cevap|yanıt|odpowiedź"
     r")(?![^\W\d_])"
-    r"|答案|答え|解答|正解|正答|最終解|(?<![가-힣])(?:최종)?(?:정|해)?답(?:변|안)?(?=[은는이]|[^가-힣])"
+    r"|答案|答え|解答|正解|正答|最終解|(?<![가-힣])(?:최종)?(?:정|해)?답(?:변|안)?(?=[은는이]|[^가-힣])|答(?=[:：])"
 )
 """The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic, Vietnamese,
 Hindi, Indonesian, Turkish, Polish, Chinese, Japanese, Korean."""
@@ -27,12 +27,12 @@ CHOICE = (
 )
 """The nouns for what is chosen, beside those for an answer."""
 
-_NOTE = r"(?:[ \t]{0,3}[(（][^()（）\n]{0,80}[)）])?"
+_NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
 _QUALIFIER = (  # "(arabic numerals)", "to the question", "in simplest form", "a la pregunta", "auf die Frage"
-    rf"{_NOTE}(?:[ \t]{{1,3}}(?:to|for|of|in|as|rounded|expressed|we|you|that|which|given|when|after|choice|option|key"
+    rf"{_NOTE}(?:[ \t]{{1,3}}(?:to|for|of|in|as|rounded|expressed|we|I|you|that|which|given|when|after|choice|option|key"
     r"|value|here|finale?|correct[ao]|corret[ao]|cert[ao]|correcte|corretta|exact[ae]|definitiv[ao]|al?|à|aux?|alla|para|pour|por|que|de"
     r"|del|du|d[aio]|en|em|auf|der|zu|für|im|на|к|в|задачи|النهائية|النهائي|الصحيحة|الصحيح|على|هنا|إذن|cuối cùng|đúng"
-    rf"|của|cho|akhir(?:nya)?|yang|benar|dari|untuk)(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}(?:,[^,\n.:=]{{1,40}},)?"
+    rf"|của|cho|akhir(?:nya)?|yang|benar|dari|untuk)(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}(?:,[^,\n.:=]{{1,40}}(?:,|(?=[:：])))?"
 )
 _ADVERB = r"(?:[ \t]{1,3}(?:therefore|thus|then|hence|also|clearly|simply|indeed|still|actually|now))?"
 _VERB = (
@@ -42,10 +42,10 @@ _VERB = (
     r"|это|составляет|هو|هي|है)(?![^\W\d_])"
 )
 _LINK = re.compile(
-    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
+    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
     rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>{_VERB}))"
     rf"|{_NOTE}(?:的)?[ \t*_]{{0,4}}[】\]]?(?:应该|應該|应当|应|應|就|便|则|因此|也|只能)?"
-    r"(?P<cjk>是|为|為|选择?|選擇?|等于|等於|[:：=]|は|が|[은는이]|(?<=】)))",
+    r"(?P<cjk>不是[^。\n]{1,40}?[，,]?而是|是|为|為|选(?:择|(?!项))|選(?:擇|(?!項))|等于|等於|[:：=]|は|が|[은는이]|(?<=】)))",
     re.IGNORECASE,
 )
 _LINK_CHARS = 320
@@ -55,7 +55,7 @@ _HEADING = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _PICKED = re.compile(
-    r"(?:故|应|應|所以|因此|综上|本题|答案|我)[，,]?应?(?:本题)?[选選](?:择|擇|项)?(?P<mark>[:：]?)[ \t]{0,3}(?=[*($（\\]{0,4}[A-Z])"
+    r"(?:故|应|應|所以|因此|综上|本题|答案|我|(?<=[，,。；;\s])|^)[，,]?应?(?:本题)?[选選](?:择|擇)?(?P<mark>[:：]?)[ \t]{0,3}(?=[*($（\\]{0,4}[A-Z])"
 )
 _BEHIND = re.compile(  # "42 is the final answer", "(C) is the correct choice"
     r"(?P<value>\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|(?<![\w.\\^{])[-−+]?[0-9][0-9.,/]{0,20}(?![\w^])"
@@ -117,10 +117,10 @@ _ANSWER_NOUN = re.compile(ANSWER, re.IGNORECASE)
 _CHOICE_NOUN = re.compile(f"{ANSWER}|{CHOICE}", re.IGNORECASE)
 
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    r"(?:[\s*_:：]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely)\b|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
+    r"(?:[\s*_:：]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely|perhaps|maybe|possibly)\b|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])|(?:[Ii]t|[Tt]hat)'s(?=[ \t][-0-9$\\(*])|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
     r"|clearly|obviously|also|still|always|now|namely|that)\b,?|[Ee]xactly\b|[Pp]recisely\b|equals?(?: to)?\b|of course\b|in fact\b"
     r"|(?:[a-z]{1,12}ly )?(?:given|found|determined|calculated|computed|expressed|written|represented|stated|shown|simplified|derived"
-    r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b|(?:simplified|reduced)[ \t]to[ \t](?=[0-9$\\])"
+    r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b(?![ \t][a-z]{1,12}ing\b)|(?:simplified|reduced)[ \t]to[ \t](?=[0-9$\\])"
     r"|as follows\b|(?:the |an? )?(?:number|value|integer|fraction|set|interval|point)[ \t](?=[0-9$\\(\[{-])|-{3,}|={3,}){0,24}"
 )
 NOT_BUT = re.compile(
@@ -139,30 +139,30 @@ TAIL = re.compile(  # the verb of a sentence that ends with it
 
 # ------------------------------------------------------------------------------------------------------------ remarks
 
-_DEGREE = (
-    r"(?:(?:not|very|so|quite|too|also|indeed|now|likely|probably|completely|absolutely|definitely|most|mathematically|both"
-    r"|already|always|still|really|fully|pretty|entirely|rather|more|only|highly|currently|actually|unfortunately|therefore)\b,? ){0,4}"
-)
+_DEGREE = r"(?:(?:not|very|so|quite|too|also|now|no|already|indeed|most|both|always|still|rather|more|less|only|just|almost|even|as|[a-z]{3,14}ly)\b,? ){0,4}"
 _EVALUATION = (
-    r"(?:correct|right|wrong|incorrect|accurate|inaccurate|valid|invalid|(?:un)?reasonable|(?:im)?plausible|sensible|helpful"
-    r"|useful|(?:un)?clear|obvious|evident|apparent|trivial|straightforward|simpler?|complex|complicated|eas(?:y|ier)|hard(?:er)?"
-    r"|difficult|challenging|impractical|(?:in)?consistent|good|great|nice|fine|ok|okay|satisfactory|satisfying|verified|confirmed"
-    r"|complete|incomplete|final|known|missing|provided|given|found|shown|boxed|below|above|here|there|ready|written|stated"
-    r"|presented|represented|simplified|approximate|expected|logical|(?:un)?certain|unsure|dependent|derived|obtained|calculated"
-    r"|computed|determined|explained|supposed|required|needed|asked|going|yet|pending|irrelevant|ambiguous|subjective|debatable"
-    r"|justified|acceptable|appropriate|suitable|supported|possible|impossible to (?:say|tell|know)|interesting|surprising|long|short"
-    r"|rounded|expressed|in question|up to you|independent of|true (?:for|when|if)|close|off)"
+    r"(?:correct|right|wrong|incorrect|(?:in)?accurate|precise|(?:in)?valid|(?:un)?reasonable|(?:im)?plausible|sensible|(?:un)?realistic"
+    r"|helpful|useful|(?:un)?clear|obvious|evident|apparent|trivial|nontrivial|straightforward|simpler?|complex|complicated|eas(?:y|ier)"
+    r"|hard(?:er)?|tricky|difficult|challenging|impractical|(?:in)?consistent|good|great|nice|fine|ok|okay|perfect|neat|elegant|beautiful"
+    r"|satisfactory|satisfying|(?:double-)?checked|verified|confirmed|proven|proved|done|(?:in)?complete|final|known|missing|hidden|provided"
+    r"|given|found|shown|boxed|below|above|here|there|ready|written|stated|presented|represented|simplified|approximate|expected|logical"
+    r"|(?:counter)?intuitive|sound|solid|robust|meaningful|relevant|important|(?:un)?certain|unsure|(?:un)?likely|dependent|derived"
+    r"|obtained|calculated|computed|determined|explained|listed|supposed|required|needed|asked|going|yet|pending|irrelevant|ambiguous"
+    r"|subjective|debatable|justified|(?:un)?acceptable|appropriate|suitable|supported|possible|impossible to (?:say|tell|know)|interesting"
+    r"|surprising|long|short|rounded|expressed|in question|up to you|independent of|true (?:for|when|if)|close|off|unique|nonsens(?:e|ical)"
+    r"|well[ -]defined|self[ -]explanatory|worth [a-z]+ing|being [a-z]+|no different|worked out|[a-z-]{3,14}(?:ed|own|ound) (?:above|below|earlier|here))"
 )
 _FOLLOWS = (
     r"(?=[.,;:!)]|\s*\Z|[ \t](?:and|as|because|since|in|to|for|with|by|based|but|enough|at|that|when|where|if|or|on|from|after|here|now"
     r"|below|above|too|about|under|using|given|within|i|we|you|so|then|once|again|already|up)\b)"
 )
-_TYPE = r"(?:number|integer|fraction|decimal|expression|value|function|constant|polynomial|multiple|percentage|ratio|range|set|list|matter|equation|formula|combination)"
+_TYPE = r"(?:number|integer|fraction|decimal|expression|value|function|constant|polynomial|multiple|percentage|ratio|range|set|list|matter|equation|formula|combination|guess|approximation|estimate|mistake|typo|bit|lot)"
 _REMARK = re.compile(
     rf"{_DEGREE}(?:(?P<denied>not (?:correct|right|valid|accurate)\b|(?:wrong|incorrect|invalid|inaccurate)\b{_FOLLOWS})|{_EVALUATION}{_FOLLOWS}"
     r"|in (?:its |the |a |an |their )?(?:[a-z]+ )?(?:form|format|terms|units?|decimals?|line|agreement|accordance|box|order to|simplest|lowest|question)\b"
     r"|as (?:follows|[a-z]{3,12}ed|shown|given|above|below|before|a (?:fraction|decimal|number|percent))\b|subject to\b|too [a-z]+\b|no longer\b"
-    r"|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be\b|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
+    r"|in (?:square |cubic )?(?:[cmk]?m|meters?|metres?|feet|inches|miles|units|dollars|cents|degrees|radians|hours|minutes|seconds|percent)\b|in the (?:range|box|table|figure|text|question|problem|range|form|next|previous|last)\b|(?:on|at|from) the (?:next|previous|following|last|end|bottom|top|table|graph|figure|calculation|above)\b|of interest\b|with respect to\b|for the (?:whole|question|problem|first|second|given)\b|within [0-9.]+ ?%"
+    r"|(?:this|that|it|these|those)(?: one)?[.!]?\s*\Z|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be\b|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
     rf"|an? (?:[a-z-]+ ){{0,3}}{_TYPE}(?:[.,;:]|\s*\Z| (?:of|in|that|which|with|between|because|since|and|for|when)\b)"
     r"|the (?:same|one|following|result|answer|solution|calculation|steps?|expression|value|final|desired|required|requested)\b(?! (?:of )?[0-9$\\])"
     r"|to (?:find|solve|determine|calculate|compute|answer|evaluate|simplify|figure|get|verify) (?:the|this|how|what|for|it|out|an?|which|\$|\\)"
