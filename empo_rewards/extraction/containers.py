@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction.boxed import LastBox, Truncated
+from empo_rewards.extraction.boxed import Truncated
 from empo_rewards.extraction.phrases import opened
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
@@ -122,8 +122,8 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 _HASHES = re.compile(r"(?<!#)####(?!#)")
-_NUMBER_CHARS = 64
 _NUMBER = re.compile(r"[$€£¥]? ?[-+−]?[$€£¥]? ?[0-9.][0-9.,/]* ?[%°]?")
+_LINE = re.compile(r"(?:[^\n<]|<(?!/))+")
 _HEADING_NUMBER = re.compile(r"[0-9]{1,2}[.)](?:\s|\Z)|(?:step|part|case|section|phase)\b", re.IGNORECASE)
 HASHES_CHARS = 200
 """A longer line behind `####` is prose."""
@@ -145,31 +145,17 @@ class Hashes(Extractor):
         marks = list(_HASHES.finditer(response, 0, end))
         if not marks:
             return None
-        mark = marks[-1].end()
-        newline = response.find("\n", mark, end)
-        closed = response.find("</", mark, end if newline < 0 else newline)
-        line_end = closed if closed >= 0 else end if newline < 0 else newline
-        box = LastBox()(response[mark : min(line_end, mark + HASHES_CHARS)])
-        start, stop = bare_span(response, mark, line_end)
+        line = _LINE.match(response, marks[-1].end(), end)
+        start, stop = (end, end) if line is None else bare_span(response, *line.span())
         if start == stop or stop - start > HASHES_CHARS or response[stop - 1] == ":":
             return None
-        if _NUMBER.fullmatch(response, start, min(stop, start + _NUMBER_CHARS + 1)):
-            if (
-                line_end == end
-                or closed >= 0
-                or (len(marks) == 1 and not response[mark:line_end].rstrip().endswith((".", ")")))
-            ):
-                return Extracted(response[start:stop], start, stop)
+        last = not response[stop:end].strip(" \n.*$") or response.startswith("</", stop)
+        only = len(marks) == 1 and response[stop : stop + 1] not in {".", ")"}
+        if _NUMBER.fullmatch(response, start, stop):
+            return Extracted(response[start:stop], start, stop) if last or only else None
+        if not last or _HEADING_NUMBER.match(response, start, stop):
             return None
-        if (line_end < end and closed < 0) or _HEADING_NUMBER.match(response, start, stop):
-            return None
-        if len(marks) > 1 and not response[start].isdigit():
-            return None
-        return (
-            Extracted(box.text, mark + box.start, mark + box.end)
-            if box
-            else Extracted(response[start:stop], start, stop)
-        )
+        return opened(response, start, stop) if len(marks) == 1 or response[start].isdigit() else None
 
 
 Occurrence = Literal["first", "last"]

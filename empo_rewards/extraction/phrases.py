@@ -17,6 +17,7 @@ from empo_rewards.extraction.wording import (
     NOT_BUT,
     RESTATED,
     TAIL,
+    TAIL_CHARS,
     WHICH_IS,
     Announcement,
     announcements,
@@ -45,14 +46,13 @@ _STOP = re.compile(
     rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b"
     rf"|[ \t][(（](?:the|an?|or|{ASIDE}|after|after|when|with|by|i\.e|≈|~|about|approximately)\b"
     rf"|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
-    re.IGNORECASE,
 )
 _BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
     r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b)(?:[a-z]{2,}|I\b)|[ \t](?:I|and not)\b"
     r"|[ \t](?:as|by|which|so|since|because|if|when|where|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether"
-    r"|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z])"
-    r"|[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
+    r"|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})"
+    r"|(?<!and)(?<!or)(?<!,)(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
     r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
 )
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
@@ -62,10 +62,13 @@ _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
 _ABBREVIATION_CHARS = 30
 _GOES_ON = re.compile(r"[ \t]{1,4}\w")
 _INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
+_TABLE_ROW = re.compile(r"\|[^|\n]*\|[^|\n]*\|.*")
 _BRACKET = re.compile(r"[()]")
 _ANSWER_LINE = re.compile(r"answer\s*:\s*(?P<answer>[^\n]+)", re.IGNORECASE)
 _LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
-_BULLET = re.compile(r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]))[ \t]")
+_BULLET = re.compile(
+    r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
+)
 _NO_ANSWER = re.compile(r"(?:not|never|nicht|neither)\b|#", re.IGNORECASE)
 _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
 
@@ -149,11 +152,17 @@ def _read(response: str, start: int, end: int, announcement: Announcement) -> Ex
     if box is not None:
         return Extracted(box.text, start + box.start, start + box.end, box.truncated)
     start, end = bare_span(response, start, _value_end(response, start, _closed_outside(response, start, end)))
-    tail = TAIL.search(response, max(start, end - 12), end)
+    tail = TAIL.search(response, max(start, end - TAIL_CHARS), end)
     if tail is not None and tail.start() > start:
         start, end = bare_span(response, start, tail.start())
     text = response[start:end]
-    if is_blank(text) or not _says_something(text) or text[0] in ")}" or text.endswith(("?", "？")):
+    if (
+        _TABLE_ROW.fullmatch(text)
+        or is_blank(text)
+        or not _says_something(text)
+        or text[0] in ")}"
+        or text.endswith(("?", "？"))
+    ):
         return None
     if announcement.modal and not _VALUE.match(text):
         return None

@@ -117,7 +117,7 @@ _ANSWER_NOUN = re.compile(ANSWER, re.IGNORECASE)
 _CHOICE_NOUN = re.compile(f"{ANSWER}|{CHOICE}", re.IGNORECASE)
 
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    r"(?:[\s*_:：]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely|perhaps|maybe|possibly)\b|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])|(?:[Ii]t|[Tt]hat)'s(?=[ \t][-0-9$\\(*])|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
+    r"(?:[\s*_:：\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely|perhaps|maybe|possibly)\b|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])|(?:[Ii]t|[Tt]hat)'s(?=[ \t][-0-9$\\(*])|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
     r"|clearly|obviously|also|still|always|now|namely|that)\b,?|[Ee]xactly\b|[Pp]recisely\b|equals?(?: to)?\b|of course\b|in fact\b"
     r"|(?:[a-z]{1,12}ly )?(?:given|found|determined|calculated|computed|expressed|written|represented|stated|shown|simplified|derived"
     r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b(?![ \t][a-z]{1,12}ing\b)|(?:simplified|reduced)[ \t]to[ \t](?=[0-9$\\])"
@@ -134,8 +134,10 @@ CJK_ASIDE = r"因为|因此|所以|故|即|其中|这|由于|也就是|可知|�
 WHICH_IS = re.compile(r",[ \t]which[ \t](?:is|equals)(?:[ \t]equal[ \t]to)?[ \t]")
 RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
 TAIL = re.compile(  # the verb of a sentence that ends with it
-    r"[ \t]{0,2}(?:です|である|だ|になります|となります|となる|입니다|이다|이에요|예요|है|hai|dir|dır)[ \t]{0,2}\Z"
+    r"[ \t]{0,2}(?:です|である|だ|になります|となります|となる|입니다|이다|이에요|예요|है|hai|dir|dır)[ \t]{0,2}\Z|[\s*_\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z"
 )
+
+TAIL_CHARS = 12
 
 # ------------------------------------------------------------------------------------------------------------ remarks
 
@@ -176,6 +178,9 @@ _SPEAKS_TO = re.compile(
     r"\b(?:you(?:'ll| will| can| should| would)? (?:find|get|obtain|see|need|have)|i hope|let me know|hope this)\b"
 )
 _REMARK_CHARS = 160
+_TITLE = re.compile(
+    r"(?!Step [0-9])[A-Z][\w']*(?:[ -](?:[A-Z][\w']*|a|an|and|at|by|for|from|in|is|it|of|on|or|the|to|with|you))*[ -][A-Z][\w']*[!?]?"
+)
 
 
 def remark_in(text: str, *, announced_by_verb: bool) -> str | None:
@@ -191,7 +196,7 @@ def remark_in(text: str, *, announced_by_verb: bool) -> str | None:
     plain = " ".join(text[:_REMARK_CHARS].replace("’", "'").split())
     if announced_by_verb and plain[:1].isupper() and not plain.startswith(("I ", "I'", "Due ", "Based ")):
         return None
-    match = _REMARK.match(plain.casefold())
+    match = None if _TITLE.fullmatch(plain) else _REMARK.match(plain.casefold())
     if match is not None:
         single = plain[:1].isupper() and " " not in plain  # "Answer: Correct" answers what asks for it
         return None if single else "denial" if match["denied"] else "remark"
