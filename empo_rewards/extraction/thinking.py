@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from empo_rewards.extraction.wording import ANSWER, END_OF_TEXT, QUESTION
+from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, names_answer
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
@@ -39,9 +39,7 @@ _RESTATED_CHARS = 24
 MAX_RESTATED = 32
 """So many times a response may restate a question of its prompt."""
 _SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
-_ANSWERED = re.compile(
-    rf"\\(?:boxed|fbox|framebox)\s{{0,4}}\{{\s{{0,4}}[^}}\s]|####|</?answer>|{ANSWER}", re.IGNORECASE
-)
+_CONTAINER = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,4}\{\s{0,4}[^}\s]|####")
 
 
 def skip_thinking(response: str, *, opened: bool = False) -> int:
@@ -80,16 +78,21 @@ def turn_end(response: str, start: int, prompt: str) -> int:
     content = _CONTENT.search(response, start)
     if content is None:
         return len(response)
-    begun, end = content.end(), len(response)
+    begun, end, searched = content.end(), len(response), start
     for token in _END_OF_TURN.finditer(response, begun):
         if not _OWN_TURN_GOES_ON.match(response, token.end()):
             end = token.start()
             break
-    answered = _ANSWERED.search(response, start, end)
-    asked = _folded(prompt)
+    asked: str | None = None
+    answered = False
     for restated, question in enumerate(_QUESTION.finditer(response, begun, end)):
-        if question["likely"] and (answered is None or answered.start() >= question.start()):
-            continue
+        if question["likely"] and not answered:
+            part = response[searched : question.start()]
+            answered = names_answer(part) or _CONTAINER.search(part) is not None
+            searched = question.start()
+            if not answered:
+                continue
+        asked = asked or _folded(prompt)
         follows = _folded(response[question.end() : question.end() + 4 * _RESTATED_CHARS])[:_RESTATED_CHARS]
         if not follows or follows not in asked or restated >= MAX_RESTATED:
             return question.start()

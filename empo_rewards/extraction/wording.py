@@ -12,20 +12,46 @@ from typing import NamedTuple
 
 # ----------------------------------------------------------------------------------------------------- announcements
 
-ANSWER = (
-    r"(?<![^\W\d_])(?:answers?|ans|respuestas?|r[ée]ponses?|antwort(?:en)?|endergebnis|respostas?|rispost[ae]|antwoord"
-    r"|ответы?|(?:ال)?[إا]جابة|(?:ال)?جواب|đáp án|đáp số|câu trả lời|उत्तर|jawaban(?:nya)?|cevap|yanıt|odpowiedź"
-    r")(?![^\W\d_])"
-    r"|答案|答え|解答|正解|正答|最終解|(?<![가-힣])(?:최종)?(?:정|해)?답(?:변|안)?(?=[은는이]|[^가-힣])|答(?=[:：])"
+ANSWER_NOUNS = tuple(
+    "answer|answers|ans|respuesta|respuestas|réponse|réponses|reponse|antwort|antworten|endergebnis|resposta|respostas"
+    "|risposta|risposte|antwoord|ответ|ответы|الإجابة|الاجابة|إجابة|الجواب|جواب|đáp án|đáp số|câu trả lời|उत्तर|jawaban"
+    "|jawabannya|cevap|yanıt|odpowiedź|답|정답|해답|최종답|답변|답안|答案|答え|解答|正解|正答|最終解|答:|答：".split(
+        "|"
+    )
 )
 """The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic, Vietnamese,
-Hindi, Indonesian, Turkish, Polish, Chinese, Japanese, Korean."""
-CHOICE = (
-    r"(?<![^\W\d_])(?:options?|choices?|selection|alternative|letter|statement|opci[óo]n|opç[ãa]o|alternativa|opzione"
-    r"|вариант|(?:ال)?خيار|lựa chọn|विकल्प)(?![^\W\d_])"
-    r"|选项|選項|選択肢|选择|選擇|선택지"
+Hindi, Indonesian, Turkish, Polish, Korean, Chinese, Japanese."""
+CHOICE_NOUNS = tuple(
+    "option|options|choice|choices|selection|alternative|letter|statement|opción|opcion|opção|alternativa|opzione|вариант"
+    "|الخيار|خيار|lựa chọn|विकल्प|선택지|选项|選項|選択肢|选择|選擇".split("|")
 )
 """The nouns for what is chosen, beside those for an answer."""
+_FIRST_IDEOGRAPH = "\u3040"
+_KOREAN_PARTICLES = "은는이가"
+
+
+def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """Where the nouns stand, as words of their own where the language sets words apart."""
+    lowered = text[start:end].replace("İ", "I").lower()
+    for noun in nouns:
+        ideographs = _FIRST_IDEOGRAPH <= noun[0] < "\uac00"
+        position = lowered.find(noun)
+        while position >= 0:
+            after = position + len(noun)
+            behind = lowered[after : after + 1]
+            if ideographs or not (
+                lowered[max(0, position - 1) : position].isalpha()
+                or (behind.isalpha() and behind not in _KOREAN_PARTICLES)
+            ):
+                yield start + position, start + after - (noun[-1] in ":：")
+            position = lowered.find(noun, after)
+
+
+def names_answer(text: str) -> bool:
+    """Whether a text speaks of an answer at all."""
+    lowered = text.lower()
+    return any(noun in lowered for noun in ANSWER_NOUNS)
+
 
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
 _QUALIFIER = (  # "(arabic numerals)", "to the question", "in simplest form", "a la pregunta", "auf die Frage"
@@ -58,9 +84,13 @@ _PICKED = re.compile(
     r"(?:故|应|應|所以|因此|综上|本题|答案|我|(?<=[，,。；;\s])|^)[，,]?应?(?:本题)?[选選](?:择|擇)?(?P<mark>[:：]?)[ \t]{0,3}(?=[*($（\\]{0,4}[A-Z])"
 )
 _BEHIND = re.compile(  # "42 is the final answer", "(C) is the correct choice"
-    r"(?P<value>\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|(?<![\w.\\^{])[-−+]?[0-9][0-9.,/]{0,20}(?![\w^])"
-    r"|\([A-Z]\)|(?<![\w.'\\^{])[A-Z](?![\w']))[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)"
-    r"(?:[ \t](?:final|correct|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){0,3}[ \t](?:answer|option|choice)\b"
+    r"[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)"
+    r"(?:[ \t](?:final|correct|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){0,3}"
+    r"[ \t](?:answer|option|choice)\b"
+)
+_VALUE_BEFORE = re.compile(
+    r"(?:\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|(?<![\w.\\^{])[-−+]?[0-9][0-9.,/]{0,20}|\([A-Z]\)"
+    r"|(?<![\w.'\\^{])[A-Z])\Z"
 )
 _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is somebody else's
     r"\b(?:if|whether|unless|suppose|supposing|assume|assuming|wrong|incorrect|false|previous|earlier|initial|possible"
@@ -94,27 +124,31 @@ def announcements(text: str, start: int, end: int, *, choices: bool = False) -> 
         start, end: the span that is searched.
         choices: whether "the option is" and the like announce an answer too.
     """
-    return sorted(_announcements(text, start, end, _CHOICE_NOUN if choices else _ANSWER_NOUN))
+    return sorted(_announcements(text, start, end, ANSWER_NOUNS + CHOICE_NOUNS if choices else ANSWER_NOUNS))
 
 
-def _announcements(text: str, start: int, end: int, nouns: re.Pattern[str]) -> Iterator[Announcement]:
-    for noun in nouns.finditer(text, start, end):
-        before = text[max(start, noun.start() - _BEFORE_CHARS) : noun.start()]
-        if _UNANNOUNCED.search(before):
+def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[Announcement]:
+    found = list(_nouns(text, start, end, nouns))
+    for begin, behind in found:
+        if _UNANNOUNCED.search(text[max(start, begin - _BEFORE_CHARS) : begin]):
             continue
-        link = _LINK.match(text, noun.end(), min(end, noun.end() + _LINK_CHARS))
-        if link is not None and not _NEGATED.search(_NOTED.sub("", text[noun.end() : link.start(link.lastgroup or 0)])):
-            yield Announcement(noun.start(), link.end(), link["modal"] is not None, link["verb"] is not None)
-    for pattern in (_HEADING, _PICKED):
-        for match in pattern.finditer(text, start, end):
+        link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
+        if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
+            yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
+    for match in _HEADING.finditer(text, start, end):
+        yield Announcement(match.start(), match.end())
+    if "选" in text or "選" in text:
+        for match in _PICKED.finditer(text, start, end):
             yield Announcement(match.start(), match.end())
-    for match in _BEHIND.finditer(text, start, end):
-        if not _UNANNOUNCED.search(text[max(start, match.start() - _BEFORE_CHARS) : match.start()]):
-            yield Announcement(match.start(), match.start("value"), value_end=match.end("value"))
+    for match in _BEHIND.finditer(text, start, end) if found else ():
+        value = _VALUE_BEFORE.search(text, max(start, match.start() - _VALUE_CHARS), match.start())
+        if value is not None and not _UNANNOUNCED.search(
+            text[max(start, value.start() - _BEFORE_CHARS) : value.start()]
+        ):
+            yield Announcement(value.start(), value.start(), value_end=value.end())
 
 
-_ANSWER_NOUN = re.compile(ANSWER, re.IGNORECASE)
-_CHOICE_NOUN = re.compile(f"{ANSWER}|{CHOICE}", re.IGNORECASE)
+_VALUE_CHARS = 90
 
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
     r"(?:[\s*_:：\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely|perhaps|maybe|possibly)\b|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])|(?:[Ii]t|[Tt]hat)'s(?=[ \t][-0-9$\\(*])|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
