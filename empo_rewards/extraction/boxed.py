@@ -31,7 +31,8 @@ COMMANDS = (r"\boxed", r"\fbox", r"\framebox")
 # A box command, else an escaped brace or backslash, else a brace. `\\boxed`, as in twice-escaped
 # JSON, is a box too: the first backslash of a pair does not swallow the one that starts a command.
 _TOKEN = re.compile(
-    r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))|[{}]"
+    r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))"
+    r"|[{}]"
 )
 _COMMAND = re.compile(
     r"(?P<command>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))\s*(?P<brace>\{)?"

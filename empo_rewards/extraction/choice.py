@@ -104,16 +104,18 @@ def _choice_text(piece: str) -> str:
 # ------------------------------------------------------------------------------------------------- the response's pick
 
 _WRAP = re.compile(
-    r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm|boxed|fbox|framebox)(?![A-Za-z])|\\[ ,;!]|[\s${}*_`\"]"
+    r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm|boxed|fbox|framebox)(?![A-Za-z])|\\[ ,;!]"
+    r"|[\s${}*_`\"]"
 )
 _PICKED = re.compile(
-    r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
-    r"(?:[(\[（【](?P<round>[A-Z])[)\]）】]|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
+    r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter"
+    r"|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
+    r"|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"(?:(?:options?|choices?|statements?|both) ?)?[(\[]?[A-Z][)\]]?"
-    r"(?:(?: ?[,、，&/;和及](?: ?and)? ?| and | )?[(\[]?[A-Z][)\]]?){1,25}\.?"
+    r"(?:(?:options?|choices?|statements?|both) ?)?[(\[]?[A-Z][)\]]?(?:(?: ?[,、，&/;和及](?: ?and)? ?| and "
+    r"| )?[(\[]?[A-Z][)\]]?){1,25}\.?"
 )
 _BEGINS_SEVERAL = re.compile(
     r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"
@@ -188,12 +190,14 @@ _LONE = re.compile(
     r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、][*_$ ]{0,4}(?=\S|\s))"
 )
 _ITEM = re.compile(
-    r"^[ \t]{0,8}(?:[-*•][ \t]{1,3})?[*(\[]{0,4}(?:(?:Option|Choice)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}(?:[.:)）]|[ \t]-|(?<=\)))",
+    r"^[ \t]{0,8}(?:[-*•][ \t]{1,3})?[*(\[]{0,4}(?:(?:Option|Choice)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}(?:"
+    r"[.:)）]|[ \t]-|(?<=\)))",
     re.MULTILINE,
 )
 _CORRECT = re.compile(
-    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?"
-    r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))",
+    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?(?:[ \t](?:is|must be"
+    r"|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?(?:correct|right|best"
+    r"|true|answer)\b|(?:是|为)?(?:正确|對|正確))",
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
@@ -201,11 +205,13 @@ _BOLD = re.compile(
 _OPTION = re.compile(r"\b(?:option|choice)[ :]{1,2}[*(\[]{0,3}(?P<letter>[A-Z])(?![\w'])", re.IGNORECASE)
 _ROUND = re.compile(r"(?<![\w}\\^])\((?P<letter>[A-Z])\)")
 _DENIED_BEFORE = re.compile(
-    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor|versus|why)\b[^.,;\n]{0,24}\Z",
+    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor"
+    r"|versus|why)\b[^.,;\n]{0,24}\Z",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    r"[\])*]{0,4}[ \t]?\?|[\])*]{0,4}[^.,;\n]{0,40}?\b(?:incorrect|wrong|false|invalid|not|isn't|doesn't|cannot|can't|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
+    r"[\])*]{0,4}[ \t]?\?|[\])*]{0,4}[^.,;\n]{0,40}?\b(?:incorrect|wrong|false|invalid|not|isn't|doesn't|cannot|can't"
+    r"|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
     re.IGNORECASE,
 )
 _AROUND_CHARS = 48

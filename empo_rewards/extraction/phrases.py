@@ -26,11 +26,13 @@ from empo_rewards.extraction.wording import (
 from empo_rewards.protocols import Extracted, Extractor
 
 _STATEMENT = re.compile(
-    r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?(?:the|there|its?|his|her|their|this|that|a|an|each|[A-Za-z]\w{0,20})[ \t]",
+    r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?(?:the|there|its?|his|her|their|this|that|a|an|each"
+    r"|[A-Za-z]\w{0,20})[ \t]",
     re.IGNORECASE,
 )
 _COPULA = re.compile(
-    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be)[ \t]{1,4}(?:therefore |thus |exactly |equal to |now )?(?=\S)"
+    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be)[ \t]{1,4}(?:therefore |thus |exactly |equal to "
+    r"|now )?(?=\S)"
 )
 _VALUE = re.compile(r"[-−+±*$€£¥\\(\[{]{0,4}[0-9A-Z\\]|[$\\√π]")
 _SECOND_CLAUSE = re.compile(r",|;|\b(?:and|but|while|or|if|when)\b")
@@ -43,17 +45,18 @@ MAX_LINES = 24
 _FENCE = re.compile(r"(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})(?P<inline>[^\n`]{0,80})")
 _STOP = re.compile(
     r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|。|！|\bI hope\b"
-    rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b"
-    rf"|[ \t][(（](?:the|an?|or|{ASIDE}|after|after|when|with|by|i\.e|≈|~|about|approximately)\b"
-    rf"|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
+    rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
+    rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
+    rf"|after|after|when|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
+    rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
 )
 _BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
-    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b)(?:[a-z]{2,}|I\b)|[ \t](?:I|and not)\b"
-    r"|[ \t](?:as|by|which|so|since|because|if|when|where|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether"
+    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b)(?:[a-z]{2,}|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so"
+    r"|since|because|if|when|where|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether"
     r"|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})"
-    r"|(?<!and)(?<!or)(?<!,)(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
-    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
+    r"|(?<!and)(?<!or)(?<!,)(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:"
+    r"[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
 )
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
@@ -67,7 +70,8 @@ _BRACKET = re.compile(r"[()]")
 _ANSWER_LINE = re.compile(r"answer\s*:\s*(?P<answer>[^\n]+)", re.IGNORECASE)
 _LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
 _BULLET = re.compile(
-    r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
+    r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion"
+    r"|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
 )
 _NO_ANSWER = re.compile(r"(?:not|never|nicht|neither)\b|#", re.IGNORECASE)
 _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)

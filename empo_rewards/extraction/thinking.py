@@ -10,10 +10,10 @@ from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, names_answer
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
 # gpt-oss, where the final channel ends the analysis.
 _MARK = re.compile(
-    r"<(?:(?P<close>/)?(?:seed:)?(?:think|thinking|thought|reasoning)>"
-    r"|\|(?P<close_bar>/|end_of_|end_)?(?:begin_of_|begin_|start_)?(?:thinking|thought|think)\|>"
-    r"|\|channel\|>(?:analysis|commentary(?=[^<\n]{0,200}<\|message\|>)|(?P<final>final))[^<\n]{0,200}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>)"
-    r"|◁(?P<close_kimi>/)?think▷|\[(?P<close_magistral>/)?THINK\]",
+    r"<(?:(?P<close>/)?(?:seed:)?(?:think|thinking|thought|reasoning)>|\|(?P<close_bar>/|end_of_|end_)?(?:begin_of_"
+    r"|begin_|start_)?(?:thinking|thought|think)\|>|\|channel\|>(?:analysis|commentary(?=[^<\n]{0,200}<\|message\|>)"
+    r"|(?P<final>final))[^<\n]{0,200}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>)|◁(?P<close_kimi>/)?think▷"
+    r"|\[(?P<close_magistral>/)?THINK\]",
     re.IGNORECASE,
 )
 _MARK_STARTS = ("<", "◁", "[")
@@ -31,8 +31,8 @@ _PAIRED_MENTION_CHARS = 40
 _END_OF_TURN = re.compile(END_OF_TEXT)
 _QUESTION = re.compile(QUESTION, re.IGNORECASE | re.MULTILINE)
 _OWN_TURN_GOES_ON = re.compile(
-    r"\s{0,8}(?:<\|im_start\|>|<\|start_header_id\|>|<\|start\|>|<start_of_turn>|<｜)(?:assistant|tool|ipython|model|functions|Assistant)"
-    r"|\s{0,8}<\|im_start\|>user\s{0,4}<tool_response>"
+    r"\s{0,8}(?:<\|im_start\|>|<\|start_header_id\|>|<\|start\|>|<start_of_turn>|<｜)(?:assistant|tool|ipython|model"
+    r"|functions|Assistant)|\s{0,8}<\|im_start\|>user\s{0,4}<tool_response>"
 )
 _CONTENT = re.compile(r"[^\s<][^<]?|<(?!\||/s>|eo)")
 _RESTATED_CHARS = 24

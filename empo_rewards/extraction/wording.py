@@ -22,7 +22,8 @@ ANSWER_NOUNS = tuple(
 """The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic, Vietnamese,
 Hindi, Indonesian, Turkish, Polish, Korean, Chinese, Japanese."""
 CHOICE_NOUNS = tuple(
-    "option|options|choice|choices|selection|alternative|letter|statement|opción|opcion|opção|alternativa|opzione|вариант"
+    "option|options|choice|choices|selection|alternative|letter|statement|opción|opcion|opção|alternativa|opzione"
+    "|вариант"
     "|الخيار|خيار|lựa chọn|विकल्प|선택지|选项|選項|選択肢|选择|選擇".split("|")
 )
 """The nouns for what is chosen, beside those for an answer."""
@@ -55,38 +56,43 @@ def names_answer(text: str) -> bool:
 
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
 _QUALIFIER = (  # "(arabic numerals)", "to the question", "in simplest form", "a la pregunta", "auf die Frage"
-    rf"{_NOTE}(?:[ \t]{{1,3}}(?:to|for|of|in|as|rounded|expressed|we|I|you|that|which|given|when|after|choice|option|key"
-    r"|value|here|finale?|correct[ao]|corret[ao]|cert[ao]|correcte|corretta|exact[ae]|definitiv[ao]|al?|à|aux?|alla|para|pour|por|que|de"
-    r"|del|du|d[aio]|en|em|auf|der|zu|für|im|на|к|в|задачи|النهائية|النهائي|الصحيحة|الصحيح|على|هنا|إذن|cuối cùng|đúng"
-    rf"|của|cho|akhir(?:nya)?|yang|benar|dari|untuk)(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}(?:,[^,\n.:=]{{1,40}}(?:,|(?=[:：])))?"
+    rf"{_NOTE}(?:[ \t]{{1,3}}(?:to|for|of|in|as|rounded|expressed|we|I|you|that|which|given|when|after|choice|option"
+    rf"|key"
+    r"|value|here|finale?|correct[ao]|corret[ao]|cert[ao]|correcte|corretta|exact[ae]|definitiv[ao]|al?|à|aux?|alla"
+    r"|para|pour|por|que|de|del|du|d[aio]|en|em|auf|der|zu|für|im|на|к|в|задачи|النهائية|النهائي|الصحيحة|الصحيح|على|هنا"
+    r"|إذن|cuối cùng|đúng"
+    rf"|của|cho|akhir(?:nya)?|yang|benar|dari|untuk)(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}(?:,"
+    rf"[^,\n.:=]{{1,40}}(?:,|(?=[:：])))?"
 )
 _ADVERB = r"(?:[ \t]{1,3}(?:therefore|thus|then|hence|also|clearly|simply|indeed|still|actually|now))?"
 _VERB = (
-    r"(?:(?P<modal>(?:should|must|has to|will)(?: therefore| thus| then)? (?:be|equal))|is|are|was|equals?|becomes|would be"
-    r"|seems? to be|appears? to be|turns? out to be|comes? out (?:to be|as|to)|works? out to(?: be)?|remains|es|son"
-    r"|ser[íi]a|ser[áa]|est|sont|serait|sera|ist|lautet|w[äa]re|beträgt|é|è|são|sarebbe|adalah|là|jest|равен|равна|равно"
-    r"|это|составляет|هو|هي|है)(?![^\W\d_])"
+    r"(?:(?P<modal>(?:should|must|has to|will)(?: therefore| thus| then)? (?:be|equal))|is|are|was|equals?|becomes"
+    r"|would be|seems? to be|appears? to be|turns? out to be|comes? out (?:to be|as|to)|works? out to(?: be)?|remains"
+    r"|es|son|ser[íi]a|ser[áa]|est|sont|serait|sera|ist|lautet|w[äa]re|beträgt|é|è|são|sarebbe|adalah|là|jest|равен"
+    r"|равна|равно|это|составляет|هو|هي|है)(?![^\W\d_])"
 )
 _LINK = re.compile(
-    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
-    rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>{_VERB}))"
-    rf"|{_NOTE}(?:的)?[ \t*_]{{0,4}}[】\]]?(?:应该|應該|应当|应|應|就|便|则|因此|也|只能)?"
+    rf"[*_]{{0,3}}(?:{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}(?P<mark>[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–"
+    rf"|(?<=[ \t])-(?=[ \t]))|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>{_VERB}))|{_NOTE}(?:的)?[ \t*_]{{0,4}}[】\]]?(?:应该|應該|应当|应"
+    rf"|應|就|便|则|因此|也|只能)?"
     r"(?P<cjk>不是[^。\n]{1,40}?[，,]?而是|是|为|為|选(?:择|(?!项))|選(?:擇|(?!項))|等于|等於|[:：=]|は|が|[은는이]|(?<=】)))",
     re.IGNORECASE,
 )
 _LINK_CHARS = 320
 _HEADING = re.compile(
-    r"^[ \t]{0,4}(?:#{1,6}[ \t]{1,3}|[*_]{1,3}|[0-9][.)][ \t])[*_]{0,3}(?:the |my )?(?:final |correct )?(?:answers?|ans|result)"
-    r"[*_]{0,4}[:：]?[*_]{0,4}[ \t]{0,4}(?=\r?\n)|\bfinal[ \t]{1,4}answers?[*_ \t]{0,5}(?=\r?\n)|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
+    r"^[ \t]{0,4}(?:#{1,6}[ \t]{1,3}|[*_]{1,3}|[0-9][.)][ \t])[*_]{0,3}(?:the |my )?(?:final |correct )?(?:answers?"
+    r"|ans|result)[*_]{0,4}[:：]?[*_]{0,4}[ \t]{0,4}(?=\r?\n)|\bfinal[ \t]{1,4}answers?[*_ \t]{0,5}(?=\r?\n)"
+    r"|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PICKED = re.compile(
-    r"(?:故|应|應|所以|因此|综上|本题|答案|我|(?<=[，,。；;\s])|^)[，,]?应?(?:本题)?[选選](?:择|擇)?(?P<mark>[:：]?)[ \t]{0,3}(?=[*($（\\]{0,4}[A-Z])"
+    r"(?:故|应|應|所以|因此|综上|本题|答案|我|(?<=[，,。；;\s])|^)[，,]?应?(?:本题)?[选選](?:择|擇)?(?P<mark>[:：]?)[ \t]{0,3}(?=[*($（\\]{0,4}"
+    r"[A-Z])"
 )
 _BEHIND = re.compile(  # "42 is the final answer", "(C) is the correct choice"
-    r"[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)"
-    r"(?:[ \t](?:final|correct|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){0,3}"
-    r"[ \t](?:answer|option|choice)\b"
+    r"[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)(?:[ \t](?:final|correct"
+    r"|right|best|only|most|likely|appropriate|suitable|accurate|logical|plausible)){0,3}[ \t](?:answer|option"
+    r"|choice)\b"
 )
 _VALUE_BEFORE = re.compile(
     r"(?:\*\*[^*\n]{1,60}\*\*|\$[^$\n]{1,80}\$|\\\([^\n]{1,80}?\\\)|(?<![\w.\\^{])[-−+]?[0-9][0-9.,/]{0,20}|\([A-Z]\)"
@@ -94,8 +100,8 @@ _VALUE_BEFORE = re.compile(
 )
 _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is somebody else's
     r"\b(?:if|whether|unless|suppose|supposing|assume|assuming|wrong|incorrect|false|previous|earlier|initial|possible"
-    r"|alternative|common|typical|partial|another|no|any|an|student'?s|their|wenn|falls|si|se|если|ob)"
-    r"(?:[ \t](?:that|the|an|your|my|our|final|correct|die|la|le|el)){0,4}[ \t]\Z|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
+    r"|alternative|common|typical|partial|another|no|any|an|student'?s|their|wenn|falls|si|se|если|ob)(?:[ \t](?:that"
+    r"|the|an|your|my|our|final|correct|die|la|le|el)){0,4}[ \t]\Z|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"(?<![^\W\d_])(?:no|not|ne|n'|nicht|kein|não|non|не|不|并非)(?![^\W\d_])", re.IGNORECASE)
@@ -151,24 +157,29 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
 _VALUE_CHARS = 90
 
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    r"(?:[\s*_:：\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely|perhaps|maybe|possibly)\b|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])|(?:[Ii]t|[Tt]hat)'s(?=[ \t][-0-9$\\(*])|(?:therefore|thus|hence|then|simply|indeed|just|only|actually"
-    r"|clearly|obviously|also|still|always|now|namely|that)\b,?|[Ee]xactly\b|[Pp]recisely\b|equals?(?: to)?\b|of course\b|in fact\b"
-    r"|(?:[a-z]{1,12}ly )?(?:given|found|determined|calculated|computed|expressed|written|represented|stated|shown|simplified|derived"
-    r"|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows|as|by)\b(?![ \t][a-z]{1,12}ing\b)|(?:simplified|reduced)[ \t]to[ \t](?=[0-9$\\])"
-    r"|as follows\b|(?:the |an? )?(?:number|value|integer|fraction|set|interval|point)[ \t](?=[0-9$\\(\[{-])|-{3,}|={3,}){0,24}"
+    r"(?:[\s*_:：\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]|,(?=\s)|(?:most )?(?:likely|probably|certainly|definitely"
+    r"|perhaps|maybe|possibly)\b|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])|(?:[Ii]t"
+    r"|[Tt]hat)'s(?=[ \t][-0-9$\\(*])|(?:therefore|thus|hence|then|simply|indeed|just|only|actually|clearly|obviously"
+    r"|also|still|always|now|namely|that)\b,?|[Ee]xactly\b|[Pp]recisely\b|equals?(?: to)?\b|of course\b|in fact\b"
+    r"|(?:[a-z]{1,12}ly )?(?:given|found|determined|calculated|computed|expressed|written|represented|stated|shown"
+    r"|simplified|derived|obtained|described|summarized|encapsulated|presented|listed)[ \t](?:to be|to equal|as follows"
+    r"|as|by)\b(?![ \t][a-z]{1,12}ing\b)|(?:simplified|reduced)[ \t]to[ \t](?=[0-9$\\])|as follows\b|(?:the "
+    r"|an? )?(?:number|value|integer|fraction|set|interval|point)[ \t](?=[0-9$\\(\[{-])|-{3,}|={3,}){0,24}"
 )
 NOT_BUT = re.compile(
     r"(?:not|never|nicht|no)\b[^.\n;]{1,60}?(?:, | )(?:but|sondern|sino)(?: rather| instead)? ", re.IGNORECASE
 )
 ASIDE = (  # the words with which a clause about the answer begins, once it has been given
     r"so|because|since|as|which|where|when|whose|who|therefore|hence|thus|i\.e|that is|this|these|it|we|there|giving"
-    r"|making|meaning|but|the product|the sum|the difference|the total|rounded|using|given|from|see|note|or equivalently"
+    r"|making|meaning|but|the product|the sum|the difference|the total|rounded|using|given|from|see|note"
+    r"|or equivalently"
 )
 CJK_ASIDE = r"因为|因此|所以|故|即|其中|这|由于|也就是|可知|可得|选项|则|但|而|以上|なぜなら|つまり|よって"
 WHICH_IS = re.compile(r",[ \t]which[ \t](?:is|equals)(?:[ \t]equal[ \t]to)?[ \t]")
 RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
 TAIL = re.compile(  # the verb of a sentence that ends with it
-    r"[ \t]{0,2}(?:です|である|だ|になります|となります|となる|입니다|이다|이에요|예요|है|hai|dir|dır)[ \t]{0,2}\Z|[\s*_\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z"
+    r"[ \t]{0,2}(?:です|である|だ|になります|となります|となる|입니다|이다|이에요|예요|है|hai|dir|dır)[ \t]{0,2}\Z|"
+    r"[\s*_\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]+\Z"
 )
 
 TAIL_CHARS = 12
@@ -177,43 +188,55 @@ TAIL_CHARS = 12
 
 _DEGREE = r"(?:(?:not|very|so|quite|too|also|now|no|already|indeed|most|both|always|still|rather|more|less|only|just|almost|even|as|[a-z]{3,14}ly)\b,? ){0,4}"
 _EVALUATION = (
-    r"(?:correct|right|wrong|incorrect|(?:in)?accurate|precise|(?:in)?valid|(?:un)?reasonable|(?:im)?plausible|sensible|(?:un)?realistic"
-    r"|helpful|useful|(?:un)?clear|obvious|evident|apparent|trivial|nontrivial|straightforward|simpler?|complex|complicated|eas(?:y|ier)"
-    r"|hard(?:er)?|tricky|difficult|challenging|impractical|(?:in)?consistent|good|great|nice|fine|ok|okay|perfect|neat|elegant|beautiful"
-    r"|satisfactory|satisfying|(?:double-)?checked|verified|confirmed|proven|proved|done|(?:in)?complete|final|known|missing|hidden|provided"
-    r"|given|found|shown|boxed|below|above|here|there|ready|written|stated|presented|represented|simplified|approximate|expected|logical"
-    r"|(?:counter)?intuitive|sound|solid|robust|meaningful|relevant|important|(?:un)?certain|unsure|(?:un)?likely|dependent|derived"
-    r"|obtained|calculated|computed|determined|explained|listed|supposed|required|needed|asked|going|yet|pending|irrelevant|ambiguous"
-    r"|subjective|debatable|justified|(?:un)?acceptable|appropriate|suitable|supported|possible|impossible to (?:say|tell|know)|interesting"
-    r"|surprising|long|short|rounded|expressed|in question|up to you|independent of|true (?:for|when|if)|close|off|unique|nonsens(?:e|ical)"
-    r"|well[ -]defined|self[ -]explanatory|worth [a-z]+ing|being [a-z]+|no different|worked out|[a-z-]{3,14}(?:ed|own|ound) (?:above|below|earlier|here))"
+    r"(?:correct|right|wrong|incorrect|(?:in)?accurate|precise|(?:in)?valid|(?:un)?reasonable|(?:im)?plausible|sensible"
+    r"|(?:un)?realistic|helpful|useful|(?:un)?clear|obvious|evident|apparent|trivial|nontrivial|straightforward"
+    r"|simpler?|complex|complicated|eas(?:y|ier)|hard(?:er)?|tricky|difficult|challenging|impractical|(?:in)?consistent"
+    r"|good|great|nice|fine|ok|okay|perfect|neat|elegant|beautiful|satisfactory|satisfying|(?:double-)?checked|verified"
+    r"|confirmed|proven|proved|done|(?:in)?complete|final|known|missing|hidden|provided|given|found|shown|boxed|below"
+    r"|above|here|there|ready|written|stated|presented|represented|simplified|approximate|expected|logical"
+    r"|(?:counter)?intuitive|sound|solid|robust|meaningful|relevant|important|(?:un)?certain|unsure|(?:un)?likely"
+    r"|dependent|derived|obtained|calculated|computed|determined|explained|listed|supposed|required|needed|asked|going"
+    r"|yet|pending|irrelevant|ambiguous|subjective|debatable|justified|(?:un)?acceptable|appropriate|suitable|supported"
+    r"|possible|impossible to (?:say|tell|know)|interesting|surprising|long|short|rounded|expressed|in question"
+    r"|up to you|independent of|true (?:for|when|if)|close|off|unique|nonsens(?:e|ical)|well[ -]defined"
+    r"|self[ -]explanatory|worth [a-z]+ing|being [a-z]+|no different|worked out|[a-z-]{3,14}(?:ed|own|ound) (?:above"
+    r"|below|earlier|here))"
 )
 _FOLLOWS = (
-    r"(?=[.,;:!)]|\s*\Z|[ \t](?:and|as|because|since|in|to|for|with|by|based|but|enough|at|that|when|where|if|or|on|from|after|here|now"
-    r"|below|above|too|about|under|using|given|within|i|we|you|so|then|once|again|already|up)\b)"
+    r"(?=[.,;:!)]|\s*\Z|[ \t](?:and|as|because|since|in|to|for|with|by|based|but|enough|at|that|when|where|if|or|on"
+    r"|from|after|here|now|below|above|too|about|under|using|given|within|i|we|you|so|then|once|again|already|up)\b)"
 )
 _TYPE = r"(?:number|integer|fraction|decimal|expression|value|function|constant|polynomial|multiple|percentage|ratio|range|set|list|matter|equation|formula|combination|guess|approximation|estimate|mistake|typo|bit|lot)"
 _REMARK = re.compile(
-    rf"{_DEGREE}(?:(?P<denied>not (?:correct|right|valid|accurate)\b|(?:wrong|incorrect|invalid|inaccurate)\b{_FOLLOWS})|{_EVALUATION}{_FOLLOWS}"
-    r"|in (?:its |the |a |an |their )?(?:[a-z]+ )?(?:form|format|terms|units?|decimals?|line|agreement|accordance|box|order to|simplest|lowest|question)\b"
-    r"|as (?:follows|[a-z]{3,12}ed|shown|given|above|below|before|a (?:fraction|decimal|number|percent))\b|subject to\b|too [a-z]+\b|no longer\b"
-    r"|in (?:square |cubic )?(?:[cmk]?m|meters?|metres?|feet|inches|miles|units|dollars|cents|degrees|radians|hours|minutes|seconds|percent)\b|in the (?:range|box|table|figure|text|question|problem|range|form|next|previous|last)\b|(?:on|at|from) the (?:next|previous|following|last|end|bottom|top|table|graph|figure|calculation|above)\b|of interest\b|with respect to\b|for the (?:whole|question|problem|first|second|given)\b|within [0-9.]+ ?%"
-    r"|(?:this|that|it|these|those)(?: one)?[.!]?\s*\Z|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be\b|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
+    rf"{_DEGREE}(?:(?P<denied>not (?:correct|right|valid|accurate)\b|(?:wrong|incorrect|invalid"
+    rf"|inaccurate)\b{_FOLLOWS})|{_EVALUATION}{_FOLLOWS}"
+    r"|in (?:its |the |a |an |their )?(?:[a-z]+ )?(?:form|format|terms|units?|decimals?|line|agreement|accordance|box"
+    r"|order to|simplest|lowest|question)\b|as (?:follows|[a-z]{3,12}ed|shown|given|above|below|before|a (?:fraction"
+    r"|decimal|number|percent))\b|subject to\b|too [a-z]+\b|no longer\b|in (?:square |cubic )?(?:[cmk]?m|meters?"
+    r"|metres?|feet|inches|miles|units|dollars|cents|degrees|radians|hours|minutes|seconds|percent)\b|in the (?:range"
+    r"|box|table|figure|text|question|problem|range|form|next|previous|last)\b|(?:on|at|from) the (?:next|previous"
+    r"|following|last|end|bottom|top|table|graph|figure|calculation|above)\b|of interest\b|with respect to\b"
+    r"|for the (?:whole|question|problem|first|second|given)\b|within [0-9.]+ ?%|(?:this|that|it|these"
+    r"|those)(?: one)?[.!]?\s*\Z|based on\b|due to (?:the|a|this)\b|according to\b|of the form\b|to be\b"
+    r"|after [a-z]+ing\b|depend(?:s|ent|ing) (?:up)?on\b"
     rf"|an? (?:[a-z-]+ ){{0,3}}{_TYPE}(?:[.,;:]|\s*\Z| (?:of|in|that|which|with|between|because|since|and|for|when)\b)"
-    r"|the (?:same|one|following|result|answer|solution|calculation|steps?|expression|value|final|desired|required|requested)\b(?! (?:of )?[0-9$\\])"
-    r"|to (?:find|solve|determine|calculate|compute|answer|evaluate|simplify|figure|get|verify) (?:the|this|how|what|for|it|out|an?|which|\$|\\)"
-    r"|we (?:need|have to|can|must|will|first|want|should|are|start|begin|know|get|find|use|cannot|could)\b"
-    r"|(?:i|i'm|i've) (?:think|believe|need|hope|will|can|am|would|have|don't|do not|guess|got|get|not|still)\b"
-    r"|let me\b|let's\b|let us\b|please\b|feel free\b|here (?:is|are)\b|here's\b|see (?:the|above|below)\b|step [0-9]|first, |since |because |suppose |assume "
-    r"|consider |recall |note that |sure[,!]|given (?:that|the)\b|what (?:we|you|i)\b|how (?:we|you|i)\b|when \b|why \b|left as\b|left to\b|yours?\b"
-    r"|正确|错误|不正确|合理|显然|如下|以下|上述|多少|什么|正しい|correct[ao]?\Z|exacte\Z|richtig\Z|falsch\Z|верный|правильный|verificad[ao]\b|la misma\b)",
+    r"|the (?:same|one|following|result|answer|solution|calculation|steps?|expression|value|final|desired|required"
+    r"|requested)\b(?! (?:of )?[0-9$\\])|to (?:find|solve|determine|calculate|compute|answer|evaluate|simplify|figure"
+    r"|get|verify) (?:the|this|how|what|for|it|out|an?|which|\$|\\)|we (?:need|have to|can|must|will|first|want|should"
+    r"|are|start|begin|know|get|find|use|cannot|could)\b|(?:i|i'm|i've) (?:think|believe|need|hope|will|can|am|would"
+    r"|have|don't|do not|guess|got|get|not|still)\b|let me\b|let's\b|let us\b|please\b|feel free\b|here (?:is|are)\b"
+    r"|here's\b|see (?:the|above|below)\b|step [0-9]|first, |since |because |suppose |assume |consider |recall "
+    r"|note that |sure[,!]|given (?:that|the)\b|what (?:we|you|i)\b|how (?:we|you|i)\b|when \b|why \b|left as\b"
+    r"|left to\b|yours?\b|正确|错误|不正确|合理|显然|如下|以下|上述|多少|什么|正しい|correct[ao]?\Z|exacte\Z|richtig\Z|falsch\Z|верный"
+    r"|правильный|verificad[ao]\b|la misma\b)",
 )
 _SPEAKS_TO = re.compile(
     r"\b(?:you(?:'ll| will| can| should| would)? (?:find|get|obtain|see|need|have)|i hope|let me know|hope this)\b"
 )
 _REMARK_CHARS = 160
 _TITLE = re.compile(
-    r"(?!Step [0-9])[A-Z][\w']*(?:[ -](?:[A-Z][\w']*|a|an|and|at|by|for|from|in|is|it|of|on|or|the|to|with|you))*[ -][A-Z][\w']*[!?]?"
+    r"(?!Step [0-9])[A-Z][\w']*(?:[ -](?:[A-Z][\w']*|a|an|and|at|by|for|from|in|is|it|of|on|or|the|to|with"
+    r"|you))*[ -][A-Z][\w']*[!?]?"
 )
 
 
@@ -241,15 +264,17 @@ def remark_in(text: str, *, announced_by_verb: bool) -> str | None:
 
 END_OF_TEXT = (
     r"</s>|<\|endoftext\|>|<\|end_of_text\|>|<eos>|<｜end▁of▁sentence｜>|<\|end▁of▁sentence\|>|\[/?INST\]|<eoa>|<\|EOT\|>"
-    r"|<\|im_end\|>|<\|eot_id\|>|<\|eom_id\|>|<\|end\|>|<\|return\|>|<end_of_turn>|<turn\|>|<\|eot\|>|<\|END_OF_TURN_TOKEN\|>|<\|endofassistant\|>"
+    r"|<\|im_end\|>|<\|eot_id\|>|<\|eom_id\|>|<\|end\|>|<\|return\|>|<end_of_turn>|<turn\|>|<\|eot\|>"
+    r"|<\|END_OF_TURN_TOKEN\|>|<\|endofassistant\|>"
 )
 """The tokens with which the chat templates in use end a turn: Llama 2 to 4, Qwen, Phi, gpt-oss, Gemma, Mistral, DeepSeek,
 InternLM, Command R."""
 QUESTION = (
-    r"^[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?:"
-    r"(?P<sure>Q(?=[ \t]?[0-9]{0,3}[.:])|Human|User|问|用户|Użytkownik|Usuario|Utilisateur|Пользователь|ユーザー|사용자)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?[.:：]"
-    r"|(?P<likely>(?:(?:Next|New|Another|Follow-?up|Additional|Bonus|Second|Third) )?(?:Question|Problem|Exercise|Instruction|Input|Pregunta|Frage|Aufgabe|Pergunta|Domanda|Вопрос|Задача"
-    r"|السؤال|سؤال|问题|问題|題目|题目|例题|問題|質問|질문|문제|Câu hỏi|प्रश्न)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?(?:[:：]|(?=\r?\n)))"
-    r"|(?P<turn><\|im_start\|>user|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]))"
+    r"^[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?:(?P<sure>Q(?=[ \t]?[0-9]{0,3}[.:])|Human|User|问|用户|Użytkownik|Usuario"
+    r"|Utilisateur|Пользователь|ユーザー|사용자)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?[.:：]|(?P<likely>(?:(?:Next|New|Another"
+    r"|Follow-?up|Additional|Bonus|Second|Third) )?(?:Question|Problem|Exercise|Instruction|Input|Pregunta|Frage"
+    r"|Aufgabe|Pergunta|Domanda|Вопрос|Задача|السؤال|سؤال|问题|问題|題目|题目|例题|問題|質問|질문|문제|Câu hỏi"
+    r"|प्रश्न)[ \t]{0,2}[0-9]{0,3}[*_]{0,3}[ \t]?(?:[:：]|(?=\r?\n)))|(?P<turn><\|im_start\|>user"
+    r"|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]))"
 )
 """What begins a next question in a response that runs on, at the start of a line."""
