@@ -34,9 +34,6 @@ _TOKEN = re.compile(
     r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))"
     r"|[{}]"
 )
-_COMMAND = re.compile(
-    r"(?P<command>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))\s*(?P<brace>\{)?"
-)
 _BRACE = re.compile(r"\\(?:[{}]|\\(?!boxed|fbox|framebox))|[{}]")
 _SPACE = re.compile(r"\s*")
 _OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z])")
@@ -119,38 +116,6 @@ def lone_box(text: str) -> tuple[int, int] | None:
     if before.endswith("=") and any(text.find(command, 0, start) >= 0 for command in COMMANDS):
         return None
     return inner, close
-
-
-def separate_boxes(text: str) -> list[Box] | None:
-    """The boxes of a text in which none stands in another and at most one is never closed, the empty ones left out.
-
-    None for any other text. This is what nearly all responses are, and it is found in a fraction of `find_boxes`' time:
-    a brace's partner depends only on what comes after it, so nothing outside the boxes needs to be read.
-    """
-    starts = [start for command in COMMANDS if (start := text.find(command)) >= 0]
-    boxes: list[Box] = []
-    unclosed = False
-    box = _COMMAND.search(text, min(starts)) if starts else None
-    while box is not None:
-        start, inner = box.start(), box.end()
-        if not box["brace"]:
-            found = _open_ended(text, *box.span("command"), braces=False)
-            position = inner
-        elif (close := _closing_brace(text, inner)) >= 0:
-            if text.find("box", inner, close) >= 0:
-                return None
-            found = Box(start, inner, close, close + 1, closed=True)
-            position = close + 1
-        elif unclosed:  # to look for the end of each of them would be quadratic
-            return None
-        else:
-            unclosed = True
-            found = _open_ended(text, start, inner, braces=True)
-            position = inner
-        if found.inner_start < found.inner_end:
-            boxes.append(found)
-        box = _COMMAND.search(text, position)
-    return boxes
 
 
 def _closing_brace(text: str, inner: int) -> int:
@@ -250,12 +215,8 @@ class LastBox(Extractor):
             start, end = strip_span(response, *lone)
             if not is_blank(text := response[start:end]):
                 return Extracted(text, start, end)
-        outermost = separate_boxes(response)
-        by_start: dict[int, Box] = {}
-        if outermost is None:
-            by_start = {box.start: box for box in find_boxes(response)}
-            outermost = _outermost(list(by_start.values()))
-        return self._last(response, by_start, outermost)
+        by_start = {box.start: box for box in find_boxes(response)}
+        return self._last(response, by_start, _outermost(list(by_start.values())))
 
     def _last(self, response: str, by_start: Mapping[int, Box], outermost: list[Box]) -> Extracted | None:
         """The last of the outermost boxes, with those that stand beside it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError
@@ -186,9 +187,7 @@ def _announced(response: str, choices: Mapping[str, str]) -> Extracted | None:
     return _read(_ANNOUNCED(response), choices)
 
 
-_LONE = re.compile(
-    r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、][*_$ ]{0,4}(?=\S|\s))"
-)
+_LONE = re.compile(r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、])")
 _ITEM = re.compile(
     r"^[ \t]{0,8}(?:[-*•][ \t]{1,3})?[*(\[]{0,4}(?:(?:Option|Choice)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}(?:"
     r"[.:)）]|[ \t]-|(?<=\)))",
@@ -215,6 +214,7 @@ _DENIED_BEHIND = re.compile(
     re.IGNORECASE,
 )
 _AROUND_CHARS = 48
+_SHORT_CHARS = 8
 _LAST_CHARS = 600
 """A mention counts in the last so many characters: what stands before is working."""
 
@@ -223,77 +223,43 @@ def _first_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The first line is a letter, or a letter with its text, and more follows: "C\n\n7 is prime."."""
     start, _ = strip_span(response, 0, len(response))
     newline = response.find("\n", start)
-    return None if newline < 0 else _lone(response, start, newline, choices, with_text=True)
+    return None if newline < 0 else _lone(response, start, newline, choices)
 
 
 def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last line is a letter, or begins with one as the choices do, or is a choice's text."""
+    """The last line is a letter, or a letter with its text, or that text; and not the last of a list of the choices."""
     end = text_end(response)
     start, end = strip_span(response, response.rfind("\n", 0, end) + 1, end)
-    return _lone(response, start, end, choices, with_text=False)
+    return None if _items(response, start) else _lone(response, start, end, choices)
 
 
-def _lone(response: str, start: int, end: int, choices: Mapping[str, str], *, with_text: bool) -> Extracted | None:
-    if _SEVERAL.fullmatch(response, start, end) and (several := picked(response[start:end], choices)):
-        return Extracted(several, start, end)
-    match = _LONE.match(response, start, end)
-    if match is not None and match["letter"] in choices:
-        letter = match["letter"]
-        rest, own = _folded(response[match.end() : end]), _folded(choices[letter])
-        if (
-            not rest
-            or rest == own
-            or (
-                not with_text
-                and own
-                and (rest.startswith(own) or own.startswith(rest))
-                and not _listed(response, start)
-            )
-        ):
-            return Extracted(letter, match.start("letter"), match.end("letter"))
-        return None
-    if end - start <= 8 and start == strip_span(response, 0, end)[0] and (pick := picked(response[start:end], choices)):
-        return Extracted(pick, start, end)
+def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Extracted | None:
+    """What a line picks that holds nothing else."""
     start, end = bare_span(response, start, end)
-    pick = _by_text(response[start:end], choices)
+    line = response[start:end]
+    match = _LONE.match(line)
+    if match is None or _SEVERAL.fullmatch(line):
+        short = len(line) <= _SHORT_CHARS or _SEVERAL.fullmatch(line)
+        pick = picked(line, choices) if short else _by_text(line, choices)
+    else:
+        pick, own, rest = match["letter"], _folded(choices.get(match["letter"], "")), _folded(line[match.end() :])
+        pick = pick if pick in choices and (rest in {"", own} or (rest and own.startswith(rest))) else None
     return None if pick is None else Extracted(pick, start, end)
 
 
-def _listed(response: str, before: int) -> bool:
-    """Whether lines before a position go through the choices one by one: then a line like them is one more of these."""
-    return len({item["letter"] for item in _ITEM.finditer(response, 0, before)}) > 1
+def _items(response: str, before: int) -> set[int]:
+    """Where the letters stand with which lines go through the choices one by one, where lines do so."""
+    items = list(_ITEM.finditer(response, 0, before))
+    return {item.start("letter") for item in items} if len({item["letter"] for item in items}) > 1 else set()
 
 
-def _called_correct(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The one letter that is called correct: "C is correct"."""
-    return _only(_CORRECT, response, choices, 0)
-
-
-def _bold(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    r"""The letter in bold: `\textbf{(B)}`, `**B**`."""
-    return _only(_BOLD, response, choices)
-
-
-def _option(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The "option B" or "choice (B)"."""
-    return _only(_OPTION, response, choices)
-
-
-def _parenthesised(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The "(B)"."""
-    return _only(_ROUND, response, choices)
-
-
-def _only(
-    pattern: re.Pattern[str], response: str, choices: Mapping[str, str], tail: int = _LAST_CHARS
-) -> Extracted | None:
-    """The one letter that a pattern finds in the last paragraph where it finds any, denied ones and list items aside."""
+def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
+    """The one letter that a pattern finds in the last line where it finds any, denied ones and list items aside."""
     end = text_end(response)
     found: Extracted | None = None
-    items = {item.start("letter") for item in _ITEM.finditer(response, 0, end)}
-    items = items if len(items) > 1 else set()
-    for match in reversed(list(pattern.finditer(response, max(0, end - tail) if tail else 0, end))):
-        group = "letter" if match["letter"] else "star"
+    items = _items(response, end)
+    for match in reversed(list(pattern.finditer(response, max(0, end - _LAST_CHARS), end))):
+        group = match.lastgroup or "letter"
         letter = match[group].upper()
         if letter not in choices or match.start(group) in items:
             continue
@@ -303,8 +269,7 @@ def _only(
         if found is None:
             found = Extracted(letter, *match.span(group))
         elif found.text != letter:
-            apart = response.find("\n", match.end(), found.start) >= 0
-            return found if apart and tail else None
+            return found if response.find("\n", match.end(), found.start) >= 0 else None
     return found
 
 
@@ -315,10 +280,10 @@ RULES: Mapping[str, Rule] = {
     "announced": _announced,
     "last_line": _last_line,
     "first_line": _first_line,
-    "called_correct": _called_correct,
-    "bold": _bold,
-    "option": _option,
-    "parenthesised": _parenthesised,
+    "called_correct": partial(_only, _CORRECT),  # "C is correct"
+    "bold": partial(_only, _BOLD),  # `**B**`
+    "option": partial(_only, _OPTION),  # "option B"
+    "parenthesised": partial(_only, _ROUND),  # "(B)"
 }
 """The rules by name, from the surest down: what holds the answer, what announces it, and six kinds of mention."""
 _EXPLICIT = frozenset({"container", "announced"})

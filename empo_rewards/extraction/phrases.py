@@ -113,7 +113,7 @@ class FinalAnswer(Extractor):
             if answer is not None:
                 return None if answer is _DENIED else answer
             limit = announcement.start
-        return None if found else _concluded(response, end, cjk=True)
+        return None if found else _concluded(response, end)
 
 
 def _announced(response: str, announcement: Announcement, limit: int) -> Extracted | None:
@@ -326,48 +326,26 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
     return bool(_FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit))
 
 
-_CJK_CONCLUDES = r"(?:因此|所以|故|综上(?:所述)?)"
-_CONCLUDES = {
-    cjk: re.compile(rf"(?:\A|\n|(?<=[.!。])[ \t]{{0,2}})[*_]{{0,2}}{words}[,，]?[ \t]{{0,2}}")
-    for cjk, words in (
-        (True, _CJK_CONCLUDES),
-        (False, rf"(?:(?:So|Therefore|Thus|Hence|In conclusion|In summary|Consequently)\b|{_CJK_CONCLUDES})"),
-    )
-}
-_CJK_COPULA = re.compile(r"(?:为|是|等于)(?=[ \t]{0,2}(?:[-−$\\√π0-9]|[A-Z]\b))")
+_CONCLUDES = re.compile(r"(?:\A|\n|(?<=[.!。])[ \t]{0,2})[*_]{0,2}(?:因此|所以|故|综上(?:所述)?)[,，]?[ \t]{0,2}")
+_STATES = re.compile(r"(?:为|是|等于)(?=[ \t]{0,2}(?:[-−$\\√π0-9]|[A-Z]\b))")
 CONCLUSION_CHARS = 400
 """A conclusion is no longer."""
 
 
-@dataclass(frozen=True)
-class Conclusion(Extractor):
-    """The value that the last sentence concludes: "Therefore, the sixth term is 350." ends the response.
+def _concluded(response: str, end: int) -> Extracted | None:
+    """The value that the last sentence concludes in Chinese: "因此，体积为 42。" ends the response.
 
-    Strict: the sentence begins with the word that concludes, ends with its full stop, has one verb, and states a number
-    or mathematics. In no preset: on 294 groups of real responses it found 11 more answers, and no majority changed.
+    Strict: the sentence ends with its full stop and states a number or mathematics. No English sentence counts:
+    on 294 groups of real responses "Therefore, the sixth term is 350." found 11 more answers and changed no majority.
     """
-
-    evidence = "mention"
-
-    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
-        """The value, or None where the response ends in any other way."""
-        return _concluded(response, text_end(response), cjk=False)
-
-
-def _concluded(response: str, end: int, *, cjk: bool) -> Extracted | None:
-    last = last_of(_CONCLUDES[cjk].finditer(response, max(0, end - CONCLUSION_CHARS), end))
+    last = last_of(_CONCLUDES.finditer(response, max(0, end - CONCLUSION_CHARS), end))
     if last is None or response[max(0, end - 8) : end].rstrip("*_$)")[-1:] not in {".", "。"}:
         return None
-    start = last.end()
-    stop = _sentence_end(response, start, end)
-    if response[stop:end].strip(" .。*_$"):
+    start, stop = last.end(), _sentence_end(response, last.end(), end)
+    states = last_of(_STATES.finditer(_without_math(response, start, stop)))
+    if states is None or response[stop:end].strip(" .。*_$"):
         return None
-    value = behind_copula(response, start, stop)
-    if value == start:
-        copula = last_of(_CJK_COPULA.finditer(_without_math(response, start, stop)))
-        if copula is None:
-            return None
-        value = start + copula.end()
+    value = start + states.end()
     return _read(response, value, stop, Announcement(start, value, modal=True))
 
 

@@ -168,20 +168,17 @@ _whole_pieces = [
 @example(r"{\boxed{1}}", "join")
 @example(r"\boxed{a\boxed{1}", "join")
 @example(r"\boxed{} \boxed 5", "join")
-def test_the_short_ways_find_what_the_stack_finds(response: str, several: str) -> None:
+def test_the_short_way_finds_what_the_stack_finds(response: str, several: str) -> None:
     box = LastBox(several=several)  # type: ignore[arg-type] # one of the two
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boxed, "lone_box", lambda text: None)
-        patch.setattr(boxed, "separate_boxes", lambda text: None)
         expected = box(response)
     assert box(response) == expected
 
 
-def test_the_short_ways_are_taken() -> None:
+def test_the_short_way_is_taken() -> None:
     assert boxed.lone_box(r"So $\boxed{5}$.") is not None
     assert boxed.lone_box(r"{\boxed{5}}") is None
-    assert boxed.separate_boxes(r"\boxed{5} and \boxed{6}") is not None
-    assert boxed.separate_boxes(r"\boxed{5 \boxed{6}}") is None
 
 
 HOSTILE = {

@@ -17,7 +17,7 @@ from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import RULES as CHOICE_RULES
 from empo_rewards.extraction.choice import audit_choice, choices_of
 from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
-from empo_rewards.extraction.phrases import AnswerLine, Conclusion, FinalAnswer
+from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
@@ -54,7 +54,6 @@ RULES: dict[str, Callable[[str], object]] = {
     "pattern to a line's end": Pattern("Result: {answer}"),
     "pattern from a line's start": Pattern("{answer} end", occurrence="first"),
     "final_answer": FinalAnswer(within=HUGE),
-    "conclusion": Conclusion(),
     "answer_line": AnswerLine(last_chars=HUGE),
     "whole_text": WholeText(),
     "last_math": LastMath(),
