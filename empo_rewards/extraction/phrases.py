@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.refusals import is_blank
-from empo_rewards.extraction.spans import CLOSING, bare_span, last_of, math_end, strip_span, text_end
+from empo_rewards.extraction.spans import bare_span, last_of, math_end, strip_span, text_end
 from empo_rewards.extraction.wording import (
     ASIDE,
     CJK_ASIDE,
@@ -65,8 +65,9 @@ _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
 _ABBREVIATION_CHARS = 30
 _GOES_ON = re.compile(r"[ \t]{1,4}\w")
 _INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
-_TABLE_ROW = re.compile(r"\|[^|\n]*\|[^|\n]*\|.*")
-_BRACKET = re.compile(r"[()]")
+_FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？]", re.DOTALL)
+"""The end of something else, a table's row, a question."""
+_BRACKET = re.compile(r"[()\[\]]")
 _ANSWER_LINE = re.compile(r"answer\s*:\s*(?P<answer>[^\n]+)", re.IGNORECASE)
 _LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
 _BULLET = re.compile(
@@ -80,19 +81,18 @@ _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
 @dataclass(frozen=True)
 class FinalAnswer(Extractor):
     r"""What the last "final answer is", "the answer is", "Answer:", "答案是" or heading "Final Answer" announces.
-    from empo_rewards.protocols import Extracted, Extractor
 
-        The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this ...");
-        mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a closing full
-        stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
-        equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and what
-        is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before counts; one
-        that takes the answer back ends the search.
+    The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this ...");
+    mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a closing full
+    stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
+    equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and what
+    is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before counts; one
+    that takes the answer back ends the search.
 
-        Args:
-            within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
-                characters of further reasoning follow was not the final answer.
-            choices: "the option is" and "the choice is" announce an answer too.
+    Args:
+        within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
+            characters of further reasoning follow was not the final answer.
+        choices: "the option is" and "the choice is" announce an answer too.
     """
 
     evidence = "announcement"
@@ -135,15 +135,13 @@ def _announced(response: str, announcement: Announcement, limit: int) -> Extract
     elif _NO_ANSWER.match(response, start, limit):
         return None
     end = _sentence_end(response, start, limit)
-    if (
-        response[start:end].rstrip().endswith((":", "："))
-    ):  # "It is given by:" and what it leads to, if that is mathematics
+    if response[start:end].rstrip().endswith((":", "：")):  # "It is given by:" leads to mathematics or to nothing
         start, _ = strip_span(response, end, limit)
         if math_end(response, start, limit) is None:
             return None
         end = _sentence_end(response, start, limit)
     elif not announcement.verb:
-        start = behind_copula(response, start, end)
+        start = _behind_copula(response, start, end)
     which = WHICH_IS.match(response, end, limit)
     if which is not None and RESTATED.match(response, start, end):  # "the sum of the digits, which is 15"
         start, end = which.end(), _sentence_end(response, which.end(), limit)
@@ -160,15 +158,9 @@ def _read(response: str, start: int, end: int, announcement: Announcement) -> Ex
     if tail is not None and tail.start() > start:
         start, end = bare_span(response, start, tail.start())
     text = response[start:end]
-    if (
-        _TABLE_ROW.fullmatch(text)
-        or is_blank(text)
-        or not _says_something(text)
-        or text[0] in ")}"
-        or text.endswith(("?", "？"))
-    ):
+    if _FRAGMENT.fullmatch(text) or is_blank(text) or not _says_something(text):
         return None
-    if announcement.modal and not _VALUE.match(text):
+    if announcement.modal and not _VALUE.match(text):  # "must be positive" says what it is like
         return None
     said = remark_in(text, announced_by_verb=announcement.verb)
     if said is not None:
@@ -190,17 +182,12 @@ def _says_something(text: str) -> bool:
 
 
 def _closed_outside(text: str, start: int, end: int) -> int:
-    """Where the span ends once a bracket that was opened before it closes: "(Answer: 42)"."""
+    """Where the span ends once a bracket that was opened before it closes: "(Answer: 42)"; not the half-open [2, 5)."""
     depth = 0
     for bracket in _BRACKET.finditer(text, start, end):
-        if bracket.group() == "(":
-            depth += 1
-        elif depth:
-            depth -= 1
-        elif not any(char in "[]" for char in text[start : bracket.start()]):  # not the half-open [2, 5)
-            return bracket.start()
-        else:
-            return end
+        depth += 1 if bracket.group() in "([" else -1
+        if depth < 0:
+            return bracket.start() if bracket.group() == ")" else end
     return end
 
 
@@ -251,24 +238,25 @@ def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extra
     found = LastBox()(piece) or FinalAnswer(within=max(1, len(piece)))(piece)
     if found is None and (fence := _FENCE.match(text, strip_span(text, start, end)[0], end)):
         found = _fenced(text, fence, end)
-        return found or cut_bare(text, start, end, truncated)
+        return found or _bare(text, start, end, truncated)
     if found is not None:
         return Extracted(found.text, start + found.start, start + found.end, truncated or found.truncated)
-    return cut_bare(text, start, end, truncated)
+    return _bare(text, start, end, truncated)
 
 
-def cut_bare(text: str, start: int, end: int, truncated: bool) -> Extracted:
+def _bare(text: str, start: int, end: int, truncated: bool) -> Extracted:
+    """What nothing in it opens: its lines, the value that its one sentence states, or all of it."""
     start, end = strip_span(text, start, end)
     lines = _lines(text, start, end)
     if lines is not None and lines is not _MERE_LIST:
         return lines._replace(truncated=truncated)
     if "\n" not in text[start:end] and _sentence_end(text, start, end) >= end - 1:
-        start = behind_copula(text, start, end)
+        start = _behind_copula(text, start, end)
     start, end = bare_span(text, start, end)
     return Extracted(text[start:end], start, end, truncated)
 
 
-def behind_copula(text: str, start: int, end: int) -> int:
+def _behind_copula(text: str, start: int, end: int) -> int:
     """Where the value begins in a sentence such as "The number of pairs is 5"; `start` in any other.
 
     Only before a number, mathematics or a name: in "the demand is lower" the sentence is the answer.
@@ -301,14 +289,10 @@ def _sentence_end(text: str, start: int, limit: int) -> int:
         if stop["math"]:
             close = math_end(text, stop.start(), limit)
             position = stop.end() if close is None else close
-        elif (
-            stop.group() == r"\$"
-            or (stop["point"] and _is_abbreviation(text, stop, start, limit))
-            or stop.start() == start
-        ):
-            position = stop.end()
-        else:
+        elif stop.group() != r"\$" and stop.start() > start and not _is_abbreviation(text, stop, start, limit):
             return stop.start()
+        else:
+            position = stop.end()
     return limit
 
 
@@ -318,7 +302,7 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
     A letter alone ("The answer is B. It ...") is an answer and no initial; "J. R. R. Tolkien" and "John F. Kennedy" are
     told by the initial or the capitalised word beside it.
     """
-    if not _GOES_ON.match(text, stop.end(), limit):
+    if not stop["point"] or not _GOES_ON.match(text, stop.end(), limit):
         return False
     before = (max(start, stop.start() - _ABBREVIATION_CHARS), stop.start())
     if _ABBREVIATION.search(text, *before) or _MIDDLE_INITIAL.search(text, *before):
