@@ -24,7 +24,6 @@ from empo_rewards.extraction.spans import strip_span
 from empo_rewards.protocols import Extracted, Extractor
 
 Truncated = Literal["keep", "skip"]
-Several = Literal["join", "last"]
 
 COMMANDS = (r"\boxed", r"\fbox", r"\framebox")
 
@@ -34,7 +33,6 @@ _TOKEN = re.compile(
     r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))"
     r"|[{}]"
 )
-_BRACE = re.compile(r"\\(?:[{}]|\\(?!boxed|fbox|framebox))|[{}]")
 _SPACE = re.compile(r"\s*")
 _OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z])")
 _WORD = re.compile(r"[^\s,;$]*")
@@ -49,8 +47,6 @@ _NAME = re.compile(
     r"(?<![A-Za-z\\])(?P<name>(?:[A-Za-z]|\\[a-z]{2,8})(?:_(?:\w|\{\w{1,8}\}))?'?)[\s$]{0,3}&?=[\s$]{0,3}\Z"
 )
 _NAME_CHARS = 24
-_GAP_ENDS = (",", ";", "&", "quad", "and", "or", "text", "textrm", "mathrm", "mbox")
-"""What stands before a box that is joined to the one before it, noise aside."""
 
 
 class Box(NamedTuple):
@@ -96,40 +92,6 @@ def find_boxes(text: str) -> list[Box]:
         boxes.append(_open_ended(text, *command, braces=False))
     boxes.extend(_open_ended(text, opened, inner, braces=True) for opened, inner in open_braces if opened is not None)
     return sorted(boxes)
-
-
-def lone_box(text: str) -> tuple[int, int] | None:
-    r"""The content of the last box, where what stands around it shows that it is closed, in no box and beside none.
-
-    Most responses end so, and only their end is read: a brace that closes an outer box would stand behind this one.
-    """
-    start = text.rfind(r"\boxed{")
-    inner = start + len(r"\boxed{")
-    if start < 0 or any(text.find(command, inner) >= 0 for command in COMMANDS):
-        return None
-    close = _closing_brace(text, inner)
-    if close < 0 or text.find("}", close + 1) >= 0:
-        return None
-    before = text[max(0, start - _GAP_CHARS) : start].rstrip(" \t\n\r$\\()[]{}~")
-    if before.endswith(_GAP_ENDS) or not before[-1:].isascii():
-        return None
-    if before.endswith("=") and any(text.find(command, 0, start) >= 0 for command in COMMANDS):
-        return None
-    return inner, close
-
-
-def _closing_brace(text: str, inner: int) -> int:
-    """Where the brace closes that was opened before `inner`; -1 where it never does."""
-    close = text.find("}", inner)
-    if close < 0 or (text.find("{", inner, close) < 0 and text.find("\\", inner, close) < 0):
-        return close
-    depth = 1
-    for brace in _BRACE.finditer(text, inner):
-        mark = brace.group()
-        depth += (mark == "{") - (mark == "}")
-        if not depth:
-            return brace.start()
-    return -1
 
 
 def _open_ended(text: str, start: int, inner_start: int, *, braces: bool) -> Box:
@@ -194,27 +156,17 @@ class LastBox(Extractor):
     Args:
         truncated: what to do where every box is cut off. "keep" takes the last of them, marked as truncated; "skip"
             finds nothing. A complete box always wins over one that is cut off.
-        several: what to do with boxes that stand side by side. "join" makes them one answer, joined by ", ", whose
-            span reaches from the first content to the last; "last" takes the last.
     """
 
     evidence = "container"
     truncated: Truncated = "keep"
-    several: Several = "join"
 
     def __post_init__(self) -> None:
         if self.truncated not in get_args(Truncated):
             raise ConfigError(f"boxed: truncated must be 'keep' or 'skip', not {self.truncated!r}")
-        if self.several not in get_args(Several):
-            raise ConfigError(f"boxed: several must be 'join' or 'last', not {self.several!r}")
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The content of the box, or None where there is none."""
-        lone = lone_box(response)
-        if lone is not None:
-            start, end = strip_span(response, *lone)
-            if not is_blank(text := response[start:end]):
-                return Extracted(text, start, end)
         by_start = {box.start: box for box in find_boxes(response)}
         return self._last(response, by_start, _outermost(list(by_start.values())))
 
@@ -234,8 +186,6 @@ class LastBox(Extractor):
             if not is_blank(response[slice(*span)]):
                 spans.append(span)
                 names.append(_name(response, box))
-                if self.several == "last":
-                    break
                 following = box
             elif following is not None:
                 break

@@ -194,7 +194,8 @@ _ITEM = re.compile(
     re.MULTILINE,
 )
 _CORRECT = re.compile(
-    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?(?:[ \t](?:is|must be"
+    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?"
+    r"(?:[ \t](?:is|must be"
     r"|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?(?:correct|right|best"
     r"|true|answer)\b|(?:是|为)?(?:正确|對|正確))",
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import get_args
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import Truncated
@@ -64,6 +64,8 @@ class AnswerTag(Extractor):
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The content of the tag, or None where there is none."""
+        if self.tag.lower() not in response.lower():
+            return None
         last, left_open = _enclosed(response, self._mark)
         if last is not None:
             return opened(response, *last)
@@ -73,7 +75,8 @@ class AnswerTag(Extractor):
 
 
 _KEY = re.compile(
-    r"""["'](?:(?:the[ _-]?)?(?:(?:final|correct|my)[ _-]?)?answers?(?:[ _-]?(?:choice|letter|option|key|value))?|choice|(?:最终)?答案)["']\s{0,4}:\s{0,4}""",
+    r"""["'](?:(?:the[ _-]?)?(?:(?:final|correct|my)[ _-]?)?answers?(?:[ _-]?(?:choice|letter|option|key|value))?|choice"""  # noqa: E501
+    r"""|(?:最终)?答案)["']\s{0,4}:\s{0,4}""",
     re.IGNORECASE,
 )
 _KEY_VALUE = re.compile(
@@ -88,10 +91,10 @@ _ESCAPE = re.compile(r"\\(?:u(?P<code>[0-9a-fA-F]{4})|(?P<space>[nrt])(?![a-z])|
 
 @dataclass(frozen=True)
 class AnswerKey(Extractor):
-    r"""The value of the last JSON key `answer` (`final_answer`, `answer_choice`, `答案`, ...): a text, a number, a list of them.
+    r"""The value of the last JSON key `answer` (`final_answer`, `answer_choice`, `答案`): a text, a number, or a list.
 
-    The object need not be valid: models write LaTeX into it without doubling the backslashes. What stands in the value is
-    opened as in a tag, so the text may differ from the span it comes from by its escapes.
+    The object need not be valid: models write LaTeX into it without doubling the backslashes. What stands in the value
+    is opened as in a tag, so the text may differ from the span it comes from by its escapes.
     """
 
     evidence = "container"
@@ -158,16 +161,14 @@ class Hashes(Extractor):
         return opened(response, start, stop) if len(marks) == 1 or response[start].isdigit() else None
 
 
-Occurrence = Literal["first", "last"]
 PATTERN_CHARS = 200
 """A template has no more characters."""
 PLACEHOLDER = "{answer}"
-_SPACES = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
 class Pattern(Extractor):
-    r"""What stands in the place of `{answer}` in a template of the user's own: `{name: pattern, template: "Result => {answer} <="}`.
+    r"""What last stands in the place of `{answer}` in a template of the user's own, such as "Result => {answer} <=".
 
     The template is literal text, not a regular expression: no character in it but `{answer}` has a meaning, so none can
     make matching slow. Space in it stands for any space. With nothing behind `{answer}` the answer ends with its line;
@@ -175,13 +176,11 @@ class Pattern(Extractor):
 
     Args:
         template: text with `{answer}` in it once, and something beside it.
-        occurrence: which of several counts.
         ignore_case: whether case matters not.
     """
 
     evidence = "container"
     template: str
-    occurrence: Occurrence = "last"
     ignore_case: bool = False
 
     def __post_init__(self) -> None:
@@ -194,8 +193,6 @@ class Pattern(Extractor):
             raise ConfigError(
                 f"pattern: template has {len(self.template)} characters; at most {PATTERN_CHARS} are taken"
             )
-        if self.occurrence not in get_args(Occurrence):
-            raise ConfigError(f"pattern: occurrence must be 'first' or 'last', not {self.occurrence!r}")
 
     @cached_property
     def _marks(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
@@ -209,11 +206,8 @@ class Pattern(Extractor):
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """What stands in the answer's place, or None where the template fits nowhere."""
-        spans = (span for span in self._spans(response) if not is_blank(response[slice(*span)]))
-        span = next(spans, None) if self.occurrence == "first" else last_of(spans)
-        if span is None:
-            return None
-        return opened(response, *span)
+        span = last_of(span for span in self._spans(response) if not is_blank(response[slice(*span)]))
+        return None if span is None else opened(response, *span)
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Each span that the template leaves to the answer, in one pass: none reaches back before the one before it."""
@@ -221,9 +215,9 @@ class Pattern(Extractor):
         if before is None:
             assert after is not None  # noqa: S101 - the template has one of the two
             position = 0
-            for end in after.finditer(text):
-                yield strip_span(text, max(position, text.rfind("\n", position, end.start()) + 1), end.start())
-                position = end.end()
+            for mark in after.finditer(text):
+                yield strip_span(text, max(position, text.rfind("\n", position, mark.start()) + 1), mark.start())
+                position = mark.end()
             return
         position = 0
         while (start := before.search(text, position)) is not None:
@@ -231,10 +225,9 @@ class Pattern(Extractor):
                 newline = text.find("\n", start.end())
                 position = len(text) if newline < 0 else newline
                 yield strip_span(text, start.end(), position)
+            elif (end := after.search(text, start.end())) is None:
+                return
             else:
-                end = after.search(text, start.end())
-                if end is None:
-                    return
                 inner = last_of(before.finditer(text, start.end(), end.start()))
                 yield strip_span(text, (inner or start).end(), end.start())
                 position = end.end()

@@ -68,7 +68,6 @@ _INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
 _FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？]", re.DOTALL)
 """The end of something else, a table's row, a question."""
 _BRACKET = re.compile(r"[()\[\]]")
-_ANSWER_LINE = re.compile(r"answer\s*:\s*(?P<answer>[^\n]+)", re.IGNORECASE)
 _LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
 _BULLET = re.compile(
     r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion"
@@ -82,18 +81,18 @@ _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
 class FinalAnswer(Extractor):
     r"""What the last "final answer is", "the answer is", "Answer:", "答案是" or heading "Final Answer" announces.
 
-    The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this ...");
-    mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a closing full
-    stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
-    equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and what
-    is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before counts; one
-    that takes the answer back ends the search.
+    The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this
+    ..."); mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a
+    closing full stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
+    equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and
+    what is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before
+    counts; one that takes the answer back ends the search.
 
     Args:
         within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
             characters of further reasoning follow was not the final answer.
         choices: "the option is" and "the choice is" announce an answer too.
-    """
+    """  # noqa: E501
 
     evidence = "announcement"
     within: int = 2_000
@@ -331,29 +330,3 @@ def _concluded(response: str, end: int) -> Extracted | None:
         return None
     value = start + states.end()
     return _read(response, value, stop, Announcement(start, value, modal=True))
-
-
-@dataclass(frozen=True)
-class AnswerLine(Extractor):
-    """The text behind the last `Answer:`, to the end of its line: the rule of verl's math_dapo.
-
-    In no preset: `final_answer` reads the same line, and refuses what is no answer.
-
-    Args:
-        last_chars: how much of the response's end is looked at. math_dapo looks at 300 characters.
-    """
-
-    evidence = "announcement"
-    last_chars: int = 300
-
-    def __post_init__(self) -> None:
-        if self.last_chars <= 0:
-            raise ConfigError(f"answer_line: last_chars must be a positive number, not {self.last_chars!r}")
-
-    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
-        """The rest of the line, or None where there is no such line."""
-        last = last_of(_ANSWER_LINE.finditer(response, max(0, len(response) - self.last_chars)))
-        if last is None:
-            return None
-        start, end = strip_span(response, *last.span("answer"))
-        return Extracted(response[start:end], start, end) if start < end else None

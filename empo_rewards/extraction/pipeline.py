@@ -28,9 +28,9 @@ def extract(
 ) -> Answer:
     """The answer of a response: of the first extractor that finds one that is not blank.
 
-    Extractors of one level of evidence (their attribute `evidence`) that stand beside each other are tried together, and
-    of what they find the last in the response counts. An answer that declines to answer is a refusal, and so is a
-    response in which nothing was found and that, as a whole, declines. Where nothing else was found the answer is blank.
+    Extractors of one level of evidence (their attribute `evidence`) that stand beside each other are tried together,
+    and of what they find the last in the response counts. An answer that declines to answer is a refusal, and so is a
+    response in which nothing was found and that, as a whole, declines. Where nothing else was found it is blank.
 
     Args:
         response: the whole response; the answer's positions count in it.

@@ -2,8 +2,8 @@ r"""Answers that say nothing, and answers that decline to answer.
 
 The two are kept apart from legitimate answers by one principle each:
 
-- *Blank*: nothing is left once spacing, punctuation and placeholders are taken away. "0", "∅", `\{\}`, "none" stay, and so
-  do ">" and "] ]".
+- *Blank*: nothing is left once spacing, punctuation and placeholders are taken away. "0", "∅", `\{\}`, "none" stay, and
+  so do ">" and "] ]".
 - *Refusal*: a refusal speaks of the speaker ("I cannot answer", "I don't know"); an impossibility speaks of the problem
   ("cannot be determined", "no solution", "does not exist", "we cannot determine it") and is an answer like any other.
 """
@@ -55,7 +55,7 @@ def is_blank(text: str) -> bool:
 
 
 def _is_brackets(text: str) -> bool:
-    """Whether a text is one of closing brackets or comparison signs, as `>` and `] ]`; not the empty `[ ]`, nor an opening bracket."""
+    """Whether a text is closing brackets or comparison signs, as `>` and `] ]`; not the empty `[ ]`, nor `[`."""
     signs = _SPACING.sub("", text[:_PLACEHOLDER_CHARS])
     while (shorter := _PAIRS.sub("", signs)) != signs:
         signs = shorter

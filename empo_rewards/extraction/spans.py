@@ -78,7 +78,7 @@ def math_end(text: str, start: int, limit: int) -> int | None:
     end = close + len(opening)
     if opening == "$":
         content = text[inner:close]
-        if content[-1].isspace() and not content[0].isspace() or text[end : end + 1].isdigit():
+        if (content[-1].isspace() and not content[0].isspace()) or text[end : end + 1].isdigit():
             return None
         if "\n\n" in content or (content.lstrip()[:1].isdigit() and _PROSE.search(content)):
             return None

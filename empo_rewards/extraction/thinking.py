@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from empo_rewards.extraction.spans import last_of
 from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, names_answer
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
@@ -29,7 +30,6 @@ _MENTION = re.compile(r"[`'\"“‘(]\Z|[\w,][ \t]\Z")
 _PAIRED_MENTION_CHARS = 40
 
 _END_OF_TURN = re.compile(END_OF_TEXT)
-_QUESTION = re.compile(QUESTION, re.IGNORECASE | re.MULTILINE)
 _OWN_TURN_GOES_ON = re.compile(
     r"\s{0,8}(?:<\|im_start\|>|<\|start_header_id\|>|<\|start\|>|<start_of_turn>|<｜)(?:assistant|tool|ipython|model"
     r"|functions|Assistant)|\s{0,8}<\|im_start\|>user\s{0,4}<tool_response>"
@@ -85,7 +85,7 @@ def turn_end(response: str, start: int, prompt: str) -> int:
             break
     asked: str | None = None
     answered = False
-    for restated, question in enumerate(_QUESTION.finditer(response, begun, end)):
+    for restated, question in enumerate(QUESTION.finditer(response, begun, end)):
         if question["likely"] and not answered:
             part = response[searched : question.start()]
             answered = names_answer(part) or _CONTAINER.search(part) is not None
@@ -104,13 +104,11 @@ def _folded(text: str) -> str:
 
 
 def _bare_channels(response: str) -> int | None:
-    """Where the final channel begins in a response whose channel marks were decoded to plain words; None in any other."""
+    """Where the final channel begins in a response whose channel marks were decoded to words; None in any other."""
     first = _BARE_START.match(response)
     if first is None:
         return None
-    last = None
-    for last in _BARE_SWITCH.finditer(response, first.end()):
-        pass
+    last = last_of(_BARE_SWITCH.finditer(response, first.end()))
     channel, end = (first["channel"], first.end()) if last is None else (last["channel"], last.end())
     return end if channel == "final" else len(response)
 

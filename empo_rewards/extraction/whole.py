@@ -8,11 +8,10 @@ from typing import get_args
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import Truncated
-from empo_rewards.extraction.spans import cut, last_of, strip_span, text_end
+from empo_rewards.extraction.spans import CLOSING, cut, last_of, math_end, strip_span, text_end
 from empo_rewards.protocols import Extracted, Extractor
 
-_MATH = re.compile(r"\$\$|\\?\$|\\\\|\\[()\[\]]")
-_CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
+_MATH = re.compile(r"\$\$|\\?\$|\\\\|\\[(\[]")
 _NUMBER = re.compile(r"[-+−]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+)?|[-+−]?\.[0-9]+")
 
 
@@ -62,16 +61,12 @@ class LastMath(Extractor):
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The mathematics without its delimiters, or None where there is none."""
-        last: tuple[int, int] | None = None
-        opened: tuple[str, int] | None = None
-        for mark in _MATH.finditer(response):
-            if opened is None:
-                if mark.group() in _CLOSING:
-                    opened = (mark.group(), mark.end())
-            elif mark.group() == _CLOSING[opened[0]]:
-                if response[opened[1] : mark.start()].strip():
-                    last = (opened[1], mark.start())
-                opened = None
+        last, position = None, 0
+        while (mark := _MATH.search(response, position)) is not None:
+            end = math_end(response, mark.start(), len(response)) if mark.group() in CLOSING else None
+            inner = strip_span(response, mark.end(), mark.end() if end is None else end - len(mark.group()))
+            last = inner if inner[0] < inner[1] else last
+            position = mark.end() if end is None else end
         return None if last is None else cut(response, *last)
 
 

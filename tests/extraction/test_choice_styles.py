@@ -9,7 +9,7 @@ from empo_rewards import Scorer
 CHOICE = Scorer("empo-choice")
 PRIME = "Which of these is prime?\nA) 4\nB) 6\nC) 7\nD) 9"
 BEES = "What do bees make?\n(A) milk\n(B) honey\n(C) a good wine\n(D) none of the above\n(E) Both A and B"
-JOULES = "Pick.\nOptions:\n(A) 10 J\n(B) 20 J\n(C) 30 J\n(D) 40 J\n(E) 50 J\n(F) 60 J\n(G) 70 J\n(H) 80 J\n(I) 90 J\n(J) 100 J"
+JOULES = "Pick.\nOptions:\n(A) 10 J\n(B) 20 J\n(C) 30 J\n(D) 40 J\n(E) 50 J\n(F) 60 J\n(G) 70 J\n(H) 80 J\n(I) 90 J\n(J) 100 J"  # noqa: E501
 CHINESE = "下列哪个是质数？\nA. 4\nB. 6\nC. 7\nD. 9\n"
 
 STYLES: dict[str, dict[str, str]] = {

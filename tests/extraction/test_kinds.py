@@ -518,7 +518,7 @@ THINKING: dict[str, str] = {
     "The answer is 6. (I did not need `<think>`.)": "6",
     "I should use <think> and </think> tags. The answer is 6.": "6",
     "The answer is 6, with <think>...</think> left out.": "6",
-    "<|channel|>analysis<|message|>\\boxed{5}<|end|><|start|>assistant<|channel|>final<|message|>6 it is. The answer is 6.<|return|>": "6",
+    "<|channel|>analysis<|message|>\\boxed{5}<|end|><|start|>assistant<|channel|>final<|message|>6 it is. The answer is 6.<|return|>": "6",  # noqa: E501
     "<|channel|>analysis<|message|>\\boxed{5}": "",
     "finalThe answer is 6.": "6",
     "final answer: 6": "6",
@@ -602,7 +602,7 @@ CONTAINED: dict[str, str] = {
 
 # Whole endings as Qwen, Llama, DeepSeek-R1, gpt-oss, Gemma and Mistral write them, and answers of every form.
 STYLES: dict[str, str] = {
-    "To solve this, we compute:\n\n1. First, \\(3+3=6\\).\n2. Then double: \\(12\\).\n\nSo, the result is:\n\n\\[\n\\boxed{12}\n\\]": "12",
+    "To solve this, we compute:\n\n1. First, \\(3+3=6\\).\n2. Then double: \\(12\\).\n\nSo, the result is:\n\n\\[\n\\boxed{12}\n\\]": "12",  # noqa: E501
     "### Step 1\nAdd.\n\n### Final Answer\n\n$$\n\\boxed{12}\n$$": "12",
     "---\n\n### ✅ Final Answer:\n\n$$\n12\n$$": "12",
     "---\n\n### ✅ Final Answer:\n\n**12**": "12",
@@ -615,8 +615,8 @@ STYLES: dict[str, str] = {
     "## Step 1: Add\n3+3=6\n\n## Step 2: Double\n12\n\nThe final answer is: $\\boxed{12}$": "12",
     "Let's see. The answer is 12.\n\nI hope this helps! Let me know if the answer is unclear.": "12",
     "The best answer is 12.": "12",
-    "Answer: 12<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2+2?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nAnswer: 4": "12",
-    "<think>\nOkay, so maybe the answer is 11? Hmm.\n</think>\n\nThe sum is computed.\n\n**Final Answer**\n\\boxed{12}": "12",
+    "Answer: 12<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is 2+2?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nAnswer: 4": "12",  # noqa: E501
+    "<think>\nOkay, so maybe the answer is 11? Hmm.\n</think>\n\nThe sum is computed.\n\n**Final Answer**\n\\boxed{12}": "12",  # noqa: E501
     "<think>\nHmm, \\boxed{11}\n": "",
     "Okay, the answer is 11? Wait.\n</think>\n\n**Answer:** \\(12\\)": "12",
     "**Step-by-Step Explanation:**\n\n1. a\n\n**Answer:**  \nThere are \\boxed{12} ways.": "12",

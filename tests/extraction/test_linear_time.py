@@ -1,8 +1,8 @@
 """Text made to exhaust a parser: the work of every extractor and text rule grows with the text and no faster.
 
-CPU time is compared between a text and one of eight times its length, never with a clock: what is linear takes eight times
-as long, what is quadratic sixty-four. A ratio counts only where the work is long enough to be measured, and only if it
-is seen again and again.
+CPU time is compared between a text and one of eight times its length, never with a clock: what is linear takes eight
+times as long, what is quadratic sixty-four. A ratio counts only where the work is long enough to be measured, and only
+if it is seen again and again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import RULES as CHOICE_RULES
 from empo_rewards.extraction.choice import audit_choice, choices_of
 from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
-from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
+from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
@@ -34,15 +34,17 @@ HUGE = 2_000_000
 
 PROMPT = "Which?\nA. one\nB. two\nC. three"
 PIECES = [
-    "$ ", "$5 ", "$5 $", r"\[", r"\( ", r"\boxed{", r"\boxed ", r"\boxed{}. ", r"x=\boxed{1}, ", r"\text{", "{", "}", "\\",
-    "answer: ", "final answer is ", "the answer is $", "final answer\n", "answer to ", "answer in ", "the answer (", "answer",
-    "If the answer is ", "Answer:\n- x = 1\n", "Answer:\n```\n", "Answer: (", "Answer: The a is ", "Answer: not 1 but ",
-    "6 is the final ", "$6$ is ", "The x is 1, which is ", "So x is 1. ", "#### ", "####\n", "<answer>", "</answer>", "<answer",
-    '"answer": "', "'answer': '", '"answer": [', '"answer": "a\\', "<think>", "</think>", "`<think>` ", "<|", "◁", "assistantfinal",
-    "<|im_end|>\n", "Q:\n", "Q: which\nanswer ", "Problem: x\n", "**", "*", "_", "(A) ", "A ", "A, ", "A. x\n", "**A** ", "option ",
-    "Option A, ", "A is correct. ", "1,000", "1 ", "1,0001", "7", ".", ". ", "A. ", "J. ", "\n", " ", "\u200b", "~", "because ",
-    "I cannot ", r"\hspace{", r"\quad", ", and ", "x", "x = 1\n", "答案", "答案是", "故选", "因此为1", "答案不是", "정답은 ", "ответ ",
-    "Result: ", "Result: end ", "is ", "the ", "-", "—", "] ", "> ", "```\n", "(", "[", '"', "'",
+    "$ ", "$5 ", "$5 $", "\\[", "\\( ", "\\boxed{", "\\boxed ", "\\boxed{}. ", "x=\\boxed{1}, ", "\\text{", "{",
+    "}", "\\", "answer: ", "final answer is ", "the answer is $", "final answer\n", "answer to ", "answer in ",
+    "the answer (", "answer", "If the answer is ", "Answer:\n- x = 1\n", "Answer:\n```\n", "Answer: (",
+    "Answer: The a is ", "Answer: not 1 but ", "6 is the final ", "$6$ is ", "The x is 1, which is ", "So x is 1. ",
+    "#### ", "####\n", "<answer>", "</answer>", "<answer", '"answer": "', "'answer': '", '"answer": [',
+    '"answer": "a\\', "<think>", "</think>", "`<think>` ", "<|", "◁", "assistantfinal", "<|im_end|>\n", "Q:\n",
+    "Q: which\nanswer ", "Problem: x\n", "**", "*", "_", "(A) ", "A ", "A, ", "A. x\n", "**A** ", "option ",
+    "Option A, ", "A is correct. ", "1,000", "1 ", "1,0001", "7", ".", ". ", "A. ", "J. ", "\n", " ", "\u200b", "~",
+    "because ", "I cannot ", "\\hspace{", "\\quad", ", and ", "x", "x = 1\n", "答案", "答案是", "故选", "因此为1",
+    "答案不是", "정답은 ", "ответ ", "Result: ", "Result: end ", "is ", "the ", "-", "—", "] ", "> ", "```\n", "(", "[",
+    '"', "'",
 ]  # fmt: skip
 _CHOICES = choices_of(PROMPT)
 RULES: dict[str, Callable[[str], object]] = {
@@ -52,9 +54,8 @@ RULES: dict[str, Callable[[str], object]] = {
     "hashes": Hashes(),
     "pattern": Pattern("Result: {answer} end"),
     "pattern to a line's end": Pattern("Result: {answer}"),
-    "pattern from a line's start": Pattern("{answer} end", occurrence="first"),
+    "pattern from a line's start": Pattern("{answer} end"),
     "final_answer": FinalAnswer(within=HUGE),
-    "answer_line": AnswerLine(last_chars=HUGE),
     "whole_text": WholeText(),
     "last_math": LastMath(),
     "last_number": LastNumber(),
