@@ -1,4 +1,4 @@
-"""Clusters depend on the set of answers alone."""
+"""Clustering: clusters depend on the set of answers alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_tie_has_several_modal_clusters() -> None:
     assert clusters.modal == {0, 1}
 
 
-def test_nobody_votes() -> None:
+def test_without_voters() -> None:
     clusters = cluster([None, None], answer_set([None, None], ""), Relation())
     assert clusters == Clusters((0, 1), (1, 1), 0, ())
     assert clusters.modal == frozenset()

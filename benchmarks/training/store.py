@@ -1,4 +1,4 @@
-"""Where results lie: a JSON file a job, written whole or not at all, with what made it."""
+"""Storage of results: one JSON file per job, written atomically, with its provenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 
 SOURCES = ("benchmarks/bench_training.py", "benchmarks/training", "empo_rewards", "integrations/trl", "configs")
-"""What a result depends on, of this repository."""
+"""The paths of this repository on which a result depends."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Store:
     """Results and models.
 
     Args:
-        results: the folder of the JSON files; they are meant to be kept.
-        work: the folder of the models; they can be made anew.
+        results: the folder of the JSON files, which are kept in the repository.
+        work: the folder of the models, which can be made again.
     """
 
     results: Path
     work: Path
 
     def path(self, name: str) -> Path:
-        """A job's result."""
+        """The path of a job's result."""
         return self.results / f"{name}.json"
 
     def base(self, seed: int, checkpoint: int) -> Path:
@@ -49,11 +49,11 @@ class Store:
         return found
 
     def write(self, name: str, result: Mapping[str, Any]) -> None:
-        """Keep a job's result."""
+        """Store a job's result."""
         _write_whole(self.path(name), (json.dumps({"job": name, **result}, indent=1) + "\n").encode())
 
     def write_groups(self, name: str, groups: Iterable[Mapping[str, Any]]) -> None:
-        """Keep every group that a job scored, a line each."""
+        """Store every group that a job scored, one per line."""
         lines = "".join(json.dumps(group, separators=(",", ":")) + "\n" for group in groups)
         _write_whole(self.results / f"{name}.groups.jsonl.gz", gzip.compress(lines.encode(), mtime=0))
 
@@ -66,7 +66,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def made_by(device: str) -> dict[str, Any]:
-    """The commit, whether the sources have changed since, versions, and the device."""
+    """Provenance: commit, whether the sources have changed since, versions, and device."""
     commit = _git("rev-parse", "--short", "HEAD").strip()
     return {
         "date": time.strftime("%Y-%m-%d"),

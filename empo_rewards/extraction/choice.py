@@ -244,7 +244,12 @@ def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Ex
         pick = picked(line, choices) if short else _by_text(line, choices)
     else:
         pick, own, rest = match["letter"], _folded(choices.get(match["letter"], "")), _folded(line[match.end() :])
-        pick = pick if pick in choices and (rest in {"", own} or (rest and own.startswith(rest))) else None
+        pick = (
+            pick
+            if pick in choices
+            and (rest in {"", own} or own.startswith(rest) or (len(own) > _SHORT_CHARS // 2 and rest.startswith(own)))
+            else None
+        )
     return None if pick is None else Extracted(pick, start, end)
 
 

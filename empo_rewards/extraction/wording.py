@@ -176,7 +176,7 @@ _ADVERBS = _any(
     "therefore thus hence then simply indeed just only actually clearly obviously also still always now namely that"
 )
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    rf"(?:[\s*_:：{EMOJI}]|,(?=\s)|-{{3,}}|={{3,}}"
+    rf"(?:[\s*_:：{EMOJI}]|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
     rf"|(?:most )?{_any('likely probably certainly definitely perhaps maybe possibly')}\b"
     rf"|{_ADVERBS}\b,?"
     r"|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])"
