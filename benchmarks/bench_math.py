@@ -46,9 +46,8 @@ from rich.table import Table
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask
 from empo_rewards.extraction.boxed import LastBox
-from empo_rewards.extraction.hashes import Hashes
-from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
-from empo_rewards.extraction.tags import AnswerTag
+from empo_rewards.extraction.containers import AnswerTag, Hashes
+from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.whole import LastMath, LastNumber
 from empo_rewards.protocols import AnswerSet, Extractor
 
@@ -291,7 +290,7 @@ def judge(apart: list[Row]) -> Counter[str]:
 # --- pairs -----------------------------------------------------------------------------------------------------------
 
 
-ANNOUNCED: tuple[Extractor, ...] = (LastBox(), AnswerTag(), FinalAnswer(), AnswerLine(), Hashes())
+ANNOUNCED: tuple[Extractor, ...] = (LastBox(), AnswerTag(), FinalAnswer(), Hashes())
 WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:and|or)\b)[A-Za-z]{2,}")
 MATHEMATICS = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|\\\(.*?\\\)|\\\[.*?\\\]", re.DOTALL)
 PROSE_WORDS = 3

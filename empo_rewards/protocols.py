@@ -37,6 +37,10 @@ class Extractor(ABC):
     and evaluate nothing.
     """
 
+    evidence: str = ""
+    """How sure its evidence is: "container", "announcement", "mention", or "" for a level of its own. Of neighbours of
+    one level in a configuration, the one whose answer stands last in the response counts."""
+
     @abstractmethod
     def __call__(self, response: str, prompt: str) -> Extracted | None:
         """The answer; None if the extractor's rule does not apply.
@@ -52,6 +56,10 @@ class Extractor(ABC):
         Empty if the extractor has one rule only, or does not apply to the prompt.
         """
         return {}
+
+    def read(self, answer: str, prompt: str) -> str | None:
+        """The form that the extractor gives to an answer that was written down, as a reference is; None for none."""
+        return None
 
 
 # Equivalence
