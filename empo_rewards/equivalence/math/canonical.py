@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math import functions, numeric, shapes, units
+from empo_rewards.equivalence.math import functions, shapes, units
 from empo_rewards.equivalence.math.algebra import (
     PI,
     Budget,
@@ -34,7 +34,7 @@ from empo_rewards.equivalence.math.algebra import (
 from empo_rewards.equivalence.math.keys import Key
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex
-from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS
+from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bracket,
@@ -81,6 +81,7 @@ from empo_rewards.equivalence.math.shapes import (
     number_of,
     ordered,
 )
+from empo_rewards.equivalence.math.table import LETTERS
 from empo_rewards.equivalence.math.words import SILENT, words_of, words_of_text
 
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
@@ -89,8 +90,8 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\text\s?\{\s*)?([AaPp])\.?\s?[Mm]\
 _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
 _RESPELLED = re.compile(r"C(_.*)?|I")
 """Symbols that some write otherwise: constants of integration, as c or C, and the imaginary unit, as i or I."""
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'", "Gamma", "zeta", "W"})
-"""Letters that are functions of what stands in brackets after them; other letters are factors."""
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
+"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
 _HALF_TURN = 180
 _SHORT = 18
 """Digits of a number that needs no check of its size."""
@@ -104,17 +105,24 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     if plain is not None:
         return plain
     if len(text) > MAX_CHARS:
-        return Key(long_number(text) or Opaque(text), {}, (), False, text)
+        return Key(long_number(text) or Opaque(text), work=len(text) >> 4)
     folded = fold(text)
     try:
-        tokens, source = lex(folded)
+        tokens = lex(folded)
     except Unreadable:
         words = words_of_text(folded)
-        return Key(words or Opaque(" ".join(folded.split())), {}, (), False, folded)
+        return Key(words or Opaque(" ".join(folded.split())), work=len(text) >> 2)
     words = words_of(tokens)
     if words is not None:
-        return Key(words, {}, (), False, folded)
-    return _Reader(policy, source, tokens).key(folded)
+        return Key(words, work=4 * len(tokens))
+    reader = _Reader(policy, tokens)
+    key = reader.key(folded)
+    return key._replace(work=MAX_WORK - max(0, reader.budget.left) + 8 * len(tokens))
+
+
+def unread_key(text: str, *, failed: bool) -> Key:
+    """The key of an answer that is not read: equal text is equal, nothing else is known."""
+    return Key(Opaque(text), work=0, failed=failed)
 
 
 def _plain_key(text: str) -> Key | None:
@@ -122,13 +130,13 @@ def _plain_key(text: str) -> Key | None:
     plain = _PLAIN_NUMBER.fullmatch(text)
     if plain:
         value = number_of(plain[2])
-        return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
+        return Key(constant(-value if plain[1] == "-" else value), decimal="." in plain[2])
     fraction = _PLAIN_FRACTION.fullmatch(text)
     if fraction:
         value = quotient(int(fraction[2]), int(fraction[3]))
-        return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
+        return Key(constant(-value if fraction[1] == "-" else value))
     if text in _PLAIN_LETTERS:
-        return Key(atom(text), {}, (), False, text)
+        return Key(atom(text))
     return None
 
 
@@ -138,20 +146,18 @@ class _Part(NamedTuple):
     shapes: tuple[Shape, ...]
     facets: dict[str, Hashable]
     readings: tuple[Shape, ...] = ()
-    span: tuple[int, int] | None = None
     inequality: bool = False
 
 
 class _Reader:
-    """Reads one answer. Holds its budget, its source and whether a decimal point was seen."""
+    """Reads one answer. Holds its policy, its tokens and its budget."""
 
-    def __init__(self, policy: MathPolicy, source: str, tokens: list[Token], *, respell: bool = False) -> None:
+    def __init__(self, policy: MathPolicy, tokens: list[Token], *, respelled_for: Budget | None = None) -> None:
         self.policy = policy
-        self.respell = respell
-        self.source = source
+        self.respell = respelled_for is not None
         self.tokens = tokens
         self.kinds = {token.kind for token in tokens}
-        self.budget = Budget()
+        self.budget = respelled_for or Budget()
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
 
@@ -159,9 +165,9 @@ class _Reader:
         clock = _CLOCK.fullmatch(folded)
         if clock and 1 <= int(clock[1]) <= 12 and int(clock[2]) < 60:
             hours = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
-            return Key(_clock(hours, int(clock[2])), {}, (), False, folded)
+            return Key(_clock(hours, int(clock[2])))
         if self.kinds <= SILENT:
-            return Key(Text(folded), {}, (), False, folded)
+            return Key(Text(folded))
         decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
             part = self.listing(parse(self.tokens))
@@ -169,12 +175,8 @@ class _Reader:
                 part = part._replace(shapes=(items(part.shapes),))
         except (Unreadable, TooLarge, Undefined):
             shape = long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
-            return Key(shape, {}, (), decimal, _task_text(folded))
+            return Key(shape, decimal=decimal)
         (shape,) = part.shapes
-        start, end = part.span or (0, len(self.source))
-        text = _task_text(self.source[start:end])
-        if self.policy.percent == "number":  # the symbolic stage knows a percent sign as a hundredth only
-            text = text.replace("\\%", "").replace("%", "")
         facets = part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
@@ -188,11 +190,11 @@ class _Reader:
             readings = (*readings, comma)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
-        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, text)
+        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal)
 
     def respelled(self) -> tuple[Shape, ...]:
         """The value with the other spelling of its constants: a reading only, as it may mean something else."""
-        other = _Reader(self.policy, self.source, self.tokens, respell=True)
+        other = _Reader(self.policy, self.tokens, respelled_for=self.budget)
         try:
             part = other.listing(parse(self.tokens))
         except (Unreadable, TooLarge, Undefined):
@@ -486,32 +488,32 @@ class _Reader:
         raise Unreadable
 
     def equality(self, node: Relation) -> _Part:
-        operands = list(zip(node.operands, node.spans, strict=True))
+        operands = list(node.operands)
         if "≈" in node.operators:  # what stands before ≈ is the value, unless it is only its name
             cut = node.operators.index("≈") + 1
             operands = operands[:cut] if cut > 1 else operands
-        (first, _), (last, span) = operands[0], operands[-1]
+        first, last = operands[0], operands[-1]
         names = names_of(first)
         if names is not None:
-            return self.assignment(names, last, span)
+            return self.assignment(names, last)
         label = label_of(first)
         if len(operands) > 2 and label is not None:
-            labels = [label_of(operand) for operand, _ in operands[:-1]]
+            labels = [label_of(operand) for operand in operands[:-1]]
             if None not in labels and len(set(labels)) == len(labels):
-                return self.shared([str(name) for name in labels], last, span)
+                return self.shared([str(name) for name in labels], last)
         if label is None and len(operands) == 2 and label_of(last) is not None and not mentions(first, last):
-            (first, _), (last, span) = (last, span), operands[0]
+            first, last = last, first
             label = label_of(first)
         if label is not None:
-            return self.labelled(label, first, last, span)
-        values = [self.value(operand) for operand, _ in operands]
-        if same(values[0], values[-1], self.budget) or not any(numeric.has_symbols(value) for value in values):
-            return self.part(last)._replace(span=span)
+            return self.labelled(label, first, last)
+        values = [self.value(operand) for operand in operands]
+        if same(values[0], values[-1], self.budget) or not any(value.symbols for value in values):
+            return self.part(last)
         if len(values) != 2:
             raise Unreadable
         return _Part((self.equation(values[0], values[1]),), {})
 
-    def shared(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+    def shared(self, names: list[str], value: Node) -> _Part:
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
         label = label_of(value)
         if label is not None:
@@ -520,19 +522,19 @@ class _Reader:
         if len(part.shapes) != 1:
             raise Unreadable
         named = self.named(names, part.shapes * len(names), part.facets)
-        return named._replace(readings=(*named.readings, part.shapes[0]), span=span)
+        return named._replace(readings=(*named.readings, part.shapes[0]))
 
-    def assignment(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+    def assignment(self, names: list[str], value: Node) -> _Part:
         """(p, q) = (3, 2)."""
         part = self.part(value)
         (shape,) = part.shapes
         if isinstance(shape, Ordered) and len(shape.elements) == len(names) == len(set(names)):
-            return self.named(names, shape.elements, part.facets)._replace(span=span)
+            return self.named(names, shape.elements, part.facets)
         if isinstance(shape, Items) and all(isinstance(s, Ordered) for s, _ in shape.counts):
-            return part._replace(span=span)
+            return part
         raise Unreadable
 
-    def labelled(self, label: str, name: Node, value: Node, span: tuple[int, int]) -> _Part:
+    def labelled(self, label: str, name: Node, value: Node) -> _Part:
         part = self.part(value)
         readings = part.readings
         shape = part.shapes[0]
@@ -542,11 +544,11 @@ class _Reader:
             else:
                 symbol = self.value(name) if not isinstance(name, Proportion) else atom(label)
             readings = (*readings, self.equation(symbol, shape))
-            if numeric.has_symbols(shape) and names_a_function(name):
+            if shape.symbols and names_a_function(name):
                 label = "y"
         elif is_function(name):
             label = label.partition("(")[0]
-        return part._replace(facets={**part.facets, "label": label}, readings=readings, span=span)
+        return part._replace(facets={**part.facets, "label": label}, readings=readings)
 
     def equation(self, left: Value, right: Value) -> Shape:
         """left = right as a polynomial up to a factor."""
@@ -565,7 +567,7 @@ class _Reader:
             if not isinstance(part.shapes[0], SetOf):
                 raise Unreadable
             part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
-        return part._replace(facets={**part.facets, "label": label}, span=node.spans[1])
+        return part._replace(facets={**part.facets, "label": label})
 
     def inequality(self, node: Relation) -> _Part:
         operands, operators = list(node.operands), list(node.operators)
@@ -613,10 +615,10 @@ class _Reader:
             linear = frozenset(((symbols[0], 1),))
             rest = Value({m: c for m, c in difference.terms.items() if m != linear})
             factor = difference.terms.get(linear)
-            if factor is not None and not numeric.has_symbols(rest):
+            if factor is not None and not rest.symbols:
                 bound = divide(negative(rest), constant(factor), self.budget)
                 return self.ray(symbols[0], bound, above=factor < 0, strict=strict)
-        if numeric.has_symbols(difference) and difference.over is None:
+        if difference.symbols and difference.over is None:
             return _Part((Equation(operator, Value(primitive(difference.terms))),), {})
         raise Unreadable
 
@@ -713,7 +715,7 @@ class _Reader:
             if isinstance(factor, Sym) and following is not None and _applies(factor, *following):
                 assert isinstance(following[1], Bracket)  # noqa: S101 - what `_applies` says
                 args = tuple(self.value(item) for item in following[1].items.items)
-                value, skip = atom(Func(factor.name, args)), True
+                value, skip = functions.apply(factor.name, args, self.budget), True
             else:
                 value = self.value(factor)
             if result is None:
@@ -732,11 +734,6 @@ class _Reader:
 def _joined(tokens: list[Token]) -> str:
     """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
-
-
-def _task_text(text: str) -> str:
-    """What the symbolic stage is given: LaTeX without delimiters."""
-    return text.replace("\x1f", "").replace("$", "").strip()
 
 
 def _clock(hours: int, minutes: int) -> Shape:
@@ -855,7 +852,8 @@ def _applies(function: Sym, mark: str, argument: Node) -> bool:
     """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
     if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
         return False
-    return function.name.partition("_")[0] in _APPLIED or len(argument.items.items) > 1
+    name = function.name.partition("_")[0]
+    return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
 
 
 def _matrix_product(

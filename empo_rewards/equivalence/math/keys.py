@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import Value
@@ -20,14 +22,35 @@ class Key(NamedTuple):
         readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
             list 3, 4; (B) 5 as B; y = 2x as its equation.
         decimal: whether it is written with a decimal point.
-        text: what the symbolic stage should read: the answer without its label.
+        work: what reading it cost.
+        failed: whether reading it failed by a fault: equal text is equal, nothing else is known of it.
     """
 
     shape: Shape
-    facets: Mapping[str, Hashable]
-    readings: tuple[Shape, ...]
-    decimal: bool
-    text: str
+    facets: Mapping[str, Hashable] = MappingProxyType({})
+    readings: tuple[Shape, ...] = ()
+    decimal: bool = False
+    work: int = 1
+    failed: bool = False
+
+
+def footprint(thing: object, seen: set[int] | None = None) -> int:
+    """Bytes that a key takes, roughly; what it holds twice counts once."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return 0
+    if isinstance(thing, str):
+        return 60 + len(thing)
+    if isinstance(thing, (int, Fraction)):
+        return 30 + (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
+    seen.add(id(thing))
+    if isinstance(thing, Value):
+        return 120 + footprint(thing.terms, seen) + footprint(thing.over, seen)
+    if isinstance(thing, Mapping):
+        return 64 + sum(100 + footprint(name, seen) + footprint(value, seen) for name, value in thing.items())
+    if isinstance(thing, (tuple, frozenset)):
+        return 60 + sum(40 + footprint(part, seen) for part in thing)
+    return 40
 
 
 class UnionFind:
@@ -112,6 +135,6 @@ def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
     return [tuple(column[k] for column in columns) for k in range(len(keys))]
 
 
-def compatible(a: Key, b: Key) -> bool:
+def compatible(a: Mapping[str, Hashable], b: Mapping[str, Hashable]) -> bool:
     """Whether no decoration of one contradicts the other's."""
-    return all(b.facets[kind] == value for kind, value in a.facets.items() if kind in b.facets)
+    return all(b[kind] == value for kind, value in a.items() if kind in b)

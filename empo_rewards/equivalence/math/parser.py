@@ -14,7 +14,6 @@ from __future__ import annotations
 from empo_rewards.equivalence.math import units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
-from empo_rewards.equivalence.math.names import INVERSES
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bracket,
@@ -39,6 +38,7 @@ from empo_rewards.equivalence.math.nodes import (
     Sym,
     Word,
 )
+from empo_rewards.equivalence.math.table import TABLE
 
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
@@ -145,11 +145,8 @@ class _Parser:
     def relation(self) -> Node:
         operands: list[Node] = []
         operators: list[str] = []
-        spans: list[tuple[int, int]] = []
         while True:
-            first = self.at
             operands.append(self.proportion())
-            spans.append((self.tokens[first].start, self.tokens[self.at - 1].end))
             if self.kinds[self.at] not in _RELATIONS:
                 break
             operators.append(self.take().kind)
@@ -158,7 +155,7 @@ class _Parser:
                 operators[-1] = "≤" if operators[-1] == "<" else "≥"
         if not operators:
             return operands[0]
-        return Relation(tuple(operands), tuple(operators), tuple(spans))
+        return Relation(tuple(operands), tuple(operators))
 
     def proportion(self) -> Node:
         parts = [self.combination()]
@@ -648,15 +645,13 @@ class _Parser:
                 base = self.group() if self.kind() == "{" else self.argument()
             else:
                 exponent = self.exponent()
-        if isinstance(exponent, Signed) and exponent == Signed("-", Num("1")) and name in INVERSES:
-            name, exponent = INVERSES[name], None
+        if exponent == Signed("-", Num("1")) and TABLE[name].inverse:
+            name, exponent = TABLE[name].inverse, None
         args = self.arguments()
         if base is not None:
             if name not in ("log", "ln", "lg"):
                 raise Unreadable
             name, args = "log", (base, *args)
-        elif name == "lg":
-            name, args = "log", (Num("10"), *args)
         call = Call(name, args)
         return call if exponent is None else Power(call, exponent)
 

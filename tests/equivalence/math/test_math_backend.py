@@ -55,7 +55,7 @@ def partition(*groups):
     return {frozenset(group) for group in groups}
 
 
-KEYS = MathEquivalence(symbolic=False)
+KEYS = MathEquivalence()
 
 
 def test_it_is_a_backend():
@@ -114,12 +114,12 @@ def test_an_equation_joins_the_label_that_says_the_same():
     [("fraction", {"50\\%", "0.5"}), ("number", {"50\\%", "50"}), ("either", {"50\\%", "0.5"})],
 )
 def test_percent(percent, merged):
-    backend = MathEquivalence(percent=percent, symbolic=False)
+    backend = MathEquivalence(percent=percent)
     assert frozenset(merged) in clusters(backend, *sorted(merged))
 
 
 def test_percent_either_joins_the_number_too():
-    backend = MathEquivalence(percent="either", symbolic=False)
+    backend = MathEquivalence(percent="either")
     assert clusters(backend, "50\\%", "50") == partition({"50\\%", "50"})
 
 
@@ -138,14 +138,14 @@ def test_percent_either_joins_the_number_too():
     ],
 )
 def test_percent_by_default_is_what_the_prompt_asks_for(prompt, merged):
-    backend = MathEquivalence(symbolic=False)
+    backend = MathEquivalence()
     texts = ("50\\%", "0.5", "50")
     (relation,) = backend.relate([AnswerSet(texts, prompt)])
     assert [{texts[i], texts[j]} for i, j in relation.equal] == [merged]
 
 
 def test_one_text_has_its_own_meaning_in_each_prompt():
-    backend = MathEquivalence(symbolic=False)
+    backend = MathEquivalence()
     texts = ("50\\%", "0.5", "50")
     for _ in range(2):  # whatever is cached
         asked, plain = backend.relate([AnswerSet(texts, "What percent is it?"), AnswerSet(texts, "What is it?")])
@@ -153,13 +153,13 @@ def test_one_text_has_its_own_meaning_in_each_prompt():
 
 
 def test_units():
-    strict, ignoring = MathEquivalence(units="strict", symbolic=False), MathEquivalence(units="ignore", symbolic=False)
+    strict, ignoring = MathEquivalence(units="strict"), MathEquivalence(units="ignore")
     assert clusters(strict, "5", "5 cm") == partition({"5"}, {"5 cm"})
     assert clusters(ignoring, "5", "5 cm", "5 km") == partition({"5", "5 cm", "5 km"})
 
 
 def test_decimal_tolerance_needs_a_decimal():
-    backend = MathEquivalence(decimal_tolerance=1e-3, symbolic=False)
+    backend = MathEquivalence(decimal_tolerance=1e-3)
     assert clusters(backend, "2/13", "0.15385") == partition({"2/13", "0.15385"})
     assert clusters(backend, "40\\pi", "125.663") == partition({"40\\pi", "125.663"})
     assert clusters(backend, "(1/3, 2)", "(0.3333, 2)") == partition({"(1/3, 2)", "(0.3333, 2)"})
@@ -168,7 +168,7 @@ def test_decimal_tolerance_needs_a_decimal():
 
 
 def test_ordered_is_set():
-    backend = MathEquivalence(ordered_is_set=True, symbolic=False)
+    backend = MathEquivalence(ordered_is_set=True)
     assert clusters(backend, "(1,2)", "\\{2,1\\}") == partition({"(1,2)", "\\{2,1\\}"})
     assert clusters(backend, "(1,2)", "[1,2]") == partition({"(1,2)"}, {"[1,2]"})
 
@@ -246,7 +246,7 @@ SETS = [AnswerSet(("1/2", "0.5", f"{k}", f"x={k}", "(1,2)", "\\{1,2\\}")) for k 
 
 
 def test_a_pickled_copy_has_the_same_options_and_results():
-    backend = MathEquivalence(percent="number", units="strict", decimal_tolerance=1e-3, symbolic=False, deadline=2.0)
+    backend = MathEquivalence(percent="number", units="strict", decimal_tolerance=1e-3, deadline=2.0)
     backend.relate(SETS)
     copy = pickle.loads(pickle.dumps(backend))
     assert copy.policy == backend.policy
@@ -254,8 +254,8 @@ def test_a_pickled_copy_has_the_same_options_and_results():
 
 
 def test_threads_get_the_same_results():
-    expected = list(MathEquivalence(symbolic=False).relate(SETS))
-    shared = MathEquivalence(symbolic=False)
+    expected = list(MathEquivalence().relate(SETS))
+    shared = MathEquivalence()
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda _: list(shared.relate(SETS)), range(16)))
     assert all(result == expected for result in results)
@@ -263,7 +263,7 @@ def test_threads_get_the_same_results():
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_child_processes_get_the_same_results(method):
-    backend = MathEquivalence(symbolic=False)
+    backend = MathEquivalence()
     expected = list(backend.relate(SETS))
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert list(pool.apply(backend.relate, (SETS,))) == expected

@@ -20,7 +20,7 @@ def short(text):
 
 @pytest.fixture(scope="module")
 def keys():
-    return MathEquivalence(symbolic=False)
+    return MathEquivalence()
 
 
 def clusters(relation, size):
