@@ -497,8 +497,8 @@ def _exact_quotient(top: Terms, bottom: Terms, budget: Budget) -> Terms | None:
     lead_degrees, lead_coefficient = degrees(lead), bottom[lead]
     inverse = {name: -exponent for name, exponent in lead}
     lowest = [min(0, *(degrees(m)[k] for m in top)) for k in range(len(names))]
-    rest = dict(top)
-    result: Terms = {}
+    rest: Terms = top
+    result: dict[Monomial, Rational] = {}
     for _ in range(MAX_TERMS):
         if not rest:
             return result

@@ -16,7 +16,7 @@ from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, footp
 from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
 from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
 from empo_rewards.equivalence.math.refine import Judge
-from empo_rewards.equivalence.math.shapes import Opaque, Shape, compare, exact
+from empo_rewards.equivalence.math.shapes import Shape, compare, exact
 
 MAX_CACHED_CHARS = 1_000
 """Longer texts are not kept: they hardly come twice."""
@@ -46,7 +46,7 @@ class MathEquivalence:
         ordered_is_set: whether (1, 2) and {1, 2} are the same.
 
     The relation is symmetric and reflexive by construction: equal texts have one key, and each pair is compared in the
-    order of its texts. Safe to share between threads; a copy (pickled, forked) has a cache of its own. What an answer
+    order of its texts. Safe to share between threads; a copy has a cache of its own. What an answer
     may cost is counted before it is spent (`limits`): past it the answer's comparisons are undecided, and so are those
     of an answer that could not be read because of a fault. Nothing is raised for what an answer holds.
     """
@@ -113,7 +113,7 @@ class MathEquivalence:
     # Comparing
 
     def _at_sight(self, keys: Sequence[Key]) -> list[tuple[int, int]] | None:
-        """The equal pairs of bare exact answers, as most sets hold nothing else: equal shapes are equal, and that is all.
+        """The equal pairs of bare exact answers, as most sets hold nothing else: only equal shapes are equal.
 
         None for any other set. It says nothing that the longer way does not.
         """

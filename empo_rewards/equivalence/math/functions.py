@@ -10,6 +10,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from flint import acb
+
 from empo_rewards.equivalence.math import balls
 from empo_rewards.equivalence.math.algebra import (
     PI,
@@ -230,7 +232,7 @@ def _absolute(argument: Value, budget: Budget) -> Value:
         return argument if sign > 0 else negative(argument)
     if argument.over is None and len(argument.terms) == 1:
         ((monomial, coefficient),) = argument.terms.items()
-        result = constant(abs(coefficient))
+        result = constant(coefficient if coefficient > 0 else -coefficient)
         for name, exponent in monomial:
             result = multiply(result, _absolute_factor(name, exponent), budget)
         return result
@@ -399,7 +401,7 @@ def _in_unit_interval(v: Any) -> None:
 
 def _ball_absolute(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
     x = args[0]
-    return Ball(abs(x.v), x.u, x.l, x.algebraic, None if x.exact is None else abs(x.exact))
+    return Ball(abs(x.v), x.u, x.l, x.algebraic, None if x.exact is None else abs(Fraction(x.exact)))
 
 
 def _ball_sign(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
@@ -433,7 +435,7 @@ def _ball_double_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
 
 
 def _ball_zeta(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    if at.precision > 512 or isinstance(args[0].v, balls.acb):
+    if at.precision > 512 or isinstance(args[0].v, acb):
         raise Unknown
     return at.simple(TABLE["zeta"], args[0])
 

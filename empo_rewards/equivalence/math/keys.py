@@ -34,7 +34,7 @@ class Key(NamedTuple):
     failed: bool = False
 
 
-def footprint(thing: object, seen: set[int] | None = None) -> int:
+def footprint(thing: object, seen: set[int] | None = None) -> int:  # noqa: PLR0911 - one return a kind
     """Bytes that a key takes, roughly; what it holds twice counts once."""
     seen = set() if seen is None else seen
     if id(thing) in seen:

@@ -12,11 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import combinations, islice, product
+from itertools import combinations, islice, pairwise, product
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import (
-    CONSTANTS,
     PI,
     Atom,
     Budget,
@@ -24,6 +23,7 @@ from empo_rewards.equivalence.math.algebra import (
     Exp,
     Func,
     I,
+    Monomial,
     Radical,
     Rational,
     Terms,
@@ -34,6 +34,7 @@ from empo_rewards.equivalence.math.algebra import (
     divide,
     negative,
     parts_of,
+    quotient,
     same,
 )
 from empo_rewards.equivalence.math.balls import (
@@ -41,7 +42,6 @@ from empo_rewards.equivalence.math.balls import (
     Evaluator,
     Loose,
     NoValue,
-    Off,
     Unknown,
     at_precision,
     degree_of,
@@ -211,7 +211,7 @@ def _between(conditions: frozenset[Value], base: Point, name: str) -> Iterator[P
         ordered = sorted(zeros)
         width = 1 + ordered[-1] - ordered[0]
         ends = [ordered[0] - width, *ordered, ordered[-1] + width]
-        for low, high in zip(ends, ends[1:], strict=False):
+        for low, high in pairwise(ends):
             yield {**base, name: low + (high - low) * (1 + generic(name, 7)) / 3}
 
 
@@ -225,10 +225,9 @@ def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
                 degree = int(exponent)
             elif isinstance(inner, str) and inner in base and inner != name and exponent.denominator == 1:
                 value *= Fraction(base[inner]) ** max(-64, min(64, int(exponent)))
-            elif inner in _NUMBERS and abs(exponent) <= 64:
-                value *= Fraction(float(_NUMBERS[inner]) ** float(exponent))  # type: ignore[index]  # tested
-            elif isinstance(inner, int):
-                value *= Fraction(float(inner) ** float(exponent))
+            elif (inner in (PI, E) or isinstance(inner, int)) and abs(exponent) <= 64:
+                number = math.pi if inner == PI else math.e if inner == E else float(inner)
+                value *= Fraction(number ** float(exponent))
             else:
                 return None
         coefficients[degree] = coefficients.get(degree, Fraction(0)) + value
@@ -247,9 +246,6 @@ def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
         root = _square_root(discriminant)
         found |= {(-b - root) / (2 * a), (-b + root) / (2 * a)}
     return found
-
-
-_NUMBERS: dict[Atom, float] = {PI: math.pi, E: math.e}
 
 
 def _square_root(x: Fraction) -> Fraction:
@@ -368,7 +364,7 @@ class Judge:
         outcome = "off" if imaginary else self._at(a, b, {}, real=True)[0]
         if outcome in ("off", "half"):
             outcome = self._at(a, b, {}, real=False)[0]
-        return _VERDICTS.get(outcome, None), outcome == "proved"
+        return _VERDICTS.get(outcome), outcome == "proved"
 
     def _functions(self, a: Value, b: Value) -> tuple[bool | None, bool]:
         left, right = self.traits(a), self.traits(b)
@@ -417,67 +413,37 @@ class Judge:
         return bool(abs(left.v - right.v) <= tolerance * abs(left.v).max(abs(right.v)))
 
     def proportional(self, a: Value, b: Value, *, positive: bool) -> bool | None:
-        """Whether a = c·b for one number c, a positive one where it must be: what `a = 0` and `b = 0` say is one then.
+        """Whether a = c·b for one number c, a positive one where it must be: `a = 0` and `b = 0` say the same then.
 
-        Never False: equations that are no multiples of each other may say the same.
+        The number is read off a term that both have. Never False: equations that are no multiples may say the same.
         """
-        left, right = self.traits(a), self.traits(b)
-        if left.functions != right.functions or left.names != right.names or left.imaginary or right.imaginary:
-            return None
-        if left.steps or right.steps or left.conditions or right.conditions:
-            return None
-        agreed, origin = 0, None
-        for point in points(left, right):
-            try:
-                x, y = (self._sample(value, point, 512, True) for value in (a, b))
-            except NoValue:
-                continue
-            self.spend(8)
-            at = x.at
-            if origin is None:
-                if not (x.ball.v.contains(0) or y.ball.v.contains(0)):
-                    if positive and (x.ball.v > 0) != (y.ball.v > 0):
-                        return None
-                    origin = x.ball, y.ball
-                continue
-            try:
-                ox, oy = origin
-                products = [
-                    Sample(at_precision(512, lambda p=p, q=q: at.multiply([p, q])), s.at)  # type: ignore[misc]  # the defaults bind them
-                    for p, q, s in ((x.ball, oy, x), (y.ball, ox, y))
-                ]
-            except (NoValue, TooLarge):
-                continue
-            if _told(*products, proof=False) not in ("proved", "agree"):
-                return None
-            agreed += 1
-        self.probed += agreed >= AGREEING_POINTS
-        return True if agreed >= AGREEING_POINTS else None
+        for monomial, coefficient in b.terms.items():
+            factor = quotient(a.terms.get(monomial, 0), coefficient)
+            if factor and not (positive and factor < 0):
+                scaled = Value({m: c * factor for m, c in b.terms.items()})
+                return self.values(a, scaled) or None
+        return None
 
     def solved(self, equation: Value, value: Value) -> bool | None:
-        """Whether `equation = 0`, solved for a name that it is linear in, gives the value. Never False: it is a guess."""
+        """Whether `equation = 0`, solved for a name it is linear in, gives the value. Never False: it is a guess."""
         for head in sorted(equation.atoms, key=str):
-            named = isinstance(head, str) and head not in CONSTANTS
-            if not (named or (isinstance(head, Func) and head.name == "derivative")) or head in value.atoms:
+            derivative = isinstance(head, Func) and head.name == "derivative"
+            if not derivative and (head not in equation.symbols or head in value.symbols):
                 continue
-            rest: dict[frozenset[tuple[Atom, Rational]], Rational] = {}
-            factor: dict[frozenset[tuple[Atom, Rational]], Rational] = {}
+            rest: dict[Monomial, Rational] = {}
+            factor: dict[Monomial, Rational] = {}
             for monomial, coefficient in equation.terms.items():
-                exponent = dict(monomial).get(head, 0)
-                if exponent == 1:
-                    factor[frozenset(item for item in monomial if item[0] != head)] = coefficient
-                elif exponent == 0:
-                    rest[monomial] = -coefficient
+                if (head, 1) in monomial:
+                    factor[monomial - {(head, 1)}] = coefficient
                 else:
-                    break
-            else:
-                if named and head in value.symbols | Value(rest).symbols | Value(factor).symbols:
-                    continue
-                try:
-                    if self.values(value, divide(Value(rest), Value(factor), Budget(MAX_WORK // 4))):
-                        return True
-                except (TooLarge, Undefined):
-                    continue
+                    rest[monomial] = -coefficient
+            if head in Value(rest).atoms | Value(factor).atoms or head in Value(rest).symbols | Value(factor).symbols:
+                continue
+            try:
+                if self.values(value, divide(Value(rest), Value(factor), Budget(MAX_WORK // 4))):
+                    return True
+            except Undefined:
+                continue
         return None
 
     def enclosed(self, value: Value) -> tuple[float, float] | None:

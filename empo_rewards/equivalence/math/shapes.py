@@ -160,7 +160,7 @@ def is_system(shape: Shape) -> bool:
     return isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1
 
 
-def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911 - one a kind
+def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911, PLR0912 - one a kind
     """Whether a and b are the same; None where it cannot be told. Symmetric.
 
     The values in them are compared by `judge`, with its tolerance where one answer has a `decimal` point.
@@ -257,7 +257,7 @@ def _all(verdicts: Iterable[bool | None]) -> bool | None:
 # Unions of intervals
 
 
-def before(a: Shape, b: Shape) -> bool | None:  # noqa: PLR0911 - one return a case
+def before(a: Shape, b: Shape) -> bool | None:
     """Whether a < b, for exact real constants and ±∞; None where it cannot be told. Equal ones are not."""
     if a == b:
         return False
