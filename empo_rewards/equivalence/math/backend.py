@@ -184,12 +184,13 @@ class _Comparison:
         tolerant = self.policy.decimal_tolerance is not None and any(key.decimal for key in self.keys)
         if all(certain) and not tolerant:
             return
-        bounds = [None if tolerant or not isinstance(s, Value) else self.judge.enclosed(s) for s in shapes]
-        for j in range(len(members)):
-            high = bounds[j]
-            for i in range(j):
-                if certain[i] and certain[j] and not tolerant:
-                    continue
+        uncertain = [k for k, known in enumerate(certain) if not known]
+        bounds = [
+            self.judge.enclosed(shape) if isinstance(shape, Value) and not tolerant and uncertain != [k] else None
+            for k, shape in enumerate(shapes)
+        ]
+        for j, high in enumerate(bounds):
+            for i in range(j) if tolerant or not certain[j] else [k for k in uncertain if k < j]:
                 low = bounds[i]
                 if low is None or high is None or (low[0] <= high[1] and high[0] <= low[1]):
                     yield members[i], members[j]

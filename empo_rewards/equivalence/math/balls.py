@@ -73,7 +73,7 @@ class Ball(NamedTuple):
     u: float
     l: float  # noqa: E741 - the paper's name
     algebraic: bool = False
-    exact: Rational | None = None
+    exact: fmpq | None = None
 
 
 # Precision
@@ -131,11 +131,11 @@ def checked(v: Any) -> Any:
     return v
 
 
-def number(value: Rational) -> Ball:
-    """A rational number."""
-    u, l = float(value.numerator.bit_length()), float(value.denominator.bit_length())  # noqa: E741
-    v = arb(fmpq(value.numerator, value.denominator))
-    return Ball(v, max(u, 1.0), max(l, 1.0), True, value if u + l <= MAX_EXACT_BITS else None)
+def number(value: Rational | fmpq) -> Ball:
+    """A rational number, carried exactly while it is short."""
+    q = value if isinstance(value, fmpq) else fmpq(value.numerator, value.denominator)
+    u, l = q.p.bit_length() or 1, q.q.bit_length()  # noqa: E741
+    return Ball(arb(q), u, l, True, q if u + l <= MAX_EXACT_BITS else None)
 
 
 def generic(name: str, index: int) -> Fraction:
@@ -191,7 +191,7 @@ class Evaluator:
         if len(parts) == 1:
             return parts[0]
         if all(part.exact is not None for part in parts):
-            return number(sum(part.exact for part in parts))  # type: ignore[misc]  # none is None
+            return number(sum((part.exact for part in parts), start=fmpq(0)))
         v = parts[0].v
         for part in parts[1:]:
             v = v + part.v
@@ -205,7 +205,7 @@ class Evaluator:
         if len(parts) == 1:
             return parts[0]
         if all(part.exact is not None for part in parts):
-            return number(math.prod(Fraction(part.exact or 0) for part in parts))
+            return number(math.prod((part.exact for part in parts), start=fmpq(1)))
         v = parts[0].v
         for part in parts[1:]:
             v = v * part.v
@@ -217,7 +217,7 @@ class Evaluator:
             raise Off
         if b.exact is None and b.v.contains(0):
             raise Loose
-        inverse = Ball(checked(1 / b.v), b.l, b.u, b.algebraic, None if b.exact is None else 1 / Fraction(b.exact))
+        inverse = Ball(checked(1 / b.v), b.l, b.u, b.algebraic, None if b.exact is None else 1 / b.exact)
         return self.multiply([a, inverse])
 
     def subtract(self, a: Ball, b: Ball) -> Ball:
@@ -248,9 +248,7 @@ class Evaluator:
         if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > MAX_VALUE_BITS:
             raise Unknown
         self.budget.spend(n.bit_length() * self._step)
-        exact = (
-            Fraction(base.exact) ** n if base.exact is not None and (base.u + base.l) * n <= MAX_EXACT_BITS else None
-        )
+        exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= MAX_EXACT_BITS else None
         return Ball(checked(base.v**n), base.u * n, base.l * n, base.algebraic, exact)
 
     def root(self, x: Ball, k: int, node: Hashable) -> Ball:
@@ -318,8 +316,8 @@ class Evaluator:
     def exponential(self, base: Ball, exponent: Ball, node: Hashable) -> Ball:
         """base ** exponent for any exponent; `node` names the root that a rational one takes."""
         q = exponent.exact
-        if q is not None and q.denominator <= MAX_DEGREE and abs(q.numerator) < 1 << 16:
-            return self.power(base, q, node)
+        if q is not None and q.q <= MAX_DEGREE and q.p.bit_length() <= 16:
+            return self.power(base, Fraction(int(q.p), int(q.q)), node)
         if not isinstance(base.v, acb) and self.sign(base) <= 0:
             if self.real:
                 raise Off
@@ -380,7 +378,7 @@ class Evaluator:
     def floor(self, x: Ball) -> Ball:
         """The integer below."""
         if x.exact is not None:
-            return number(math.floor(x.exact))
+            return number(fmpq(x.exact.floor()))
         if isinstance(x.v, acb) or log2_of(x.v) > MAX_ARGUMENT_BITS:
             raise Unknown
         whole = x.v.floor().unique_fmpz()

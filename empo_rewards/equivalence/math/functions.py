@@ -401,7 +401,7 @@ def _in_unit_interval(v: Any) -> None:
 
 def _ball_absolute(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
     x = args[0]
-    return Ball(abs(x.v), x.u, x.l, x.algebraic, None if x.exact is None else abs(Fraction(x.exact)))
+    return Ball(abs(x.v), x.u, x.l, x.algebraic, None if x.exact is None else abs(x.exact))
 
 
 def _ball_sign(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
@@ -418,7 +418,7 @@ def _ball_modulo(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
 
 def _ball_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
     x = args[0]
-    if x.exact is not None and x.exact < 0 and x.exact.denominator == 1:
+    if x.exact is not None and x.exact < 0 and x.exact.q == 1:
         raise Off
     if balls.log2_of(x.v) > MAX_GAMMA_BITS:
         raise Unknown
@@ -429,9 +429,9 @@ def _ball_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
 
 def _ball_double_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
     n = args[0].exact
-    if n is None or n.denominator != 1 or not 0 <= n <= MAX_FACTORIAL:
+    if n is None or n.q != 1 or not 0 <= n <= MAX_FACTORIAL:
         raise Unknown
-    return balls.number(math.prod(range(int(n), 0, -2)))
+    return balls.number(math.prod(range(int(n.p), 0, -2)))
 
 
 def _ball_zeta(at: Evaluator, args: tuple[Ball, ...]) -> Ball:

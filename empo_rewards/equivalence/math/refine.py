@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from itertools import combinations, islice, pairwise, product
+from functools import lru_cache
+from itertools import combinations, islice, pairwise, product, repeat
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import (
@@ -177,17 +178,11 @@ def points(a: Traits, b: Traits) -> Iterator[Point]:
     names = sorted({*a.names, *b.names})
     if not (a.integer or b.integer):
         small, large = min(a.small, b.small), max(a.large, b.large)
-        sampled = []
-        for scale in dict.fromkeys((0, 1, large + 3, small - 3, -4)):
-            for signs in islice(product((1, -1), repeat=len(names)), MAX_CELLS):
-                sampled.append(
-                    {
-                        name: s * Fraction(2) ** scale * _spread(name, scale)
-                        for name, s in zip(names, signs, strict=True)
-                    }
-                )
-                yield sampled[-1]
-        for base in (sampled[0], sampled[-1]):
+        cells = list(islice(product((1, -1), repeat=len(names)), MAX_CELLS))
+        for scale in dict.fromkeys((0, -4, 1, large + 3, small - 3)):
+            for signs in cells:
+                yield dict(zip(names, map(_coordinate, names, repeat(scale), signs), strict=True))
+        for base in ({name: _coordinate(name, 0, sign) for name in names} for sign in (1, -1)):
             for name in names:
                 yield from _between(a.conditions | b.conditions, base, name)
     for high in (6, 12, 30, 90):
@@ -195,9 +190,11 @@ def points(a: Traits, b: Traits) -> Iterator[Point]:
             yield {name: math.ceil(high * generic(name, high + k)) for name in names}
 
 
-def _spread(name: str, scale: int) -> Fraction:
-    """A number in (1/4, 4) for a name."""
-    return (generic(name, scale) + Fraction(1, 3)) * (3 if generic(name, 1000 + scale) > Fraction(1, 2) else 1)
+@lru_cache(maxsize=1024)
+def _coordinate(name: str, scale: int, sign: int) -> Fraction:
+    """A number for a name, of about the size 2^scale."""
+    spread = (generic(name, scale) + Fraction(1, 3)) * (3 if generic(name, 1000 + scale) > Fraction(1, 2) else 1)
+    return sign * spread * Fraction(2) ** scale
 
 
 def _between(conditions: frozenset[Value], base: Point, name: str) -> Iterator[Point]:
@@ -226,8 +223,8 @@ def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
             elif isinstance(inner, str) and inner in base and inner != name and exponent.denominator == 1:
                 value *= Fraction(base[inner]) ** max(-64, min(64, int(exponent)))
             elif (inner in (PI, E) or isinstance(inner, int)) and abs(exponent) <= 64:
-                number = math.pi if inner == PI else math.e if inner == E else float(inner)
-                value *= Fraction(number ** float(exponent))
+                number = inner if isinstance(inner, int) else math.pi if inner == PI else math.e
+                value *= Fraction(float(number) ** float(exponent))
             else:
                 return None
         coefficients[degree] = coefficients.get(degree, Fraction(0)) + value
@@ -452,7 +449,7 @@ class Judge:
         if traits.functions or traits.imaginary:
             return None
         try:
-            v = self._sample(value, {name: _spread(name, 0) for name in traits.names}, PRECISIONS[0], True).ball.v
+            v = self._sample(value, {name: _coordinate(name, 0, 1) for name in traits.names}, PRECISIONS[0], True).ball.v
             low, high = float(v.lower()), float(v.upper())
         except (NoValue, TooLarge):
             return None
