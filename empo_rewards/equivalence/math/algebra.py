@@ -66,10 +66,10 @@ class Radical(NamedTuple):
 
 
 class Exp(NamedTuple):
-    """base ** power, for a power (a monomial) that is no rational number. The base is an atom, or -1."""
+    """base ** power, for a power that is one monomial and no rational number. The base is an atom, or -1."""
 
     base: Atom
-    power: Monomial
+    power: Value
 
 
 Atom: TypeAlias = "str | int | Func | Radical | Exp"
@@ -171,7 +171,7 @@ def parts_of(name: Atom) -> tuple[Value, ...]:
     if isinstance(name, Radical):
         return (name.base,)
     if isinstance(name, Exp):
-        return (Value({frozenset(((name.base, 1),)) if name.base != -1 else ONE: 1}), Value({name.power: 1}))
+        return (Value({frozenset(((name.base, 1),)): 1}), name.power) if isinstance(name.base, tuple) else (name.power,)
     return ()
 
 
@@ -569,7 +569,7 @@ def _base_power(name: Atom, monomial: Monomial, coefficient: Rational, budget: B
         if monomial == frozenset(((I, 1), (PI, 1))) and (2 * coefficient) == int(2 * coefficient):
             return rational_power(atom(I), int(2 * coefficient), budget)
     if isinstance(name, Exp):
-        scale, merged, factors = _monomial_product(name.power, monomial)
+        scale, merged, factors = _monomial_product(next(iter(name.power.terms)), monomial)
         if scale == 1 and not factors and merged:
             return _exp_power(name.base, merged, coefficient)
         return atom(Func("power", (atom(name), Value({monomial: coefficient}))))
@@ -577,7 +577,7 @@ def _base_power(name: Atom, monomial: Monomial, coefficient: Rational, budget: B
 
 
 def _exp_power(base: Atom, monomial: Monomial, coefficient: Rational) -> Value:
-    scale, reduced, _ = _reduce({Exp(base, monomial): coefficient})
+    scale, reduced, _ = _reduce({Exp(base, Value({monomial: 1})): coefficient})
     return Value({reduced: scale})
 
 
@@ -760,7 +760,7 @@ def atom_text(name: Atom) -> str:
         return f"{name.name}({';'.join(arg.text for arg in name.args)})"
     if isinstance(name, Radical):
         return f"root({name.base.text})"
-    return f"exp({atom_text(name.base)};{_monomial_text(name.power)})"
+    return f"exp({atom_text(name.base)};{name.power.text})"
 
 
 def _monomial_text(monomial: Monomial) -> str:

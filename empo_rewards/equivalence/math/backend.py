@@ -102,9 +102,9 @@ class MathEquivalence:
         if key is None:
             try:
                 key = key_of(text, policy)
-            except Exception:  # noqa: BLE001 - whatever one answer holds must not cost its group
-                _log.warning("An answer of %d characters could not be read; it equals its own text only.", len(text),
-                             exc_info=True)  # fmt: skip
+            except Exception as error:  # noqa: BLE001 - whatever one answer holds must not cost its group
+                _log.warning("An answer could not be read; it equals its own text only: %r in %r", error, text[:80])
+                _log.debug("", exc_info=True)
                 key = unread_key(text, failed=True)
             if len(text) <= MAX_CACHED_CHARS:
                 self._cache.keys.put(place, key)

@@ -293,7 +293,7 @@ class Evaluator:
 
     def _exp(self, name: Exp, share: Rational) -> Ball:
         """base ** (share · power): the share belongs to the power, it is no root of the whole."""
-        exponent = self._term(name.power, share)
+        exponent = self.multiply([number(share), self.value(name.power)])
         if name.base == E:
             return self.simple(TABLE["exp"], exponent)
         base = number(-1) if isinstance(name.base, int) and name.base == -1 else self.atom(name.base)

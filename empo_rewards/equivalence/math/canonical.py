@@ -107,6 +107,8 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     if len(text) > MAX_CHARS:
         return Key(long_number(text) or Opaque(text), work=len(text) >> 4)
     folded = fold(text)
+    if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
+        return Key(Opaque(text), work=len(text) >> 2)
     try:
         tokens = lex(folded)
     except Unreadable:

@@ -12,7 +12,7 @@ MAX_TOKENS = 4_000
 """Tokens of an expression: what a page of formulas has, and few enough that a refusal costs milliseconds."""
 
 MAX_DEPTH = 40
-"""Nested brackets. Each costs up to 15 frames of Python's stack, whose default limit of 1,000 the caller shares.
+"""Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack, whose default limit of 1,000 the caller shares.
 Brackets that only repeat others are dropped before."""
 
 MAX_LITERAL_DIGITS = 4_000

@@ -165,10 +165,12 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
 
     def combination(self) -> Node:
-        left = self.quantity()
+        left, depth = self.quantity(), self.depth
         while self.kinds[self.at] in _SET_OPERATIONS:
+            self.enter()
             operator = self.take().kind
             left = Combined(operator, left, self.quantity())
+        self.depth = depth
         return left
 
     # Quantities
@@ -287,6 +289,7 @@ class _Parser:
 
     def product(self, stop_at_function: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
+        depth = self.depth
         while True:
             kind = self.kinds[self.at]
             if kind in ("*", "/") and not stop_at_function:
@@ -296,10 +299,12 @@ class _Parser:
                 else:
                     factors.append(("*", self.signed_factor()))
             elif kind == "%" and not stop_at_function:
+                self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Postfix("%", body))]
             elif kind == "mod":
+                self.enter()
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Call("mod", (body, self.modulus())))]
@@ -307,6 +312,7 @@ class _Parser:
                 spaced = self.tokens[self.at].spaced
                 factors.append((" " if spaced else "", self.factor()))
             else:
+                self.depth = depth
                 return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
 
     def is_measure(self) -> bool:
@@ -352,16 +358,13 @@ class _Parser:
         return self.postfix(self.primary())
 
     def postfix(self, base: Node) -> Node:
-        while True:
-            kind = self.kinds[self.at]
-            if kind not in _AFTER_FACTOR:
-                return base
+        depth = self.depth
+        while (kind := self.kinds[self.at]) in _AFTER_FACTOR:
+            self.enter()
             if kind == "^":
                 self.take()
                 base = self.raised(base)
-            elif kind in ("!", "!!"):
-                if self.kind(1) == "=":
-                    return base
+            elif kind in ("!", "!!") and self.kind(1) != "=":
                 self.take()
                 base = Postfix(kind, base)
             elif kind == "°":
@@ -374,7 +377,9 @@ class _Parser:
                 self.take()
                 base = Based(base.text, self.base_of_number())
             else:
-                return base
+                break
+        self.depth = depth
+        return base
 
     def degrees(self, base: Node) -> Node:
         if (

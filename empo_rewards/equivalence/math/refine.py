@@ -59,6 +59,12 @@ AGREEING_POINTS = 4
 MAX_CELLS = 16
 """Cells of signs that are looked at, of 2^n for n symbols."""
 
+MAX_CHOICES = 5
+"""Arguments of a max that may be confirmed."""
+
+MAX_CONDITIONS = 12
+"""Places of two expressions where a branch may change that may be confirmed."""
+
 MAX_BLIND = 12
 """Points at which nothing could be said, after which no more are tried."""
 
@@ -151,7 +157,8 @@ def _note(
         conditions.add(name.args[0])
     elif row.branches == "choice":
         branches.update((name, k) for k in range(len(name.args)))
-        for a, b in combinations(name.args, 2):
+        flags["steps"] |= len(name.args) > MAX_CHOICES
+        for a, b in combinations(name.args[:MAX_CHOICES], 2):
             conditions.add(add(a, negative(b), budget=Budget()))
 
 
@@ -182,9 +189,10 @@ def points(a: Traits, b: Traits) -> Iterator[Point]:
         for scale in dict.fromkeys((0, -4, 1, large + 3, small - 3)):
             for signs in cells:
                 yield dict(zip(names, map(_coordinate, names, repeat(scale), signs), strict=True))
+        conditions = a.conditions | b.conditions
         for base in ({name: _coordinate(name, 0, sign) for name in names} for sign in (1, -1)):
-            for name in names:
-                yield from _between(a.conditions | b.conditions, base, name)
+            for name in names if len(conditions) <= MAX_CONDITIONS else ():
+                yield from _between(conditions, base, name)
     for high in (6, 12, 30, 90):
         for k in range(2):
             yield {name: math.ceil(high * generic(name, high + k)) for name in names}
@@ -389,6 +397,8 @@ class Judge:
         if left.steps or right.steps or not left.branches | right.branches <= seen:
             return True
         conditions = left.conditions | right.conditions
+        if len(conditions) > MAX_CONDITIONS:
+            return True
         names = {*left.names, *right.names}
         base = dict.fromkeys(names, Fraction(3, 7))
         wild = {
