@@ -353,7 +353,7 @@ def _product(a: Terms, b: Terms, budget: Budget) -> Terms:
         return b
     if len(b) == 1 and b.get(ONE) == 1:
         return a
-    budget.spend(len(a) * len(b))
+    budget.spend(4 * len(a) * len(b))
     total: dict[Monomial, Rational] = {}
     for m, c in a.items():
         for n, d in b.items():
@@ -619,11 +619,10 @@ def rational_power(base: Value, exponent: Rational, budget: Budget) -> Value:  #
 def _sum_power(base: Value, exponent: int, budget: Budget) -> Value:
     if exponent > MAX_EXPONENT:
         return atom(Func("power", (base, constant(exponent))))
+    trial = Budget(min(budget.left, MAX_WORK // 2))
+    allowed = trial.left
+    result, square, left = UNIT, base, exponent
     try:
-        trial = Budget(min(budget.left, MAX_WORK // 4))
-        result = UNIT
-        square = base
-        left = exponent
         while left:
             if left & 1:
                 result = multiply(result, square, trial)
@@ -631,8 +630,8 @@ def _sum_power(base: Value, exponent: int, budget: Budget) -> Value:
             if left:
                 square = multiply(square, square, trial)
     except TooLarge:
-        return atom(Func("power", (base, constant(exponent))))
-    budget.spend(MAX_WORK // 4 - trial.left if trial.left < MAX_WORK // 4 else 0)
+        result = atom(Func("power", (base, constant(exponent))))
+    budget.spend(min(allowed - trial.left, allowed))
     return result
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.cache import LruCache
-from empo_rewards.equivalence.math.algebra import TooLarge, Value
+from empo_rewards.equivalence.math.algebra import TooLarge
 from empo_rewards.equivalence.math.canonical import key_of, unread_key
 from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, footprint, join_readings, resolve_facets
 from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
 from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
 from empo_rewards.equivalence.math.refine import Judge
-from empo_rewards.equivalence.math.shapes import Shape, compare, exact
+from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
 
 MAX_CACHED_CHARS = 1_000
 """Longer texts are not kept: they hardly come twice."""
@@ -137,6 +137,7 @@ class _Comparison:
         self.judge = Judge(policy.decimal_tolerance)
         self.classes = UnionFind(len(keys))
         self.undecided: list[tuple[int, int]] = []
+        self.facets: dict[int, list[Mapping[str, Hashable]]] = {}
         self.positions: dict[Shape, list[int]] = defaultdict(list)
         for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
             self.positions[keys[position].shape].append(position)
@@ -146,16 +147,17 @@ class _Comparison:
 
     def relation(self, metrics: dict[str, float]) -> Relation:
         """Which keys are the same, and what could not be told."""
+        decorated = any(key.facets for key in self.keys)
+        find, budget = self.classes.find, self.judge.budget
         for a, b in self._open_pairs():
-            if self.classes.find(a) == self.classes.find(b) or not self._may_be_equal(a, b):
+            if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
                 continue
-            verdict = self._compare(a, b)
+            verdict = self._compare(a, b) if budget.left >= 0 else None
             if verdict:
                 self.classes.union(a, b)
             elif verdict is None:
                 self.undecided.append((min(a, b), max(a, b)))
         keys = join_readings(self.keys, self.classes)
-        find = self.classes.find
         undecided = [(a, b) for a, b in self.undecided if find(a) != find(b)]
         metrics |= {
             "pairs_by_key": _pairs(len(keys)) - self.judge.refined - len(undecided),
@@ -185,27 +187,26 @@ class _Comparison:
         if all(certain) and not tolerant:
             return
         uncertain = [k for k, known in enumerate(certain) if not known]
-        bounds = [
-            self.judge.enclosed(shape) if isinstance(shape, Value) and not tolerant and uncertain != [k] else None
-            for k, shape in enumerate(shapes)
-        ]
-        for j, high in enumerate(bounds):
+        outlines = [None if tolerant or uncertain == [k] else outline(s, self.judge) for k, s in enumerate(shapes)]
+        for j, high in enumerate(outlines):
             for i in range(j) if tolerant or not certain[j] else [k for k in uncertain if k < j]:
-                low = bounds[i]
-                if low is None or high is None or (low[0] <= high[1] and high[0] <= low[1]):
+                low = outlines[i]
+                if low is None or high is None or low[0] != high[0] or (low[1] <= high[2] and high[1] <= low[2]):
                     yield members[i], members[j]
 
     def _may_be_equal(self, a: int, b: int) -> bool:
         """Whether some answers of the two shapes could be the same in spite of what decorates them."""
-        left, right = (self.positions[self.keys[p].shape] for p in (a, b))
-        facets = ({tuple(sorted(self.keys[p].facets.items(), key=str)) for p in side} for side in (left, right))
-        first, second = ([dict(items) for items in side] for side in facets)
-        return any(compatible(x, y) for x in first for y in second)
+        return any(compatible(x, y) for x in self._facets(a) for y in self._facets(b))
+
+    def _facets(self, position: int) -> list[Mapping[str, Hashable]]:
+        """The different decorations of a shape's answers."""
+        if position not in self.facets:
+            found = [self.keys[p].facets for p in self.positions[self.keys[position].shape]]
+            self.facets[position] = list({tuple(sorted(f.items(), key=str)): f for f in found}.values())
+        return self.facets[position]
 
     def _compare(self, a: int, b: int) -> bool | None:
         x, y = self.keys[a], self.keys[b]
-        if self.judge.budget.left < 0:
-            return None
         try:
             return compare(x.shape, y.shape, self.judge, decimal=x.decimal or y.decimal)
         except (TooLarge, RecursionError):

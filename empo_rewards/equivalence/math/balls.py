@@ -164,8 +164,8 @@ class Evaluator:
         self.picks: dict[Atom, int] = {}
         """The branch that each |x|, sgn and max took."""
         self._atoms: dict[Atom, Ball] = {}
-        self._step = 1 + (precision >> 10)
-        self._call = 1 + (precision * precision >> 19)
+        self._step = 2 + (precision >> 9)
+        self._call = 3 + (precision * precision >> 18)
 
     # Sums, products, powers
 
@@ -190,8 +190,8 @@ class Evaluator:
         self.budget.spend(len(parts) * self._step)
         if len(parts) == 1:
             return parts[0]
-        if all(part.exact is not None for part in parts):
-            return number(sum((part.exact for part in parts), start=fmpq(0)))
+        if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
+            return number(sum(exact, start=fmpq(0)))
         v = parts[0].v
         for part in parts[1:]:
             v = v + part.v
@@ -204,8 +204,8 @@ class Evaluator:
         self.budget.spend(len(parts) * self._step)
         if len(parts) == 1:
             return parts[0]
-        if all(part.exact is not None for part in parts):
-            return number(math.prod((part.exact for part in parts), start=fmpq(1)))
+        if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
+            return number(math.prod(exact, start=fmpq(1)))
         v = parts[0].v
         for part in parts[1:]:
             v = v * part.v
@@ -409,14 +409,13 @@ class Evaluator:
         return self.add([self.simple(TABLE["sin"], self.add([*parts, weights[0]])), number(2)])
 
 
-def degree_of(*evaluators: Evaluator) -> int:
+def degree_of(*degrees: Mapping[Hashable, int]) -> int:
     """The degree of the field that the roots which evaluators took span together, at most."""
-    degrees: dict[Hashable, int] = {}
-    for evaluator in evaluators:
-        for node, degree in evaluator.degrees.items():
-            degrees[node] = math.lcm(degree, degrees.get(node, 1))
-    order = degrees.pop(UNITY, 1)
-    return math.prod(degrees.values()) * sum(math.gcd(k, order) == 1 for k in range(order))
+    joined: dict[Hashable, int] = {}
+    for node, degree in (item for part in degrees for item in part.items()):
+        joined[node] = math.lcm(degree, joined.get(node, 1))
+    order = joined.pop(UNITY, 1)
+    return math.prod(joined.values()) * sum(math.gcd(k, order) == 1 for k in range(order))
 
 
 # Constants

@@ -1,6 +1,6 @@
 """The bounds of reading and comparing. Past any of them something stays undecided; none changes a verdict.
 
-The unit of work is a product of two terms, or a ball's operation at 128 bits: one to three microseconds.
+The unit of work is about a microsecond: a product of two terms takes four, a ball's operation at 128 bits two.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ MAX_TOKENS = 4_000
 """Tokens of an expression: what a page of formulas has, and few enough that a refusal costs milliseconds."""
 
 MAX_DEPTH = 40
-"""Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack, whose default limit of 1,000 the caller shares.
-Brackets that only repeat others are dropped before."""
+"""Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack,
+whose default limit of 1,000 the caller shares. Brackets that only repeat others are dropped before."""
 
 MAX_LITERAL_DIGITS = 4_000
 """Digits of a number that becomes an int: under Python's own limit of 4,300, past which int() raises. Longer numbers
@@ -25,16 +25,16 @@ MAX_BITS = 1 << 15
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
-MAX_WORK = 12_000
+MAX_WORK = 30_000
 """Units of work that reading one answer may cost."""
 
-MAX_GROUP_READING = 600_000
+MAX_GROUP_READING = 1_000_000
 """Units that reading the answers of one group may cost, the shortest first: past it the others are not read."""
 
-MAX_REFINING = 8_000
+MAX_REFINING = 15_000
 """Units that enclosing one answer may cost, at all points and precisions together."""
 
-MAX_GROUP_REFINING = 400_000
+MAX_GROUP_REFINING = 600_000
 """Units that the comparisons of one group may cost, the shortest answers first: past it the rest is undecided."""
 
 MAX_EXPONENT = 4_096

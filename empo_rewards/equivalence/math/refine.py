@@ -10,7 +10,7 @@ may change lies a point, along each symbol; and there is no step (floor, mod), w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, islice, pairwise, product, repeat
@@ -226,11 +226,13 @@ def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
     for monomial, coefficient in terms.items():
         value, degree = Fraction(coefficient), 0
         for inner, exponent in monomial:
-            if inner == name and exponent.denominator == 1:
+            if not -64 <= exponent <= 64 or (isinstance(inner, str) and exponent.denominator != 1):
+                return None
+            if inner == name:
                 degree = int(exponent)
-            elif isinstance(inner, str) and inner in base and inner != name and exponent.denominator == 1:
-                value *= Fraction(base[inner]) ** max(-64, min(64, int(exponent)))
-            elif (inner in (PI, E) or isinstance(inner, int)) and abs(exponent) <= 64:
+            elif isinstance(inner, str) and inner in base:
+                value *= Fraction(base[inner]) ** int(exponent)
+            elif isinstance(inner, int) or inner in (PI, E):
                 number = inner if isinstance(inner, int) else math.pi if inner == PI else math.e
                 value *= Fraction(float(number) ** float(exponent))
             else:
@@ -266,10 +268,12 @@ def _square_root(x: Fraction) -> Fraction:
 
 
 class Sample(NamedTuple):
-    """A value at a point: its ball, and the evaluator that knows the roots and branches it took."""
+    """A value at a point: its ball, the roots and the branches that it took (`Evaluator`), the precision."""
 
     ball: Ball
-    at: Evaluator
+    degrees: Mapping[Hashable, int]
+    picks: Mapping[Atom, int]
+    precision: int
 
 
 class Judge:
@@ -303,14 +307,15 @@ class Judge:
             return True
         if a.exact and b.exact:
             return False
-        self.spend(2)
+        trial = Budget(MAX_WORK // 4)
         try:
-            if same(a, b, Budget(MAX_WORK // 4)):
+            if same(a, b, trial):
                 return True
             if a.flat and b.flat:
                 return False
         except TooLarge:
-            self.spend(MAX_WORK // 4)
+            pass
+        self.spend(MAX_WORK // 4 - trial.left + 10)
         left, right = self.traits(a), self.traits(b)
         if left.functions != right.functions:
             return None  # what f is decides, and that is not said
@@ -331,13 +336,13 @@ class Judge:
             before = own.left
             at = Evaluator(point, precision, own, real=real)
             try:
-                found = Sample(at_precision(precision, lambda: at.value(value)), at)
+                found = Sample(at_precision(precision, lambda: at.value(value)), at.degrees, at.picks, precision)
             except NoValue as outcome:
                 found = type(outcome)()
             except TooLarge:
                 found = Unknown()
             self._samples[key] = found
-            self.spend(before - own.left)
+            self.spend(before - own.left + 20)
         if isinstance(found, NoValue):
             raise found
         return found
@@ -358,7 +363,7 @@ class Judge:
                 continue
             if lacking:
                 return ("half" if found else "off"), ()
-            self.spend(4)
+            self.spend(10)
             told = _told(*found, proof=not point)
             if told:
                 return told, tuple(found)
@@ -383,7 +388,7 @@ class Judge:
             if outcome in ("proved", "agree"):
                 agreed += 1
                 for value, sample in zip((a, b), samples, strict=True):
-                    _see(value, sample.at.picks, seen)
+                    _see(value, sample.picks, seen)
             half += outcome == "half"
             blind += outcome == "blind"
             if blind > MAX_BLIND:
@@ -459,7 +464,9 @@ class Judge:
         if traits.functions or traits.imaginary:
             return None
         try:
-            v = self._sample(value, {name: _coordinate(name, 0, 1) for name in traits.names}, PRECISIONS[0], True).ball.v
+            v = self._sample(
+                value, {name: _coordinate(name, 0, 1) for name in traits.names}, PRECISIONS[0], True
+            ).ball.v
             low, high = float(v.lower()), float(v.upper())
         except (NoValue, TooLarge):
             return None
@@ -478,14 +485,14 @@ def _told(x: Sample, y: Sample, *, proof: bool) -> str:
     a, b = x.ball, y.ball
     if a.exact is not None and b.exact is not None:
         return "proved" if a.exact == b.exact else "differ"
-    difference = at_precision(max(x.at.precision, y.at.precision), lambda: a.v - b.v)
+    difference = at_precision(x.precision, lambda: a.v - b.v)
     if not difference.contains(0):
         return "differ"
     l = a.l + b.l  # noqa: E741
     u = max(a.u - a.l, b.u - b.l) + l + 1
     size = log2_of(difference)
     if proof and a.algebraic and b.algebraic:
-        return "proved" if size < -((degree_of(x.at, y.at) - 1) * u + l + 1) else ""
+        return "proved" if size < -((degree_of(x.degrees, y.degrees) - 1) * u + l + 1) else ""
     return "agree" if size < -(2 * u + l + SPARE_BITS) else ""
 
 
