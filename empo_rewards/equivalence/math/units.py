@@ -21,7 +21,7 @@ _NAMES = {
     "°": "degree deg", "$": "dollar usd", "¢": "cent", "€": "euro eur", "%": "percent pct",
     "unit": "units",
 }  # fmt: skip
-_ALIASES = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split()}
+ALIASES = {alias: name for name, aliases in _NAMES.items() for alias in aliases.split()}
 
 SYMBOLS = frozenset(
     _words(
@@ -57,11 +57,11 @@ PROSE = frozenset(
 def name_of(word: str) -> str:
     """The canonical name of a unit's word: abbreviations as they are, words in the singular and in small letters."""
     if len(word) <= 2 or word in SYMBOLS:
-        return _ALIASES.get(word, word)
+        return ALIASES.get(word, word)
     lower = word.lower()
     for candidate in (lower, lower.removesuffix("s"), lower.removesuffix("es")):
-        if candidate in _ALIASES:
-            return _ALIASES[candidate]
+        if candidate in ALIASES:
+            return ALIASES[candidate]
     return lower.removesuffix("s") if len(lower) > 3 and not lower.endswith("ss") else lower
 
 
