@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from empo_rewards import config, plugins
 from empo_rewards.config import Component
 from empo_rewards.equivalence import AnswerSet, EquivalenceBackend
+from empo_rewards.equivalence.math import MathEquivalence
 
 
 def equivalent(a: str, b: str, backend: str | EquivalenceBackend = "math", **options: object) -> bool | None:
@@ -21,6 +24,8 @@ def equivalent(a: str, b: str, backend: str | EquivalenceBackend = "math", **opt
     """
     if not isinstance(backend, str):
         return _compare(a, b, backend)
+    if backend == "math" and not options:
+        return _compare(a, b, _mathematics())
     component = Component.model_validate({"name": backend, **options})
     made = config.create(plugins.load(), "equivalence backend", component, "equivalence")
     try:
@@ -29,6 +34,12 @@ def equivalent(a: str, b: str, backend: str | EquivalenceBackend = "math", **opt
         close = getattr(made, "close", None)
         if close is not None:
             close()
+
+
+@cache
+def _mathematics() -> MathEquivalence:
+    """The default backend with its defaults, made once: it holds a bounded cache and nothing else."""
+    return MathEquivalence()
 
 
 def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:

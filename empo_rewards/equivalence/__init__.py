@@ -31,7 +31,7 @@ class Relation:
     Args:
         equal: pairs that mean the same. Their transitive closure is what counts, so a spanning set is enough.
         undecided: pairs that could not be decided within the bounds. They count as different, and are reported.
-        metrics: numbers about the work done (comparisons, model evaluations, kills). They may depend on what a cache
+        metrics: numbers about the work done (comparisons, model evaluations). They may depend on what a cache
             holds, and count for nothing where two relations are compared.
         similarities: where they were asked for, how alike two texts are, from 0 (nothing in common) to 1 (the same):
             K rows of K numbers for K texts, symmetric, 1 on the diagonal.

@@ -20,7 +20,6 @@ from empo_rewards.equivalence.exact import ExactEquivalence
 from empo_rewards.equivalence.math import MathEquivalence, MathPolicy
 from empo_rewards.equivalence.math.algebra import Value
 from empo_rewards.equivalence.math.canonical import key_of
-from empo_rewards.equivalence.math.numeric import has_symbols
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT, equal_by_words, words_of
 
@@ -67,7 +66,7 @@ def _is_mathematics(text: str) -> bool:
 
 def _with_symbols(shape: object) -> bool:
     if isinstance(shape, Value):
-        return has_symbols(shape)
+        return bool(shape.symbols)
     return isinstance(shape, (tuple, frozenset)) and any(map(_with_symbols, shape))
 
 
@@ -106,7 +105,6 @@ class AutoEquivalence:
         semantic: the backend for answers in words: its name, or a mapping of name and options. None: none, texts are
             compared by their words only.
         words: whether short answers are read word by word; if not, all of them are left to the semantic backend.
-        symbolic: whether mathematics that the keys cannot decide goes to sympy; if not, it is undecided.
 
     Raises:
         ConfigError: there is no such backend, or an option does not fit it.
@@ -119,10 +117,9 @@ class AutoEquivalence:
         self,
         semantic: dict[str, Any] | str | None = "embedding",
         words: bool = True,
-        symbolic: bool = False,
     ) -> None:
         self._exact = ExactEquivalence()
-        self._math = MathEquivalence(symbolic=symbolic)
+        self._math = MathEquivalence()
         self._words = words
         self._semantic: EquivalenceBackend | None = None
         if semantic is not None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple, cast
 
-from empo_rewards.equivalence.math import chemistry, dates, functions, numeric, shapes, units
+from empo_rewards.equivalence.math import balls, chemistry, dates, functions, shapes, units
 from empo_rewards.equivalence.math.algebra import (
     PI,
     Budget,
@@ -37,7 +37,7 @@ from empo_rewards.equivalence.math.algebra import (
 from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
-from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_LITERAL_DIGITS
+from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_LITERAL_DIGITS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bound,
@@ -91,6 +91,7 @@ from empo_rewards.equivalence.math.shapes import (
     number_of,
     ordered,
 )
+from empo_rewards.equivalence.math.table import LETTERS
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
@@ -99,8 +100,8 @@ _PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})
 _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
 _RESPELLED = re.compile(r"C(_.*)?|I")
 """Symbols that some write otherwise: constants of integration, as c or C, and the imaginary unit, as i or I."""
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'", "Gamma", "zeta", "W"})
-"""Letters that are functions of what stands in brackets after them; other letters are factors."""
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
+"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
 _HALF_TURN = 180
 _SHORT = 18
 """Digits of a number that needs no check of its size."""
@@ -114,33 +115,39 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     if simple is not None:
         return simple
     if len(text) > MAX_CHARS:
-        return Key(long_number(text) or Opaque(text), {}, (), False, text)
+        return Key(long_number(text) or Opaque(text), work=len(text) >> 4)
     folded = fold(text)
+    if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
+        return Key(Opaque(text), work=len(text) >> 2)
     said = plain(folded)
     found = dates.read(said, policy) or chemistry.read(said)
     if found is not None:
-        return Key(found.shape, found.facets, (), False, folded, found.options)
+        return Key(found.shape, found.facets, work=len(text), options=found.options)
     try:
-        tokens, source = lex(folded)
+        tokens = lex(folded)
     except Unreadable:
         words = words_of_text(folded)
-        return Key(words or Opaque(" ".join(folded.split())), {}, (), False, folded)
-    written = tokens
-    called, tokens = name_in_words(spoken(tokens))
-    parameter = integer_parameter(tokens)
-    if parameter is not None:
-        plainly, renamed = (_Reader(policy, source, part).key(folded) for part in parameter)
-        return renamed._replace(readings=(*renamed.readings, plainly.shape))
-    words = words_of(tokens)
+        return Key(words or Opaque(" ".join(folded.split())), work=len(text) >> 2)
+    called, spelled_out = name_in_words(spoken(tokens))
+    parameter = integer_parameter(spelled_out)
+    words = words_of(spelled_out) if parameter is None else None
     if words is not None:
-        return Key(words, {}, (), False, folded)
-    key = _Reader(policy, source, tokens).key(folded)
-    facets = dict(key.facets)
-    if called is not None:
-        facets["called"] = called
-    if policy.units == "ignore_when_bare" and is_amount(written):
+        return Key(words, work=4 * len(tokens))
+    budget = Budget()
+    if parameter is not None:
+        plainly, key = (_Reader(policy, part, budget).key(folded) for part in parameter)
+        key = key._replace(readings=(*key.readings, plainly.shape))
+    else:
+        key = _Reader(policy, spelled_out, budget).key(folded)
+    facets = dict(key.facets) if called is None else {**key.facets, "called": called}
+    if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
-    return key._replace(facets=facets)
+    return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
+
+
+def unread_key(text: str, *, failed: bool) -> Key:
+    """The key of an answer that is not read: equal text is equal, nothing else is known."""
+    return Key(Opaque(text), work=0, failed=failed)
 
 
 def _plain_key(text: str) -> Key | None:
@@ -148,13 +155,13 @@ def _plain_key(text: str) -> Key | None:
     plain = _PLAIN_NUMBER.fullmatch(text)
     if plain:
         value = number_of(plain[2])
-        return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
+        return Key(constant(-value if plain[1] == "-" else value), decimal="." in plain[2])
     fraction = _PLAIN_FRACTION.fullmatch(text)
     if fraction:
         value = quotient(int(fraction[2]), int(fraction[3]))
-        return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
+        return Key(constant(-value if fraction[1] == "-" else value))
     if text in _PLAIN_LETTERS:
-        return Key(atom(text), {}, (), False, text)
+        return Key(atom(text))
     return None
 
 
@@ -164,7 +171,6 @@ class _Part(NamedTuple):
     shapes: tuple[Shape, ...]
     facets: dict[str, Hashable]
     readings: tuple[Shape, ...] = ()
-    span: tuple[int, int] | None = None
     inequality: bool = False
 
     @property
@@ -179,21 +185,20 @@ class _Part(NamedTuple):
 
 
 class _Reader:
-    """Reads one answer. Holds its budget, its source and whether a decimal point was seen."""
+    """Reads one answer. Holds its policy, its tokens and its budget."""
 
-    def __init__(self, policy: MathPolicy, source: str, tokens: list[Token], *, respell: bool = False) -> None:
+    def __init__(self, policy: MathPolicy, tokens: list[Token], budget: Budget, *, respell: bool = False) -> None:
         self.policy = policy
         self.respell = respell
-        self.source = source
         self.tokens = tokens
         self.kinds = {token.kind for token in tokens}
-        self.budget = Budget()
+        self.budget = budget
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
 
     def key(self, folded: str) -> Key:
         if self.kinds <= SILENT:
-            return Key(Text(folded), {}, (), False, folded)
+            return Key(Text(folded))
         decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
             listing, unsure = parse_by(self.tokens)
@@ -202,12 +207,8 @@ class _Reader:
                 part = part._replace(shapes=(items(part.shapes),))
         except (Unreadable, TooLarge, Undefined):
             shape = long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
-            return Key(shape, {}, (), decimal, _task_text(folded))
+            return Key(shape, decimal=decimal)
         (shape,) = part.shapes
-        start, end = part.span or (0, len(self.source))
-        text = _task_text(self.source[start:end])
-        if self.policy.percent == "number":  # the symbolic stage knows a percent sign as a hundredth only
-            text = text.replace("\\%", "").replace("%", "")
         facets = part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
@@ -224,11 +225,11 @@ class _Reader:
         options = self.options(shape, facets, unsure)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
-        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, text, options)
+        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
     def otherwise(self, *, respell: bool = False, units_read: str = "spaced") -> list[_Part]:
         """The one part that the tokens are with another spelling of constants, or another reading of single letters."""
-        other = _Reader(self.policy, self.source, self.tokens, respell=respell)
+        other = _Reader(self.policy, self.tokens, self.budget, respell=respell)
         try:
             part = other.listing(parse_by(self.tokens, units_read)[0])
         except (Unreadable, TooLarge, Undefined):
@@ -237,12 +238,14 @@ class _Reader:
 
     def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: set[str]) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
+        said = _joined(self.tokens)
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
-            return Option("comma:list", shape, facets), Option("comma:decimal", comma, {})
+            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, comma)
         if "glued" in unsure:
-            found = [Option("letters:unit", part.shapes[0], part.facets) for part in self.otherwise(units_read="all")]
-            return (Option("letters:product", shape, facets), *found)
+            parts = self.otherwise(units_read="all")
+            found = [Option("letters:unit", said, part.shapes[0], part.facets) for part in parts]
+            return (Option("letters:product", said, shape, facets), *found)
         if (
             isinstance(shape, Range)
             and shape.low.terms
@@ -250,9 +253,9 @@ class _Reader:
             and any(token.text == "to" for token in self.tokens)
         ):
             ratio = divide(shape.high, shape.low, self.budget)
-            return Option("to:range", shape, {}), Option("to:ratio", Ratio((ratio,)), {})
+            return Option("to:range", said, shape), Option("to:ratio", said, Ratio((ratio,)))
         if facets.get("unit") == (("pound", 1),):
-            return tuple(Option(f"pound:{unit}", shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
+            return tuple(Option(f"pound:{unit}", said, shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
         return ()
 
     # Lists
@@ -289,8 +292,6 @@ class _Reader:
         everything = tuple(shape for part in parts for shape in part.shapes)
         if labels[0] is not None and (set(labels[1:]) <= {None, labels[0]}):
             facets["label"] = labels[0]
-        elif any(not isinstance(label, str) for label in labels if label is not None):
-            raise Unreadable
         elif None not in labels:
             base = _common_base([str(label) for label in labels])
             if base:
@@ -474,7 +475,7 @@ class _Reader:
     def congruence(self, residue: Value, modulus: Value) -> Congruence:
         """The class of a residue, by its least member that is not negative, and a positive modulus, where they are numbers."""
         quotient_of = divide(residue, modulus, self.budget).rational
-        size = numeric.sign(modulus)
+        size = balls.sign_of(modulus, self.budget)
         if size is None or not modulus.terms:
             raise Unreadable
         if quotient_of is not None:
@@ -719,38 +720,39 @@ class _Reader:
         raise Unreadable
 
     def equality(self, node: Relation) -> _Part:
-        operands = list(zip(node.operands, node.spans, strict=True))
+        operands = list(node.operands)
         if "≈" in node.operators:
             operands = _exact_side(operands, node.operators.index("≈") + 1)
-        (first, _), (last, span) = operands[0], operands[-1]
+        first, last = operands[0], operands[-1]
         names = names_of(first)
         if names is not None:
-            return self.assignment(names, last, span)
+            return self.assignment(names, last)
         label = label_of(first) or (first.name if isinstance(first, Sym) and first.name in "ie" else None)
         if len(operands) == 2 and label is not None and len(label) > 1 and len(label_of(last) or "") > 1:
-            return self.shared([label], last, span)  # MC = MR
+            return self.shared([label], last)  # MC = MR
         if len(operands) > 2 and label is not None:
-            labels = [label_of(operand) for operand, _ in operands[:-1]]
+            labels = [label_of(operand) for operand in operands[:-1]]
             if None not in labels and len(set(labels)) == len(labels):
-                return self.shared([str(name) for name in labels], last, span)
+                return self.shared([str(name) for name in labels], last)
         if label is None and len(operands) == 2 and label_of(last) is not None and not mentions(first, last):
-            (first, _), (last, span) = (last, span), operands[0]
+            first, last = last, first
             label = label_of(first)
         if label is not None:
-            return self.labelled(label, first, last, span)
-        values = [self.value(operand.body if isinstance(operand, Quantity) else operand) for operand, _ in operands]
-        symbolic = [numeric.has_symbols(value) for value in values]
+            return self.labelled(label, first, last)
+        values = [self.value(operand.body if isinstance(operand, Quantity) else operand) for operand in operands]
+        symbolic = [bool(value.symbols) for value in values]
         if same(values[0], values[-1], self.budget) or not any(symbolic):
-            return self.part(last)._replace(span=span)
+            return self.part(last)
         if len(values) != 2:
-            if any(symbolic[1:]) or any(numeric.differ(value, values[-1]) for value in values[1:-1]):
+            steps = [add(value, negative(values[-1]), budget=self.budget) for value in values[1:-1]]
+            if any(symbolic[1:]) or any(balls.sign_of(step, self.budget) for step in steps):
                 raise Unreadable
             part = self.part(last)  # a + b + c = 12 + 25 + 25 = 62
-            return part._replace(facets={**part.facets, "label": values[0]}, span=span)
+            return part._replace(facets={**part.facets, "label": values[0].text})
         asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
         return _Part((self.equation(values[0], values[1]),), {}, (values[1],) if asked else ())
 
-    def shared(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+    def shared(self, names: list[str], value: Node) -> _Part:
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
         label = label_of(value)
         if label is not None:
@@ -759,19 +761,19 @@ class _Reader:
         if len(part.shapes) != 1:
             raise Unreadable
         named = self.named(names, part.shapes * len(names), part.facets)
-        return named._replace(readings=(*named.readings, part.shapes[0]), span=span)
+        return named._replace(readings=(*named.readings, part.shapes[0]))
 
-    def assignment(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+    def assignment(self, names: list[str], value: Node) -> _Part:
         """(p, q) = (3, 2)."""
         part = self.part(value)
         (shape,) = part.shapes
         if isinstance(shape, Ordered) and len(shape.elements) == len(names) == len(set(names)):
-            return self.named(names, shape.elements, part.facets)._replace(span=span)
+            return self.named(names, shape.elements, part.facets)
         if isinstance(shape, Items) and all(isinstance(s, Ordered) for s, _ in shape.counts):
-            return part._replace(span=span)
+            return part
         raise Unreadable
 
-    def labelled(self, label: str, name: Node, value: Node, span: tuple[int, int]) -> _Part:
+    def labelled(self, label: str, name: Node, value: Node) -> _Part:
         part = self.part(value)
         readings = part.readings
         shape = part.shapes[0]
@@ -781,11 +783,11 @@ class _Reader:
             else:
                 symbol = self.value(name) if not isinstance(name, Proportion) else atom(label)
             readings = (*readings, self.equation(symbol, shape))
-            if numeric.has_symbols(shape) and names_a_function(name):
+            if shape.symbols and names_a_function(name):
                 label = "y"
         elif is_function(name):
             label = label.partition("(")[0]
-        return part._replace(facets={**part.facets, "label": label}, readings=readings, span=span)
+        return part._replace(facets={**part.facets, "label": label}, readings=readings)
 
     def equation(self, left: Value, right: Value) -> Shape:
         """left = right as a polynomial up to a factor."""
@@ -813,7 +815,7 @@ class _Reader:
             if not isinstance(part.shapes[0], SetOf):
                 raise Unreadable
             part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
-        return part._replace(facets={**part.facets, "label": label}, span=node.spans[1])
+        return part._replace(facets={**part.facets, "label": label})
 
     def inequality(self, node: Relation) -> _Part:
         operands, operators = list(node.operands), list(node.operators)
@@ -861,10 +863,10 @@ class _Reader:
             linear = frozenset(((symbols[0], 1),))
             rest = Value({m: c for m, c in difference.terms.items() if m != linear})
             factor = difference.terms.get(linear)
-            if factor is not None and not numeric.has_symbols(rest):
+            if factor is not None and not rest.symbols:
                 bound = divide(negative(rest), constant(factor), self.budget)
                 return self.ray(symbols[0], bound, above=factor < 0, strict=strict)
-        if numeric.has_symbols(difference) and difference.over is None:
+        if difference.symbols and difference.over is None:
             return _Part((Equation(operator, Value(primitive(difference.terms))),), {})
         raise Unreadable
 
@@ -964,7 +966,7 @@ class _Reader:
             if isinstance(factor, Sym) and following is not None and _applies(factor, *following):
                 assert isinstance(following[1], Bracket)  # noqa: S101 - what `_applies` says
                 args = tuple(self.value(item) for item in following[1].items.items)
-                value, skip = atom(Func(factor.name, args)), True
+                value, skip = functions.apply(factor.name, args, self.budget), True
             else:
                 value = self.value(factor)
             if result is None:
@@ -980,9 +982,9 @@ class _Reader:
 # Syntax
 
 
-def _exact_side(operands: list[tuple[Node, tuple[int, int]]], cut: int) -> list[tuple[Node, tuple[int, int]]]:
+def _exact_side(operands: list[Node], cut: int) -> list[Node]:
     """What stands before the first ≈, unless it is only a name, or rounded and what stands after it is not."""
-    (before, _), (after, _) = operands[cut - 1], operands[cut]
+    before, after = operands[cut - 1], operands[cut]
     if (cut == 1 and label_of(before) is not None) or (_is_decimal(before) and not _is_decimal(after)):
         return [*operands[: cut - 1], *operands[cut:]] if _is_decimal(before) else operands
     return operands[:cut]
@@ -1000,9 +1002,6 @@ def _joined(tokens: list[Token]) -> str:
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
 
 
-def _task_text(text: str) -> str:
-    """What the symbolic stage is given: LaTeX without delimiters."""
-    return text.replace("\x1f", "").replace("$", "").strip()
 
 
 def _regrouped(listing: Listing) -> Listing:
@@ -1135,7 +1134,8 @@ def _applies(function: Sym, mark: str, argument: Node) -> bool:
     """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
     if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
         return False
-    return function.name.partition("_")[0] in _APPLIED or len(argument.items.items) > 1
+    name = function.name.partition("_")[0]
+    return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
 
 
 def _matrix_product(

@@ -85,11 +85,11 @@ def _clock(text: str, *, either: bool) -> Reading | None:
     if match is None or int(match[1]) > 24 or int(match[2]) > 59:
         return None
     hours, minutes = int(match[1]), int(match[2])
-    options = [Option("time:24 hours", Clock(hours, minutes), {})]
+    options = [Option("time:24 hours", text, Clock(hours, minutes))]
     if either and 1 <= hours <= 12:
-        options = [Option(f"time:{half}", Clock(hours % 12 + half, minutes), {}) for half in (0, 12)]
+        options = [Option(f"time:{half}", text, Clock(hours % 12 + half, minutes)) for half in (0, 12)]
     if hours:
-        options.append(Option("time:ratio", Ratio((constant(quotient(minutes, hours)),)), {}))
+        options.append(Option("time:ratio", text, Ratio((constant(quotient(minutes, hours)),))))
     return Reading(Clock(hours, minutes), options=tuple(options))
 
 

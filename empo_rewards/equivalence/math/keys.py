@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import Budget, Value, constant, multiply, quotient
@@ -13,18 +15,22 @@ from empo_rewards.equivalence.math.units import Unit, scale
 
 
 class Option(NamedTuple):
-    """One of the things that an ambiguous answer may be, by a convention: "comma:decimal" or "comma:list" for 3,14."""
+    """One of the things that an ambiguous answer may be, by a convention: "comma:decimal" or "comma:list" for 3,14.
+
+    `said` is the answer in one spelling.
+    """
 
     convention: str
+    said: str
     shape: Shape
-    facets: Mapping[str, Hashable]
+    facets: Mapping[str, Hashable] = MappingProxyType({})
 
 
 class Reading(NamedTuple):
     """What a text says where it is no expression: a date, a time, a formula of chemistry."""
 
     shape: Shape
-    facets: Mapping[str, Hashable] = {}
+    facets: Mapping[str, Hashable] = MappingProxyType({})
     options: tuple[Option, ...] = ()
 
 
@@ -37,16 +43,37 @@ class Key(NamedTuple):
         readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
             list 3, 4; (B) 5 as B; y = 2x as its equation.
         decimal: whether it is written with a decimal point.
-        text: what the symbolic stage should read: the answer without its label.
+        work: what reading it cost.
+        failed: whether reading it failed by a fault: equal text is equal, nothing else is known of it.
         options: what else it may be, by convention; `settle` takes one for all answers of a set, or none.
     """
 
     shape: Shape
-    facets: Mapping[str, Hashable]
-    readings: tuple[Shape, ...]
-    decimal: bool
-    text: str
+    facets: Mapping[str, Hashable] = MappingProxyType({})
+    readings: tuple[Shape, ...] = ()
+    decimal: bool = False
+    work: int = 1
+    failed: bool = False
     options: tuple[Option, ...] = ()
+
+
+def footprint(thing: object, seen: set[int] | None = None) -> int:  # noqa: PLR0911 - one return a kind
+    """Bytes that a key takes, roughly; what it holds twice counts once."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return 0
+    if isinstance(thing, str):
+        return 60 + len(thing)
+    if isinstance(thing, (int, Fraction)):
+        return 30 + (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
+    seen.add(id(thing))
+    if isinstance(thing, Value):
+        return 120 + footprint(thing.terms, seen) + footprint(thing.over, seen)
+    if isinstance(thing, Mapping):
+        return 64 + sum(100 + footprint(name, seen) + footprint(value, seen) for name, value in thing.items())
+    if isinstance(thing, (tuple, frozenset)):
+        return 60 + sum(40 + footprint(part, seen) for part in thing)
+    return 40
 
 
 class UnionFind:
@@ -132,9 +159,9 @@ def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
     return [tuple(column[k] for column in columns) for k in range(len(keys))]
 
 
-def compatible(a: Key, b: Key) -> bool:
+def compatible(a: Mapping[str, Hashable], b: Mapping[str, Hashable]) -> bool:
     """Whether no decoration of one contradicts the other's."""
-    return all(b.facets[kind] == value for kind, value in a.facets.items() if kind in b.facets)
+    return all(b[kind] == value for kind, value in a.items() if kind in b)
 
 
 def settle(keys: list[Key]) -> list[Key]:
@@ -155,7 +182,7 @@ def settle(keys: list[Key]) -> list[Key]:
     for option in (option for key in keys for option in key.options):
         unit = option.facets.get("unit")
         shapes = (option.shape, *readings(option.shape))
-        measure = _measure(Key(option.shape, option.facets, (), False, ""))
+        measure = _measure(Key(option.shape, option.facets))
         if measure in measures or any(
             facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())
         ):
@@ -166,7 +193,7 @@ def settle(keys: list[Key]) -> list[Key]:
 def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
     conventions = borne_out.get(key.options[0].convention.partition(":")[0], set())
     if len(conventions) > 1:
-        return key._replace(shape=Opaque(key.text), facets={}, readings=(), options=())
+        return key._replace(shape=Opaque(key.options[0].said), facets={}, readings=(), options=())
     chosen = next((option for option in key.options if option.convention in conventions), None)
     if chosen is None:
         return key._replace(options=())

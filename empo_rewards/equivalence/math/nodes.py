@@ -115,11 +115,10 @@ class Proportion(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """operands[0] operators[0] operands[1] ...; spans[k]: where operand k stands in the text."""
+    """operands[0] operators[0] operands[1] ..."""
 
     operands: tuple[Node, ...]
     operators: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...]
 
 
 class Modular(NamedTuple):

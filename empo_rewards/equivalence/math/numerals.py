@@ -69,9 +69,9 @@ class _Rewriter:
 
     def emit(self, parts: Sequence[tuple[str, str]], size: int) -> bool:
         """Puts new tokens in the place of the next `size` ones."""
-        first, last = self.tokens[self.at], self.tokens[self.at + size - 1]
+        first = self.tokens[self.at]
         for k, (kind, text) in enumerate(parts):
-            self.done.append(Token(kind, text, first.start, last.end, first.spaced if k == 0 else False))
+            self.done.append(Token(kind, text, first.spaced and k == 0))
         self.at += size
         return True
 
@@ -248,12 +248,12 @@ def _bounds(tokens: list[Token]) -> list[Token]:
     for phrase, sign in BOUNDS.items():
         if tuple(words[: len(phrase)]) == phrase and _measured(tokens[len(phrase) :]):
             first = tokens[0]
-            return [Token(sign, sign, first.start, tokens[len(phrase) - 1].end, first.spaced), *tokens[len(phrase) :]]
+            return [Token(sign, sign, first.spaced), *tokens[len(phrase) :]]
     if len(tokens) > 2 and _measured(tokens):
         for k in range(1, len(tokens) - 1):
             sign = _AFTERWARDS.get((words[k], words[k + 1]), "")
             if sign and k + 2 + _unit_words(tokens[k + 2 :]) == len(tokens):
-                return [Token(sign, sign, tokens[0].start, tokens[0].end, False), *tokens[:k], *tokens[k + 2 :]]
+                return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
     if words[:1] in (["between"], ["from"]) and _measured(tokens[1:]):
         middle = "and" if words[0] == "between" else "to"
         if words.count(middle) == 1:

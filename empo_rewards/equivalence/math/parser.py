@@ -14,7 +14,6 @@ from __future__ import annotations
 from empo_rewards.equivalence.math import units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
-from empo_rewards.equivalence.math.names import INVERSES
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bound,
@@ -43,6 +42,7 @@ from empo_rewards.equivalence.math.nodes import (
     Sym,
     Word,
 )
+from empo_rewards.equivalence.math.table import TABLE
 
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
@@ -164,11 +164,8 @@ class _Parser:
             return Bound(self.take().kind, self.proportion())
         operands: list[Node] = []
         operators: list[str] = []
-        spans: list[tuple[int, int]] = []
         while True:
-            first = self.at
             operands.append(self.proportion())
-            spans.append((self.tokens[first].start, self.tokens[self.at - 1].end))
             if self.kinds[self.at] not in _RELATIONS:
                 break
             operators.append(self.take().kind)
@@ -181,7 +178,7 @@ class _Parser:
         if not operators:
             return operands[0]
         operators = ["=" if operator == "≡" else operator for operator in operators]
-        return Relation(tuple(operands), tuple(operators), tuple(spans))
+        return Relation(tuple(operands), tuple(operators))
 
     def congruent_by(self) -> Node | None:
         """The modulus of \\pmod 7 or (mod 7) ahead."""
@@ -208,10 +205,12 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
 
     def combination(self) -> Node:
-        left = self.quantity()
+        left, depth = self.quantity(), self.depth
         while self.kinds[self.at] in _SET_OPERATIONS:
+            self.enter()
             operator = self.take().kind
             left = Combined(operator, left, self.quantity())
+        self.depth = depth
         return left
 
     # Quantities
@@ -411,6 +410,7 @@ class _Parser:
 
     def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
+        depth = self.depth
         while True:
             kind = self.kinds[self.at]
             if measured and kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters():
@@ -424,10 +424,12 @@ class _Parser:
                 else:
                     factors.append(("*", self.signed_factor()))
             elif kind == "%" and not stop_at_function:
+                self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Postfix("%", body))]
             elif kind == "mod" and not self.congruence:
+                self.enter()
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Call("mod", (body, self.modulus())))]
@@ -439,6 +441,7 @@ class _Parser:
                 spaced = self.tokens[self.at].spaced
                 factors.append((" " if spaced else "", self.factor()))
             else:
+                self.depth = depth
                 return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
 
     def is_measure(self) -> bool:
@@ -484,16 +487,13 @@ class _Parser:
         return self.postfix(self.primary())
 
     def postfix(self, base: Node) -> Node:
-        while True:
-            kind = self.kinds[self.at]
-            if kind not in _AFTER_FACTOR:
-                return base
+        depth = self.depth
+        while (kind := self.kinds[self.at]) in _AFTER_FACTOR:
+            self.enter()
             if kind == "^":
                 self.take()
                 base = self.raised(base)
-            elif kind in ("!", "!!"):
-                if self.kind(1) == "=":
-                    return base
+            elif kind in ("!", "!!") and self.kind(1) != "=":
                 self.take()
                 base = Postfix(kind, base)
             elif kind == "°":
@@ -506,7 +506,9 @@ class _Parser:
                 self.take()
                 base = Based(digits, self.base_of_number())
             else:
-                return base
+                break
+        self.depth = depth
+        return base
 
     def degrees(self, base: Node) -> Node:
         if (
@@ -812,15 +814,13 @@ class _Parser:
                 base = self.group() if self.kind() == "{" else self.argument()
             else:
                 exponent = self.exponent()
-        if isinstance(exponent, Signed) and exponent == Signed("-", Num("1")) and name in INVERSES:
-            name, exponent = INVERSES[name], None
+        if exponent == Signed("-", Num("1")) and TABLE[name].inverse:
+            name, exponent = TABLE[name].inverse, None
         args = self.arguments()
         if base is not None:
             if name not in ("log", "ln", "lg"):
                 raise Unreadable
             name, args = "log", (base, *args)
-        elif name == "lg":
-            name, args = "log", (Num("10"), *args)
         call = Call(name, args)
         return call if exponent is None else Power(call, exponent)
 

@@ -109,22 +109,10 @@ def test_nothing_a_response_holds_is_executed(payload, tmp_path):
 
 def test_the_sources_evaluate_nothing():
     folder = Path(canonical.__file__).parent
-    for name in (
-        "lexer",
-        "parser",
-        "canonical",
-        "labels",
-        "words",
-        "numbers",
-        "algebra",
-        "functions",
-        "numeric",
-        "shapes",
-        "keys",
-    ):
-        source = (folder / f"{name}.py").read_text(encoding="utf-8")
+    for path in folder.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
         for word in ("eval(", "exec(", "sympify", "pickle", "__import__", "set_int_max_str_digits", "SIGALRM"):
-            assert word not in source, (name, word)
+            assert word not in source, (path.name, word)
 
 
 def test_reading_needs_little_of_the_stack():

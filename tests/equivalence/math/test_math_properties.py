@@ -12,7 +12,7 @@ from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.shapes import compare
 
 POLICY = MathPolicy()
-KEYS = MathEquivalence(symbolic=False)
+KEYS = MathEquivalence()
 CHARACTERS = "0123456789xyabniCI+-*/^_(){}[]|,;:.=<>!%$&~'\" ½²√≤\u200b"
 COMMANDS = (
     "\\frac \\sqrt \\pi \\left( \\right) \\text{ \\{ \\} \\infty \\pm \\cup \\le \\sin \\log \\\\ \\in \\circ "
