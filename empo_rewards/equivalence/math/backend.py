@@ -12,7 +12,16 @@ from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math.algebra import TooLarge
 from empo_rewards.equivalence.math.canonical import key_of, unread_key
-from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, footprint, join_readings, resolve_facets
+from empo_rewards.equivalence.math.keys import (
+    Key,
+    UnionFind,
+    compatible,
+    convert,
+    footprint,
+    join_readings,
+    resolve_facets,
+    settle,
+)
 from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
 from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
 from empo_rewards.equivalence.math.refine import Judge
@@ -92,7 +101,7 @@ class MathEquivalence:
             key = self._key(text, policy) if left > 0 else unread_key(text, failed=False)
             keys[text] = key
             left -= key.work
-        found = [keys[text] for text in answers.texts]
+        found = settle([keys[text] for text in answers.texts])
         failed, unread = sum(key.failed for key in found), sum(key.work == 0 for key in found)
         return found, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}
 
@@ -172,11 +181,16 @@ class _Comparison:
         classes: dict[int, list[int]] = defaultdict(list)
         for position in range(len(keys)):
             classes[self.classes.find(position)].append(position)
+        groups: list[list[int]] = []
         for members in classes.values():
-            first: dict[object, int] = {}
+            alike: dict[object, list[int]] = defaultdict(list)
             for position, facets in zip(members, resolve_facets([keys[p] for p in members], self.policy), strict=True):
-                if first.setdefault(facets, position) != position:
-                    yield first[facets], position
+                alike[facets].append(position)
+            groups += alike.values()
+        if self.policy.convert_units:
+            groups = convert(keys, groups)
+        for group in groups:
+            yield from ((group[0], other) for other in group[1:])
 
     def _open_pairs(self) -> Iterator[tuple[int, int]]:
         """Pairs of different shapes that are not told apart at sight, the shortest first; one position a shape."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, cast
 
-from empo_rewards.equivalence.math import functions, shapes, units
+from empo_rewards.equivalence.math import balls, chemistry, dates, functions, shapes, units
 from empo_rewards.equivalence.math.algebra import (
     PI,
     Budget,
     E,
     Func,
     I,
+    Monomial,
+    Rational,
     TooLarge,
     Undefined,
     Value,
@@ -31,21 +34,24 @@ from empo_rewards.equivalence.math.algebra import (
     quotient,
     same,
 )
-from empo_rewards.equivalence.math.keys import Key
+from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
-from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex
-from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS, MAX_WORK
+from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
+from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_LITERAL_DIGITS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import (
     Based,
+    Bound,
     Bracket,
     Builder,
     Call,
     Choice,
     Combined,
+    Compound,
     Constant,
     Grid,
     Listing,
     Mixed,
+    Modular,
     Node,
     Num,
     Postfix,
@@ -55,24 +61,28 @@ from empo_rewards.equivalence.math.nodes import (
     Quantity,
     Relation,
     Signed,
+    Span,
     Sum,
     Sym,
     Word,
 )
 from empo_rewards.equivalence.math.numbers import decimal_comma, digit_count, long_number
-from empo_rewards.equivalence.math.parser import parse
+from empo_rewards.equivalence.math.numerals import integer_parameter, is_amount, spoken
+from empo_rewards.equivalence.math.parser import parse_by
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import (
     INFINITY,
     MINUS_INFINITY,
     REALS,
-    Clock,
+    Congruence,
     Equation,
     Items,
     Matrix,
+    Measure,
     Named,
     Opaque,
     Ordered,
+    Range,
     Ratio,
     SetOf,
     Shape,
@@ -82,11 +92,11 @@ from empo_rewards.equivalence.math.shapes import (
     ordered,
 )
 from empo_rewards.equivalence.math.table import LETTERS
-from empo_rewards.equivalence.math.words import SILENT, words_of, words_of_text
+from empo_rewards.equivalence.math.units import Unit
+from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
 _PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\text\s?\{\s*)?([AaPp])\.?\s?[Mm]\.?\s?\}?")
 _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
 _RESPELLED = re.compile(r"C(_.*)?|I")
 """Symbols that some write otherwise: constants of integration, as c or C, and the imaginary unit, as i or I."""
@@ -101,25 +111,38 @@ _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
-    plain = _plain_key(text)
-    if plain is not None:
-        return plain
+    simple = _plain_key(text)
+    if simple is not None:
+        return simple
     if len(text) > MAX_CHARS:
         return Key(long_number(text) or Opaque(text), work=len(text) >> 4)
     folded = fold(text)
     if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(Opaque(text), work=len(text) >> 2)
+    said = plain(folded)
+    found = dates.read(said, policy) or chemistry.read(said)
+    if found is not None:
+        return Key(found.shape, found.facets, work=len(text), options=found.options)
     try:
         tokens = lex(folded)
     except Unreadable:
         words = words_of_text(folded)
         return Key(words or Opaque(" ".join(folded.split())), work=len(text) >> 2)
-    words = words_of(tokens)
+    called, spelled_out = name_in_words(spoken(tokens))
+    parameter = integer_parameter(spelled_out)
+    words = words_of(spelled_out) if parameter is None else None
     if words is not None:
         return Key(words, work=4 * len(tokens))
-    reader = _Reader(policy, tokens)
-    key = reader.key(folded)
-    return key._replace(work=MAX_WORK - max(0, reader.budget.left) + 8 * len(tokens))
+    budget = Budget()
+    if parameter is not None:
+        plainly, key = (_Reader(policy, part, budget).key(folded) for part in parameter)
+        key = key._replace(readings=(*key.readings, plainly.shape))
+    else:
+        key = _Reader(policy, spelled_out, budget).key(folded)
+    facets = dict(key.facets) if called is None else {**key.facets, "called": called}
+    if policy.units == "ignore_when_bare" and is_amount(tokens):
+        facets.setdefault("unit", ())
+    return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
 
 
 def unread_key(text: str, *, failed: bool) -> Key:
@@ -150,29 +173,36 @@ class _Part(NamedTuple):
     readings: tuple[Shape, ...] = ()
     inequality: bool = False
 
+    @property
+    def symbol(self) -> bool:
+        """Whether it is one bare letter."""
+        shape = self.shapes[0]
+        return (
+            not self.facets
+            and isinstance(shape, Value)
+            and [*shape.terms] == [frozenset({(str(next(iter(shape.atoms), "")), 1)})]
+        )
+
 
 class _Reader:
     """Reads one answer. Holds its policy, its tokens and its budget."""
 
-    def __init__(self, policy: MathPolicy, tokens: list[Token], *, respelled_for: Budget | None = None) -> None:
+    def __init__(self, policy: MathPolicy, tokens: list[Token], budget: Budget, *, respell: bool = False) -> None:
         self.policy = policy
-        self.respell = respelled_for is not None
+        self.respell = respell
         self.tokens = tokens
         self.kinds = {token.kind for token in tokens}
-        self.budget = respelled_for or Budget()
+        self.budget = budget
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
 
     def key(self, folded: str) -> Key:
-        clock = _CLOCK.fullmatch(folded)
-        if clock and 1 <= int(clock[1]) <= 12 and int(clock[2]) < 60:
-            hours = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
-            return Key(_clock(hours, int(clock[2])))
         if self.kinds <= SILENT:
             return Key(Text(folded))
         decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
-            part = self.listing(parse(self.tokens))
+            listing, unsure = parse_by(self.tokens)
+            part = self.listing(listing)
             if len(part.shapes) > 1:
                 part = part._replace(shapes=(items(part.shapes),))
         except (Unreadable, TooLarge, Undefined):
@@ -186,22 +216,47 @@ class _Reader:
         if isinstance(shape, Value) and any(
             letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
         ):
-            readings = (*readings, *(other for other in self.respelled() if other != shape))
-        comma = decimal_comma(self.tokens) if "," in self.kinds else None
-        if comma is not None:
-            readings = (*readings, comma)
+            respelled = (other.shapes[0] for other in self.otherwise(respell=True))
+            readings = (*readings, *(other for other in respelled if other != shape))
+        if "spaced" in unsure:  # 5 N may be a product
+            readings = (*readings, *(other.shapes[0] for other in self.otherwise(units_read="none")))
+        if self.policy.decimal_comma == "decimal" and "," in self.kinds:
+            shape = decimal_comma(self.tokens) or shape
+        options = self.options(shape, facets, unsure)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
-        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal)
+        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
-    def respelled(self) -> tuple[Shape, ...]:
-        """The value with the other spelling of its constants: a reading only, as it may mean something else."""
-        other = _Reader(self.policy, self.tokens, respelled_for=self.budget)
+    def otherwise(self, *, respell: bool = False, units_read: str = "spaced") -> list[_Part]:
+        """The one part that the tokens are with another spelling of constants, or another reading of single letters."""
+        other = _Reader(self.policy, self.tokens, self.budget, respell=respell)
         try:
-            part = other.listing(parse(self.tokens))
+            part = other.listing(parse_by(self.tokens, units_read)[0])
         except (Unreadable, TooLarge, Undefined):
-            return ()
-        return tuple(shape for shape in part.shapes if len(part.shapes) == 1)
+            return []
+        return [part] if len(part.shapes) == 1 else []
+
+    def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: set[str]) -> tuple[Option, ...]:
+        """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
+        said = _joined(self.tokens)
+        comma = decimal_comma(self.tokens) if "," in self.kinds else None
+        if comma is not None and self.policy.decimal_comma == "settled":
+            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, comma)
+        if "glued" in unsure:
+            parts = self.otherwise(units_read="all")
+            found = [Option("letters:unit", said, part.shapes[0], part.facets) for part in parts]
+            return (Option("letters:product", said, shape, facets), *found)
+        if (
+            isinstance(shape, Range)
+            and shape.low.terms
+            and not facets
+            and any(token.text == "to" for token in self.tokens)
+        ):
+            ratio = divide(shape.high, shape.low, self.budget)
+            return Option("to:range", said, shape), Option("to:ratio", said, Ratio((ratio,)))
+        if facets.get("unit") == (("pound", 1),):
+            return tuple(Option(f"pound:{unit}", said, shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
+        return ()
 
     # Lists
 
@@ -218,10 +273,18 @@ class _Reader:
     def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
         """Items side by side as one part: a list, values by name, or a union of inequalities."""
         labels = [part.facets.get("label") for part in parts]
+        logical = not {"∧", "∨"}.isdisjoint(separators)
+        separators = tuple({"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators)
+        if "or" in separators or logical:
+            bare = all(part.symbol for part in parts)
+            if (len(set(labels)) > 1 or bare) if not logical else None in labels:
+                raise Unreadable  # x = 2 or y = 3, p or q: neither a list nor values by name
         facets: dict[str, Hashable] = {}
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
+        if len(given) > 1:
+            return self.quantities(parts, separators)
         if given:
-            facets["unit"] = next(iter(given)) if len(given) == 1 else frozenset(given)
+            facets["unit"] = next(iter(given))
         if any(set(part.facets) - {"unit", "label"} for part in parts):
             raise Unreadable
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
@@ -239,7 +302,43 @@ class _Reader:
                 raise Unreadable
         elif set(labels) != {None}:
             raise Unreadable
+        if any(isinstance(shape, Opaque) for shape in everything):
+            return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
+        joined = {"and", "or"}.intersection(separators) if "label" not in facets else set()
+        if len(joined) == 1:
+            facets["joined"] = joined.pop()
         return _Part((items(everything),), facets, _unnamed(everything))
+
+    def quantities(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
+        """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
+        found = [(part.shapes[0], part.facets.get("unit")) for part in parts if len(part.shapes) == 1]
+        values = [value for value, unit in found if isinstance(value, Value) and unit is not None]
+        given = [cast("Unit", unit) for _, unit in found if unit is not None]
+        if len(values) != len(parts) or "or" in separators or any(set(part.facets) != {"unit"} for part in parts):
+            raise Unreadable
+        scales = [units.scale(unit) for unit in given]
+        if len({dimension for _, dimension in scales}) == 1:
+            if any(small[0] >= large[0] for large, small in pairwise(scales)):
+                raise Unreadable
+            return self.compound(values, given)
+        names = [units.spelled(unit) for unit in given]
+        if len(set(names)) < len(names):
+            raise Unreadable
+        return self.named(names, tuple(values), {})
+
+    def compound(self, values: list[Value], given: list[Unit]) -> _Part:
+        """Quantities of one dimension, added up in its base units."""
+        scales = [units.scale(unit) for unit in given]
+        if len({dimension for _, dimension in scales}) != 1:
+            raise Unreadable
+        total = add(
+            *(
+                multiply(value, constant(quotient(factor.numerator, factor.denominator)), self.budget)
+                for value, (factor, _) in zip(values, scales, strict=True)
+            ),
+            budget=self.budget,
+        )
+        return _Part((Measure(total, scales[0][1]),), {})
 
     def excluded(self, first: Relation, others: tuple[Node, ...]) -> _Part:
         """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
@@ -286,8 +385,21 @@ class _Reader:
         if isinstance(node, Relation):
             return self.relation(node)
         if isinstance(node, Quantity):
+            if isinstance(node.body, Sum) and (numbers := _bare_difference(node.body)):
+                if len(numbers) == 2 and (span := self.range(*map(constant, map(self.literal, numbers)))):
+                    return _Part((span,), {"unit": node.unit})
+                raise Unreadable  # $99 - $72: a difference, or a range
             inner = self.part(node.body)
             return inner._replace(facets={**inner.facets, "unit": node.unit})
+        if isinstance(node, Compound):
+            values = [self.value(part.body) for part in node.parts]
+            return self.compound(values, [part.unit for part in node.parts])
+        if isinstance(node, Modular):
+            return self.modular(node)
+        if isinstance(node, Span):
+            return self.span(node)
+        if isinstance(node, Bound):
+            return self.bound(node)
         if isinstance(node, Listing):
             return self.listing(node)
         if isinstance(node, Choice):
@@ -297,16 +409,110 @@ class _Reader:
         if isinstance(node, Bracket):
             return self.bracket(node)
         if isinstance(node, Based):
+            if self.policy.bases == "value":
+                return _Part((constant(_in_base(node.digits, node.base)),), {})
             return _Part((constant(self.literal(node.digits)),), {"base": node.base})
         if isinstance(node, (Postfix, Signed)) and _is_degrees(node):
             inner = self.part(_without_degrees(node))
             return inner._replace(facets={**inner.facets, "unit": (("°", 1),)})
         if isinstance(node, Grid) and _is_system(node):
             return self.listing(Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
+        undone = self.no_arithmetic(node)
+        if undone is not None:
+            return _Part((undone,), {})
         structured = self.structured(node)
         if structured is not None:
             return _Part((structured,), {})
         return self.scalar_part(node)
+
+    def no_arithmetic(self, node: Node) -> Shape | None:
+        """What looks like arithmetic and may be a score, an order, a date, a version: 3-1, A-B-C, 3/4/24, 1.2.3.
+
+        Years that rise are a range, numbers side by side a sequence. None for an expression.
+        """
+        if isinstance(node, Sum):
+            numbers = _bare_difference(node)
+            last = node.parts[-1]
+            if len(node.parts) == 2 and last.sign == "-" and isinstance(last.body, Postfix) and last.body.mark == "%":
+                low, high = node.parts[0].body, last.body
+                if isinstance(low, Num) and isinstance(high.body, Num):  # 10-20%
+                    return self.range(self.value(Postfix("%", low)), self.value(high)) or Opaque(
+                        f"{low.text}-{high.body.text}%"
+                    )
+            if len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
+                found = self.range(*map(constant, map(self.literal, numbers)))
+                if found is not None:
+                    return found
+            return Opaque("-".join(numbers or _letters_in_order(node))) if numbers or _letters_in_order(node) else None
+        if not isinstance(node, Product) or len(node.factors) < 2:
+            return None
+        texts = [factor.text for _, factor in node.factors if isinstance(factor, Num)]
+        if (
+            len(node.factors) == 3
+            and len(texts) == 2
+            and isinstance(node.factors[1][1], Sym)
+            and node.factors[2][0] in ("", " ")
+        ):
+            return Opaque(" ".join((texts[0], node.factors[1][1].name, texts[1])))  # 2 R 3, 2 x 3
+        marks = {mark for mark, _ in node.factors[1:]}
+        if len(texts) == len(node.factors):
+            if marks == {" "}:
+                return Ordered(tuple(constant(self.literal(text)) for text in texts), "")
+            if marks == {""} or (marks == {"/"} and len(texts) > 2):
+                return Opaque(("/" if "/" in marks else "").join(texts))
+        return None
+
+    def modular(self, node: Modular) -> _Part:
+        """x ≡ 3 (mod 7): a class of residues, of x."""
+        if node.relations > 1 or (node.relations and node.left is None):
+            raise Unreadable
+        label = None if node.left is None else label_of(node.left)
+        if node.left is not None and label is None:
+            raise Unreadable
+        shape = self.congruence(self.value(node.residue), self.value(node.modulus))
+        return _Part((shape,), {} if label is None else {"label": label})
+
+    def congruence(self, residue: Value, modulus: Value) -> Congruence:
+        """The class of a residue, by its least member that is not negative, and a positive modulus, where they are numbers."""
+        quotient_of = divide(residue, modulus, self.budget).rational
+        size = balls.sign_of(modulus, self.budget)
+        if size is None or not modulus.terms:
+            raise Unreadable
+        if quotient_of is not None:
+            residue = multiply(constant(quotient_of - math.floor(quotient_of)), modulus, self.budget)
+        elif residue.rational is not None and isinstance(modulus.rational, int | Fraction):
+            raise Unreadable
+        return Congruence(residue, modulus if size > 0 else negative(modulus))
+
+    def range(self, low: Value, high: Value) -> Range | None:
+        """From low to high, if that is upwards for certain."""
+        return Range(low, high) if shapes.before(low, high) else None
+
+    def span(self, node: Span) -> _Part:
+        """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
+        low, high = self.part(node.low), self.part(node.high)
+        facets = {**high.facets, **low.facets}
+        values = [shape for part in (low, high) for shape in part.shapes if isinstance(shape, Value)]
+        if len(values) != 2 or len(low.shapes) != 1 or (low.facets and low.facets != high.facets):
+            raise Unreadable
+        first, last = values
+        found = self.range(first, last)
+        if facets or found is None or isinstance(node.low, Postfix):
+            if found is None and not facets and first.terms:
+                return _Part((Ratio((divide(last, first, self.budget),)),), {})
+            if found is None:
+                raise Unreadable
+            return _Part((found,), facets)
+        return _Part((found,), {})
+
+    def bound(self, node: Bound) -> _Part:
+        """> 5 years: a half-line."""
+        inner = self.part(node.body)
+        (shape,) = inner.shapes
+        if not isinstance(shape, Value) or "label" in inner.facets:
+            raise Unreadable
+        ray = self.ray("", shape, above=node.operator in ">≥", strict=node.operator in "<>")
+        return ray._replace(facets=inner.facets)
 
     def structured(self, node: Node) -> Shape | None:  # noqa: PLR0911 - one return a kind of node
         """Sets, matrices and ratios; None for what is a scalar."""
@@ -331,14 +537,41 @@ class _Reader:
                 raise TooLarge
             return _Part((long,), {})
         values = tuple(dict.fromkeys(self.branches(node)))
-        if isinstance(node, Product) and _is_spaced_unit(node):
-            (_, number), (_, letter) = node.factors
-            assert isinstance(letter, Sym)  # noqa: S101 - what `_is_spaced_unit` says
-            return _Part((self.value(number),), {"unit": ((letter.name, 1),)}, values)
-        readings: tuple[Shape, ...] = ()
+        if any("unit " in token.text or token.text == "∈Z" for token in self.tokens):
+            return _Part(tuple(map(self.decomposed, values)), {})
+        readings: tuple[Shape, ...] = self.point(node)
         if isinstance(node, Postfix) and node.mark == "%" and self.policy.percent == "either":
             readings = (self.value(node.body),)
         return _Part(values, {}, readings)
+
+    def point(self, node: Node) -> tuple[Shape, ...]:
+        """D(3, 4) may be the point (3, 4) by its name."""
+        if not isinstance(node, Product) or len(node.factors) != 2:
+            return ()
+        (_, name), (mark, bracket) = node.factors
+        if not isinstance(name, Sym) or not name.name[0].isupper() or mark or not isinstance(bracket, Bracket):
+            return ()
+        if bracket.opening + bracket.closing != "()" or len(bracket.items.items) < 2:
+            return ()
+        return (ordered(tuple(self.value(item) for item in bracket.items.items), "()"),)
+
+    def decomposed(self, value: Value) -> Shape:
+        """i + 2j of unit vectors as (1, 2); a + bk with k an integer as the residues a modulo b."""
+        names = ("unit i", "unit j", "unit k", "∈Z")
+        parts: dict[str, dict[Monomial, Rational]] = {name: {} for name in (*names, "")}
+        for monomial, coefficient in value.terms.items():
+            found = [(name, exponent) for name, exponent in monomial if name in names]
+            if len(found) > 1 or (found and found[0][1] != 1):
+                raise Unreadable
+            name = str(found[0][0]) if found else ""
+            parts[name][monomial - {(name, 1)}] = coefficient
+        if value.over is not None:
+            raise Unreadable
+        if parts["∈Z"] and not any(parts[name] for name in names[:3]):
+            return self.congruence(Value(parts[""]), Value(parts["∈Z"]))
+        if parts[""] or parts["∈Z"]:
+            raise Unreadable
+        return ordered(tuple(Value(parts[name]) for name in (names[:3] if parts["unit k"] else names[:2])), "()")
 
     def branches(self, node: Node) -> Iterator[Value]:
         """The value, or the two values of an expression with ±."""
@@ -424,11 +657,6 @@ class _Reader:
         return part.shapes[0]
 
     def proportion(self, node: Proportion) -> Shape:
-        texts = [part.text for part in node.parts if isinstance(part, Num)]
-        if len(texts) == len(node.parts) == 2 and all(text.isdigit() for text in texts):
-            hours, minutes = texts
-            if len(hours) <= 2 and len(minutes) == 2 and int(hours) <= 24 and int(minutes) < 60:
-                return _clock(int(hours), int(minutes))
         values = [self.value(part) for part in node.parts]
         if not values[0].terms:
             raise Unreadable
@@ -438,7 +666,7 @@ class _Reader:
         rows = self.matrix(node)
         if rows is None:
             raise Unreadable
-        if len(rows) == 1:
+        if len(rows) == 1 and self.policy.vectors == "same":
             return Ordered(rows[0], "")
         if all(len(row) == 1 for row in rows):
             return Ordered(tuple(row[0] for row in rows), "")
@@ -481,6 +709,8 @@ class _Reader:
     def relation(self, node: Relation) -> _Part:
         if set(node.operators) <= {"=", "≈"}:
             return self.equality(node)
+        if node.operators in (("⊆",), ("⊇",)):
+            return self.inclusion(node)
         if node.operators in (("∈",), ("∉",)):
             return self.membership(node)
         if node.operators == ("≠",):
@@ -491,14 +721,15 @@ class _Reader:
 
     def equality(self, node: Relation) -> _Part:
         operands = list(node.operands)
-        if "≈" in node.operators:  # what stands before ≈ is the value, unless it is only its name
-            cut = node.operators.index("≈") + 1
-            operands = operands[:cut] if cut > 1 else operands
+        if "≈" in node.operators:
+            operands = _exact_side(operands, node.operators.index("≈") + 1)
         first, last = operands[0], operands[-1]
         names = names_of(first)
         if names is not None:
             return self.assignment(names, last)
-        label = label_of(first)
+        label = label_of(first) or (first.name if isinstance(first, Sym) and first.name in "ie" else None)
+        if len(operands) == 2 and label is not None and len(label) > 1 and len(label_of(last) or "") > 1:
+            return self.shared([label], last)  # MC = MR
         if len(operands) > 2 and label is not None:
             labels = [label_of(operand) for operand in operands[:-1]]
             if None not in labels and len(set(labels)) == len(labels):
@@ -508,12 +739,18 @@ class _Reader:
             label = label_of(first)
         if label is not None:
             return self.labelled(label, first, last)
-        values = [self.value(operand) for operand in operands]
-        if same(values[0], values[-1], self.budget) or not any(value.symbols for value in values):
+        values = [self.value(operand.body if isinstance(operand, Quantity) else operand) for operand in operands]
+        symbolic = [bool(value.symbols) for value in values]
+        if same(values[0], values[-1], self.budget) or not any(symbolic):
             return self.part(last)
         if len(values) != 2:
-            raise Unreadable
-        return _Part((self.equation(values[0], values[1]),), {})
+            steps = [add(value, negative(values[-1]), budget=self.budget) for value in values[1:-1]]
+            if any(symbolic[1:]) or any(balls.sign_of(step, self.budget) for step in steps):
+                raise Unreadable
+            part = self.part(last)  # a + b + c = 12 + 25 + 25 = 62
+            return part._replace(facets={**part.facets, "label": values[0].text})
+        asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
+        return _Part((self.equation(values[0], values[1]),), {}, (values[1],) if asked else ())
 
     def shared(self, names: list[str], value: Node) -> _Part:
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
@@ -559,6 +796,15 @@ class _Reader:
             raise Undefined
         terms = primitive(clear(difference, self.budget))
         return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
+
+    def inclusion(self, node: Relation) -> _Part:
+        """Whether one finite set holds another: true or false."""
+        found = [self.single(operand) for operand in node.operands]
+        sides = [SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape for shape in found]
+        small, large = sides if node.operators == ("⊆",) else reversed(sides)
+        if not (isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large)):
+            raise Unreadable
+        return _Part((Text("true" if small.elements <= large.elements else "false"),), {})
 
     def membership(self, node: Relation) -> _Part:
         label = label_of(node.operands[0])
@@ -660,7 +906,10 @@ class _Reader:
         if isinstance(node, Call):
             if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
                 return self.value(node.args[2])
-            return functions.apply(node.name, tuple(self.value(arg) for arg in node.args), self.budget)
+            args = tuple(self.value(arg) for arg in node.args)
+            if node.name == "log" and len(args) == 1 and self.policy.log == "decimal":
+                args = (constant(10), *args)
+            return functions.apply(node.name, args, self.budget)
         if isinstance(node, Mixed):
             whole, top, bottom = (int(self.literal(text)) for text in node)
             return constant(quotient(whole * bottom + top, bottom))
@@ -689,13 +938,13 @@ class _Reader:
         return _CONSTANTS.get(name) or atom(name)
 
     def word(self, text: str) -> Value:
-        """A name in words: its letters' product where it could be written so, else one symbol."""
-        if text.isalpha() and text.isascii() and len(text) <= 12:
+        """A name set as text: its letters' product where it may be written so (AB, mgh), one symbol where it is a word."""
+        if text.isalpha() and text.isascii() and len(text) <= 3 and (text.isupper() or set("aeiou").isdisjoint(text)):
             result = constant(1)
             for letter in text:
                 result = multiply(result, self.symbol(letter), self.budget)
             return result
-        return atom(text)
+        return atom(f"word {text}")
 
     def signed(self, node: Signed) -> Value:
         body = self.value(node.body)
@@ -733,16 +982,24 @@ class _Reader:
 # Syntax
 
 
+def _exact_side(operands: list[Node], cut: int) -> list[Node]:
+    """What stands before the first ≈, unless it is only a name, or rounded and what stands after it is not."""
+    before, after = operands[cut - 1], operands[cut]
+    if (cut == 1 and label_of(before) is not None) or (_is_decimal(before) and not _is_decimal(after)):
+        return [*operands[: cut - 1], *operands[cut:]] if _is_decimal(before) else operands
+    return operands[:cut]
+
+
+def _is_decimal(node: Node) -> bool:
+    """Whether it is a number in digits, with its sign and unit."""
+    while isinstance(node, (Quantity, Signed)):
+        node = node.body
+    return isinstance(node, Num)
+
+
 def _joined(tokens: list[Token]) -> str:
     """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
-
-
-def _clock(hours: int, minutes: int) -> Shape:
-    """hours:minutes: a ratio too where it is in lowest terms, else only a time."""
-    if minutes and hours and math.gcd(hours, minutes) == 1:
-        return Ratio((constant(quotient(minutes, hours)),))
-    return Clock(hours, minutes)
 
 
 def _regrouped(listing: Listing) -> Listing:
@@ -842,12 +1099,33 @@ def _plus_minus_signs(node: Node) -> list[str]:  # noqa: PLR0911 - one return a 
     return []
 
 
-def _is_spaced_unit(node: Product) -> bool:
-    """Whether it is a number and, apart from it, the letter of a unit: 5 N."""
-    if len(node.factors) != 2:
-        return False
-    (_, number), (mark, letter) = node.factors
-    return mark == " " and isinstance(number, Num) and isinstance(letter, Sym) and letter.name in units.LETTERS
+def _is_of_names(node: Node) -> bool:
+    """Whether it is a sum, difference, product or quotient of two or more bare letters, as a question asks for: m + n."""
+    if isinstance(node, Sum):
+        names = [part.body for part in node.parts if part.sign in "+-"]
+    else:
+        names = [factor for _, factor in node.factors] if isinstance(node, Product) else []
+    return len(set(names)) == len(names) > 1 and all(isinstance(name, Sym) for name in names)
+
+
+def _in_base(digits: str, base: int) -> int:
+    if not digits.isdigit() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
+        raise Unreadable
+    return int(digits, base)
+
+
+def _bare_difference(node: Sum) -> list[str]:
+    """The numbers of a difference of bare ones, 3 - 1; empty for any other sum."""
+    numbers = [part.body.text for part in node.parts if isinstance(part.body, Num)]
+    signs = [part.sign for part in node.parts]
+    return numbers if len(numbers) == len(signs) and signs[0] == "+" and set(signs[1:]) == {"-"} else []
+
+
+def _letters_in_order(node: Sum) -> list[str]:
+    """The capital letters of A-B-C; empty for any other sum."""
+    names = [part.body.name for part in node.parts if isinstance(part.body, Sym)]
+    plain = len(names) == len(node.parts) > 2 and all(len(name) == 1 and name.isupper() for name in names)
+    return names if plain and {part.sign for part in node.parts[1:]} == {"-"} else []
 
 
 def _applies(function: Sym, mark: str, argument: Node) -> bool:

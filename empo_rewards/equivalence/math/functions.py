@@ -367,6 +367,11 @@ def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
     return divide(_factorial(args[0], budget), below, budget)
 
 
+def _permutations(args: tuple[Value, ...], budget: Budget) -> Value:
+    left = add(args[0], negative(args[1]), budget=budget)
+    return divide(_factorial(args[0], budget), _factorial(left, budget), budget)
+
+
 def _divisor(name: str, compute: Callable[..., int]) -> Exact:
     """gcd or lcm of rationals: of the numerators over one common denominator."""
 
@@ -498,6 +503,7 @@ _row("factorial", one=_factorial, rule=_ball_factorial, cost=40)
 _row("Gamma", "Gamma", _gamma, letter=True)
 _row("double factorial", one=_double_factorial, rule=_ball_double_factorial)
 _row("binomial", exact=_binomial, arity=_TWO)
+_row("permutations", exact=_permutations, arity=_TWO)
 _row("zeta", "zeta", flint="zeta", rule=_ball_zeta, limit=MAX_GAMMA_BITS, cost=100, letter=True)
 _row("W", "W", letter=True)
 _row("gcd", "gcd", exact=_divisor("gcd", math.gcd), arity=_ANY)

@@ -70,8 +70,8 @@ def names_a_function(node: Node) -> bool:
 def names_of(node: Node) -> list[str] | None:
     """The names of a tuple: (p, q)."""
     if isinstance(node, Bracket) and node.opening == "(" and len(node.items.items) > 1:
-        names = [label_of(item) for item in node.items.items]
-        return [name for name in names if name] if all(names) else None
+        names = [item.name if isinstance(item, Sym) else label_of(item) for item in node.items.items]
+        return [name for name in names if name] if all(names) and set(names) - CONSTANTS else None
     return None
 
 

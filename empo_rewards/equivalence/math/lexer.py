@@ -48,15 +48,22 @@ class Token(NamedTuple):
 
 _SUPER = re.compile(f"[{''.join(map(chr, SUPERSCRIPTS))}]+")
 _SUB = re.compile(f"[{''.join(map(chr, SUBSCRIPTS))}]+")
-_DEGREE = re.compile(r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?")
+_DEGREE = re.compile(
+    r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
+)
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
+_WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
+_SLANTED = re.compile("([⁰¹²³⁴-⁹]+)⁄([₀-₉]+)")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|“([^”]*)”|`([^`]*)`")
 _KEPT_CONTROLS = "\t\n\r"
 
 
 def fold(text: str) -> str:
     """The text with Unicode forms as LaTeX: ½ is \\frac{1}{2}, x² is x^{2}, zero-width characters are gone."""
     if not text.isascii():
+        text = _WIDE_COMMA.sub(",", text)
+        text = _SLANTED.sub(lambda m: f"\\frac{{{m[1]}}}{{{m[2]}}}".translate(SUPERSCRIPTS | SUBSCRIPTS), text)
         text = _SUPER.sub(lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", text)
         text = _SUB.sub(lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text)
         text = text.translate(FOLDED)
@@ -66,7 +73,8 @@ def fold(text: str) -> str:
     text = text.strip()
     if text.startswith("**") and text.endswith("**") and len(text) > 4:
         text = text[2:-2].strip()
-    text = text.strip("`")
+    quoted = _QUOTED.fullmatch(text)
+    text = (quoted[quoted.lastindex or 1] if quoted is not None else text.strip("`")).strip()
     if "\\\\" in text and "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
     return _DEGREE.sub("°", text)
@@ -83,6 +91,17 @@ def _fold_character(character: str) -> str:
     return " " if category.startswith("Z") else character
 
 
+_STYLED = re.compile(rf"\\(?:{'|'.join(sorted((*TEXT_STYLES, *STYLES), key=len, reverse=True))})(?![A-Za-z])\*?")
+_SET_APART = re.compile(r"\\(?:[ ,;:!>\n()\[\]]|q?quad(?![A-Za-z])|left(?![A-Za-z])|right(?![A-Za-z]))|[~$]")
+
+
+def plain(folded: str) -> str:
+    """A folded text without what only sets its type: styles, spacing, delimiters, braces around words."""
+    if "\\" in folded or "$" in folded or "~" in folded or "{" in folded:
+        folded = _SET_APART.sub(" ", _STYLED.sub("", folded)).replace("{", "").replace("}", "")
+    return " ".join(folded.split()).rstrip(".")
+
+
 _EXPONENT = r"(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?"
 _FRACTION = r"(?:\.\d+)?"
 _REPEATING = re.compile(
@@ -91,7 +110,13 @@ _REPEATING = re.compile(
 _GROUPED = re.compile(r"\d{1,3}(?:\x1f *\d{3})+(?!\d)" + _FRACTION)
 _COMMAS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)" + _FRACTION)
 _SPACES = re.compile(r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)")
+_DOTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])")
+_ONGOING = re.compile(r"(\d*\.\d*?)((\d+?)\3{2,}|(\d{2,}?)\4)")
+"""A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
+_LONGEST_ONGOING = 40
+_DOTS_AFTER = re.compile(r" ?(?:\.\.\.|\\(?:l|c)?dots(?![A-Za-z]))")
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)" + _EXPONENT)
+_AMOUNT = re.compile(r"\$ ?(?=\d)")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?|.)", re.DOTALL)
 _SPACE = re.compile(r"\s+")
@@ -104,6 +129,13 @@ _SIGNS = frozenset("+/^_,;:|")
 """Characters that are a token, whatever stands beside them."""
 
 
+_TAKES_ARGUMENTS = frozenset({"frac", "sqrt", "binom", "}"})
+"""What braces follow that hold one expression, and no list."""
+_BASIS = re.compile(r" ?\{? ?\\?([ijk])(?:math)?(?![A-Za-z]) ?\}?")
+_BOLD = frozenset({"mathbf", "boldsymbol", "bm", "pmb", "vec", "hat"})
+"""Commands that make i, j, k the unit vectors."""
+
+
 class _Lexer:
     def __init__(self, text: str) -> None:
         self.text = text.replace("{,}", "\x1f").replace(",\\!", "\x1f").replace("\\!", "")
@@ -113,7 +145,10 @@ class _Lexer:
         self.depth = 0
         self.pending: str | None = None
         self.currency = self.text.count("$") - self.text.count("\\$")
+        if self.currency and not self.currency % 2 and len(_AMOUNT.findall(self.text)) == self.text.count("$"):
+            self.currency = 1  # $5-$10
         self.listed = ", " in text
+        self.dotted = "..." in text or "dots" in text
 
     def run(self) -> list[Token]:
         position, length = 0, len(self.text)
@@ -186,14 +221,15 @@ class _Lexer:
             self.braces.append(self.pending)
             self.pending = None
             return
-        self.braces.append("group")
-        self.depth += 1
+        argument = bool(self.tokens) and self.tokens[-1].kind in _TAKES_ARGUMENTS
+        self.braces.append("argument" if argument else "group")
+        self.depth += not argument
         self.emit("{", "{")
 
     def close_brace(self, at: int) -> None:
         kind = self.braces.pop() if self.braces else "stray"
-        if kind == "group":
-            self.depth = max(0, self.depth - 1)
+        if kind in ("group", "argument"):
+            self.depth = max(0, self.depth - (kind == "group"))
             self.emit("}", "}")
         elif kind in ("text", "upright"):
             self.spaced = True
@@ -212,6 +248,10 @@ class _Lexer:
             repeated = bar or brackets or (first + (middle or "") + (last or ""))
             self.emit("num", f"{whole}({repeated})")
             return match.end()
+        thousands = _DOTS.match(self.text, at)
+        if thousands and not self.glued(at):
+            self.emit("num", thousands[0].replace(".", ""))
+            return thousands.end()
         match = _NUMBER.match(self.text, at)
         assert match is not None  # noqa: S101 - `at` stands on a digit, or on a point before one
         after = self.text[match.end() : match.end() + 1]
@@ -221,6 +261,12 @@ class _Lexer:
                 if grouped and (pattern is not _COMMAS or not self.depth or self.listed):
                     self.emit("num", _NO_DIGIT.sub("", grouped[0]))
                     return grouped.end()
+        dots = _DOTS_AFTER.match(self.text, match.end()) if self.dotted else None
+        if dots and len(match[0]) <= _LONGEST_ONGOING:
+            ongoing = _ONGOING.fullmatch(match[0])
+            if ongoing:
+                self.emit("num", f"{ongoing[1]}({ongoing[3] or ongoing[4]})")
+                return dots.end()
         self.emit("num", match[0])
         times = _TIMES_X.match(self.text, match.end())
         if times:
@@ -247,8 +293,12 @@ class _Lexer:
             self.emit(lower, lower)
         elif self.as_text:
             upright = self.braces[-1] == "upright"
-            if upright and run in UPRIGHT_SYMBOLS:
+            if lower in ("mod", "pmod"):
+                self.emit("mod", "mod")
+            elif upright and run in UPRIGHT_SYMBOLS:
                 self.emit("sym", run)
+            elif run in SPELLINGS and self.text[end : end + 2] in ("}(", "}{", "}\\"):
+                self.emit("func", SPELLINGS[run])
             elif upright and run in SPELLINGS and not (self.tokens and self.tokens[-1].kind == "num"):
                 self.emit("func", SPELLINGS[run])
             else:
@@ -288,11 +338,18 @@ class _Lexer:
             if name in ("left", "right", "mleft", "mright") and self.text[end : end + 1] == ".":
                 return end + 1
             return end
+        basis = _BASIS.match(self.text, end) if name in _BOLD else None
+        if basis is not None:
+            self.emit("sym", f"unit {basis[1]}")
+            return basis.end()
         if name in TEXT_STYLES or name in STYLES:
             self.pending = TEXT_STYLES.get(name, "style")
             self.spaced = self.spaced or name in TEXT_STYLES
             return end
         self.pending = None
+        if name in COMMANDS and COMMANDS[name][0] == "color":
+            close = self.text.find("}", end, end + 40)
+            return close + 1 if self.text[end : end + 1] == "{" and close > 0 else end
         if name in SPELLINGS:
             self.emit("func", SPELLINGS[name])
         elif name in ("begin", "end"):

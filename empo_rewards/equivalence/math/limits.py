@@ -55,6 +55,9 @@ MAX_FACTORIAL = 2_500
 TRIAL_PRIMES_BELOW = 2_000
 """Radicands are factored by the primes below this; a cofactor under its square is prime for certain."""
 
+MAX_BASED_DIGITS = 400
+"""Digits of a number in another base that is converted."""
+
 MAX_VALUE_BITS = 1 << 20
 """|log2| of the largest and smallest value that a ball may have: past it FLINT's exponents need memory of their own."""
 

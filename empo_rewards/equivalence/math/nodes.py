@@ -121,11 +121,40 @@ class Relation(NamedTuple):
     operators: tuple[str, ...]
 
 
+class Modular(NamedTuple):
+    """residue (mod modulus), of what stands before ≡; `relations` counts its signs of relation."""
+
+    residue: Node
+    modulus: Node
+    left: Node | None
+    relations: int
+
+
 class Quantity(NamedTuple):
     """A value with its unit: powers of unit names, in canonical order."""
 
     body: Node
     unit: tuple[tuple[str, int], ...]
+
+
+class Compound(NamedTuple):
+    """Quantities side by side: 3 hours 20 minutes."""
+
+    parts: tuple[Quantity, ...]
+
+
+class Span(NamedTuple):
+    """low to high: 3 to 5 days."""
+
+    low: Node
+    high: Node
+
+
+class Bound(NamedTuple):
+    """A value with an order before it: > 5 years."""
+
+    operator: str
+    body: Node
 
 
 class Choice(NamedTuple):
@@ -150,5 +179,5 @@ class Constant(NamedTuple):
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
-    "Combined | Proportion | Relation | Quantity | Choice | Listing | Constant"
+    "Combined | Proportion | Relation | Modular | Quantity | Compound | Span | Bound | Choice | Listing | Constant"
 )

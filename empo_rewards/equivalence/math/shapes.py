@@ -10,6 +10,7 @@ from empo_rewards.equivalence.math import balls
 from empo_rewards.equivalence.math.algebra import Budget, Rational, TooLarge, Value, add, atom, constant, negative
 from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED, MAX_WORK
 from empo_rewards.equivalence.math.refine import Judge
+from empo_rewards.equivalence.math.units import Unit
 
 
 class Long(NamedTuple):
@@ -70,6 +71,42 @@ class Ratio(NamedTuple):
     quotients: tuple[Value, ...]
 
 
+class Range(NamedTuple):
+    """From low to high: 3 to 5 days, 1999–2003."""
+
+    low: Value
+    high: Value
+
+
+class Congruence(NamedTuple):
+    """What leaves the residue modulo the modulus: x ≡ 3 (mod 7), 3 + 7k with k an integer."""
+
+    residue: Value
+    modulus: Value
+
+
+class Measure(NamedTuple):
+    """A quantity in the base units of its dimension: 3 hours and 20 minutes."""
+
+    value: Value
+    dimension: Unit
+
+
+class Date(NamedTuple):
+    """A date; None for what it does not say."""
+
+    year: int | None
+    month: int
+    day: int | None
+
+
+class Chemical(NamedTuple):
+    """A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
+
+    text: str
+    atoms: frozenset[tuple[str, int]]
+
+
 class Clock(NamedTuple):
     """A time of day."""
 
@@ -90,7 +127,8 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Clock | Text | Opaque"
+    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | Measure | "
+    "Date | Chemical | Clock | Text | Opaque"
 )
 
 INFINITY = atom("∞")
@@ -190,6 +228,10 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         return each((x, y) for rows in zip(a.rows, b.rows, strict=True) for x, y in zip(*rows, strict=True))
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         return len(a.quotients) == len(b.quotients) and each(zip(a.quotients, b.quotients, strict=True))
+    if (isinstance(a, Range) and isinstance(b, Range)) or (isinstance(a, Congruence) and isinstance(b, Congruence)):
+        return each(zip(a, b, strict=True))
+    if isinstance(a, Measure) and isinstance(b, Measure):
+        return a.dimension == b.dimension and compare(a.value, b.value, judge, decimal=decimal)
     if isinstance(a, Named) and isinstance(b, Named):
         names, others = dict(a.values), dict(b.values)
         return names.keys() == others.keys() and each((names[name], others[name]) for name in names)
@@ -211,6 +253,15 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:
         if a.operator != b.operator or (exact(a) and exact(b)):
             return False
         return judge.proportional(a.terms, b.terms, positive=a.operator != "=")
+    kinds = {type(a), type(b)}
+    if isinstance(a, Date) and isinstance(b, Date):
+        return False if any(x != y and None not in (x, y) for x, y in zip(a, b, strict=True)) else None
+    if isinstance(a, Chemical) and isinstance(b, Chemical):
+        return None if a.atoms == b.atoms else False
+    if Range in kinds:
+        return False if kinds & {Value, Date, Clock, Measure} else None
+    if kinds & {Congruence, Measure, Chemical}:
+        return None
     if isinstance(b, Equation):
         a, b = b, a
     if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not (exact(a) and exact(b)):

@@ -110,7 +110,8 @@ def within(dice, pair):
     """Both sides in the same surroundings."""
     c = constant(dice.randint(1, 9) * dice.choice(SCALES))
     surroundings = dice.choice([
-        lambda e: e, lambda e: add(e, X), lambda e: times(c, e), lambda e: subtract(c, e), lambda e: add(times(e, Y), c),
+        lambda e: e, lambda e: add(e, X), lambda e: times(c, e), lambda e: subtract(c, e),
+        lambda e: add(times(e, Y), c),
     ])  # fmt: skip
     return surroundings(pair[0]), surroundings(pair[1])
 
