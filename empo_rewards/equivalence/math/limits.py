@@ -80,5 +80,5 @@ MAX_MEASURE = 360
 PRECISIONS = (128, 512, 4_096)
 """Bits at which values are enclosed, one after the other, until they can be told apart or are proved equal."""
 
-CACHE_BYTES = 48 << 20
+CACHE_BYTES = 8 << 20
 """Memory that read answers may take."""
