@@ -818,6 +818,9 @@ class _Reader:
         return part._replace(facets={**part.facets, "label": label})
 
     def inequality(self, node: Relation) -> _Part:
+        inner = next((part.args[0] for part in node.operands if isinstance(part, Call) and part.name == "abs"), None)
+        if isinstance(inner, Sym):
+            return self.of_magnitude(node, inner)
         operands, operators = list(node.operands), list(node.operators)
         if operators[0] in ">≥":
             operands.reverse()
@@ -840,6 +843,29 @@ class _Reader:
         if result is None:
             result = self.unchecked(spans[0], spans[1])
         return _Part((result,), left.facets, inequality=True)
+
+    def of_magnitude(self, node: Relation, inner: Sym) -> _Part:
+        """1 < |x| < 2 as what it says about x, a real number."""
+        size = Sym(f"|{inner.name}|")
+        operands = tuple(size if operand == Call("abs", (inner,)) else operand for operand in node.operands)
+        part = self.inequality(Relation(operands, node.operators))
+        spans = shapes.intervals(part.shapes[0])
+        positive = shapes.intersection(spans, [Ordered((constant(0), INFINITY), "[)")]) if spans else None
+        spans = shapes.intervals(positive) if positive is not None else None
+        if spans is None or part.facets != {"label": size.name}:
+            raise Unreadable
+        turned = {"(": ")", "[": "]", ")": "(", "]": "["}
+        mirrored = [
+            Ordered((self.minus(high), self.minus(low)), turned[ends[1]] + turned[ends[0]])
+            for (low, high), ends in spans
+        ]
+        return _Part((shapes.union([*spans, *mirrored]),), {"label": inner.name}, inequality=True)
+
+    @staticmethod
+    def minus(shape: Shape) -> Value:
+        if not isinstance(shape, Value):
+            raise Unreadable
+        return negative(shape)
 
     @staticmethod
     def unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:
@@ -1000,8 +1026,6 @@ def _is_decimal(node: Node) -> bool:
 def _joined(tokens: list[Token]) -> str:
     """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
-
-
 
 
 def _regrouped(listing: Listing) -> Listing:
