@@ -119,10 +119,11 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     folded = fold(text)
     if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(Opaque(text), work=len(text) >> 2)
-    said = plain(folded)
-    found = dates.read(said, policy) or chemistry.read(said)
-    if found is not None:
-        return Key(found.shape, found.facets, work=len(text), options=found.options)
+    if "\\frac" not in folded and "\\sqrt" not in folded:
+        said = plain(folded)
+        found = dates.read(said, policy) or chemistry.read(said)
+        if found is not None:
+            return Key(found.shape, found.facets, work=len(text), options=found.options)
     try:
         tokens = lex(folded)
     except Unreadable:

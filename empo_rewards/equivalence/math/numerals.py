@@ -49,8 +49,11 @@ _AFTERWARDS = {
 }  # fmt: skip
 
 
+_SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
+
+
 def _word(token: Token) -> str:
-    return token.text.lower() if token.kind in ("word", "run", "sym", "and", "or", "≥", "∈") else ""
+    return token.text.lower() if token.kind in _SPOKEN else ""
 
 
 class _Rewriter:
@@ -225,9 +228,15 @@ def _fraction(top: str, bottom: str) -> list[tuple[str, str]]:
     return [("frac", "frac"), ("{", "{"), ("num", top), ("}", "}"), ("{", "{"), ("num", bottom), ("}", "}")]
 
 
+_VOCABULARY = frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
+_VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
+_VOCABULARY |= set(listed("negative square cube times over divided raised to through between from"))
+"""Words without one of which nothing is rewritten."""
+
+
 def spoken(tokens: list[Token]) -> list[Token]:
     """The tokens with numbers and operations in words as such; the same list where no word says one."""
-    if not any(token.kind in ("word", "run") for token in tokens):
+    if not any(token.kind in _SPOKEN and token.text.lower() in _VOCABULARY for token in tokens):
         return tokens
     ordinal = [_word(token) for token in tokens if token.kind != "."]
     ordinal = ordinal[1:] if ordinal[:1] == ["the"] else ordinal
@@ -282,6 +291,8 @@ def _unit_words(tokens: Sequence[Token]) -> int:
 
 def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
     """The tokens before "k ∈ Z", "where k is an integer", and the same with k renamed to "∈Z"; None where none says so."""
+    if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
+        return None
     words, kinds = [_word(token) for token in tokens], [token.kind for token in tokens]
     if kinds[-6:] == listed("sym ∈ mathbb { sym }") and tokens[-2].text == "Z":
         place, size = -6, 6
