@@ -382,7 +382,7 @@ def _monomial_product(m: Monomial, n: Monomial) -> tuple[Rational, Monomial, lis
 
 
 def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[Terms]]:
-    """Brings exponents into their ranges: radicals into (0, 1), i into {1}, sin into {..., 0, 1}."""
+    """Brings exponents into their ranges: radicals into (0, 1), i into {1}, sin and |x| into {..., 0, 1}."""
     scale: Rational = 1
     factors: list[Terms] = []
     for name, exponent in list(exponents.items()):
@@ -393,19 +393,13 @@ def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[T
         elif name == I:
             turns = int(exponent) % 4
             scale, left = (-scale if turns >= 2 else scale), turns % 2
-        elif isinstance(name, Radical) and exponent >= 1:
-            whole = math.floor(exponent)
-            if whole > MAX_EXPONENT:
+        elif (relation := _relation(name)) and exponent >= relation[0]:
+            step, pieces = relation
+            turns = math.floor(exponent) // step
+            if turns > MAX_EXPONENT:
                 raise TooLarge
-            factors.extend([name.base.terms] * whole)
-            left = exponent - whole
-        elif isinstance(name, Func) and name.name == "sin" and exponent >= 2:
-            whole = math.floor(exponent) // 2
-            if whole > MAX_EXPONENT:
-                raise TooLarge
-            cosine = frozenset(((Func("cos", name.args), 2),))
-            factors.extend([{ONE: 1, cosine: -1}] * whole)
-            left = exponent - 2 * whole
+            factors.extend(pieces * turns)
+            left = exponent - step * turns
         elif isinstance(name, Exp) and name.base == -1 and exponent == int(exponent):
             left = int(exponent) % 2
         if len(factors) > MAX_EXPONENT or exponent.numerator.bit_length() > MAX_EXPONENT_BITS:
@@ -415,6 +409,17 @@ def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[T
         else:
             exponents[name] = left
     return scale, frozenset(exponents.items()), factors
+
+
+def _relation(name: Atom) -> tuple[int, tuple[Terms, ...]] | None:
+    """An exponent, and factors that the atom to that exponent is: (√a)² = a (of a root: its base), sin² and |a|²."""
+    if isinstance(name, Radical):
+        return 1, (name.base.terms,)
+    if isinstance(name, Func) and name.name == "sin":
+        return 2, ({ONE: 1, frozenset(((Func("cos", name.args), 2),)): -1},)
+    if isinstance(name, Func) and name.name == "abs" and name.args[0].over is None:
+        return 2, (name.args[0].terms,) * 2
+    return None
 
 
 # Quotients
@@ -726,6 +731,21 @@ def same(a: Value, b: Value, budget: Budget) -> bool:
         return True
     shift = {name: e for name, e in _common_factor(difference).items() if e > 0}
     return not _scaled(difference, shift, budget) if shift else False
+
+
+def is_positive(value: Value) -> bool:
+    """Whether a sum is not negative at a glance: positive multiples of squares and of positive constants."""
+    return value.over is None and all(
+        coefficient > 0
+        and all(
+            isinstance(name, int)
+            or name in (PI, E)
+            or (isinstance(name, Exp) and name.base in (E, PI))
+            or (name != I and exponent.denominator == 1 and exponent % 2 == 0)
+            for name, exponent in monomial
+        )
+        for monomial, coefficient in value.terms.items()
+    )
 
 
 def primitive(terms: Terms) -> Terms:

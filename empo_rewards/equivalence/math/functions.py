@@ -32,6 +32,7 @@ from empo_rewards.equivalence.math.algebra import (
     constant,
     divide,
     factor,
+    is_positive,
     leading_sign,
     multiply,
     negative,
@@ -227,7 +228,7 @@ def _log(args: tuple[Value, ...], budget: Budget) -> Value:
 
 def _absolute(argument: Value, budget: Budget) -> Value:
     """|x|: a number, the product of its factors' absolute values, or an atom whose argument has a fixed sign."""
-    sign = 1 if not argument.terms else balls.sign_of(argument, budget)
+    sign = 1 if not argument.terms or is_positive(argument) else balls.sign_of(argument, budget)
     if sign is not None:
         return argument if sign > 0 else negative(argument)
     if argument.over is None and len(argument.terms) == 1:
@@ -446,11 +447,11 @@ def _ball_zeta(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
 
 
 def _ball_power(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return at.exponential(args[0], args[1], ("power", args))
+    return at.exponential(args[0], args[1], object())
 
 
 def _ball_root(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return at.exponential(args[0], at.divide(balls.number(1), args[1]), ("root", args))
+    return at.exponential(args[0], at.divide(balls.number(1), args[1]), object())
 
 
 def _row(name: str, spellings: str = "", one: _Unary | None = None, **columns: Any) -> None:

@@ -33,6 +33,7 @@ from empo_rewards.equivalence.math.algebra import (
     Value,
     add,
     divide,
+    is_positive,
     negative,
     parts_of,
     quotient,
@@ -133,7 +134,7 @@ def traits_of(value: Value) -> Traits:
         min(max(sizes), 64),
         max(min(sizes), -64),
         frozenset(branches),
-        frozenset(condition for condition in conditions if not _is_positive(condition)),
+        frozenset(condition for condition in conditions if not is_positive(condition)),
     )
 
 
@@ -160,21 +161,6 @@ def _note(
         flags["steps"] |= len(name.args) > MAX_CHOICES
         for a, b in combinations(name.args[:MAX_CHOICES], 2):
             conditions.add(add(a, negative(b), budget=Budget()))
-
-
-def _is_positive(value: Value) -> bool:
-    """Whether a sum is positive at a glance: positive terms of squares and positive constants."""
-    return value.over is None and all(
-        coefficient > 0
-        and all(
-            isinstance(name, int)
-            or name in (PI, E)
-            or (isinstance(name, Exp) and name.base in (E, PI))
-            or (exponent.denominator == 1 and exponent % 2 == 0)
-            for name, exponent in monomial
-        )
-        for monomial, coefficient in value.terms.items()
-    )
 
 
 # Points

@@ -55,22 +55,24 @@ def _dimension(text: str) -> dict[str, int]:
     return {name: int(power or 1) for name, _, power in parts}
 
 
-def _scales() -> tuple[dict[str, tuple[Fraction, dict[str, int]]], dict[str, str]]:
-    scales: dict[str, tuple[Fraction, dict[str, int]]] = {}
-    aliases: dict[str, str] = {}
-    for symbol, (names, factor, dimension) in _UNITS.items():
-        scales[symbol] = Fraction(factor), _dimension(dimension)
-        aliases |= dict.fromkeys(names.split(), symbol)
-        if symbol in _SI:
-            for prefix, (spoken, power) in _PREFIXES.items():
-                if prefix + symbol not in _UNITS:
-                    scales[prefix + symbol] = Fraction(factor) * Fraction(power), _dimension(dimension)
-                    aliases |= {spoken + name: prefix + symbol for name in names.split() if len(name) > 3}
-    aliases |= {"kilo": "kg", "kgs": "kg", "ml": "mL", "dl": "dL", "cl": "cL", "um": "μm", "micron": "μm", "us": "μs"}
-    return scales, aliases
+_SCALES: dict[str, tuple[Fraction, dict[str, int]]] = {}
+_ALIASES: dict[str, str] = {}
 
 
-_SCALES, _ALIASES = _scales()
+def register(symbol: str, names: str, factor: str = "1", dimension: str = "", *, prefixed: bool = False) -> None:
+    """Adds a unit: its symbol, its names, its factor to the base units of its dimension, whether it takes prefixes."""
+    base = _dimension(dimension or symbol)
+    _SCALES[symbol] = Fraction(factor), base
+    _ALIASES.update(dict.fromkeys(names.split(), symbol))
+    for prefix, (spoken, power) in _PREFIXES.items() if prefixed else ():
+        if prefix + symbol not in _UNITS:
+            _SCALES[prefix + symbol] = Fraction(factor) * Fraction(power), base
+            _ALIASES.update({spoken + name: prefix + symbol for name in names.split() if len(name) > 3})
+
+
+for _symbol, _row in _UNITS.items():
+    register(_symbol, *_row, prefixed=_symbol in _SI)
+_ALIASES |= {"kilo": "kg", "kgs": "kg", "ml": "mL", "dl": "dL", "cl": "cL", "um": "μm", "micron": "μm", "us": "μs"}
 
 SYMBOLS = (
     frozenset(name for name in (*_SCALES, *_COMPOUND) if len(name) > 1 and name.isascii() and name.isalpha())
