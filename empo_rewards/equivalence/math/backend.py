@@ -6,7 +6,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.cache import LruCache
@@ -23,7 +23,17 @@ from empo_rewards.equivalence.math.keys import (
     settle,
 )
 from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
-from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
+from empo_rewards.equivalence.math.policy import (
+    Bases,
+    Clock,
+    DateOrder,
+    DecimalComma,
+    Log,
+    MathPolicy,
+    Percent,
+    Units,
+    Vectors,
+)
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
 
@@ -53,6 +63,7 @@ class MathEquivalence:
             None: none.
         units: "ignore_when_bare" (5 equals 5 cm unless the set also holds 5 in another unit), "strict" or "ignore".
         ordered_is_set: whether (1, 2) and {1, 2} are the same.
+        convert_units, bases, log, clock, date_order, decimal_comma, vectors: see `MathPolicy`.
 
     The relation is symmetric and reflexive by construction: equal texts have one key, and each pair is compared in the
     order of its texts. Safe to share between threads; a copy has a cache of its own. What an answer
@@ -66,14 +77,23 @@ class MathEquivalence:
         decimal_tolerance: float | None = None,
         units: Units = "ignore_when_bare",
         ordered_is_set: bool = False,
+        convert_units: bool = True,
+        bases: Bases = "ignore_when_bare",
+        log: Log = "natural",
+        clock: Clock = "24 hours",
+        date_order: DateOrder = "undecided",
+        decimal_comma: DecimalComma = "settled",
+        vectors: Vectors = "same",
     ) -> None:
-        self.policy = MathPolicy(percent, decimal_tolerance, units, ordered_is_set)
+        self.policy = MathPolicy(
+            percent, decimal_tolerance, units, ordered_is_set, convert_units, bases, log, clock, date_order,
+            decimal_comma, vectors,
+        )  # fmt: skip
         self._plain = self.policy.for_prompt("")
         self._cache = _Cache()
 
     def __reduce__(self) -> tuple[type[MathEquivalence], tuple[object, ...]]:
-        policy = self.policy
-        return MathEquivalence, (policy.percent, policy.decimal_tolerance, policy.units, policy.ordered_is_set)
+        return MathEquivalence, astuple(self.policy)
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Which answers of each set are the same."""

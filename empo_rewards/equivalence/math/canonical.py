@@ -119,10 +119,11 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     folded = fold(text)
     if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(Opaque(text), work=len(text) >> 2)
-    said = plain(folded)
-    found = dates.read(said, policy) or chemistry.read(said)
-    if found is not None:
-        return Key(found.shape, found.facets, work=len(text), options=found.options)
+    if "\\frac" not in folded and "\\sqrt" not in folded:
+        said = plain(folded)
+        found = dates.read(said, policy) or chemistry.read(said)
+        if found is not None:
+            return Key(found.shape, found.facets, work=len(text), options=found.options)
     try:
         tokens = lex(folded)
     except Unreadable:
@@ -818,6 +819,9 @@ class _Reader:
         return part._replace(facets={**part.facets, "label": label})
 
     def inequality(self, node: Relation) -> _Part:
+        inner = next((part.args[0] for part in node.operands if isinstance(part, Call) and part.name == "abs"), None)
+        if isinstance(inner, Sym):
+            return self.of_magnitude(node, inner)
         operands, operators = list(node.operands), list(node.operators)
         if operators[0] in ">≥":
             operands.reverse()
@@ -840,6 +844,29 @@ class _Reader:
         if result is None:
             result = self.unchecked(spans[0], spans[1])
         return _Part((result,), left.facets, inequality=True)
+
+    def of_magnitude(self, node: Relation, inner: Sym) -> _Part:
+        """1 < |x| < 2 as what it says about x, a real number."""
+        size = Sym(f"|{inner.name}|")
+        operands = tuple(size if operand == Call("abs", (inner,)) else operand for operand in node.operands)
+        part = self.inequality(Relation(operands, node.operators))
+        spans = shapes.intervals(part.shapes[0])
+        positive = shapes.intersection(spans, [Ordered((constant(0), INFINITY), "[)")]) if spans else None
+        spans = shapes.intervals(positive) if positive is not None else None
+        if spans is None or part.facets != {"label": size.name}:
+            raise Unreadable
+        turned = {"(": ")", "[": "]", ")": "(", "]": "["}
+        mirrored = [
+            Ordered((self.minus(high), self.minus(low)), turned[ends[1]] + turned[ends[0]])
+            for (low, high), ends in spans
+        ]
+        return _Part((shapes.union([*spans, *mirrored]),), {"label": inner.name}, inequality=True)
+
+    @staticmethod
+    def minus(shape: Shape) -> Value:
+        if not isinstance(shape, Value):
+            raise Unreadable
+        return negative(shape)
 
     @staticmethod
     def unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:

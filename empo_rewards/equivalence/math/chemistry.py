@@ -30,13 +30,16 @@ _ION = re.compile(r"([A-Z][a-z]?)([2-4])")
 _CHARGE = re.compile(r"\^\+(\d+)")
 _MANY = 9
 """A larger count of atoms belongs to a compound of carbon, hydrogen or oxygen."""
+_NEEDED = re.compile(r"[A-Z][a-z]?(?:\)?[_{]*\d|\)?\^?\{?\d?[+-]|[A-Za-z ()]*(?:->|=|→|\\[a-z]+arrow|\\to))")
+"""What no formula lacks: an element with its count or charge, or the arrow of a reaction after it."""
+_LONGEST_ORBITAL = 12
 _ORBITALS = re.compile(r"d?sp\^?\d(?:d\^?\d?)?")
 
 
 def read(text: str) -> Reading | None:
     """A formula or a reaction as such, its states as a decoration; None for what may as well be algebra."""
-    if len(text) > MAX_CHARS or not any(character.isupper() for character in text):
-        found = _ORBITALS.fullmatch(_MARKUP.sub("", text)) if len(text) <= MAX_CHARS else None
+    if len(text) > MAX_CHARS or _NEEDED.search(text) is None:
+        found = _ORBITALS.fullmatch(_MARKUP.sub("", text)) if len(text) <= _LONGEST_ORBITAL else None
         return Reading(Chemical(found[0].replace("^", ""), frozenset())) if found is not None else None
     plain = _MARKUP.sub("", _ARROWS.sub("→", _BOTH_WAYS.sub("⇌", text)))
     sides = [_side(part) for part in _ARROW.split(plain)]

@@ -14,6 +14,8 @@ from empo_rewards.equivalence.math.shapes import Clock, Date, Opaque, Ratio
 MAX_CHARS = 60
 """No date is longer."""
 
+_FORMULA = re.compile(r"[\\^=()\[\]<>+*%|]")
+"""Characters that no date holds."""
 _NAMES = listed("january february march april may june july august september october november december")
 _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, len(name))} | {"sept": 9}
 _MONTH = f"({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
@@ -34,7 +36,9 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 
 def read(text: str, policy: MathPolicy) -> Reading | None:
     """What a plain text says as a date, a year of an era, or a time of day; None for anything else."""
-    if len(text) > MAX_CHARS or not any(character.isdigit() for character in text):
+    if _FORMULA.search(text) is not None or len(text) > MAX_CHARS:
+        return None
+    if not any(character.isdigit() for character in text):
         return {"noon": _time(12, 0), "midnight": _time(0, 0)}.get(text.lower())
     text = _WEEKDAY.sub("", text.lower(), count=1)
     for form, order in _FORMS:

@@ -297,9 +297,9 @@ class _Lexer:
                 self.emit("mod", "mod")
             elif upright and run in UPRIGHT_SYMBOLS:
                 self.emit("sym", run)
-            elif run in SPELLINGS and self.text[end : end + 2] in ("}(", "}{", "}\\"):
-                self.emit("func", SPELLINGS[run])
-            elif upright and run in SPELLINGS and not (self.tokens and self.tokens[-1].kind == "num"):
+            elif (run in SPELLINGS and self.text[end : end + 2] in ("}(", "}{", "}\\")) or (
+                upright and run in SPELLINGS and not (self.tokens and self.tokens[-1].kind == "num")
+            ):
                 self.emit("func", SPELLINGS[run])
             else:
                 self.emit("word", run)

@@ -49,8 +49,11 @@ _AFTERWARDS = {
 }  # fmt: skip
 
 
+_SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
+
+
 def _word(token: Token) -> str:
-    return token.text.lower() if token.kind in ("word", "run", "sym", "and", "or", "≥", "∈") else ""
+    return token.text.lower() if token.kind in _SPOKEN else ""
 
 
 class _Rewriter:
@@ -107,36 +110,35 @@ class _Rewriter:
         at = self.at
         if self.article():
             current, at = 1, at + 1
-        last = 0
+        last = 0  # the scale or the small number that was said last
         while True:
             word = self.words[at]
-            if word in SMALL and (last in (0, 100, 1000) or (last >= 20 and last < 100 and 0 < SMALL[word] < 10)):
+            if word in SMALL and (not last or last >= 100 or (last >= 20 and 0 < SMALL[word] < 10)):
                 current, last = current + SMALL[word], SMALL[word] or 1
             elif word in SCALES and last:
-                scale = SCALES[word]
-                if scale <= 100:
-                    current *= scale
+                last = SCALES[word]
+                if last <= 100:
+                    current *= last
                 else:
-                    total, current = total + (current or 1) * scale, 0
-                last = 100 if scale == 100 else 1000 if scale > 100 else 1
+                    total, current = total + (current or 1) * last, 0
+            elif (word == "and" and last >= 100 and self.goes_on(at + 1, last)) or (
+                20 <= last < 100 and self.tokens[at : at + 1] and self.tokens[at].kind == "-"
+                and 0 < SMALL.get(self.words[at + 1], 0) < 10
+            ):  # fmt: skip
+                pass
             else:
-                joined = self.tokens[at].kind == "-" if at < len(self.tokens) else False
-                if (joined and 20 <= last < 100 and 0 < SMALL.get(self.words[at + 1], 0) < 10) or (
-                    word == "and"
-                    and last in (100, 1000)
-                    and self.words[at + 1] in SMALL
-                    and not self.scale_after(at + 1)
-                ):
-                    at += 1
-                    continue
                 return str(total + current), at - self.at
             at += 1
 
-    def scale_after(self, at: int) -> bool:
-        """Whether another number begins, and none of this one ends: "one hundred and two hundred"."""
+    def goes_on(self, at: int, scale: int) -> bool:
+        """Whether the number goes on after "and": one hundred and five, but not one hundred and two hundred."""
+        start = at
         while self.words[at] in SMALL:
             at += 1
-        return self.words[at] in SCALES or self.words[at] in _PARTS
+        after = SCALES.get(self.words[at])
+        if at == start or self.words[at] in _PARTS:
+            return False
+        return after is None or (after > scale if scale == 100 else after < scale)
 
     def scaled(self, value: str, size: int) -> tuple[str, int]:
         """2.5 million, 3 dozen, two hundred thousand."""
@@ -226,9 +228,15 @@ def _fraction(top: str, bottom: str) -> list[tuple[str, str]]:
     return [("frac", "frac"), ("{", "{"), ("num", top), ("}", "}"), ("{", "{"), ("num", bottom), ("}", "}")]
 
 
+_VOCABULARY = frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
+_VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
+_VOCABULARY |= set(listed("negative square cube times over divided raised to through between from"))
+"""Words without one of which nothing is rewritten."""
+
+
 def spoken(tokens: list[Token]) -> list[Token]:
     """The tokens with numbers and operations in words as such; the same list where no word says one."""
-    if not any(token.kind in ("word", "run") for token in tokens):
+    if not any(token.kind in _SPOKEN and token.text.lower() in _VOCABULARY for token in tokens):
         return tokens
     ordinal = [_word(token) for token in tokens if token.kind != "."]
     ordinal = ordinal[1:] if ordinal[:1] == ["the"] else ordinal
@@ -283,6 +291,8 @@ def _unit_words(tokens: Sequence[Token]) -> int:
 
 def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
     """The tokens before "k ∈ Z", "where k is an integer", and the same with k renamed to "∈Z"; None where none says so."""
+    if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
+        return None
     words, kinds = [_word(token) for token in tokens], [token.kind for token in tokens]
     if kinds[-6:] == listed("sym ∈ mathbb { sym }") and tokens[-2].text == "Z":
         place, size = -6, 6

@@ -717,6 +717,8 @@ class _Parser:
                 if depth:
                     parts.append(token.text)
             index = "".join(parts)
+        elif not self.kind():
+            index = ""  # x_ is x_{}
         elif self.kind() == "run" and self.kind(1) in ("_", "^"):
             index = self.first_letter()  # F_kF_n
         elif self.kind() in ("num", "sym", "run", "word"):

@@ -10,7 +10,6 @@ from fractions import Fraction
 
 from empo_rewards.equivalence.math.names import listed
 
-
 Unit = tuple[tuple[str, int], ...]
 """Powers of unit names, in alphabetical order."""
 
