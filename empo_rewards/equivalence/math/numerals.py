@@ -228,7 +228,9 @@ def _fraction(top: str, bottom: str) -> list[tuple[str, str]]:
     return [("frac", "frac"), ("{", "{"), ("num", top), ("}", "}"), ("{", "{"), ("num", bottom), ("}", "}")]
 
 
-_VOCABULARY = frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
+_VOCABULARY = (
+    frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
+)
 _VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
 _VOCABULARY |= set(listed("negative square cube times over divided raised to through between from"))
 """Words without one of which nothing is rewritten."""
