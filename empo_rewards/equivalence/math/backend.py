@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -19,8 +20,10 @@ from empo_rewards.equivalence.math.keys import (
     convert,
     footprint,
     join_readings,
+    letters_of_one_name,
     resolve_facets,
     settle,
+    symbols_of,
 )
 from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
 from empo_rewards.equivalence.math.policy import (
@@ -39,6 +42,9 @@ from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
 
 MAX_CACHED_CHARS = 1_000
 """Longer texts are not kept: they hardly come twice."""
+
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+"""A letter that stands alone."""
 
 _log = logging.getLogger(__name__)
 
@@ -121,6 +127,11 @@ class MathEquivalence:
             key = self._key(text, policy) if left > 0 else unread_key(text, failed=False)
             keys[text] = key
             left -= key.work
+        renamed = letters_of_one_name(keys.values(), answers.prompt)
+        for text in [text for text, key in keys.items() if left > 0 and not renamed.keys().isdisjoint(symbols_of(key))]:
+            other = _LETTER.sub(lambda match: renamed.get(match[0], match[0]), text)
+            keys[text] = self._key(other, policy)
+            left -= keys[text].work
         found = settle([keys[text] for text in answers.texts])
         failed, unread = sum(key.failed for key in found), sum(key.work == 0 for key in found)
         return found, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}

@@ -58,6 +58,7 @@ from empo_rewards.equivalence.math.nodes import (
     Power,
     Product,
     Proportion,
+    Qualified,
     Quantity,
     Relation,
     Signed,
@@ -249,7 +250,7 @@ class _Reader:
             return (Option("letters:product", said, shape, facets), *found)
         if (
             isinstance(shape, Range)
-            and shape.low.terms
+            and balls.sign_of(shape.low, self.budget) == 1
             and not facets
             and any(token.text == "to" for token in self.tokens)
         ):
@@ -267,6 +268,8 @@ class _Reader:
         first = listing.items[0]
         if isinstance(first, Relation) and first.operators == ("≠",):
             return self.excluded(first, listing.items[1:])
+        if all(isinstance(item, Qualified) for item in listing.items):
+            return self.qualified([item for item in listing.items if isinstance(item, Qualified)])
         if ";" in listing.separators and "," in listing.separators:
             listing = _regrouped(listing)
         return self.combined([self.part(item) for item in listing.items], listing.separators)
@@ -289,7 +292,7 @@ class _Reader:
         if any(set(part.facets) - {"unit", "label"} for part in parts):
             raise Unreadable
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            return self.alternatives(parts, separators, facets | {"label": labels[0]})
+            return self.alternatives(parts, separators, facets | {"label": labels[0]}, logical=logical)
         everything = tuple(shape for part in parts for shape in part.shapes)
         if labels[0] is not None and (set(labels[1:]) <= {None, labels[0]}):
             facets["label"] = labels[0]
@@ -341,6 +344,15 @@ class _Reader:
         )
         return _Part((Measure(total, scales[0][1]),), {})
 
+    def qualified(self, items: list[Qualified]) -> _Part:
+        """$3000 at 10%, $2000 at 8%: each value by what is said of it."""
+        parts = [self.part(item.body) for item in items]
+        facets = parts[0].facets
+        names = [item.words for item in items]
+        if any(part.facets != facets or len(part.shapes) != 1 for part in parts) or len(set(names)) < len(names):
+            raise Unreadable
+        return self.named(names, tuple(part.shapes[0] for part in parts), facets)
+
     def excluded(self, first: Relation, others: tuple[Node, ...]) -> _Part:
         """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
         label = label_of(first.operands[0])
@@ -362,7 +374,9 @@ class _Reader:
         pair = ordered(values, "()")
         return _Part((shape,), facets, tuple(dict.fromkeys((pair, *shapes.readings(pair)))))
 
-    def alternatives(self, parts: list[_Part], separators: tuple[str, ...], facets: dict[str, Hashable]) -> _Part:
+    def alternatives(
+        self, parts: list[_Part], separators: tuple[str, ...], facets: dict[str, Hashable], *, logical: bool
+    ) -> _Part:
         spans = [shapes.intervals(shape) for part in parts for shape in part.shapes]
         known = [span for span in spans if span is not None]
         if len(known) != len(spans):
@@ -373,6 +387,8 @@ class _Reader:
                 current = shapes.intervals(result) if result is not None else None
                 result = shapes.intersection(current, span) if current else None
             if result is None or result == shapes.EMPTY:
+                if logical:
+                    raise Unreadable
                 result = shapes.union([interval for span in known for interval in span])
         else:
             result = shapes.union([interval for span in known for interval in span])
@@ -436,6 +452,7 @@ class _Reader:
             last = node.parts[-1]
             if len(node.parts) == 2 and last.sign == "-" and isinstance(last.body, Postfix) and last.body.mark == "%":
                 low, high = node.parts[0].body, last.body
+                low = low.body if isinstance(low, Postfix) and low.mark == "%" else low
                 if isinstance(low, Num) and isinstance(high.body, Num):  # 10-20%
                     return self.range(self.value(Postfix("%", low)), self.value(high)) or Opaque(
                         f"{low.text}-{high.body.text}%"
@@ -491,6 +508,8 @@ class _Reader:
 
     def span(self, node: Span) -> _Part:
         """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
+        if isinstance(node.high, Postfix) and node.high.mark == "%" and isinstance(node.low, Num):
+            node = Span(Postfix("%", node.low), node.high)  # 10 to 20 percent
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
         values = [shape for part in (low, high) for shape in part.shapes if isinstance(shape, Value)]
@@ -499,7 +518,7 @@ class _Reader:
         first, last = values
         found = self.range(first, last)
         if facets or found is None or isinstance(node.low, Postfix):
-            if found is None and not facets and first.terms:
+            if found is None and not facets and balls.sign_of(last, self.budget) == 1:
                 return _Part((Ratio((divide(last, first, self.budget),)),), {})
             if found is None:
                 raise Unreadable
@@ -728,6 +747,8 @@ class _Reader:
         names = names_of(first)
         if names is not None:
             return self.assignment(names, last)
+        if len(operands) == 1:
+            return self.part(first)
         label = label_of(first) or (first.name if isinstance(first, Sym) and first.name in "ie" else None)
         if len(operands) == 2 and label is not None and len(label) > 1 and len(label_of(last) or "") > 1:
             return self.shared([label], last)  # MC = MR
@@ -1131,8 +1152,13 @@ def _is_of_names(node: Node) -> bool:
     if isinstance(node, Sum):
         names = [part.body for part in node.parts if part.sign in "+-"]
     else:
-        names = [factor for _, factor in node.factors] if isinstance(node, Product) else []
+        names = [_inside(factor) for _, factor in node.factors] if isinstance(node, Product) else []
     return len(set(names)) == len(names) > 1 and all(isinstance(name, Sym) for name in names)
+
+
+def _inside(node: Node) -> Node:
+    """What brackets hold, where it is one expression."""
+    return node.items.items[0] if isinstance(node, Bracket) and len(node.items.items) == 1 else node
 
 
 def _in_base(digits: str, base: int) -> int:

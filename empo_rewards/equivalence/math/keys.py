@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
@@ -233,3 +234,20 @@ def _measure(key: Key) -> tuple[Value, Unit] | None:
         return None
     factor, dimension = scale(unit)
     return multiply(key.shape, constant(quotient(factor.numerator, factor.denominator)), Budget()), dimension
+
+
+def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
+    """Letters that a set holds in both cases and its prompt in one only: P as p, where the prompt speaks of p alone."""
+    if not prompt:
+        return {}
+    each = [{name for name in symbols_of(key) if len(name) == 1 and name.isalpha()} for key in keys]
+    found = set().union(*each) - set("aiAI")
+    both = {letter for letter in found if letter.swapcase() in found}
+    both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
+    spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
+    return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
+
+
+def symbols_of(key: Key) -> frozenset[str]:
+    """The symbols of a value."""
+    return key.shape.symbols if isinstance(key.shape, Value) else frozenset()

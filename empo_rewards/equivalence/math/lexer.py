@@ -55,6 +55,7 @@ _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
 _SLANTED = re.compile("(?<![⁰¹²³⁴-⁹])([⁰¹²³⁴-⁹]+)⁄([₀-₉]+)")
+_YEARS = re.compile(r"(?<!\d)(\d{4}) ?--+ ?(?=\d{4}(?!\d))")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|“([^”]*)”|`([^`]*)`")
 _KEPT_CONTROLS = "\t\n\r"
 
@@ -73,6 +74,7 @@ def fold(text: str) -> str:
     text = text.strip()
     if text.startswith("**") and text.endswith("**") and len(text) > 4:
         text = text[2:-2].strip()
+    text = _YEARS.sub(r"\1-", text) if "--" in text else text
     quoted = _QUOTED.fullmatch(text)
     text = (quoted[quoted.lastindex or 1] if quoted is not None else text.strip("`")).strip()
     if "\\\\" in text and "\\begin" not in text:

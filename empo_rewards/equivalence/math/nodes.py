@@ -137,6 +137,13 @@ class Quantity(NamedTuple):
     unit: tuple[tuple[str, int], ...]
 
 
+class Qualified(NamedTuple):
+    """A value and the words that say of what it is one: $3000 at 10%."""
+
+    body: Node
+    words: str
+
+
 class Compound(NamedTuple):
     """Quantities side by side: 3 hours 20 minutes."""
 
@@ -179,5 +186,5 @@ class Constant(NamedTuple):
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
-    "Combined | Proportion | Relation | Modular | Quantity | Compound | Span | Bound | Choice | Listing | Constant"
+    "Combined | Proportion | Relation | Modular | Quantity | Compound | Qualified | Span | Bound | Choice | Listing | Constant"
 )

@@ -25,6 +25,7 @@ ORDINALS |= {word + "th": value for word, value in SMALL.items() if value > 12 a
 ORDINALS |= {word[:-1] + "ieth": value for word, value in SMALL.items() if value >= 20}
 _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thirds": 3}
 _PARTS |= {word + s: value for word, value in ORDINALS.items() if value > 3 for s in ("", "s")}
+_PARTS |= {word + "th" + s: value for word, value in SCALES.items() if value != 12 for s in ("", "s")}
 COINS = frozenset(listed("dime dimes nickel nickels penny pennies cent cents"))
 _SUFFIXES = frozenset({"st", "nd", "rd", "th"})
 _POSTFIX = {"squared": ("^", "2"), "cubed": ("^", "3"), "factorial": ("!", "")}
@@ -110,7 +111,7 @@ class _Rewriter:
         at = self.at
         if self.article():
             current, at = 1, at + 1
-        last = 0  # the scale or the small number that was said last
+        last = current  # the scale or the small number that was said last
         while True:
             word = self.words[at]
             if word in SMALL and (not last or last >= 100 or (last >= 20 and 0 < SMALL[word] < 10)):
@@ -142,15 +143,16 @@ class _Rewriter:
 
     def scaled(self, value: str, size: int) -> tuple[str, int]:
         """2.5 million, 3 dozen, two hundred thousand."""
-        while self.words[self.at + size] in SCALES and len(value) <= _LONGEST and value.replace(".", "").isdigit():
-            number = Decimal(value) * SCALES[self.words[self.at + size]]
+        while (word := self.words[self.at + size].removesuffix("s")) in SCALES and len(value) <= _LONGEST and value.replace(".", "").isdigit():
+            number = Decimal(value) * SCALES[word]
             value, size = f"{number.normalize():f}", size + 1
         return value, size
 
     def and_half(self, at: int) -> int:
         """How many tokens ahead say "and a half", "and three quarters"; 0 where none do."""
-        if self.words[at] == "and" and self.words[at + 2] in _PARTS:
-            return 3 if self.words[at + 1] == "a" or self.words[at + 1] in SMALL else 0
+        joined = self.tokens[at + 2 : at + 3] and self.tokens[at + 2].kind == "-"  # two and two-thirds
+        if self.words[at] == "and" and self.words[at + 2 + bool(joined)] in _PARTS:
+            return 3 + bool(joined) if self.words[at + 1] == "a" or self.words[at + 1] in SMALL else 0
         return 2 if self.words[at] == "and" and self.words[at + 1] == "half" else 0
 
     def fraction(self, value: str, size: int) -> bool:
@@ -171,11 +173,11 @@ class _Rewriter:
         more = self.and_half(at)
         scale = SCALES.get(self.words[at + more], 0) if more else 0
         if scale and self.words[at + more - 1] in ("half", "quarter", "quarters") and value.isdigit():
-            top = SMALL.get(self.words[at + 1], 1) if more == 3 else 1
+            top = SMALL.get(self.words[at + 1], 1) if more > 2 else 1
             number = (Decimal(value) + Decimal(top) / _PARTS[self.words[at + more - 1]]) * scale
             return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
         if more and value.isdigit():
-            top = str(SMALL.get(self.words[at + 1], 1)) if more == 3 else "1"
+            top = str(SMALL.get(self.words[at + 1], 1)) if more > 2 else "1"
             bottom = str(_PARTS[self.words[at + more - 1]])
             return self.emit([("num", value), *_fraction(top, bottom)], size + more)
         return self.emit([("num", value)], size) if size else False
@@ -232,7 +234,7 @@ _VOCABULARY = (
     frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
 )
 _VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
-_VOCABULARY |= set(listed("negative square cube times over divided raised to through between from"))
+_VOCABULARY |= {word + "s" for word in SCALES} | set(listed("negative square cube times over divided raised to through between from"))
 """Words without one of which nothing is rewritten."""
 
 

@@ -34,6 +34,7 @@ from empo_rewards.equivalence.math.nodes import (
     Power,
     Product,
     Proportion,
+    Qualified,
     Quantity,
     Relation,
     Signed,
@@ -242,7 +243,20 @@ class _Parser:
             first = self.measured_sum(first)
         if self.accept("to"):
             return Span(first, self.measured())
-        return first
+        return Qualified(first, self.qualifier()) if self.is_qualifier() else first
+
+    def is_qualifier(self) -> bool:
+        """Whether a preposition is ahead that begins to say of what the value before it is one."""
+        return self.kind() in ("word", "run") and self.tokens[self.at].text in units.QUALIFIERS and (
+            self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT
+        )
+
+    def qualifier(self) -> str:
+        """The words up to the next item."""
+        words: list[str] = []
+        while self.kind() not in _SEPARATORS and self.kind():
+            words.append(self.take().text.lower())
+        return " ".join(words)
 
     def measured_sum(self, first: Quantity) -> Node:
         """Quantities of one unit, added up: $99 - $72."""
@@ -279,7 +293,7 @@ class _Parser:
         found: dict[str, int] = {}
         side, power_of_next, words = 1, 1, 0
         joined = self.at == self.unit_at
-        while self.is_unit(joined=joined):
+        while self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
             word = token.text if token.kind != "*" else "times"
             if word.lower() in ("square", "sq", "cubic"):

@@ -39,8 +39,8 @@ _UNITS: dict[str, tuple[str, str, str]] = _SI | {
     "gal": ("gallon", "1", "gal"), "qt": ("quart", "1/4", "gal"), "pt": ("pint", "1/8", "gal"), "cup": ("cup", "1/16", "gal"),
     "atm": ("atmosphere", "101325000", "g:1 m:-1 s:-2"), "ha": ("hectare", "10000", "m:2"), "K": ("kelvin", "1", "K"),
     "°": ("degree deg", "1", "°"), "rad": ("radian", "1", "rad"), "°C": ("celsius centigrade", "1", "°C"),
-    "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd buck", "1", "$"), "¢": ("cent", "1/100", "$"),
-    "€": ("euro eur", "1", "€"), "£": ("pound-sterling gbp", "1", "£"), "%": ("percent pct", "1", "%"),
+    "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd USD buck", "1", "$"), "¢": ("cent", "1/100", "$"),
+    "€": ("euro eur EUR", "1", "€"), "£": ("pound-sterling gbp GBP", "1", "£"), "%": ("percent pct", "1", "%"),
     "BC": ("bce", "1", "BC"), "AD": ("ce", "1", "AD"), "times": ("×", "1", "times"), "unit": ("units", "1", "unit"),
 }  # fmt: skip
 _COMPOUND = {
@@ -77,7 +77,7 @@ _ALIASES |= {"kilo": "kg", "kgs": "kg", "ml": "mL", "dl": "dL", "cl": "cL", "um"
 SYMBOLS = (
     frozenset(name for name in (*_SCALES, *_COMPOUND) if len(name) > 1 and name.isascii() and name.isalpha())
     - {"in", "times", "unit", "day", "cup", "bar", "BC", "AD", "mo"}
-) | frozenset(listed("AU mL ml rpm dB psi deg sq pct hr hrs mins sec secs lbs yrs"))
+) | frozenset(listed("AU mL ml rpm dB psi deg sq pct hr hrs mins sec secs lbs yrs USD EUR GBP"))
 """Abbreviations of more than one letter that are read as a unit after a number, also where they are not set as text."""
 
 LETTERS = frozenset("msgNJWVAKLTFCh")
@@ -100,6 +100,9 @@ NOT_UNITS = frozenset(
     )
 )
 """Words after a value that say more than its unit."""
+
+QUALIFIERS = frozenset({"at", "for", "from", "in"})
+"""Words that tell one value of a list from another: $3000 at 10%, $2000 at 8%."""
 
 PROSE = frozenset(
     listed(

@@ -105,6 +105,25 @@ def test_a_bare_list_does_not_join_what_and_and_or_tell_apart(math):
     assert clusters(math, "2 or 3", "2 and 3", "2, 3") == {frozenset({t}) for t in ("2 or 3", "2 and 3", "2, 3")}
 
 
+def test_the_prompt_says_which_case_a_letter_has(math):
+    def equal(prompt, *texts):
+        return bool(math.relate([AnswerSet(texts, prompt)])[0].equal)
+
+    texts = ("F = 3\\sqrt{Q}", "3\\sqrt{q}")
+    assert equal("Write the cost in terms of q.", *texts)
+    assert equal("Let Q be the output.", *texts)
+    assert not equal("", *texts)
+    assert not equal("The firm makes q, the market Q.", *texts)
+    assert not equal("A mass m at a distance r.", "GMm/r", "Gmm/r")
+
+
+def test_values_by_what_is_said_of_them(math):
+    text = "\\$300 \\text{ at 7%}, \\$200 \\text{ at 5%}"
+    assert verdict(math, text, "300, 200") is True
+    assert verdict(math, text, "\\$200 \\text{ at 5%}, \\$300 \\text{ at 7%}") is True
+    assert verdict(math, text, "\\$200 \\text{ at 7%}, \\$300 \\text{ at 5%}") is not True
+
+
 # The declared choices
 
 
