@@ -268,10 +268,16 @@ def _maximum(args: tuple[Value, ...], budget: Budget) -> Value:
         found.update(dict.fromkeys(name.args if inner and isinstance(name, Func) else (arg,)))
     kept: list[Value] = []
     for value in found:
-        signs = [balls.sign_of(add(value, negative(other), budget=budget), budget) for other in kept]
+        signs = [_order(value, other, budget) for other in kept]
         if -1 not in signs:
             kept = [other for other, sign in zip(kept, signs, strict=True) if sign != 1] + [value]
     return kept[0] if len(kept) == 1 else _kept("max", *sorted(kept, key=lambda value: value.text))
+
+
+def _order(a: Value, b: Value, budget: Budget) -> int | None:
+    """1 where a >= b for certain, -1 where a <= b."""
+    over, under = add(a, negative(b), budget=budget), add(b, negative(a), budget=budget)
+    return 1 if is_positive(over) else -1 if is_positive(under) else balls.sign_of(over, budget)
 
 
 def _minimum(args: tuple[Value, ...], budget: Budget) -> Value:

@@ -244,7 +244,9 @@ def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
     found = set().union(*each) - set("aiAI")
     both = {letter for letter in found if letter.swapcase() in found}
     both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
-    spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
+    spoken = (
+        {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
+    )
     return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
 
 

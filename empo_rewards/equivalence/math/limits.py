@@ -49,6 +49,9 @@ MAX_INTERVALS = 64
 MAX_PAIRED = 32
 """Members of two collections without order that are compared each with each."""
 
+MAX_DETERMINANT = 5
+"""Rows of a determinant, which is computed by minors."""
+
 MAX_FACTORIAL = 2_500
 """Largest n of a computed n!: its 25,000 bits fit MAX_BITS."""
 

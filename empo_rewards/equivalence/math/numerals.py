@@ -143,7 +143,11 @@ class _Rewriter:
 
     def scaled(self, value: str, size: int) -> tuple[str, int]:
         """2.5 million, 3 dozen, two hundred thousand."""
-        while (word := self.words[self.at + size].removesuffix("s")) in SCALES and len(value) <= _LONGEST and value.replace(".", "").isdigit():
+        while (
+            (word := self.words[self.at + size].removesuffix("s")) in SCALES
+            and len(value) <= _LONGEST
+            and value.replace(".", "").isdigit()
+        ):
             number = Decimal(value) * SCALES[word]
             value, size = f"{number.normalize():f}", size + 1
         return value, size
@@ -234,7 +238,9 @@ _VOCABULARY = (
     frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
 )
 _VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
-_VOCABULARY |= {word + "s" for word in SCALES} | set(listed("negative square cube times over divided raised to through between from"))
+_VOCABULARY |= {word + "s" for word in SCALES} | set(
+    listed("negative square cube times over divided raised to through between from")
+)
 """Words without one of which nothing is rewritten."""
 
 

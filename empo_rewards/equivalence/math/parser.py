@@ -247,8 +247,10 @@ class _Parser:
 
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
-        return self.kind() in ("word", "run") and self.tokens[self.at].text in units.QUALIFIERS and (
-            self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT
+        return (
+            self.kind() in ("word", "run")
+            and self.tokens[self.at].text in units.QUALIFIERS
+            and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
         )
 
     def qualifier(self) -> str:
