@@ -220,8 +220,8 @@ def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
         ]
         if sum(map(bool, bare)) > 1:
             result += [numbers for numbers in bare if numbers]
-            parts = [[p for p in part if p not in numbers] for part, numbers in zip(parts, bare, strict=True)]
-        result.append(sorted(position for part in parts for position in part))
+        apart = {p for numbers in bare for p in numbers} if sum(map(bool, bare)) > 1 else set()
+        result.append(sorted(p for part in parts for p in part if p not in apart))
     return result
 
 
@@ -244,7 +244,9 @@ def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
     found = set().union(*each) - set("aiAI")
     both = {letter for letter in found if letter.swapcase() in found}
     both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
-    spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
+    spoken = (
+        {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
+    )
     return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
 
 

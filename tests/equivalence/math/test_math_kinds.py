@@ -216,7 +216,17 @@ def test_units_of_one_dimension_are_converted_exactly(math, units, factor):
 
 
 def test_quantities_read_what_is_no_sentence():
-    for text in ("5 years", "3 to 5 days", "two and a half", "July 4, 2024", "H2O", "9 am", "more than 5", "1/2", "9 cats and 2 dogs"):
+    for text in (
+        "5 years",
+        "3 to 5 days",
+        "two and a half",
+        "July 4, 2024",
+        "H2O",
+        "9 am",
+        "more than 5",
+        "1/2",
+        "9 cats and 2 dogs",
+    ):
         assert quantities.read(text) is not None, text
     for text in ("Paris", "x + 1", "the price rises", "mother of pearl", "3-1", ""):
         assert quantities.read(text) is None, text
@@ -245,7 +255,22 @@ def test_quantities_say_whether_two_texts_are_the_same(a, b, expected):
 
 @pytest.mark.parametrize(
     "piece",
-    ["1-", "3 hours ", "5 m/", "million ", "twenty-", "1.", "$1-", "H2", "2H2 + ", "x2", "half ", "a+b=", "3 to ", "k\\in\\mathbb{Z},"],
+    [
+        "1-",
+        "3 hours ",
+        "5 m/",
+        "million ",
+        "twenty-",
+        "1.",
+        "$1-",
+        "H2",
+        "2H2 + ",
+        "x2",
+        "half ",
+        "a+b=",
+        "3 to ",
+        "k\\in\\mathbb{Z},",
+    ],
 )
 def test_long_rubbish_of_each_kind_is_read_in_linear_work(piece):
     short, long = (quantities.read(piece * count) for count in (20, 400))
