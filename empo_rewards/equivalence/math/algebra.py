@@ -223,7 +223,7 @@ def check_size(number: Rational, budget: Budget | None = None) -> Rational:
         if bits > MAX_BITS:
             raise TooLarge
         if budget is not None:
-            budget.spend(bits * bits >> 21)
+            budget.spend(bits * bits >> 18)
     return number
 
 
@@ -353,7 +353,7 @@ def _product(a: Terms, b: Terms, budget: Budget) -> Terms:
         return b
     if len(b) == 1 and b.get(ONE) == 1:
         return a
-    budget.spend(4 * len(a) * len(b))
+    budget.spend(len(b) * (len(a) + sum(map(len, a))) + len(a) * (len(b) + sum(map(len, b))))
     total: dict[Monomial, Rational] = {}
     for m, c in a.items():
         for n, d in b.items():
@@ -688,26 +688,24 @@ def _number_power(number: Rational, exponent: Rational, budget: Budget) -> Value
         if degree == 2:
             return multiply(positive, _atom_power(I, exponent.numerator, budget), budget)
         return atom(Func("power", (constant(number), constant(exponent))))
-    result = UNIT
+    scale: Rational = 1
+    roots: dict[Atom, Rational] = {}
+    left = UNIT
     for part, sign in ((number.numerator, 1), (number.denominator, -1)):
+        budget.spend(part.bit_length() >> 6)
         primes, rest = factor(part)
         for p, count in primes.items():
-            result = multiply(result, _prime_power(p, sign * count * exponent), budget)
+            share = sign * count * exponent
+            scale = check_size(scale * integer_power(p, math.floor(share)), budget)
+            if share.denominator != 1:
+                roots[p] = share - math.floor(share)
         if rest > 1:
             root = _exact_root(rest, degree)
             if root is not None:
-                result = multiply(result, constant(integer_power(root, sign * exponent.numerator)), budget)
+                scale = check_size(scale * integer_power(root, sign * exponent.numerator), budget)
             else:
-                result = multiply(result, _atom_power(Radical(constant(rest)), sign * exponent, budget), budget)
-    return result
-
-
-def _prime_power(p: int, exponent: Rational) -> Value:
-    whole = math.floor(exponent)
-    scale = integer_power(p, whole)
-    if exponent == whole:
-        return constant(scale)
-    return Value({frozenset(((p, exponent - whole),)): scale})
+                left = multiply(left, _atom_power(Radical(constant(rest)), sign * exponent, budget), budget)
+    return multiply(left, Value({frozenset(roots.items()): scale}), budget)
 
 
 def _content(terms: Terms) -> Rational:

@@ -164,8 +164,8 @@ class Evaluator:
         self.picks: dict[Atom, int] = {}
         """The branch that each |x|, sgn and max took."""
         self._atoms: dict[Atom, Ball] = {}
-        self._step = 2 + (precision >> 9)
-        self._call = 3 + (precision * precision >> 18)
+        self._step = 3 + (precision >> 9)
+        self._call = 5 + (precision * precision >> 18)
 
     # Sums, products, powers
 

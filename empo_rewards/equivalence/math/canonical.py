@@ -194,6 +194,7 @@ class _Reader:
         self.respell = respell
         self.tokens = tokens
         self.kinds = {token.kind for token in tokens}
+        self.composed = any("unit " in token.text or token.text == "∈Z" for token in tokens)
         self.budget = budget
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
@@ -556,7 +557,7 @@ class _Reader:
                 raise TooLarge
             return _Part((long,), {})
         values = tuple(dict.fromkeys(self.branches(node)))
-        if any("unit " in token.text or token.text == "∈Z" for token in self.tokens):
+        if self.composed:
             return _Part(tuple(map(self.decomposed, values)), {})
         readings: tuple[Shape, ...] = self.point(node)
         if isinstance(node, Postfix) and node.mark == "%" and self.policy.percent == "either":

@@ -55,7 +55,7 @@ _DEGREE = re.compile(
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
-_SLANTED = re.compile("([⁰¹²³⁴-⁹]+)⁄([₀-₉]+)")
+_SLANTED = re.compile("(?<![⁰¹²³⁴-⁹])([⁰¹²³⁴-⁹]+)⁄([₀-₉]+)")
 _YEARS = re.compile(r"(?<!\d)(\d{4}) ?--+ ?(?=\d{4}(?!\d))")
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|“([^”]*)”|`([^`]*)`")
 _KEPT_CONTROLS = "\t\n\r"

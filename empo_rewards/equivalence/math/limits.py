@@ -1,6 +1,6 @@
 """The bounds of reading and comparing. Past any of them something stays undecided; none changes a verdict.
 
-The unit of work is about a microsecond: a product of two terms takes four, a ball's operation at 128 bits two.
+The unit of work is about a microsecond: a product of two terms takes four and more, a ball's operation at 128 bits three.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_BITS = 1 << 15
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
-MAX_WORK = 30_000
+MAX_WORK = 50_000
 """Units of work that reading one answer may cost."""
 
 MAX_GROUP_READING = 1_000_000
@@ -80,5 +80,5 @@ MAX_MEASURE = 360
 PRECISIONS = (128, 512, 4_096)
 """Bits at which values are enclosed, one after the other, until they can be told apart or are proved equal."""
 
-CACHE_BYTES = 48 << 20
+CACHE_BYTES = 8 << 20
 """Memory that read answers may take."""
