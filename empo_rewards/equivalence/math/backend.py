@@ -77,7 +77,7 @@ class MathEquivalence:
     of an answer that could not be read because of a fault. Nothing is raised for what an answer holds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one parameter a declared choice
         self,
         percent: Percent = "asked",
         decimal_tolerance: float | None = None,

@@ -116,7 +116,7 @@ _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
 
-def key_of(text: str, policy: MathPolicy) -> Key:
+def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return a way to read
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
     simple = _plain_key(text)
     if simple is not None:
@@ -281,7 +281,7 @@ class _Reader:
             listing = _regrouped(listing)
         return self.combined([self.part(item) for item in listing.items], listing.separators)
 
-    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
+    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:  # noqa: PLR0912 - one a kind of list
         """Items side by side as one part: a list, values by name, or a union of inequalities."""
         labels = [part.facets.get("label") for part in parts]
         logical = not {"∧", "∨"}.isdisjoint(separators)
@@ -403,7 +403,7 @@ class _Reader:
 
     # One item
 
-    def part(self, node: Node) -> _Part:  # noqa: PLR0911 - one return a kind of node
+    def part(self, node: Node) -> _Part:  # noqa: PLR0911, PLR0912 - one return a kind of node
         if isinstance(node, Sym) or (isinstance(node, Num) and len(node.text) <= _SHORT and node.text.isdigit()):
             return _Part((self.value(node),), {})
         if isinstance(node, Relation):
@@ -455,37 +455,36 @@ class _Reader:
         Years that rise are a range, numbers side by side a sequence. None for an expression.
         """
         if isinstance(node, Sum):
-            numbers = _bare_difference(node)
-            last = node.parts[-1]
-            if len(node.parts) == 2 and last.sign == "-" and isinstance(last.body, Postfix) and last.body.mark == "%":
-                low, high = node.parts[0].body, last.body
-                low = low.body if isinstance(low, Postfix) and low.mark == "%" else low
-                if isinstance(low, Num) and isinstance(high.body, Num):  # 10-20%
-                    return self.range(self.value(Postfix("%", low)), self.value(high)) or Opaque(
-                        f"{low.text}-{high.body.text}%"
-                    )
-            if len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
-                found = self.range(*map(constant, map(self.literal, numbers)))
-                if found is not None:
-                    return found
-            return Opaque("-".join(numbers or _letters_in_order(node))) if numbers or _letters_in_order(node) else None
+            return self.difference(node)
         if not isinstance(node, Product) or len(node.factors) < 2:
             return None
         texts = [factor.text for _, factor in node.factors if isinstance(factor, Num)]
-        if (
-            len(node.factors) == 3
-            and len(texts) == 2
-            and isinstance(node.factors[1][1], Sym)
-            and node.factors[2][0] in ("", " ")
-        ):
-            return Opaque(" ".join((texts[0], node.factors[1][1].name, texts[1])))  # 2 R 3, 2 x 3
         marks = {mark for mark, _ in node.factors[1:]}
         if len(texts) == len(node.factors):
             if marks == {" "}:
                 return Ordered(tuple(constant(self.literal(text)) for text in texts), "")
-            if marks == {""} or (marks == {"/"} and len(texts) > 2):
-                return Opaque(("/" if "/" in marks else "").join(texts))
+            return (
+                Opaque("/ "["" in marks].join(texts)) if marks == {""} or (marks == {"/"} and len(texts) > 2) else None
+            )
+        middle = node.factors[1][1]
+        if len(texts) == 2 and len(node.factors) == 3 and isinstance(middle, Sym) and not marks - {"", " "}:
+            return Opaque(f"{texts[0]} {middle.name} {texts[1]}")  # 2 R 3, 2 x 3
         return None
+
+    def difference(self, node: Sum) -> Shape | None:
+        """3-1, A-B-C; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
+        percent = len(node.parts) == 2 and _is_percent(node.parts[1].body)
+        if percent:  # the sign after the second number is the first one's too
+            bare = [part.body.body if _is_percent(part.body) else part.body for part in node.parts]  # type: ignore[union-attr]  # a percent sign stands after a body
+            node = Sum(tuple(Signed(part.sign, body) for part, body in zip(node.parts, bare, strict=True)))
+        numbers = _bare_difference(node)
+        if percent and numbers:
+            values = [self.value(Postfix("%", Num(text))) for text in numbers]
+            return self.range(values[0], values[1]) or Opaque("-".join((*numbers, "%")))
+        years = len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers)
+        found = self.range(*map(constant, map(self.literal, numbers))) if years else None
+        written = "-".join(numbers or _letters_in_order(node))
+        return found or (Opaque(written) if written else None)
 
     def modular(self, node: Modular) -> _Part:
         """x ≡ 3 (mod 7): a class of residues, of x."""
@@ -498,7 +497,7 @@ class _Reader:
         return _Part((shape,), {} if label is None else {"label": label})
 
     def congruence(self, residue: Value, modulus: Value) -> Congruence:
-        """The class of a residue, by its least member that is not negative, and a positive modulus, where they are numbers."""
+        """The class of a residue: its least member that is not negative, and a positive modulus."""
         quotient_of = divide(residue, modulus, self.budget).rational
         size = balls.sign_of(modulus, self.budget)
         if size is None or not modulus.terms:
@@ -746,7 +745,7 @@ class _Reader:
             return self.inequality(node)
         raise Unreadable
 
-    def equality(self, node: Relation) -> _Part:
+    def equality(self, node: Relation) -> _Part:  # noqa: PLR0911 - one return a kind of equality
         operands = list(node.operands)
         if "≈" in node.operators:
             operands = _exact_side(operands, node.operators.index("≈") + 1)
@@ -995,7 +994,7 @@ class _Reader:
         return _CONSTANTS.get(name) or atom(name)
 
     def word(self, text: str) -> Value:
-        """A name set as text: its letters' product where it may be written so (AB, mgh), one symbol where it is a word."""
+        """A name set as text: a product of its letters where it may be one (AB, mgh), one symbol where it is a word."""
         if text.isalpha() and text.isascii() and len(text) <= 3 and (text.isupper() or set("aeiou").isdisjoint(text)):
             result = constant(1)
             for letter in text:
@@ -1157,7 +1156,7 @@ def _plus_minus_signs(node: Node) -> list[str]:  # noqa: PLR0911 - one return a 
 
 
 def _is_of_names(node: Node) -> bool:
-    """Whether it is a sum, difference, product or quotient of two or more bare letters, as a question asks for: m + n."""
+    """Whether it is a sum, difference, product or quotient of bare letters, as questions ask for: m + n."""
     if isinstance(node, Sum):
         names = [part.body for part in node.parts if part.sign in "+-"]
     else:
@@ -1181,6 +1180,10 @@ def _bare_difference(node: Sum) -> list[str]:
     numbers = [part.body.text for part in node.parts if isinstance(part.body, Num)]
     signs = [part.sign for part in node.parts]
     return numbers if len(numbers) == len(signs) and signs[0] == "+" and set(signs[1:]) == {"-"} else []
+
+
+def _is_percent(node: Node) -> bool:
+    return isinstance(node, Postfix) and node.mark == "%"
 
 
 def _letters_in_order(node: Sum) -> list[str]:

@@ -81,7 +81,7 @@ def _era(text: str) -> Reading | None:
 
 
 def _clock(text: str, *, either: bool) -> Reading | None:
-    """A time with a.m. or p.m. is one; without, h:mm is a time of day (of 24 hours), or a ratio where the set has it."""
+    """A time with a.m. or p.m. is one; without, h:mm is a time of 24 hours, or a ratio where the set has it."""
     match = _CLOCK.fullmatch(text)
     if match is not None and 1 <= int(match[1]) <= 12 and int(match[2] or 0) < 60 and not match[3]:
         return _time(int(match[1]) % 12 + (12 if match[4] == "p" else 0), int(match[2] or 0))

@@ -220,8 +220,8 @@ def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
         ]
         if sum(map(bool, bare)) > 1:
             result += [numbers for numbers in bare if numbers]
-            parts = [[p for p in part if p not in numbers] for part, numbers in zip(parts, bare, strict=True)]
-        result.append(sorted(position for part in parts for position in part))
+        apart = {p for numbers in bare for p in numbers} if sum(map(bool, bare)) > 1 else set()
+        result.append(sorted(p for part in parts for p in part if p not in apart))
     return result
 
 

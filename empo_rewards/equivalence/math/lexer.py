@@ -49,7 +49,8 @@ class Token(NamedTuple):
 _SUPER = re.compile(f"[{''.join(map(chr, SUPERSCRIPTS))}]+")
 _SUB = re.compile(f"[{''.join(map(chr, SUBSCRIPTS))}]+")
 _DEGREE = re.compile(
-    r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
+    r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
+    r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
 )
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
@@ -334,7 +335,7 @@ class _Lexer:
                 return name[:size], at + 1 + size
         return name, at + 1 + len(name)
 
-    def named_command(self, name: str, end: int) -> int:
+    def named_command(self, name: str, end: int) -> int:  # noqa: PLR0911, PLR0912 - one branch a kind of command
         if name in SKIPPED:
             self.spaced = True
             if name in ("left", "right", "mleft", "mright") and self.text[end : end + 1] == ".":

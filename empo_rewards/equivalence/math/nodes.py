@@ -186,5 +186,6 @@ class Constant(NamedTuple):
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
-    "Combined | Proportion | Relation | Modular | Quantity | Compound | Qualified | Span | Bound | Choice | Listing | Constant"
+    "Combined | Proportion | Relation | Modular | Quantity | Compound | "
+    "Qualified | Span | Bound | Choice | Listing | Constant"
 )

@@ -175,29 +175,23 @@ class _Rewriter:
                     return self.emit([("num", str(SCALES[self.words[scale]] // 2))], scale + 1 - self.at)
             return self.emit(_fraction(value, str(part)), end)
         more = self.and_half(at)
-        scale = SCALES.get(self.words[at + more], 0) if more else 0
-        if scale and self.words[at + more - 1] in ("half", "quarter", "quarters") and value.isdigit():
-            top = SMALL.get(self.words[at + 1], 1) if more > 2 else 1
-            number = (Decimal(value) + Decimal(top) / _PARTS[self.words[at + more - 1]]) * scale
-            return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
         if more and value.isdigit():
-            top = str(SMALL.get(self.words[at + 1], 1)) if more > 2 else "1"
-            bottom = str(_PARTS[self.words[at + more - 1]])
-            return self.emit([("num", value), *_fraction(top, bottom)], size + more)
+            top = SMALL.get(self.words[at + 1], 1) if more > 2 else 1
+            bottom = _PARTS[self.words[at + more - 1]]
+            if bottom in (2, 4) and self.words[at + more] in SCALES:  # four and a half million
+                number = (int(value) + Decimal(top) / bottom) * SCALES[self.words[at + more]]
+                return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
+            return self.emit([("num", value), *_fraction(str(top), str(bottom))], size + more)
         return self.emit([("num", value)], size) if size else False
 
-    def operation(self) -> bool:
+    def operation(self) -> bool:  # noqa: PLR0911 - one return an operation
         """minus, plus, times, divided by, squared, to the power of, square root of."""
         word, after = self.words[self.at], self.words[self.at + 1]
         ahead = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
-        number_ahead = ahead is not None and (
-            ahead.kind in ("num", "frac", "sqrt", "$") or after in SMALL or after == "half"
+        operand_ahead = ahead is not None and (
+            ahead.kind in ("num", "frac", "sqrt", "$", "sym") or after in SMALL or after == "half"
         )
-        if (
-            word in ("minus", "negative")
-            and not self.done
-            and (number_ahead or (ahead is not None and ahead.kind == "sym"))
-        ):
+        if word in ("minus", "negative") and not self.done and operand_ahead:
             return self.emit([("-", "-")], 1)
         if not self.done and word in ("square", "cube") and (after, self.words[self.at + 2]) == ("root", "of"):
             return self.emit([("sqrt", "sqrt"), *([("[", "["), ("num", "3"), ("]", "]")] if word == "cube" else [])], 3)
@@ -209,7 +203,7 @@ class _Rewriter:
             return self.emit([(mark, mark), ("num", power)] if power else [(mark, mark)], 1)
         if word in _INFIX and ahead is not None:
             return self.emit([(_INFIX[word], _INFIX[word])], 1)
-        if word in ("times", "over") and (number_ahead or (ahead is not None and ahead.kind == "sym")):
+        if word in ("times", "over") and operand_ahead:
             return self.emit([("*", "*") if word == "times" else ("/", "/")], 1)
         if word == "divided" and after == "by":
             return self.emit([("/", "/")], 2)
@@ -300,7 +294,7 @@ def _unit_words(tokens: Sequence[Token]) -> int:
 
 
 def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
-    """The tokens before "k ∈ Z", "where k is an integer", and the same with k renamed to "∈Z"; None where none says so."""
+    """The tokens before "k ∈ Z" or "where k is an integer", and the same with k renamed to "∈Z"."""
     if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
         return None
     words, kinds = [_word(token) for token in tokens], [token.kind for token in tokens]

@@ -45,6 +45,7 @@ from empo_rewards.equivalence.math.nodes import (
 )
 from empo_rewards.equivalence.math.table import TABLE
 
+_VOWELS = frozenset("aeiouy")
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
@@ -329,7 +330,8 @@ class _Parser:
                 raise Unreadable
         return found
 
-    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:
+    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
+        """Whether a unit's name is ahead; `joined`: after another one, where single letters are names too."""
         kind = self.kind(ahead)
         if kind == "/" and not joined:  # $14/day
             return self.kind(ahead + 1) in ("run", "word") and self.plain_word(self.tokens[self.at + ahead + 1].text)
@@ -357,7 +359,7 @@ class _Parser:
         return token.text == "mu" or (token.text in ("k", "M", "m") and self.tokens[self.at + after].text == "Omega")
 
     def unit_of_letters(self) -> bool:
-        """Whether single letters ahead are the unit of a number before them, and all that is left of the item: 5 m/s."""
+        """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
         start = self.at
         token = self.tokens[start]
         if self.units_read == "none" or (token.kind == "run" and token.text not in units.PRODUCTS):
@@ -381,12 +383,8 @@ class _Parser:
 
     @staticmethod
     def plain_word(text: str) -> bool:
-        """Whether letters side by side are rather a word than a product: with a vowel, and not in alphabetical order."""
-        if text == "per" or (len(text) >= 4 and text[1:].islower()):
-            return True
-        return (
-            len(text) == 3 and text[1:].islower() and not set("aeiou").isdisjoint(text) and list(text) != sorted(text)
-        )
+        """Whether letters side by side after a number are rather a word than a product."""
+        return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
 
     def unit_exponent(self) -> int:
         if self.kind() != "^":
@@ -651,14 +649,15 @@ class _Parser:
         token = self.take()
         if not token.text.isdigit():
             return Num(token.text)
-        following = self.tokens[self.at : self.at + 2]
-        if [t.kind for t in following] == ["sym", "num"] and following[0].text in ("C", "P"):
-            if not following[0].spaced and not following[1].spaced and following[1].text.isdigit():
-                self.at += 2
-                name = "binomial" if following[0].text == "C" else "permutations"
-                return Call(name, (Num(token.text), Num(following[1].text)))
-        mixed = self.mixed(token.text)
-        return mixed or Num(token.text)
+        return self.chosen_from(token.text) or self.mixed(token.text) or Num(token.text)
+
+    def chosen_from(self, total: str) -> Node | None:
+        """10C3, 10P3."""
+        letter, below = ([*self.tokens[self.at : self.at + 2], Token("", "", True)] * 2)[:2]
+        if (letter.kind, below.kind) != ("sym", "num") or letter.text not in "CP" or letter.spaced or below.spaced:
+            return None
+        self.at += 2
+        return Call("binomial" if letter.text == "C" else "permutations", (Num(total), Num(below.text)))
 
     def mixed(self, whole: str) -> Node | None:
         """The fraction that follows an integer side by side, where it is a proper one: 4 4/9, 1\\frac12."""
@@ -716,9 +715,11 @@ class _Parser:
 
     def indexed(self, symbol: Sym, *, touching: bool = True) -> Sym:
         """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
-        if touching and self.kind() == "num" and not self.tokens[self.at].spaced and symbol.name not in ("e", "i", "π"):
-            if self.tokens[self.at].text.isdigit() and symbol.name.isalpha():
-                return Sym(f"{symbol.name}_{self.take().text}")
+        digits = (
+            self.tokens[self.at] if touching and self.kind() == "num" and symbol.name not in ("e", "i", "π") else None
+        )
+        if digits is not None and not digits.spaced and digits.text.isdigit() and symbol.name.isalpha():
+            return Sym(f"{symbol.name}_{self.take().text}")
         if self.kind() != "_":
             return symbol
         self.take()
@@ -1005,14 +1006,10 @@ def _digits(node: Node) -> str:
     return node.text if isinstance(node, Num) else ""
 
 
-def is_word(text: str) -> bool:
+def is_word(text: str, shortest: int = 4) -> bool:
     """Whether letters side by side are a word: four or more, with a vowel, and not in alphabetical order as abcd is."""
-    return (
-        len(text) >= 4
-        and text[1:].islower()
-        and not set("aeiouy").isdisjoint(text.lower())
-        and list(text.lower()) != sorted(text.lower())
-    )
+    lower = text.lower()
+    return len(text) >= shortest and text[1:].islower() and not _VOWELS.isdisjoint(lower) and [*lower] != sorted(lower)
 
 
 def _is_number(factors: list[tuple[str, Node]]) -> bool:

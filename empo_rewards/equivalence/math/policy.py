@@ -34,7 +34,7 @@ class MathPolicy:
         bases: "ignore_when_bare": 2516_8 equals 2516 unless the set also holds it in another base. "strict": it does
             not. "value": it is 1358.
         log: what log without a base is: "natural", or "decimal".
-        clock: whether 9:00 without a.m. or p.m. is a time of "24 hours", or "either" half of the day, as the set has it.
+        clock: whether 9:00 without a.m. or p.m. is one of "24 hours", or in "either" half of a day, as the set has it.
         date_order: what 03/04/2024 is: "undecided", "day first" or "month first". 13/04/2024 can be one only.
         decimal_comma: whether 3,14 is a "list", a "decimal", or "settled" for the whole set by its other answers.
         vectors: whether a row vector is the "same" as the column of its entries, or differs by its "shape".

@@ -16,8 +16,8 @@ from empo_rewards.equivalence.math.shapes import Opaque, Shape, Text
 def read(text: str, policy: MathPolicy | None = None) -> Key | None:
     """The number, quantity, range, bound, date, time or formula of chemistry that a whole text says; None for others.
 
-    Units, number words ("two and a half", "2 million"), hedges ("about 12"), ranges ("3 to 5 days"), bounds ("more than 5
-    years") and labels ("9 chickens and 10 rabbits") are read here, for mathematics and for answers in words alike.
+    Units, number words ("two and a half", "2 million"), hedges ("about 12"), ranges ("3 to 5 days"), bounds ("more
+    than 5 years") and labels ("9 chickens and 10 rabbits") are read here, for mathematics and for answers in words.
     `Key.shape` is what it is, `Key.facets` the unit and the names it is given. Text with letters that are neither
     units nor numbers is None: a formula, a name, a sentence.
     """
@@ -26,8 +26,10 @@ def read(text: str, policy: MathPolicy | None = None) -> Key | None:
 
 
 def same(a: str, b: str, policy: MathPolicy | None = None) -> bool | None:
-    """Whether two such texts say the same. False where they are known to differ ("5 years", "more than 5 years"; "3 to 5
-    days", "5 days"), None where one of them is no such text or it cannot be told."""
+    """Whether two such texts say the same; None where one of them is no such text, or it cannot be told.
+
+    False where they are known to differ: "5 years" and "more than 5 years", "3 to 5 days" and "5 days".
+    """
     if read(a, policy) is None or read(b, policy) is None:
         return None
     if a == b:

@@ -127,8 +127,8 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | Measure | "
-    "Date | Chemical | Clock | Text | Opaque"
+    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
+    "Measure | Date | Chemical | Clock | Text | Opaque"
 )
 
 INFINITY = atom("∞")
@@ -247,7 +247,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
     return _others(a, b, judge)
 
 
-def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:
+def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 - one return a kind
     """Shapes of other kinds: different kinds are different things, but for those that stand for the same ones."""
     if isinstance(a, Equation) and isinstance(b, Equation):
         if a.operator != b.operator or (exact(a) and exact(b)):

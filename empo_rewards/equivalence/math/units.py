@@ -1,6 +1,6 @@
 """Units of measurement: their spellings, and the exact factors between those of one dimension.
 
-The table of units is `_UNITS`: a row is the symbol, its names in words, the factor to the base units, and the dimension.
+The table of units is `_UNITS`: a row is the symbol, its names, the factor to the base units, and the dimension.
 A word that is no unit of the table is a label (12 apples): a dimension of its own.
 """
 
@@ -17,11 +17,14 @@ _SECOND, _METRE, _JOULE = "s", "m", "g:1 m:2 s:-2"
 
 _SI: dict[str, tuple[str, str, str]] = {
     "m": ("meter metre", "1", "m"), "g": ("gram gramme gm", "1", "g"), "s": ("second sec", "1", "s"),
-    "L": ("liter litre l ltr", "1/1000", "m:3"), "N": ("newton", "1000", "g:1 m:1 s:-2"), "J": ("joule", "1000", _JOULE),
+    "L": ("liter litre l ltr", "1/1000", "m:3"), "N": ("newton", "1000", "g:1 m:1 s:-2"),
+    "J": ("joule", "1000", _JOULE),
     "W": ("watt", "1000", "g:1 m:2 s:-3"), "V": ("volt", "1000", "g:1 m:2 s:-3 A:-1"), "A": ("ampere amp", "1", "A"),
     "Pa": ("pascal", "1000", "g:1 m:-1 s:-2"), "Hz": ("hertz", "1", "s:-1"), "mol": ("mole", "1", "mol"),
-    "Ω": ("ohm Omega", "1000", "g:1 m:2 s:-3 A:-2"), "T": ("tesla", "1000", "g:1 s:-2 A:-1"), "C": ("coulomb", "1", "A:1 s:1"),
-    "F": ("farad", "1/1000", "A:2 s:4 g:-1 m:-2"), "Wh": ("watthour", "3600000", _JOULE), "eV": ("electronvolt", "1", "eV"),
+    "Ω": ("ohm Omega", "1000", "g:1 m:2 s:-3 A:-2"), "T": ("tesla", "1000", "g:1 s:-2 A:-1"),
+    "C": ("coulomb", "1", "A:1 s:1"),
+    "F": ("farad", "1/1000", "A:2 s:4 g:-1 m:-2"),
+    "Wh": ("watthour", "3600000", _JOULE), "eV": ("electronvolt", "1", "eV"),
     "cal": ("calorie", "1", "cal"), "pc": ("parsec", "1", "pc"), "bar": ("bar", "100000000", "g:1 m:-1 s:-2"),
     "B": ("byte", "1", "B"),
 }  # fmt: skip
@@ -35,8 +38,10 @@ _UNITS: dict[str, tuple[str, str, str]] = _SI | {
     "yd": ("yard yds", "1143/1250", _METRE), "mi": ("mile", "201168/125", _METRE),
     "min": ("minute mins", "60", _SECOND), "h": ("hour hr hrs", "3600", _SECOND), "day": ("day d", "86400", _SECOND),
     "wk": ("week wks", "604800", _SECOND), "mo": ("month", "1", "month"), "yr": ("year yrs", "12", "month"),
-    "lb": ("lbs pound-mass", "45359237/100000", "g"), "oz": ("ounce", "45359237/1600000", "g"), "t": ("tonne", "1000000", "g"),
-    "gal": ("gallon", "1", "gal"), "qt": ("quart", "1/4", "gal"), "pt": ("pint", "1/8", "gal"), "cup": ("cup", "1/16", "gal"),
+    "lb": ("lbs pound-mass", "45359237/100000", "g"), "oz": ("ounce", "45359237/1600000", "g"),
+    "t": ("tonne", "1000000", "g"),
+    "gal": ("gallon", "1", "gal"), "qt": ("quart", "1/4", "gal"), "pt": ("pint", "1/8", "gal"),
+    "cup": ("cup", "1/16", "gal"),
     "atm": ("atmosphere", "101325000", "g:1 m:-1 s:-2"), "ha": ("hectare", "10000", "m:2"), "K": ("kelvin", "1", "K"),
     "°": ("degree deg", "1", "°"), "rad": ("radian", "1", "rad"), "°C": ("celsius centigrade", "1", "°C"),
     "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd USD buck", "1", "$"), "¢": ("cent", "1/100", "$"),
