@@ -105,17 +105,15 @@ class AutoEquivalence(EquivalenceBackend):
         semantic: the backend for answers in words (in a configuration: its name, or name and options; `embedding` where
             none is named). None: texts are compared by their words only.
         words: whether answers are read word by word; if not, all of them are left to the semantic backend.
-        symbolic: whether mathematics that the keys cannot decide goes to sympy; if not, it is undecided.
     """
 
     def __init__(
         self,
         semantic: Annotated[EquivalenceBackend | None, DefaultComponent("embedding")] = None,
         words: bool = True,
-        symbolic: bool = False,
     ) -> None:
         self._exact = ExactEquivalence()
-        self._math = MathEquivalence(symbolic=symbolic)
+        self._math = MathEquivalence()
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
