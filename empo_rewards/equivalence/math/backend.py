@@ -38,6 +38,7 @@ from empo_rewards.equivalence.math.policy import (
 )
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 MAX_CACHED_CHARS = 1_000
 """Longer texts are not kept: they hardly come twice."""

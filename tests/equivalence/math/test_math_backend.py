@@ -15,6 +15,7 @@ import pytest
 from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math import backend as backend_module
 from empo_rewards.equivalence.math.canonical import key_of
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 
 
 def clusters(backend, *texts):

@@ -57,8 +57,17 @@ def test_two_answers_of_a_kind_stay_two(math, kind, a, b):
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [("3-1", "2"), ("03/04/2024", "3 April 2024"), ("A-B-C", "B-A-C"), ("1.2.3", "1.2.4"), ("p \\land q", "p \\lor q")]
-    + [("2 x 3", "6"), ("555-1234", "-679"), ("C2H5OH", "C2H6O"), ("6-4, 6-3", "6-3, 6-4")],
+    [
+        ("3-1", "2"),
+        ("03/04/2024", "3 April 2024"),
+        ("A-B-C", "B-A-C"),
+        ("1.2.3", "1.2.4"),
+        ("p \\land q", "p \\lor q"),
+        ("2 x 3", "6"),
+        ("555-1234", "-679"),
+        ("C2H5OH", "C2H6O"),
+        ("6-4, 6-3", "6-3, 6-4"),
+    ],
 )
 def test_what_cannot_be_read_surely_is_undecided(math, a, b):
     assert verdict(math, a, b) is None

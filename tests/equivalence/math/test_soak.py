@@ -11,6 +11,7 @@ from empo_rewards.equivalence.math import MathEquivalence, backend, limits
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.keys import footprint
 from empo_rewards.equivalence.math.policy import MathPolicy
+from empo_rewards.protocols import AnswerSet
 
 
 def group(number):
