@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from empo_rewards.config import Component, Presets, one_line
 from empo_rewards.errors import ConfigError, PluginError, suggestion
-from empo_rewards.plugins.registry import hookspecs
+from empo_rewards.plugins import hookspecs
 from empo_rewards.protocols import BASES, DefaultComponent, Kind, check_contract
 
 ENTRY_POINT_GROUP = "empo_rewards"
@@ -176,7 +176,7 @@ def load(plugins: Sequence[object] = ()) -> Registry:
     Raises:
         PluginError: a plugin cannot be imported, or a registration is invalid.
     """
-    from empo_rewards.plugins.registry import builtins  # noqa: PLC0415 - a third of the import time, and a scorer's need only
+    from empo_rewards.plugins import builtins  # noqa: PLC0415 - a third of the import time, and a scorer's need only
 
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
