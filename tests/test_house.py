@@ -40,7 +40,8 @@ def test_each_class_name_stands_once_in_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["equivalence", "extraction", "entropy", "strategies", "plugins", "guards", "hookspecs", "samples"]
+    "module",
+    ["equivalence", "extraction", "entropy", "strategies", "plugins", "guards", "hookspecs", "samples", "gather"],
 )
 def test_former_names_work_for_one_release_and_warn(module: str) -> None:
     source = (ROOT / "empo_rewards" / module).with_suffix(".py")
