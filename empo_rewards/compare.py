@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from empo_rewards.config import Component
 from empo_rewards.plugins.registry import load
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend
+from empo_rewards.relations import relate
 
 
 def equivalent(
@@ -37,7 +38,7 @@ def equivalent(
 def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:
     if a == b:
         return True
-    (relation,) = backend.relate([AnswerSet(tuple(sorted((a, b))))])
+    (relation,) = relate(backend, [AnswerSet(tuple(sorted((a, b))))])
     if isinstance(relation, Exception):
         raise relation
     if relation.equal:

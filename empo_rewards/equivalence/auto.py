@@ -22,6 +22,7 @@ from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT, equal_by_words, words_of
 from empo_rewards.per_process import PerProcess
 from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
+from empo_rewards.relations import relate
 
 KINDS_SIZE = 16_384
 """Kinds of answers that are kept."""
@@ -126,7 +127,7 @@ class AutoEquivalence(EquivalenceBackend):
         works = [self._begin(answers) for answers in sets]
         self._stage(works, self._math.relate, (Kind.NUMBER, Kind.CHOICE))
         if self._semantic is not None:
-            self._stage(works, self._semantic.relate, (Kind.SHORT_TEXT, Kind.LONG_TEXT))
+            self._stage(works, partial(relate, self._semantic), (Kind.SHORT_TEXT, Kind.LONG_TEXT))
         return [work.failure or _relation(work) for work in works]
 
     def close(self) -> None:
