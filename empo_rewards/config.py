@@ -32,6 +32,8 @@ class Component(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _bare_name(cls, value: object) -> object:
+        if not isinstance(value, str | Mapping | Component):
+            raise ValueError("a component is a name, or a mapping of its `name` and options")
         return {"name": value} if isinstance(value, str) else value
 
     @property

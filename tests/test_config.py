@@ -165,5 +165,5 @@ def test_a_plugin_s_factory_makes_what_its_hook_wants() -> None:
         def register_strategies(self, register: object) -> None:
             register("three", Broken.make)  # type: ignore[operator] # a callback
 
-    with pytest.raises(PluginError, match="the strategy 'three' made 3, which does not derive"):
+    with pytest.raises(PluginError, match="the strategy 'three' made an object of type int, which does not derive"):
         Scorer({"strategy": "three"}, plugins=[Plugin()])
