@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from empo_rewards.config import Component
+from empo_rewards.errors import GroupError, PluginError
 from empo_rewards.plugins.registry import load
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 from empo_rewards.relations import relate
@@ -23,8 +24,15 @@ def equivalent(
 
     Raises:
         ConfigError: no such backend or option.
+        GroupError: an answer is no text.
+        PluginError: the backend is none, or what it returns is invalid.
         Exception: the backend's own exception if it fails.
     """
+    for answer in (a, b):
+        if not isinstance(answer, str):
+            raise GroupError(f"an answer must be a text, not {type(answer).__name__}")
+    if not isinstance(backend, str | EquivalenceBackend):
+        raise PluginError(f"the backend must be a name or an EquivalenceBackend, not {type(backend).__name__}")
     if not isinstance(backend, str):
         return _compare(a, b, backend)
     component = Component.model_validate({"name": backend, **options})

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar, overload
 from empo_rewards import metrics
 from empo_rewards.clustering import answer_set, cluster, expand_similarities
 from empo_rewards.config import Component, ScorerConfig, Source, load_config
-from empo_rewards.errors import ConfigError, PluginError, StageError, stage
+from empo_rewards.errors import ConfigError, GroupError, PluginError, StageError, stage
 from empo_rewards.extraction.pipeline import extract
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
 from empo_rewards.metrics import finite
@@ -188,7 +188,12 @@ class Scorer:
             groups: read lazily; at most `batch_size` groups are held at a time.
             batch_size: number of groups compared in one call of the backend.
             with_groups: yield pairs of a group and its score.
+
+        Raises:
+            ConfigError: `batch_size` is below 1.
         """
+        if batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
         return self._pairs(groups, batch_size) if with_groups else (s for _, s in self._pairs(groups, batch_size))
 
     def _pairs(self, groups: Iterable[Group], batch_size: int) -> Iterator[tuple[Group, GroupScore]]:
@@ -247,6 +252,8 @@ class Scorer:
 
     def _read(self, group: Group) -> _Draft:
         """Extract the answers of a group and apply the guards."""
+        if not isinstance(group, Group):
+            raise GroupError(f"a Group is scored, not an object of type {type(group).__name__}")
         size, prompt = len(group), group.prompt_text
         draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
         draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size

@@ -23,6 +23,7 @@ from empo_rewards import (
     Group,
     GroupError,
     GroupScore,
+    PluginError,
     Scorer,
     Status,
     equivalent,
@@ -174,6 +175,18 @@ def test_score_many_streams(exact: Scorer) -> None:
     for _ in range(9):
         next(scores)
     assert taken == 12
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_at_least_one_group(exact: Scorer, size: int) -> None:
+    with pytest.raises(ConfigError, match="batch_size"):
+        exact.score_many([Group("q", ["a"])], batch_size=size)
+
+
+@pytest.mark.parametrize("given", [None, "q", {"prompt": "q", "responses": ["a"]}])
+def test_only_groups_are_scored(exact: Scorer, given: Any) -> None:
+    with pytest.raises(GroupError, match="a Group is scored"):
+        exact.score(given)
 
 
 def test_a_scorer_pickles_with_its_plugins() -> None:
@@ -630,6 +643,21 @@ def test_a_group_that_is_none_is_refused(fields: dict[str, Any], message: str) -
 def test_equivalent(a: str, b: str, expected: bool) -> None:
     assert equivalent(a, b) is expected
     assert equivalent(b, a) is expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "backend", "error"),
+    [(0.5, "1/2", "math", GroupError), ("1", None, "exact", GroupError), ("1", "2", object(), PluginError)],
+)
+def test_equivalent_takes_texts_and_backends_only(a: Any, b: Any, backend: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        equivalent(a, b, backend)
+
+
+@pytest.mark.parametrize("relation", [None, Relation(((1, 0),)), Relation(None)])  # type: ignore[arg-type]
+def test_equivalent_checks_what_a_backend_gives(relation: Any) -> None:
+    with pytest.raises(PluginError, match="the backend gave"):
+        equivalent("1", "2", Wild(relation))
 
 
 def test_equivalent_says_what_it_cannot_decide_and_what_it_does_not_know() -> None:

@@ -236,8 +236,9 @@ def load(plugins: Sequence[object] = ()) -> Registry:
     manager.add_hookspecs(hookspecs)
     manager.register(builtins, "built-in")
     skipped = _load_installed(manager)
-    for plugin in plugins:
-        manager.register(plugin, getattr(plugin, "__name__", type(plugin).__qualname__))
+    for position, plugin in enumerate(plugins):
+        name = getattr(plugin, "__name__", type(plugin).__qualname__)
+        _register(manager, plugin, name if manager.get_plugin(name) is None else f"{name} ({position})", repr(name))
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -264,11 +265,25 @@ def _load_installed(manager: pluggy.PluginManager) -> tuple[str, ...]:
                 f"the plugin {entry.name!r} of {owner} cannot be loaded from {entry.value!r}: "
                 f"{described(error)}; repair or uninstall it, or set {PLUGINS_VARIABLE}=-{entry.name}"
             ) from error
-        try:
-            manager.register(plugin, entry.name)
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"the plugin {entry.name!r} of {owner} does not fit its hook: {error}") from error
+        _register(manager, plugin, entry.name, f"{entry.name!r} of {owner}")
     return tuple(entry.name for entry in found if entry.name not in chosen)
+
+
+def _register(manager: pluggy.PluginManager, plugin: object, name: str, shown: str) -> None:
+    """Register a plugin under a name.
+
+    Raises:
+        PluginError: it was registered before, it has no hook, or a hook's parameters do not fit.
+    """
+    if manager.is_registered(plugin):
+        raise PluginError(f"the plugin {shown} is given twice")
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"the plugin {shown} does not fit its hook: {' '.join(str(error).split())}") from error
+    if not manager.get_hookcallers(plugin):
+        hooks = ", ".join(KINDS.values())
+        raise PluginError(f"the plugin {shown} has no function that is marked @hookimpl and named as a hook: {hooks}")
 
 
 def _chosen(installed: Sequence[str]) -> frozenset[str]:

@@ -313,3 +313,49 @@ def test_nested_components(factory: object, options: dict[str, Any], expected: t
 def test_a_wrong_nested_component_is_named_by_its_place(factory: object, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         rewards(factory, **options)
+
+
+# Plugins that are handed over
+
+
+class Unmarked:
+    """Its hook is not marked."""
+
+    def register_strategies(self, register: Callable[[str, object], None]) -> None: ...
+
+
+class Unfitting:
+    """Its hook has a parameter that hooks do not get."""
+
+    @hookimpl
+    def register_strategies(self, registar: Callable[[str, object], None]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "plugin", [None, 3, Unmarked(), Unfitting(), object()], ids=lambda plugin: type(plugin).__name__
+)
+def test_an_object_without_a_hook_is_no_plugin(plugin: object) -> None:
+    with pytest.raises(PluginError, match=f"the plugin '{type(plugin).__name__}'") as caught:
+        Scorer(plugins=[plugin])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plugin_given_twice_is_an_error() -> None:
+    plugin = Plugin(Ones)
+    with pytest.raises(PluginError, match="'Plugin' is given twice"):
+        Scorer(plugins=[plugin, plugin])
+
+
+def test_plugins_may_be_of_one_class() -> None:
+    class Named:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @hookimpl
+        def register_strategies(self, register: Callable[[str, object], None]) -> None:
+            register(self.name, Ones)
+
+    with Scorer({"equivalence": "exact", "strategy": "b"}, plugins=[Named("a"), Named("b")]) as scorer:
+        assert scorer.score(GROUP).rewards == (1, 1, 1)
+    with pytest.raises(PluginError, match=r"\(1\) registers the strategy 'a', which .* has registered"):
+        Scorer(plugins=[Named("a"), Named("a")])
