@@ -16,6 +16,7 @@ from empo_rewards.equivalence.words import relate_words
 from empo_rewards.equivalence.words.reading import MAX_CHARS
 from empo_rewards.extraction.choice import choices_of
 from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
+from empo_rewards.relations import relate
 
 FOUND = 0.5
 """The strength of what a model found: whatever words or mathematics say is stronger."""
@@ -196,7 +197,7 @@ class AutoEquivalence(EquivalenceBackend):
             if work.failure is None and (len(question.settled) < every or (question.similarities and every)):
                 asked.append((work, stands))
                 sets.append(question)
-        relations = semantic.relate(sets) if sets else []
+        relations = relate(semantic, sets)
         for (work, stands), relation in zip(asked, relations, strict=True):
             if isinstance(relation, Exception):
                 work.failure = relation

@@ -55,7 +55,8 @@ def read_group(samples: Sequence[Any], expected: int) -> Group:
         expected: how many were sampled.
 
     Raises:
-        GroupError: several prompts, an element that is no sample, or a label that is neither a text nor a number.
+        GroupError: several prompts, an element that is no sample, or a label that is no text, number, or list of
+            them.
     """
     for sample in samples:
         if not isinstance(getattr(sample, "response", None), str):
