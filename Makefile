@@ -1,7 +1,7 @@
-# Python 3.11 and make are all that is needed; everything else is installed into environments below this folder.
+# Requires Python and make; everything else is installed into environments below this folder.
 PYTHON ?= python3
 NOX = .venv-nox/bin/nox
-SESSIONS = light verl vllm trl embedding openrlhf
+SESSIONS = base light verl vllm trl embedding openrlhf
 
 .PHONY: demo test test-fast test-matrix clean
 
@@ -15,7 +15,7 @@ demo: .venv-demo/installed
 	mkdir -p .demo
 	touch $@
 
-# Two at a time: while one installs or waits for its servers, the other computes.
+# Two sessions in parallel: one computes while the other installs or waits for its servers.
 test: $(NOX)
 	$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target $(addprefix session-,$(SESSIONS))
 
@@ -23,10 +23,10 @@ session-%: $(NOX)
 	$(NOX) --session $*
 
 test-fast: $(NOX)
-	$(NOX) --session light
+	$(NOX) --session base light
 
 test-matrix: $(NOX)
-	$(NOX) --session light_older openrlhf_older trl_older verl_older
+	$(NOX) --session light_other openrlhf_older trl_older verl_older
 
 $(NOX):
 	$(PYTHON) -m venv .venv-nox

@@ -1,15 +1,15 @@
-"""Math equivalence measured: cost, agreement and safety, beside math-verify, in one run.
+"""Benchmark of mathematical equivalence against math-verify: cost, agreement and safety, in one run.
 
     python benchmarks/bench_math.py [--data FOLDER] [--json FILE] [--disagreements FILE]
 
-- *Cost.* CPU time a group, worker processes counted in, and wall time: extraction and clustering together, for
+- *Cost.* CPU time per group including worker processes, and wall time, of extraction and clustering, for
   (ours) canonical keys and the symbolic stage, (keys) canonical keys alone, the limit, (mv) math-verify's parse and
-  `verify` for each pair of answers, (mv text) math-verify's parse and clusters of equal text. They take turns of a few
-  groups, so that they meet the same machine; garbage is collected between turns. The worker is warm, our caches of
-  answers are cold: every group is new.
+  `verify` for each pair of answers, (mv text) math-verify's parse and clusters of equal text. The systems alternate
+  every few groups, so that they meet the same load; garbage is collected between turns. The worker is warm, the caches
+  of answers are cold: every group is new.
 - *Agreement.* The clusterings of (ours) and (mv), pair by pair; each pair of answers on which they differ is written
-  to a file, with who is right from `judged_pairs.json` (decided by reading, once).
-- *Pairs.* Recall, false merges and undecided on the equivalence pairs, beside math-verify; symmetry and reflexivity.
+  to a file, with the right decision from `judged_pairs.json` (judged by hand).
+- *Pairs.* Recall, false merges and undecided on the equivalence pairs, and of math-verify; symmetry and reflexivity.
 - *Safety.* Adversarial inputs through the symbolic pool directly, no keys before it: worst time and memory, kills.
 - *Soak* (`--soak N`, nothing else then): N groups, no two alike, through one backend: processes, memory, descriptors.
 
@@ -58,10 +58,10 @@ JUDGED = HERE / "judged_pairs.json"
 
 Row = dict[str, Any]
 Clusters = list[int | None]
-"""A cluster for each response; None where no answer was found."""
+"""The cluster of each response; None if no answer was found."""
 
 BLOCK = 14
-"""So many groups in a row are one system's turn: they meet the same machine, each warm as in the middle of its work."""
+"""Number of consecutive groups per turn of a system, so that systems meet the same load and stay warm."""
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -74,13 +74,13 @@ def rows_of(path: Path) -> list[Row]:
 
 
 class ProcFiles:
-    """Files below /proc that are read again and again: kept open, so that a reading disturbs little."""
+    """Files below /proc that are read repeatedly; kept open, so that reading them costs little."""
 
     def __init__(self) -> None:
         self.open: dict[str, int] = {}
 
     def read(self, path: str) -> str:
-        """The text now; empty where the process is gone."""
+        """The current text; empty if the process has ended."""
         try:
             if path not in self.open:
                 self.open[path] = os.open(path, os.O_RDONLY)
@@ -95,13 +95,13 @@ PROC = ProcFiles()
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process below one."""
+    """All descendants of a process."""
     children = [int(child) for child in PROC.read(f"/proc/{pid}/task/{pid}/children").split()]
     return [process for child in children for process in (child, *descendants(child))]
 
 
 class WorkerClock:
-    """CPU seconds of all processes below this one: the living by the scheduler's nanoseconds, the reaped by ticks."""
+    """CPU seconds of all descendants: of running ones from the scheduler (nanoseconds), of reaped ones from ticks."""
 
     _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -121,7 +121,7 @@ CLOCK = WorkerClock()
 
 
 def peak_memory() -> int:
-    """The largest resident size that any process below this one has had so far, in bytes."""
+    """The peak resident size of any descendant so far, in bytes."""
     sizes = [0]
     for pid in descendants(os.getpid()):
         try:
@@ -144,7 +144,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 
 def components(size: int, equal: Iterable[tuple[int, int]]) -> list[int]:
-    """Connected components; the label is the least member."""
+    """Connected components, labelled by their smallest member."""
     labels = list(range(size))
     for i, j in equal:
         low, high = sorted((labels[i], labels[j]))
@@ -153,7 +153,7 @@ def components(size: int, equal: Iterable[tuple[int, int]]) -> list[int]:
 
 
 class Ours:
-    """The last box, then `MathEquivalence`."""
+    """This project: the last box, then `MathEquivalence`."""
 
     def __init__(self, symbolic: bool) -> None:
         self.backend = MathEquivalence(symbolic=symbolic)
@@ -161,7 +161,7 @@ class Ours:
         self.metrics: Counter[str] = Counter()
 
     def warm_up(self) -> None:
-        """Starts the worker on answers that no key decides, and that occur in no group."""
+        """Start the worker with answers that no key decides and that occur in no group."""
         (relation,) = self.backend.relate([AnswerSet((r"\sqrt{q^2}", "q"))])
         if not relation.metrics["pairs_symbolic"]:
             raise RuntimeError("the keys decided the pair that was to start the worker")
@@ -179,7 +179,7 @@ class Ours:
 
 
 class MathVerify:
-    """math-verify as it is used for rewards: parse each response, then verify each pair, or compare the texts."""
+    """math-verify as used for rewards: parse each response, then verify each pair, or compare the texts."""
 
     def __init__(self, verify_pairs: bool, timeout: int) -> None:
         logging.getLogger("math_verify").setLevel(logging.CRITICAL)
@@ -203,7 +203,7 @@ class MathVerify:
         return [labels[i] if parsed[i] else None for i in range(len(parsed))], answers
 
     def same(self, a: str, b: str) -> bool:
-        """Whether two answers are the same to it, `a` being the gold one."""
+        """Whether math-verify accepts `b` for the gold answer `a`."""
         left, right = self.parse(a), self.parse(b)
         return bool(left and right and self.verify(left, right))
 
@@ -212,17 +212,17 @@ class MathVerify:
 
 
 def measure_groups(groups: Sequence[Row], systems: dict[str, Any], console: Console) -> tuple[Row, list[Row]]:
-    """Costs by system, and the pairs of responses on which (ours) and (mv) part ways."""
+    """Costs by system, and the pairs of responses on which (ours) and (mv) disagree."""
     costs: dict[str, list[tuple[float, float]]] = {name: [] for name in systems}
     apart: list[Row] = []
     compared = 0
-    gc.freeze()  # what is imported is no garbage
+    gc.freeze()  # exclude imported objects from collections
     for start in range(0, len(groups), BLOCK):
         block = groups[start : start + BLOCK]
         console.print(f"groups: {start} of {len(groups)}")
         found: dict[str, list[tuple[Clusters, list[str]]]] = {}
         for name, system in systems.items():
-            gc.collect()  # none pays for another's garbage
+            gc.collect()  # so that no system pays for another's garbage
             found[name] = []
             for group in block:
                 work = functools.partial(system, group["prompt"], group["responses"])
@@ -250,7 +250,7 @@ def measure_groups(groups: Sequence[Row], systems: dict[str, Any], console: Cons
 
 
 def disagreements(ours: Clusters, theirs: Clusters, answers: Sequence[str]) -> tuple[int, list[Row]]:
-    """How many pairs of responses both systems place, and the pairs of answers on which they part ways."""
+    """The number of pairs of responses that both systems cluster, and the pairs of answers on which they disagree."""
     compared = 0
     rows: dict[tuple[str, str, bool], Row] = {}
     for i, j in itertools.combinations(range(len(answers)), 2):
@@ -271,13 +271,13 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def judgements() -> Row:
-    """What was decided by reading: pairs of answers, and pairs that a declared policy decides."""
+    """Manual judgements: pairs of answers, and pairs that are decided by a declared policy."""
     table: Row = json.loads(JUDGED.read_text(encoding="utf-8"))
     return table
 
 
 def judge(apart: list[Row]) -> Counter[str]:
-    """Adds who is right to each disagreement, from the table beside this file."""
+    """Add the right decision to each disagreement, from `judged_pairs.json`."""
     table = {(row["a"], row["b"]): row for row in judgements()["judged"]}
     for row in apart:
         judged = table.get((row["a"], row["b"]))
@@ -298,7 +298,7 @@ PROSE_WORDS = 3
 
 
 def answer_of(text: str) -> str:
-    """The answer in a text: what it announces, all of a formula or quantity, else its last formula or number."""
+    """The answer in a text: a marked one, else the whole of a formula or quantity, else its last formula or number."""
     for extractor in ANNOUNCED:
         found = extractor(text, "")
         if found is not None:
@@ -311,7 +311,7 @@ def answer_of(text: str) -> str:
 
 
 def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Console) -> tuple[Row, list[Row]]:
-    """Recall, false merges and undecided by kind of pair; the pairs that we do not decide as expected."""
+    """Recall, false merges and undecided by kind of pair; and the pairs that are not decided as expected."""
     backend = MathEquivalence()
     counts: dict[str, Counter[str]] = {}
     missed: list[Row] = []
@@ -348,7 +348,7 @@ def measure_pairs(rows: Sequence[Row], system: MathVerify | None, console: Conso
 
 
 def in_math(text: str, form: str) -> str:
-    """An answer as math-verify wants it: between dollars, unless it is a response or has delimiters of its own."""
+    """An answer in math-verify's input form: between dollars, unless it is a response or has delimiters."""
     return text if form == "response" or "$" in text or r"\boxed" in text else f"${text}$"
 
 
@@ -357,7 +357,7 @@ def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
     if a == b:
         return True if a.strip() else None
     if not a.strip() or not b.strip():
-        return False  # a blank is no answer
+        return False  # a blank never agrees
     (relation,) = backend.relate([AnswerSet((a, b))])
     if relation.equal:
         return True
@@ -368,13 +368,13 @@ def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
 
 
 def measure_hostile(rows: Sequence[Row]) -> Row:
-    """Each input against its partner and against 42, by the symbolic stage alone."""
+    """Compare each input with its partner and with 42, by the symbolic stage alone."""
     pool = SymbolicPool()
     pool.decide([SymbolicTask(("1", "2"), ((0, 1),))])
     slowest, kills, peaks = (0.0, ""), 0, [0]
     over = threading.Event()
 
-    def watch() -> None:  # a killed process takes its figures with it: look often
+    def watch() -> None:  # polls often, because the figures of a killed process are lost
         while not over.wait(0.01):
             peaks[0] = max(peaks[0], peak_memory())
 
@@ -408,14 +408,14 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
 
 
 def altered(text: str, seed: int) -> str:
-    """The text with its digits exchanged for others, so that no cache knows it."""
+    """The text with other digits, so that it is in no cache."""
     digits = list("123456789")
     random.Random(seed).shuffle(digits)
     return text.translate(str.maketrans("123456789", "".join(digits)))
 
 
 def footprint() -> Row:
-    """Processes below this one, and what this one and they hold: descriptors, threads, resident memory."""
+    """Number of descendants, and descriptors, threads and resident memory of this process and them."""
     pids = [os.getpid(), *descendants(os.getpid())]
     status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
     kib = sum(int(line.split()[1]) for text in status for line in text.splitlines() if line.startswith("VmRSS"))
@@ -428,7 +428,7 @@ def footprint() -> Row:
 
 
 def soak(groups: Sequence[Row], count: int, console: Console) -> list[Row]:
-    """The footprint along the way: ten times, the first after a tenth of the groups."""
+    """The footprint after each tenth of the groups."""
     ours = Ours(symbolic=True)
     ours.warm_up()
     rows: list[Row] = []
@@ -456,7 +456,7 @@ COLUMNS = ("cpu_ms_mean", "cpu_ms_median", "cpu_ms_p99", "wall_ms_mean", "wall_m
 
 
 def show(report: Row, console: Console) -> None:
-    """The tables."""
+    """Print the tables."""
     groups = report["groups"]
     table = Table(title=f"Cost a group, {groups['groups']} groups (ms)")
     for heading in ("", "CPU mean", "median", "p99", "wall mean", "p99", "max"):
@@ -500,7 +500,7 @@ def show(report: Row, console: Console) -> None:
 
 
 def main() -> int:
-    """Runs it all; 1 where a worker did not survive the adversarial inputs."""
+    """Run everything; exit status 1 if a worker did not survive the adversarial inputs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the data (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write the figures here")

@@ -1,14 +1,14 @@
-"""Measures the reward server: throughput beside a bare route, added latency, memory of parked members, a soak.
+"""Benchmark of the reward server: throughput relative to a bare route, added latency, memory of waiting members, soak.
 
-    python benchmarks/bench_server.py                 all of it, in a few minutes
+    python benchmarks/bench_server.py                 everything, in a few minutes
     python benchmarks/bench_server.py --only latency --data rollouts.jsonl.gz
     python benchmarks/bench_server.py --minutes 30 --only soak
 
-- throughput: single posts a second to /get_reward (string equivalence, groups of 16, out of order) as a ratio to a bare
-  FastAPI route that echoes the same bodies, on the same stack, in alternating rounds of one run.
-- latency: `empo-math` on real groups: from the last member of a group to each answer of it, at a steady rate; beside it
-  what scoring those groups takes without a server.
-- memory: the rendezvous alone, with 100,000 members that wait.
+- throughput: single posts per second to /get_reward (string equivalence, groups of 16, out of order), as a ratio to a
+  bare FastAPI route that echoes the same bodies, on the same stack, in alternating rounds of one run.
+- latency: `empo-math` on real groups at a steady rate, from the last member of a group to each of its answers; and the
+  time to score those groups without a server.
+- memory: the rendezvous alone, with 100,000 waiting members.
 - soak: rounds of load with hang-ups and lost members; memory, descriptors and processes at the start and at the end.
 """
 
@@ -41,13 +41,13 @@ EXAMPLE = HERE.parent / "examples" / "rollouts.jsonl"
 
 GROUP_SIZE = 16
 CONNECTIONS = 320
-"""Posts under way at a time. More than a group and the disorder of the arrivals, or all of them could be parked."""
+"""Concurrent posts. More than a group plus the disorder of arrivals; otherwise all of them could be waiting members."""
 
 DISORDER = 240
-"""How many places a member may come early or late."""
+"""Maximum number of positions by which a member is early or late."""
 
 SLOW_TO_START = [rf"\boxed{{{text}}}" for text in (r"\sin^2 x+\cos^2 x", "1", r"2\sin x\cos x", r"\sin(2x)")]
-"""Answers that no key decides: what has to be started for them is started before anything is measured."""
+"""Answers that no key decides: they start the symbolic stage before anything is measured."""
 
 WORDS = ("so", "we", "take", "the", "sum", "of", "both", "sides", "and", "then", "divide", "by", "four", "again")
 
@@ -69,7 +69,7 @@ uvicorn.run(app, host="127.0.0.1", port=0, access_log=False, log_level="info")
 
 @dataclass(frozen=True)
 class Running:
-    """A server under measurement."""
+    """A server process under measurement."""
 
     url: str
     pid: int
@@ -77,7 +77,7 @@ class Running:
 
 @contextmanager
 def started(command: Sequence[str]) -> Iterator[Running]:
-    """A server process, from its log line that says where it listens to its end by SIGTERM."""
+    """Context manager of a server process: started when it logs its address, stopped by SIGTERM."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
@@ -94,13 +94,13 @@ def started(command: Sequence[str]) -> Iterator[Running]:
 
 
 def serve(*options: str, config: str = "empo-math") -> list[str]:
-    """The command of a server on a free port."""
+    """The command line of a server on a free port."""
     command = [str(Path(sys.executable).parent / "empo-rewards"), "serve", "--config", config, "--port", "0"]
     return [*command, "--log-level", "info", *options]
 
 
 def made_up(count: int, seed: int) -> list[Group]:
-    """Groups of responses as long as a short chain of thought."""
+    """Synthetic groups of responses of the length of a short chain of thought."""
     dice = random.Random(seed)
 
     def response() -> str:
@@ -115,7 +115,7 @@ def made_up(count: int, seed: int) -> list[Group]:
 
 
 def in_disorder(groups: Sequence[Group], seed: int) -> list[bytes]:
-    """All bodies, each up to `DISORDER` places from where it was."""
+    """All bodies, each moved by up to `DISORDER` positions."""
     dice = random.Random(seed)
     bodies = [body for group in groups for body in group.bodies()]
     places = sorted(range(len(bodies)), key=lambda place: place + dice.uniform(0, DISORDER))
@@ -123,7 +123,7 @@ def in_disorder(groups: Sequence[Group], seed: int) -> list[bytes]:
 
 
 async def flood(url: str, bodies: Sequence[bytes]) -> float:
-    """Posts a second, with `CONNECTIONS` under way at all times."""
+    """Posts per second, with `CONNECTIONS` concurrent posts."""
     client, queue = Client(url), iter(bodies)
 
     async def caller() -> None:
@@ -139,13 +139,13 @@ async def flood(url: str, bodies: Sequence[bytes]) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time that a process has taken, which other load on the machine does not change."""
+    """CPU time of a process, which is independent of other load on the machine."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def throughput(options: argparse.Namespace) -> dict[str, Any]:
-    """Posts a second beside a bare route."""
+    """Posts per second, compared with a bare route."""
     ratios, rates, costs = [], [], []
     exact = ["--set", "equivalence={name: exact}", "--group-size", str(GROUP_SIZE)]
     with started([sys.executable, "-c", ECHO]) as bare, started(serve(*exact)) as ours:
@@ -153,7 +153,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
             bodies = in_disorder(made_up(options.groups, number), number)
             before = cpu_seconds(bare.pid), cpu_seconds(ours.pid)
             echo, reward = (asyncio.run(flood(server.url, bodies)) for server in (bare, ours))
-            if number:  # the first round warms both up
+            if number:  # the first round is warm-up
                 ratios.append(reward / echo)
                 rates.append((echo, reward))
                 costs.append(
@@ -170,7 +170,7 @@ def throughput(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def offline_seconds(groups: Sequence[WholeGroup]) -> list[float]:
-    """What scoring each group takes by itself, in this process, once warm."""
+    """Seconds to score each group in this process, after warm-up."""
     taken = []
     with Scorer("empo-math") as scorer:
         scorer.score(WholeGroup("Warm", SLOW_TO_START))
@@ -182,7 +182,7 @@ def offline_seconds(groups: Sequence[WholeGroup]) -> list[float]:
 
 
 def latency(options: argparse.Namespace) -> dict[str, Any]:
-    """From a group's last member to its answers."""
+    """Latency from a group's last member to its answers."""
     source = options.data or (DATA if DATA.is_file() else EXAMPLE)
     size = 4 if source == DATA else None
     groups = list(read_groups(source, size))
@@ -239,14 +239,14 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 
 
 def memory(options: argparse.Namespace) -> dict[str, Any]:
-    """What 100,000 waiting members take, with responses of 2,000 characters."""
+    """Memory of 100,000 waiting members with responses of 2,000 characters."""
     command = [sys.executable, "-c", _PARK, str(PARKED), str(GROUP_SIZE), "2000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
 def footprint(pid: int) -> dict[str, float]:
-    """Resident memory, descriptors and processes of a process and all below it."""
+    """Resident memory, descriptors and processes of a process and its descendants."""
     pids = [pid]
     for parent in pids:
         for task in Path(f"/proc/{parent}/task").iterdir():
@@ -260,7 +260,7 @@ def footprint(pid: int) -> dict[str, float]:
 
 
 def soak(options: argparse.Namespace) -> dict[str, Any]:
-    """Rounds of load with faults; the footprint after a fifth of them and at the end."""
+    """Run rounds of load with faults; the footprint after a fifth of them and at the end."""
     taken: list[dict[str, float]] = []
     seconds, began, posts, wrong = options.minutes * 60, time.monotonic(), 0, 0
     limits = ["--idle-seconds", "2", "--group-size", str(GROUP_SIZE), "--workers", str(options.workers)]
@@ -291,7 +291,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Measure, and show one table (or JSON)."""
+    """Measure, and print one table (or JSON)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=list(MEASUREMENTS), action="append")
     parser.add_argument("--rounds", type=int, default=5, help="of the throughput")

@@ -1,10 +1,10 @@
-"""Does a reward without labels teach, and from which bases? A small language model, TRL's GRPOTrainer, and ours.
+"""Benchmark of training without labels, by base model: a small language model, TRL's GRPOTrainer, and EMPOReward.
 
     python benchmarks/bench_training.py make proof map [--workers 2] [--size small] [--through "nice -n 10"]
 
-Makes what is not there yet, a few processes at a time with one thread each, then the summary and the plots of all
-results. It can be stopped at any time and started again. Needs an environment with torch, trl, pyarrow and matplotlib.
-`development` are the runs that the settings were chosen by; `here NAME` makes single runs in this process.
+Makes the missing runs, a few processes at a time with one thread each, then the summary and the plots of all results.
+It can be stopped and restarted at any time. Needs an environment with torch, trl, pyarrow and matplotlib. `development`
+are the runs used to select the settings; `here NAME` makes single runs in this process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from training.store import REPOSITORY, Store
 
 
 def store_of(arguments: argparse.Namespace) -> Store:
-    """The folders of a size."""
+    """The store with the folders of a size."""
     return Store(arguments.results / arguments.size, arguments.work / arguments.size)
 
 
@@ -49,7 +49,7 @@ def here(arguments: argparse.Namespace) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Pack, summarize and plot what is there."""
+    """Pack, summarize and plot all results."""
     from training import plots, summary  # noqa: PLC0415 - a run's process needs no matplotlib
 
     store = store_of(arguments)
@@ -61,8 +61,8 @@ def report(arguments: argparse.Namespace) -> None:
 
 
 def watch(arguments: argparse.Namespace) -> None:
-    """Let the collapse monitor see the runs that are there."""
-    from training.replay import replay, tally  # noqa: PLC0415 - it needs no other command
+    """Replay the existing runs against the collapse monitor."""
+    from training.replay import replay, tally  # noqa: PLC0415 - no other command needs it
 
     store = store_of(arguments)
     found = replay(store, arguments.probes)
@@ -74,7 +74,7 @@ def watch(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Parse the command line and run the command."""
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--size", choices=SIZES, default="small")
     options.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results" / "training")

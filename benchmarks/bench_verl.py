@@ -1,4 +1,4 @@
-"""What the adapter adds to verl's own reward loop: the same rows through verl's naive manager and ours, in one run.
+"""Benchmark of the adapter's overhead: the same rows through verl's naive manager and the adapter's, in one run.
 
     python benchmarks/bench_verl.py [--rows 2048] [--workers 2] [--repeats 5] [--json FILE]
 
@@ -28,10 +28,10 @@ from transformers import AutoTokenizer
 
 from empo_rewards.gather.samples import Sample
 from empo_rewards.integrations.verl import settings
-from empo_rewards.integrations.verl.client import Client
-from empo_rewards.integrations.verl.phases import Origin
-from empo_rewards.integrations.verl.rows import Row
-from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
+from empo_rewards.integrations.verl.client import RewardClient
+from empo_rewards.integrations.verl.row_rewards import KEYS, RowReward
+from empo_rewards.integrations.verl.rows import RolloutRow
+from empo_rewards.integrations.verl.validation import DataOrigin
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "verl"))
@@ -39,7 +39,7 @@ support = import_module("verl_support")
 
 N = 16
 LENGTH = 2048
-"""Tokens, here bytes: longer responses are cut, from the front, so that their answers stay."""
+"""Maximum response length in tokens (bytes); longer responses are cut at the front, which keeps their answers."""
 
 DATA = ROOT.parent / "shared" / "data" / "math_groups.jsonl.gz"
 
@@ -80,27 +80,27 @@ def through_manager(name: str, model: Path, data: Any, workers: int, repeats: in
 
 
 class Echo:
-    """An actor that only answers: what ray itself takes for a call a row."""
+    """An actor without work: measures ray's own cost of one call per row."""
 
-    async def submit(self, row: Row) -> Verdict:
+    async def submit(self, row: RolloutRow) -> RowReward:
         """Something of the size of our answers."""
-        return Verdict(float(row.member is not None), (0.5,) * len(KEYS))
+        return RowReward(float(row.member is not None), (0.5,) * len(KEYS))
 
 
 def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> dict[str, float]:
-    """Milliseconds a row with string equivalence: in a batch; with a call a row; and ray's own part of that."""
+    """Milliseconds per row with string equivalence: batched; one call per row; and ray's own part of the latter."""
     scorer = "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}"
     config = support.config(model, scorer, "data.train_batch_size=32", workers=1, n=N)
-    client = Client(settings.read(OmegaConf.to_container(config, resolve=True)))
+    client = RewardClient(settings.read(OmegaConf.to_container(config, resolve=True)))
     echo = ray.remote(Echo).options(num_cpus=0, max_concurrency=1_000_000).remote()
 
-    def made(repeat: int) -> list[Row]:
+    def made(repeat: int) -> list[RolloutRow]:
         return [
-            Row(Sample("p", text), Origin(None, None), f"{repeat} {uid}", member)
+            RolloutRow(Sample("p", text), DataOrigin(None, None), f"{repeat} {uid}", member)
             for member, (uid, text) in enumerate(rows)
         ]
 
-    async def echoed(row: Row) -> Verdict:
+    async def echoed(row: RolloutRow) -> RowReward:
         return await echo.submit.remote(row)
 
     async def run() -> dict[str, float]:
@@ -108,7 +108,7 @@ def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -
         for repeat in range(repeats + 1):
             batch, single = made(2 * repeat), made(2 * repeat + 1)
             start = time.perf_counter()
-            await client.train_round(repeat, 0, dict(enumerate(batch)))
+            await client.train_batch(repeat, 0, dict(enumerate(batch)))
             times["batch"].append(time.perf_counter() - start)
             for name, call in (("single", client.train), ("ray", echoed)):
                 start = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Replays groups against a reward server as a trainer would: one sample a post, any order, with faults.
+"""Load generator: replay groups against a reward server as a trainer would, one sample per post, in any order.
 
     python benchmarks/load.py http://127.0.0.1:5000 rollouts.jsonl --disconnect 0.05 --never 0.02
 
-Each group's members are posted to /get_reward at times of their own. A share of the callers hang up while they wait and
-come again; a share of the members never comes at all. What failed is tried again a second later, five times in all, as
-OpenRLHF does it. Shown are posts a second, what came back, and how long after its group's last member each answer was
-there. Give the server the data's own group size, or --group-size to take as many of each group.
+Each group's members are posted to /get_reward at random times. A fraction of the callers hang up while they wait and
+post again; a fraction of the members is never posted. Failed posts are retried after a second, up to five posts in
+all, as in OpenRLHF. Prints posts per second, the results, and the latency of each answer after its group's last member.
+The server's group size must be that of the data, or use --group-size to take that many members of each group.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How callers behave.
+    """Behaviour of the simulated callers.
 
     Args:
-        spread_seconds: members are posted at random times within so long of the start.
-        patience_seconds: how long an answer is waited for before the post is given up and tried again.
-        tries: posts a member, in all.
-        retry_seconds: between two tries.
-        disconnect: the share of members whose caller hangs up once, at a random time within `hang_up_seconds`.
-        never: the share of members that do not come.
-        seed: of all that is random.
+        spread_seconds: members are posted at random times within this time of the start.
+        patience_seconds: timeout of a post, after which it is retried.
+        tries: maximum posts per member.
+        retry_seconds: pause between two tries.
+        disconnect: fraction of members whose caller hangs up once, at a random time within `hang_up_seconds`.
+        never: fraction of members that are never posted.
+        seed: the random seed.
     """
 
     spread_seconds: float = 1.0
@@ -69,13 +69,13 @@ class Behaviour:
 
 @dataclass
 class Member:
-    """What became of one member.
+    """Result of one member.
 
     Args:
-        group, place: which response it is.
-        sent: when its last post was sent; None where it never came.
-        answered: when its answer was there.
-        statuses: of its posts; 0 where the connection ended without an answer.
+        group, place: indices of the group and of the response in it.
+        sent: time of its last post; None if it was never posted.
+        answered: time of its answer.
+        statuses: the statuses of its posts; 0 if the connection ended without an answer.
         answer: the last body of status 200.
     """
 
@@ -88,7 +88,7 @@ class Member:
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a small HTTP/1.1 client: what a benchmark's caller costs must not hide what the server does."""
+    """One connection of a minimal HTTP/1.1 client, whose cost is small compared with the server's."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -97,12 +97,12 @@ class Connection(asyncio.Protocol):
         self._head = self._length = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport."""
+        """Store the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Collects an answer until its length is reached."""
+        """Collect an answer until its length is reached."""
         self._buffer += data
         if not self._head:
             end = self._buffer.find(b"\r\n\r\n")
@@ -121,14 +121,14 @@ class Connection(asyncio.Protocol):
                 self._waiter.set_result((status, body))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Fails whoever waits."""
+        """Fail the pending request."""
         self._transport = None
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error or ConnectionResetError("the server closed the connection"))
 
     @property
     def usable(self) -> bool:
-        """Whether another request can go through it."""
+        """Whether another request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     async def exchange(self, request: bytes) -> tuple[int, bytes]:
@@ -142,8 +142,8 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             if waiter.cancelled() or waiter.exception() is not None:
                 raise
-            # The answer came in the moment of hanging up. Who has an answer does not come again for it: neither the
-            # server nor TCP could tell that from a caller who has lost it.
+            # The answer arrived while hanging up: it is kept and not requested again, because neither the server nor
+            # TCP could distinguish that from a caller that lost it.
             return waiter.result()
 
     def close(self) -> None:
@@ -153,10 +153,10 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """Posts to one server over connections that are kept.
+    """HTTP client of one server, with persistent connections.
 
     Args:
-        url: the server; a password in it is its key.
+        url: the server's URL; a password in it is the server's key.
     """
 
     def __init__(self, url: str) -> None:
@@ -174,7 +174,7 @@ class Client:
         A cancelled call hangs up, unless it has its answer.
 
         Raises:
-            OSError: there was none.
+            OSError: there was no answer.
         """
         connection = self._idle.pop() if self._idle else None
         if connection is None or not connection.usable:
@@ -196,7 +196,7 @@ class Client:
 
 
 async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> list[Member]:
-    """Post all members of all groups; what became of them, in the order of the groups."""
+    """Post all members of all groups; their results in the order of the groups."""
     dice = random.Random(behaviour.seed)
     client = Client(url)
     plans = []
@@ -241,7 +241,7 @@ async def _caller(
 
 
 def added_latencies(members: Iterable[Member]) -> list[float]:
-    """For each answered member the seconds from its group's last post to its answer, of groups that came whole."""
+    """For each answered member of a complete group the seconds from the group's last post to its answer."""
     by_group: dict[int, list[Member]] = {}
     for member in members:
         by_group.setdefault(member.group, []).append(member)
@@ -270,7 +270,7 @@ def read_groups(path: Path, size: int | None) -> Iterator[Group]:
 
 
 def main() -> None:
-    """Replay a file, and show what came of it."""
+    """Replay a file, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("input", type=Path)

@@ -1,4 +1,4 @@
-"""Label-free rewards from semantic entropy (EMPO, arXiv 2504.05812), for every RL framework.
+"""Label-free rewards from semantic entropy (EMPO, arXiv 2504.05812), independent of the RL framework.
 
 from empo_rewards import Group, Scorer
 

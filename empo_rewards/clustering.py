@@ -1,4 +1,4 @@
-"""From a relation between answers to meaning clusters."""
+"""Meaning clusters from a relation between answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from empo_rewards.protocols import AnswerSet, Clusters, Relation
 
 
 def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of `size` nodes the smallest node that it is connected to, in almost linear time."""
+    """For each of `size` nodes the smallest node of its connected component (union-find, almost linear time)."""
     parent = list(range(size))
 
     def root(node: int) -> int:
@@ -25,13 +25,13 @@ def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[in
 
 
 def answer_set(votes: Sequence[str | None], prompt: str, *, similarities: bool = False) -> AnswerSet:
-    """The distinct answers among `votes` (None: no vote) in canonical order: by falling count, then by text."""
+    """The distinct answers among `votes` (None: no vote) in canonical order: by decreasing count, then by text."""
     counts = Counter(vote for vote in votes if vote is not None)
     return AnswerSet(tuple(sorted(counts, key=lambda text: (-counts[text], text))), prompt, similarities)
 
 
 def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation) -> Clusters:
-    """Connected components of the relation, a cluster of its own for each response without a vote."""
+    """Connected components of the relation, and a singleton cluster for each response without a vote."""
     component = connected_components(len(answers.texts), relation.equal)
     component_of = dict(zip(answers.texts, component, strict=True))
     sizes = Counter(component_of[vote] for vote in votes if vote is not None)
@@ -56,9 +56,9 @@ def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation)
 def expand_similarities(
     votes: Sequence[str | None], answers: AnswerSet, similarities: Sequence[Sequence[float]]
 ) -> tuple[tuple[float, ...], ...]:
-    """Similarities of responses from those of their answers' texts: G rows of G numbers, symmetric, 1 on the diagonal.
+    """Similarities of responses from those of their distinct answers: G rows of G numbers, symmetric, diagonal 1.
 
-    Equal texts have similarity 1; a response without a vote has 0 with every other.
+    Equal texts have similarity 1; a response without a vote has similarity 0 to every other.
     """
     position = {text: index for index, text in enumerate(answers.texts)}
     places = [None if vote is None else position[vote] for vote in votes]

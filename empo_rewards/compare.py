@@ -1,4 +1,4 @@
-"""Whether two answers mean the same: one question to a backend."""
+"""`equivalent`: comparison of two answers by an equivalence backend."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 def equivalent(
     a: str, b: str, backend: str | EquivalenceBackend = "math", *, plugins: Sequence[object] = (), **options: object
 ) -> bool | None:
-    """Whether two answers mean the same; None where that could not be decided within the bounds.
+    """Whether two answers mean the same; None if that could not be decided within the bounds.
 
     Args:
         a, b: answers (not whole responses), in any order.
-        backend: a registered name, or an instance: for many pairs make one, it keeps its caches.
-        plugins: modules or objects with hooks, beside those that are installed.
-        options: of the backend, where it is named.
+        backend: a registered name, or an instance; for many pairs use an instance, which keeps its caches.
+        plugins: modules or objects with hooks, in addition to the installed ones.
+        options: the backend's options, if it is given by name.
 
     Raises:
         ConfigError: no such backend or option.
-        Exception: what the backend raises where it cannot answer at all.
+        Exception: the backend's own exception if it fails.
     """
     if not isinstance(backend, str):
         return _compare(a, b, backend)

@@ -1,4 +1,4 @@
-"""The configuration: its models and defaults, presets, YAML files, and errors that name the key."""
+"""Configuration: models with defaults, presets, YAML files, and errors that name the key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Presets = Mapping[str, Mapping[str, Any] | str | PathLike[str]]
 
 
 class Component(BaseModel):
-    """Something that a plugin registered, by name, with its options beside the name. A bare text is a name."""
+    """Reference to a registered plugin: its `name`, and its options as further keys. A bare string is a name."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -36,7 +36,7 @@ class Component(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options, as written."""
+        """The options, not yet validated."""
         return dict(self.model_extra or {})
 
 
@@ -46,11 +46,11 @@ DEFAULT_EXTRACTORS = tuple(
 
 
 class Extraction(BaseModel):
-    """How an answer is found in a response. A bare list is the list of extractors.
+    """How an answer is extracted from a response. A bare list is the list of extractors.
 
     Args:
-        extractors: in order; the first that gives an answer wins.
-        skip_thinking: look only behind the thinking block, where there is one.
+        extractors: tried in order; the first that finds an answer is used.
+        skip_thinking: if there is a thinking block, search only the text after it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,17 +65,17 @@ class Extraction(BaseModel):
 
 
 class ScorerConfig(BaseModel):
-    """All that can be chosen about scoring; the one place where defaults live.
+    """Configuration of a `Scorer`; all defaults are defined here.
 
     Args:
-        extraction: from a response to its answer.
-        equivalence: which answers mean the same.
+        extraction: how an answer is extracted from a response.
+        equivalence: the equivalence backend, which decides which answers mean the same.
         entropy: the estimator of semantic entropy.
-        strategy: from clusters to rewards.
-        gates: which groups give no signal.
-        guards: rules against answers that mean nothing; the lowest penalty counts.
-        observers: who sees each score.
-        incomplete: a group with fewer members than expected is `unscored`, or scored as `partial`.
+        strategy: the reward strategy.
+        gates: conditions under which a group gives no signal.
+        guards: rules that penalise responses; of several penalties the lowest reward counts.
+        observers: components that receive each group with its score.
+        incomplete: whether a group with fewer members than expected is `unscored`, or scored as `partial`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,11 +93,11 @@ class ScorerConfig(BaseModel):
 def load_config(source: Source | ScorerConfig, presets: Presets) -> ScorerConfig:
     """The configuration from a preset's name, the path of a YAML file, or a mapping.
 
-    A file or mapping may name a `preset` (or another file) and override its keys: mappings are merged key by key, all
-    else replaces. A component is merged with the preset's where its name is the same or left out.
+    A file or mapping may name a `preset` (or another file) and override its keys: mappings are merged key by key, any
+    other value replaces. A component is merged with the preset's if its name is the same or omitted.
 
     Raises:
-        ConfigError: in one line, the key's path and what is wrong with it.
+        ConfigError: one line with the key's path and what is wrong with it.
     """
     if isinstance(source, ScorerConfig):
         return source
@@ -109,7 +109,7 @@ def load_config(source: Source | ScorerConfig, presets: Presets) -> ScorerConfig
 
 
 def _resolve(source: Source, presets: Presets, seen: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    """The mapping behind a source with its presets merged in, and the name to blame."""
+    """The mapping of a source with its presets merged in, and the source's name for messages."""
     if isinstance(source, Mapping):
         data, origin = dict(source), "configuration"
     else:
@@ -150,7 +150,7 @@ def _read(source: str | PathLike[str], presets: Presets) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `over`; mappings are merged, unless they name different components."""
+    """`base` updated with the keys of `over`; mappings are merged, unless they name different components."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -166,7 +166,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def one_line(error: ValidationError, model: type[BaseModel], origin: str, component: str | None = None) -> str:
-    """The first problem of a validation as one line: where, what, and what may have been meant."""
+    """The first problem of a validation as one line: its place, the problem, and a suggestion."""
     problems = error.errors(include_url=False)
     first = problems[0]
     location = first["loc"]
@@ -187,7 +187,7 @@ def one_line(error: ValidationError, model: type[BaseModel], origin: str, compon
 
 
 def _fields(model: type[BaseModel], location: Sequence[str | int]) -> Iterable[str]:
-    """The names of the keys that are known at a place inside a model."""
+    """The names of the valid keys at a location inside a model."""
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             model = _model_in(model.model_fields[part].annotation) or model
@@ -195,14 +195,14 @@ def _fields(model: type[BaseModel], location: Sequence[str | int]) -> Iterable[s
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model that an annotation holds, however deep."""
+    """The model inside an annotation, at any depth; None if there is none."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_model_in, typing.get_args(annotation))), None)
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """Overrides from texts `key.path=value`, values in YAML.
+    """Parse overrides of the form `key.path=value`, with values in YAML.
 
     Raises:
         ConfigError: a text has no `=`.

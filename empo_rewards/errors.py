@@ -1,13 +1,14 @@
-"""The errors of the package, and the model behind them.
+"""The error model of the package: exception classes, and the boundary that turns a stage's exception into a cause.
 
-Three things can go wrong, and each has one form:
+There are three cases:
 
-- *The caller's input or configuration is wrong* (an unknown key, a group without responses, a missing extra): an
-  `EmpoError` below, raised at once. Its message says what was wrong, where, and what to do.
-- *A response is odd* (no answer, a refusal, an expression that no parser takes): data, not an error. The score says so.
-- *Something that scores a group fails* (a plugin raises, a backend dies, a deadline passes): the group is returned
-  `unscored` with a `cause`, and the fault is logged. It never becomes an ordinary reward. `stage` is the one boundary
-  that classifies such an exception; nothing below it needs to catch.
+- *Invalid input or configuration* (an unknown key, a group without responses, a missing extra): an `EmpoError` is
+  raised at once. Its message says what was wrong, where, and what to do.
+- *An unusual response* (no answer, a refusal, an expression that cannot be parsed): data, not an error; it is recorded
+  in the score.
+- *A failure while a group is scored* (a plugin raises, a backend dies, a deadline passes): the group is returned
+  `unscored` with a `cause`, and the failure is logged. It never becomes an ordinary reward. `stage` is the one boundary
+  that classifies such exceptions; the code inside it does not need to catch them.
 """
 
 from __future__ import annotations
@@ -22,30 +23,30 @@ if TYPE_CHECKING:
 
 
 class EmpoError(Exception):
-    """The base of every error that this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
 
 class ConfigError(EmpoError):
-    """The configuration is wrong: an unknown key or name, a wrong type, a band that no entropy can lie in."""
+    """Invalid configuration: an unknown key or name, a wrong type, an impossible value."""
 
 
 class GroupError(EmpoError, ValueError):
-    """A group is not one: no responses, a response that is no text, log-probabilities that do not fit."""
+    """Invalid group: no responses, a response that is not a string, log-probabilities of the wrong shape."""
 
 
 class InputError(EmpoError):
-    """A file or a row of it cannot be read as rollouts."""
+    """A file, or a row of it, cannot be read as rollouts."""
 
 
 class PluginError(EmpoError):
-    """A plugin cannot be loaded, or registers something that does not fit its hook."""
+    """A plugin cannot be loaded, or what it registers does not fulfil the contract of its hook."""
 
 
 class MissingExtraError(EmpoError, ImportError):
     """An optional dependency is not installed.
 
     Args:
-        feature: what the user asked for, as the user wrote it.
+        feature: the requested feature, for the message.
         package: the package that could not be imported.
         extra: the extra of `empo-rewards` that installs it.
     """
@@ -55,15 +56,19 @@ class MissingExtraError(EmpoError, ImportError):
 
 
 class EquivalenceError(EmpoError):
-    """An equivalence backend could not answer: the group becomes unscored, never 'different'."""
+    """An equivalence backend could not compare; the group becomes unscored, its answers never count as different."""
+
+
+class WorkerError(EmpoError):
+    """A process that scores groups died, hung, or did not start."""
 
 
 class StageError(Exception):
     """A stage of scoring failed on a group.
 
     Args:
-        cause: what the group's score says.
-        error: what the stage raised.
+        cause: the `cause` of the group's score.
+        error: the exception that the stage raised.
     """
 
     def __init__(self, cause: Cause, error: Exception) -> None:
@@ -73,7 +78,7 @@ class StageError(Exception):
 
 @contextmanager
 def stage(cause: Cause) -> Iterator[None]:
-    """The boundary around a stage: whatever it raises becomes a `StageError` with its cause."""
+    """Boundary around a stage of scoring: convert any exception raised inside to a `StageError` with `cause`."""
     try:
         yield
     except StageError:
@@ -83,7 +88,7 @@ def stage(cause: Cause) -> Iterator[None]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the closest of the known ones, or all of them."""
+    """End of a message about an unknown name: the closest known name, or all known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there is: {', '.join(names)}"

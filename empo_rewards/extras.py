@@ -1,4 +1,4 @@
-"""The optional parts: what each extra adds, and what it needs."""
+"""Optional dependencies: what each extra adds and needs, and the hooks that each framework offers."""
 
 from __future__ import annotations
 
@@ -15,42 +15,40 @@ class Extra:
     """One extra of the distribution.
 
     Args:
-        adds: what a user gains by it.
+        adds: the feature that it enables.
         modules: the modules that must be importable.
-        ready: whether this version has what the extra is for; if not, installing it adds nothing yet.
     """
 
     adds: str
     modules: tuple[str, ...]
-    ready: bool = True
 
     def missing(self) -> tuple[str, ...]:
-        """The modules that are not installed; nothing is imported to find out."""
+        """The modules that are not installed, found without importing them."""
         return tuple(module for module in self.modules if find_spec(module) is None)
 
 
 EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
     "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
+    "parquet": Extra("Parquet files, in and out", ("pyarrow",)),
     "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
-    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("httpx",)),
+    "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("anyio", "httpx")),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),
     "trl": Extra("the TRL trainer", ("trl",)),
-    "ray": Extra("scoring on a ray cluster", ("ray",)),
 }
 
 
 @dataclass(frozen=True)
 class Hook:
-    """A way into a training framework, from a version on.
+    """An extension point of a training framework, for a range of versions.
 
     Args:
-        since: the first release that has it, as comparable numbers.
-        until: the first release that no longer has it.
-        name: how a user of the framework knows it.
+        since: the first release that has it, as a tuple of numbers.
+        until: the first release without it; None if there is none.
+        name: its name in the framework: an option, class or entry point.
     """
 
     since: tuple[int, ...]
@@ -76,11 +74,11 @@ FRAMEWORKS: Mapping[str, tuple[Hook, ...]] = {
     ),
     "slime": (Hook((0,), None, "--custom-rm-path with --group-rm"),),
 }
-"""Which hook each framework offers, newest first; measured or read in the frameworks' own code."""
+"""The hooks of each framework, newest first; tested, or read in the framework's source."""
 
 
 def hook_of(framework: str, version: str) -> str | None:
-    """The hook that a version of a framework offers; None where it has none that a group reward can use."""
+    """The name of the hook in a version of a framework; None if that version has none for a group reward."""
     numbers = tuple(int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:3] if part.isdigit())
     for hook in FRAMEWORKS[framework]:
         if hook.since <= numbers and (hook.until is None or numbers < hook.until):
@@ -89,7 +87,7 @@ def hook_of(framework: str, version: str) -> str | None:
 
 
 def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution, or None."""
+    """The version of a distribution; None if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -97,10 +95,10 @@ def installed_version(distribution: str) -> str | None:
 
 
 def require(extra: str, feature: str) -> None:
-    """Raise where an extra is not installed.
+    """Check that an extra is installed.
 
     Raises:
-        MissingExtraError: names what is missing and the command that installs it.
+        MissingExtraError: a module is missing; the message has the command that installs it.
     """
     missing = EXTRAS[extra].missing()
     if missing:

@@ -1,4 +1,4 @@
-"""The types that travel: a group comes in, its score goes out."""
+"""Input and output types of the scorer: `Group` and `GroupScore`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Message = Mapping[str, Any]
 """One chat message: `role` and `content`."""
 
 Label = str | tuple[str, ...] | None
-"""A gold answer as it is kept: one text, several accepted ones, or none."""
+"""Normalised gold answer: one text, a tuple of accepted texts, or None."""
 
 
 def read_label(value: object) -> Label:
-    """A gold answer from what a user or a framework gives: a text, a number, or a list of accepted ones.
+    """Normalise a gold answer: a text, a number, or a list of accepted texts and numbers.
 
-    An empty text, an empty list, None and NaN are no label.
+    An empty text, an empty list, None and NaN mean that there is no label.
 
     Raises:
-        GroupError: it is something else.
+        GroupError: the value has another type.
     """
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         texts = tuple(dict.fromkeys(text for one in value if (text := _label_text(one)) is not None))
@@ -42,21 +42,22 @@ def _label_text(value: object) -> str | None:
 
 @dataclass(frozen=True)
 class Group:
-    """All the responses that were sampled for one prompt.
+    """All responses sampled for one prompt.
 
     Args:
         prompt: the prompt's text, or its chat messages.
         responses: G texts, in any order; G >= 1.
         reference: the gold answer: a text, a number, or a list of accepted ones; None, "", [] and NaN: no label (see
-            `read_label`). It feeds metrics only, and never a reward but the `reference` strategy's.
-        id: the caller's name of the group; it comes back with the score.
-        token_logprobs: for each response the natural log-probabilities of its tokens, where the sampler gave them.
+            `read_label`). It is used for metrics only; the `reference` strategy alone uses it for rewards.
+        id: the caller's identifier of the group; copied to the score.
+        token_logprobs: for each response the natural log-probabilities of its tokens; None if not available.
         data_source: the name of the data set.
-        metadata: anything else; it comes back to observers untouched.
-        expected_size: how many responses were sampled, where some may have been lost. None: all of them are here.
+        metadata: arbitrary data, passed to observers unchanged.
+        expected_size: the number of responses that were sampled, if some may have been lost. None: `responses` is
+            complete.
 
     Raises:
-        GroupError: a field does not have the form above.
+        GroupError: a field does not have this form.
     """
 
     prompt: str | Sequence[Message]
@@ -96,20 +97,20 @@ class Group:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """The accepted gold answers; none where there is no label."""
+        """The accepted gold answers; empty without a label."""
         label = read_label(self.reference)
         return () if label is None else (label,) if isinstance(label, str) else label
 
     @property
     def prompt_text(self) -> str:
-        """The prompt as one text: the contents of its messages, a line break between two."""
+        """The prompt as one text: the contents of its messages, joined by line breaks."""
         if isinstance(self.prompt, str):
             return self.prompt
         return "\n".join(content_text(message["content"]) for message in self.prompt)
 
 
 def content_text(content: object) -> str:
-    """A message's content as text; of a multimodal list the text parts; empty where there is no text."""
+    """A message's content as text: of a multimodal list the text parts, empty if there are none."""
     if isinstance(content, str):
         return content
     if isinstance(content, Sequence):
@@ -141,7 +142,7 @@ def _check_logprobs(logprobs: object, size: int, where: str) -> None:
 
 
 class AnswerKind(str, Enum):
-    """What was found in a response."""
+    """Kind of an extracted answer."""
 
     ANSWER = "answer"
     BLANK = "blank"
@@ -150,14 +151,14 @@ class AnswerKind(str, Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a response answers.
+    """The answer extracted from a response.
 
     Args:
-        text: the answer as written; empty where there is none.
-        kind: an answer, nothing, or a refusal to answer.
-        extractor: the name of the extractor that fired; None where none did.
-        start, end: where `text` stands in the response (characters, end exclusive); None where nothing was found.
-        truncated: the answer was cut off (a box that is never closed).
+        text: the answer as written; empty if none was found.
+        kind: an answer, a blank, or a refusal.
+        extractor: the name of the extractor that found it; None if none did.
+        start, end: the position of `text` in the response (characters, end exclusive); None if nothing was found.
+        truncated: the answer was cut off (a `\\boxed{` without its closing brace).
     """
 
     text: str
@@ -173,52 +174,52 @@ class Status(str, Enum):
 
     SCORED = "scored"
     PARTIAL = "partial"
-    """Scored from fewer members than were expected, by the configuration's choice."""
+    """Scored from fewer members than expected (configuration `incomplete: partial`)."""
     UNSCORED = "unscored"
-    """No rewards: a fault, a missing member, or a gate. `cause` says which."""
+    """No rewards, because of a fault, a missing member, or a gate; see `cause`."""
 
 
 class Cause(str, Enum):
-    """Why a group has no rewards of its own: a fault, a missing member, or a gate."""
+    """Why a group has no rewards of its own: a fault, a missing member, a gate, or the strategy's abstention."""
 
     INCOMPLETE = "incomplete"
-    """Fewer members came than were expected."""
+    """Fewer members arrived than expected."""
     EXTRACTION_FAILED = "extraction_failed"
     GUARD_FAILED = "guard_failed"
     EQUIVALENCE_FAILED = "equivalence_failed"
     ENTROPY_FAILED = "entropy_failed"
     STRATEGY_FAILED = "strategy_failed"
     SCORING_FAILED = "scoring_failed"
-    """What was to score it died or hung."""
+    """The scoring process died or hung."""
     ENTROPY_LOW = "entropy_low"
     ENTROPY_HIGH = "entropy_high"
     SHARE_LOW = "share_low"
     ABSTAINED = "abstained"
-    """The strategy gave no response of the group a reward."""
+    """The strategy abstained on every response of the group."""
 
     @property
     def is_fault(self) -> bool:
-        """Whether something went wrong, rather than the configuration choosing to give no signal."""
+        """Whether it is a failure, as opposed to a configured choice to give no signal."""
         return self not in (Cause.ENTROPY_LOW, Cause.ENTROPY_HIGH, Cause.SHARE_LOW, Cause.ABSTAINED)
 
 
 @dataclass(frozen=True)
 class GroupScore:
-    """The score of one group; every sequence follows the order of the group's responses unless it says otherwise.
+    """The score of one group. Sequences follow the order of the group's responses unless stated otherwise.
 
     Args:
-        rewards: one reward a response. None: no signal for it (the whole group when it is unscored; a response on
-            which the strategy abstains).
-        answers: one answer a response.
-        clusters: one cluster id a response. Ids count from 0 by falling size; each blank has an id of its own.
+        rewards: one reward per response. None: no signal (each response of an unscored group; a response on which the
+            strategy abstains).
+        answers: one answer per response.
+        clusters: one cluster id per response. Ids count from 0 by decreasing size; each blank has its own id.
         cluster_shares: n_k/G for each cluster id; they sum to 1.
-        entropy: semantic entropy in nats; None where it could not be estimated.
-        status, cause, detail: whether there are rewards; where not, a short code and a sentence. A gate's cause also
-            stands where the gate is configured to give a constant reward.
-        metrics: numbers for a logger.
+        entropy: semantic entropy in nats; None if it could not be estimated.
+        status, cause, detail: whether there are rewards; if not, a code and a sentence. A gate's cause is also set if
+            the gate is configured to give a constant reward.
+        metrics: numbers to log.
         flags: for each response the names of the guards that fired.
-        correct: for each response whether it agrees with the reference; None where that is not known.
-        advantage_scale: what a trainer may multiply this group's advantages by (SEED-GRPO); 1 elsewhere.
+        correct: for each response whether it agrees with the reference; None if unknown.
+        advantage_scale: factor for this group's advantages (SEED-GRPO); 1 for other strategies.
         id: the group's id.
         size, expected_size: how many members were seen, and how many were expected.
     """
@@ -245,8 +246,8 @@ class GroupScore:
 
         Args:
             group: the group.
-            cause, detail: why it has none.
-            known: the fields that are known all the same, by name; by default no answer and no cluster is.
+            cause, detail: why it has no rewards.
+            known: values of other fields, by name; default: blank answers and no clusters.
         """
         size = len(group)
         values: dict[str, Any] = {
@@ -264,10 +265,10 @@ class GroupScore:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> GroupScore:
-        """The score that `to_dict` gave, also by way of JSON; keys that no field has are left out.
+        """The inverse of `to_dict`, also after a round trip through JSON; unknown keys are ignored.
 
         Raises:
-            GroupError: a field is missing, or has a value of another form.
+            GroupError: a field is missing or has an invalid value.
         """
         try:
             given = {field.name: values[field.name] for field in fields(cls) if field.name in values}

@@ -1,4 +1,4 @@
-"""Numbers about a group, for a logger: pure functions of its answers and clusters."""
+"""Metrics of a group: pure functions of its answers and clusters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from empo_rewards.protocols import Clusters
 
 
 def of_answers(answers: Sequence[Answer], flags: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Parts of the responses that are blank, refuse, were cut off, or were caught by a guard."""
+    """Fractions of the responses that are blank, refusals, truncated, or flagged by a guard."""
     size = len(answers)
     return {
         "blanks": sum(answer.kind is AnswerKind.BLANK for answer in answers) / size,
@@ -20,7 +20,7 @@ def of_answers(answers: Sequence[Answer], flags: Sequence[Sequence[str]]) -> dic
 
 
 def of_clusters(clusters: Clusters) -> dict[str, float]:
-    """How many meanings there are, and how strong the strongest is."""
+    """The number of clusters, the share of the largest, and whether it has all responses (1 or 0)."""
     return {
         "clusters": float(len(clusters.sizes)),
         "largest_share": clusters.largest_share,
@@ -29,9 +29,9 @@ def of_clusters(clusters: Clusters) -> dict[str, float]:
 
 
 def of_labels(clusters: Clusters, correct: Sequence[bool]) -> dict[str, float]:
-    """What the reference says of the answers and of their majority.
+    """Accuracy of the responses and of the majority (the pseudo-label) against the reference, and pass@G.
 
-    Tied clusters are equally good pseudo-labels: `pseudo_label_accuracy` is the expectation of picking one of them.
+    With tied largest clusters, `pseudo_label_accuracy` is the fraction of them that is correct.
     """
     right = {label for label, good in zip(clusters.labels, correct, strict=True) if good}
     modal = clusters.modal

@@ -1,8 +1,8 @@
-"""The contract of plugins: for each kind its base class, what it is handed, and what it gives back.
+"""The contract of plugins: the base class of each kind, and the types of its input and output.
 
-A plugin's class derives from the base class of its kind. The attributes of the base class are the *capabilities* that
-the scorer asks for; `check_contract` compares what a factory made with them, so that a misspelt capability is an error
-when the scorer is built and not a silent default.
+A plugin's class derives from the base class of its kind. The public attributes of the base class are its
+*capabilities*; `check_contract` compares an instance with them, so that a misspelt capability is an error when the
+scorer is built instead of a silent default.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from empo_rewards.group import Answer, Group, GroupScore
 
 
 class Extracted(NamedTuple):
-    """An answer found in a response: its text and where it stands (characters, end exclusive)."""
+    """An answer found in a response: its text and its position (characters, end exclusive)."""
 
     text: str
     start: int
@@ -31,25 +31,25 @@ class Extracted(NamedTuple):
 
 
 class Extractor(ABC):
-    """Finds the answer in a response, in time linear in its length.
+    """Finds the answer in a response, in time linear in the response's length.
 
-    A response is hostile input: an extractor runs in the caller's process, so no backtracking regular expression and
-    nothing that evaluates.
+    Responses are untrusted input, and extractors run in the caller's process: use no backtracking regular expression,
+    and evaluate nothing.
     """
 
     @abstractmethod
     def __call__(self, response: str, prompt: str) -> Extracted | None:
-        """The answer; None where the extractor's rule does not apply.
+        """The answer; None if the extractor's rule does not apply.
 
         Args:
-            response: the part of the response that is looked at.
+            response: the searched part of the response: its end, after the thinking block if that is skipped.
             prompt: the prompt's text, for rules that need the choices it lists.
         """
 
     def audit(self, response: str, prompt: str) -> dict[str, str | None]:
-        """The answer of each rule by its name, of an extractor made of rules that are known to disagree.
+        """The answer of each rule by name, for an extractor made of several rules that are known to disagree.
 
-        Empty where the extractor has one rule, or does not apply to the prompt.
+        Empty if the extractor has one rule only, or does not apply to the prompt.
         """
         return {}
 
@@ -62,11 +62,11 @@ class AnswerSet:
     """The distinct answers of one group.
 
     Args:
-        texts: distinct texts in canonical order: by falling count, then by text. A backend that compares with
-            representatives takes them in this order, so that arrival order cannot matter.
+        texts: distinct texts in canonical order: by decreasing count, then by text. A backend that compares with
+            representatives takes them in this order, so that its result does not depend on arrival order.
         prompt: the prompt's text, for backends that compare in its context.
-        similarities: whether the relation must carry `similarities`. Asked only of a backend that says
-            `gives_similarities = True`, and only where the entropy estimator rests on them: they may need every pair.
+        similarities: whether the relation must include `similarities`. Set only for a backend with
+            `gives_similarities = True` and an entropy estimator that uses them, because they may need every pair.
     """
 
     texts: tuple[str, ...]
@@ -76,15 +76,15 @@ class AnswerSet:
 
 @dataclass(frozen=True)
 class Relation:
-    """What a backend found out about one `AnswerSet`; pairs are positions (i, j), i < j, in its `texts`.
+    """A backend's result for one `AnswerSet`. Pairs are positions (i, j), i < j, in its `texts`.
 
     Args:
-        equal: pairs that mean the same. Their transitive closure is what counts, so a spanning set is enough.
+        equal: pairs of equivalent texts. Their transitive closure is used, so a spanning set is enough.
         undecided: pairs that could not be decided within the bounds. They count as different, and are reported.
-        metrics: numbers about the work done (comparisons, model evaluations). They may depend on what a cache holds,
-            and count for nothing where two relations are compared.
-        similarities: where they were asked for, how alike two texts are, from 0 (nothing in common) to 1 (the same):
-            K rows of K numbers for K texts, symmetric, 1 on the diagonal.
+        metrics: numbers about the work done (comparisons, model evaluations). They may depend on caches, and are
+            ignored when two relations are compared for equality.
+        similarities: if requested, the similarity of each two texts, from 0 to 1 (the same): K rows of K numbers for K
+            texts, symmetric, 1 on the diagonal.
     """
 
     equal: tuple[tuple[int, int], ...] = ()
@@ -94,21 +94,21 @@ class Relation:
 
 
 class EquivalenceBackend(ABC):
-    """Says which answers mean the same; symmetric, and independent of the order of the sets.
+    """Decides which answers mean the same. The relation is symmetric and does not depend on the order of the sets.
 
-    Where it cannot answer at all (a dead server) it raises, or gives the exception in place of the relation of each set
-    concerned; it never answers "different" for a fault.
+    On failure (a dead server) it raises, or returns the exception in place of the relation of each affected set; a
+    failure is never reported as "different".
     """
 
     gives_similarities: bool = False
-    """Whether it fills `Relation.similarities` for the sets that ask for them."""
+    """Whether it fills `Relation.similarities` for sets that request them."""
 
     @abstractmethod
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
-        """One relation for each set; all sets of a call come at once, so that a backend can batch over groups."""
+        """One relation per set. A call has the sets of all groups of a batch, so that a backend can batch over them."""
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
-        """Release the processes and connections that it holds; `relate` starts them anew."""
+        """Release processes and connections; a later `relate` starts them again."""
 
 
 # Entropy
@@ -119,11 +119,11 @@ class Clusters:
     """The meaning clusters of a group of G responses.
 
     Args:
-        labels: one cluster id a response. Ids count from 0 by falling size, then by the canonical order of the
-            cluster's first text, so that they depend on the set of answers alone. The clusters of voters come first.
+        labels: one cluster id per response. Ids count from 0 by decreasing size, then by the canonical order of the
+            cluster's first text, so that they depend on the set of answers alone. Clusters of voters come first.
         sizes: n_k of each id.
-        voters: how many of the ids are clusters of answers. Each id from there on is the singleton cluster of a
-            response without a valid answer (a blank, a refusal, one that a guard voided), even where texts are equal.
+        voters: the number of ids that are clusters of valid answers. Each further id is the singleton cluster of a
+            response without a valid answer (a blank, a refusal, one voided by a guard), even if their texts are equal.
         representatives: for each cluster of voters its first text in canonical order.
     """
 
@@ -139,29 +139,29 @@ class Clusters:
 
     @cached_property
     def modal(self) -> frozenset[int]:
-        """The ids of the largest clusters of voters: several where they tie, none where nobody voted."""
+        """The ids of the largest clusters of voters: several if tied, none without voters."""
         voted = self.sizes[: self.voters]
         return frozenset(k for k, size in enumerate(voted) if size == max(voted))
 
     @property
     def largest_share(self) -> float:
-        """The share of the largest cluster of voters; 0 where nobody voted."""
+        """The share of the largest cluster of voters; 0 without voters."""
         return max(self.sizes[: self.voters], default=0) / len(self.labels)
 
     def votes(self, response: int) -> bool:
-        """Whether a response has an answer that counts."""
+        """Whether a response has a valid answer."""
         return self.labels[response] < self.voters
 
 
 @dataclass(frozen=True)
 class EntropyInput:
-    """What an entropy estimate may rest on.
+    """Input of an entropy estimator.
 
     Args:
         group: the group, without its reference.
         clusters: its meaning clusters.
-        similarities: how alike two responses are, from 0 to 1: G rows of G numbers in the order of the responses,
-            symmetric, 1 on the diagonal. None but for an estimator that says `uses_similarities = True`.
+        similarities: similarities of the responses, from 0 to 1: G rows of G numbers in the order of the responses,
+            symmetric, 1 on the diagonal. None unless the estimator has `uses_similarities = True`.
     """
 
     group: Group
@@ -173,14 +173,14 @@ class EntropyEstimator(ABC):
     """Estimates the semantic entropy of a group, in nats."""
 
     uses_similarities: bool = False
-    """Whether it needs `EntropyInput.similarities`; the equivalence backend must then say `gives_similarities`."""
+    """Whether it needs `EntropyInput.similarities`; the equivalence backend must then have `gives_similarities`."""
 
     in_nats: bool = True
-    """Whether it measures an entropy in nats. If not, a gate or strategy that sets it against ln G is refused."""
+    """Whether its result is an entropy in nats. If not, gates and strategies that compare it with ln G are refused."""
 
     @abstractmethod
     def __call__(self, given: EntropyInput) -> float:
-        """The estimate. Raises where the input does not carry what it needs."""
+        """The estimate. Raises if the input lacks what the estimator needs."""
 
 
 # Rewards
@@ -188,14 +188,14 @@ class EntropyEstimator(ABC):
 
 @dataclass(frozen=True)
 class StrategyInput:
-    """What a strategy is given.
+    """Input of a strategy.
 
     Args:
         group: the group, without its reference.
         clusters: its meaning clusters.
         entropy: its semantic entropy in nats.
-        correct: for each response whether it agrees with the reference. None but for a strategy that says
-            `uses_reference = True`, and there None where the group has no reference.
+        correct: for each response whether it agrees with the reference. None unless the strategy has
+            `uses_reference = True` and the group has a reference.
     """
 
     group: Group
@@ -206,7 +206,7 @@ class StrategyInput:
 
 @dataclass(frozen=True)
 class Rewards:
-    """What a strategy gives: one reward a response (None: it abstains), and the scale of the group's advantages."""
+    """Output of a strategy: one reward per response (None: it abstains), and the factor for the group's advantages."""
 
     rewards: tuple[float | None, ...]
     advantage_scale: float = 1.0
@@ -216,14 +216,14 @@ class Strategy(ABC):
     """Turns a group's clusters into rewards."""
 
     uses_reference: bool = False
-    """Whether it is given `StrategyInput.correct`: a supervised control, by name."""
+    """Whether it is given `StrategyInput.correct`; for supervised controls only."""
 
     uses_nats: bool = False
-    """Whether it sets the entropy against ln G; an estimator that is not in nats is then refused."""
+    """Whether it compares the entropy with ln G; an estimator that is not in nats is then refused."""
 
     @abstractmethod
     def __call__(self, given: StrategyInput) -> Rewards:
-        """One reward a response, in the order of the responses."""
+        """One reward per response, in the order of the responses."""
 
 
 # Filters and observers
@@ -231,10 +231,10 @@ class Strategy(ABC):
 
 @dataclass(frozen=True)
 class Penalty:
-    """What a guard imposes on a response.
+    """A guard's penalty for a response.
 
     Args:
-        reward: replaces the strategy's reward; None leaves it.
+        reward: replaces the strategy's reward; None keeps it.
         void: the answer does not vote: it joins no cluster.
     """
 
@@ -247,18 +247,18 @@ class Guard(ABC):
 
     @abstractmethod
     def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
-        """One penalty or None for each response."""
+        """One penalty, or None, per response."""
 
 
 class Observer(ABC):
-    """Sees each group with its score, in the order of scoring; it cannot change them."""
+    """Receives each group with its score, in the order of scoring; it cannot change them."""
 
     @abstractmethod
     def __call__(self, group: Group, score: GroupScore) -> None:
-        """Called once a group."""
+        """Called once per group."""
 
     def metrics(self) -> Mapping[str, float]:
-        """Numbers of the run so far; they stand in each score's metrics under the observer's name."""
+        """Numbers about the run so far; they are added to each score's metrics under the observer's name."""
         return {}
 
 
@@ -274,20 +274,20 @@ BASES: Mapping[str, type] = {
     "guard": Guard,
     "observer": Observer,
 }
-"""The base class of each kind that a configuration names."""
+"""The base class of each kind of component."""
 
 
 @dataclass(frozen=True)
 class DefaultComponent:
-    """In a factory's annotation: the component that `create` builds for a nested plugin which is not configured."""
+    """Metadata of a factory's annotation: the name of the nested component to build if none is configured."""
 
     name: str
 
 
 def check_contract(made: object, base: type[Kind], options: Sequence[str]) -> Kind:
-    """What a factory made, once it is known to fulfil the contract of its kind.
+    """Check that what a factory made fulfils the contract of its kind, and return it.
 
-    A plain function is taken for an instance without any capability.
+    A plain function is wrapped in an instance with the default capabilities.
 
     Args:
         made: the instance.
@@ -296,7 +296,7 @@ def check_contract(made: object, base: type[Kind], options: Sequence[str]) -> Ki
 
     Raises:
         PluginError: it does not derive from the base class, a capability has the wrong type, or its class has a public
-            attribute that is neither an option nor declared, or a method whose name is nearly a declared one.
+            attribute that is neither an option nor declared, or a method whose name is close to a declared one.
     """
     if isinstance(made, FunctionType) and "__call__" in vars(base):
         return _from_function(base, made)
@@ -320,6 +320,6 @@ def check_contract(made: object, base: type[Kind], options: Sequence[str]) -> Ki
 
 
 def _from_function(base: type[Kind], function: Callable[..., object]) -> Kind:
-    """An instance of a base class whose call is a function."""
+    """An instance of a base class whose `__call__` is the function."""
     made: type[Kind] = type(base.__name__, (base,), {"__call__": staticmethod(function)})
     return made()

@@ -1,4 +1,4 @@
-"""Which responses agree with a reference; for metrics, and for the one strategy that says so by name."""
+"""Comparison of responses with a reference, for metrics and for the strategy `reference`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Relate = Callable[[Sequence[AnswerSet]], Sequence["Relation | Exception"]]
 
 @dataclass(frozen=True)
 class Question:
-    """Which responses agree with one of the accepted answers.
+    """Input of `check`: the clusters of a group, and its accepted answers.
 
     Args:
         clusters: the clusters of the responses.
@@ -26,10 +26,10 @@ class Question:
 
 
 def check(questions: Sequence[Question], relate: Relate) -> list[tuple[bool, ...] | Exception]:
-    """For each question one verdict a response, or why there is none.
+    """For each question one boolean per response (whether it agrees), or the exception that prevented the comparison.
 
-    Asked apart from the answers, once their clusters are fixed, so that a reference cannot change one. One comparison
-    for each cluster and accepted answer, by the cluster's representative; equal comparisons are made once.
+    References are compared after clustering, in sets of their own, so that they cannot influence clusters. Each
+    cluster's representative is compared with each accepted answer; duplicate comparisons are made once.
     """
     sets: dict[tuple[str, str, str], AnswerSet] = {}
     for question in questions:
@@ -46,7 +46,7 @@ def check(questions: Sequence[Question], relate: Relate) -> list[tuple[bool, ...
                 relation = found.get((text, gold, question.prompt))
                 if isinstance(relation, Exception):
                     return relation
-                if relation is None or relation.equal:  # None: the very text of the reference
+                if relation is None or relation.equal:  # None: the text equals the reference
                     right.add(label)
         return tuple(label in right for label in question.clusters.labels)
 

@@ -1,11 +1,10 @@
-"""The Scorer: from a group to its score, by way of answers, clusters, entropy and rewards."""
+"""The `Scorer`: runs all stages from a group to its score (answers, clusters, entropy, rewards)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import math
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from empo_rewards.config import Component, ScorerConfig, Source, load_config
 from empo_rewards.errors import ConfigError, PluginError, StageError, stage
 from empo_rewards.extraction.pipeline import extract
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
+from empo_rewards.per_process import PerProcess
 from empo_rewards.plugins.registry import Registry, load
 from empo_rewards.protocols import (
     AnswerSet,
@@ -42,17 +42,17 @@ from empo_rewards.references import Question, check
 log = logging.getLogger("empo_rewards")
 
 BATCH_SIZE = 64
-"""Groups that `score_many` compares in one call of the backend."""
+"""Default number of groups that `score_many` compares in one call of the backend."""
 
 ROUNDING = 1e-5
-"""By how much a similarity may miss what it must be: models compute them in single precision."""
+"""Tolerance in the check of similarities: models compute them in single precision."""
 
 ASYNC_THREADS = 4
-"""Calls of `ascore` that are scored at the same time; more wait their turn. Scoring is CPU work."""
+"""Number of `ascore` calls scored concurrently; further calls queue. Scoring is CPU-bound."""
 
 
 PROBES = 3
-"""Sets of a batch that are asked alone where the backend raised for the batch: if all fail, it is the backend."""
+"""Number of sets retried singly after the backend raised for a batch; if all fail, the backend itself has failed."""
 
 
 BLANK = Answer("", AnswerKind.BLANK)
@@ -60,11 +60,11 @@ BLANK = Answer("", AnswerKind.BLANK)
 
 @dataclass
 class _Draft:
-    """A group on its way through the stages."""
+    """State of a group between the stages."""
 
     group: Group
     unlabelled: Group
-    """The group without its reference: what everything sees that a reward can depend on."""
+    """The group without its reference, for all stages that influence rewards."""
     answers: tuple[Answer, ...] = ()
     penalties: tuple[tuple[tuple[str, Penalty], ...], ...] = ()
     votes: tuple[str | None, ...] = ()
@@ -81,14 +81,14 @@ class _Draft:
 
 
 class Scorer:
-    """Scores groups. The same group gets the same score, whatever came before; but for what observers say of the run.
+    """Scores groups. A group's score does not depend on other groups, except for the metrics of observers.
 
-    Safe to share between threads. It pickles (as its configuration; the copy starts its own processes), and `close`,
-    or leaving it as a context manager, ends every process that it started.
+    Thread-safe. Pickles as its configuration; the copy starts its own processes. `close`, or leaving the context
+    manager, ends every process that it started.
 
     Args:
-        config: a preset's name, the path of a YAML file, a mapping (see `load_config`), or a configuration.
-        plugins: modules or objects with hooks, beside those that are installed.
+        config: a preset's name, the path of a YAML file, a mapping (see `load_config`), or a `ScorerConfig`.
+        plugins: modules or objects with hooks, in addition to the installed ones.
 
     Raises:
         ConfigError, PluginError, MissingExtraError: the configuration cannot be built; nothing was started.
@@ -113,10 +113,14 @@ class Scorer:
         self._strategy = registry.create(Strategy, self.config.strategy, "strategy")
         self._backend = registry.create(EquivalenceBackend, self.config.equivalence, "equivalence")
         self._check_estimator(registry)
-        self._threads, self._pid = _new_threads(), os.getpid()
+        self._threads = PerProcess(_new_threads)
 
     def _check_estimator(self, registry: Registry) -> None:
-        """Check that the backend gives similarities where the estimator needs them, and nats where they are needed."""
+        """Check that the backend gives similarities if the estimator needs them, and that nats are used consistently.
+
+        Raises:
+            ConfigError: one of the two does not hold.
+        """
         name = self.config.entropy.name
         if self._estimator.uses_similarities and not self._backend.gives_similarities:
             able = sorted(
@@ -142,7 +146,7 @@ class Scorer:
 
     @classmethod
     def from_config(cls, source: Source | ScorerConfig, *, plugins: Sequence[object] = ()) -> Scorer:
-        """The former way to say `Scorer(source)`."""
+        """Deprecated alias of `Scorer(source)`."""
         warnings.warn("Scorer.from_config(x) is now Scorer(x)", DeprecationWarning, stacklevel=2)
         return cls(source, plugins=plugins)
 
@@ -158,10 +162,10 @@ class Scorer:
         self.close()
 
     def close(self) -> None:
-        """End the processes and threads that scoring started. A closed scorer can be used again."""
+        """End all processes and threads that the scorer started. A closed scorer can be used again."""
         self._backend.close()
-        self._threads.shutdown()
-        self._threads = _new_threads()
+        if (threads := self._threads.pop()) is not None:
+            threads.shutdown()
 
     def score(self, group: Group) -> GroupScore:
         """The score of one group."""
@@ -178,12 +182,12 @@ class Scorer:
     def score_many(
         self, groups: Iterable[Group], *, batch_size: int = BATCH_SIZE, with_groups: bool = False
     ) -> Iterator[GroupScore] | Iterator[tuple[Group, GroupScore]]:
-        """The scores of many groups, in order, each behind its group where `with_groups` asks for it.
+        """Iterate over the scores of many groups, in order.
 
         Args:
-            groups: read as scoring gets on; never more than `batch_size` are held.
-            batch_size: groups that are compared in one call of the backend.
-            with_groups: whether pairs of a group and its score are given.
+            groups: read lazily; at most `batch_size` groups are held at a time.
+            batch_size: number of groups compared in one call of the backend.
+            with_groups: yield pairs of a group and its score.
         """
         return self._pairs(groups, batch_size) if with_groups else (s for _, s in self._pairs(groups, batch_size))
 
@@ -194,16 +198,14 @@ class Scorer:
 
     async def ascore(self, group: Group) -> GroupScore:
         """`score`, off the event loop."""
-        if self._pid != os.getpid():  # threads do not survive a fork
-            self._threads, self._pid = _new_threads(), os.getpid()
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self.score, group)
+        return await asyncio.get_running_loop().run_in_executor(self._threads.get(), self.score, group)
 
     def extract(self, response: str, prompt: str = "") -> Answer:
-        """The answer of one response, as `score` would find it."""
+        """Extract the answer of one response, as `score` does."""
         return extract(response, prompt, self._extractors, skip=self.config.extraction.skip_thinking)
 
     def audit(self, response: str, prompt: str) -> dict[str, str | None]:
-        """What each rule of the extractors that have several says; empty where none of them applies to the prompt."""
+        """The answer of each rule, for extractors with several rules; empty if none of them applies to the prompt."""
         return {
             f"{name}.{rule}": answer
             for name, extractor in self._extractors
@@ -227,9 +229,9 @@ class Scorer:
         return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
 
     def _observed(self, group: Group, score: GroupScore) -> GroupScore:
-        """The score with what the observers say of the run so far.
+        """Call the observers, and return the score with their metrics added.
 
-        An observer that raises costs its own numbers: its `failed` is 1, and the log names it once.
+        If an observer raises, its metrics are replaced by `NAME/failed` = 1, and its first failure is logged.
         """
         said: dict[str, float] = {}
         for name, observer in self._observers:
@@ -244,7 +246,7 @@ class Scorer:
         return replace(score, metrics={**score.metrics, **said}) if said else score
 
     def _read(self, group: Group) -> _Draft:
-        """Answers, and what the guards say of them."""
+        """Extract the answers of a group and apply the guards."""
         size, prompt = len(group), group.prompt_text
         draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
         draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size
@@ -267,7 +269,7 @@ class Scorer:
         return draft
 
     def _penalties(self, draft: _Draft) -> tuple[tuple[tuple[str, Penalty], ...], ...]:
-        """For each response the penalties of the guards that caught it, by their names."""
+        """For each response the penalties of the guards that fired, with the guards' names."""
         caught = [(name, guard(draft.unlabelled, draft.answers)) for name, guard in self._guards]
         for name, verdicts in caught:
             _same_length(verdicts, len(draft.group), f"the guard {name!r} gave", "verdicts")
@@ -277,10 +279,10 @@ class Scorer:
         )
 
     def _relate(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception]:
-        """One relation for each set, or why there is none. A set that fails costs no other set its relation.
+        """One relation per set, or the exception that prevented it; a failing set does not affect the others.
 
-        Where the backend raises for a batch, a few of its sets are asked alone; if all of them fail it is the backend
-        that fails. Otherwise each half is asked by itself.
+        If the backend raises for a batch, `PROBES` of its sets are retried singly; if all of them fail, the failure
+        applies to the whole batch. Otherwise the batch is retried by halves.
         """
         found = self._ask(sets)
         if not isinstance(found, Exception):
@@ -301,7 +303,7 @@ class Scorer:
         return relations
 
     def _ask(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception] | Exception:
-        """The backend's relations of these sets, checked; or what was raised."""
+        """The backend's relations of these sets, validated; or the exception that it raised."""
         try:
             relations = list(self._backend.relate(sets)) if sets else []
             _same_length(relations, len(sets), "the backend gave", "relations")
@@ -310,12 +312,12 @@ class Scorer:
                     _check_pairs(relation, len(answers.texts))
                     if answers.similarities:
                         _check_similarities(relation.similarities, len(answers.texts))
-        except Exception as error:  # noqa: BLE001 - given back as data: it belongs to some of the sets
+        except Exception as error:  # noqa: BLE001 - returned as data: it concerns some of the sets only
             return error
         return relations
 
     def _check_references(self, drafts: Sequence[_Draft]) -> None:
-        """Fill in which responses agree with their group's reference, where there is one."""
+        """Set `correct` for each group that has a reference."""
         asked = [
             (draft, Question(draft.clusters, self._gold(draft.group), draft.group.prompt_text))
             for draft in drafts
@@ -329,12 +331,12 @@ class Scorer:
                 draft.correct = correct
 
     def _gold(self, group: Group) -> tuple[str, ...]:
-        """The accepted answers: of each label what the extractors find in it, else all of it."""
+        """The accepted answers: the answer extracted from each label, or else the whole label."""
         found = [(label, self.extract(label, group.prompt_text)) for label in group.accepted]
         return tuple(answer.text if answer.kind is AnswerKind.ANSWER else label.strip() for label, answer in found)
 
     def _finish(self, draft: _Draft) -> GroupScore:
-        """Entropy, rewards, gates, penalties."""
+        """Compute entropy, gates, rewards and penalties, and build the score."""
         group = draft.group
         expected = group.expected_size or len(group)
         rewards, cause, detail = Rewards((None,) * len(group)), None, None
@@ -371,9 +373,9 @@ class Scorer:
         )
 
     def _reward(self, draft: _Draft) -> tuple[Rewards, Cause | None, str | None]:
-        """The rewards of a group whose clusters are known, and the gate that stopped it."""
+        """The rewards of a group whose clusters are known; with cause and detail if a gate or abstention stopped it."""
         group, clusters = draft.unlabelled, draft.clusters
-        assert clusters is not None  # noqa: S101 - a group without clusters has failed before
+        assert clusters is not None  # noqa: S101 - a group without clusters has failed at an earlier stage
         size = len(group)
         with stage(Cause.ENTROPY_FAILED):
             draft.entropy = _finite(self._estimator(EntropyInput(group, clusters, draft.similarities)))
@@ -393,7 +395,7 @@ class Scorer:
 
 
 def _finite(number: float) -> float:
-    """The number, where it is one that a trainer can use."""
+    """The number as a float. Raises ValueError if it is infinite or NaN."""
     if not math.isfinite(number):
         raise ValueError(f"{number} is no number to train on")
     return float(number)
@@ -405,14 +407,14 @@ def _same_length(given: Sized, wanted: int, who: str, what: str) -> None:
 
 
 def _check_pairs(relation: Relation, size: int) -> None:
-    """Each pair must be (i, j) with i < j < size: one that is not would join answers that nobody compared."""
+    """Check that each pair is (i, j) with 0 <= i < j < size; any other would join answers that were not compared."""
     for i, j in (*relation.equal, *relation.undecided):
         if not 0 <= i < j < size:
             raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
 
 
 def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> None:
-    """They must be those of `size` texts: in [0, 1], symmetric, 1 on the diagonal; all of it but for rounding."""
+    """Check that similarities are `size` x `size`, in [0, 1], symmetric, with ones on the diagonal (to `ROUNDING`)."""
     if rows is None:
         raise PluginError("the backend gave no similarities where they were asked for")
     _same_length(rows, size, "the backend gave", "rows of similarities")
@@ -427,7 +429,7 @@ def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> No
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:
-    """The lowest penalty of those that a response has, in place of its reward."""
+    """Replace the reward of each penalised response by the lowest of its penalties."""
     result = []
     for reward, penalties in zip(rewards, draft.penalties, strict=True):
         given = [penalty.reward for _, penalty in penalties if penalty.reward is not None]
@@ -447,9 +449,9 @@ def _metrics(draft: _Draft) -> dict[str, float]:
 
 
 def _new_threads() -> ThreadPoolExecutor:
-    """Threads of the scorer's own, started at first use.
+    """The scorer's own thread pool; threads start at first use.
 
-    Not the event loop's executor: a framework may have filled that with callers who wait for this very score.
+    The event loop's default executor could deadlock: a framework may have filled it with callers waiting for the score.
     """
     return ThreadPoolExecutor(ASYNC_THREADS, thread_name_prefix="empo-rewards")
 

@@ -1,9 +1,9 @@
-"""Writes rollouts.jsonl: made-up responses to small problems, as a policy of middling strength would give them.
+"""Generate rollouts.jsonl: synthetic responses to small problems, as of a policy of medium strength.
 
     python examples/make_rollouts.py > examples/rollouts.jsonl
 
-Every text here was written for this file. The answers come in the notations that models use, right and wrong, with
-blanks, refusals and cut-off responses among them, so that each part of a score can be seen at work.
+All texts were written for this file. Answers are right and wrong, in the notations that models use; some responses are
+blank, refusals or cut off, so that every part of a score is demonstrated.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ GROUP_SIZE = 8
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem, its right answer in several notations, and wrong answers that a model falls for."""
+    """A problem, its right answer in several notations, typical wrong answers, and the probability of a right one."""
 
     name: str
     prompt: str
@@ -139,7 +139,7 @@ BODIES = (
 
 
 def respond(problem: Problem, dice: random.Random) -> str:
-    """One response."""
+    """Generate one response."""
     text = f"{dice.choice(OPENINGS)} {dice.choice(BODIES)}"
     fate = dice.random()
     if problem.ease < 1 and fate < 0.04:
@@ -155,8 +155,8 @@ def respond(problem: Problem, dice: random.Random) -> str:
 
 
 def main() -> None:
-    """Print one group a line."""
-    dice = random.Random(2504_05812)  # noqa: S311 - a die, not a key
+    """Print one group per line."""
+    dice = random.Random(2504_05812)  # noqa: S311 - not used for cryptography
     for problem in PROBLEMS:
         responses = [respond(problem, dice) for _ in range(GROUP_SIZE)]
         {"id": problem.name, "prompt": problem.prompt, "responses": responses, "reference": problem.right[0]}

@@ -18,7 +18,7 @@ given = parser.parse_args()
 INSTRUCTION = "\nPlease reason step by step, and put your final answer within \\boxed{}."
 rows = load_dataset("json", data_files=given.prompts, split="train")
 rows = rows.map(lambda row: {"prompt": [{"role": "user", "content": row["prompt"] + INSTRUCTION}]})
-rows = rows.train_test_split(min(48, len(rows) // 4), seed=0)  # asked again and again, for the monitor
+rows = rows.train_test_split(min(48, len(rows) // 4), seed=0)  # sampled repeatedly, for the monitor
 sizes = {"num_generations": 16, "per_device_train_batch_size": 16, "gradient_accumulation_steps": 16}
 length = {"max_steps": given.steps, "max_completion_length": given.tokens, "per_device_eval_batch_size": 16}
 pace = {"learning_rate": 1e-6, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": 10, "beta": 0.04}

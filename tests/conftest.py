@@ -1,4 +1,4 @@
-"""What holds for all tests: nothing is judged by the clock, which a busy machine would decide."""
+"""Configuration of all tests: no deadlines, because timing depends on the machine's load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters depend on the set of answers alone."""
+"""Clustering: clusters depend on the set of answers alone."""
 
 from __future__ import annotations
 

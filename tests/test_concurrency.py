@@ -1,4 +1,4 @@
-"""The same scores from threads, an event loop, forked and spawned processes as from one process alone."""
+"""Scores from threads, an event loop, and forked and spawned processes equal those of a single process."""
 
 from __future__ import annotations
 

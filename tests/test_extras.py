@@ -1,4 +1,4 @@
-"""The optional parts, against the package's own metadata."""
+"""The list of extras agrees with the package's metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shipped: every package of the source tree, the presets, the types."""
+"""Packaging: every package of the source tree, the presets, and type information are included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README: its commands run, its code runs, its figures are the measured ones."""
+"""The README: its commands and code run, and its figures are those measured."""
 
 from __future__ import annotations
 

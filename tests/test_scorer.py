@@ -1,4 +1,4 @@
-"""The whole path: rewards against hand counts, and what must hold for every group."""
+"""The scorer end to end: rewards computed by hand, and properties for any group."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Learning without labels, end to end: a small language model, TRL's GRPOTrainer, and rewards of empo_rewards.
+"""End-to-end benchmark of learning without labels: a small language model, TRL's GRPOTrainer, and EMPOReward.
 
-task -> model -> pretrain -> (evaluate) -> grpo -> summary -> plots; `jobs` says what one run is, `plans` which runs
-answer which question, and `runner` makes them. Nothing in here is part of the library.
+task -> model -> pretrain -> (evaluate) -> grpo -> summary -> plots; `jobs` defines single runs, `plans` the sets of
+runs, and `runner` makes them. Not part of the library.
 """

@@ -1,4 +1,4 @@
-"""How good a model is on held-out problems, and what its samples look like to someone without answers."""
+"""Evaluation of a model on held-out problems, with label-based and label-free measures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .model import device
 from .task import Problem, Task, boxed
 
 SLACK_TOKENS = 4
-"""Allowed beyond a well-formed solution: what is longer never comes to its end."""
+"""Tokens allowed beyond a well-formed solution; longer completions would not end."""
 
 BATCH = 512
 
 COLD = 0.3
-"""The temperature of the baseline that needs no training: the base, sampled colder."""
+"""The temperature of the baseline without training: the base at a lower temperature."""
 
 
 def evaluate(
@@ -30,7 +30,7 @@ def evaluate(
     k: int = 16,
     temperature: float = 1.0,
 ) -> Evaluation:
-    """Evaluate on problems, k samples each. The global random state is as before when it returns."""
+    """Evaluate on problems, k samples each. The global random state is restored."""
     was_training = model.training
     model.eval()
     prompts = tokenizer([problem.prompt for problem in problems], return_tensors="pt")["input_ids"].to(device())
@@ -47,7 +47,7 @@ def evaluate(
 
 
 def _generate(model: LlamaForCausalLM, prompts: torch.Tensor, task: Task, temperature: float | None) -> torch.Tensor:
-    """Prompts with their completions, padded to one length; greedy where the temperature is None."""
+    """Prompts with their completions, padded to equal length; greedy if the temperature is None."""
     most = task.solution_tokens + SLACK_TOKENS
     how: dict[str, Any] = {"max_new_tokens": most, "pad_token_id": 0, "eos_token_id": 1, "do_sample": False}
     if temperature is not None:
@@ -65,7 +65,7 @@ def _answers(tokenizer: PreTrainedTokenizerFast, sequences: torch.Tensor, task: 
 
 
 def _token_entropy(model: LlamaForCausalLM, sequences: torch.Tensor, prompt_tokens: int, temperature: float) -> float:
-    """The mean over tokens that were sampled, each from softmax(logits / temperature)."""
+    """Mean entropy, over the sampled tokens, of softmax(logits / temperature)."""
     total, tokens = 0.0, 0
     for batch in sequences.split(BATCH):
         logits = model(batch).logits[:, prompt_tokens - 1 : -1].float() / temperature

@@ -25,7 +25,7 @@ from .task import Problem
 
 
 class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
-    """Evaluates as training goes on."""
+    """Evaluates during training."""
 
     def __init__(self, every: int, measure: Callable[[LlamaForCausalLM], dict[str, float]]) -> None:
         self.points: list[dict[str, float]] = []
@@ -41,13 +41,13 @@ class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
     ) -> None:
-        """Each so many steps, and after the last."""
+        """Evaluate at regular steps, and after the last."""
         if state.global_step % self._every == 0 or state.global_step == state.max_steps:
             self.at(state.global_step, objects["model"])
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untyped
-    """Tells how far it is."""
+    """Reports progress."""
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self._progress = progress
@@ -55,18 +55,18 @@ class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untype
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
     ) -> None:
-        """After each step."""
+        """Report each step."""
         self._progress(state.global_step, state.max_steps)
 
 
 class Problems(NamedTuple):
-    """What a run is given.
+    """The problems of a run.
 
     Args:
-        trained: their prompts are trained on, in an order that the seed gives; their answers are shown to the trainer
-            only where the method is a labelled one.
-        watched: what the curve is measured on.
-        probes: what the trainer evaluates on, again without labels where it trains without.
+        trained: problems to train on, in an order given by the seed; the trainer is given their answers only if the
+            method is labelled.
+        watched: problems on which the curve is measured.
+        probes: problems on which the trainer evaluates, without labels if it trains without.
     """
 
     trained: Sequence[Problem]
@@ -87,11 +87,11 @@ def train(
 
     Args:
         model: the base.
-        progress: told the step and the number of steps.
+        progress: called with the step and the number of steps.
 
     Returns:
-        The run (settings, curve, the trainer's own log, quantities of each step), and every group with its step, in
-        the order in which they were scored; those of probes follow the step that is theirs.
+        The run (settings, curve, the trainer's log, quantities of each step), and every group with its step, in the
+        order of scoring; groups of probes follow their step.
     """
     tokenizer, recorder = new_tokenizer(), Recorder(frozenset(problem.prompt for problem in problems.probes))
     curve = _Curve(settings.evaluate_every, lambda m: evaluate(m, tokenizer, size.task, problems.watched).to_dict())
@@ -158,14 +158,14 @@ def train(
 
 
 def _rows(problems: Sequence[Problem], method: Method) -> Dataset:
-    """What the trainer sees of problems."""
+    """The trainer's rows for problems."""
     return Dataset.from_list(
         [{"prompt": problem.prompt, **({"answer": problem.answer} if method.labelled else {})} for problem in problems]
     )
 
 
 def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[dict[str, Any]]:
-    """Each group with its step: from 1 for those trained on, with the last one before them for probes."""
+    """Each group with its step: counted from 1 for training groups; for probes the last step before them."""
     trained = 0
     for group in groups:
         trained += not group["probe"]
@@ -173,7 +173,7 @@ def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[d
 
 
 def _reward(method: Method, recorder: Recorder) -> EMPOReward:
-    """The method's reward; the recorder sees each of its groups."""
+    """The method's reward, with the recorder as observer."""
     scorer = {**method.scorer, "observers": ["recorder"]}
     return EMPOReward(scorer, reference="answer" if method.labelled else None, plugins=[recorder])
 
@@ -182,5 +182,5 @@ _LOGGED = ("learning_rate", "loss", "grad_norm", "reward", "reward_std", "entrop
 
 
 def _logged(entry: dict[str, Any]) -> dict[str, float]:
-    """What the trainer says of a step, under names of its own."""
+    """The trainer's numbers of a step, renamed."""
     return {f"trl/{name}": entry[name] for name in _LOGGED if name in entry}

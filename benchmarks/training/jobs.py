@@ -1,4 +1,4 @@
-"""What one run is: pre-train a base, measure it, or train it further. Jobs are independent, and each makes one file."""
+"""Jobs: pre-train a base, measure it, or train it. Jobs are independent, and each makes one result file."""
 
 from __future__ import annotations
 
@@ -25,47 +25,47 @@ class Job(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique; the path of its result."""
+        """Unique name; the path of its result."""
         ...
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """What must be done before."""
+        """The jobs that must be done before."""
         ...
 
     def is_done(self, store: Store) -> bool:
-        """Whether what it makes is there."""
+        """Whether its results exist."""
         ...
 
     def run(self, store: Store, progress: Progress) -> None:
-        """Do it, and keep the result."""
+        """Run the job, and store the result."""
         ...
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """Make the bases of one seed, a checkpoint each."""
+    """Make the bases of one seed, one per checkpoint."""
 
     size: str
     seed: int
 
     @property
     def name(self) -> str:
-        """By the seed."""
+        """Named by the seed."""
         return f"pretraining/{self.seed}"
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """Nothing."""
+        """No other job."""
         return ()
 
     def is_done(self, store: Store) -> bool:
-        """Its models can be lost while its result is kept: both must be there."""
+        """Whether both the result and the models exist; models can be deleted while results are kept."""
         bases = (store.base(self.seed, checkpoint) for checkpoint in SIZES[self.size].checkpoints)
         return store.has(self.name) and all(base.is_dir() for base in bases)
 
     def run(self, store: Store, progress: Progress) -> None:
-        """Keep models and losses."""
+        """Pre-train, and store models and losses."""
         from .pretrain import pretrain  # noqa: PLC0415 - planning and plotting need no torch
 
         size = SIZES[self.size]
@@ -76,7 +76,7 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class _OnBase:
-    """What is done with a base of some seed, after so many steps of pre-training."""
+    """Base class of jobs on a base, given by its seed and its number of pre-training steps."""
 
     size: str
     base: int
@@ -85,7 +85,7 @@ class _OnBase:
 
     @property
     def name(self) -> str:
-        """By the base, and `_what`."""
+        """Named by the base, and `_what`."""
         return f"{self.prompts}/{self.base}-{self.checkpoint}/{self._what}"
 
     @property
@@ -98,20 +98,20 @@ class _OnBase:
         return (Pretraining(self.size, self.base),)
 
     def is_done(self, store: Store) -> bool:
-        """By its result."""
+        """Whether its result exists."""
         return store.has(self.name)
 
 
 @dataclass(frozen=True)
 class Measurement(_OnBase):
-    """Measure a base as it is, at temperature 1 and colder: the baselines."""
+    """Measure a base without training, at temperature 1 and at `COLD`: the baselines."""
 
     @property
     def _what(self) -> str:
         return "base"
 
     def run(self, store: Store, progress: Progress) -> None:
-        """Keep both evaluations."""
+        """Evaluate, and store both evaluations."""
         from .evaluate import COLD, evaluate  # noqa: PLC0415 - as above
         from .model import new_tokenizer, saved_model  # noqa: PLC0415
 
@@ -127,7 +127,7 @@ class Measurement(_OnBase):
 
 @dataclass(frozen=True)
 class Training(_OnBase):
-    """Train a base further with one method and seed."""
+    """Train a base with one method and seed."""
 
     method: str
     seed: int
@@ -135,16 +135,16 @@ class Training(_OnBase):
 
     @property
     def _what(self) -> str:
-        """By everything that can differ."""
+        """Name by everything that can differ."""
         return f"{self.method}-{self.seed}{self._label}"
 
     @property
     def _label(self) -> str:
-        """What is unusual about it."""
+        """Settings that differ from the defaults."""
         return "" if self.changed is None else self.changed.label(SIZES[self.size].settings)
 
     def run(self, store: Store, progress: Progress) -> None:
-        """Keep the run, and the groups that it scored."""
+        """Train, and store the run and the groups that it scored."""
         from .evaluate import evaluate  # noqa: PLC0415 - as above
         from .grpo import Problems, train  # noqa: PLC0415
         from .model import new_tokenizer, saved_model  # noqa: PLC0415
@@ -163,7 +163,7 @@ class Training(_OnBase):
 
 
 def _origin(start: float) -> dict[str, Any]:
-    """What made a result, and how long it took (wall time, a machine's other work included)."""
+    """Provenance of a result, and its wall time (including other load on the machine)."""
     from .model import device_name  # noqa: PLC0415 - as above
 
     return {**made_by(device_name()), "seconds": round(time.perf_counter() - start, 1)}

@@ -1,4 +1,4 @@
-"""Numbers of an evaluation, from the answers alone."""
+"""Measures of an evaluation, computed from the answers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Evaluation:
     """Means over problems.
 
     Args:
-        pass_1: share of right samples.
-        greedy: share of problems whose greedy answer is right.
-        pass_k: share of problems with a right sample.
-        majority_k: share of problems whose commonest answer is right; of tied ones, the part that is.
-        entropy: semantic entropy of the k answers in nats, by exact text; each response without an answer by itself.
-        token_entropy: of the model's next-token distributions along its own samples, in nats.
-        majority_share: share of the commonest answer in a problem's samples.
-        unanimous, unanimous_wrong: problems with one answer only, and those of them whose answer is wrong.
-        blank: share of samples without an answer.
-        distinct_majorities: different majority answers over problems.
-        problems, k: how many, and samples of each.
+        pass_1: fraction of right samples.
+        greedy: fraction of problems whose greedy answer is right.
+        pass_k: fraction of problems with a right sample.
+        majority_k: fraction of problems whose most frequent answer is right; of tied answers, the fraction that is.
+        entropy: semantic entropy of the k answers in nats, by exact text; a response without an answer is a singleton.
+        token_entropy: entropy of the model's next-token distributions along its own samples, in nats.
+        majority_share: share of the most frequent answer in a problem's samples.
+        unanimous, unanimous_wrong: fraction of problems with one answer only, and with one wrong answer only.
+        blank: fraction of samples without an answer.
+        distinct_majorities: number of different majority answers, divided by the number of problems.
+        problems, k: the number of problems, and of samples each.
     """
 
     pass_1: float
@@ -48,7 +48,7 @@ class Evaluation:
 def measure(
     groups: Sequence[Sequence[str | None]], right: Sequence[str], greedy: Sequence[str | None], token_entropy: float
 ) -> Evaluation:
-    """The numbers, from each problem's sampled answers (None: blank), its right answer and its greedy one."""
+    """Compute the measures from each problem's sampled answers (None: blank), right answer and greedy answer."""
     count, k = len(groups), len(groups[0])
     pass_1 = pass_k = majority_k = entropy = share = unanimous = unanimous_wrong = blank = 0.0
     majorities = set()

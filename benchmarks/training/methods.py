@@ -1,4 +1,4 @@
-"""The rewards that are compared, and what the library offers against collapse."""
+"""The methods compared: rewards, and remedies against collapse."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Method:
-    """One way to train.
+    """One method of training.
 
     Args:
         scorer: the configuration of empo_rewards.
         kl: the weight of the KL divergence from the base (TRL's `beta`).
-        scale: what a group's rewards are divided by (TRL's `scale_rewards`): `group`, their own standard deviation;
-            `batch`, that of all; `none`.
-        labelled: whether the trainer's prompts carry answers.
-        about: what it is, for a legend.
+        scale: divisor of a group's rewards (TRL's `scale_rewards`): `group`, their standard deviation; `batch`, that of
+            the batch; `none`.
+        labelled: whether the trainer's prompts have answers.
+        about: description for a legend.
     """
 
     scorer: Mapping[str, Any]

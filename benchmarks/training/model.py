@@ -1,11 +1,11 @@
-"""The language model and its tokenizer, made here."""
+"""The language model and its tokenizer."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything is made here: nothing to look for elsewhere
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all models are made locally
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -16,17 +16,17 @@ from .task import TOKEN_PATTERN, TOKENS
 
 
 def device() -> str:
-    """Where tensors live."""
+    """The torch device."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def device_name() -> str:
-    """What it is, for a result."""
+    """The device's name, for a result."""
     return torch.cuda.get_device_name() if device() == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
 
 
 def new_model(size: Size, seed: int) -> LlamaForCausalLM:
-    """A model with random weights, which the seed gives."""
+    """A model with random weights, given by the seed."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(TOKENS),
@@ -45,12 +45,12 @@ def new_model(size: Size, seed: int) -> LlamaForCausalLM:
 
 
 def saved_model(folder: Path) -> LlamaForCausalLM:
-    """A checkpoint of `pretrain`."""
+    """Load a checkpoint of `pretrain`."""
     return LlamaForCausalLM.from_pretrained(folder, local_files_only=True).to(device())
 
 
 def new_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a character, and one for the opening of a box."""
+    r"""A tokenizer with one token per character, and one for `\boxed{`."""
     tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(TOKENS)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(TOKEN_PATTERN), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()

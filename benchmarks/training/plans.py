@@ -1,4 +1,4 @@
-"""Which runs answer which question."""
+"""Plans: the sets of runs for each question."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .jobs import Job, Measurement, Training
 from .settings import SIZES, Settings
 
 DEVELOPMENT_BASE = 0
-"""The seed of the bases that settings were chosen on; judged are others."""
+"""The seed of the bases used to select settings; other bases are used for evaluation."""
 
 PROOF_BASES = (11, 12)
 PROOF_METHODS = ("empo", "majority", "reference", "random")
 PROOF_SEEDS = (1, 2, 3)
 
 BEST_MEANS = "kl-strong"
-"""What did best against collapse on the development bases."""
+"""The best remedy against collapse on the development bases."""
 
 MEANS = ("kl", "share", "scrl", "band", "guards", "unscaled")
-"""What else there is: a weaker KL term, what the library offers, and a setting of the trainer's."""
+"""Other remedies: a weaker KL term, the library's components, and a setting of the trainer."""
 
 MAP_SEEDS = (1, 2, 3)
 
@@ -33,24 +33,24 @@ TRIED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("empo", _HASTY),
     ("reference", _HASTY),
 )
-"""What the settings were chosen from: methods and changes, on the strongest base of the development seed."""
+"""The candidates among which settings were selected (method, changes), on the strongest development base."""
 
 
 MONITOR_BASES = (13, 14)
-"""Bases that nothing was chosen on, the monitor's settings neither."""
+"""Bases used for evaluation only, not to select any settings."""
 
 FAST = (5e-4, 1e-3)
-"""Learning rates, five and ten times the usual one, at which a run may collapse within a few steps."""
+"""Learning rates of five and ten times the default, at which a run may collapse within a few steps."""
 
 
 def fast(size: str, rate: float) -> Settings:
-    """Some steps at such a rate, looked at after each."""
+    """A few steps at such a rate, evaluated after each."""
     usual = SIZES[size].settings
     return replace(usual, steps=16, prompts=2 * usual.prompts, learning_rate=rate, evaluate_every=1)
 
 
 def proof(size: str) -> list[Job]:
-    """Does it teach as much as labels? The strongest base of each seed, on fresh prompts."""
+    """Comparison with labels: the strongest base of each seed, on fresh prompts."""
     last = SIZES[size].checkpoints[-1]
     jobs: list[Job] = [Measurement(size, base, last, "fresh") for base in PROOF_BASES]
     for seed, base, method in product(PROOF_SEEDS, PROOF_BASES, PROOF_METHODS):
@@ -59,7 +59,7 @@ def proof(size: str) -> list[Job]:
 
 
 def atlas(size: str) -> list[Job]:
-    """From which bases? Each with labels and without; those in the middle also by what might help, with more seeds."""
+    """Dependence on the base: each with and without labels; those in the middle also with remedies and more seeds."""
     checkpoints = SIZES[size].checkpoints
     places = list(product(checkpoints, PROOF_BASES))
     jobs: list[Job] = [Measurement(size, base, checkpoint, "fresh") for checkpoint, base in places]
@@ -74,12 +74,12 @@ def atlas(size: str) -> list[Job]:
 
 
 def middle(size: str) -> tuple[int, ...]:
-    """The checkpoints of bases that are neither hopeless nor strong."""
+    """The checkpoints of bases of medium strength."""
     return SIZES[size].checkpoints[1:4]
 
 
 def development(size: str) -> list[Job]:
-    """How the settings were chosen: GRPO's on the strongest base, what might help and the monitor's on the others."""
+    """Selection of settings: GRPO's on the strongest base, remedies and the monitor's on the others."""
     checkpoints = SIZES[size].checkpoints
     last = checkpoints[-1]
     jobs: list[Job] = [Measurement(size, DEVELOPMENT_BASE, checkpoint, "development") for checkpoint in checkpoints]
@@ -97,7 +97,7 @@ def development(size: str) -> list[Job]:
 
 
 def falls(size: str) -> list[Job]:
-    """More runs for the monitor: coins on bases that the proof does not use; then runs with more probes, more often."""
+    """More runs for the monitor: random rewards on bases not used by the proof; runs with more probes, more often."""
     checkpoints = SIZES[size].checkpoints
     coins = product(checkpoints[3:-1], PROOF_BASES)
     jobs: list[Job] = [Training(size, base, checkpoint, "fresh", "random", 1) for checkpoint, base in coins]
@@ -107,7 +107,7 @@ def falls(size: str) -> list[Job]:
 
 
 def monitor(size: str) -> list[Job]:
-    """What the monitor is judged by: bases of other seeds, more probes, and curves on as many problems as the end."""
+    """Evaluation of the monitor: bases of other seeds, more probes, and curves on as many problems as the end."""
     checkpoints = SIZES[size].checkpoints[:-1]
     precise: dict[str, Any] = {"watched": SIZES[size].judged, "probes": 96}
     usual = replace(SIZES[size].settings, **precise, probe_every=2)
@@ -130,7 +130,7 @@ PLANS = {"development": development, "proof": proof, "map": atlas, "falls": fall
 
 
 def every_job(size: str) -> Mapping[str, Job]:
-    """All jobs of all plans and what they need, by name."""
+    """All jobs of all plans and their requirements, by name."""
 
     def with_needs(job: Job) -> Iterator[Job]:
         yield job

@@ -1,4 +1,4 @@
-"""The plots: curves by step, and the map."""
+"""Plots: curves by step, and the map."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ CURVES = {
 
 
 def draw(summary: Mapping[str, Any], store: Store) -> None:
-    """Draw what the results allow, beside them."""
-    mpl.rcParams["svg.hashsalt"] = "empo_rewards"  # the same results give the same file
+    """Draw the plots that the results allow, into the results folder."""
+    mpl.rcParams["svg.hashsalt"] = "empo_rewards"  # equal results give equal files
     curves = _curves(store)
     strong = {place: methods for place, methods in curves.items() if set(PROOF_METHODS) <= set(methods)}
     if strong:
@@ -38,7 +38,7 @@ def draw(summary: Mapping[str, Any], store: Store) -> None:
 
 
 def _curves(store: Store) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
-    """By base and method, the curve of each run on fresh prompts."""
+    """The curve of each run on fresh prompts, by base and method."""
     curves: dict[str, dict[str, list[list[dict[str, float]]]]] = defaultdict(lambda: defaultdict(list))
     for name, run in store.runs().items():
         prompts, *where = name.split("/")
@@ -48,7 +48,7 @@ def _curves(store: Store) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
 
 
 def _draw_proof(curves: Mapping[str, Mapping[str, Sequence[Sequence[Mapping[str, float]]]]], path: Path) -> None:
-    """A row for each quantity, a column for each base: means over seeds by step, the band from lowest to highest."""
+    """One row per quantity, one column per base: means over seeds by step, with a band from minimum to maximum."""
     figure, grid = plt.subplots(
         len(CURVES),
         len(curves),
@@ -87,7 +87,7 @@ PREDICTORS = {
 
 
 def _draw_map(bases: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Recovery of each method against what is known of the base: below 0 it made the base worse."""
+    """Recovery of each method against properties of the base; below 0 the method made the base worse."""
     figure, row = plt.subplots(1, len(PREDICTORS), figsize=(5 * len(PREDICTORS), 4.6), sharey=True)
     for axes, (key, name) in zip(row, PREDICTORS.items(), strict=True):
         for method in METHODS:
@@ -106,7 +106,7 @@ def _draw_map(bases: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _draw_recovery(axes: Axes, bases: Sequence[Mapping[str, Any]], method: str, key: str) -> None:
-    """A point for each run, a line through the means."""
+    """One point per run, and a line through the means."""
     means = []
     for base in bases:
         recoveries = [run["recovery"] for run in base["methods"].get(method, ()) if run["recovery"] is not None]

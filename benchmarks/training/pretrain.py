@@ -1,4 +1,4 @@
-"""Pre-training: a base model that has seen an erring teacher, and is kept at several strengths."""
+"""Pre-training of base models of several strengths on solutions of a teacher that makes errors."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LOSS_STEPS = 50
 def pretrain(
     size: Size, seed: int, folder: Callable[[int], Path], progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """Train from scratch on the teacher's solutions; keep each checkpoint in the folder for its step.
+    """Train from scratch on the teacher's solutions; store each checkpoint in the folder for its step.
 
     The learning rate rises linearly, then falls linearly to 0 at the last checkpoint.
 
     Returns:
-        The loss in nats a token, a mean over each `LOSS_STEPS`, and the number of parameters.
+        The loss in nats per token (means over `LOSS_STEPS`), and the number of parameters.
     """
     model, dice = new_model(size, seed), random.Random(seed)
     kept_away = frozenset(chain.from_iterable(held_out(size.task).values()))

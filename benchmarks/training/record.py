@@ -1,4 +1,4 @@
-"""What a run's groups looked like to someone without answers: an observer, by the library's own hook, keeps them."""
+"""Recorder of a run's groups without labels, as an observer of the library."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Register = Callable[[str, Callable[..., Any]], None]
 
 @dataclass
 class Recorder:
-    """A plugin and the observer that it registers, as `recorder`: keeps of every group what a monitor could want.
+    """A plugin, and the observer that it registers as `recorder`: records label-free data of every group.
 
     Args:
-        probes: prompts that are evaluated on, and not trained.
+        probes: prompts used for evaluation, not for training.
     """
 
     probes: frozenset[str]
     groups: list[dict[str, Any]] = field(default_factory=list)
 
     def __call__(self, group: Group, score: GroupScore) -> None:
-        """Keep the answers (None: blank), the responses' lengths in characters, and what the scorer made of them."""
+        """Record the answers (None: blank), the responses' lengths in characters, and the score."""
         answers = [answer.text if answer.kind is AnswerKind.ANSWER else None for answer in score.answers]
         self.groups.append(
             {
@@ -40,18 +40,18 @@ class Recorder:
 
     @hookimpl
     def register_observers(self, register: Register) -> None:
-        """Make itself known."""
+        """Register itself."""
         register("recorder", lambda: self)
 
 
 def summarize_step(groups: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The quantities of one step's groups that need no label.
+    """Label-free quantities of one step's groups.
 
     Returns:
-        distinct_majorities: different majority answers over prompts, by the number of prompts that have one.
-        commonest: the commonest answer of the whole step, and its share of all answers.
-        unanimous: share of groups with one answer only.
-        majority_share, entropy, length: means over groups; blank: share of responses; unscored: share of groups.
+        distinct_majorities: number of different majority answers, divided by the number of prompts with a majority.
+        commonest: the most frequent answer of the step, and its share of all answers.
+        unanimous: fraction of groups with one answer only.
+        majority_share, entropy, length: means over groups; blank: fraction of responses; unscored: fraction of groups.
     """
     every: Counter[str] = Counter()
     majorities, shares, unanimous, responses = [], [], 0, 0

@@ -1,4 +1,4 @@
-"""The collapse monitor over runs that were made without it: what it would have said, and when."""
+"""Replay of recorded runs against the collapse monitor: its alarms, and when it raises them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from .task import Problem
 
 
 def replay(store: Store, probes: int | None = None) -> dict[str, Any]:
-    """Each kept run against the monitor at its defaults.
+    """Replay each recorded run against the monitor at its defaults.
 
     Args:
-        store: what is there.
-        probes: how many of a run's the monitor is shown; None: all.
+        store: the store with the runs.
+        probes: the number of a run's probes shown to the monitor; None: all.
 
     Returns:
-        For each run: the step at which pass@1 was first seen fallen (see `fallen_at`), and whether it kept what it
-        gained (`has_kept`); the step of the monitor's alarm with its reason; and the step at which the same rule for
-        pass@1 sees the run fallen on the probes, by their labels, which the monitor is not shown. None where there was
-        none.
+        For each run: the step at which pass@1 was first seen fallen (see `fallen_at`), and whether it kept its gain
+        (`has_kept`); the step of the monitor's alarm, with its reason; and the step at which the rule for pass@1
+        detects a fall on the probes, by their labels, which the monitor does not see. None if there is none.
     """
     found = {}
     runs = store.runs()
@@ -48,14 +47,14 @@ def replay(store: Store, probes: int | None = None) -> dict[str, Any]:
 
 
 def fewer(records: Sequence[Mapping[str, Any]], probes: int | None) -> list[Mapping[str, Any]]:
-    """The groups, without those of all probes but the first so many."""
+    """The groups, with only the first `probes` probes (None: all)."""
     asked = list(dict.fromkeys(record["prompt"] for record in records if record.get("probe")))
     kept = set(asked[:probes])
     return [record for record in records if not record.get("probe") or record["prompt"] in kept]
 
 
 def groups_of(records: Iterable[Mapping[str, Any]], labelled: bool = False) -> list[tuple[int, Group]]:
-    """The groups with their steps, made anew: each response is its answer in a box, as long as it was."""
+    """Reconstruct the groups with their steps: each response is its answer in a box, padded to the original length."""
     return [(record["step"], _group(record, labelled)) for record in records]
 
 
@@ -68,7 +67,7 @@ def _group(record: Mapping[str, Any], labelled: bool) -> Group:
 
 
 def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
-    """pass@1 on the probes, at each step at which they were asked."""
+    """pass@1 on the probes, at each step at which they were sampled."""
     shares: dict[int, list[float]] = {}
     for record in records:
         if record.get("probe"):
@@ -80,7 +79,7 @@ def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
 
 
 def _kind(name: str, is_probed: bool) -> str:
-    """What a run has served for: the monitor is judged by bases that its settings were not chosen on."""
+    """The purpose of a run: selection of the monitor's settings, or its evaluation on other bases."""
     _, place, _ = name.split("/")
     if int(place.split("-")[0]) in MONITOR_BASES:
         return "judged"
@@ -88,10 +87,10 @@ def _kind(name: str, is_probed: bool) -> str:
 
 
 def tally(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many runs of each kind fell, and when the monitor called: before that was seen, then, later, or never.
+    """Table of the runs of each kind that fell, by time of the alarm: before the fall was seen, with it, later, never.
 
-    And of those that did not fall, how many kept what they gained, and how many stood still, or lost less; each with
-    the number of those in which the monitor called.
+    Of the runs that did not fall, the number that kept their gain and the number of the rest, each with the number of
+    alarms.
     """
     lines = [
         "| runs | method | fell | before | then | later | never | kept | alarm | rest | alarm |",
@@ -111,7 +110,7 @@ def tally(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def first_alarm(groups: Sequence[tuple[int, Group]], config: Mapping[str, Any]) -> tuple[int | None, str | None]:
-    """The step and the reason of the monitor's alarm over a run's groups, scored anew; None where it gives none."""
+    """The step and reason of the monitor's alarm when a run's groups are scored again; None without an alarm."""
     alarms: list[Alarm] = []
     with Scorer({**config, "observers": [{"name": "monitor", "on_alarm": alarms.append}]}) as scorer:
         for step, group in groups:
@@ -122,9 +121,9 @@ def first_alarm(groups: Sequence[tuple[int, Group]], config: Mapping[str, Any]) 
 
 
 def fallen_at(curve: Sequence[Mapping[str, float]]) -> int | None:
-    """The first step of a curve at which pass@1 has lost half of what it had gained, or a quarter of where it began.
+    """The first step of a curve at which pass@1 has lost half of its gain; None if there is none.
 
-    The latter counts where it had gained less than `LEAST_GAIN`. None: it never fell so far.
+    If the gain was less than `LEAST_GAIN`: at which it has lost a quarter of its first value.
     """
     start = best = curve[0]["pass_1"]
     for point in curve:
@@ -137,7 +136,7 @@ def fallen_at(curve: Sequence[Mapping[str, float]]) -> int | None:
 
 
 def has_kept(curve: Sequence[Mapping[str, float]]) -> bool:
-    """Whether pass@1 gained `LEAST_GAIN` or more, and has three quarters of the most that it gained at the end."""
+    """Whether pass@1 gained at least `LEAST_GAIN`, and keeps three quarters of its maximum gain at the end."""
     levels = [point["pass_1"] for point in curve]
     gain = max(levels) - levels[0]
     return gain >= LEAST_GAIN and levels[-1] - levels[0] >= 0.75 * gain

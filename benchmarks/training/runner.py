@@ -1,4 +1,4 @@
-"""Makes runs, several processes at a time; what is there is not made again."""
+"""Runs jobs in several processes; existing results are not made again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .jobs import Job
 from .store import Store
 
 _STEP, _DONE = "step", "done"
-"""What a process tells on its standard output, a line each: `step 3 60 NAME`, `done NAME`."""
+"""Messages of a worker on its standard output, one per line: `step 3 60 NAME`, `done NAME`."""
 
 
 def pending(jobs: Iterable[Job], store: Store) -> list[Job]:
-    """What is to be made, with what that needs; nothing twice."""
+    """The jobs that are not done, with their requirements, without duplicates."""
     found: dict[str, Job] = {}
 
     def visit(job: Job) -> None:
@@ -33,17 +33,17 @@ def pending(jobs: Iterable[Job], store: Store) -> list[Job]:
 
 
 async def make(jobs: Sequence[Job], store: Store, command: Sequence[str], *, workers: int, batch: int) -> list[str]:
-    """Make jobs, those first that others need.
+    """Run jobs in worker processes, in the order of their requirements.
 
     Args:
-        jobs: what `pending` gave.
-        store: where a job's result shows that it is done.
-        command: makes the jobs whose names are put behind it, one after the other: loading torch and TRL takes longer
-            than a short run.
-        workers, batch: processes at a time, and jobs that one is given at most.
+        jobs: the result of `pending`.
+        store: the store; a job is done if its result is there.
+        command: command line to which the names of jobs are appended; it runs them one after the other, because loading
+            torch and TRL takes longer than a short run.
+        workers, batch: number of processes, and maximum number of jobs per process.
 
     Returns:
-        The names of the jobs that are not done; what went wrong was written to standard error.
+        The names of the jobs that are not done; their errors were written to standard error.
     """
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns) as bar:
@@ -63,7 +63,7 @@ async def make(jobs: Sequence[Job], store: Store, command: Sequence[str], *, wor
 
 
 async def _follow(command: Sequence[str], bar: Progress, advance: Callable[[], None]) -> None:
-    """Run one process to its end, and show how far it is. It ends with this one."""
+    """Run one process to its end, and show its progress. It is ended if this process ends."""
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
     task = bar.add_task("starting", total=None)
@@ -83,7 +83,7 @@ async def _follow(command: Sequence[str], bar: Progress, advance: Callable[[], N
 
 
 def make_here(jobs: Sequence[Job], store: Store) -> bool:
-    """The other end: make jobs in this process, and tell; whether all of them could be made."""
+    """Worker side: run jobs in this process and print messages; return whether all of them succeeded."""
     whole = True
     for job in jobs:
 
@@ -93,7 +93,7 @@ def make_here(jobs: Sequence[Job], store: Store) -> bool:
         try:
             job.run(store, tell)
             print(_DONE, job.name, flush=True)
-        except Exception:  # noqa: BLE001 - one run that fails must not cost those after it
+        except Exception:  # noqa: BLE001 - a failed run must not prevent the following ones
             print(f"{job.name}:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
             whole = False
     return whole

@@ -1,4 +1,4 @@
-"""What can be chosen: the sizes of the experiment, and the settings that all methods share."""
+"""The sizes of the experiment, and the settings shared by all methods."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from .task import Task
 
 @dataclass(frozen=True)
 class Settings:
-    """How GRPO is run. The defaults were chosen at size `small`, on development prompts, seed and bases.
+    """Settings of GRPO. The defaults were selected at size `small`, on development prompts, seed and bases.
 
     Args:
         steps: optimizer steps, each on fresh samples.
-        prompts: a step; each with `group` samples at temperature 1.
-        learning_rate: reached after `warm_up` steps, then constant.
+        prompts: prompts per step, each with `group` samples at temperature 1.
+        learning_rate: learning rate, reached after `warm_up` steps, then constant.
         evaluate_every: steps between two points of the curve.
-        watched: problems of the test set that the curve is measured on.
-        probes, probe_every: prompts that are asked again and again without labels, and the steps between: for the
-            monitor. They stand in the test set behind those that are judged by.
+        watched: number of problems of the test set on which the curve is measured.
+        probes, probe_every: number of prompts sampled repeatedly without labels for the monitor, and the steps
+            between. They follow the evaluation problems in the test set.
     """
 
     steps: int = 40
@@ -33,21 +33,21 @@ class Settings:
     probe_every: int = 3
 
     def label(self, usual: Settings) -> str:
-        """What differs from the usual ones, to stand in a name; empty where nothing does."""
+        """The differences from the default settings, for a name; empty if there are none."""
         return "".join(f",{name}={value}" for name, value in vars(self).items() if value != vars(usual)[name])
 
 
 @dataclass(frozen=True)
 class Size:
-    """What grows with the machine.
+    """The size of the experiment.
 
     Args:
         task: the problems.
-        hidden, layers, heads: of the Llama; the MLP is three times as wide as `hidden`.
-        pretrain_batch, pretrain_rate: solutions a step, and the highest learning rate.
-        checkpoints: steps of pre-training after which a base is kept, rising.
-        settings: of GRPO.
-        judged: problems of the test set that the end result is measured on.
+        hidden, layers, heads: dimensions of the Llama; the MLP is three times as wide as `hidden`.
+        pretrain_batch, pretrain_rate: solutions per step, and the maximum learning rate.
+        checkpoints: steps of pre-training after which a base is stored, in increasing order.
+        settings: settings of GRPO.
+        judged: number of problems of the test set on which the end result is measured.
     """
 
     task: Task

@@ -1,4 +1,4 @@
-"""Where results lie: a file a job, written whole or not at all, until all of them are packed into one."""
+"""Storage of results: one file per job, written atomically, until all of them are packed into one Parquet file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESULT, _GROUPS = ".json", ".groups.jsonl.gz"
 REPOSITORY = Path(__file__).parents[2]
 
 SOURCES = ("benchmarks/bench_training.py", "benchmarks/training", "empo_rewards", "integrations/trl", "configs")
-"""What a result depends on, of this repository."""
+"""The paths of this repository on which a result depends."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Store:
     """Results and models.
 
     Args:
-        results: the folder of what is meant to be kept: `runs.parquet`, and the reports made of it.
-        work: the folder of the models, which can be made anew, and of new runs, each a file of its own until `pack`.
+        results: the folder of `runs.parquet` and the reports made from it, which are kept in the repository.
+        work: the folder of the models, which can be made again, and of new runs, one file each until `pack`.
     """
 
     results: Path
@@ -43,38 +43,35 @@ class Store:
 
     def has(self, name: str) -> bool:
         """Whether a job is done."""
-        return self._new(name).is_file() or name in packed.names(self._packed)
+        return self._new(name, _RESULT).is_file() or name in packed.names(self._packed)
 
     def runs(self) -> dict[str, dict[str, Any]]:
         """The result of each job, sorted by name."""
-        new = {self._name(path): json.loads(path.read_text(encoding="utf-8")) for path in self._all_new(_RESULT)}
+        new = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in self._all_new(_RESULT).items()}
         return dict(sorted({**packed.results(self._packed), **new}.items()))
 
     def groups(self) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """The groups of each job that scored any, in the order in which they were scored, sorted by job."""
-        new = {self._name(path): path for path in self._all_new(_GROUPS)}
+        """The groups of each job that scored any, in the order of scoring, sorted by job."""
+        new = self._all_new(_GROUPS)
         kept = ((name, found) for name, found in packed.groups(self._packed) if name not in new)
         yield from merge(kept, ((name, _read_groups(new[name])) for name in sorted(new)), key=itemgetter(0))
 
     def write(self, name: str, result: Mapping[str, Any]) -> None:
-        """Keep a job's result."""
-        _write_whole(self._new(name), _json(result))
+        """Store a job's result."""
+        _write_whole(self._new(name, _RESULT), _json(result))
 
     def write_groups(self, name: str, groups: Iterable[Mapping[str, Any]]) -> None:
-        """Keep every group that a job scored, a line each."""
+        """Store every group that a job scored, one per line."""
         lines = "".join(json.dumps(group, separators=(",", ":")) + "\n" for group in groups)
-        _write_whole(
-            self._new(name).with_name(self._new(name).name.removesuffix(_RESULT) + _GROUPS),
-            gzip.compress(lines.encode(), mtime=0),
-        )
+        _write_whole(self._new(name, _GROUPS), gzip.compress(lines.encode(), mtime=0))
 
     def write_report(self, name: str, report: Mapping[str, Any]) -> None:
-        """Keep what all runs together say, beside them."""
+        """Store a report on all runs."""
         _write_whole(self.results / f"{name}.json", _json(report))
 
     def pack(self) -> None:
-        """Put new runs to the others in `runs.parquet`."""
-        done = [*self._all_new(_RESULT), *self._all_new(_GROUPS)]
+        """Move new runs into `runs.parquet`."""
+        done = [*self._all_new(_RESULT).values(), *self._all_new(_GROUPS).values()]
         if done:
             runs, groups = self.runs(), dict(self.groups())
             self.results.mkdir(parents=True, exist_ok=True)
@@ -86,18 +83,13 @@ class Store:
     def _packed(self) -> Path:
         return self.results / "runs.parquet"
 
-    @property
-    def _runs(self) -> Path:
-        return self.work / "runs"
+    def _new(self, name: str, suffix: str) -> Path:
+        return self.work / "runs" / f"{name}{suffix}"
 
-    def _new(self, name: str) -> Path:
-        return self._runs / f"{name}{_RESULT}"
-
-    def _all_new(self, suffix: str) -> list[Path]:
-        return sorted(self._runs.rglob(f"*{suffix}"))
-
-    def _name(self, path: Path) -> str:
-        return str(path.relative_to(self._runs)).removesuffix(_GROUPS).removesuffix(_RESULT)
+    def _all_new(self, suffix: str) -> dict[str, Path]:
+        """The files of new runs by job, sorted."""
+        folder = self.work / "runs"
+        return {str(path.relative_to(folder)).removesuffix(suffix): path for path in sorted(folder.rglob(f"*{suffix}"))}
 
 
 def _read_groups(path: Path) -> list[dict[str, Any]]:
@@ -116,7 +108,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def made_by(device: str) -> dict[str, Any]:
-    """The commit, whether the sources have changed since, versions, and the device."""
+    """Provenance: commit, whether the sources have changed since, versions, and device."""
     commit = _git("rev-parse", "--short", "HEAD").strip()
     return {
         "date": time.strftime("%Y-%m-%d"),

@@ -1,4 +1,4 @@
-"""What all runs together say: each method's end, and the part of the supervised gain that it recovers."""
+"""Summary of all runs: each method's end result, and the fraction of the supervised gain that it recovers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .methods import METHODS
 from .store import Store
 
 LEAST_GAIN = 0.05
-"""Where labels gain less pass@1 than this, there is no recovery to speak of."""
+"""Minimum gain of pass@1 with labels; below it, recovery is undefined."""
 
 END = ("pass_1", "greedy", "pass_k", "majority_k", "entropy", "blank", "distinct_majorities")
-"""What is told of a trained model."""
+"""The measures reported for a trained model."""
 
 
 def summarize(store: Store) -> dict[str, Any]:
-    """Every base that has been measured, with every run that was made on it.
+    """All measured bases, with all runs on them.
 
     Returns:
         `fresh` and `development`: a list of bases by strength; each with its evaluations (`base`, and `colder`,
         sampled at temperature 0.3), and for each method the runs' ends and their recovery: (method - base) / (mean of
-        reference - base), in pass@1; None where labels gain less than `LEAST_GAIN`, or were not tried.
+        reference - base), in pass@1; None if labels gain less than `LEAST_GAIN`, or were not used.
         `recovery`: for each method its mean, standard deviation and number of runs over the fresh bases whose majority
-        of 16 is right on 90% of problems or more.
+        of 16 is right on at least 90% of problems.
     """
     summary: dict[str, Any] = {}
     for prompts in ("fresh", "development"):
@@ -70,7 +70,7 @@ def _strong(bases: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def table(summary: Mapping[str, Any]) -> str:
-    """The summary as Markdown: a row for each base and method, means over seeds."""
+    """The summary as a Markdown table: one row per base and method, means over seeds."""
     lines = ["| base | method | seeds | pass@1 | greedy | pass@16 | maj@16 | entropy | recovery |", "| --- " * 9 + "|"]
     for base in summary["fresh"]:
         for name, evaluation in (("base", base["base"]), ("base, T = 0.3", base["colder"])):

@@ -1,8 +1,8 @@
-r"""Column arithmetic with a scratchpad: the problems, their disjoint sets, and a teacher that errs.
+r"""Column arithmetic with a scratchpad: problems, their disjoint sets, and a teacher that makes errors.
 
-A problem of three digits reads `457+368=`, its solution goes from the lowest column up, one column a clause (digits,
+A problem of three digits is `457+368=`. Its solution goes from the lowest column up, one clause per column (digits,
 carry in, carry out and digit), and ends in a box: `7+8+0=15;5+6+1=12;4+3+1=08;\boxed{0825}`. Subtraction borrows
-where addition carries. All prompts of a size have one length, and so have all well-formed solutions.
+where addition carries. All prompts of a size have equal length, and so have all well-formed solutions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TOKENS = ("<pad>", "<eos>", "<unk>", *"0123456789+-=;}", "\\boxed{")
-"""The vocabulary: a token's id is its place."""
+"""The vocabulary; a token's id is its index."""
 
 TOKEN_PATTERN = r"\\boxed\{|."
 
@@ -22,10 +22,10 @@ _BOX = re.compile(r"\\boxed\{([0-9]+)\}")
 
 @dataclass(frozen=True)
 class Task:
-    """Which problems there are.
+    """A set of problems.
 
     Args:
-        digits: of each operand.
+        digits: number of digits of each operand.
         operations: a subset of `+-`.
     """
 
@@ -34,16 +34,16 @@ class Task:
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of every prompt."""
+        """Number of tokens of every prompt."""
         return 2 * self.digits + 2
 
     @property
     def solution_tokens(self) -> int:
-        """Tokens of every well-formed solution, its end included."""
+        """Number of tokens of every well-formed solution, including the end token."""
         return 10 * self.digits + 4
 
     def draw(self, dice: random.Random) -> Problem:
-        """A problem, uniformly."""
+        """Draw a problem uniformly."""
         a, b = dice.randrange(10**self.digits), dice.randrange(10**self.digits)
         operation = dice.choice(self.operations)
         if operation == "-" and a < b:
@@ -53,7 +53,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Problem:
-    """Two operands, in a number of digits; of a subtraction the first is no smaller than the second."""
+    """Two operands of a number of digits; in a subtraction the first is at least the second."""
 
     a: int
     b: int
@@ -69,24 +69,24 @@ class Problem:
 
     @property
     def prompt(self) -> str:
-        """As the model reads it."""
+        """The prompt."""
         return f"{self.a:0{self.digits}d}{self.operation}{self.b:0{self.digits}d}="
 
     @property
     def answer(self) -> str:
-        """What is right, with leading zeros, as the model writes it."""
+        """The right answer, with leading zeros, in the form of the solutions."""
         value = self.a + self.b if self.operation == "+" else self.a - self.b
         return f"{value:0{self.digits + 1}d}"
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How the teacher errs.
+    """The teacher's errors.
 
     Args:
-        slip: the chance that a column comes out wrong.
-        slip_hard: the same where the two digits sum to 11 or more (of a subtraction: differ so that it borrows).
-        forgets: the chance that a whole solution forgets every carry: an error that samples agree on.
+        slip: probability that a column is wrong.
+        slip_hard: the same if the two digits sum to 11 or more (in a subtraction: if it borrows).
+        forgets: probability that a solution omits every carry: an error on which samples agree.
     """
 
     slip: float = 0.07
@@ -95,11 +95,11 @@ class Noise:
 
 
 HELD_OUT = {"development prompts": 2000, "development test": 256, "prompts": 2000, "test": 256}
-"""Sets of problems, with their sizes: those that settings are chosen on, and those that they are judged on once."""
+"""Sets of problems, with their sizes: for the selection of settings, and for the evaluation."""
 
 
 def held_out(task: Task) -> Mapping[str, tuple[Problem, ...]]:
-    """The sets of `HELD_OUT`: disjoint, the same in every run, and never shown in pre-training."""
+    """The sets of `HELD_OUT`: disjoint, equal in every run, and not used in pre-training."""
     dice = random.Random(f"held out {task}")
     drawn: dict[Problem, None] = {}
     while len(drawn) < sum(HELD_OUT.values()):
@@ -112,7 +112,7 @@ def held_out(task: Task) -> Mapping[str, tuple[Problem, ...]]:
 
 
 def solution(problem: Problem, noise: Noise, dice: random.Random) -> str:
-    """One worked solution by the erring teacher."""
+    """One solution by the teacher, possibly with errors."""
     forgets = dice.random() < noise.forgets
     carry, clauses, result = 0, [], []
     for a, b in zip(_digits(problem.a, problem.digits), _digits(problem.b, problem.digits), strict=True):
@@ -130,11 +130,11 @@ def solution(problem: Problem, noise: Noise, dice: random.Random) -> str:
 
 
 def _digits(number: int, count: int) -> list[int]:
-    """Decimal digits, the lowest first."""
+    """Decimal digits, lowest first."""
     return [number // 10**place % 10 for place in range(count)]
 
 
 def boxed(text: str) -> str | None:
-    """The last complete box of digits. By a rule of its own: what judges a run must not be the library under test."""
+    """The last complete box of digits. Independent of the library, which is under test."""
     found = _BOX.findall(text)
     return found[-1] if found else None

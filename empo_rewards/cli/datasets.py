@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from empo_rewards.errors import InputError
+from empo_rewards.extras import require
 from empo_rewards.group import Message
 
 UNKNOWN_SOURCE = "unknown"
@@ -29,7 +30,7 @@ UNKNOWN_SOURCE = "unknown"
 ROWS_AT_ONCE = 1024
 
 
-class Format(str, Enum):
+class DatasetFormat(str, Enum):
     """Whose dataset form."""
 
     VERL = "verl"
@@ -54,7 +55,7 @@ class Difficulty:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SelectedPrompt:
     """A prompt worth training on; `reference` is the first accepted answer."""
 
     prompt: str | Sequence[Message]
@@ -63,19 +64,21 @@ class Kept:
     difficulty: Difficulty = Difficulty()
 
 
-def format_of(out: Path) -> Format:
+def format_of(out: Path) -> DatasetFormat:
     """The form that an output's name asks for.
 
     Raises:
         InputError: its ending says neither.
     """
-    known = {".parquet": Format.VERL, ".jsonl": Format.OPENRLHF}
+    known = {".parquet": DatasetFormat.VERL, ".jsonl": DatasetFormat.OPENRLHF}
     if out.suffix not in known:
         raise InputError(f"{out}: name it .parquet (for verl) or .jsonl (for OpenRLHF), or give the format")
     return known[out.suffix]
 
 
-def verl_rows(kept: Iterable[Kept], *, split: str = "train", ability: str = "math") -> Iterator[dict[str, Any]]:
+def verl_rows(
+    kept: Iterable[SelectedPrompt], *, split: str = "train", ability: str = "math"
+) -> Iterator[dict[str, Any]]:
     """The rows of verl's form.
 
     Raises:
@@ -92,7 +95,7 @@ def verl_rows(kept: Iterable[Kept], *, split: str = "train", ability: str = "mat
         }
 
 
-def openrlhf_rows(kept: Iterable[Kept]) -> Iterator[dict[str, Any]]:
+def openrlhf_rows(kept: Iterable[SelectedPrompt]) -> Iterator[dict[str, Any]]:
     """The rows of OpenRLHF's form. An absent reference is an empty label there."""
     for item in kept:
         yield {
@@ -104,10 +107,10 @@ def openrlhf_rows(kept: Iterable[Kept]) -> Iterator[dict[str, Any]]:
 
 
 def write_dataset(
-    kept: Iterable[Kept],
+    kept: Iterable[SelectedPrompt],
     out: Path,
     *,
-    form: Format | None = None,
+    form: DatasetFormat | None = None,
     overwrite: bool = False,
 ) -> int:
     """Writes a dataset as a stream, and returns how many rows it has. `out` appears once it is complete.
@@ -125,7 +128,9 @@ def write_dataset(
     part = out.with_name(out.name + ".part")
     try:
         count = (
-            _write_parquet(verl_rows(kept), part) if form is Format.VERL else _write_lines(openrlhf_rows(kept), part)
+            _write_parquet(verl_rows(kept), part)
+            if form is DatasetFormat.VERL
+            else _write_lines(openrlhf_rows(kept), part)
         )
         part.replace(out)
     except OSError as error:
@@ -153,9 +158,9 @@ def _write_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
 
 
 def _write_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> int:
-    # Imported here: it takes longer than all the rest of the command line.
-    import pyarrow as pa  # noqa: PLC0415 (see above)
-    import pyarrow.parquet as pq  # noqa: PLC0415 (see above)
+    require("parquet", "writing Parquet")
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     def struct(**fields: pa.DataType) -> pa.DataType:
         return pa.struct(list(fields.items()))

@@ -41,7 +41,5 @@ def doctor(verl: Annotated[bool, typer.Option("--verl", help="Check verl's envir
 
 def _state(name: str, extra: Extra) -> str:
     """Whether an extra is installed, and if not how to install it (in rich's markup)."""
-    if not extra.ready:
-        return "not in this version yet"
     missing = extra.missing()
     return f"missing {', '.join(missing)}: pip install 'empo-rewards\\[{name}]'" if missing else "installed"

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
-from empo_rewards.cli.rows import Identity, Member
+from empo_rewards.cli.rows import FlatRow, GroupKeys
 from empo_rewards.errors import InputError
 from empo_rewards.gather.samples import Sample, group_of
 from empo_rewards.group import Group, Message, read_label
@@ -69,7 +69,7 @@ class Grouping:
         """Gives the disk space back."""
         self._db.close()
 
-    def add(self, line: int, member: Member) -> None:
+    def add(self, line: int, member: FlatRow) -> None:
         """Adds a member."""
         content = json.dumps(
             [
@@ -78,38 +78,36 @@ class Grouping:
                 member.reference,
                 member.data_source,
                 member.metadata,
-                member.identity.uid or member.identity.id,
+                member.keys.uid or member.keys.id,
             ],
             default=str,
         )
-        _on_disk(lambda: self._place(member.identity, line, content, member.prompt))
+        _on_disk(lambda: self._place(member.keys, line, content, member.prompt))
 
-    def add_lost(self, line: int, identity: Identity) -> None:
+    def add_lost(self, line: int, keys: GroupKeys) -> None:
         """Counts a member whose row is bad: its group is known to have had one more."""
-        if not identity.partial:
-            _on_disk(lambda: self._place(identity, line, None, None))
+        if not keys.partial:
+            _on_disk(lambda: self._place(keys, line, None, None))
             return
-        key = next(key for key in _names(identity) if key is not None)
+        key = next(key for key in _names(keys) if key is not None)
         _on_disk(lambda: self._db.execute("INSERT INTO strays VALUES (?)", (key,)))
 
-    def _place(
-        self, identity: Identity, line: int, content: str | None, prompt: str | Sequence[Message] | None
-    ) -> None:
-        if identity.uid is not None:
-            named = prompted = self._gid("uid", identity.uid, identity, prompt)
+    def _place(self, keys: GroupKeys, line: int, content: str | None, prompt: str | Sequence[Message] | None) -> None:
+        if keys.uid is not None:
+            named = prompted = self._gid("uid", keys.uid, keys, prompt)
         else:
-            prompted = named = self._gid("prompt", None, identity, prompt)
-            if identity.id is not None:
-                named = self._gid("id", identity.id, identity, prompt)
+            prompted = named = self._gid("prompt", None, keys, prompt)
+            if keys.id is not None:
+                named = self._gid("id", keys.id, keys, prompt)
         self._db.execute("INSERT INTO members VALUES (?, ?, ?, ?)", (named, prompted, line, content))
 
-    def _gid(self, kind: str, name: str | None, identity: Identity, prompt: str | Sequence[Message] | None) -> int:
+    def _gid(self, kind: str, name: str | None, keys: GroupKeys, prompt: str | Sequence[Message] | None) -> int:
         """The group's number; numbers rise in the order of first rows."""
-        key = _key(kind, identity.step, name, identity.prompt)
+        key = _key(kind, keys.step, name, keys.prompt)
         known = self._db.execute("SELECT gid, prompt IS NULL FROM groups WHERE key = ?", (key,)).fetchone()
         if known is None:
             self._count += 1
-            row = (self._count, key, *_names(identity), _stored(prompt))
+            row = (self._count, key, *_names(keys), _stored(prompt))
             self._db.execute("INSERT INTO groups VALUES (?, ?, ?, ?, ?, ?)", row)
             return self._count
         gid, unnamed = known
@@ -180,9 +178,9 @@ def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> 
     return group_of(samples, id=group_id, expected_size=expected_size, prompt=prompt, metadata=whole or None)
 
 
-def _names(identity: Identity) -> tuple[bytes | None, bytes | None, bytes | None]:
+def _names(keys: GroupKeys) -> tuple[bytes | None, bytes | None, bytes | None]:
     """The keys under which a row that says no more than its uid, its id or its prompt finds its group."""
-    step, uid, row_id, prompt, _ = identity
+    step, uid, row_id, prompt, _ = keys
     return (
         None if uid is None else _key("any prompt, uid", step, uid),
         None if row_id is None else _key("any prompt, id", step, row_id),

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, TypeAlias
 from empo_rewards.cli.grouping import Grouping
 from empo_rewards.cli.rows import FIELDS, RowError, parse_row
 from empo_rewards.errors import InputError
+from empo_rewards.extras import require
 from empo_rewards.group import Group
 
 STDIN = "-"
@@ -283,9 +284,9 @@ def _well_formed(value: Any) -> Any:
 
 
 def _parquet_rows(path: Path) -> Iterator[_Raw]:
-    # Imported here: it takes longer than all the rest of the command line, and most files are JSON lines.
-    import pyarrow as pa  # noqa: PLC0415 (see above)
-    import pyarrow.parquet as pq  # noqa: PLC0415 (see above)
+    require("parquet", "reading Parquet")
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     line = 0
     try:

@@ -37,7 +37,7 @@ FIELDS = frozenset(
 NO_RESPONSES = "this is a prompt dataset without responses: generate first"
 
 
-class Identity(NamedTuple):
+class GroupKeys(NamedTuple):
     """What says to which group a flat row belongs; None where the row does not say it.
 
     `prompt` is a digest, so that a long prompt costs no more than a short one. `partial`: a part that the row should
@@ -59,16 +59,16 @@ class RowError(InputError):
         lost: where the row is a member of a group, what is still known about which; None where nothing is.
     """
 
-    def __init__(self, cause: str, lost: Identity | None = None) -> None:
+    def __init__(self, cause: str, lost: GroupKeys | None = None) -> None:
         super().__init__(cause)
         self.lost = lost
 
 
 @dataclass(frozen=True)
-class Member:
+class FlatRow:
     """One response of a group whose members stand in rows of their own, and what its row says about the group."""
 
-    identity: Identity
+    keys: GroupKeys
     prompt: str | Sequence[Message]
     response: str
     reference: Label
@@ -77,11 +77,11 @@ class Member:
     metadata: Mapping[str, Any] | None
 
 
-def parse_row(row: object) -> Group | Member:
+def parse_row(row: object) -> Group | FlatRow:
     """A grouped row's group, or a flat row's member.
 
     Raises:
-        RowError: a field is missing or has the wrong type. For a flat row it carries what can be read of its identity.
+        RowError: a field is missing or has the wrong type. For a flat row it has those group keys that can be read.
     """
     if not isinstance(row, Mapping):
         raise RowError(f"a row must be an object with named fields, not {_kind(row)}")
@@ -92,7 +92,7 @@ def parse_row(row: object) -> Group | Member:
     if any(name in row for name in RESPONSES):
         raise RowError(f"{_first(row, RESPONSES)[0]} is null")
     if _first(row, PROMPT)[1] is not None:
-        raise RowError(NO_RESPONSES, _readable_identity(row))
+        raise RowError(NO_RESPONSES, _readable_keys(row))
     raise RowError(f"no prompt and no responses among the fields: {', '.join(map(str, row)) or 'there are none'}")
 
 
@@ -114,25 +114,25 @@ def _group(row: Mapping[str, Any]) -> Group:
         raise RowError(str(error)) from error
 
 
-def _member(row: Mapping[str, Any]) -> Member:
+def _member(row: Mapping[str, Any]) -> FlatRow:
     name, response = _first(row, RESPONSE)
     try:
         if not isinstance(response, str):
             raise RowError(f"{name} must be a text, not {_kind(response)}")
         prompt = _prompt(row)
-        identity = Identity(_text(row, STEP), _text(row, UID), _text(row, ID), prompt_digest(prompt))
-        if not prompt and identity.uid is None and identity.id is None:
+        keys = GroupKeys(_text(row, STEP), _text(row, UID), _text(row, ID), prompt_digest(prompt))
+        if not prompt and keys.uid is None and keys.id is None:
             raise RowError("the prompt is empty and there is no uid: nothing says which group this response belongs to")
         logprobs = _first(row, LOGPROBS)[1]
         if logprobs is not None:
             # A group of one checks them in the same words as a whole group.
             Group(prompt, [response], token_logprobs=[logprobs])
-        return Member(identity, prompt, response, _reference(row), logprobs, _text(row, SOURCE), _metadata(row))
+        return FlatRow(keys, prompt, response, _reference(row), logprobs, _text(row, SOURCE), _metadata(row))
     except (InputError, GroupError) as error:
-        raise RowError(str(error), _readable_identity(row)) from error
+        raise RowError(str(error), _readable_keys(row)) from error
 
 
-def _readable_identity(row: Mapping[str, Any]) -> Identity | None:
+def _readable_keys(row: Mapping[str, Any]) -> GroupKeys | None:
     """What a row says about its group, as far as it can be read; None where that is too little to find a group."""
     parts: dict[str, Any] = {}
     for part, read in (
@@ -147,8 +147,8 @@ def _readable_identity(row: Mapping[str, Any]) -> Identity | None:
             parts["partial"] = True
     if "step" not in parts:
         return None
-    identity = Identity(**parts)
-    return None if identity[1:4] == (None, None, None) else identity
+    keys = GroupKeys(**parts)
+    return None if keys[1:4] == (None, None, None) else keys
 
 
 def prompt_digest(prompt: str | Sequence[Message]) -> bytes:

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
-from empo_rewards.cli.datasets import Difficulty, Format, Kept, write_dataset
+from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
 from empo_rewards.cli.rollouts import Rejected, read_groups
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
@@ -59,7 +59,7 @@ def select(
         str | None, typer.Option(metavar="LO..HI", help="Keep prompts whose part of right responses lies in there.")
     ] = None,
     form: Annotated[
-        Format | None, typer.Option("--format", help="The data set's form, where the name does not say it.")
+        DatasetFormat | None, typer.Option("--format", help="The data set's form, where the name does not say it.")
     ] = None,
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
@@ -84,7 +84,7 @@ def select(
 
 def _kept(
     source: Path, scorer: Scorer, wanted: dict[str, Range], summary: Summary, group_size: int | None
-) -> Iterator[Kept]:
+) -> Iterator[SelectedPrompt]:
     """The prompts in range; the others are counted, with why where that may surprise."""
 
     def groups() -> Iterator[Group]:
@@ -104,7 +104,7 @@ def _kept(
         unlabelled += "pass_rate" in wanted and difficulty.pass_rate is None
         measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
         if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
-            yield Kept(group.prompt, next(iter(group.accepted), None), group.data_source, difficulty)
+            yield SelectedPrompt(group.prompt, next(iter(group.accepted), None), group.data_source, difficulty)
     if unlabelled:
         err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
 

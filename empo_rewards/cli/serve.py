@@ -14,25 +14,19 @@ from empo_rewards import extras
 from empo_rewards.cli.console import ConfigOption, SetOption, err, scorer_from
 from empo_rewards.errors import ConfigError, InputError
 from empo_rewards.gather import GatherLimits
+from empo_rewards.server.openrlhf import ScoresField
 
 API_KEY_VARIABLE = "EMPO_REWARDS_API_KEY"
-"""The environment variable that may hold the key; an option would show it to everybody who lists the processes."""
+"""The environment variable that may hold the API key: every user of the machine can read options."""
 
 
 class LogLevel(str, Enum):
-    """How much is logged; debug: every request."""
+    """The lowest level that is logged; debug: every request."""
 
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-class ScoresField(str, Enum):
-    """What OpenRLHF's `scores` holds."""
-
-    ACCURACY = "accuracy"
-    REWARD = "reward"
 
 
 def serve(
@@ -71,10 +65,10 @@ def serve(
     """Serve rewards over HTTP: single samples, gathered into groups, and whole groups."""
     extras.require("server", "serve")
     from empo_rewards.server.process import run  # noqa: PLC0415 - needs the extra
-    from empo_rewards.server.service import Settings  # noqa: PLC0415 - needs the extra
+    from empo_rewards.server.service import ServerSettings  # noqa: PLC0415 - needs the extra
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=log_level.value.upper())
-    settings = Settings(
+    settings = ServerSettings(
         group_size=group_size,
         eval_group_size=eval_group_size,
         workers=workers,
@@ -85,7 +79,7 @@ def serve(
             max_members=max_members,
         ),
         neutral=neutral,
-        scores=scores.value,
+        scores=scores,
         api_key=_api_key(api_key_file),
         max_body_bytes=max_body_mb * 2**20,
     )

@@ -1,6 +1,6 @@
 """Semantic entropy from cluster sizes: pure functions, and the estimators built on them.
 
-Sizes n_k are counts of the responses in each of K clusters, n = Σ n_k. Every result is in nats.
+n_k is the number of responses in cluster k of K, and n = Σ n_k. All results are in nats.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from empo_rewards.protocols import EntropyEstimator, EntropyInput
 def plug_in(sizes: Sequence[int]) -> float:
     """H = -Σ (n_k/n) ln(n_k/n), the maximum-likelihood estimate (EMPO, arXiv 2504.05812, eq. 4)."""
     total = sum(sizes)
-    # From ln n - Σ n_k ln n_k / n: exactly 0 on unanimity, and no negative zero.
+    # Computed as ln n - Σ n_k ln n_k / n; a single cluster gives exactly 0, not a negative zero.
     return math.log(total) - sum(size * math.log(size) for size in sizes) / total if len(sizes) > 1 else 0.0
 
 
@@ -25,10 +25,10 @@ def miller_madow(sizes: Sequence[int]) -> float:
 
 
 def zhang(sizes: Sequence[int]) -> float:
-    """Zhang's estimate in Turing's perspective (Neural Computation 24, 2012).
+    """Zhang's estimate (Neural Computation 24, 2012).
 
-    In the closed form Σ_k (n_k/n) [ψ(n) - ψ(n_k)] (Schürmann, arXiv 1512.03992), where the difference of digamma
-    functions is Σ 1/j over j = n_k … n-1.
+    Closed form: Σ_k (n_k/n) [ψ(n) - ψ(n_k)] (Schürmann, arXiv 1512.03992), with the digamma function ψ; the difference
+    is Σ 1/j over j = n_k … n-1.
     """
     total = sum(sizes)
     harmonic = [0.0]  # harmonic[m] = Σ_{j=1}^{m} 1/j
@@ -40,8 +40,8 @@ def zhang(sizes: Sequence[int]) -> float:
 def chao_shen(sizes: Sequence[int]) -> float:
     """Chao and Shen's coverage-adjusted Horvitz-Thompson estimate (Environ. Ecol. Stat. 10, 2003); may exceed ln n.
 
-    With f_1 singletons the coverage is C = 1 - f_1/n, and -Σ C p_k ln(C p_k) / (1 - (1 - C p_k)^n). A sample of
-    singletons alone would have no coverage; one of them is then not counted (the usual f_1 = n - 1).
+    H = -Σ C p_k ln(C p_k) / (1 - (1 - C p_k)^n), with p_k = n_k/n, coverage C = 1 - f_1/n and f_1 singletons. A sample
+    of singletons only would have C = 0; f_1 = n - 1 is then used, as is usual.
     """
     total = sum(sizes)
     singletons = sum(size == 1 for size in sizes)
@@ -52,7 +52,7 @@ def chao_shen(sizes: Sequence[int]) -> float:
 
 @dataclass(frozen=True)
 class PlugIn(EntropyEstimator):
-    """The maximum-likelihood estimate; the ranking of groups barely depends on the estimator, so it is the default."""
+    """The maximum-likelihood estimate. The default, because the ranking of groups barely depends on the estimator."""
 
     def __call__(self, given: EntropyInput) -> float:
         """`plug_in` of the cluster sizes."""
@@ -61,7 +61,7 @@ class PlugIn(EntropyEstimator):
 
 @dataclass(frozen=True)
 class MillerMadow(EntropyEstimator):
-    """The plug-in estimate with its first-order bias taken off."""
+    """The plug-in estimate with its first-order bias corrected."""
 
     def __call__(self, given: EntropyInput) -> float:
         """`miller_madow` of the cluster sizes."""
@@ -70,7 +70,7 @@ class MillerMadow(EntropyEstimator):
 
 @dataclass(frozen=True)
 class Zhang(EntropyEstimator):
-    """Zhang's estimate: less biased, and 0 on unanimity."""
+    """Zhang's estimate: less biased than the plug-in estimate, and 0 for a unanimous group."""
 
     def __call__(self, given: EntropyInput) -> float:
         """`zhang` of the cluster sizes."""
@@ -79,7 +79,7 @@ class Zhang(EntropyEstimator):
 
 @dataclass(frozen=True)
 class ChaoShen(EntropyEstimator):
-    """The coverage-adjusted estimate: the closest for small groups, but it can exceed ln G; not for relative gates."""
+    """Coverage-adjusted estimate: the most accurate for small groups. Not for relative gates: it can exceed ln G."""
 
     def __call__(self, given: EntropyInput) -> float:
         """`chao_shen` of the cluster sizes."""

@@ -1,4 +1,4 @@
-"""Semantic entropy from token log-probabilities: the Rao-Blackwellised estimator, and log-likelihoods of responses."""
+"""Log-likelihoods of responses, and the Rao-Blackwellised estimator of semantic entropy built on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from empo_rewards.protocols import EntropyEstimator, EntropyInput
 
 
 def logsumexp(values: Sequence[float]) -> float:
-    """ln Σ e^x without overflow; -inf for values that are all -inf."""
+    """ln Σ e^x without overflow; -inf if all values are -inf."""
     top = max(values)
     return top if math.isinf(top) else top + math.log(math.fsum(math.exp(value - top) for value in values))
 
@@ -24,7 +24,7 @@ def rao_blackwell(log_likelihoods: Sequence[float], labels: Sequence[int]) -> fl
     Cluster probabilities are the normalised sums of the responses' likelihoods: p_k = Σ_{i in k} e^{l_i} / Σ_i e^{l_i}.
 
     Args:
-        log_likelihoods: l_i <= 0, one a response, not all of them -inf.
+        log_likelihoods: l_i <= 0, one per response, not all of them -inf.
         labels: the cluster id of each response.
     """
     total = logsumexp(log_likelihoods)
@@ -37,11 +37,11 @@ def rao_blackwell(log_likelihoods: Sequence[float], labels: Sequence[int]) -> fl
 
 @dataclass(frozen=True)
 class RaoBlackwell(EntropyEstimator):
-    """Cluster probabilities from the sampler's token log-probabilities instead of counts.
+    """Semantic entropy with cluster probabilities from token log-probabilities instead of counts (`rao_blackwell`).
 
     Args:
-        length_normalized: likelihoods per token, so that long responses count like short ones (Farquhar et al.); else
-            those of the sequence, which are a response's probability, and favour short ones (Kuhn et al. compare both).
+        length_normalized: use the mean log-probability per token, so that length does not matter (Farquhar et al.).
+            Otherwise the sum, which favours short responses (Kuhn et al. compare both).
     """
 
     length_normalized: bool = True
@@ -54,24 +54,24 @@ class RaoBlackwell(EntropyEstimator):
 
 @dataclass(frozen=True)
 class Rao(RaoBlackwell):
-    """The former name of `rao_blackwell`."""
+    """Deprecated alias of `rao_blackwell`."""
 
     def __post_init__(self) -> None:
         warnings.warn("entropy: rao is now called rao_blackwell", DeprecationWarning, stacklevel=2)
 
 
 def log_likelihoods(group: Group, *, length_normalized: bool = True) -> list[float] | None:
-    """The log-likelihood of each response: the mean over its tokens, or the sum; None where a response has none."""
+    """Mean or sum of each response's token log-probabilities; None if any response has none."""
     if group.token_logprobs is None or not all(group.token_logprobs):
         return None
     return [math.fsum(values) / (len(values) if length_normalized else 1) for values in group.token_logprobs]
 
 
 def needed_log_likelihoods(group: Group, who: str, length_normalized: bool) -> list[float]:
-    """The same, for the estimator `who`, which cannot do without.
+    """`log_likelihoods` for the estimator named `who`, which requires them.
 
     Raises:
-        GroupError: a response has none, or all are impossible by theirs.
+        GroupError: a response has no log-probabilities, or all log-likelihoods are -inf.
     """
     found = log_likelihoods(group, length_normalized=length_normalized)
     if found is None:

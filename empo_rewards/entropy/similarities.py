@@ -1,7 +1,7 @@
-"""Uncertainty from how alike responses are: pure functions of a similarity matrix, and the estimators built on them.
+"""Uncertainty from the similarities of responses: pure functions of a similarity matrix, and estimators built on them.
 
-W is n rows of n similarities in [0, 1], symmetric, with ones on the diagonal; it weights the edges of a graph whose
-nodes are the responses. D is the diagonal matrix of its row sums. Eigenvalues are numpy's (the extra `spectral`).
+W is an n x n matrix of similarities in [0, 1], symmetric, with ones on the diagonal: the edge weights of a graph whose
+nodes are the responses. D is the diagonal matrix of its row sums. Eigenvalues are computed by numpy (extra `spectral`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Matrix = Sequence[Sequence[float]]
 def kernel_language_entropy(similarities: Matrix, time: float = 0.3) -> float:
     """The von Neumann entropy of the graph's heat kernel, in nats (Nikitin et al., NeurIPS 2024, arXiv 2405.20003).
 
-    K = e^{-t(D-W)} is scaled to ones on the diagonal and to a trace of 1; the result is -Tr K ln K, in [0, ln n]. On
-    unanimity it is small and not 0: heat has spread evenly only after infinite time.
+    K = e^{-t(D-W)}, scaled to a unit diagonal and then to a trace of 1; the result is -Tr K ln K, in [0, ln n]. For a
+    unanimous group it is small but not 0, because K is uniform only for t → ∞.
 
     Args:
         similarities: W.
-        time: t > 0, for how long heat spreads; the longer, the more alike two responses count.
+        time: the diffusion time t > 0; the larger it is, the more similar two responses count.
     """
     import numpy as np  # noqa: PLC0415 - an extra
 
@@ -44,19 +44,19 @@ def kernel_language_entropy(similarities: Matrix, time: float = 0.3) -> float:
 
 
 def _affinity(similarities: Matrix) -> NDArray[np.float64]:
-    """D^-½ W D^-½; the symmetric normalised Laplacian is I minus this."""
+    """D^-½ W D^-½; the symmetric normalised Laplacian is I - D^-½ W D^-½."""
     import numpy as np  # noqa: PLC0415 - an extra
 
     w = np.asarray(similarities, dtype=float)
-    root = np.sqrt(w.sum(axis=1))  # at least 1: the diagonal is
+    root = np.sqrt(w.sum(axis=1))  # at least 1, because the diagonal is 1
     return np.asarray(w / np.outer(root, root))
 
 
 def eigenvalue_sum(similarities: Matrix) -> float:
     """U_EigV = Σ_k max(0, 1 - λ_k) over the eigenvalues of the symmetric normalised Laplacian.
 
-    A continuous count of the meanings: 1 on unanimity, n where no two responses have anything in common (Lin et al.,
-    TMLR 2024, arXiv 2305.19187).
+    A continuous count of the meanings: 1 for a unanimous group, n if all similarities are 0 (Lin et al., TMLR 2024,
+    arXiv 2305.19187).
     """
     import numpy as np  # noqa: PLC0415 - an extra
 
@@ -73,10 +73,10 @@ def degree(similarities: Matrix) -> float:
 
 
 def eccentricity(similarities: Matrix, threshold: float = 0.9) -> float:
-    """U_Ecc: how far the responses lie from their centre in the spectral embedding; 0 on unanimity.
+    """U_Ecc: distance of the responses from their centre in the spectral embedding; 0 for a unanimous group.
 
     The embedding of response i is row i of the eigenvectors of the symmetric normalised Laplacian with λ < `threshold`;
-    the result is the Frobenius norm of the rows less their mean (Lin et al., TMLR 2024, arXiv 2305.19187).
+    the result is the Frobenius norm of the centred rows (Lin et al., TMLR 2024, arXiv 2305.19187).
     """
     import numpy as np  # noqa: PLC0415 - an extra
 
@@ -88,11 +88,11 @@ def eccentricity(similarities: Matrix, threshold: float = 0.9) -> float:
 def nearest_neighbour_entropy(similarities: Matrix, temperature: float = 1.0) -> float:
     """SNNE = -(1/n) Σ_i ln Σ_j e^{s_ij/τ} (Nguyen et al., ACL Findings 2025, arXiv 2506.00245).
 
-    It is negative: from -1/τ - ln n on unanimity up to -ln(n - 1 + e^{1/τ}).
+    The result is negative: from -1/τ - ln n for a unanimous group up to -ln(n - 1 + e^{1/τ}).
 
     Args:
         similarities: s.
-        temperature: τ > 0; the lower, the more the nearest neighbours count.
+        temperature: τ > 0; the lower, the larger the weight of the nearest neighbours.
     """
     return -math.fsum(logsumexp([s / temperature for s in row]) for row in similarities) / len(similarities)
 
@@ -100,15 +100,15 @@ def nearest_neighbour_entropy(similarities: Matrix, temperature: float = 1.0) ->
 def density_entropy(similarities: Matrix, log_likelihoods: Sequence[float]) -> float:
     """-Σ_i p_i ln SD_i, where SD_i = Σ_j p_j s_ij is the semantic density of response i, in nats.
 
-    Semantic density is Qiu and Miikkulainen's (NeurIPS 2024, arXiv 2405.13845): the sum of a kernel over the distinct
-    responses, weighted by their normalised likelihoods p; the kernel, 1 less the expected squared distance, is the
-    similarity. It is the confidence in one response. Its mean logarithm makes it a number for the group: the
-    similarity-sensitive entropy of order 1 (Leinster and Cobbold, Ecology 93, 2012), which for similarities of 0 and 1
-    is Rao-Blackwellised semantic entropy, and which lies in [0, ln n].
+    Semantic density (Qiu and Miikkulainen, NeurIPS 2024, arXiv 2405.13845) is the confidence in one response: the sum
+    of a kernel over the distinct responses, weighted by their normalised likelihoods p. The kernel, 1 minus the
+    expected squared distance, is the similarity. The mean logarithm is the similarity-sensitive entropy of order 1
+    (Leinster and Cobbold, Ecology 93, 2012), in [0, ln n]; for similarities of 0 and 1 it equals Rao-Blackwellised
+    semantic entropy.
 
     Args:
         similarities: s, of distinct responses.
-        log_likelihoods: l_i <= 0, one a response; p_i = e^{l_i} / Σ_j e^{l_j}.
+        log_likelihoods: l_i <= 0, one per response; p_i = e^{l_i} / Σ_j e^{l_j}.
     """
     total = logsumexp(log_likelihoods)
     weights = [math.exp(value - total) for value in log_likelihoods]
@@ -127,7 +127,7 @@ def _similarities(given: EntropyInput) -> Matrix:
 
 
 def _ordered(given: EntropyInput) -> Matrix:
-    """The similarities, with the responses sorted by their text: rounding must not tell in which order they came."""
+    """The similarities with the responses sorted by text, so that rounding does not depend on their order."""
     rows, responses = _similarities(given), given.group.responses
     order = sorted(range(len(responses)), key=responses.__getitem__)
     return [[rows[i][j] for j in order] for i in order]
@@ -140,10 +140,10 @@ def _positive(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class KernelLanguageEntropy(EntropyEstimator):
-    """KLE with the heat kernel (see `kernel_language_entropy`): the finest of these, and an entropy in nats.
+    """Kernel language entropy with the heat kernel, in nats (see `kernel_language_entropy`).
 
     Args:
-        time: t > 0, for how long heat spreads over the graph.
+        time: the diffusion time t > 0.
     """
 
     time: float = 0.3
@@ -161,7 +161,7 @@ class KernelLanguageEntropy(EntropyEstimator):
 
 @dataclass(frozen=True)
 class EigV(EntropyEstimator):
-    """A continuous count of meanings (see `eigenvalue_sum`)."""
+    """Continuous count of meanings (see `eigenvalue_sum`)."""
 
     uses_similarities = True
     in_nats = False
@@ -176,7 +176,7 @@ class EigV(EntropyEstimator):
 
 @dataclass(frozen=True)
 class Degree(EntropyEstimator):
-    """The mean dissimilarity (see `degree`)."""
+    """Mean dissimilarity of the responses (see `degree`)."""
 
     uses_similarities = True
     in_nats = False
@@ -188,10 +188,10 @@ class Degree(EntropyEstimator):
 
 @dataclass(frozen=True)
 class Eccentricity(EntropyEstimator):
-    """The spread in the spectral embedding (see `eccentricity`).
+    """Spread of the responses in the spectral embedding (see `eccentricity`).
 
     Args:
-        threshold: eigenvectors with eigenvalues below it span the embedding; in (0, 1].
+        threshold: upper bound of the eigenvalues whose eigenvectors span the embedding; in (0, 1].
     """
 
     threshold: float = 0.9
@@ -232,10 +232,10 @@ class Snne(EntropyEstimator):
 
 @dataclass(frozen=True)
 class SemanticDensity(EntropyEstimator):
-    """The entropy of semantic density (see `density_entropy`): likelihoods and similarities together, in nats.
+    """Entropy of semantic density, from likelihoods and similarities, in nats (see `density_entropy`).
 
     Args:
-        length_normalized: likelihoods per token, so that long responses count like short ones; else of the sequence.
+        length_normalized: use the mean log-probability per token, so that length does not matter; otherwise the sum.
     """
 
     length_normalized: bool = True
@@ -245,7 +245,7 @@ class SemanticDensity(EntropyEstimator):
     def __call__(self, given: EntropyInput) -> float:
         """The entropy over the distinct responses."""
         likelihoods = needed_log_likelihoods(given.group, "semantic_density", self.length_normalized)
-        # The same text may have been sampled with several likelihoods, as other tokens; the greatest is in no order.
+        # The same text may have several likelihoods (other tokens); the greatest is taken, whatever the order.
         pairs = sorted(zip(given.group.responses, likelihoods, range(len(likelihoods)), strict=True))
         last = {response: (value, position) for response, value, position in pairs}
         rows = _similarities(given)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from itertools import product
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.numeric import has_symbols
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT, equal_by_words, words_of
+from empo_rewards.per_process import PerProcess
 from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
 
 KINDS_SIZE = 16_384
@@ -118,16 +119,10 @@ class AutoEquivalence(EquivalenceBackend):
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
-        self._begin_memory()
-
-    def _begin_memory(self) -> None:
-        self._pid = os.getpid()
-        self._kinds: LruCache[str, Kind] = LruCache(KINDS_SIZE)
+        self._kinds: PerProcess[LruCache[str, Kind]] = PerProcess(partial(LruCache, KINDS_SIZE))
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set mean the same; an exception for a set that a stage could not compare."""
-        if self._pid != os.getpid():  # a lock does not survive a fork
-            self._begin_memory()
         works = [self._begin(answers) for answers in sets]
         self._stage(works, self._math.relate, (Kind.NUMBER, Kind.CHOICE))
         if self._semantic is not None:
@@ -154,11 +149,11 @@ class AutoEquivalence(EquivalenceBackend):
         return _Work(answers, kinds, equal, [], metrics, rows)
 
     def _kind(self, text: str) -> Kind:
-        kind = self._kinds.get(text)
+        kind = self._kinds.get().get(text)
         if kind is None:
             kind = kind_of(text)
             if len(text) <= MAX_CACHED_CHARS:
-                self._kinds.put(text, kind)
+                self._kinds.get().put(text, kind)
         return kind
 
     @staticmethod

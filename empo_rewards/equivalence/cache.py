@@ -1,4 +1,4 @@
-"""A bounded map that threads may share: the least recently used entry goes first."""
+"""A thread-safe bounded LRU cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """At most `size` entries."""
+    """A map of at most `size` entries; the least recently used entry is evicted first."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -19,7 +19,7 @@ class LruCache(Generic[K, V]):
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
-        """The value, now the most recently used; None where there is none."""
+        """The value, which becomes the most recently used entry; None if there is none."""
         with self._lock:
             value = self._entries.get(key)
             if value is not None:
@@ -27,7 +27,7 @@ class LruCache(Generic[K, V]):
             return value
 
     def put(self, key: K, value: V) -> None:
-        """Keeps a value."""
+        """Store a value."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Sentence embeddings: what the embedding backend and the strategy `evol` measure closeness with."""
+"""Sentence embeddings, for the embedding backend and the strategy `evol`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-"""The default model: small enough for a CPU."""
+"""The default model; small enough for a CPU."""
 
 
 DEFAULT_TOKENS = 512
-"""The context of a model that does not say."""
+"""Context length assumed for a model that does not state it."""
 
 CHARS_A_TOKEN = 16
-"""A text of more characters than this for each token of the model's context is cut before it is tokenised."""
+"""Maximum number of characters per token of the model's context; longer texts are cut before they are tokenised."""
 
 
 class Encoder:
-    """A sentence-transformers model, loaded at first use. Safe to share between threads; a forked child loads its own.
+    """A sentence-transformers model, loaded at first use. Thread-safe; a forked child loads its own.
 
     Args:
         model: a local path, or a name on a hub.
-        device: where the model runs, as torch writes it; None: what sentence-transformers chooses.
-        batch_size: texts that are embedded at once.
-        feature: what needs the model, for the message where it cannot be had.
+        device: the torch device of the model; None: the default of sentence-transformers.
+        batch_size: number of texts embedded at once.
+        feature: the feature that needs the model, for the message if the extra is missing.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -43,7 +43,7 @@ class Encoder:
         self._model = LazyModel(model, partial(_load, model, device))
 
     def encode(self, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """The unit vector of each distinct text. They are embedded in sorted order: that of `texts` cannot matter.
+        """The unit vector of each distinct text. Embedded in sorted order: the order of `texts` does not matter.
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -62,10 +62,10 @@ class Encoder:
         return dict(zip(distinct, vectors, strict=True))
 
     def truncated(self, texts: Iterable[str]) -> set[str]:
-        """The texts that are longer than the model's context, which sees only how they begin."""
+        """The texts that are longer than the model's context, which are truncated at the end."""
         with self._model.use() as model:
             tokens = self._tokens(model)
-            long = [text for text in set(texts) if len(text) > tokens - 2]  # a token has a character; two are added
+            long = [text for text in set(texts) if len(text) > tokens - 2]  # >= 1 character per token; 2 special tokens
             cut = {text for text in long if len(text) > tokens * CHARS_A_TOKEN}
             rest = [text for text in long if text not in cut]
             if rest:
@@ -85,5 +85,5 @@ def _load(model: str, device: str | None) -> Any:
 
 
 def encodable(text: str) -> str:
-    """The text as tokenisers take it: a lone surrogate becomes a question mark."""
+    """The text in a form that tokenisers accept: lone surrogates are replaced by question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Equal texts are equal answers: exactly, or after a cheap normal form."""
+"""Equivalence by equality of texts, or of their normal forms."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MEANT_AFTER_DIGIT = frozenset("-!*")  # 5! is not 5, and 1-x is not 1x
 
 
 def normal_form(text: str) -> str:
-    """Unicode-folded, lower case, without prose punctuation, articles and surplus space.
+    """Normal form: Unicode NFKC, case-folded, without prose punctuation, articles and surplus white space.
 
-    SQuAD's normalisation, but for signs that carry meaning beside a digit: -5 is not 5, and 1.5 is not 15. A text that
-    would vanish keeps its symbols: "?!" and "..." stay two answers.
+    SQuAD's normalisation, except that signs next to a digit are kept: -5 is not 5, and 1.5 is not 15. A text that would
+    become empty keeps its symbols: "?!" and "..." remain different.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = []
@@ -35,16 +35,16 @@ def normal_form(text: str) -> str:
 
 @dataclass(frozen=True)
 class ExactEquivalence(EquivalenceBackend):
-    """Compares texts.
+    """Compares texts for equality.
 
     Args:
-        normalize: compare normal forms, where letter case, prose punctuation and articles do not matter.
+        normalize: compare normal forms, which ignore case, prose punctuation and articles.
     """
 
     normalize: bool = True
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
-        """Texts with the same normal form are equal; nothing is undecided."""
+        """One relation per set: texts with the same normal form are equal; no pair is undecided."""
         return [self._relation(answers) for answers in sets]
 
     def _relation(self, answers: AnswerSet) -> Relation:

@@ -1,55 +1,79 @@
-"""A model that is loaded where it is first needed: what the embedding and the inference backend have in common."""
+"""A model that is loaded when it is first needed, shared by all backends that run one in this process."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from empo_rewards.errors import EquivalenceError
+from empo_rewards.per_process import PerProcess
 
 Model = TypeVar("Model")
 
 
 class ModelError(EquivalenceError):
-    """A model cannot be loaded, or is none of the kind: nothing can be compared with it."""
+    """A model cannot be loaded, or is not of the kind that is needed: nothing can be compared with it."""
 
 
 class LazyModel(Generic[Model]):
-    """A model that threads share one at a time. A forked child loads its own: torch's threads do not survive a fork.
+    """A model that threads use one at a time. A forked child loads its own: torch's threads do not survive a fork.
 
     Args:
-        name: of the model, for the message where it cannot be had.
+        name: of the model, for the message where it cannot be loaded.
         load: loads it.
+        unload: ends it. Where this is given, a model whose use raised is unloaded too, and loaded anew by the next use:
+            it may have died.
     """
 
-    def __init__(self, name: str, load: Callable[[], Model]) -> None:
+    def __init__(self, name: str, load: Callable[[], Model], unload: Callable[[Model], object] | None = None) -> None:
         self.name = name
-        self._load = load
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._model: Model | None = None
+        self._load, self._unload = load, unload
+        self._slot: PerProcess[_Slot[Model]] = PerProcess(_Slot)
 
     @contextmanager
     def use(self) -> Iterator[Model]:
-        """The model, for the block alone.
+        """Context manager that gives exclusive use of the model.
 
         Raises:
             ModelError: it cannot be loaded. The next use tries again.
         """
-        if self._pid != os.getpid():  # nor does a lock that another thread held
-            self._begin()
-        with self._lock:
-            if self._model is None:
-                try:
-                    self._model = self._load()
-                except ModelError:
-                    raise
-                except Exception as error:  # the libraries raise what they like
-                    raise ModelError(f"{self.name} cannot be loaded: {type(error).__name__}: {error}") from error
-            yield self._model
+        slot = self._slot.get()
+        with slot.lock:
+            if slot.model is None:
+                slot.model = self._loaded()
+            try:
+                yield slot.model
+            except BaseException:
+                if self._unload is not None:
+                    self._end(slot)
+                raise
+
+    def close(self) -> None:
+        """Unload the model of this process once its use has ended; the next use loads it anew."""
+        slot = self._slot.pop()
+        if slot is not None:
+            with slot.lock:
+                self._end(slot)
+
+    def _loaded(self) -> Model:
+        try:
+            return self._load()
+        except ModelError:
+            raise
+        except Exception as error:  # the libraries raise what they like
+            raise ModelError(f"{self.name} cannot be loaded: {type(error).__name__}: {error}") from error
+
+    def _end(self, slot: _Slot[Model]) -> None:
+        model, slot.model = slot.model, None
+        if model is not None and self._unload is not None:
+            self._unload(model)
+
+
+class _Slot(Generic[Model]):
+    """What one process has loaded: at first nothing."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.model: Model | None = None

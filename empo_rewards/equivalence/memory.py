@@ -1,20 +1,21 @@
-"""What backends remember: a bounded cache by content, and a file behind it where several runs are to share one."""
+"""Caches of what backends computed, keyed by content: bounded in memory, and an SQLite file that runs can share."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.rounds import Pair, PairVerdict
 from empo_rewards.errors import ConfigError
+from empo_rewards.per_process import PerProcess
 
 log = logging.getLogger("empo_rewards")
 
@@ -22,23 +23,23 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 BUSY_SECONDS = 10.0
-"""How long a process waits for another one that writes to the file."""
+"""How long a process waits for another one that is writing to the file."""
 
 BATCH = 500
-"""Keys of one query: below the least number of parameters that SQLite takes."""
+"""Keys in one query, below the smallest limit on parameters that SQLite is built with (999)."""
 
 
 class ContentMemory(Generic[K, V]):
-    """Values by a digest of their keys' content, so that long texts cost no more than short ones.
+    """A cache keyed by digests of its keys' content, so that its size does not depend on the length of texts.
 
-    Safe to share between threads; a forked child begins anew, and several processes may use one file.
+    Thread-safe; a forked child starts with an empty cache, and several processes may use one file.
 
     Args:
         namespace: what the values depend on beside the key: the backend, its model and its options.
         size: entries that are kept in memory.
-        path: an SQLite file that is read where the memory has no value, and that each new value goes to. It holds
-            digests and values, no texts. None: no file.
-        dump, load: a value as bytes, and back.
+        path: an SQLite file, read where memory has no value and written with each new value. It holds digests and
+            values, no texts. None: no file.
+        dump, load: convert a value to bytes and back.
 
     Raises:
         ConfigError: the file's folder does not exist.
@@ -54,45 +55,37 @@ class ContentMemory(Generic[K, V]):
     ) -> None:
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise ConfigError(f"cache is {path!r}; its folder does not exist")
-        self._namespace, self._size, self._path = repr(tuple(namespace)), size, path
-        self._dump, self._load = dump, load
-        self._inherited: list[_File | None] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._values: LruCache[bytes, V] = LruCache(self._size)
-        self._file = None if self._path is None else _File(self._path)
+        self._namespace, self._dump, self._load = repr(tuple(namespace)), dump, load
+        self._kept: PerProcess[_Kept[V]] = PerProcess(partial(_Kept, size, path))
 
     def get_many(self, keys: Sequence[K]) -> dict[K, V]:
         """The values that are known."""
-        if self._pid != os.getpid():  # locks and connections do not survive a fork
-            self._inherited.append(self._file)  # SQLite: a child must not even close what its parent opened
-            self._begin()
+        kept = self._kept.get()
         digests = {key: self._digest(key) for key in keys}
-        found = {key: value for key, digest in digests.items() if (value := self._values.get(digest)) is not None}
-        if self._file is not None and len(found) < len(digests):
+        found = {key: value for key, digest in digests.items() if (value := kept.values.get(digest)) is not None}
+        if kept.file is not None and len(found) < len(digests):
             missing = {digest: key for key, digest in digests.items() if key not in found}
-            for digest, data in self._file.get_many(list(missing)).items():
+            for digest, data in kept.file.get_many(list(missing)).items():
                 value = self._load(data)
                 found[missing[digest]] = value
-                self._values.put(digest, value)
+                kept.values.put(digest, value)
         return found
 
     def put_many(self, values: Mapping[K, V]) -> None:
-        """Keeps values."""
+        """Keep values."""
+        kept = self._kept.get()
         entries = {self._digest(key): value for key, value in values.items()}
         for digest, value in entries.items():
-            self._values.put(digest, value)
-        if self._file is not None:
-            self._file.put_many((digest, self._dump(value)) for digest, value in entries.items())
+            kept.values.put(digest, value)
+        if kept.file is not None:
+            kept.file.put_many((digest, self._dump(value)) for digest, value in entries.items())
 
     def _digest(self, key: K) -> bytes:
         return hashlib.sha256(f"{self._namespace}\0{key!r}".encode()).digest()
 
 
 def verdict_memory(namespace: Sequence[str], size: int, path: str | None) -> ContentMemory[Pair, PairVerdict]:
-    """A memory of verdicts on pairs, without what they cost; see `ContentMemory`."""
+    """A cache of verdicts on pairs, without their costs; see `ContentMemory`."""
     return ContentMemory(namespace, size, path, _dump_verdict, _load_verdict)
 
 
@@ -105,8 +98,16 @@ def _load_verdict(data: bytes) -> PairVerdict:
     return PairVerdict(equal, similarity, truncated)
 
 
+class _Kept(Generic[V]):
+    """What one process remembers."""
+
+    def __init__(self, size: int, path: str | None) -> None:
+        self.values: LruCache[bytes, V] = LruCache(size)
+        self.file = None if path is None else _File(path)
+
+
 class _File:
-    """A table of values in an SQLite file. Where the file fails it is left alone: it saves time, and nothing else."""
+    """A table of values in an SQLite file. After its first error the file is not used again: it only saves time."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -115,7 +116,7 @@ class _File:
         self._failed = False
 
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The values that the file holds."""
+        """Read values."""
 
         def read(connection: sqlite3.Connection) -> dict[bytes, bytes]:
             found: dict[bytes, bytes] = {}
@@ -128,7 +129,7 @@ class _File:
         return self._with(read) or {}
 
     def put_many(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        """Writes values."""
+        """Write values."""
 
         def write(connection: sqlite3.Connection) -> None:
             with connection:
@@ -153,13 +154,13 @@ class _File:
 def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)  # `_File` has a lock
     connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for a writer
-    connection.execute("PRAGMA synchronous=OFF")  # what a power cut loses is computed again
+    connection.execute("PRAGMA synchronous=OFF")  # values lost in a power cut are computed again
     connection.execute("CREATE TABLE IF NOT EXISTS entries (digest BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
     return connection
 
 
 def fingerprint(model: str) -> str:
-    """What a model's name stands for; of a local path the sizes and times of its files: a new model has new values."""
+    """A text that changes with the model: its name, or for a local path the names, sizes and times of its files."""
     path = Path(model)
     if not path.exists():
         return model

@@ -1,7 +1,7 @@
-"""Answers that entail each other mean the same: bidirectional entailment by a classifier of natural language inference.
+"""Equivalence by bidirectional entailment, decided by a classifier for natural language inference (NLI).
 
-Kuhn et al. (arXiv 2302.09664) cluster answers this way; the two readings of "both directions" are those of Farquhar et
-al. (Nature 630, 2024).
+The method is that of Kuhn et al. (arXiv 2302.09664); the modes "strict" and "lax" are those of Farquhar et al. (Nature
+630, 2024).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 MEMORY_SIZE = 65_536
-"""Verdicts that are kept."""
+"""Maximum number of verdicts in memory."""
 
 Mode = Literal["strict", "lax"]
 Dtype = Literal["float32", "float16", "bfloat16"]
@@ -31,7 +31,7 @@ RELATIONS = ("entailment", "neutral", "contradiction")
 
 
 class Inference(NamedTuple):
-    """What the classifier says of one direction: whether the premise entails the hypothesis; three probabilities."""
+    """The classifier's probabilities for one premise and hypothesis."""
 
     entailment: float
     neutral: float
@@ -39,12 +39,12 @@ class Inference(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The relation with the highest probability; of several, the one that merges least."""
+        """The relation with the highest probability; of tied ones contradiction before neutral before entailment."""
         return max(reversed(RELATIONS), key=lambda name: getattr(self, name))
 
 
 def agree(forth: Inference, back: Inference, mode: Mode) -> bool:
-    """Whether two texts mean the same, from the inferences of both directions.
+    """Whether two texts mean the same, given the inferences of both directions.
 
     Strict: each entails the other. Lax: neither contradicts the other, and at least one entails the other.
     """
@@ -55,33 +55,33 @@ def agree(forth: Inference, back: Inference, mode: Mode) -> bool:
 
 
 def may_agree(forth: Inference, mode: Mode) -> bool:
-    """Whether the other direction could still make the two mean the same."""
+    """Whether the result of `agree` still depends on the other direction, given the first."""
     return forth.label == "entailment" if mode == "strict" else forth.label != "contradiction"
 
 
 class NliEquivalence(EquivalenceBackend):
     """Compares answers by bidirectional entailment, in rounds over all groups at once (see `equivalence.rounds`).
 
-    Where the first direction settles a pair the second is not asked. Safe to share between threads; copies (forked)
-    have a model and a memory of their own. Similarities are the means of both directions' probabilities of entailment.
+    The second direction is evaluated only if the first leaves a pair open. Thread-safe; a forked child has its own
+    model and cache. The similarity of two answers is the mean of both directions' probabilities of entailment.
 
     Args:
-        model: a sequence classifier for natural language inference that transformers loads: a local path, or a name
+        model: a sequence classifier for natural language inference that transformers can load: a local path, or a name
             on a hub.
         mode: "strict": each answer entails the other; "lax": neither contradicts the other and one entails the other.
-        in_context: put the prompt before each answer. Where the two are too long, the prompt's beginning is cut.
+        in_context: put the prompt before each answer. If the input is too long, the prompt's beginning is cut.
         complete: compare all pairs, not only with each cluster's representative: clusters are then the connected
-            components of the whole relation, at a cost that grows with the square of the distinct answers.
-        labels: the names of the model's classes in order, where its configuration does not say them.
-        max_tokens: an input (both texts) of more tokens is cut, and counted in `truncated_inputs`. The model's own
-            limit holds too.
-        batch_size: inputs that are evaluated at once; halved where memory runs out.
+            components of the whole relation, at a cost quadratic in the number of distinct answers.
+        labels: the names of the model's classes in order, if its configuration does not state them.
+        max_tokens: maximum tokens of an input (both texts), besides the model's own limit; longer inputs are cut, and
+            counted in `truncated_inputs`.
+        batch_size: number of inputs evaluated at once; halved if memory runs out.
         dtype: the precision of the model.
-        device: where it runs, as torch writes it; None: a GPU where there is one.
-        cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only.
+        device: the torch device of the model; None: a GPU if there is one.
+        cache: an SQLite file that stores verdicts beyond this process; None: in memory only.
 
     Raises:
-        ConfigError: an option has no possible value, or the cache's folder does not exist.
+        ConfigError: an option has an invalid value, or the cache's folder does not exist.
         MissingExtraError: torch or transformers is not installed.
     """
 
@@ -108,11 +108,11 @@ class NliEquivalence(EquivalenceBackend):
         self._in_context, self._complete = in_context, complete
         self._classifier = Classifier(model, labels, max_tokens, batch_size, dtype, device, keep_end=in_context)
         namespace = ("nli", fingerprint(model), model, repr(labels), mode, str(max_tokens), dtype)
-        # Verdicts of one direction have no similarity, so the two kinds are kept apart.
+        # Verdicts from one direction have no similarity, so the two kinds are stored separately.
         self._memories = {both: verdict_memory((*namespace, str(both)), MEMORY_SIZE, cache) for both in (False, True)}
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
-        """Which answers of each set entail each other; an exception for a set that could not be compared."""
+        """One relation per set, or an exception for a set that could not be compared."""
         both = any(answers.similarities for answers in sets)
         return relate_in_rounds(
             sets,
@@ -123,7 +123,7 @@ class NliEquivalence(EquivalenceBackend):
         )
 
     def _compare(self, pairs: Sequence[Pair], *, both: bool) -> list[PairVerdict | Exception]:
-        """The second direction is asked only where the first leaves it open, or `both` are wanted."""
+        """One verdict per pair; the second direction is evaluated only if the first leaves it open, or with `both`."""
         inputs = [tuple(f"{pair.prompt} {text}".strip() for text in (pair.left, pair.right)) for pair in pairs]
         try:
             forth = self._classifier.infer([(left, right) for left, right in inputs])
@@ -152,7 +152,7 @@ class NliEquivalence(EquivalenceBackend):
 
 
 _Answer = tuple["Inference | Exception", bool]
-"""What the classifier says of an input, or why it says nothing; and whether the input was cut."""
+"""The classifier's output for an input, or the exception that prevented it; and whether the input was cut."""
 
 
 class Classifier:
@@ -173,7 +173,7 @@ class Classifier:
         self._model = LazyModel(name, partial(_load_model, name, labels, dtype, device, keep_end))
 
     def infer(self, inputs: Sequence[tuple[str, str]]) -> list[_Answer]:
-        """For each (premise, hypothesis) what the model says, or why it says nothing; and whether the input was cut.
+        """For each (premise, hypothesis) the inference or an exception, and whether the input was cut.
 
         Raises:
             ModelError: the model cannot be loaded.
@@ -197,7 +197,7 @@ class Classifier:
             return [(found[k], cut[k]) for k in range(len(inputs))]
 
     def _tokenise(self, loaded: _Loaded, inputs: Sequence[tuple[str, str]]) -> tuple[list[dict[str, Any]], list[bool]]:
-        """Features of each input, of at most `limit` tokens, and which of them were cut."""
+        """Features of each input, cut to the token limit, and whether each was cut."""
         limit = min(self._max_tokens, loaded.limit)
         texts = [tuple(self._bounded(text, limit) for text in pair) for pair in inputs]
         features = loaded.features(texts)
@@ -213,16 +213,16 @@ class Classifier:
 
 
 class _Loaded(NamedTuple):
-    """A model in memory."""
+    """A loaded model."""
 
     model: Any
     tokenizer: Any
     classes: tuple[int | None, ...]
-    """Where the model has each of `RELATIONS`; None where it does not tell it from neutral."""
+    """The model's class index of each of `RELATIONS`; None if it does not distinguish it from neutral."""
     limit: int
 
     def features(self, texts: Sequence[Sequence[str]], limit: int | None = None) -> list[dict[str, Any]]:
-        """The tokens of each pair of texts, cut to `limit` from the longer text where there is one."""
+        """The tokens of each pair of texts; with a `limit`, cut to it from the longer text."""
         if not texts:
             return []
         premises, hypotheses = ([encodable(pair[side]) for pair in texts] for side in (0, 1))
@@ -231,7 +231,7 @@ class _Loaded(NamedTuple):
         return [{name: values[k] for name, values in batch.items()} for k in range(len(texts))]
 
     def evaluate(self, features: Sequence[dict[str, Any]]) -> list[Inference | Exception] | None:
-        """The inferences of one batch; None where memory ran out."""
+        """The inferences of one batch; None if memory ran out."""
         import torch  # noqa: PLC0415 - an optional extra
 
         try:
@@ -254,7 +254,7 @@ class _Loaded(NamedTuple):
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has an exception of its own for this; other devices and the CPU only say so."""
+    """Whether the error means out of memory: CUDA has an exception class for it, other devices only a message."""
     said = str(error).lower()
     return type(error).__name__ == "OutOfMemoryError" or "out of memory" in said or "can't allocate memory" in said
 
@@ -275,12 +275,12 @@ def _load_model(name: str, labels: tuple[str, ...] | None, dtype: Dtype, device:
 
 
 def classes_of(labels: Sequence[str], model: str) -> tuple[int | None, ...]:
-    """Where entailment, neutral and contradiction stand among a model's labels.
+    """The indices of entailment, neutral and contradiction among a model's labels.
 
-    A model of two classes says entailment or not, which is read as neutral.
+    A model of two classes has entailment and not-entailment, which is read as neutral.
 
     Raises:
-        ModelError: the labels do not say which is which.
+        ModelError: the labels do not identify the relations.
     """
     stems = [label.casefold().replace("-", "_").replace(" ", "_") for label in labels]
     found = [

@@ -1,1 +1,1 @@
-"""Which groups and responses give no signal: gates on groups, guards on responses."""
+"""Filters: gates for groups, guards for responses."""

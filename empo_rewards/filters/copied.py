@@ -1,29 +1,23 @@
-"""Answers copied from the prompt: EMPO's guard for free-form answers."""
+"""Detection of answers copied from the prompt, for free-form answers."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from empo_rewards.extraction.choice import choices_of
 
 MIN_WORDS = 6
-"""Shorter answers necessarily occur in many questions ("Which is larger, 7 or 9?"): they are never called copied."""
+"""Minimum length of a copied answer. Shorter answers occur in many questions ("Which is larger, 7 or 9?")."""
 
 MAX_WORDS = 256
-"""ROUGE-L is quadratic: only so many words of the answer's start and of the prompt's end are compared."""
+"""Maximum number of words compared, of the answer's start and of the prompt's end: ROUGE-L costs their product."""
 
 TOLERANCE = 1e-9
-"""The library's F-measure of 8 common words out of 10 and 10 is 0.8 but for rounding, which is not above 0.8."""
+"""Tolerance for rounding: the F-measure of 8 common words of 10 and 10 is 0.8, which must not count as above 0.8."""
 
 _WORD = re.compile(r"\w+")
-
-
-class _Words:
-    """The tokenizer for ROUGE: words of any script, where the library's own knows ASCII only."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return _words(text)
 
 
 def _words(text: str) -> list[str]:
@@ -33,8 +27,9 @@ def _words(text: str) -> list[str]:
 def copied_from_prompt(answer: str, prompt: str, rouge_l: float = 0.8) -> bool:
     """Whether an answer repeats the question: as a run of its words, or with a ROUGE-L F-measure above `rouge_l`.
 
-    The rule is that of EMPO's free-form reward (2504.05812). Two kinds of answers are never copied: those of fewer than
-    `MIN_WORDS` words, and the text of a choice that the prompt lists.
+    A variant of the guard in EMPO's free-form reward (arXiv 2504.05812), whose code uses ROUGE-L *precision* above 0.8
+    or any substring. Two kinds of answers are never copied: those of fewer than `MIN_WORDS` words, and the text of a
+    choice that the prompt lists.
 
     Args:
         answer: the extracted answer.
@@ -50,11 +45,24 @@ def copied_from_prompt(answer: str, prompt: str, rouge_l: float = 0.8) -> bool:
     if f" {' '.join(words)} " in f" {' '.join(question)} ":
         return True
     head, tail = words[:MAX_WORDS], question[-MAX_WORDS:]
-    # A common subsequence has no more words than the bags have in common: most answers are cleared without the table.
+    # The multiset intersection bounds the common subsequence: most answers are decided without the quadratic table.
     shared = sum((Counter(head) & Counter(tail)).values())
     if 2 * shared <= rouge_l * (len(head) + len(tail)):
         return False
-    from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415 - heavy (nltk), and seldom needed
+    return 2 * common_subsequence(head, tail) > (rouge_l + TOLERANCE) * (len(head) + len(tail))
 
-    scorer = RougeScorer(["rougeL"], tokenizer=_Words())
-    return bool(scorer.score(" ".join(tail), " ".join(head))["rougeL"].fmeasure > rouge_l + TOLERANCE)
+
+def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
+    """The length of the longest common subsequence of two lists of words, by bit vectors.
+
+    One big-integer step per word of `b` (Hyyrö, "Bit-parallel LCS-length computation revisited", AWOCA 2004).
+    """
+    places: dict[str, int] = {}
+    for position, word in enumerate(a):
+        places[word] = places.get(word, 0) | 1 << position
+    full = (1 << len(a)) - 1
+    unmatched = full  # bit i is 0 if a[i] ends a longer common subsequence than a[:i] has
+    for word in b:
+        matches = unmatched & places.get(word, 0)
+        unmatched = ((unmatched + matches) | (unmatched - matches)) & full
+    return len(a) - unmatched.bit_count()

@@ -1,4 +1,4 @@
-"""Gates: groups that carry no signal, by their semantic entropy or by the share of their largest cluster."""
+"""Gates: exclude groups by their semantic entropy or by the share of their largest cluster."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from empo_rewards.group import Cause
 from empo_rewards.protocols import Clusters
 
 TOLERANCE = 1e-9
-"""In nats: H of G different answers is ln G but for rounding, and must not pass a band that ends there."""
+"""Tolerance in nats, so that rounding does not let H = ln G (G different answers) pass a band that ends there."""
 
 
 class EntropyBand(BaseModel):
     """EMPO's band δ_low < H < δ_high, open at both ends (arXiv 2504.05812, eq. 6).
 
     Args:
-        low, high: the ends; None leaves that end open.
-        unit: `nats`, or `relative`: as parts of ln G, so that 0 is unanimity and 1 is G different answers.
+        low, high: the bounds; None: unbounded.
+        unit: `nats`, or `relative`: fractions of ln G, from 0 (unanimous) to 1 (G different answers).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,7 +37,7 @@ class EntropyBand(BaseModel):
         return self
 
     def outside(self, entropy: float, size: int) -> Cause | None:
-        """The cause where an entropy (nats) of a group of `size` lies outside."""
+        """The cause if the entropy (nats) of a group of `size` responses is outside the band; else None."""
         unit = math.log(size) if self.unit == "relative" else 1.0
         if self.low is not None and entropy <= self.low * unit + TOLERANCE:
             return Cause.ENTROPY_LOW
@@ -47,12 +47,12 @@ class EntropyBand(BaseModel):
 
 
 class Gates(BaseModel):
-    """Which groups give no signal.
+    """Conditions that a group must meet to be rewarded.
 
     Args:
         entropy: the entropy band.
-        min_share: the least share that the largest cluster must have.
-        reward: what the members of a group outside get: None (unscored), or a constant, the same for all of them.
+        min_share: the minimum share of the largest cluster.
+        reward: the reward of all members of an excluded group; None: the group is unscored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,7 +62,7 @@ class Gates(BaseModel):
     reward: float | None = None
 
     def outside(self, entropy: float, clusters: Clusters) -> tuple[Cause, str] | None:
-        """The cause and a sentence, where a gate stops the group."""
+        """The cause and a sentence if a gate excludes the group; else None."""
         size = len(clusters.labels)
         cause = self.entropy.outside(entropy, size)
         if cause is not None:

@@ -1,4 +1,4 @@
-"""Guards: rules against answers that would farm reward without meaning anything."""
+"""Guards: rules against answers that could gain reward without content."""
 
 from __future__ import annotations
 
@@ -13,18 +13,26 @@ from empo_rewards.protocols import Guard, Penalty
 
 @dataclass(frozen=True)
 class Blank(Guard):
-    """No answer. It never votes; the guard sets its reward (EMPO's free-form code gives -0.5)."""
+    """Penalises a response without an answer, which never votes.
+
+    Args:
+        reward: replaces the strategy's reward (EMPO's free-form code gives -0.5).
+    """
 
     reward: float | None = 0.0
 
     def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
-        """A penalty for each blank."""
+        """A penalty for each blank answer."""
         return [Penalty(self.reward, void=True) if a.kind is AnswerKind.BLANK else None for a in answers]
 
 
 @dataclass(frozen=True)
 class Refusal(Guard):
-    """A refusal to answer. It never votes; the guard sets its reward."""
+    """Penalises a refusal, which never votes.
+
+    Args:
+        reward: replaces the strategy's reward.
+    """
 
     reward: float | None = 0.0
 
@@ -35,12 +43,12 @@ class Refusal(Guard):
 
 @dataclass(frozen=True)
 class Copied(Guard):
-    """An answer copied from the prompt: as a substring, or with ROUGE-L above a threshold (EMPO's free-form guard).
+    """Penalises an answer copied from the prompt, after EMPO's free-form reward (see `copied_from_prompt`).
 
     Args:
         reward: replaces the strategy's reward.
         rouge_l: the threshold of the F-measure, in [0, 1].
-        void: whether it also loses its vote.
+        void: whether the answer also loses its vote.
     """
 
     reward: float | None = 0.0
@@ -48,7 +56,7 @@ class Copied(Guard):
     void: bool = False
 
     def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
-        """A penalty for each copied answer; equal texts are judged once."""
+        """A penalty for each copied answer; equal texts are checked once."""
         prompt = group.prompt_text
         distinct = {a.text for a in answers if a.kind is AnswerKind.ANSWER}
         caught = {text for text in distinct if copied_from_prompt(text, prompt, rouge_l=self.rouge_l)}
@@ -57,11 +65,11 @@ class Copied(Guard):
 
 @dataclass(frozen=True)
 class Repetition(Guard):
-    """A response that degenerates into repeating itself.
+    """Penalises a response that ends in a repetition (`is_degenerate`).
 
     Args:
         reward: replaces the strategy's reward.
-        void: whether it also loses its vote.
+        void: whether its answer also loses its vote.
     """
 
     reward: float | None = 0.0

@@ -1,4 +1,4 @@
-"""What the package itself registers, through the same hooks as any other plugin."""
+"""The built-in plugins, registered through the same hooks as third-party plugins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, s
 
 @hookimpl
 def register_extractors(register: Register) -> None:
-    """From marked answers to the whole text."""
+    """Extractors: by markers, by multiple choice, and of the whole text or its last formula or number."""
     register("boxed", LastBox)
     register("answer_tag", AnswerTag)
     register("final_answer", FinalAnswer)
@@ -39,7 +39,7 @@ def register_extractors(register: Register) -> None:
 
 @hookimpl
 def register_equivalence_backends(register: Register) -> None:
-    """Text, mathematics, and closeness of meaning."""
+    """Backends: by text, mathematics, sentence embeddings, entailment, or a judge."""
     register("exact", ExactEquivalence)
     register("math", MathEquivalence)
     register("embedding", EmbeddingEquivalence)
@@ -51,7 +51,7 @@ def register_equivalence_backends(register: Register) -> None:
 
 @hookimpl
 def register_entropy_estimators(register: Register) -> None:
-    """From counts, from likelihoods, and from similarities."""
+    """Estimators: from cluster sizes, from log-likelihoods, and from similarities."""
     register("plug_in", counts.PlugIn)
     register("miller_madow", counts.MillerMadow)
     register("zhang", counts.Zhang)
@@ -68,7 +68,7 @@ def register_entropy_estimators(register: Register) -> None:
 
 @hookimpl
 def register_strategies(register: Register) -> None:
-    """The family, and the controls."""
+    """Reward strategies, and the controls `random`, `format` and `reference`."""
     register("empo", consensus.Empo)
     register("majority", consensus.Majority)
     register("majority_threshold", consensus.MajorityThreshold)
@@ -82,7 +82,7 @@ def register_strategies(register: Register) -> None:
 
 @hookimpl
 def register_guards(register: Register) -> None:
-    """EMPO's free-form guards, and degenerate text."""
+    """Guards: EMPO's for free-form answers, and one against repetition."""
     register("blank", guards.Blank)
     register("refusal", guards.Refusal)
     register("copied", guards.Copied)
@@ -91,13 +91,13 @@ def register_guards(register: Register) -> None:
 
 @hookimpl
 def register_observers(register: Register) -> None:
-    """The watch over a run."""
+    """Observers: the collapse monitor."""
     register("monitor", Monitor)
 
 
 @hookimpl
 def register_presets(register: RegisterPreset) -> None:
-    """Each YAML file of the configs folder, under its own name."""
+    """Presets: each YAML file of the configs folder, under its file name."""
     for entry in resources.files("empo_rewards.configs").iterdir():
         if entry.name.endswith(".yaml"):
             register(entry.name.removesuffix(".yaml"), str(entry))

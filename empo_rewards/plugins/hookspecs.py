@@ -1,10 +1,9 @@
-"""The hooks: everything that can be chosen registers through one of them, the built-ins too.
+"""Hook specifications. Every component is registered through one of these hooks, including the built-ins.
 
-Each hook is handed a `register(name, factory)`. A factory is a class or function that makes one instance of the thing;
-its keyword parameters, with their annotations and defaults, are the thing's options, and what a configuration writes
-beside its `name` is checked against them. What it makes derives from the base class of its kind, which stand in
-`empo_rewards.protocols`. A parameter annotated with such a class is a nested component: it is configured by name and
-options, and built with the same registry.
+Each hook receives `register(name, factory)`. A factory is a class or function that creates an instance; its keyword
+parameters, with their annotations and defaults, are the component's options, against which its configuration is
+validated. The instance derives from the base class of its kind (`empo_rewards.protocols`). A parameter annotated with
+such a class is a nested component: it is configured by name and options, and built by the same registry.
 """
 
 from __future__ import annotations

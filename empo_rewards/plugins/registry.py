@@ -1,4 +1,4 @@
-"""Finds the plugins, keeps what they register, and builds the components that a configuration names."""
+"""Discovery of plugins, the registry of what they register, and construction of configured components."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from empo_rewards.config import Component, Presets, one_line
 from empo_rewards.errors import ConfigError, PluginError, suggestion
-from empo_rewards.plugins import builtins, hookspecs
+from empo_rewards.plugins import hookspecs
 from empo_rewards.protocols import BASES, DefaultComponent, Kind, check_contract
 
 ENTRY_POINT_GROUP = "empo_rewards"
@@ -31,16 +31,16 @@ KINDS: Mapping[str, str] = {
     "observer": "register_observers",
     "preset": "register_presets",
 }
-"""What can be registered, and the hook for it."""
+"""The kinds of things that can be registered, and the hook of each."""
 
 
 @dataclass(frozen=True)
 class Nested:
-    """A factory's parameter that takes another plugin.
+    """A factory's parameter that takes another component.
 
     Args:
         base: the base class of its kind.
-        default: the component that is built where none is configured; None: the factory's own default stands.
+        default: the name of the component to build if none is configured; None: the factory's own default is used.
     """
 
     base: type
@@ -49,7 +49,7 @@ class Nested:
 
 @dataclass(frozen=True)
 class Registered:
-    """One registration: a factory (of a preset: its mapping or path), and the plugin that it came from."""
+    """One registration: name, factory (for a preset: its mapping or path), and the plugin that registered it."""
 
     name: str
     factory: Any
@@ -74,12 +74,12 @@ class Registered:
 
     @cached_property
     def nested(self) -> Mapping[str, Nested]:
-        """The options that are components themselves."""
+        """The options that are nested components."""
         found = {name: _nested(annotation) for name, (annotation, _) in self.parameters.items()}
         return {name: nested for name, nested in found.items() if nested is not None}
 
     def options(self) -> type[BaseModel]:
-        """The model of the factory's options; a nested component is a `Component` in it."""
+        """The pydantic model of the factory's options; nested components have the type `Component` in it."""
         fields: dict[str, Any] = {}
         for name, (annotation, default) in self.parameters.items():
             nested = self.nested.get(name)
@@ -88,7 +88,7 @@ class Registered:
 
 
 def _nested(annotation: Any) -> Nested | None:
-    """What an annotation says of a nested component; None where it names no base class of a kind."""
+    """The nested component that an annotation declares; None if it has no base class of a kind."""
     if inspect.isclass(annotation) and annotation in BASES.values():
         return Nested(annotation)
     for part in typing.get_args(annotation):
@@ -104,11 +104,11 @@ def _extras(annotation: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that plugins registered.
+    """All registrations.
 
     Args:
-        entries: by kind (a key of `KINDS`) and name.
-        skipped: the names of installed plugins that `EMPO_REWARDS_PLUGINS` leaves out.
+        entries: registrations by kind (a key of `KINDS`) and name.
+        skipped: the names of installed plugins that `EMPO_REWARDS_PLUGINS` excludes.
     """
 
     entries: Mapping[str, dict[str, Registered]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
@@ -123,7 +123,7 @@ class Registry:
         """The registration of that name.
 
         Raises:
-            ConfigError: there is none; the message suggests what is close.
+            ConfigError: there is none; the message suggests the closest name.
         """
         known = self.entries[kind]
         if name not in known:
@@ -131,7 +131,7 @@ class Registry:
         return known[name]
 
     def create(self, base: type[Kind], component: Component, path: str) -> Kind:
-        """The instance that a component names, with its options checked and its nested components built.
+        """Create the instance of a component: validate its options and build its nested components.
 
         Args:
             base: the base class of its kind.
@@ -139,8 +139,8 @@ class Registry:
             path: the component's place in the configuration, for messages.
 
         Raises:
-            ConfigError: an unknown name or option, or an option's value that does not fit.
-            PluginError: the factory made something that does not fulfil the contract of its kind.
+            ConfigError: an unknown name or option, or an invalid value of an option.
+            PluginError: the instance does not fulfil the contract of its kind.
         """
         kind = next(kind for kind, other in BASES.items() if other is base)
         try:
@@ -168,14 +168,16 @@ class Registry:
 
 
 def load(plugins: Sequence[object] = ()) -> Registry:
-    """The registry of the built-ins, of the installed plugins, and of `plugins` (modules or objects with hooks).
+    """The registry of the built-ins, the installed plugins, and `plugins` (modules or objects with hooks).
 
-    `EMPO_REWARDS_PLUGINS` restricts which installed plugins load: names of entry points, by commas; `-name` leaves one
-    out, and an empty value all of them.
+    `EMPO_REWARDS_PLUGINS` restricts which installed plugins are loaded: comma-separated names of entry points; `-name`
+    excludes one, an empty value excludes all.
 
     Raises:
-        PluginError: a plugin cannot be imported, or registers what does not fit.
+        PluginError: a plugin cannot be imported, or a registration is invalid.
     """
+    from empo_rewards.plugins import builtins  # noqa: PLC0415 - a third of the import time, and a scorer's need only
+
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(builtins, "built-in")
@@ -194,7 +196,7 @@ def load(plugins: Sequence[object] = ()) -> Registry:
 
 
 def _load_installed(manager: pluggy.PluginManager) -> tuple[str, ...]:
-    """Import and register the chosen entry points; the names of the others."""
+    """Import and register the selected entry points; return the names of the others."""
     found = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)
     chosen = _chosen([entry.name for entry in found])
     for entry in found:
@@ -216,7 +218,7 @@ def _load_installed(manager: pluggy.PluginManager) -> tuple[str, ...]:
 
 
 def _chosen(installed: Sequence[str]) -> frozenset[str]:
-    """The names that `EMPO_REWARDS_PLUGINS` lets load."""
+    """The names selected by `EMPO_REWARDS_PLUGINS`."""
     value = os.environ.get(PLUGINS_VARIABLE)
     if value is None:
         return frozenset(installed)
@@ -236,7 +238,7 @@ def _installed(names: Sequence[str]) -> str:
 
 
 def _collect(registry: Registry, kind: str, implementation: pluggy.HookImpl) -> None:
-    """Let one implementation register its things."""
+    """Run one hook implementation and collect its registrations."""
     owner = implementation.plugin_name
     entries = registry.entries[kind]
 

@@ -1,8 +1,9 @@
 """The HTTP reward server: single samples and whole groups in, rewards out. docs/server.md is its contract.
 
-From the pure to the world: `transcript` tells a response from its prompt; `openrlhf` reads and writes OpenRLHF's
-bodies; `crew` scores in other processes; `service` joins scoring to the rendezvous; `metrics` counts; `http` reads
-bodies and refuses; `app` has the routes; `process` has sockets, signals and the end.
+Modules, pure ones first: `transcript` finds the response in a query; `openrlhf` reads and writes OpenRLHF's bodies;
+`schemas` describes and checks the other bodies; `service` gathers samples into groups and has them scored; `metrics`
+counts; `bodies` reads and sends HTTP bodies; `access` admits requests (API key, size) and logs them; `app` has the
+routes; `process` has the socket, the signals and the shutdown.
 
 Needs the extra `server`; importing this package does not.
 """

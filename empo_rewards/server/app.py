@@ -1,10 +1,9 @@
-"""The routes."""
+"""The routes of the HTTP server, as an ASGI application."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
@@ -21,10 +20,9 @@ from empo_rewards.errors import EmpoError, GroupError
 from empo_rewards.gather import GatherFullError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
-from empo_rewards.server.bodies import CallerGoneError, decode, encode, read_body, send_json, unless_gone
-from empo_rewards.server.errors import RequestError
-from empo_rewards.server.guard import Guard, refusal
-from empo_rewards.server.links import Links
+from empo_rewards.server.access import AccessControl, refusal
+from empo_rewards.server.bodies import decode, encode, read_body, send_json, unless_gone
+from empo_rewards.server.errors import CallerGoneError, RequestError
 from empo_rewards.server.schemas import GROUPS_SCHEMA, MAX_GROUP_SIZE, REWARD_DOCUMENTATION, GroupBody, MemberBody
 from empo_rewards.server.service import Phase, Service
 
@@ -32,17 +30,14 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class GetReward:
-    """OpenRLHF's route. Plain ASGI: it is called once a sample, and FastAPI's own work would double its cost."""
+    """OpenRLHF's route. Plain ASGI: there is one request per sample, and FastAPI's own work would double its cost."""
 
-    def __init__(self, service: Service, phase: Phase, links: Links) -> None:
-        self._service, self._phase, self._links = service, phase, links
+    def __init__(self, service: Service, phase: Phase) -> None:
+        self._service, self._phase = service, phase
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         settings = self._service.settings
-        link = self._links.of(scope["client"])
-        if link is not None:
-            link.arrived()
         body = await read_body(receive, settings.max_body_bytes)
         submission = openrlhf.read(decode(body))
         size = _group_size(scope)
@@ -51,17 +46,10 @@ class GetReward:
         answer = openrlhf.answer(submission, results, settings.scores)
         if (why := self._unscored(results)) is not None:
             answer["detail"] = why
-        if link is not None and len(results) == 1:
-            sample, result = submission.samples[0], results[0]
-            unread = partial(self._service.undelivered, self._phase, sample, result, size)
-            if link.is_left:
-                unread()
-                raise CallerGoneError
-            link.sending(unread)
         await send_json(send, HTTPStatus.OK, encode(answer))
 
     def _unscored(self, results: list[SampleReward]) -> str | None:
-        """Why samples have no reward of their own; the trainer ignores it, whoever looks into the traffic does not."""
+        """Why samples have no reward of their own, for those who read the traffic; the trainer ignores it."""
         unscored = [result.score for result in results if not result.scored]
         if not unscored:
             return None
@@ -72,12 +60,12 @@ class GetReward:
 REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward": "evaluation"}
 
 
-class _Switch:
-    """Takes posts to the reward paths past FastAPI, and leaves the rest to it."""
+class _RewardRouter:
+    """Sends the reward paths to `GetReward`, everything else to FastAPI."""
 
-    def __init__(self, app: FastAPI, service: Service, links: Links) -> None:
+    def __init__(self, app: FastAPI, service: Service) -> None:
         self._app = app
-        self._rewards = {path: GetReward(service, phase, links) for path, phase in REWARD_PATHS.items()}
+        self._rewards = {path: GetReward(service, phase) for path, phase in REWARD_PATHS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -93,11 +81,11 @@ class _Switch:
             await _answer_to(error, scope)(scope, receive, send)
         except Exception as error:
             await _answer_to(error, scope)(scope, receive, send)
-            raise  # for the log, with its traceback, as FastAPI does it
+            raise  # uvicorn logs its traceback, as for FastAPI's routes
 
 
-class _Api:
-    """The other routes, as FastAPI calls them."""
+class _Endpoints:
+    """The other routes: FastAPI's endpoint functions."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -105,7 +93,7 @@ class _Api:
     async def score(self, request: Request) -> Response:
         """Score whole groups: one, or several under `groups`. Answers the fields of GroupScore, or them under `scores`.
 
-        A reward of null is no signal: `status` and `cause` say why.
+        A reward of null means no signal: `status` and `cause` say why.
         """
         body = await self._body(request)
         many = isinstance(body, dict) and "groups" in body
@@ -128,51 +116,51 @@ class _Api:
         return _json(_member_answer(result, self._service.diagnosis()))
 
     async def forget(self, group_id: str, member: str, group_size: int | None = None) -> Response:
-        """Say that a member will not come: its group does not wait for it, and is incomplete."""
+        """Report that a member will not come: its group does not wait for it, and is incomplete."""
         if group_size is not None and not 1 <= group_size <= MAX_GROUP_SIZE:
             raise _bad_size(str(group_size))
         return _json({"forgotten": self._service.forget(group_id, _member(member), group_size)})
 
     async def health(self) -> Response:
-        """Whether the process lives."""
+        """Whether the process is alive."""
         return _json({"status": "ok", "version": __version__})
 
     async def ready(self) -> Response:
-        """Whether it takes requests; and why groups keep ending short, where that is known."""
+        """Whether it takes requests, and why groups keep ending short, where that is known."""
         if self._service.stopping:
             return _json({"status": "stopping"}, HTTPStatus.SERVICE_UNAVAILABLE)
         return _json({"status": "ok", "diagnosis": self._service.diagnosis()})
 
     async def metrics(self) -> Response:
-        """Counts and states, for Prometheus."""
+        """The metrics, in Prometheus' text format."""
         return Response(generate_latest(self._service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def _body(self, request: Request) -> Any:
         return decode(await read_body(request.receive, self._service.settings.max_body_bytes))
 
 
-def create_app(service: Service, links: Links) -> ASGIApp:
-    """The application over a service.
-
-    Args:
-        service: what answers.
-        links: the server's connections; where it keeps none there, a lost answer is not noticed.
-    """
+def create_app(service: Service) -> ASGIApp:
+    """The ASGI application over a service."""
     app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
-    api = _Api(service)
+    endpoints = _Endpoints(service)
     member_path = "/v1/groups/{group_id:path}/members/{member}"
-    app.add_api_route("/score", api.score, methods=["POST"], openapi_extra=_takes(GROUPS_SCHEMA))
-    app.add_api_route(member_path, api.submit, methods=["PUT"], openapi_extra=_takes(MemberBody.model_json_schema()))
-    app.add_api_route(member_path, api.submit, methods=["POST"], include_in_schema=False)
-    app.add_api_route(member_path, api.forget, methods=["DELETE"])
-    for path, endpoint in (("/health", api.health), ("/ready", api.ready), ("/metrics", api.metrics)):
+    app.add_api_route("/score", endpoints.score, methods=["POST"], openapi_extra=_takes(GROUPS_SCHEMA))
+    app.add_api_route(
+        member_path, endpoints.submit, methods=["PUT"], openapi_extra=_takes(MemberBody.model_json_schema())
+    )
+    app.add_api_route(member_path, endpoints.submit, methods=["POST"], include_in_schema=False)
+    app.add_api_route(member_path, endpoints.forget, methods=["DELETE"])
+    for path, endpoint in (
+        ("/health", endpoints.health),
+        ("/ready", endpoints.ready),
+        ("/metrics", endpoints.metrics),
+    ):
         app.add_api_route(path, endpoint, methods=["GET"])
     for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
         app.add_exception_handler(kind, _refused)
     _describe(app)
-    return Guard(
-        _Switch(app, service, links), service.metrics, service.settings.api_key, service.settings.max_body_bytes
-    )
+    settings = service.settings
+    return AccessControl(_RewardRouter(app, service), service.metrics, settings.api_key, settings.max_body_bytes)
 
 
 _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (
@@ -180,7 +168,7 @@ _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, 
     ((GroupError, GatherSizeError), HTTPStatus.UNPROCESSABLE_ENTITY, False),
     (EmpoError, HTTPStatus.SERVICE_UNAVAILABLE, True),
 )
-"""The status of each error, the first that fits, and whether trying again may help."""
+"""HTTP status by error class, the first that matches, and whether the same request may succeed later."""
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -189,12 +177,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 def _answer_to(error: Exception, scope: Scope) -> Response:
     if isinstance(error, CallerGoneError):
-        return Response(status_code=499)  # nobody reads it; nginx counts such requests under this number
+        return Response(status_code=499)  # nobody reads it; the number is nginx's, for the counts
     return refusal(scope, _as_request_error(error))
 
 
 def _as_request_error(error: Exception) -> RequestError:
-    """What an error means to a caller."""
+    """An exception as the error that the caller is told."""
     if isinstance(error, RequestError):
         return error
     if isinstance(error, HTTPException):
@@ -208,7 +196,11 @@ def _as_request_error(error: Exception) -> RequestError:
 
 
 def _group_size(scope: Scope) -> int | None:
-    """The group size that a request asks for, in its query or its header."""
+    """The group size in the query parameter `group_size` or the header `X-Group-Size`; None where neither is given.
+
+    Raises:
+        RequestError: 422, it is not a number from 1 to `MAX_GROUP_SIZE`.
+    """
     given: str | None = None
     if scope["query_string"]:
         given = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("group_size", ())), None)
@@ -228,7 +220,7 @@ def _bad_size(given: str) -> RequestError:
 
 
 def _member(text: str) -> Member:
-    """A member's id: a number where it is one, so that members are sorted as their caller counts."""
+    """A member's id; digits become a number, so that members are sorted by value."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else text
 
 
@@ -240,7 +232,7 @@ def _validated(model: type[Body], value: object, place: str = "") -> Body:
 
 
 def _problems(problems: Sequence[Any], place: str = "") -> str:
-    """The first of pydantic's problems, in one line, without the input that it repeats."""
+    """The first of pydantic's problems in one line, without the input value."""
     first = problems[0]
     path = ".".join(filter(None, (place, *map(str, first["loc"])))) or "the body"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -248,7 +240,7 @@ def _problems(problems: Sequence[Any], place: str = "") -> str:
 
 
 def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any]:
-    """One member's part of its group's score."""
+    """The response body for one member: its own values, and those of its group."""
     score, position = result.score, result.position
     return {
         "reward": result.reward if result.scored else None,
@@ -277,7 +269,7 @@ def _json(value: object, status: int = HTTPStatus.OK) -> Response:
 
 
 def _finite(value: Any) -> Any:
-    """A value without NaN and infinities, which JSON has none of: they become null."""
+    """The value with None for NaN and infinities, which JSON cannot represent."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -288,12 +280,12 @@ def _finite(value: Any) -> Any:
 
 
 def _takes(schema: dict[str, Any]) -> dict[str, Any]:
-    """What a route's description says of its body."""
+    """A route's OpenAPI description of its request body."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _describe(app: FastAPI) -> None:
-    """Add the reward paths to the OpenAPI description: FastAPI knows only its own routes."""
+    """Add the reward paths, which FastAPI does not route, to its OpenAPI description."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:

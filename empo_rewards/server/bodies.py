@@ -1,4 +1,4 @@
-"""Bodies in and out: bounded reading, JSON that cannot hurt, and noticing that a caller has gone."""
+"""HTTP bodies: bounded reading, strict JSON, sending, and cancelling work whose caller has disconnected."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from typing import Any, NoReturn, TypeVar
 
 from starlette.types import Receive, Send
 
-from empo_rewards.server.errors import RequestError
+from empo_rewards.server.errors import CallerGoneError, RequestError
 
 T = TypeVar("T")
-
-
-class CallerGoneError(Exception):
-    """The caller closed its connection: nobody is there to answer."""
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -28,18 +24,18 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def too_large(limit: int) -> RequestError:
-    """The refusal of a body past the limit."""
+    """The error for a body longer than `limit` bytes."""
     return RequestError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {limit} bytes (--max-body-mb): send fewer groups"
     )
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body.
+    """The whole body of a request.
 
     Raises:
-        RequestError: 413, it is longer than `limit`.
-        CallerGoneError: the caller went away before it was there.
+        RequestError: 413, it is longer than `limit` bytes.
+        CallerGoneError: the caller disconnected before the end of the body.
     """
     chunks, size = [], 0
     while True:
@@ -59,11 +55,11 @@ def decode(body: bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        RequestError: 400, it is none (NaN and infinity are none), or it is nested too deeply to be read.
+        RequestError: 400, the body is not JSON (NaN and Infinity are not), or is nested too deeply to be read.
     """
     try:
         return _DECODER.decode(body.decode())
-    except ValueError as error:  # a text that is no UTF-8, and an integer of too many digits, too
+    except ValueError as error:  # also: not UTF-8, or an integer of too many digits
         raise RequestError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from error
     except RecursionError as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, "the body is nested too deeply") from error
@@ -73,30 +69,30 @@ def encode(value: object) -> bytes:
     """A value as JSON, in ASCII.
 
     Raises:
-        ValueError: there is a NaN or an infinity in it.
+        ValueError: it contains a NaN or an infinity.
     """
     return _ENCODER.encode(value).encode()
 
 
 async def send_json(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send an answer."""
+    """Send a complete response."""
     common = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
     await send({"type": "http.response.body", "body": body})
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is cancelled when the caller goes away.
+    """The result of `work`, which is cancelled when the caller disconnects.
 
-    Servers do not cancel the handler of an abandoned request: it would wait for its group, and the caller's retry could
-    not take its place.
+    ASGI servers do not cancel the handler of an abandoned request. Without this it would go on waiting for its group,
+    and the caller's retry could not take its place there.
 
     Args:
-        receive: of a request whose body has been read: what comes next is its end.
+        receive: of a request whose body has been read completely: its next message is `http.disconnect`.
         work: what to wait for.
 
     Raises:
-        CallerGoneError: the caller went away first.
+        CallerGoneError: the caller disconnected first.
         Exception: what `work` raises.
     """
     loop = asyncio.get_running_loop()

@@ -1,8 +1,12 @@
-"""What the server answers in place of a result."""
+"""Errors of the server: they concern one request, and are answered with an HTTP status."""
 
 from __future__ import annotations
 
 from empo_rewards.errors import EmpoError
+
+
+class CallerGoneError(Exception):
+    """The caller closed its connection: nobody reads the answer."""
 
 
 class RequestError(EmpoError):

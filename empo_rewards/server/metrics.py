@@ -1,4 +1,4 @@
-"""What `/metrics` shows: how groups end, what they look like, who waits and for how long."""
+"""The Prometheus metrics of `/metrics`: groups, requests, and the state of each phase's rendezvous."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _SHARES = tuple(n / 10 for n in range(1, 11))
 
 
 class Metrics:
-    """The counts of one server, in a registry of its own.
+    """The metrics of one server, in a registry of its own.
 
     Args:
-        phases: the rendezvous of each phase, read when the metrics are.
+        phases: the rendezvous of each phase; their state is read whenever the metrics are.
     """
 
     def __init__(self, phases: Mapping[str, SampleScorer]) -> None:
@@ -71,7 +71,6 @@ class Metrics:
         self._requests = counter("requests", "Requests by route and status", "route", "status")
         self._request_counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._request_seconds = histogram("request_seconds", "From a request to its answer", _SECONDS, "route")
-        self.undelivered = counter("undelivered", "Answers whose caller was gone: kept for its retry")
         self.whole_queries = counter(
             "whole_queries", "Samples whose prompt was not found in their query: all of it counted as the response"
         )
@@ -80,7 +79,7 @@ class Metrics:
         """Count one scored group."""
         self._groups.labels(phase, score.status.value, score.cause.value if score.cause else "").inc()
         self._score_seconds.labels(phase).observe(seconds)
-        if score.cause not in (Cause.SCORING_FAILED, Cause.EXTRACTION_FAILED):  # else nobody has looked for answers
+        if score.cause not in (Cause.SCORING_FAILED, Cause.EXTRACTION_FAILED):  # else no answer was looked for
             for kind in AnswerKind:
                 found = sum(answer.kind is kind for answer in score.answers)
                 self._responses.labels(phase, kind.value).inc(found)
@@ -91,14 +90,14 @@ class Metrics:
             self._unanimous.labels(phase).inc(score.metrics["unanimous"])
 
         if (alarm := score.metrics.get("monitor/alarm")) is not None:
-            gauge = self._alarm.labels(phase)  # 0 from here on; no 0 where nobody watches
-            if alarm:  # of several workers' monitors one may have seen it before the others
+            gauge = self._alarm.labels(phase)  # 0 from here on; absent without a monitor
+            if alarm:  # stays 1: each worker has a monitor of its own, and one may see it before the others
                 gauge.set(1)
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
         count = self._request_counts.get((route, status))
-        if count is None:  # looking a child up costs more than all else here
+        if count is None:  # cached: `labels` costs more than counting
             count = self._requests.labels(route, str(status)), self._request_seconds.labels(route)
             self._request_counts[route, status] = count
         count[0].inc()
@@ -106,13 +105,13 @@ class Metrics:
 
 
 class _Rendezvous(Collector):
-    """The state of each rendezvous, at the time it is asked for."""
+    """The state of each phase's rendezvous at the time of collection."""
 
     def __init__(self, phases: Mapping[str, SampleScorer]) -> None:
         self._phases = phases
 
     def describe(self) -> list[Metric]:
-        return []  # what there is depends on nothing, but asking for it must not touch a rendezvous
+        return []  # without this the registry calls `collect` to learn the names
 
     def collect(self) -> Iterator[Metric]:
         stats = {phase: scorer.stats() for phase, scorer in self._phases.items()}

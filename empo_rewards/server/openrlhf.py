@@ -1,18 +1,19 @@
-"""OpenRLHF's reward contract: bodies in, answers out.
+"""OpenRLHF's remote reward protocol: request bodies to samples, sample rewards to response bodies.
 
     {"query": [prompt + response, ...], "prompts": [...], "labels": [...]}
 
 Since 0.9.1 a body holds one sample, before that a batch; 0.5 sends no `labels`; some versions send empty lists. A body
-of one is answered with bare numbers, because the trainer wraps them in a tensor itself (a list would become (1, 1)); a
-batch, and any body of 0.5, with lists. `extra_logs` must be numbers under the same keys for every sample.
+of one is answered with numbers, because the trainer wraps them in a tensor itself (a list would give the shape (1, 1));
+a batch, and any body of 0.5, with lists. `extra_logs` must be numbers under the same keys for every sample.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 from empo_rewards.errors import GroupError
 from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, Sample, SampleReward
@@ -21,20 +22,27 @@ from empo_rewards.server.errors import RequestError
 from empo_rewards.server.transcript import response_of
 
 ABSENT = 0.0
-"""Stands for a number that a group has none of: divide a mean by that of `labelled` or `scored` to be rid of it."""
+"""Stands in `extra_logs` for a number that a group does not have. To correct a mean over all samples for it, divide by
+the mean of `labelled` or `scored`."""
 
-ScoresField = Literal["accuracy", "reward"]
-"""What `scores` holds: whether the answer agrees with the label (where there is one), or the reward always."""
+
+class ScoresField(str, Enum):
+    """What OpenRLHF's `scores` holds."""
+
+    ACCURACY = "accuracy"
+    """1 or 0 by agreement with the label where there is one, else the reward."""
+    REWARD = "reward"
+    """The reward, always."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What one body asks for.
+    """The samples of one request body.
 
     Args:
-        samples: in order.
+        samples: in the body's order.
         bare: answer with numbers instead of lists.
-        whole_queries: samples whose prompt was not found in their query, so that all of it counts as the response.
+        whole_queries: how many samples' prompts were not found in their query, so that all of it is the response.
     """
 
     samples: tuple[Sample, ...]
@@ -43,10 +51,10 @@ class Submission:
 
 
 def read(body: object) -> Submission:
-    """The samples of a body.
+    """The samples of a request body.
 
     Raises:
-        RequestError: 422, naming the field.
+        RequestError: 422; it names the field.
     """
     if not isinstance(body, dict):
         raise _wrong(f"the body must be an object with `query` and `prompts`, not {_type(body)}")
@@ -71,11 +79,12 @@ def read(body: object) -> Submission:
 
 
 def answer(submission: Submission, results: Sequence[SampleReward], scores: ScoresField) -> dict[str, Any]:
-    """The answer to a body, one sample reward a sample."""
+    """The response body for a submission and the rewards of its samples, in order."""
     rows = [{LOG_PREFIX + k: v for k, v in result.metrics(ABSENT).items()} for result in results]
     rewards = [result.reward for result in results]
     grades = [
-        result.reward if result.correct is None or scores == "reward" else float(result.correct) for result in results
+        result.reward if result.correct is None or scores is ScoresField.REWARD else float(result.correct)
+        for result in results
     ]
     if submission.bare:
         return {"rewards": rewards[0], "scores": grades[0], "extra_logs": rows[0]}

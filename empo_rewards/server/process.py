@@ -1,56 +1,62 @@
-"""The server as a process: its socket, its signals, and an end that leaves nobody waiting."""
+"""The server as a process: socket, signals, worker processes, and a shutdown that answers everybody who waits."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import resource
 import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from empo_rewards.errors import EmpoError
+from empo_rewards.errors import EmpoError, WorkerError
+from empo_rewards.group import Cause, Group, GroupScore
 from empo_rewards.scorer import Scorer
 from empo_rewards.server.app import create_app
-from empo_rewards.server.crew import ATTEMPTS, START_SECONDS, Crew
-from empo_rewards.server.links import Links
-from empo_rewards.server.service import Service, Settings
+from empo_rewards.server.service import ServerSettings, Service
+from empo_rewards.workers import START_SECONDS, WorkerPool
 
 log = logging.getLogger("empo_rewards.server")
 
 GRACE_SECONDS = 2.0
-"""At the end, what groups that are being scored may take; then their callers are told to come again."""
+"""At shutdown, how long groups that are being scored may take; then their callers are answered with 503."""
 
 SENDING_SECONDS = 1
-"""At the end, what callers have to take in their answers."""
+"""At shutdown, how long callers have to read their answers."""
 
-BACKLOG = 4096
-"""Connections that may wait to be accepted: a step of training opens one a sample, all at once."""
+CLOSING_SECONDS = 1.0
+"""At shutdown, how long workers have to close their scorers before they are killed."""
+
+ATTEMPTS = 2
+"""How many workers may die or hang on one group before it is unscored: the first may have died of something else."""
 
 QUEUE_SECONDS = 600.0
-"""What a group may wait for a free worker."""
+"""How long a group may wait for a free worker."""
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: a training step opens one per sample, all at once."""
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than clients keep an idle connection, so that it is they who close it, and not while they send."""
+"""Longer than clients keep an idle connection: a server that closes it first may do so while a client sends on it."""
 
 
-def run(scorer: Scorer, settings: Settings, host: str, port: int) -> None:
-    """Serve until a signal ends it.
+def run(scorer: Scorer, settings: ServerSettings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT.
 
     Args:
         scorer: what scores; the caller closes it.
-        settings: see there.
+        settings: the server's settings.
         host, port: where to listen; port 0: any that is free. The log says where.
 
     Raises:
-        EmpoError: the port cannot be had.
+        EmpoError: the port cannot be bound, or a worker process does not start.
     """
     _raise_descriptor_limit()
     with _listening(host, port) as listener, _ended_by_signals():
@@ -58,10 +64,24 @@ def run(scorer: Scorer, settings: Settings, host: str, port: int) -> None:
             _serve(Service(scorer.ascore, settings), listener)
         else:
             seconds = settings.limits.score_seconds
-            with closing(Crew(scorer, settings.workers, seconds)) as crew:
-                # The crew sees to the deadline of each group; the rendezvous only to that of a crew that is stuck.
-                limits = replace(settings.limits, score_seconds=ATTEMPTS * (START_SECONDS + seconds) + QUEUE_SECONDS)
-                _serve(Service(crew.score, replace(settings, limits=limits)), listener)
+            pool = WorkerPool(scorer, settings.workers, score_seconds=seconds, closing_seconds=CLOSING_SECONDS)
+            with pool:
+                pool.start()
+                # The pool enforces the deadline of each group; that of the rendezvous is for a pool that is stuck.
+                limits = replace(settings.limits, score_seconds=ATTEMPTS * (START_SECONDS + seconds + QUEUE_SECONDS))
+                _serve(Service(partial(_score_in, pool), replace(settings, limits=limits)), listener)
+
+
+async def _score_in(pool: WorkerPool, group: Group) -> GroupScore:
+    """The group's score; unscored where `ATTEMPTS` workers died or hung on it."""
+    why = ""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return (await asyncio.wrap_future(pool.submit([group])))[0]
+        except WorkerError as error:
+            why = str(error)
+            log.error("%s (attempt %d of %d)", why, attempt, ATTEMPTS)
+    return GroupScore.unscored(group, Cause.SCORING_FAILED, why)
 
 
 class _Server(uvicorn.Server):
@@ -70,18 +90,16 @@ class _Server(uvicorn.Server):
         self._service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answers whoever waits, and only then does what uvicorn does: which waits until nobody does."""
+        """Answer the waiting callers, then shut uvicorn down, which waits until all requests are answered."""
         await self._service.close(GRACE_SECONDS)
         await super().shutdown(sockets)
 
 
 def _serve(service: Service, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
-    links = Links()
     config = uvicorn.Config(
-        create_app(service, links),
-        http=links.watched(AutoHTTPProtocol),
-        proxy_headers=False,  # connections are told apart by who is at their other end
+        create_app(service),
+        proxy_headers=False,  # no answer depends on the caller's address
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -106,9 +124,9 @@ def _listening(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Signals end the block as `sys.exit` does, so that what it opened is closed.
+    """SIGTERM and SIGINT raise SystemExit in the block, so that what it opened is closed.
 
-    While uvicorn runs it takes them itself; when it has stopped it sends itself the signal again.
+    While uvicorn runs it handles them itself; when it has stopped, it raises the signal again.
     """
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -123,7 +141,14 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _raise_descriptor_limit() -> None:
-    """Each parked request holds a connection: the usual soft limit of 1,024 is one small step of training."""
+    """Raise the soft limit of open files to the hard one, where the system has such limits.
+
+    Each waiting request holds a connection: the usual soft limit of 1,024 is less than one training step needs.
+    """
+    try:
+        import resource  # noqa: PLC0415 - only Unix has it
+    except ImportError:
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

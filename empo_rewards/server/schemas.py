@@ -1,4 +1,4 @@
-"""What bodies hold: the models that check them, and how OpenAPI describes them."""
+"""The bodies of the routes: pydantic models that check them, and their OpenAPI description."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from empo_rewards.gather.samples import Sample
 from empo_rewards.group import Group
 
 MAX_GROUP_SIZE = 65_536
-"""A larger group is a mistake in a request, which would reserve room for that many."""
+"""A larger group size in a request is taken for a mistake: room for that many members would be reserved."""
 
 
 class GroupBody(BaseModel):
-    """A whole group, as `empo_rewards.Group`."""
+    """A whole group: the fields of `empo_rewards.Group`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -33,7 +33,7 @@ class GroupBody(BaseModel):
 
 
 class MemberBody(BaseModel):
-    """One member of a group whose id, and its own, are in the path."""
+    """One member of a group; the ids of both are in the path."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -1,4 +1,4 @@
-"""What the server does, without HTTP: samples join their groups, groups are scored, everything is counted."""
+"""The server without HTTP: samples are gathered into groups, groups are scored, everything is counted."""
 
 from __future__ import annotations
 
@@ -20,47 +20,46 @@ from empo_rewards.group import Cause, Group, GroupScore
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.metrics import Metrics
 from empo_rewards.server.openrlhf import ScoresField
-from empo_rewards.server.undelivered import Undelivered
 
 log = logging.getLogger("empo_rewards")
 
 T = TypeVar("T")
 
 Phase = Literal["training", "evaluation"]
-"""Samples of different phases never meet, even where their prompts are the same."""
+"""Samples of different phases never share a group, even where their prompts are equal."""
 
 PHASES: tuple[Phase, ...] = ("training", "evaluation")
 
 TOTAL_SECONDS = 840.0
-"""OpenRLHF gives a sample up after 5 tries of 180 s, and breaks on it later: by then its group must have ended."""
+"""Default time limit of a group: less than the 5 tries of 180 s after which OpenRLHF gives a sample up."""
 
-TELL_SECONDS = 60.0
-"""How often the log repeats why groups keep ending short."""
+DIAGNOSIS_SECONDS = 60.0
+"""The shortest time between two log lines that say why groups keep ending short."""
 
 STOPPING = "the server is stopping"
 
-CURE = (
+ADVICE = (
     "For OpenRLHF: one endpoint in --reward.remote_url, or the agent file (--train.agent_func_path), which scales "
     "with the trainer's own ray actors."
 )
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What can be chosen about a server.
+class ServerSettings:
+    """The settings of a server.
 
     Args:
         group_size: how many responses a group has where a request does not say.
         eval_group_size: the same for the evaluation path; None: as `group_size`.
-        workers: how many processes score; 1: threads of this one.
-        limits: how long and how much is waited for, in each phase.
-        neutral: what unscored samples are given; None: the running mean of the rewards.
+        workers: how many processes score; 1: threads of the server's process.
+        limits: the time limits and bounds of each phase's rendezvous.
+        neutral: the reward of unscored samples; None: the running mean of the rewards.
         scores: what OpenRLHF's `scores` holds.
-        api_key: what callers must show; None: nothing.
+        api_key: the key that callers must send; None: none.
         max_body_bytes: a longer body is refused.
 
     Raises:
-        ConfigError: a number that cannot be.
+        ConfigError: a number is less than 1, or the API key is empty or not ASCII.
     """
 
     group_size: int
@@ -68,7 +67,7 @@ class Settings:
     workers: int = 1
     limits: GatherLimits = field(default_factory=partial(GatherLimits, total_seconds=TOTAL_SECONDS))
     neutral: float | None = None
-    scores: ScoresField = "accuracy"
+    scores: ScoresField = ScoresField.ACCURACY
     api_key: str | None = None
     max_body_bytes: int = 32 * 2**20
 
@@ -82,14 +81,14 @@ class Settings:
 
 
 class Service:
-    """The rendezvous of each phase over one way of scoring.
+    """Rewards for single samples and whole groups, from one function that scores a group.
 
     Args:
-        score: scores a group off the event loop.
-        settings: see there.
+        score: scores a group; it must not block the event loop.
+        settings: the server's settings.
     """
 
-    def __init__(self, score: Callable[[Group], Awaitable[GroupScore]], settings: Settings) -> None:
+    def __init__(self, score: Callable[[Group], Awaitable[GroupScore]], settings: ServerSettings) -> None:
         self.settings = settings
         self._score = score
         self._sizes = {
@@ -105,33 +104,30 @@ class Service:
             )
             for phase in PHASES
         }
-        self._undelivered: Undelivered[SampleReward] = Undelivered(
-            settings.limits.abandoned_seconds, settings.limits.max_remembered
-        )
         self.metrics = Metrics(self._phases)
         self.stopping = False
         self._whole_members = 0
         self._whole_tasks: set[asyncio.Task[Any]] = set()
-        self._told = -TELL_SECONDS
-        self._whole_queries_told = False
+        self._diagnosis_logged = -DIAGNOSIS_SECONDS
+        self._whole_queries_logged = False
 
     async def reward(self, phase: Phase, samples: Sequence[Sample], size: int | None = None) -> list[SampleReward]:
-        """One sample reward a sample: whole groups are scored at once, the rest waits for its peers.
+        """The rewards of samples, in order. Whole groups are scored at once; the other samples wait for their peers.
 
-        Samples of one prompt are taken `size` at a time, in order; what is left over is gathered.
+        Samples of one prompt form groups of `size` in their order here; the last ones that do not fill a group are
+        gathered.
 
         Args:
-            phase: what the samples are for.
-            samples: in order.
-            size: how many samples their groups have; None: the default of the phase.
+            phase: the phase that the samples belong to.
+            samples: any number, of any prompts.
+            size: how many samples their groups have; None: the phase's default.
 
         Raises:
-            GatherError, RequestError: refused; closed; not scored.
+            GatherError, RequestError: refused at a bound; the server is stopping; a group could not be scored.
         """
         scorer, size = self._phases[phase], size or self._sizes[phase]
         if len(samples) == 1 and size > 1:
-            answered = self._undelivered.take((phase, samples[0], size))
-            return [answered or await scorer.submit(samples[0], size=size)]
+            return [await scorer.submit(samples[0], size=size)]
         by_prompt: dict[str, list[int]] = defaultdict(list)
         for position, sample in enumerate(samples):
             by_prompt[sample.prompt].append(position)
@@ -155,17 +151,12 @@ class Service:
             await _all([*map(whole, wholes), *map(single, rest)])
         return [result for result in results if result is not None]
 
-    def undelivered(self, phase: Phase, sample: Sample, result: SampleReward, size: int | None = None) -> None:
-        """Say that the caller of a single sample never got its answer: the same sample, coming again, is a retry."""
-        self.metrics.undelivered.inc()
-        self._undelivered.keep((phase, sample, size or self._sizes[phase]), result)
-
     async def submit(self, key: str, member: Member, sample: Sample, size: int | None) -> SampleReward:
-        """Pay one sample whose group and member are known."""
+        """The reward of one sample whose group id and member id are known."""
         return await self._phases["training"].submit(sample, key=key, member=member, size=size)
 
     def forget(self, key: str, member: Member, size: int | None) -> bool:
-        """Say that a sample will not come."""
+        """Report that a member will not come; whether that made a difference."""
         return self._phases["training"].forget(key, member, size)
 
     async def score(self, groups: Sequence[Group]) -> list[GroupScore]:
@@ -180,24 +171,24 @@ class Service:
         return [score for score in scores if score is not None]
 
     def whole_queries(self, count: int) -> None:
-        """Count samples whose prompt was not found in their query."""
+        """Count samples whose prompt was not found in their query; the log says so once."""
         if not count:
             return
-        if not self._whole_queries_told:
-            self._whole_queries_told = True
+        if not self._whole_queries_logged:
+            self._whole_queries_logged = True
             log.warning(
                 "a query does not begin with its prompt: all of it counts as the response, and an answer in the prompt "
-                "may be taken for the response's (told once; empo_rewards_whole_queries_total counts them)"
+                "may be taken for the response's (logged once; empo_rewards_whole_queries_total counts them)"
             )
         self.metrics.whole_queries.inc(count)
 
     def diagnosis(self) -> str | None:
-        """Why groups keep ending short, and the cure; None where there is nothing to tell."""
+        """Why groups keep ending short, and what to do; None where they do not."""
         found = next(filter(None, (scorer.diagnosis() for scorer in self._phases.values())), None)
-        return None if found is None else f"{found} {CURE}"
+        return None if found is None else f"{found} {ADVICE}"
 
     async def close(self, grace_seconds: float) -> None:
-        """Let everyone go who waits: what is being scored may be finished first."""
+        """Answer every waiting caller; groups that are being scored get `grace_seconds` to finish first."""
         self.stopping = True
         waits = [scorer.close(grace_seconds) for scorer in self._phases.values()]
         if self._whole_tasks:
@@ -212,13 +203,17 @@ class Service:
         score = await self._score(group)
         now = time.perf_counter()
         self.metrics.group(phase, score, now - started)
-        if score.cause is Cause.INCOMPLETE and now - self._told >= TELL_SECONDS and (why := self.diagnosis()):
-            self._told = now
+        if (
+            score.cause is Cause.INCOMPLETE
+            and now - self._diagnosis_logged >= DIAGNOSIS_SECONDS
+            and (why := self.diagnosis())
+        ):
+            self._diagnosis_logged = now
             log.error("%s", why)
         return score
 
     async def _whole(self, scoring: Coroutine[Any, Any, T]) -> T:
-        """The outcome of scoring a group that came whole, with the deadline and the end that gathered groups have."""
+        """The result of scoring a group that came whole, with the deadline and the errors of gathered groups."""
         if self.stopping:
             scoring.close()
             raise GatherClosedError(STOPPING)
@@ -240,7 +235,11 @@ class Service:
 
     @contextmanager
     def _reserved(self, members: int) -> Iterator[None]:
-        """Room for members of groups that came whole, and so are not counted by a rendezvous."""
+        """Reserve room for members of groups that came whole: no rendezvous counts them.
+
+        Raises:
+            RequestError: 429, there would be more than `max_members`.
+        """
         if self._whole_members + members > self.settings.limits.max_members:
             raise RequestError(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -256,7 +255,7 @@ class Service:
 
 
 async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Do all of them at once; where one fails, or the caller goes away, the others are given up."""
+    """Run all of them concurrently; where one fails, or this is cancelled, the others are cancelled."""
     tasks = [asyncio.get_running_loop().create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)

@@ -1,37 +1,37 @@
-"""The response in a transcript: what follows the prompt, where the two come back as one decoded text.
+"""Finds the response in a transcript: prompt and response, decoded as one text.
 
 A trainer tokenises the prompt, appends the generated tokens and decodes all of them. Decoding may change white space,
-and a prompt that was too long has lost its beginning.
+and a prompt that was too long is truncated at its start.
 """
 
 from __future__ import annotations
 
 MIN_OVERLAP = 24
-"""So many characters of a cut prompt must be there, white space left out: fewer may agree by chance."""
+"""Characters of a truncated prompt that must be found, white space not counted: fewer may match by chance."""
 
 _HALF_A_CHARACTER = "\N{REPLACEMENT CHARACTER}"
-"""What a decoder makes of a character that a cut has halved."""
+"""What a decoder gives for the bytes of a character that was cut."""
 
 
 def response_of(transcript: str, prompt: str) -> str | None:
-    """What follows the prompt in its transcript; None where the prompt cannot be found there. Linear.
+    """What follows the prompt in its transcript; None where the prompt is not found. Linear time.
 
-    Found is the whole prompt, else the same but for white space, else the longest end of it that the transcript begins
-    with (white space left out). But for the first case, white space at the start of the response is lost.
+    Looked for at the start of the transcript: the whole prompt; else the whole prompt without white space; else the
+    longest suffix of it without white space. In the last two cases the response is stripped of leading white space.
     """
     if transcript.startswith(prompt):
         return transcript[len(prompt) :]
     transcript = transcript.lstrip(_HALF_A_CHARACTER)
     bare_prompt = "".join(prompt.split())
-    bare_start = "".join(transcript[: _window(transcript, len(bare_prompt))].split())
+    bare_start = "".join(transcript[: _end_of(transcript, len(bare_prompt))].split())
     if bare_start.startswith(bare_prompt):
-        return _behind(transcript, len(bare_prompt))
+        return _after(transcript, len(bare_prompt))
     overlap = _overlap(bare_prompt, bare_start)
-    return _behind(transcript, overlap) if overlap >= MIN_OVERLAP else None
+    return _after(transcript, overlap) if overlap >= MIN_OVERLAP else None
 
 
-def _window(transcript: str, size: int) -> int:
-    """Where `size` characters that are no white space have been seen."""
+def _end_of(transcript: str, size: int) -> int:
+    """The position in `transcript` after its first `size` characters that are not white space."""
     seen = 0
     for position, char in enumerate(transcript):
         if seen == size:
@@ -40,12 +40,12 @@ def _window(transcript: str, size: int) -> int:
     return len(transcript)
 
 
-def _behind(transcript: str, size: int) -> str:
-    return transcript[_window(transcript, size) :].lstrip()
+def _after(transcript: str, size: int) -> str:
+    return transcript[_end_of(transcript, size) :].lstrip()
 
 
 def _overlap(text: str, start: str) -> int:
-    """The length of the longest end of `text` that `start` begins with (Knuth, Morris and Pratt)."""
+    """The length of the longest suffix of `text` that is a prefix of `start` (Knuth, Morris and Pratt)."""
     failure = [0] * len(start)
     length = 0
     for position in range(1, len(start)):

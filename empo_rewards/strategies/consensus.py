@@ -1,4 +1,4 @@
-"""Rewards for agreeing with the group: EMPO's share of the cluster, and majority votes."""
+"""Strategies that reward agreement: EMPO's cluster share, and majority votes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 
 @dataclass(frozen=True)
 class Empo(Strategy):
-    """EMPO: the share of the response's cluster, r_i = n_k/G; 0 without a vote (arXiv 2504.05812, eq. 6)."""
+    """EMPO: r_i = n_k/G, the share of the response's cluster; 0 without a valid answer (arXiv 2504.05812, eq. 6)."""
 
     def __call__(self, given: StrategyInput) -> Rewards:
-        """The shares."""
+        """The cluster share of each response."""
         clusters = given.clusters
         shares = clusters.shares
         return Rewards(
@@ -27,7 +27,7 @@ class Majority(Strategy):
     """TTRL's majority vote: 1 for the members of the largest cluster, 0 for the others (arXiv 2504.16084).
 
     Args:
-        ties: where several clusters are largest: `all` of them get 1 (order and spelling cannot matter), or `none`.
+        ties: if several clusters are largest, `all` of them get 1, or `none`. Neither depends on order or spelling.
     """
 
     ties: Literal["all", "none"] = "all"
@@ -42,10 +42,10 @@ class Majority(Strategy):
 
 @dataclass(frozen=True)
 class MajorityThreshold(Strategy):
-    """SRT's majority vote where the majority is large enough; elsewhere it abstains (arXiv 2505.21444).
+    """SRT's majority vote, which abstains if the majority is too small (arXiv 2505.21444).
 
     Args:
-        threshold: the least share of the largest cluster, in (0, 1].
+        threshold: the minimum share of the largest cluster, in (0, 1].
     """
 
     threshold: float = 0.5

@@ -1,4 +1,4 @@
-"""Controls: rewards that do not rest on agreement, to compare a method with."""
+"""Controls: strategies that do not use agreement, as baselines for comparison."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 
 @dataclass(frozen=True)
 class Random(Strategy):
-    """A control: 1 with a fixed probability, whatever the answer. What a method gains over it is its own.
+    """Random control: reward 1 with a fixed probability, independent of the answer.
 
-    Drawn from the seed, the prompt, the response and how often the same text came before it: the same group gets the
-    same rewards, in any order and any process.
+    Drawn from a hash of the seed, the prompt, the response and the number of equal responses before it: the same group
+    gets the same rewards, in any order and any process.
 
     Args:
-        probability: of a reward of 1.
-        seed: another seed gives other rewards.
+        probability: the probability of a reward of 1.
+        seed: the seed of the hash.
     """
 
     probability: float = 0.5
@@ -44,7 +44,7 @@ class Random(Strategy):
 
 @dataclass(frozen=True)
 class Format(Strategy):
-    """A control: 1 for a response that has an answer, 0 without."""
+    """Format control: 1 for a response with a valid answer, 0 without."""
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
@@ -54,7 +54,7 @@ class Format(Strategy):
 
 @dataclass(frozen=True)
 class Reference(Strategy):
-    """The supervised control: 1 for an answer that agrees with the reference. The one strategy that uses a label."""
+    """Supervised control: 1 for an answer that agrees with the reference, else 0. No other strategy uses labels."""
 
     uses_reference = True
 

@@ -1,4 +1,4 @@
-"""SEED-GRPO: advantages scaled by the group's certainty."""
+"""SEED-GRPO: advantages scaled down by the group's semantic entropy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from empo_rewards.strategies.consensus import Empo
 class EntropyScaled(Strategy):
     """SEED-GRPO: the base strategy's rewards, with advantages scaled down by uncertainty (arXiv 2505.12346, eq. 6).
 
-    The scale is f(α·H/ln G), with f(x) = 1 - x (linear), e^-x (exponential) or (1 - x)² (focal); never below 0. It
-    comes back as `advantage_scale`, for a trainer's advantage estimator to multiply by.
+    The scale is f(α·H/ln G), with f(x) = 1 - x (linear), e^-x (exponential) or (1 - x)² (focal), and at least 0. It is
+    returned as `advantage_scale`, a factor for the trainer's advantage estimator.
 
     Args:
-        base: the strategy whose rewards to give.
+        base: the strategy that gives the rewards.
         alpha: the sensitivity α > 0.
         form: the function f.
     """
@@ -36,7 +36,7 @@ class EntropyScaled(Strategy):
             raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
 
     def __call__(self, given: StrategyInput) -> Rewards:
-        """The base's rewards and the scale."""
+        """The base strategy's rewards, and the scale."""
         size = len(given.clusters.labels)
         x = self.alpha * given.entropy / math.log(size) if size > 1 else 0.0
         scale = {"linear": max(0.0, 1 - x), "exponential": math.exp(-x), "focal": max(0.0, 1 - x) ** 2}[self.form]

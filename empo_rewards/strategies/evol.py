@@ -1,4 +1,4 @@
-"""EVOL-RL: the majority is selected, and what differs from it in reasoning is varied (arXiv 2509.15194)."""
+"""EVOL-RL: rewards by majority vote and novelty of the reasoning (arXiv 2509.15194)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ MINORITY = (-1.0, -0.5)
 INVALID = -1.0
 
 ROUNDING = 1e-6
-"""Novelties closer than this are one: embeddings are in single precision, and the spread is scaled to half a reward."""
+"""A spread of novelties below this counts as 0: embeddings are single precision, and it is scaled to half a reward."""
 
 
 def novelty_rewards(cosines: Sequence[Sequence[float]], majority: Sequence[bool]) -> list[float]:
     """The rewards of n valid responses, by class and novelty (EVOL-RL, arXiv 2509.15194).
 
-    The novelty of response i is u_i = 1 - ½(mean cosine to the others of its class + greatest cosine to any other).
-    Within each class novelties are scaled, least to greatest, to [0.5, 1] (majority) or [-1, -0.5] (minority). Where
-    they are all the same, the middle of that range stands; an only member gets its upper end.
+    The novelty of response i is u_i = 1 - ½(mean cosine to the others of its class + maximum cosine to any other).
+    Within each class, novelties are scaled linearly to [0.5, 1] (majority) or [-1, -0.5] (minority). If all are equal,
+    the middle of the range is used; a single member gets its upper end.
 
     Args:
         cosines: n rows of n cosines in [0, 1] between the responses' embeddings, symmetric.
-        majority: for each response whether it is of the majority; the others are the second class.
+        majority: for each response whether it belongs to the majority; the others form the second class.
     """
     rewards = [0.0] * len(majority)
     for among_majority, (low, high) in ((True, MAJORITY), (False, MINORITY)):
@@ -52,17 +52,17 @@ def _novelty(row: Sequence[float], i: int, members: Sequence[int]) -> float:
 
 
 class Evol(Strategy):
-    """EVOL-RL: majority for selection, novelty for variation; see `novelty_rewards`. A response without a vote gets -1.
+    """EVOL-RL: majority vote and novelty (see `novelty_rewards`); a response without a valid answer gets -1.
 
-    Novelty is measured between the responses' texts behind their thinking blocks, as in the authors' code: where there
-    is none, that is the whole reasoning. A model with a short context (MiniLM: 256 tokens) sees only how it begins.
+    Novelty is measured between the texts after the thinking blocks, as in the authors' code; without such a block, that
+    is the whole response. A model with a short context (MiniLM: 256 tokens) reads only the beginning.
 
-    A guard's reward replaces the -1; the guards of the preset `evol-rl` have none.
+    A guard's reward replaces the -1; the guards of the preset `evol-rl` set none.
 
     Args:
         model: a sentence-transformers model: a local path, or a name on a hub (the authors': Qwen/Qwen3-Embedding-4B).
-        device: where the model runs, as torch writes it; None: what sentence-transformers chooses.
-        batch_size: texts that are embedded at once.
+        device: the torch device of the model; None: the default of sentence-transformers.
+        batch_size: number of texts embedded at once.
 
     Raises:
         MissingExtraError: sentence-transformers is not installed.
@@ -74,7 +74,7 @@ class Evol(Strategy):
         self._encoder = Encoder(model, device, batch_size, feature="the strategy 'evol'")
 
     def __call__(self, given: StrategyInput) -> Rewards:
-        """In [0.5, 1] for the majority, in [-1, -0.5] for the rest."""
+        """Rewards in [0.5, 1] for the majority, in [-1, -0.5] for the others."""
         clusters = given.clusters
         valid = [i for i, label in enumerate(clusters.labels) if label < clusters.voters]
         rewards = [INVALID] * len(clusters.labels)
@@ -85,7 +85,7 @@ class Evol(Strategy):
         return Rewards(tuple(rewards))
 
     def _cosines(self, texts: Sequence[str]) -> list[list[float]]:
-        """Between each two texts, below 0 taken as 0."""
+        """The cosine of each two texts' embeddings, clipped to [0, 1]."""
         vectors = self._encoder.encode(texts)
         cosine = {
             (a, b): min(1.0, max(0.0, float(vectors[a] @ vectors[b]))) for a in vectors for b in vectors if a <= b
@@ -94,7 +94,7 @@ class Evol(Strategy):
 
 
 def _reasoning(group: Group, position: int) -> str:
-    """What a response says behind its thinking block, or else in it; at most the last `MAX_CHARS` characters."""
+    """The text after the thinking block, or the whole response if that is empty; at most the last `MAX_CHARS`."""
     response = group.responses[position]
     begin = skip_thinking(response, opened=opens_thinking(group.prompt_text))
     return (response[begin:].strip() or response)[-MAX_CHARS:]

@@ -13,16 +13,16 @@ from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 class Scrl(Strategy):
     """SCRL: selective positive and entropy-gated negative pseudo-labels (arXiv 2603.19880).
 
-    +1 for the majority where its share is at least `positive` and leads the second by more than `margin`; -1 for
-    answers whose share is below `negative` and whose members were sampled with at least the group's mean uncertainty;
-    `abstain` for the rest.
+    +1 for the majority if its share is at least `positive` and exceeds the second share by more than `margin`; -1 for
+    clusters whose share is below `negative` and whose mean uncertainty is at least that of the group; `abstain` for all
+    other responses.
 
     The uncertainty of a response is its mean negative token log-probability, a one-sample estimate of its token
-    entropy. Without token log-probabilities nothing can be called uncertain, and no response is labelled negative.
+    entropy. Without token log-probabilities no response is labelled negative.
 
     Args:
         positive, margin, negative: shares in [0, 1].
-        abstain: the reward of a response without a label; None leaves it out where the trainer can.
+        abstain: the reward of a response without a label; None: no reward, if the trainer supports that.
     """
 
     positive: float = 0.5
@@ -46,7 +46,7 @@ class Scrl(Strategy):
         return Rewards(tuple(label(k) for k in clusters.labels))
 
     def _doubtful(self, given: StrategyInput) -> frozenset[int]:
-        """The clusters of small share and high uncertainty."""
+        """The clusters with a small share and a high uncertainty."""
         likelihoods = log_likelihoods(given.group)
         if likelihoods is None:
             return frozenset()

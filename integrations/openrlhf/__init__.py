@@ -1,5 +1,5 @@
-"""OpenRLHF (0.9.10 and later): an agent file, which is the recommended way, and a reward function.
+"""OpenRLHF (0.9.10 and later): an agent file, which is recommended, and a reward function.
 
-`agent_func.py` and `reward_func.py` are the two files that OpenRLHF is given by path; the other modules are theirs.
+OpenRLHF is given `agent_func.py` or `reward_func.py` by path; the other modules are imported by these.
 docs/openrlhf.md says which to choose.
 """

@@ -2,7 +2,7 @@
 
 Group rewards inside the engine's own ray actor, without a server: OpenRLHF samples all responses of a prompt in one
 task of one actor, so groups are exact, whatever prompts repeat and whatever size an evaluation has. Configured by the
-environment variables of `Settings`. `empo-rewards path openrlhf/agent_func` prints this file's path.
+environment variables of `OpenRLHFSettings`. `empo-rewards path openrlhf/agent_func` prints this file's path.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from empo_rewards.gather import GatherLimits
 from empo_rewards.gather.samples import Sample
 from empo_rewards.group import read_label
 from empo_rewards.integrations.openrlhf.rewards import GroupRewards
-from empo_rewards.integrations.openrlhf.settings import Settings
+from empo_rewards.integrations.openrlhf.settings import OpenRLHFSettings
 
 _DAY = 86_400.0
 
@@ -32,11 +32,11 @@ LIMITS = GatherLimits(
     remember_seconds=60.0,
     max_remembered=64,
 )
-"""Nothing gets lost between a generation and its group, so no group needs to be given up early; and nothing is sent
-twice, so none needs to be remembered."""
+"""Generation and gathering share one process: no sample is lost on the way, so deadlines are a day, and none is sent
+twice, so few groups are remembered."""
 
 
-class _Group:
+class _SampledGroup:
     """The samples of one call of `generate_responses`."""
 
     def __init__(self, key: str) -> None:
@@ -55,9 +55,9 @@ class AgentExecutor(SingleTurnAgentExecutor):
 
     def __init__(self) -> None:
         super().__init__()
-        settings = Settings.from_environment()
+        settings = OpenRLHFSettings.from_environment()
         self._rewards = GroupRewards(settings, LIMITS)
-        self._groups: WeakKeyDictionary[asyncio.Task[Any], _Group] = WeakKeyDictionary()
+        self._groups: WeakKeyDictionary[asyncio.Task[Any], _SampledGroup] = WeakKeyDictionary()
         self._keys = map("rollout {}".format, count())
 
     def execute(
@@ -71,10 +71,10 @@ class AgentExecutor(SingleTurnAgentExecutor):
         *images: Any,
         **others: Any,
     ) -> Awaitable[dict[str, Any]]:
-        """One sample, as OpenRLHF asks for it, and its reward once its group is there.
+        """Generate one sample, and reward it once its group is complete.
 
-        A plain function, because OpenRLHF calls it n times before it lets any of the n samples start: these calls run
-        in the task of the group, and count it.
+        A plain function that returns an awaitable: OpenRLHF calls it n times in one task before any of the n samples
+        starts, and these calls count the group.
         """
         group = self._group_of_this_task()
         member = group.size
@@ -85,21 +85,21 @@ class AgentExecutor(SingleTurnAgentExecutor):
         return self._sample(group, member, generate, partial(_sample_of, prompt, label, hf_tokenizer))
 
     async def close(self) -> None:
-        """End; OpenRLHF never calls it, but kills the actor."""
+        """Release all waiting samples; OpenRLHF never calls this, but kills the actor."""
         await self._rewards.close()
 
-    def _group_of_this_task(self) -> _Group:
+    def _group_of_this_task(self) -> _SampledGroup:
         task = asyncio.current_task()
         if task is None:
-            raise EmpoError("AgentExecutor.execute must be called in an asyncio task: it is what tells groups apart")
+            raise EmpoError("AgentExecutor.execute must be called in an asyncio task, which tells groups apart")
         group = self._groups.get(task)
         if group is None or group.is_counted:
-            group = self._groups[task] = _Group(next(self._keys))
+            group = self._groups[task] = _SampledGroup(next(self._keys))
         return group
 
     async def _sample(
         self,
-        group: _Group,
+        group: _SampledGroup,
         member: int,
         generate: Callable[[], Awaitable[dict[str, Any]]],
         read: Callable[[dict[str, Any]], Sample],
@@ -109,18 +109,18 @@ class AgentExecutor(SingleTurnAgentExecutor):
             self._rewards.check_size(group.size)
             output = await generate()
             sample = read(output)
-        except BaseException:  # a cancelled generation does not come either
+        except BaseException:  # cancelled ones too: the group must not wait for this sample
             self._rewards.forget(group.key, member, group.size)
             raise
-        reply = await self._rewards.reward(sample, group.key, member, group.size)
-        output.update(reward=reply.reward, scores=reply.score, extra_logs=reply.logs)
+        result = await self._rewards.reward(sample, group.key, member, group.size)
+        output.update(reward=result.reward, scores=result.score, extra_logs=result.logs)
         return output
 
 
 def _sample_of(prompt: str, label: Any, tokenizer: Any, output: dict[str, Any]) -> Sample:
-    """The sample in OpenRLHF's output; its text is that of the generated tokens, so the prompt has no part in it.
+    """The sample in OpenRLHF's output; its response is the text of the generated tokens.
 
-    Special tokens that end it go; those within stay, because the marks around a thinking block may be such.
+    Special tokens at its end are dropped; those within are kept, because the marks of a thinking block may be such.
     """
     start, end = output["action_ranges"][-1]
     tokens, special = list(output["observation_tokens"][start:end]), set(tokenizer.all_special_ids)

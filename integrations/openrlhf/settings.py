@@ -1,11 +1,12 @@
-"""What the adapter is told, and by which environment variables.
+"""The adapter's settings, read from environment variables.
 
-OpenRLHF makes agents and reward functions without arguments, in ray actors on any node; what reaches them is the
-environment (`ray job submit --runtime-env-json`).
+OpenRLHF makes agents and reward functions without arguments, in ray actors on any node; only the environment reaches
+them (`ray job submit --runtime-env-json`).
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,8 @@ from empo_rewards.config import parse_assignments
 from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
 
+log = logging.getLogger("empo_rewards")
+
 N = TypeVar("N", int, float)
 
 PREFIX = "EMPO_REWARDS_"
@@ -23,21 +26,20 @@ SCORES = ("accuracy", "reward")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The settings of one engine's adapter; each field is the variable `EMPO_REWARDS_` + its name in capitals.
+class OpenRLHFSettings:
+    """The settings of one engine's adapter; each field is read from `EMPO_REWARDS_` + its name in capitals.
 
     Args:
-        config: a preset's name, or the path of a YAML file that is there on every node.
-        group_size: `rollout.n_samples_per_prompt`. The reward function needs it; the agent counts for itself, and needs
-            it only to tell evaluation from training.
+        config: a preset's name, or the path of a YAML file that exists on every node.
+        group_size: `rollout.n_samples_per_prompt`. Required by the reward function; the agent counts samples itself,
+            and needs it only to tell evaluation from training.
         evaluation_size: `eval.n_samples_per_prompt`, where it differs from `group_size`. OpenRLHF reports the mean
-            *reward* of an evaluation; groups of this size get their accuracy, where they have a label, so that the
-            report is pass@1. None: they get what training groups get.
-        neutral: what stands for no reward, a number; None (`running_mean`): the mean of the rewards so far.
-        scores: what OpenRLHF's dynamic filtering sees: `accuracy`, where there is a label, else the reward; or always
-            the `reward`, so that no label has a part in which prompts are trained on.
+            *reward* of an evaluation; labelled groups of this size are given their accuracy, so that the report is
+            pass@1. None: they are given what training groups are.
+        neutral: the value for a sample without a reward; None (`running_mean`): the mean of the rewards so far.
+        scores: what OpenRLHF's dynamic filtering sees: `accuracy` where there is a label, else the reward; or always
+            the `reward`, so that no label decides which prompts are trained on.
         limits: fields of `GatherLimits`, as in `idle_seconds=900,total_seconds=7200`.
-        threads: how many samples one engine may have in the reward function at the same time.
     """
 
     config: str = "empo-math"
@@ -46,15 +48,14 @@ class Settings:
     neutral: float | None = None
     scores: str = SCORES[0]
     limits: Mapping[str, Any] = field(default_factory=dict)
-    threads: int = 8_192
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Check the values.
 
         Raises:
             ConfigError: names the variable.
         """
-        for name in ("group_size", "evaluation_size", "threads"):
+        for name in ("group_size", "evaluation_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{_variable(name)} must be at least 1, not {value}")
@@ -63,19 +64,21 @@ class Settings:
                 f"{_variable('scores')}: no score is called {self.scores!r}{suggestion(self.scores, SCORES)}"
             )
         if self.evaluation_size is not None and self.group_size in (None, self.evaluation_size):
-            # Evaluation is given by labels: a training group must be known not to be one.
+            # Evaluation groups are rewarded by their labels: no training group may be taken for one.
             raise ConfigError(
                 f"{_variable('evaluation_size')} needs a different {_variable('group_size')} beside it: only the size "
                 "of a group tells evaluation from training"
             )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """The settings; a variable that is missing or empty has its default.
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> OpenRLHFSettings:
+        """The settings of an environment; a variable that is missing or empty has its default.
 
         Raises:
             ConfigError: a value that cannot be read, or that does not fit.
         """
+        if environment.get(_variable("threads")):
+            log.warning("%s is no longer needed: threads start as samples wait", _variable("threads"))
         given = {name: text for name in (f.name for f in fields(cls)) if (text := environment.get(_variable(name), ""))}
         neutral = given.get("neutral", RUNNING_MEAN)
         return cls(
@@ -85,7 +88,6 @@ class Settings:
             neutral=None if neutral == RUNNING_MEAN else _number(float, given, "neutral", None),
             scores=given.get("scores", cls.scores),
             limits=_limits(given.get("limits", "")),
-            threads=_number(int, given, "threads", cls.threads) or cls.threads,
         )
 
 

@@ -1,89 +1,68 @@
-"""Calls that hold a thread each while they wait for their group.
+"""Group rewards for a caller that is a plain function: each call holds a thread while it waits for its group.
 
 OpenRLHF calls a Python reward function through `asyncio.to_thread`, that is in the default executor of the engine's
-event loop. That has min(32, cores + 4) threads: as soon as so many samples wait for a peer, no peer can arrive any
-more. So the executor is widened; where that cannot be done, nothing starts, and the reason is given.
+event loop, which has min(32, cores + 4) threads. As soon as so many samples wait for a peer, no peer can arrive any
+more. So the executor is replaced by one whose number of threads only the system bounds.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import resource
 import threading
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
-from empo_rewards.errors import ConfigError, EmpoError
+from empo_rewards.errors import ConfigError
 from empo_rewards.gather import GatherLimits
 from empo_rewards.gather.samples import Sample
-from empo_rewards.integrations.openrlhf.rewards import GroupRewards, Reply
-from empo_rewards.integrations.openrlhf.settings import Settings
+from empo_rewards.integrations.openrlhf.rewards import GroupRewards, OpenRLHFReward
+from empo_rewards.integrations.openrlhf.settings import OpenRLHFSettings
 
 log = logging.getLogger("empo_rewards")
 
-T = TypeVar("T")
+CURE = "use the agent file (--train.agent_func_path), which needs no threads"
 
-CURE = "set EMPO_REWARDS_THREADS, or use the agent file (--train.agent_func_path), which needs no threads"
+UNBOUNDED = 2**31
+"""More threads than any system starts: `ThreadPoolExecutor` starts one only when none is idle."""
 
 _THREAD_PREFIX = "empo-rewards-waits"
-_PIDS_MAX = Path("/sys/fs/cgroup/pids.max")
 
 
-class CrowdedError(EmpoError):
-    """More calls at once than there are threads for: they would wait for each other."""
+class WaitingThreads(ThreadPoolExecutor):
+    """An executor with a thread for each call that waits."""
 
+    def __init__(self) -> None:
+        super().__init__(UNBOUNDED, thread_name_prefix=_THREAD_PREFIX)
 
-def widen_default_executor(threads: int) -> None:
-    """Give the running event loop an executor of so many threads; a thread starts when it is first needed.
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As its base; OpenRLHF logs an exception of its own call at level INFO only, so it is logged here.
 
-    Raises:
-        ConfigError: no event loop is running here, or this process may not have so many threads.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise ConfigError(
-            "reward_func.py must be imported on the event loop that will call it, as OpenRLHF's engines do (0.9.1 and "
-            "later): every call holds a thread, and there is no executor here to be widened; use the agent file or the "
-            "HTTP server"
-        ) from None
-    allowed = thread_limit()
-    if allowed is not None and threads >= allowed:
-        raise ConfigError(
-            f"reward_func.py may need {threads} threads, but this process may have {allowed} in all (ulimit -u, the "
-            f"container's pids limit): {CURE}"
-        )
-    # One more than may wait, so that the call that is too many can say so.
-    loop.set_default_executor(ThreadPoolExecutor(threads + 1, thread_name_prefix=_THREAD_PREFIX))
-
-
-def thread_limit() -> int | None:
-    """How many threads the system lets this process have; None where it sets no limit of its own."""
-    limits = []
-    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    if soft != resource.RLIM_INFINITY and os.geteuid() != 0:  # root is exempt
-        limits.append(soft)
-    if _PIDS_MAX.is_file() and (text := _PIDS_MAX.read_text(encoding="ascii").strip()) != "max":
-        limits.append(int(text))
-    return min(limits, default=None)
+        Raises:
+            RuntimeError: the system starts no more threads. The group of this sample ends by its deadline.
+        """
+        try:
+            return super().submit(fn, *args, **kwargs)
+        except RuntimeError as error:
+            log.critical(
+                "a sample has no thread to wait in (ulimit -u, the container's pids limit): %s: %s", error, CURE
+            )
+            raise
 
 
 class WaitingRewards:
-    """`GroupRewards` for callers that wait in threads; it gathers on an event loop in a thread of its own.
+    """`GroupRewards` for callers that wait in threads; groups gather on an event loop in a thread of its own.
 
     Args:
         settings: with the size of the groups, which no single call can tell.
 
     Raises:
-        ConfigError: as `widen_default_executor`, or the settings do not fit.
+        ConfigError: no event loop is running here, or the settings do not fit.
         PluginError, MissingExtraError: the scorer cannot be built.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: OpenRLHFSettings) -> None:
         if settings.group_size is None:
             raise ConfigError("reward_func.py needs EMPO_REWARDS_GROUP_SIZE: the trainer's samples per prompt")
         if settings.evaluation_size is not None:
@@ -91,34 +70,29 @@ class WaitingRewards:
                 "reward_func.py cannot tell evaluation from training: leave EMPO_REWARDS_EVALUATION_SIZE out and let "
                 "an evaluation sample EMPO_REWARDS_GROUP_SIZE times too, or use the agent file"
             )
+        try:
+            caller = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigError(
+                "reward_func.py must be imported on the event loop that will call it, as OpenRLHF's engines do (0.9.1 "
+                "and later): every call holds a thread, and there is no executor here to be replaced; use the agent "
+                "file or the HTTP server"
+            ) from None
         self._rewards = GroupRewards(settings, GatherLimits())
-        widen_default_executor(settings.threads)
-        self._threads, self._free = settings.threads, threading.Semaphore(settings.threads)
+        caller.set_default_executor(WaitingThreads())
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="empo-rewards-gathers", daemon=True).start()
 
-    def reward(self, samples: Sequence[Sample]) -> list[Reply]:
+    def reward(self, samples: Sequence[Sample]) -> list[OpenRLHFReward]:
         """Wait in this thread for the groups of all samples.
 
         Raises:
-            ConfigError: this is not a thread of the widened executor, so that waiting could block everyone.
-            CrowdedError: every thread waits. All are let go, because the samples that they wait for cannot come.
+            ConfigError: this is no thread of `WaitingThreads`, so that waiting could block everyone.
             GatherError: what `SampleScorer.submit` raises.
         """
         if not threading.current_thread().name.startswith(_THREAD_PREFIX):
-            raise ConfigError(f"the event loop's executor was changed after reward_func.py had widened it: {CURE}")
-        if not self._free.acquire(blocking=False):
-            reason = f"{self._threads} samples wait for their groups, and one more came: {CURE}"
-            log.critical("%s", reason)
-            self._wait(self._rewards.close())
-            raise CrowdedError(reason)
-        try:
-            return self._wait(self._pay(samples))
-        finally:
-            self._free.release()
+            raise ConfigError(f"the event loop's executor was changed after reward_func.py had replaced it: {CURE}")
+        return asyncio.run_coroutine_threadsafe(self._reward_all(samples), self._loop).result()
 
-    async def _pay(self, samples: Sequence[Sample]) -> list[Reply]:
+    async def _reward_all(self, samples: Sequence[Sample]) -> list[OpenRLHFReward]:
         return await asyncio.gather(*(self._rewards.reward(sample) for sample in samples))
-
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,4 +1,4 @@
-"""Evaluations, which slime refuses to hold with a group reward: by the accuracy of single samples."""
+"""Evaluation by the accuracy of single samples: slime refuses to evaluate with a group reward."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ACCURACY = "empo_rewards.integrations.slime.accuracy"
 
 
 async def accuracy(args: Namespace, samples: Any, **_: Any) -> float | list[float]:
-    """1 for a response that agrees with its label, 0 for one that does not, NaN where that is not known.
+    """1 for a response that agrees with its label, 0 for one that does not, NaN where that is unknown.
 
-    For evaluations only: as a reward it would be a supervised one.
+    For evaluations only: as a training reward it would be supervised.
 
     Args:
         args: slime's; `args.empo_config` names the configuration.
@@ -38,7 +38,7 @@ def evaluate(args: Namespace, rollout_id: int, data_source: Any, evaluation: boo
     """`--eval-function-path`: slime's own evaluation, with `accuracy` in place of the group reward.
 
     Args:
-        args: those of training; they are not changed, because rollouts may go on meanwhile.
+        args: those of training; not changed, because rollouts may go on meanwhile.
         rollout_id, data_source, evaluation: slime's.
 
     Returns:
@@ -46,8 +46,8 @@ def evaluate(args: Namespace, rollout_id: int, data_source: Any, evaluation: boo
     """
     from slime.rollout.sglang_rollout import GenerateState, generate_rollout  # noqa: PLC0415 - only there is slime
 
-    # There is one state in a process, and it keeps the arguments that it was first made with: were it made with those
-    # below, training would go on without the group, by the label.
+    # slime has one state a process, which keeps the arguments that it was first made with: with those below, training
+    # would continue without groups, by the label.
     GenerateState(args)
     asked = copy(args)
     asked.group_rm, asked.custom_rm_path = False, ACCURACY

@@ -15,17 +15,23 @@ from empo_rewards.integrations.slime.scoring import is_lost, read_group, scoring
 log = logging.getLogger("empo_rewards")
 
 METADATA = "empo_rewards"
-"""Where a sample's metrics are kept, in its `metadata`."""
+"""The key of a sample's metrics in its `metadata`."""
 
 
 async def custom_rm(args: Namespace, samples: Sequence[Any], **_: Any) -> list[float]:
-    """`--custom-rm-path`, with `--group-rm`: the rewards of one group, in order, one for each sample.
+    """`--custom-rm-path`, with `--group-rm`: one reward for each sample of a group, in order.
 
     A sample without a reward is given the neutral value (see `empo_rewards.gather.samples`): slime trains on every
-    number, and pairs a list that is short with as many samples as it reaches. An aborted or failed sample has not
-    come: its group is incomplete. Args: args: slime's; `args.empo_config` names the configuration. samples: all of
-    a prompt's. Raises: ConfigError: without `--group-rm`; or the configuration is wrong. GroupError, InputError:
-    the samples are no group.
+    number, and drops the samples that a short list does not reach. An aborted or failed sample counts as missing: its
+    group is incomplete.
+
+    Args:
+        args: slime's; `args.empo_config` names the configuration.
+        samples: all of a prompt's.
+
+    Raises:
+        ConfigError: `--group-rm` is not set, or the configuration is wrong.
+        GroupError: the samples are no group, or a label is neither a text nor a number.
     """
     if not isinstance(samples, list | tuple):
         raise ConfigError(
@@ -53,14 +59,14 @@ def log_rollout(
     rollout_extra_metrics: MutableMapping[str, Any] | None,
     rollout_time: float,
 ) -> bool:
-    """`--custom-rollout-log-function-path`: add the means of the metrics, under `empo/`, to what slime logs itself.
+    """`--custom-rollout-log-function-path`: add the means of the metrics, under `empo/`, to slime's own log.
 
     Returns:
-        False: slime's own log follows, with what was added to `rollout_extra_metrics`.
+        False: slime then logs by itself, including what was added to `rollout_extra_metrics`.
     """
     numbers = mean_metrics(sample.metadata[METADATA] for sample in samples if METADATA in sample.metadata)
     found = {LOG_PREFIX + name: value for name, value in numbers.items()}
-    if rollout_extra_metrics is None:  # a rollout function of the user's own may give none: there is nothing to add to
+    if rollout_extra_metrics is None:  # some rollout functions of users give none
         log.info("rollout %s: %s", rollout_id, found)
     else:
         rollout_extra_metrics.update(found)

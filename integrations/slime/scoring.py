@@ -1,4 +1,4 @@
-"""What rewards and evaluation share: the scorer of a run, and samples as slime hands them over."""
+"""Shared by rewards and evaluation: the scorer of a run, and groups of slime's samples."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from empo_rewards.scorer import Scorer
 DEFAULT_CONFIG = "empo-math"
 
 LOST = ("aborted", "failed")
-"""The values of `Sample.status` that no whole response has."""
+"""Values of `Sample.status` for responses that were cut off by the engine."""
 
 
 class Scoring(NamedTuple):
-    """The scorer of a run, and what is given where it gives no reward."""
+    """The scorer of a run, and the reward of samples without one."""
 
     scorer: Scorer
     neutral: NeutralReward
 
 
 def scoring(args: Namespace) -> Scoring:
-    """The scoring that `args.empo_config` names, a preset or the path of a YAML file; one for each in a process.
+    """The scoring named by `args.empo_config`, a preset or the path of a YAML file; made once per process and name.
 
-    slime sets it from its own `--custom-config-path`.
+    slime sets `args.empo_config` from its own `--custom-config-path`.
 
     Raises:
         ConfigError, PluginError, MissingExtraError: the scorer cannot be built.
@@ -42,7 +42,7 @@ def _scoring(config: str) -> Scoring:
 
 
 def is_lost(sample: Any) -> bool:
-    """Whether a sample's response is not what the policy would have said."""
+    """Whether a sample's response was aborted or failed."""
     status = getattr(sample, "status", None)
     return getattr(status, "value", status) in LOST
 
@@ -51,12 +51,11 @@ def read_group(samples: Sequence[Any], expected: int) -> Group:
     """The group of slime's samples.
 
     Args:
-        samples: those that have come, at least one.
+        samples: those that arrived, at least one.
         expected: how many were sampled.
 
     Raises:
-        GroupError: several prompts, or an element that is no sample.
-        InputError: a label is neither a text nor a number.
+        GroupError: several prompts, an element that is no sample, or a label that is neither a text nor a number.
     """
     for sample in samples:
         if not isinstance(getattr(sample, "response", None), str):
@@ -76,6 +75,6 @@ def read_group(samples: Sequence[Any], expected: int) -> Group:
 
 
 def _logprobs(sample: Any) -> tuple[float, ...] | None:
-    """A sample's token log-probabilities: at most 0, above which rounding can lift the logarithm of 1."""
+    """A sample's token log-probabilities, at most 0: rounding can lift the logarithm of 1 above it."""
     values = sample.rollout_log_probs
     return None if values is None else tuple(min(value, 0.0) for value in values)

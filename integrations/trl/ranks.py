@@ -1,4 +1,4 @@
-"""The ranks of a run: gathering one value from each."""
+"""The ranks of a run, and gathering one value from each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class Ranks(NamedTuple):
-    """Where this process stands among those that train together."""
+    """This process' rank and the number of ranks."""
 
     rank: int = 0
     world_size: int = 1
 
 
 def ranks() -> Ranks:
-    """The ranks of torch's default process group. Who never imported torch, or started no group, is alone."""
+    """The ranks of torch's default process group. Without torch, or without a process group, there is one."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return Ranks()
@@ -26,7 +26,8 @@ def ranks() -> Ranks:
 def gather(value: T) -> list[T]:
     """The values of all ranks, by rank. A collective: each rank must call it, in the same order as the others.
 
-    Where a rank has died it raises, as torch does: at once with gloo, by the process group's timeout with NCCL.
+    Raises:
+        RuntimeError: a rank has died: at once with gloo, after the process group's timeout with NCCL.
     """
     world_size = ranks().world_size
     if world_size == 1:

@@ -1,8 +1,8 @@
 """For ms-swift: `--external_plugins "$(empo-rewards path trl/swift_plugin)" --reward_funcs empo`.
 
-Its GRPO trainer is TRL's, with rewards called in a way of its own: without `prompts` and `log_metric`, but with the
-conversations as the column `messages`, whose last one is the completion. The configuration is what the environment
-variable EMPO_REWARDS_CONFIG names (a preset or the path of a YAML file; `empo-math` by default).
+Its GRPO trainer derives from TRL's, but calls rewards without `prompts` and `log_metric`, and with the conversations as
+the column `messages`, whose last message is the completion. The environment variable EMPO_REWARDS_CONFIG names the
+configuration: a preset or the path of a YAML file (`empo-math` by default).
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ CONFIG = "EMPO_REWARDS_CONFIG"
 
 
 class EMPO:
-    """`EMPOReward` as ms-swift makes and calls it.
+    """`EMPOReward` with the interface of ms-swift.
 
     Args:
-        args: ms-swift's arguments, where it hands them over whole; elsewhere it fills in the parameters below by name.
-        num_generations: completions of a prompt.
-        num_generations_eval: those of an evaluation. Nothing tells a reward which of the two a batch is.
+        args: ms-swift's arguments, where it passes them as one object; otherwise it passes the parameters below by
+            name.
+        num_generations: completions per prompt.
+        num_generations_eval: the same in an evaluation. A reward is not told which of the two a batch is.
         tensor_model_parallel_size: set under Megatron only, where several ranks hold the same completions.
 
     Raises:
-        ConfigError: the group size is not known, or not one; ranks share completions; or the configuration is wrong.
+        ConfigError: the group size is unknown or differs in evaluation; ranks share completions; or the configuration
+            is wrong.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""The advantage estimator `empo_grpo`: GRPO's, with what a reward alone cannot say.
+"""The advantage estimator `empo_grpo`: GRPO's, with a scale per group and with abstentions.
 
-verl hands an estimator the rewards and the groups, and no more. What else a strategy decided, the rendezvous remembers:
-a group's scale (SEED-GRPO, arXiv 2505.12346), which normalising by the standard deviation would undo in a reward; and
-how many of its members the strategy gave no reward, so that they count neither in the mean nor in the deviation.
+verl gives an estimator only rewards and group ids. The rendezvous remembers the rest: a group's scale (SEED-GRPO, arXiv
+2505.12346), which division by the standard deviation would cancel in a reward; and how many of its members the strategy
+gave no reward, so that they count neither in the mean nor in the deviation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from empo_rewards.integrations.verl.shards import PREFIX
 log = logging.getLogger("empo_rewards")
 
 EPSILON = 1e-6
-"""verl's own, for its GRPO."""
+"""As in verl's GRPO."""
 
 
 def empo_grpo(
@@ -55,7 +55,8 @@ def group_advantages(
     Args:
         rewards: (B,).
         uids: (B,).
-        groups: what is known of each group; one that is not known has no advantage, and is named in the log.
+        groups: the scale and the abstentions of each group; a group that is missing has advantage 0, and is counted in
+            the log.
         normalise: divide by the standard deviation.
     """
     rows: dict[str, list[int]] = {}
@@ -80,10 +81,10 @@ def group_advantages(
 
 
 def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) -> list[int]:
-    """The rows of a group without those that the strategy abstained on.
+    """The rows of a group without those on which the strategy abstained.
 
-    These were given the mean of the others. Where a member's own reward is that mean as well, it does not matter which
-    of the two is left out: the rest is the same, and both advantages are 0.
+    These were given the mean of the others. A member whose own reward equals that mean may be dropped in their place:
+    the remaining rewards are the same, and both advantages are 0.
     """
     if not group.abstained:
         return members
@@ -93,7 +94,7 @@ def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) ->
 
 
 def remembered(uids: Iterable[str]) -> dict[str, Advantage]:
-    """What the rendezvous actors of this run remember of these groups."""
+    """The scale and the abstentions of these groups, from the rendezvous actors of this run."""
     wanted = list(uids)
     shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(PREFIX)]
     answers: list[dict[str, Advantage]] = ray.get([shard.advantages.remote(wanted) for shard in shards])

@@ -1,9 +1,9 @@
-"""An agent-loop manager for both of verl's trainers that knows what a reward manager is not told.
+"""An agent-loop manager for verl's v0 and v1 trainers that knows phase, group size and lost rows.
 
 `actor_rollout_ref.rollout.agent.agent_loop_manager_class=empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager`
 
-The agent-loop workers know of each row whether it is for validation, how large its group is, and whether its generation
-failed. They meet the groups themselves: no row waits inside a reward worker, and no group waits for a lost row.
+A reward manager is not told these; the agent-loop workers know them, and submit the rows themselves: no row waits
+inside a reward worker, and no group waits for a lost row.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker
 
 from empo_rewards.gather import Member
 from empo_rewards.integrations.verl import rows, settings
-from empo_rewards.integrations.verl.client import Client
+from empo_rewards.integrations.verl.client import RewardClient
 
 FIELD = "empo_member"
-"""The non-tensor field in which v0's manager hands a row's place to its workers."""
+"""The non-tensor field by which v0's manager passes a row's member id and group size to its workers."""
 
 
-class Place(NamedTuple):
-    """What is known of the row that the current task generates."""
+class RowPlace(NamedTuple):
+    """The group, member id and phase of the row that the current task generates."""
 
     uid: str
     member: Member
@@ -38,19 +38,19 @@ class Place(NamedTuple):
 
 
 @dataclass
-class Visit:
-    """A row's way through its task."""
+class RowState:
+    """The state of a row within its task."""
 
-    place: Place
-    met: bool = False
-    """Whether it was sent to its group."""
+    place: RowPlace
+    submitted: bool = False
+    """Whether it was submitted to its group."""
 
 
-_visit: ContextVar[Visit] = ContextVar("empo_rewards_visit")
+_state: ContextVar[RowState] = ContextVar("empo_rewards_state")
 
 
 class EMPOAgentLoopManager:
-    """What the configuration names: makes the manager that the configured trainer needs."""
+    """The class named in the configuration; makes the manager for the configured trainer."""
 
     @classmethod
     def create(cls, config: Any, *args: Any, **kwargs: Any) -> Any:
@@ -66,23 +66,23 @@ class EMPOAgentLoopManager:
 
 
 class GroupedWorker:
-    """A mixin for verl's agent-loop workers: a row that is generated meets its group, one that fails is reported."""
+    """A mixin for verl's agent-loop workers: submits generated rows to their group, and reports failed ones as lost."""
 
     config: Any
     tokenizer: Any
     reward_loop_worker_handles: Any
-    _client: Client | None = None
+    _client: RewardClient | None = None
 
     async def _run_agent_loop(self, sampling_params: Any, trajectory: Mapping[str, Any], **kwargs: Any) -> Any:
         place = self._place_of(trajectory, kwargs)
-        visit = Visit(place)
-        token = _visit.set(visit)
+        state = RowState(place)
+        token = _state.set(state)
         try:
             return await super()._run_agent_loop(sampling_params, trajectory, **kwargs)  # type: ignore[misc] # verl's
         finally:
-            _visit.reset(token)
-            # It failed, or had no output, or its agent loop rewards it itself: the group does not wait for it.
-            if not visit.met and not place.validate:
+            _state.reset(token)
+            # It failed, had no output, or was rewarded by its agent loop: the group must not wait for it.
+            if not state.submitted and not place.validate:
                 await asyncio.shield(self.client.forget(place.uid, place.member, place.size))
 
     async def _compute_score(self, outputs: Any, kwargs: Mapping[str, Any]) -> None:
@@ -91,37 +91,37 @@ class GroupedWorker:
             await super()._compute_score(outputs, kwargs=kwargs)  # type: ignore[misc] # verl's
             return
         start = perf_counter()
-        visit = _visit.get()
-        place, visit.met = visit.place, True
+        state = _state.get()
+        place, state.submitted = state.place, True
         response = await asyncio.to_thread(self.tokenizer.decode, final.response_ids, skip_special_tokens=True)
         row = rows.of_fields(kwargs, rows.prompt_text(kwargs["raw_prompt"]), response)
         row = row._replace(uid=place.uid, member=place.member, size=place.size)
-        verdict = await (self.client.validate(row) if place.validate else self.client.train(row))
-        final.reward_score = verdict.reward
-        final.extra_fields["reward_extra_info"] = verdict.metrics
+        given = await (self.client.validate(row) if place.validate else self.client.train(row))
+        final.reward_score = given.reward
+        final.extra_fields["reward_extra_info"] = given.metrics
         final.metrics.compute_score = perf_counter() - start
 
     @property
-    def client(self) -> Client:
-        """This worker's way to the rendezvous, made when it is first used."""
+    def client(self) -> RewardClient:
+        """This worker's client of the rendezvous, made at first use."""
         if self._client is None:
-            self._client = Client(settings.read(settings.plain(self.config)))
+            self._client = RewardClient(settings.read(settings.plain(self.config)))
         return self._client
 
-    def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> Place:
+    def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> RowPlace:
         raise NotImplementedError
 
 
 class StreamingWorker(GroupedWorker, AgentLoopWorker):
-    """v0: the manager has counted the groups."""
+    """v0: the manager has numbered the members of each group."""
 
-    def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> Place:
+    def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> RowPlace:
         member, size = kwargs.pop(FIELD)
-        return Place(str(kwargs["uid"]), int(member), int(size), bool(trajectory["validate"]))
+        return RowPlace(str(kwargs["uid"]), int(member), int(size), bool(trajectory["validate"]))
 
 
 class StreamingManager(AgentLoopManager):
-    """v0: sees the whole batch, and so how many rows each uid has."""
+    """v0: sees the whole batch, and so the size of each group."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.agent_loop_workers_class = ray.remote(StreamingWorker)
@@ -140,14 +140,14 @@ class StreamingManager(AgentLoopManager):
 
 
 def _v1_manager() -> Any:
-    """v1's manager and worker, made where they are needed: their modules need TransferQueue."""
+    """v1's manager and worker, defined at need: their modules import TransferQueue."""
     from verl.trainer.ppo.v1.agent_loop_tq import (  # noqa: PLC0415 - needs TransferQueue, which v0 lacks
         AgentLoopManagerTQ,
         AgentLoopWorkerTQ,
     )
 
     decorated: Any = AgentLoopWorkerTQ
-    plain_worker = decorated.__ray_actor_class__  # the class under ray's decorator
+    plain_worker = decorated.__ray_actor_class__  # the class that ray's decorator wraps
 
     class QueueWorker(GroupedWorker, plain_worker):  # type: ignore[misc, valid-type] # verl has no types
         """v1: one worker runs all sessions of a prompt."""
@@ -164,9 +164,9 @@ def _v1_manager() -> Any:
             finally:
                 del self._sizes[uid]
 
-        def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> Place:
+        def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> RowPlace:
             uid = str(kwargs["uid"])
-            return Place(uid, int(kwargs["session_id"]), self._sizes[uid], bool(trajectory["validate"]))
+            return RowPlace(uid, int(kwargs["session_id"]), self._sizes[uid], bool(trajectory["validate"]))
 
     class QueueManager(AgentLoopManagerTQ):
         def __init__(self, *args: Any, **kwargs: Any) -> None:

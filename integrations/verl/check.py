@@ -1,4 +1,4 @@
-"""A verl environment and a verl configuration, held against what a run needs before any GPU is used."""
+"""Checks of a verl environment and a verl configuration, before any GPU is used."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from empo_rewards.extras import hook_of
 
 MANAGER, OUR_PLUGIN = "empo", "empo_rewards"
 PROMPTS = 4
-"""Made-up groups of a dry run: enough to spread over workers and shards."""
+"""Generated groups of a dry run: enough to spread over workers and shards."""
 
 ANSWERS = ("\\boxed{12}", "\\boxed{12.0}", "\\boxed{\\frac{24}{2}}", "\\boxed{-7}", "\\boxed{x^2}", "I do not know.")
 SECONDS = 600.0
-"""How long a dry run may wait for its rewards."""
+"""Deadline for the rewards of a dry run."""
 
 
 class Check(NamedTuple):
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        name: what.
-        fine: whether a run can go on with it.
-        says: what was found; if not fine, what to do.
+        name: what was checked.
+        fine: whether it passed.
+        says: what was found; if it did not pass, what to do.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Check(NamedTuple):
 
 
 def environment() -> list[Check]:
-    """Whether verl is here, and finds our parts. Nothing is started."""
+    """Whether verl is installed, and finds the parts that `plugin` registers. Nothing is started."""
     version = metadata.version("verl")
     hook = hook_of("verl", version)
     checks = [Check("verl", hook is not None, f"{version}: {hook or 'no hook that a group reward can use'}")]
@@ -75,7 +75,7 @@ def _how_to_register() -> str:
 
 
 def compose(path: Path, overrides: Sequence[str]) -> Any:
-    """The configuration that verl would run with.
+    """The configuration that verl would use.
 
     Args:
         path: a primary configuration file, as `--config-path` and `--config-name` name it.
@@ -102,7 +102,7 @@ def compose(path: Path, overrides: Sequence[str]) -> Any:
 
 
 def configuration(config: Any) -> list[Check]:
-    """What verl and we say of a configuration, its data and its tokenizer; nothing is started.
+    """Check a configuration by verl's rules and the adapter's; nothing is started.
 
     Raises:
         ConfigError: in one line, what is wrong.
@@ -137,7 +137,7 @@ def configuration(config: Any) -> list[Check]:
 
 
 def dry_run(config: Any, workers: int) -> list[Check]:
-    """Made-up rollouts through verl's own reward workers: as one batch, and row by row; held against offline scores.
+    """Generated rollouts through verl's own reward workers, as one batch and row by row, compared with offline scores.
 
     Args:
         config: as composed.
@@ -166,12 +166,12 @@ def dry_run(config: Any, workers: int) -> list[Check]:
         single = torch.tensor(asyncio.run(_one_by_one(manager, data)))
     wanted = torch.tensor(expected)
     return [
-        Check("as one batch", bool((whole == wanted).all()), _verdict(whole, wanted)),
-        Check("row by row", bool((single == wanted).all()), _verdict(single, wanted)),
+        Check("as one batch", bool((whole == wanted).all()), _comparison(whole, wanted)),
+        Check("row by row", bool((single == wanted).all()), _comparison(single, wanted)),
     ]
 
 
-def _verdict(found: torch.Tensor, wanted: torch.Tensor) -> str:
+def _comparison(found: torch.Tensor, wanted: torch.Tensor) -> str:
     wrong = int((found != wanted).sum())
     count = f"{len(wanted)} rows in {PROMPTS} groups"
     return f"{count} have their offline reward" if not wrong else f"{wrong} of {count} differ from their offline reward"
@@ -209,7 +209,7 @@ def _objects(values: Sequence[object]) -> np.ndarray[Any, np.dtype[np.object_]]:
 
 
 def _offline(scorer: Any, rows: Sequence[tuple[str, str]], tokenizer: Any) -> list[float]:
-    """What each row earns offline, of the text that its tokens say; 0 where its group has no rewards."""
+    """The offline reward of each row; 0 where its group has no rewards."""
     members: dict[str, list[int]] = {}
     for row, (uid, _) in enumerate(rows):
         members.setdefault(uid, []).append(row)
@@ -240,7 +240,7 @@ async def _awaited(call: Any) -> Any:
 
 @contextmanager
 def _reward_workers(config: Any) -> Iterator[Any]:
-    """verl's reward workers on a ray of their own, which ends with them."""
+    """verl's reward workers on a local ray, which ends with them."""
     import ray  # noqa: PLC0415 - comes with verl
     from verl.experimental.reward_loop import RewardLoopManager  # noqa: PLC0415 - slow to import
 

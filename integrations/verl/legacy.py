@@ -1,4 +1,4 @@
-"""The batch manager of verl 0.4.1 to 0.6: it is handed the whole batch, so nothing has to be gathered."""
+"""The batch reward manager of verl 0.4.1 to 0.6, which receives whole batches: nothing has to be gathered."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import torch
 
 from empo_rewards import Group, Scorer
 from empo_rewards.gather.samples import NeutralReward, group_of, sample_rewards
-from empo_rewards.integrations.verl import rows, verdicts
-from empo_rewards.integrations.verl.rows import Row
+from empo_rewards.integrations.verl import row_rewards, rows
+from empo_rewards.integrations.verl.row_rewards import KEYS, RowReward
+from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.settings import parse
-from empo_rewards.integrations.verl.verdicts import KEYS, Verdict
 
 
 class EMPOBatchRewardManager:
     """Label-free rewards for training batches, accuracy for validation batches.
 
-    A batch is for validation where verl's `meta_info` says so, or (before it did) where its rows have no `uid`.
+    A batch is for validation where `meta_info["validate"]` says so, or (in older versions) where its rows have no
+    `uid`.
 
     Args:
         tokenizer: the policy's.
         num_examine, compute_score, reward_fn_key: part of verl's interface, and not used.
-        reward_kwargs: `reward_model.reward_kwargs`; see `settings.Settings`.
+        reward_kwargs: `reward_model.reward_kwargs`; see `settings.VerlSettings`.
 
     Raises:
         ConfigError: in one line, what is wrong with the configuration.
@@ -43,34 +44,34 @@ class EMPOBatchRewardManager:
         self._neutral = NeutralReward(self._settings.neutral or 0.0)
 
     def __call__(self, data: Any, return_dict: bool = False) -> torch.Tensor | dict[str, Any]:
-        """The rewards, at the last token of each response: (B, R); with `return_dict` the metrics as well."""
+        """The rewards at the last token of each response, shape (B, R); with `return_dict` also the metrics."""
         batch = [rows.of_item(data[i], self._tokenizer) for i in range(len(data))]
         validating = bool(data.meta_info.get("validate")) or "uid" not in data.non_tensor_batch
         found = self._validate(batch) if validating else self._train(batch)
         responses = data.batch["responses"]
         lengths = data.batch["attention_mask"][:, -responses.shape[-1] :].sum(dim=-1)
         rewards = torch.zeros_like(responses, dtype=torch.float32)
-        rewards[torch.arange(len(batch)), lengths - 1] = torch.tensor([verdict.reward for verdict in found])
+        rewards[torch.arange(len(batch)), lengths - 1] = torch.tensor([given.reward for given in found])
         if not return_dict:
             return rewards
-        info = {key: [verdict.metrics[key] for verdict in found] for key in KEYS}
+        info = {key: [given.metrics[key] for given in found] for key in KEYS}
         return {"reward_tensor": rewards, "reward_extra_info": info}
 
-    def _validate(self, batch: Iterable[Row]) -> list[Verdict]:
+    def _validate(self, batch: Iterable[RolloutRow]) -> list[RowReward]:
         groups = (Group(row.sample.prompt, [row.sample.response], reference=row.sample.reference) for row in batch)
-        return [verdicts.of_validation(score) for score in self._scorer.score_many(groups)]
+        return [row_rewards.of_validation(score) for score in self._scorer.score_many(groups)]
 
-    def _train(self, batch: list[Row]) -> list[Verdict]:
+    def _train(self, batch: list[RolloutRow]) -> list[RowReward]:
         members: dict[str, list[int]] = {}
         for position, row in enumerate(batch):
             members.setdefault(str(row.uid), []).append(position)
         groups = (self._group(uid, [batch[i] for i in positions]) for uid, positions in members.items())
-        found: dict[int, Verdict] = {}
+        found: dict[int, RowReward] = {}
         for positions, score in zip(members.values(), self._scorer.score_many(groups), strict=True):
             for position, result in zip(positions, sample_rewards(score, self._neutral), strict=True):
-                found[position] = verdicts.of_sample_reward(result)
+                found[position] = row_rewards.of_sample_reward(result)
         return [found[position] for position in range(len(batch))]
 
-    def _group(self, uid: str, members: list[Row]) -> Group:
+    def _group(self, uid: str, members: list[RolloutRow]) -> Group:
         expected = members[0].size or self._settings.group_size
         return group_of([row.sample for row in members], id=uid, expected_size=expected)

@@ -1,4 +1,4 @@
-"""What verl imports: registers our parts under the names that a configuration gives.
+"""Imported by verl: registers the reward manager and the advantage estimator under their names in a configuration.
 
 verl 0.9 imports this through the entry point in the group `verl.plugins`; verl 0.7 and 0.8 with
 `VERL_USE_EXTERNAL_MODULES=empo_rewards.integrations.verl.plugin`, and so do the versions before them.
@@ -21,10 +21,10 @@ OURS = "empo_rewards.integrations.verl"
 
 
 def register() -> None:
-    """Register what this verl can take.
+    """Register the parts that this version of verl can use.
 
     Raises:
-        ImportError: verl is not as it should be; logged as well, as verl itself hides it.
+        ImportError: verl is not installed as expected; logged too, because verl hides it.
     """
     try:
         if _has_reward_loop():
@@ -40,7 +40,7 @@ def register() -> None:
 
 
 def _has_reward_loop() -> bool:
-    """Whether this verl scores rows one by one (0.7.1 and later); told without importing it."""
+    """Whether this verl scores rows one by one (0.7.1 and later); found out without importing it."""
     verl = find_spec("verl")
     folders = [] if verl is None else list(verl.submodule_search_locations or ())
     return any((Path(folder) / "experimental" / "reward_loop" / "reward_manager").is_dir() for folder in folders)

@@ -1,4 +1,4 @@
-"""From a row of verl to a sample: decoded, and told which group it is of."""
+"""From a row of verl to a sample and the key of its group."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any, NamedTuple, Protocol
 from empo_rewards.gather import Member
 from empo_rewards.gather.samples import Sample
 from empo_rewards.group import Group
-from empo_rewards.integrations.verl.phases import Origin, origin_of
+from empo_rewards.integrations.verl.validation import DataOrigin, origin_of
 
 
 class Tokenizer(Protocol):
-    """What is needed of a tokenizer."""
+    """The part of a tokenizer that is used."""
 
     def decode(self, token_ids: Any, *, skip_special_tokens: bool) -> str:
         """The text of token ids."""
 
 
-class Row(NamedTuple):
-    """One response on its way to its group.
+class RolloutRow(NamedTuple):
+    """One response and the key of its group.
 
     Args:
         sample: its texts.
-        origin: where it comes from.
-        uid: its group; None where verl gives none (then the prompt stands for it).
-        member: its place in the group; None where verl gives none.
-        size: its group's size, where the row says so.
+        origin: its data source and split.
+        uid: its group's id; None where verl gives none (the prompt is used instead).
+        member: its id within the group; None where verl gives none.
+        size: its group's size, where the row gives it.
     """
 
     sample: Sample
-    origin: Origin
+    origin: DataOrigin
     uid: str | None = None
     member: Member | None = None
     size: int | None = None
 
 
-def of_item(item: Any, tokenizer: Tokenizer) -> Row:
+def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
     """The row of a `DataProtoItem`: tensors `prompts` (P,), `responses` (R,), `attention_mask` (P + R,)."""
     fields: Mapping[str, Any] = item.non_tensor_batch
     responses, mask = item.batch["responses"], item.batch["attention_mask"]
@@ -51,11 +51,11 @@ def of_item(item: Any, tokenizer: Tokenizer) -> Row:
     return of_fields(fields, prompt, response)
 
 
-def of_fields(fields: Mapping[str, Any], prompt: str, response: str) -> Row:
+def of_fields(fields: Mapping[str, Any], prompt: str, response: str) -> RolloutRow:
     """The row of texts and of verl's non-tensor fields."""
     origin = origin_of(fields)
     uid = fields.get("uid")
-    return Row(
+    return RolloutRow(
         Sample(prompt, response, _reference(fields.get("reward_model")), origin.data_source),
         origin,
         None if uid is None else str(uid),
@@ -70,18 +70,18 @@ def prompt_text(messages: Any) -> str:
 
 
 def _member(fields: Mapping[str, Any]) -> Member | None:
-    """v1 counts a prompt's sessions; v0 numbers the rows of a batch, for its scheduler."""
+    """The member id: v1 numbers a prompt's sessions; v0 numbers the rows of a batch, for its scheduler."""
     number = fields.get("session_id", fields.get("priority"))
     return None if number is None else int(number)
 
 
 def _reference(reward_model: object) -> str | None:
-    """The label, where it is one text or number; it feeds metrics only."""
+    """The label, where it is a text or a number; used for metrics only."""
     truth = reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None
     return str(truth) if isinstance(truth, str | int | float) and str(truth).strip() else None
 
 
 def _size(extra_info: object) -> int | None:
-    """verl takes `__rollout_n__` out of the row; a data set that varies n says it here as well."""
+    """The group size in `extra_info.rollout_n`: verl removes `__rollout_n__` from the row."""
     size = extra_info.get("rollout_n") if isinstance(extra_info, Mapping) else None
     return None if size is None else int(size)

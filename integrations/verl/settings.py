@@ -1,4 +1,4 @@
-"""The adapter's configuration: `reward.reward_kwargs`, or a block `empo`, and what it takes from verl's own."""
+"""The adapter's configuration: `reward.reward_kwargs` or a block `empo`, completed from verl's own configuration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
-from empo_rewards.integrations.verl.phases import Validation
+from empo_rewards.integrations.verl.validation import ValidationRule
 
 AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
 
@@ -32,30 +32,30 @@ GROUP_RELATIVE = frozenset(
         "tir_optimal_token_baseline",
     ]
 )
-"""The advantage estimators under which a constant within a group is no signal, whatever the constant."""
+"""The advantage estimators for which a constant reward within a group gives advantage 0, whatever the constant."""
 
 WORKER_CALLS = 1000
-"""How many calls a ray actor with coroutines runs at once by default; verl's reward workers have the default."""
+"""Calls that an asynchronous ray actor runs at once by default, as verl's reward workers do."""
 
 
-class Settings(BaseModel):
-    """What can be set about the rewards of a verl run.
+class VerlSettings(BaseModel):
+    """The user's settings of the rewards of a verl run.
 
     Args:
         scorer: a preset, the path of a YAML file, or a mapping (see docs/configuration.md).
-        validation: what marks validation rows.
-        group_size: rollouts a prompt; None: `rollout.n`. A row's `extra_info.rollout_n` goes before it.
-        shards: rendezvous actors; groups are spread over them by `uid`. None: one for two reward workers, at most 8.
-        neutral: what a row without a reward is given; None: 0 where the advantage is relative to the group, else the
+        validation: how validation rows are recognised.
+        group_size: rollouts per prompt; None: `rollout.n`. A row's `extra_info.rollout_n` has precedence.
+        shards: rendezvous actors, over which groups are spread by `uid`. None: one for two reward workers, at most 8.
+        neutral: the value for a row without a reward; None: 0 where the advantage is relative to the group, else the
             running mean of the rewards.
         idle_seconds, total_seconds, score_seconds: the deadlines of a group (see `GatherLimits`).
-        max_bytes: what the unscored groups of one shard may hold.
+        max_bytes: bound on the open groups of one shard.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scorer: str | dict[str, Any] = "empo-math"
-    validation: Validation = Validation()
+    validation: ValidationRule = ValidationRule()
     group_size: int | None = Field(default=None, ge=1)
     shards: int | None = Field(default=None, ge=1, le=256)
     neutral: float | None = Field(default=None, allow_inf_nan=False)
@@ -66,7 +66,7 @@ class Settings(BaseModel):
 
     @property
     def limits(self) -> GatherLimits:
-        """The rendezvous' deadlines and bounds."""
+        """Deadlines and bounds of the rendezvous."""
         return GatherLimits(
             idle_seconds=self.idle_seconds,
             total_seconds=self.total_seconds,
@@ -75,21 +75,21 @@ class Settings(BaseModel):
         )
 
 
-class Run(BaseModel):
-    """The settings of one run, with what verl's own configuration decides filled in.
+class RunSettings(BaseModel):
+    """The settings of one run, completed from verl's own configuration.
 
     Args:
-        settings: what the user set.
-        group_size: rollouts a prompt.
+        settings: the user's.
+        group_size: rollouts per prompt.
         shards: rendezvous actors.
         workers: verl's reward workers.
-        neutral: what a row without a reward is given; None: the running mean.
-        exact: whether the agent-loop manager of ours says phase, size and losses.
+        neutral: the value for a row without a reward; None: the running mean.
+        exact: whether `EMPOAgentLoopManager` is configured, which knows phase, size and losses.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    settings: Settings
+    settings: VerlSettings
     group_size: int
     shards: int
     workers: int
@@ -98,7 +98,7 @@ class Run(BaseModel):
 
     @property
     def fallback(self) -> float:
-        """The neutral value where no group is at hand to take a mean of."""
+        """The neutral value where there is no group to take a mean of."""
         return 0.0 if self.neutral is None else self.neutral
 
 
@@ -108,11 +108,11 @@ def plain(config: Any) -> dict[str, Any]:
     return dict(container)
 
 
-def read(config: Mapping[str, Any]) -> Run:
+def read(config: Mapping[str, Any]) -> RunSettings:
     """The settings of a verl configuration, as plain mappings.
 
     Raises:
-        ConfigError: in one line, the key and what is wrong with it; or a run that would come to a standstill.
+        ConfigError: in one line, the key and what is wrong with it; or a run that would deadlock.
     """
     settings = parse(_block(config))
     rollout = config["actor_rollout_ref"]["rollout"]
@@ -120,9 +120,9 @@ def read(config: Mapping[str, Any]) -> Run:
     size = settings.group_size or int(rollout["n"])
     workers = int(config["reward"]["num_workers"])
     relative = estimator in GROUP_RELATIVE
-    run = Run(
+    run = RunSettings(
         settings=settings,
-        # REMAX generates a greedy response beside the n, under the same uid: it is a member of the group.
+        # REMAX generates a greedy response beside the n, with the same uid: it is a member of the group.
         group_size=size + (estimator == "remax"),
         shards=settings.shards or min(8, max(1, workers // 2)),
         workers=workers,
@@ -135,21 +135,21 @@ def read(config: Mapping[str, Any]) -> Run:
 
 
 def _block(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The adapter's own part: `reward.reward_kwargs` or `empo`."""
+    """The adapter's own block: `reward.reward_kwargs` or `empo`."""
     kwargs, block = config["reward"].get("reward_kwargs") or {}, config.get("empo") or {}
     if kwargs and block:
         raise ConfigError("both `empo` and `reward.reward_kwargs` are given: keep one")
     return kwargs or block
 
 
-def parse(block: Mapping[str, Any]) -> Settings:
-    """The settings of the adapter's own part.
+def parse(block: Mapping[str, Any]) -> VerlSettings:
+    """The settings in the adapter's own block.
 
     Raises:
         ConfigError: in one line, the key and what is wrong with it.
     """
     try:
-        return Settings.model_validate(block)
+        return VerlSettings.model_validate(block)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in ("reward.reward_kwargs", *first["loc"]))
@@ -157,15 +157,15 @@ def parse(block: Mapping[str, Any]) -> Settings:
             raise ConfigError(
                 f"{path}: {first['msg'][:1].lower()}{first['msg'][1:]} (it is {first['input']!r})"
             ) from error
-        known = Validation.model_fields if len(first["loc"]) > 1 else Settings.model_fields
+        known = ValidationRule.model_fields if len(first["loc"]) > 1 else VerlSettings.model_fields
         raise ConfigError(f"{path}: unknown key{suggestion(str(first['loc'][-1]), known)}") from error
 
 
-def _check_room(config: Mapping[str, Any], run: Run) -> None:
-    """Refuse a run whose waiting rows do not fit into verl's reward workers.
+def _check_room(config: Mapping[str, Any], run: RunSettings) -> None:
+    """Refuse a run whose waiting rows exceed the concurrent calls of verl's reward workers, which would deadlock.
 
-    A row waits inside its worker's call, a worker runs `WORKER_CALLS` of them, and verl picks a worker by chance: five
-    standard deviations above the mean have to fit. Where they don't, each waits for a peer that cannot get in.
+    A row waits inside its worker's call, a worker runs `WORKER_CALLS` of them, and verl picks workers at random: five
+    standard deviations above the mean must fit.
     """
     data, filters = config.get("data") or {}, (config.get("algorithm") or {}).get("filter_groups") or {}
     prompts = int(data.get("train_batch_size") or 0) * int(filters.get("max_inflight_gen_batches") or 1)

@@ -1,4 +1,4 @@
-"""The rendezvous as its callers see it: named ray actors, found, made and made again when they die."""
+"""Calls to the rendezvous: named ray actors, which are found, created, and created again when they die."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import ray
 from ray.exceptions import RayActorError
 
 from empo_rewards.integrations.verl.rendezvous import LEASE_SECONDS, Rendezvous
-from empo_rewards.integrations.verl.settings import Run
+from empo_rewards.integrations.verl.settings import RunSettings
 
 log = logging.getLogger("empo_rewards")
 
 PREFIX = "empo_rewards_rendezvous_"
-"""Shard k is the actor with this name and k, in the namespace of the run."""
+"""Shard k is the actor with this name followed by k, in the namespace of the run."""
 
 CONCURRENT_CALLS = 1_000_000
-"""What a shard runs at once: each waiting row is a call, and the rendezvous itself bounds them."""
+"""Concurrent calls of a shard: each waiting row is one, and the rendezvous itself bounds them."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts to reach a shard that has died."""
@@ -42,23 +42,23 @@ class Shards:
         run: the settings.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunSettings) -> None:
         self._run = run
         self._handles: dict[int, Any] = {}
         self._finding = [asyncio.Lock() for _ in range(run.shards)]
         self._renewing: asyncio.Task[None] | None = None
         settings = run.settings
-        # What a shard itself allows a call, and time to be made again in between.
+        # The deadlines of a shard itself, and a minute for creating it again.
         self._patience = settings.total_seconds + settings.score_seconds + 60
 
     async def call(self, shard: int, method: str, *arguments: object) -> Any:
-        """Call a method of a shard. If the shard dies, it is made again and told again.
+        """Call a method of a shard. If the shard dies, it is created again and called again.
 
-        All that waited for it do the same, so its groups come together once more.
+        All waiting callers do the same, so that its groups are complete again.
 
         Raises:
-            UnreachableError: not before the deadline.
-            RayActorError: the shard cannot be made.
+            UnreachableError: there is no answer by the deadline.
+            RayActorError: the shard cannot be created.
         """
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE
@@ -70,7 +70,7 @@ class Shards:
                     _resolved(getattr(handle, method).remote(*arguments)), deadline - time.monotonic()
                 )
             except asyncio.TimeoutError as error:
-                raise UnreachableError(f"shard {shard} gave no verdict within {self._patience:g} s") from error
+                raise UnreachableError(f"shard {shard} gave no answer within {self._patience:g} s") from error
             except (RayActorError, _GoneAgainError) as error:
                 if getattr(error, "actor_init_failed", False):
                     raise
@@ -83,7 +83,7 @@ class Shards:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _handle(self, shard: int) -> Any:
-        """The actor's handle; looked for once, however many ask."""
+        """The actor's handle; looked up once for all concurrent callers."""
         if self._renewing is None:
             self._renewing = asyncio.get_running_loop().create_task(self._renew())
         async with self._finding[shard]:
@@ -92,17 +92,17 @@ class Shards:
             return self._handles[shard]
 
     async def _renew(self) -> None:
-        """Say again and again that this process may need the shards; one that died is found out by its callers."""
+        """Renew the lease of the shards in use, for as long as this process lives."""
         while True:
             await asyncio.sleep(LEASE_SECONDS / 10)
             for handle in list(self._handles.values()):
                 handle.renew.remote()
 
     def _find(self, shard: int) -> Any:
-        """The actor, made if it is not there.
+        """The actor, created if there is none.
 
-        Detached: else it would end with the worker that made it, maybe while it answers a group. So that it does not
-        outlive its run on a cluster that does, it ends by itself when nobody has called for `LEASE_SECONDS`.
+        Detached, because otherwise it would end with the worker that created it. It ends by itself when nobody has
+        called it for `LEASE_SECONDS`, so that it does not outlive its run on a shared cluster.
         """
         actor = ray.remote(Rendezvous).options(
             name=f"{PREFIX}{shard}",
@@ -115,14 +115,14 @@ class Shards:
         )
         try:
             return actor.remote(self._run)
-        except ValueError as error:  # another made it first, and it was gone when ray looked for it
+        except ValueError as error:  # another process created it first, and it was gone when ray looked it up
             raise _GoneAgainError(str(error)) from error
 
 
 class _GoneAgainError(Exception):
-    """A shard died while it was looked for."""
+    """A shard died while it was looked up."""
 
 
 async def _resolved(reference: Any) -> Any:
-    """An object reference as a coroutine, which `wait_for` may cancel."""
+    """An object reference as a coroutine, which `wait_for` can cancel."""
     return await reference

@@ -1,6 +1,6 @@
-"""Where slime calls what is given to it, in as many words as that takes: read in slime/rollout and slime/ray, 2026.
+"""Minimal copies of slime's call sites of custom functions, from slime/rollout and slime/ray, 2026.
 
-Not slime: it needs sglang, Megatron and GPUs. The names are slime's, so that a reader finds the places.
+slime itself needs sglang, Megatron and GPUs. The names are slime's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""slime's adapter at slime's call sites: the reward of a group, evaluations, the log."""
+"""slime's adapter at slime's call sites: group rewards, evaluation, logging."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_what_is_no_group_is_refused() -> None:
 
 
 def test_the_log_probabilities_of_the_rollout_reach_the_estimator(tmp_path: Path) -> None:
-    config = tmp_path / "rao.yaml"
-    config.write_text("preset: empo-math\nentropy: rao\n", encoding="utf-8")
+    config = tmp_path / "likelihoods.yaml"
+    config.write_text("preset: empo-math\nentropy: rao_blackwell\n", encoding="utf-8")
     samples = group(1, 1, 2)
     for sample, mean in zip(samples, (-0.2, -0.4, -1.0), strict=True):
         sample.rollout_log_probs = [mean, mean]

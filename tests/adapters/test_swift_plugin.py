@@ -1,4 +1,4 @@
-"""The ms-swift plugin, at its two call sites as read in ms-swift 3 and 4; ms-swift itself is not installed here."""
+"""The ms-swift plugin at copies of its two call sites in ms-swift 3 and 4; ms-swift itself is not installed."""
 
 from __future__ import annotations
 

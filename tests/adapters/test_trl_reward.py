@@ -1,4 +1,4 @@
-"""The reward as a trainer on one rank calls it; several ranks and the real trainers are in tests/integration/trl."""
+"""The TRL reward called as by a trainer on one rank; several ranks and real trainers: tests/integration/trl."""
 
 from __future__ import annotations
 

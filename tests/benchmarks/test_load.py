@@ -1,4 +1,4 @@
-"""The load tool's caller: who has an answer does not come again for it."""
+"""The load generator: a caller that has its answer does not post again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training benchmark's own arithmetic: its problems, its measures, and that its runs resume. No torch here."""
+"""The training benchmark without torch: problems, measures, and resuming of runs."""
 
 from __future__ import annotations
 

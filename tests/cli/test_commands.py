@@ -1,4 +1,4 @@
-"""The commands, as a user runs them: real processes, real files."""
+"""The commands as a user runs them: real processes and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets for trainers: read back by the libraries that the trainers read them with."""
+"""Datasets for trainers, read back with the libraries that the trainers use."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from empo_rewards.cli.datasets import Difficulty, Format, Kept, format_of, write_dataset
+from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, format_of, write_dataset
 from empo_rewards.cli.rollouts import Rejected, read_groups
 from empo_rewards.errors import InputError
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
 KEPT = [
-    Kept("1+1?"),
-    Kept(MESSAGES, reference="2", data_source="sums", difficulty=Difficulty(math.log(2), 0.5, 0.25, 8)),
+    SelectedPrompt("1+1?"),
+    SelectedPrompt(MESSAGES, reference="2", data_source="sums", difficulty=Difficulty(math.log(2), 0.5, 0.25, 8)),
 ]
 
 
@@ -63,9 +63,9 @@ def test_openrlhf(tmp_path: Path) -> None:
     assert rows[1]["difficulty"] == {"entropy": math.log(2), "largest_share": 0.5, "pass_rate": 0.25, "responses": 8}
 
 
-@pytest.mark.parametrize("form", list(Format))
-def test_what_is_written_reads_back_as_prompts_without_responses(tmp_path: Path, form: Format) -> None:
-    out = tmp_path / ("train.parquet" if form is Format.VERL else "train.jsonl")
+@pytest.mark.parametrize("form", list(DatasetFormat))
+def test_what_is_written_reads_back_as_prompts_without_responses(tmp_path: Path, form: DatasetFormat) -> None:
+    out = tmp_path / ("train.parquet" if form is DatasetFormat.VERL else "train.jsonl")
     write_dataset(KEPT, out, form=form)
     located = list(read_groups(out))
     assert [item.cause for item in located if isinstance(item, Rejected)] == [
@@ -78,11 +78,11 @@ def test_many_rows_are_written_as_they_come(tmp_path: Path) -> None:
     part = tmp_path / "train.parquet.part"
     sizes = []
 
-    def prompts() -> Iterator[Kept]:
+    def prompts() -> Iterator[SelectedPrompt]:
         for n in range(5_000):
             if n % 1_000 == 999:
                 sizes.append(part.stat().st_size)
-            yield Kept(f"{n}" * 50, reference=str(n) if n > 2_000 else None)
+            yield SelectedPrompt(f"{n}" * 50, reference=str(n) if n > 2_000 else None)
 
     assert write_dataset(prompts(), out) == 5_000
     assert sizes[0] < sizes[2] < sizes[4]
@@ -91,8 +91,8 @@ def test_many_rows_are_written_as_they_come(tmp_path: Path) -> None:
     assert table["reward_model"][4_999].as_py()["ground_truth"] == "4999"
 
 
-@pytest.mark.parametrize(("name", "form"), [("a.parquet", Format.VERL), ("a.jsonl", Format.OPENRLHF)])
-def test_the_ending_chooses(name: str, form: Format) -> None:
+@pytest.mark.parametrize(("name", "form"), [("a.parquet", DatasetFormat.VERL), ("a.jsonl", DatasetFormat.OPENRLHF)])
+def test_the_ending_chooses(name: str, form: DatasetFormat) -> None:
     assert format_of(Path(name)) is form
 
 
@@ -100,7 +100,7 @@ def test_a_given_format_outweighs_the_ending(tmp_path: Path) -> None:
     out = tmp_path / "train.data"
     with pytest.raises(InputError, match=r"name it \.parquet"):
         write_dataset(KEPT, out)
-    write_dataset(KEPT, out, form=Format.VERL)
+    write_dataset(KEPT, out, form=DatasetFormat.VERL)
     assert pq.read_table(out).num_rows == 2
 
 
@@ -134,7 +134,7 @@ def test_messages_that_verls_form_has_no_place_for_leave_the_output_alone(
     out = tmp_path / "train.parquet"
     out.write_text("precious\n")
     with pytest.raises(InputError, match="prompt 2: verl's dataset form"):
-        write_dataset([Kept("fine"), Kept([message])], out, overwrite=True)
+        write_dataset([SelectedPrompt("fine"), SelectedPrompt([message])], out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["train.parquet"]
     assert out.read_text() == "precious\n"
 

@@ -1,4 +1,4 @@
-"""The output of a job: whatever is killed whenever, it completes with nothing lost and nothing twice."""
+"""The output of a job: after a kill at any time it is completed without loss or duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scoring in several processes: the same scores in the same order, and no process left, whatever happens."""
+"""Scoring in several processes: equal scores in equal order, and no process left behind after failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading rollouts: every shape of row, every kind of bad row, in bounded memory."""
+"""Reading rollouts: all forms of rows, invalid rows, bounded memory."""
 
 from __future__ import annotations
 

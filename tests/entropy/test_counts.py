@@ -1,4 +1,4 @@
-"""Entropy: the published numbers, independent formulas, and what must hold for every sample."""
+"""Entropy from counts: published values, independent formulas, and properties for any sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uncertainty from similarities: the published numbers, other ways to the same values, and what must hold always."""
+"""Uncertainty from similarities: published values, independent formulas, and properties for any sample."""
 
 from __future__ import annotations
 

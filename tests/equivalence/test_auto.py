@@ -1,4 +1,4 @@
-"""Each answer by what it is; the semantic backend is a stand-in that says what it was asked."""
+"""`auto`: comparison of answers by kind, with a stub that records calls as the semantic backend."""
 
 from __future__ import annotations
 

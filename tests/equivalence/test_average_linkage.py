@@ -1,4 +1,4 @@
-"""Agglomerative clustering with average linkage, held to a slow definition of it."""
+"""Agglomerative clustering with average linkage, compared with a direct implementation of its definition."""
 
 from __future__ import annotations
 

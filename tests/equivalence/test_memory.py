@@ -1,4 +1,4 @@
-"""What backends remember: bounded, by content, shared between processes, and never needed."""
+"""Caches of backends: bounded, keyed by content, shared between processes, without effect on results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relation engine: what it asks, and that nothing but the answers decides what comes of it."""
+"""The relation engine: the pairs it asks for, and a result that depends on the answers alone."""
 
 from __future__ import annotations
 

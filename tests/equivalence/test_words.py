@@ -1,4 +1,4 @@
-"""What short answers say word by word."""
+"""Comparison of short answers word by word."""
 
 from __future__ import annotations
 

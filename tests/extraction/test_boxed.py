@@ -1,4 +1,4 @@
-"""The last box: a table of the forms that models write, an independent oracle on generated nestings, hostile input."""
+"""The last box: a table of forms, an independent oracle on generated nestings, and hostile input."""
 
 from __future__ import annotations
 

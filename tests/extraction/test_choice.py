@@ -1,4 +1,4 @@
-"""Multiple choice: what a prompt lists, what a response picks, where the rules disagree."""
+"""Multiple choice: choices listed by a prompt, the choice of a response, and disagreement of rules."""
 
 from __future__ import annotations
 

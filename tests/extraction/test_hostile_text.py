@@ -1,4 +1,4 @@
-"""Text made to exhaust a parser: every extractor and text rule finishes on it.
+"""Texts designed to exhaust a parser: every extractor and text rule finishes.
 
 A quadratic step costs 10^10 operations on one of these texts, and each rule reads over a hundred of them.
 """

@@ -1,4 +1,4 @@
-"""Answers behind marks: tags and hashes; and the extractors of last resort."""
+"""Answers marked by tags and hashes, and the fallback extractors."""
 
 from __future__ import annotations
 

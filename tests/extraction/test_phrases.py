@@ -1,4 +1,4 @@
-"""Answers that a phrase announces."""
+"""Answers introduced by a phrase."""
 
 from __future__ import annotations
 

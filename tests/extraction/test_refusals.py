@@ -1,4 +1,4 @@
-"""Blanks and refusals, and the answers that look like them."""
+"""Blanks and refusals, and answers that resemble them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a response stops thinking."""
+"""The end of a response's thinking block."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from empo_rewards.filters.copied import MIN_WORDS, copied_from_prompt
+from empo_rewards.filters.copied import MIN_WORDS, common_subsequence, copied_from_prompt
 
 QUESTION = "Explain in your own words why the leaves of most trees change their colour in the autumn months."
 
@@ -87,3 +87,15 @@ def test_against_the_definition(answer: list[str], prompt: list[str]) -> None:
 def test_long_texts_are_bounded() -> None:
     assert copied_from_prompt("word " * 200_000, "word " * 200_000)
     assert not copied_from_prompt("left right " * 100_000, "right left up " * 100_000)
+
+
+words = st.lists(st.sampled_from("abc"), max_size=9)
+
+
+@given(words, words)
+def test_the_longest_common_subsequence(a: list[str], b: list[str]) -> None:
+    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]  # the textbook's recurrence
+    for i, left in enumerate(a):
+        for j, right in enumerate(b):
+            table[i + 1][j + 1] = table[i][j] + 1 if left == right else max(table[i][j + 1], table[i + 1][j])
+    assert common_subsequence(a, b) == table[-1][-1]

@@ -1,4 +1,4 @@
-"""Degenerate repetition: exact loops at the end, and honest text that has much in common with itself."""
+"""Degenerate repetition: exact loops at the end, and legitimate texts with similar parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop on which time passes only when everybody waits for it: deadlines without sleeping."""
+"""An event loop with simulated time, which advances only when all tasks wait: deadlines without sleeping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rendezvous, promise by promise, in simulated time."""
+"""The rendezvous: each guarantee, in simulated time."""
 
 from __future__ import annotations
 

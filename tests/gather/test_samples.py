@@ -1,4 +1,4 @@
-"""Samples that come one at a time, against the offline score of their groups."""
+"""Samples submitted one at a time, compared with the offline score of their groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The monitor on simulated runs: it calls on each that collapses, and on none that goes well."""
+"""The monitor on simulated runs: an alarm in each that collapses, and none in the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/hooks.md against the hook specifications: nothing missing, nothing invented, every example runs."""
+"""docs/hooks.md agrees with the hook specifications, and every example runs."""
 
 from __future__ import annotations
 

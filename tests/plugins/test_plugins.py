@@ -1,4 +1,4 @@
-"""Third-party plugins: a real distribution, built and installed, and used by the real command."""
+"""Third-party plugins: a real distribution is built, installed, and used by the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server process on the loopback, and groups whose rewards can be counted by hand."""
+"""A real server process on the loopback interface, and groups with rewards computed by hand."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def shares(group: Group) -> list[float]:
     return [counts[response] / len(group.responses) for response in group.responses]
 
 
-def assert_paid(groups: Sequence[Group], members: Sequence[Member], but: frozenset[int] = frozenset()) -> None:
+def assert_rewards(groups: Sequence[Group], members: Sequence[Member], but: frozenset[int] = frozenset()) -> None:
     """Every member of every group, but of those in `but`, got its reward by hand; its score is its correctness."""
     for member in members:
         if member.group in but:

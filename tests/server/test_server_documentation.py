@@ -1,4 +1,4 @@
-"""docs/server.md against the server: its options, paths, metrics and defaults, and every command in it runs."""
+"""docs/server.md agrees with the server's options, paths, metrics and defaults; every command in it runs."""
 
 from __future__ import annotations
 

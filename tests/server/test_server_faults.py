@@ -1,13 +1,17 @@
-"""What goes wrong between a trainer and its reward: each on a real server process."""
+"""Faults between a trainer and the server, on a real server process."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +23,7 @@ from serving import (
     Group,
     Member,
     Server,
-    assert_paid,
+    assert_rewards,
     boxed,
     eventually,
     made_up,
@@ -51,10 +55,10 @@ def test_killed_and_restarted_in_the_middle_of_a_step() -> None:
             caller.join(120)
     assert len(members) == 64 * 16
     assert sum(0 in member.statuses for member in members) >= 400
-    assert_same_prompt_paid(groups, members)
+    assert_same_prompt_rewards(groups, members)
 
 
-def assert_same_prompt_paid(groups: list[Group], members: list[Member]) -> None:
+def assert_same_prompt_rewards(groups: list[Group], members: list[Member]) -> None:
     """Groups of one prompt are exchangeable: each member has the share of its answer in one of their possible mixtures.
 
     Where a prompt is there once, that is its reward by hand. Where it is there twice, 32 members form two groups of 16:
@@ -62,7 +66,7 @@ def assert_same_prompt_paid(groups: list[Group], members: list[Member]) -> None:
     """
     alone = {n for n, group in enumerate(groups) if sum(g.prompt == group.prompt for g in groups) == 1}
     assert alone
-    assert_paid(groups, members, but=frozenset(set(range(len(groups))) - alone))
+    assert_rewards(groups, members, but=frozenset(set(range(len(groups))) - alone))
     for prompt in {groups[n].prompt for n in set(range(len(groups))) - alone}:
         given: dict[str, list[float]] = {}
         for member in members:
@@ -77,17 +81,24 @@ def assert_same_prompt_paid(groups: list[Group], members: list[Member]) -> None:
             assert sum(counts.values()) <= 2
 
 
-def test_five_of_a_hundred_hang_up_and_come_again() -> None:
+def test_callers_that_hang_up_before_the_answer_and_come_again_join_their_groups() -> None:
     groups = made_up(64, 16, seed=4)
+    first = [replace(group, responses=group.responses[:1]) for group in groups]
+    others = [replace(group, responses=group.responses[1:]) for group in groups]
+    members: list[Member] = []
     with serving("--group-size", "16", *EXACT) as server:
-        behaviour = Behaviour(spread_seconds=2, disconnect=0.05, hang_up_seconds=1, retry_seconds=0.3, seed=4)
-        members = asyncio.run(replay(groups, server.url, behaviour))
-        # The rest came again when their group was complete: its answer had been kept for them.
-        assert server.metric("empo_rewards_gather_joined_total", phase="training") > 0
+        # The first caller of each group hangs up. It comes again while its group gathers, or when that has ended.
+        behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=0.5, retry_seconds=1.5, seed=4)
+        caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(first, server.url, behaviour))))
+        caller.start()
+        server.wait_for("empo_rewards_gather_withdrawn_total", 64, phase="training")
+        rest = asyncio.run(replay(others, server.url, Behaviour(spread_seconds=2)))
+        caller.join(60)
+        assert server.metric("empo_rewards_gather_joined_total", phase="training") == 64
         assert server.metric("empo_rewards_gather_members_total", phase="training") == 64 * 16
         assert server.metric("empo_rewards_open_groups") == 0
-    assert sum(0 in member.statuses for member in members) >= 20
-    assert_paid(groups, members)
+    assert all(member.statuses == [0, 200] for member in members)
+    assert_rewards(groups, [*members, *(replace(member, place=member.place + 1) for member in rest)])
 
 
 @pytest.mark.parametrize("neutral", [None, -1.0])
@@ -100,7 +111,7 @@ def test_two_of_a_hundred_never_come(neutral: float | None) -> None:
         assert server.metric("empo_rewards_groups_total", status="unscored", cause="incomplete") == len(short)
         assert server.metric("empo_rewards_groups_total", status="scored") == 32 - len(short)
     assert 0 < len(short) < 32
-    assert_paid(groups, members, but=short)
+    assert_rewards(groups, members, but=short)
     for group in short:
         answers = [member.answer for member in members if member.group == group and member.sent is not None]
         assert len({answer["rewards"] for answer in answers if answer}) == 1, "one constant a group"
@@ -120,7 +131,7 @@ def test_a_slow_scorer_is_waited_for_and_asked_once() -> None:
         assert server.metric("empo_rewards_groups_total") == 6
         assert server.metric("empo_rewards_gather_members_total", phase="training") == 48
     assert any(len(member.statuses) > 1 for member in members)
-    assert_paid(groups, members)
+    assert_rewards(groups, members)
 
 
 def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() -> None:
@@ -139,7 +150,7 @@ def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() ->
         peers = [threads.submit(post, server, prompt, 1) for prompt in ("first", "second") for _ in range(7)]
         assert [answer.result().json()["rewards"] for answer in (*parked, *peers)] == [1.0] * 16
         members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.5, **PATIENT)))
-    assert_paid(groups, members)
+    assert_rewards(groups, members)
     assert any(429 in member.statuses for member in members)
 
 
@@ -164,7 +175,7 @@ def test_sigterm_lets_what_is_being_scored_finish_and_ends_a_hung_worker() -> No
         serving("--group-size", "2", "--workers", "3", *options, **environment) as server,
         ThreadPoolExecutor(5) as threads,
     ):
-        assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
         hung = [threads.submit(post, server, "bad", answer) for answer in ("hang", 1)]
         whole = {"prompt": "q", "responses": [r"\boxed{hang}", r"\boxed{1}"]}
         direct = threads.submit(server.post, "/score", json=whole)
@@ -258,20 +269,63 @@ def test_an_abandoned_request_leaves_no_wait_behind() -> None:
             assert [answer.result().json()["rewards"] for answer in answers] == [0.5, 0.5]
 
 
-def test_an_answer_that_nobody_read_is_kept_for_the_retry() -> None:
-    with serving("--group-size", "2", *EXACT) as server:
-        content = rb'{"query": ["q\\boxed{1}"], "prompts": ["q"], "labels": [null]}'
-        head = b"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(content)
-        with socket.create_connection(("127.0.0.1", server.port)) as caller:
-            caller.sendall(head + content)
-            server.wait_for("empo_rewards_waiting", 1, phase="training")
+@contextmanager
+def unread_answer(server: Server, request: str, body: dict[str, Any]) -> Iterator[None]:
+    """A caller that sends a request, and closes its connection at the end of the block without reading the answer."""
+    content = json.dumps(body).encode()
+    head = f"{request} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(content)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as caller:
+        caller.sendall(head.encode() + content)
+        server.wait_for("empo_rewards_waiting", 1, phase="training")
+        yield
+        eventually(lambda: len(caller.recv(1, socket.MSG_PEEK)) == 1, "no answer was sent")
+
+
+def test_without_ids_a_retry_after_a_lost_answer_is_unscored_and_changes_no_reward() -> None:
+    with (
+        serving("--group-size", "2", "--idle-seconds", "2", "--neutral", "-1", *EXACT) as server,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        lost = {"query": [r"q\boxed{1}"], "prompts": ["q"], "labels": [None]}
+        with unread_answer(server, "POST /get_reward", lost):
             assert post(server, "q", 2).json()["rewards"] == 0.5
-            server.wait_for("empo_rewards_requests_total", 2, route="/get_reward", status="200")
-        server.wait_for("empo_rewards_undelivered_total", 1)
-        assert post(server, "q", 1).json()["rewards"] == 0.5
-        # It is given out once: the same text after that is a new member.
-        with pytest.raises(httpx.ReadTimeout):
-            post(server, "q", 1, timeout=0.5)
+        again = threads.submit(post, server, "q", 1)
+        server.wait_for("empo_rewards_waiting", 1, phase="training")
+        other = [threads.submit(post, server, "another", answer) for answer in (1, 1)]
+        assert [answer.result().json()["rewards"] for answer in other] == [1.0, 1.0]
+        answer = again.result().json()
+        assert (answer["rewards"], answer["extra_logs"]["empo/scored"]) == (-1.0, 0)
+        assert answer["extra_logs"]["empo/unscored/incomplete"] == 1
+        # The next group of that prompt is scored from its own members.
+        later = [threads.submit(post, server, "q", answer) for answer in (3, 3)]
+        assert [answer.result().json()["rewards"] for answer in later] == [1.0, 1.0]
+
+
+def test_without_ids_a_retry_after_a_lost_answer_takes_a_place_in_an_open_group_of_its_prompt() -> None:
+    """What docs/server.md warns of: that response counts twice, and one response of the other group is unscored."""
+    with (
+        serving("--group-size", "2", "--idle-seconds", "2", "--neutral", "-1", *EXACT) as server,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        lost = {"query": [r"q\boxed{1}"], "prompts": ["q"], "labels": [None]}
+        with unread_answer(server, "POST /get_reward", lost):
+            assert post(server, "q", 2).json()["rewards"] == 0.5
+        next_group = threads.submit(post, server, "q", 3)
+        server.wait_for("empo_rewards_waiting", 1, phase="training")
+        assert post(server, "q", 1).json()["rewards"] == next_group.result().json()["rewards"] == 0.5
+        assert post(server, "q", 3).json()["rewards"] == -1.0
+
+
+def test_with_ids_a_retry_after_a_lost_answer_gets_that_answer() -> None:
+    def body(answer: int) -> dict[str, Any]:
+        return {"prompt": "q", "response": rf"\boxed{{{answer}}}"}
+
+    with serving("--group-size", "2", "--idle-seconds", "2", *EXACT) as server:
+        with unread_answer(server, "PUT /v1/groups/g/members/0", body(1)):
+            assert server.post("/v1/groups/g/members/1", json=body(2)).json()["reward"] == 0.5
+        again = server.post("/v1/groups/g/members/0", json=body(1)).json()
+        assert (again["reward"], again["group"]["size"], again["group"]["status"]) == (0.5, 2, "scored")
+        assert server.metric("empo_rewards_gather_members_total", phase="training") == 2
 
 
 def children(pid: int) -> set[int]:
@@ -313,7 +367,7 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         eventually(lambda: server.metric("empo_rewards_scoring_groups") > 0, "nothing is scored")
         os.kill(min(before), signal.SIGKILL)
         caller.join(60)
-        assert_paid(groups, members)
+        assert_rewards(groups, members)
         assert (tmp_path / "fuse").exists()
         after = scoring_processes(server)
         assert len(after) == 2
@@ -329,13 +383,13 @@ def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(ans
     more = ("--workers", "2", "--score-seconds", "2", "--neutral", "0.5")
     with serving("--group-size", "2", *more, *options, **environment) as server:
         groups = made_up(4, 2, seed=8)
-        assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
         with ThreadPoolExecutor(2) as threads:
             lost = list(threads.map(lambda text: post(server, "q", text).json(), [answer, "x"]))
         for given in lost:
             assert (given["rewards"], given["extra_logs"]["empo/unscored/scoring_failed"]) == (0.5, 1)
             assert part in given["detail"]
-        assert_paid(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
 
 
 def test_workers_end_with_a_server_that_is_killed() -> None:

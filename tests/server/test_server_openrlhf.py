@@ -1,4 +1,4 @@
-"""OpenRLHF's bodies."""
+"""Request bodies of OpenRLHF."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from empo_rewards.gather.samples import SAMPLE_METRICS, Sample, SampleReward
 from empo_rewards.group import Answer, Cause, GroupScore, Status
 from empo_rewards.server.errors import RequestError
-from empo_rewards.server.openrlhf import Submission, answer, read
+from empo_rewards.server.openrlhf import ScoresField, Submission, answer, read
 
 
 def test_a_body_of_one_sample() -> None:
@@ -75,12 +75,12 @@ def result(reward: float, correct: bool | None, scored: bool = True) -> SampleRe
 
 def test_one_sample_is_answered_with_numbers_and_many_with_lists() -> None:
     one = read({"query": ["pa"], "prompts": ["p"], "labels": ["1"]})
-    assert answer(one, [result(0.5, True)], "accuracy")["rewards"] == 0.5
-    assert answer(one, [result(0.5, True)], "accuracy")["scores"] == 1.0
-    assert answer(one, [result(0.5, True)], "reward")["scores"] == 0.5
+    assert answer(one, [result(0.5, True)], ScoresField.ACCURACY)["rewards"] == 0.5
+    assert answer(one, [result(0.5, True)], ScoresField.ACCURACY)["scores"] == 1.0
+    assert answer(one, [result(0.5, True)], ScoresField.REWARD)["scores"] == 0.5
     many = read({"query": ["pa", "pb", "pc"], "prompts": ["p"] * 3, "labels": ["1", "1", None]})
     given = [result(0.5, True), result(0.25, False), result(0.125, None, scored=False)]
-    body = answer(many, given, "accuracy")
+    body = answer(many, given, ScoresField.ACCURACY)
     assert (body["rewards"], body["scores"]) == ([0.5, 0.25, 0.125], [1.0, 0.0, 0.125])
     assert body["extra_logs"]["empo/scored"] == [1, 1, 0]
     assert body["extra_logs"]["empo/unscored/incomplete"] == [0, 0, 1]
@@ -88,9 +88,9 @@ def test_one_sample_is_answered_with_numbers_and_many_with_lists() -> None:
 
 
 def test_the_logs_are_numbers_under_the_same_keys_whatever_there_is_of_them() -> None:
-    empty = answer(read({"query": [], "prompts": [], "labels": []}), [], "accuracy")
+    empty = answer(read({"query": [], "prompts": [], "labels": []}), [], ScoresField.ACCURACY)
     assert (empty["rewards"], empty["scores"]) == ([], [])
-    one = answer(read({"query": ["pa"], "prompts": ["p"], "labels": [None]}), [result(1.0, None)], "accuracy")
+    one = answer(read({"query": ["pa"], "prompts": ["p"], "labels": [None]}), [result(1.0, None)], ScoresField.ACCURACY)
     assert list(empty["extra_logs"]) == list(one["extra_logs"]) == ["empo/" + name for name in SAMPLE_METRICS]
     assert all(values == [] for values in empty["extra_logs"].values())
     assert all(isinstance(value, float) for value in one["extra_logs"].values())

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import EXACT, Behaviour, Server, assert_paid, boxed, made_up, replay, serving, shares
+from serving import EXACT, Behaviour, Server, assert_rewards, boxed, made_up, replay, serving, shares
 
 from empo_rewards import Group as WholeGroup
 from empo_rewards import Scorer
@@ -32,7 +32,7 @@ def body(prompt: str, *answers: object, labels: list[Any] | None = None) -> dict
 def test_single_posts_in_any_order_are_paid_by_their_group(server: Server) -> None:
     groups = made_up(24, SIZE, seed=1, prompts=24)
     members = asyncio.run(replay(groups, server.url, Behaviour()))
-    assert_paid(groups, members)
+    assert_rewards(groups, members)
 
 
 def test_the_offline_score_of_the_same_groups_is_the_oracle_for_what_cannot_be_counted_by_hand() -> None:
@@ -101,9 +101,9 @@ def test_evaluation_beside_training_on_the_same_prompts(server: Server) -> None:
         )
 
     training, evaluation, threes = asyncio.run(all_at_once())
-    assert_paid(groups, training)
-    assert_paid(halves, evaluation)
-    assert_paid(pairs, threes)
+    assert_rewards(groups, training)
+    assert_rewards(halves, evaluation)
+    assert_rewards(pairs, threes)
     assert [member.answer["scores"] for member in evaluation] == [1, 0] * 8
     header = server.post("/get_reward", json=body(groups[0].prompt, 1), headers={"X-Group-Size": "1"})
     assert header.json()["rewards"] == 1

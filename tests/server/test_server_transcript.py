@@ -1,4 +1,4 @@
-"""The response in a transcript."""
+"""Extraction of the response from a transcript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EVOL-RL's rewards by hand, and the strategy around them with words for meanings in place of a model."""
+"""EVOL-RL's rewards computed by hand, and the strategy with a stub of the embedding model."""
 
 from __future__ import annotations
 

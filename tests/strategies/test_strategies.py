@@ -1,4 +1,4 @@
-"""Rewards by hand, and what must hold for every group."""
+"""Strategies: rewards computed by hand, and properties for any group."""
 
 from __future__ import annotations
 

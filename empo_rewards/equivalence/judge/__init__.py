@@ -1,9 +1,9 @@
-"""Equivalence by a judge: a language model that is asked whether two answers say the same.
+"""Equivalence by a judge: a language model that is asked whether two answers mean the same.
 
-    pairs -> quoting -> questions (three forms) -> an engine -> replies -> probability of Yes -> Verdict
+    pairs -> quoting -> questions (three forms) -> engine -> generations -> probability of Yes -> PairVerdict
 
-`judgement` goes this way. The engines are `servers` (HTTP: `client`, `endpoints`, `wire`, on an `event_loop` of its
-own) and `in_process` (vllm.LLM); `backend` makes the two backends of them.
+`judgement` runs these steps. The engines are `servers` (HTTP: `client`, `endpoints`, `wire`) and `in_process`
+(vllm.LLM); `backend` makes an equivalence backend of each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The backends: a judge behind servers, and a judge inside this process."""
+"""The equivalence backends `judge` (behind servers) and `judge_in_process` (vLLM in this process)."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 GENERAL_VERIFIER = "TIGER-Lab/general-verifier"
 
 MEMORY_SIZE = 65_536
-"""Verdicts that are kept."""
+"""Verdicts that are kept in memory."""
 
 
 class JudgeEquivalence(EquivalenceBackend):
     """Asks a language model behind OpenAI-compatible servers (vLLM, SGLang, llama.cpp, OpenAI, ...) about each pair.
 
-    Pairs are asked in rounds over all groups at once (see `equivalence.rounds`). A question without an answer makes its
-    group unscored; it never counts as "different". Safe to share between threads; copies (pickled, forked) have
+    Pairs are compared in rounds over all groups at once (see `equivalence.rounds`). A question without an answer makes
+    its group unscored; it never counts as "different". Safe to share between threads; copies (pickled, forked) have
     connections of their own.
 
     Args:
-        url: the base URL with its `/v1`, or several of servers with the same model: questions spread over them, and go
-            to another one where one fails.
-        model: the name that the servers know the model by.
-        asking: what is asked, and what counts as yes.
+        url: the base URL with its `/v1`, or a list of several servers with the same model: questions are spread over
+            them, and retried at another one where one fails.
+        model: the name by which the servers know the model.
+        asking: how the judge is asked, and what counts as Yes.
         limits: concurrency, deadlines, retries.
         api_key_variable: the environment variable that holds the API key. The key itself stands in no configuration,
             log, message or pickle.
-        extra_body: further keys of each request, as the servers have them (`chat_template_kwargs`, `seed`, ...).
-        prices: of tokens; with them, groups have the metric `equivalence/cost`.
-        cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only. It knows a
-            model by its name.
+        extra_body: further keys of each request, as the servers define them (`chat_template_kwargs`, `seed`, ...).
+        prices: of tokens; they give groups the metric `equivalence/cost`.
+        cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only. The model is
+            identified by its name.
 
     Raises:
         ConfigError: a URL, the API key or the cache's folder cannot be used.
@@ -76,24 +76,24 @@ class JudgeEquivalence(EquivalenceBackend):
         return JudgeEquivalence, self._options
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
-        """Which answers of each set the judge takes for the same, or why it could not be asked."""
+        """The relation of each set by the judge, or the error where it could not be asked."""
         return _relate(sets, self._engine, self._asking, self._prices, self._memories)
 
     def close(self) -> None:
-        """Ends the connections; `relate` starts them anew."""
+        """End the connections; `relate` starts them anew."""
         self._engine.close()
 
 
 class InProcessJudgeEquivalence(EquivalenceBackend):
-    """Asks a language model that vLLM runs inside this process: for scoring offline, where no server should be needed.
+    """Asks a language model that vLLM runs inside this process: for offline scoring without a server.
 
-    The model is loaded by the first comparison; a copy (pickled, forked) loads its own.
+    The model is loaded at the first comparison; copies (pickled, forked) load their own.
 
     Args:
         model: a name on a hub, or a local path.
-        asking: what is asked, and what counts as yes.
+        asking: how the judge is asked, and what counts as Yes.
         engine: arguments of `vllm.LLM` (`dtype`, `gpu_memory_utilization`, `tensor_parallel_size`, ...).
-        chat_template_kwargs: for the chat template, where the form is a chat (`enable_thinking: false`, ...).
+        chat_template_kwargs: for the chat template, where `asking.form` is a chat (`enable_thinking: false`, ...).
         cache: an SQLite file that keeps verdicts beyond this process; None: they are kept in memory only.
 
     Raises:
@@ -122,11 +122,11 @@ class InProcessJudgeEquivalence(EquivalenceBackend):
         return InProcessJudgeEquivalence, self._options
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
-        """Which answers of each set the judge takes for the same, or why it could not be asked."""
+        """The relation of each set by the judge, or the error where it could not be asked."""
         return _relate(sets, self._engine, self._asking, Prices(), self._memories)
 
     def close(self) -> None:
-        """Unloads the model; `relate` loads it anew."""
+        """Unload the model; `relate` loads it anew."""
         self._engine.close()
 
 
@@ -144,7 +144,7 @@ def _relate(
 
 
 def _memories(model: str, asking: Asking, options: Mapping[str, Any], cache: str | None) -> Mapping[bool, Memory]:
-    """What such a judge has said; whatever that depends on is part of the key. Verdicts with similarities are apart."""
+    """Caches of verdicts without and with similarities, keyed by everything that they depend on."""
     namespace = ("judge", model, asking.model_dump_json(), repr(options))
     return {
         similarities: verdict_memory((*namespace, str(similarities)), MEMORY_SIZE, cache)

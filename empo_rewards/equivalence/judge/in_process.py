@@ -1,14 +1,13 @@
-"""The engine inside this process: vllm.LLM, loaded at the first question."""
+"""The engine inside this process: `vllm.LLM`, loaded at the first question."""
 
 from __future__ import annotations
 
-import os
-import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from empo_rewards.equivalence.judge.questions import Messages, Reply, Request, Token
+from empo_rewards.equivalence.judge.questions import GeneratedToken, Generation, Messages, Request
+from empo_rewards.equivalence.lazy_model import LazyModel
 from empo_rewards.errors import EquivalenceError
 
 
@@ -25,37 +24,31 @@ class InProcess:
     def __init__(
         self, model: str, top_logprobs: int, arguments: Mapping[str, Any], chat_template_kwargs: Mapping[str, Any]
     ) -> None:
-        self._arguments = {"model": model, "max_logprobs": top_logprobs, **arguments}
+        arguments = {"model": model, "max_logprobs": top_logprobs, **arguments}
         self._top_logprobs, self._chat_template_kwargs = top_logprobs, dict(chat_template_kwargs)
-        self._seats: dict[int, _Seat] = {}
-        weakref.finalize(self, _unload_own, self._seats)
+        self._llm: LazyModel[Any] = LazyModel(model, lambda: _load(arguments), _unload)
+        weakref.finalize(self, self._llm.close)
 
-    def ask(self, requests: Sequence[Request]) -> Sequence[Reply | Exception]:
-        """The reply to each request, or why there is none. All of them are of one form."""
-        seat = self._seats.setdefault(os.getpid(), _Seat())  # setdefault is atomic
-        with seat.lock:
-            try:
-                if seat.llm is None:
-                    import vllm  # noqa: PLC0415 - an optional extra, and slow to import
-
-                    seat.llm = vllm.LLM(**self._arguments)
-                return self._generate(seat.llm, requests)
-            except Exception as error:  # noqa: BLE001 - whatever vLLM raises befell each of these questions
-                seat.unload()  # it may have died: the next call loads it anew
-                failure = EquivalenceError(f"vLLM could not answer: {type(error).__name__}: {error}")
-                failure.__cause__ = error
-                return [failure] * len(requests)
+    def ask(self, requests: Sequence[Request]) -> Sequence[Generation | Exception]:
+        """The generation for each request, or why there is none. All of them are of one form."""
+        try:
+            with self._llm.use() as llm:
+                return self._generate(llm, requests)
+        except Exception as error:  # noqa: BLE001 - whatever vLLM raises befell each of these questions
+            failure = EquivalenceError(f"vLLM could not answer: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            return [failure] * len(requests)
 
     def close(self) -> None:
-        """Unloads the model, when what is under way has ended; `ask` loads it anew."""
-        _unload_own(self._seats)
+        """Unload the model, once its use has ended; `ask` loads it anew."""
+        self._llm.close()
 
-    def _generate(self, llm: Any, requests: Sequence[Request]) -> list[Reply | Exception]:
-        """One batch; where vLLM refuses it for one of its requests (too long a prompt), in halves."""
+    def _generate(self, llm: Any, requests: Sequence[Request]) -> list[Generation | Exception]:
+        """One batch; where vLLM refuses it because of one of its requests (too long a prompt), in halves."""
         from vllm.v1.engine.exceptions import EngineDeadError  # noqa: PLC0415 - an optional extra
 
         try:
-            return [_reply(output) for output in self._outputs(llm, requests)]
+            return [_generation(output) for output in self._outputs(llm, requests)]
         except EngineDeadError:
             raise
         except Exception as error:  # noqa: BLE001 - its refusals have no class in common over its releases
@@ -93,32 +86,22 @@ class InProcess:
         )
 
 
-class _Seat:
-    """What one process has: at first nothing."""
+def _load(arguments: Mapping[str, Any]) -> Any:
+    import vllm  # noqa: PLC0415 - an optional extra, and slow to import
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.llm: Any = None
-
-    def unload(self) -> None:
-        """Ends the engine's process; whoever calls holds the lock."""
-        if self.llm is not None:
-            self.llm.llm_engine.engine_core.shutdown()  # vLLM freezes its objects: to let go of them ends nothing
-            self.llm = None
+    return vllm.LLM(**arguments)
 
 
-def _unload_own(seats: dict[int, _Seat]) -> None:
-    seat = seats.pop(os.getpid(), None)
-    if seat is not None:
-        with seat.lock:
-            seat.unload()
+def _unload(llm: Any) -> None:
+    """End the engine's process: vLLM freezes its objects, so dropping the reference ends nothing."""
+    llm.llm_engine.engine_core.shutdown()
 
 
-def _reply(output: Any) -> Reply:
-    """vLLM's output as a reply."""
+def _generation(output: Any) -> Generation:
+    """vLLM's `RequestOutput` as a generation."""
     (generated,) = output.outputs
     tokens = []
     for token, likeliest in zip(generated.token_ids, generated.logprobs or (), strict=False):
         words = {key: (found.decoded_token or "", found.logprob) for key, found in likeliest.items()}
-        tokens.append(Token(words[token][0], tuple(words.values())))
-    return Reply(generated.text, tuple(tokens), len(output.prompt_token_ids), len(generated.token_ids))
+        tokens.append(GeneratedToken(words[token][0], tuple(words.values())))
+    return Generation(generated.text, tuple(tokens), len(output.prompt_token_ids), len(generated.token_ids))

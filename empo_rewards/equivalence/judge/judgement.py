@@ -1,4 +1,4 @@
-"""From pairs of answers to verdicts, whichever engine runs the judge."""
+"""From pairs of answers to verdicts, for any engine."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from empo_rewards.equivalence.judge.questions import Chat, Comparison, Form, Reply, Request, Structured, Verifier
+from empo_rewards.equivalence.judge.questions import Chat, Comparison, Form, Generation, Request, Structured, Verifier
 from empo_rewards.equivalence.judge.quoting import quote
 from empo_rewards.equivalence.rounds import Pair, PairVerdict
 from empo_rewards.errors import EquivalenceError
 
 
 class Engine(Protocol):
-    """What runs the judge."""
+    """Runs the judge."""
 
-    def ask(self, requests: Sequence[Request]) -> Sequence[Reply | Exception]:
-        """The reply to each request, or why there is none."""
+    def ask(self, requests: Sequence[Request]) -> Sequence[Generation | Exception]:
+        """The generation for each request, or why there is none."""
         ...
 
     def close(self) -> None:
-        """Lets go of what the engine holds; `ask` starts it anew."""
+        """Free the engine's resources; `ask` starts it anew."""
         ...
 
 
 class Asking(BaseModel):
-    """How the judge is asked, and what counts as its yes.
+    """How the judge is asked, and what counts as Yes.
 
     Args:
         form: "verifier" (general-verifier's prompt, as a plain completion), "chat" (any instruction-tuned model), or
             "structured" (a chat that is answered in JSON; for servers without log-probabilities).
-        orders: the answer goes first that is first as a text. "both": where that says yes the other order is asked too,
-            and the answers are the same only if both say so; "canonical": that is all. Either way it is symmetric.
-        threshold: the least probability of Yes, of Yes and No, that counts as yes.
-        reasoning_tokens: how many tokens the judge may write before its decision; 0: it decides at once.
-        top_logprobs: how many of the likeliest tokens to look for Yes and No among. Some servers give five at most.
-        in_context: show the judge the prompt that the answers are for.
-        complete: compare all pairs, not only with each cluster's representative: clusters are then the connected
-            components of the whole relation, at a cost that grows with the square of the distinct answers.
-        answer_chars, question_chars: longer texts are cut in their middle, and counted as truncated.
+        orders: "canonical": each pair is asked once, in the order of its texts. "both": where that says Yes the reverse
+            order is asked too, and both must say Yes. The relation is symmetric either way.
+        threshold: the least P(Yes) / (P(Yes) + P(No)) that counts as Yes.
+        reasoning_tokens: tokens of reasoning before the decision; 0: it decides at once.
+        top_logprobs: how many of the likeliest tokens are searched for Yes and No. Some servers give five at most.
+        in_context: whether the judge sees the prompt that the answers are for.
+        complete: compare all pairs, not only with each cluster's representative. Clusters are then the connected
+            components of the whole relation, at a cost quadratic in the distinct answers.
+        answer_chars, question_chars: longer texts lose their middle, and are counted as truncated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,45 +64,45 @@ class Asking(BaseModel):
         return self
 
     def make_form(self) -> Form:
-        """The form of its questions."""
+        """The form of the questions."""
         if self.form == "structured":
             return Structured()
         return Verifier(self.reasoning_tokens) if self.form == "verifier" else Chat(self.reasoning_tokens)
 
 
 class Prices(BaseModel):
-    """What tokens cost, in any currency for a million of them; the metric `cost` is in the same currency."""
+    """Prices of a million tokens, in any currency; the metric `cost` is in the same currency."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompt: float = Field(default=0.0, ge=0)
     completion: float = Field(default=0.0, ge=0)
 
-    def of(self, reply: Reply) -> float:
-        """What a reply cost."""
-        return (reply.prompt_tokens * self.prompt + reply.completion_tokens * self.completion) / 1e6
+    def of(self, generation: Generation) -> float:
+        """The price of a generation."""
+        return (generation.prompt_tokens * self.prompt + generation.completion_tokens * self.completion) / 1e6
 
 
 def judge(
     pairs: Sequence[Pair], engine: Engine, asking: Asking, prices: Prices, *, similarities: bool = False
 ) -> list[PairVerdict | Exception]:
-    """The verdict on each pair, or the fault that befell one of its questions; all of them are asked together.
+    """The verdict on each pair, or the error of one of its questions; all pairs are asked together.
 
-    Where both orders are to agree and the first already says no, the second is asked only for the sake of
-    `similarities` (the mean probability of both orders); without them a verdict has none.
+    Where both orders must agree and the first says No, the second is asked only for `similarities` (the mean
+    probability of both orders).
     """
     form = asking.make_form()
-    trials = [_Trial(*_comparisons(pair, asking)) for pair in pairs]
-    _hear(trials, [trial.forth for trial in trials], engine, form, prices)
+    states = [_PairState(*_comparisons(pair, asking)) for pair in pairs]
+    _ask(states, [state.forth for state in states], engine, form, prices)
     if asking.orders == "both":
-        open_ = [t for t in trials if t.fault is None and (similarities or t.probabilities[0] >= asking.threshold)]
-        _hear(open_, [trial.back for trial in open_], engine, form, prices)
-    return [trial.fault or trial.verdict(asking.threshold, similarities=similarities) for trial in trials]
+        open_ = [t for t in states if t.fault is None and (similarities or t.probabilities[0] >= asking.threshold)]
+        _ask(open_, [state.back for state in open_], engine, form, prices)
+    return [state.fault or state.verdict(asking.threshold, similarities=similarities) for state in states]
 
 
 @dataclass
-class _Trial:
-    """A pair on its way through its questions."""
+class _PairState:
+    """The state of one pair between its questions."""
 
     forth: Comparison
     back: Comparison
@@ -111,41 +111,41 @@ class _Trial:
     cost: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     fault: Exception | None = None
 
-    def hear(self, reply: Reply | Exception, form: Form, prices: Prices) -> None:
-        """Takes in the reply to one question."""
-        if isinstance(reply, Exception):
-            self.fault = reply
+    def add(self, generation: Generation | Exception, form: Form, prices: Prices) -> None:
+        """Take in the generation for one question."""
+        if isinstance(generation, Exception):
+            self.fault = generation
             return
         self.cost["model_evaluations"] += 1
-        self.cost["judge_retries"] += reply.retries
-        self.cost["prompt_tokens"] += reply.prompt_tokens
-        self.cost["completion_tokens"] += reply.completion_tokens
+        self.cost["judge_retries"] += generation.retries
+        self.cost["prompt_tokens"] += generation.prompt_tokens
+        self.cost["completion_tokens"] += generation.completion_tokens
         if prices != Prices():
-            self.cost["cost"] += prices.of(reply)
+            self.cost["cost"] += prices.of(generation)
         try:
-            self.probabilities.append(form.probability(reply))
+            self.probabilities.append(form.probability(generation))
         except EquivalenceError as error:
             self.fault = error
 
     def verdict(self, threshold: float, *, similarities: bool) -> PairVerdict:
-        """What the replies come to."""
+        """The verdict by all generations."""
         asked = len(self.probabilities)
         similarity = sum(self.probabilities) / asked if similarities else None
         return PairVerdict(min(self.probabilities) >= threshold, similarity, asked * self.truncated, self.cost)
 
 
-def _hear(
-    trials: Sequence[_Trial], comparisons: Sequence[Comparison], engine: Engine, form: Form, prices: Prices
+def _ask(
+    states: Sequence[_PairState], comparisons: Sequence[Comparison], engine: Engine, form: Form, prices: Prices
 ) -> None:
-    """Asks one question for each trial."""
-    if trials:
-        replies = engine.ask([form.request(comparison) for comparison in comparisons])
-        for trial, reply in zip(trials, replies, strict=True):
-            trial.hear(reply, form, prices)
+    """Ask one question about each pair."""
+    if states:
+        generations = engine.ask([form.request(comparison) for comparison in comparisons])
+        for state, generation in zip(states, generations, strict=True):
+            state.add(generation, form, prices)
 
 
 def _comparisons(pair: Pair, asking: Asking) -> tuple[Comparison, Comparison, bool]:
-    """A pair in both orders, quoted, and whether a text had to be cut for it."""
+    """A pair in both orders, quoted, and whether a text was shortened."""
     left, right = quote(pair.left, asking.answer_chars), quote(pair.right, asking.answer_chars)
     question = quote(pair.prompt, asking.question_chars)
     truncated = left.truncated or right.truncated or question.truncated

@@ -1,4 +1,4 @@
-"""What a judge is asked, and how its reply is read: three forms, whichever engine runs the judge.
+"""Prompts for the judge and how its generations are read: three forms, for any engine.
 
 - `Verifier`: the prompt that general-verifier was trained on, as plain text.
 - `Chat`: two answers as JSON in a chat, for any instruction-tuned model and its chat template.
@@ -20,12 +20,11 @@ from empo_rewards.equivalence.judge.quoting import without_headings
 from empo_rewards.errors import EquivalenceError
 
 LEAST_MASS = 0.1
-"""Less probability than this on Yes and No together is no decision: the judge was about to say something else."""
+"""The least probability of Yes and No together; below it the judge has not decided (it would say something else)."""
 
 DECISION = "Final Decision:"
 
-# TIGER-Lab/general-verifier's prompt, from its model card (Apache-2.0). The model was trained on these words: they are
-# a protocol, and not ours to improve.
+# TIGER-Lab/general-verifier's prompt, from its model card (Apache-2.0). The model was trained on exactly these words.
 _VERIFIER_PROMPT = (
     "User: ### Question: {question}\n\n"
     "### Ground Truth Answer: {first}\n\n"
@@ -71,13 +70,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Request:
-    """What an engine is asked to generate, greedily.
+    """What an engine is asked to generate, at temperature 0.
 
     Args:
-        prompt: plain text to go on from, or chat messages for the model's chat template.
+        prompt: text to continue, or chat messages for the model's chat template.
         max_tokens: how many tokens at most.
-        logprobs: whether each token comes with the likeliest tokens in its place.
-        schema: the JSON schema that the reply must fit; None: free text.
+        logprobs: whether the likeliest tokens at each position are needed.
+        schema: the JSON schema that the generation must fit; None: free text.
     """
 
     prompt: str | Messages
@@ -87,60 +86,60 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Token:
-    """One generated token, and the likeliest tokens in its place with their natural log-probabilities."""
+class GeneratedToken:
+    """One generated token, and the likeliest tokens at its position with their natural log-probabilities."""
 
     text: str
     likeliest: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True)
-class Reply:
+class Generation:
     """What an engine generated.
 
     Args:
-        text: all of it.
-        tokens: its tokens; empty where no log-probabilities were asked for, or the engine has none.
-        prompt_tokens, completion_tokens: as the engine counts them; 0 where it does not.
-        retries: how often the question had to be put again.
+        text: the whole text.
+        tokens: its tokens; empty where no log-probabilities were requested, or the engine has none.
+        prompt_tokens, completion_tokens: as counted by the engine; 0 where it does not count.
+        retries: attempts that failed before.
     """
 
     text: str
-    tokens: Sequence[Token] = ()
+    tokens: Sequence[GeneratedToken] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
     retries: int = 0
 
 
 class Form(Protocol):
-    """A way to ask, and to read the reply."""
+    """A form of question: how to ask, and how to read the generation."""
 
     def request(self, comparison: Comparison) -> Request:
-        """What to generate, in this order of the two answers."""
+        """The request for two answers, in this order."""
         ...
 
-    def probability(self, reply: Reply) -> float:
-        """The probability of Yes, of Yes and No.
+    def probability(self, generation: Generation) -> float:
+        """P(Yes) / (P(Yes) + P(No)).
 
         Raises:
-            EquivalenceError: the reply holds no decision.
+            EquivalenceError: the generation holds no decision.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """general-verifier's own prompt, where the first answer stands as the truth.
+    """general-verifier's own prompt, in which the first answer is the ground truth.
 
     Args:
-        reasoning_tokens: how many tokens it may reason before its decision, as it was trained to. 0: it decides at
-            once, from one forward pass.
+        reasoning_tokens: tokens of reasoning before the decision, as it was trained to. 0: it decides at once, in one
+            forward pass.
     """
 
     reasoning_tokens: int = 0
 
     def request(self, comparison: Comparison) -> Request:
-        """The prompt, up to where the decision begins."""
+        """The prompt, up to the decision."""
         prompt = _VERIFIER_PROMPT.format(
             question=without_headings(comparison.question, one_line=False),
             first=without_headings(comparison.first, one_line=True),
@@ -150,17 +149,17 @@ class Verifier:
             return Request(prompt, self.reasoning_tokens)
         return Request(f"{prompt} {DECISION}", max_tokens=1)
 
-    def probability(self, reply: Reply) -> float:
-        """From the token where the decision stands."""
-        return _probability(_decision(reply) if self.reasoning_tokens else _first(reply))
+    def probability(self, generation: Generation) -> float:
+        """P(Yes) at the token of the decision."""
+        return _probability(_decision(generation) if self.reasoning_tokens else _first(generation))
 
 
 @dataclass(frozen=True)
 class Chat:
-    """Any instruction-tuned model, by its chat template.
+    """A chat with any instruction-tuned model.
 
     Args:
-        reasoning_tokens: how many tokens it may reason before its decision; 0: it decides at once.
+        reasoning_tokens: tokens of reasoning before the decision; 0: it decides at once.
     """
 
     reasoning_tokens: int = 0
@@ -170,26 +169,26 @@ class Chat:
         ending = _REASONED if self.reasoning_tokens else _AT_ONCE
         return Request(_messages(comparison, ending), self.reasoning_tokens or 1)
 
-    def probability(self, reply: Reply) -> float:
-        """From the token where the decision stands."""
-        return _probability(_decision(reply) if self.reasoning_tokens else _first(reply))
+    def probability(self, generation: Generation) -> float:
+        """P(Yes) at the token of the decision."""
+        return _probability(_decision(generation) if self.reasoning_tokens else _first(generation))
 
 
 @dataclass(frozen=True)
 class Structured:
-    """A chat whose reply is JSON by a schema; the decision is what it says."""
+    """A chat answered in JSON by a schema, which holds the decision."""
 
     def request(self, comparison: Comparison) -> Request:
         """The instruction, the comparison as JSON, and the schema."""
         return Request(_messages(comparison, _IN_JSON), _SCHEMA_TOKENS, logprobs=False, schema=_SCHEMA)
 
-    def probability(self, reply: Reply) -> float:
-        """1 or 0."""
+    def probability(self, generation: Generation) -> float:
+        """1 for Yes, 0 for No."""
         try:
-            decision = json.loads(reply.text)["decision"]
+            decision = json.loads(generation.text)["decision"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise EquivalenceError(
-                f"the judge's reply is not the JSON it was asked for: {reply.text[:80]!r}"
+                f"the judge's reply is not the JSON it was asked for: {generation.text[:80]!r}"
             ) from error
         if decision not in ("Yes", "No"):
             raise EquivalenceError(f"the judge's decision is neither Yes nor No: {str(decision)[:80]!r}")
@@ -205,27 +204,27 @@ def _messages(comparison: Comparison, ending: str) -> Messages:
     )
 
 
-def _first(reply: Reply) -> Token:
-    if not reply.tokens:
+def _first(generation: Generation) -> GeneratedToken:
+    if not generation.tokens:
         raise EquivalenceError("the judge gave no log-probabilities; ask for the form 'structured' where it has none")
-    return reply.tokens[0]
+    return generation.tokens[0]
 
 
-def _decision(reply: Reply) -> Token:
-    """The first token with a letter behind the last "Final Decision:"."""
-    end = "".join(token.text for token in reply.tokens).rfind(DECISION) + len(DECISION)
+def _decision(generation: Generation) -> GeneratedToken:
+    """The first token with a letter or digit after the last "Final Decision:"."""
+    end = "".join(token.text for token in generation.tokens).rfind(DECISION) + len(DECISION)
     place = 0
     if end >= len(DECISION):
-        for token in reply.tokens:
+        for token in generation.tokens:
             place += len(token.text)
             if place > end and any(char.isalnum() for char in token.text):
                 return token
     raise EquivalenceError(
-        f"the judge came to no decision in {reply.completion_tokens} tokens: ...{reply.text[-80:]!r}"
+        f"the judge came to no decision in {generation.completion_tokens} tokens: ...{generation.text[-80:]!r}"
     )
 
 
-def _probability(token: Token) -> float:
+def _probability(token: GeneratedToken) -> float:
     yes, no = (sum(_mass(token.likeliest, word)) for word in ("yes", "no"))
     if yes + no < LEAST_MASS:
         said = ", ".join(repr(text) for text, _ in token.likeliest[:3]) or "nothing"
@@ -234,5 +233,5 @@ def _probability(token: Token) -> float:
 
 
 def _mass(likeliest: Sequence[tuple[str, float]], word: str) -> Iterable[float]:
-    """The probabilities of the tokens that are this word, whatever their case and the space before them."""
+    """The probabilities of the tokens that are this word, in any case and with any leading space."""
     return (math.exp(logprob) for text, logprob in likeliest if text.strip(" \t\n▁Ġ").casefold() == word)

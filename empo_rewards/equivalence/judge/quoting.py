@@ -1,10 +1,10 @@
-"""Quotes what a model wrote, so that it stays a thing that is judged and cannot speak to the judge.
+"""Quoting of responses in the judge's prompt, against prompt injection.
 
-Three things could let an answer out of its place: characters that a reader does not see, texts that a tokenizer reads
-as its control tokens (`<|im_end|>`, `</s>`, `[INST]`), and in a prompt without quotation marks the prompt's own
-headings. What is put in their place means the same to a reader: `a<b` becomes `a< b`.
+Removed or broken up are invisible characters, texts that a tokenizer reads as control tokens (`<|im_end|>`, `</s>`,
+`[INST]`), and in a prompt without quotation marks the prompt's own headings. The replacement reads the same: `a<b`
+becomes `a< b`.
 
-No quoting keeps an answer from *arguing* with the judge; what that leaves open stands in docs/judge.md.
+Quoting does not keep an answer from arguing with the judge; docs/judge.md names what remains possible.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 from dataclasses import dataclass
 
 GAP = " … "
-"""What stands where a text was cut."""
+"""Replaces the middle of a text that is too long."""
 
 _JOINERS = frozenset("\u200c\u200d")  # invisible, but part of the spelling of Persian, Hindi and emoji
 _CONTROL_TOKEN = re.compile(r"[<＜](?=[^\s=])|\[(?=/?[A-Z_]+\])")
@@ -27,16 +27,16 @@ _ROLE = re.compile(
 
 @dataclass(frozen=True)
 class Quoted:
-    """A text that may stand in a prompt, and whether some of it was left out."""
+    """A text for a prompt, and whether it was shortened."""
 
     text: str
     truncated: bool
 
 
 def quote(text: str, limit: int) -> Quoted:
-    """At most `limit` characters of a text (its start and its end), without what a tokenizer or reader would trip over.
+    """At most `limit` characters of a text (its start and its end), without control tokens and invisible characters.
 
-    Lone surrogates, which are half of a character and which no server takes, become the replacement character.
+    Lone surrogates, which servers refuse, become the replacement character.
     """
     truncated = len(text) > limit
     if truncated:
@@ -46,7 +46,7 @@ def quote(text: str, limit: int) -> Quoted:
 
 
 def without_headings(text: str, *, one_line: bool) -> str:
-    """The text without what a prompt that has no quotation marks uses to tell its parts apart."""
+    """The text without the headings by which a prompt without quotation marks separates its parts."""
     text = _ROLE.sub(lambda found: found[1] + " -", _HEADING.sub("#", text))
     return " ".join(text.split()) if one_line else text.strip()
 

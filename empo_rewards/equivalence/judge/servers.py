@@ -1,19 +1,22 @@
-"""The engine that asks servers: a client and its event loop for each process, started at first need."""
+"""The engine that asks servers: the client on an event loop of its own, in a thread, for each process."""
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from empo_rewards.equivalence.judge.client import Call, Client, Limits
-from empo_rewards.equivalence.judge.event_loop import LoopThread
-from empo_rewards.equivalence.judge.questions import Reply, Request
-from empo_rewards.equivalence.judge.wire import body_of
+from empo_rewards.equivalence.judge.client import JudgeClient, Limits
+from empo_rewards.equivalence.judge.questions import Generation, Request
 from empo_rewards.errors import EquivalenceError
+from empo_rewards.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
 
 
 class Servers:
@@ -22,12 +25,7 @@ class Servers:
     Safe to share between threads; a forked child has a thread and connections of its own.
 
     Args:
-        urls: base URLs, up to and with the `/v1`.
-        model: the name that the servers know it by.
-        top_logprobs: how many of the likeliest tokens to ask for.
-        limits: of the client.
-        extra_body: further keys of each request's body.
-        api_key: sent as the bearer token.
+        urls, model, top_logprobs, limits, extra_body, api_key: see `JudgeClient`.
     """
 
     def __init__(
@@ -39,58 +37,62 @@ class Servers:
         extra_body: Mapping[str, Any],
         api_key: str | None,
     ) -> None:
-        self._client = urls, limits, api_key
-        self._model, self._top_logprobs, self._extra_body = model, top_logprobs, dict(extra_body)
-        self._lines: dict[int, _Line] = {}
-        weakref.finalize(self, _end_own, self._lines)
+        make_client = partial(JudgeClient, urls, model, top_logprobs, limits, extra_body, api_key)
+        self._connections: PerProcess[_Connection] = PerProcess(partial(_Connection, make_client))
+        weakref.finalize(self, _close, self._connections)
 
-    def ask(self, requests: Sequence[Request]) -> Sequence[Reply | Exception]:
-        """The reply to each request, or why there is none.
+    def ask(self, requests: Sequence[Request]) -> Sequence[Generation | Exception]:
+        """The generation for each request, or why there is none.
 
         Raises:
             EquivalenceError: `close` was called meanwhile.
         """
-        # Those of the process that forked this one stay untouched: closing an event loop here would unregister its
-        # sockets there. setdefault is atomic: after a fork several threads may come here at once.
-        line = self._lines.setdefault(os.getpid(), _Line(*self._client))
-        return line.ask([self._call(request) for request in requests])
+        return self._connections.get().ask(requests)
 
     def close(self) -> None:
-        """Ends the connections and the thread; `ask` starts them anew."""
-        _end_own(self._lines)
-
-    def _call(self, request: Request) -> Call:
-        path, body = body_of(request, self._model, self._top_logprobs)
-        return Call(request, path, json.dumps({**body, **self._extra_body}).encode())
+        """End the connections and the thread; `ask` starts them anew."""
+        _close(self._connections)
 
 
-class _Line:
-    """What one process has: nothing until it asks."""
+class _Connection:
+    """The client and its event loop in one process; they start with the first question."""
 
-    def __init__(self, urls: Sequence[str], limits: Limits, api_key: str | None) -> None:
-        self._options = urls, limits, api_key
+    def __init__(self, make_client: partial[JudgeClient]) -> None:
+        self._make_client = make_client
         self._lock = threading.Lock()
-        self._started: tuple[LoopThread, Client] | None = None
         self._closed = False
+        self._thread: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal
+        self._client: JudgeClient
 
-    def ask(self, calls: Sequence[Call]) -> list[Reply | Exception]:
+    def ask(self, requests: Sequence[Request]) -> list[Generation | Exception]:
+        from anyio.from_thread import start_blocking_portal  # noqa: PLC0415 - an optional extra
+
         with self._lock:
             if self._closed:
                 raise EquivalenceError("the judge was closed while it was asked")
-            if self._started is None:
-                self._started = LoopThread(), Client(*self._options)
-            loop, client = self._started
-        return loop.run(client.ask_all(calls))
+            if self._thread is None:
+                self._client = self._make_client()
+                self._thread = start_blocking_portal(name="empo-judge")
+                self._portal = self._thread.__enter__()
+            future = self._portal.start_task_soon(self._client.ask_all, requests)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise EquivalenceError("the judge was closed while it was asked") from error
+        except BaseException:  # the caller was interrupted: nobody waits for the answers
+            future.cancel()
+            raise
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-        if self._started is not None:
-            loop, client = self._started
-            loop.close(client.close)
+        if self._thread is not None:
+            self._portal.call(self._client.close)
+            self._thread.__exit__(None, None, None)
 
 
-def _end_own(lines: dict[int, _Line]) -> None:
-    line = lines.pop(os.getpid(), None)
-    if line is not None:
-        line.close()
+def _close(connections: PerProcess[_Connection]) -> None:
+    connection = connections.pop()
+    if connection is not None:
+        connection.close()

@@ -1,6 +1,6 @@
-"""The OpenAI-compatible protocol: from a request to a JSON body, and from a JSON body to a reply. Nothing is sent here.
+"""The OpenAI-compatible protocol: requests to JSON bodies, and JSON bodies to generations. Nothing is sent here.
 
-Completions and chat completions, as OpenAI's API reference describes them and vLLM, SGLang, llama.cpp and others serve.
+Completions and chat completions, as in OpenAI's API reference and as vLLM, SGLang and llama.cpp serve them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from empo_rewards.equivalence.judge.questions import Reply, Request, Token
+from empo_rewards.equivalence.judge.questions import GeneratedToken, Generation, Request
 
 
 class MalformedReplyError(Exception):
@@ -33,8 +33,8 @@ def body_of(request: Request, model: str, top_logprobs: int) -> tuple[str, dict[
     return ("/completions" if isinstance(request.prompt, str) else "/chat/completions"), body
 
 
-def reply_of(request: Request, body: bytes) -> Reply:
-    """The reply in the body that answers a request.
+def generation_of(request: Request, body: bytes) -> Generation:
+    """The generation in the body of the reply to a request.
 
     Raises:
         MalformedReplyError: the body is no JSON, or lacks something.
@@ -46,7 +46,9 @@ def reply_of(request: Request, body: bytes) -> Reply:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise MalformedReplyError(f"{place + ': ' if place else ''}{first['msg']}") from error
-    return Reply(read.choices[0].text, read.choices[0].tokens, read.usage.prompt_tokens, read.usage.completion_tokens)
+    return Generation(
+        read.choices[0].text, read.choices[0].tokens, read.usage.prompt_tokens, read.usage.completion_tokens
+    )
 
 
 class _Usage(BaseModel):
@@ -64,11 +66,11 @@ class _Completion(BaseModel):
     logprobs: _CompletionLogprobs | None = None
 
     @property
-    def tokens(self) -> list[Token]:
+    def tokens(self) -> list[GeneratedToken]:
         if self.logprobs is None:
             return []
         pairs = zip(self.logprobs.tokens, self.logprobs.top_logprobs, strict=False)
-        return [Token(text, tuple((likeliest or {}).items())) for text, likeliest in pairs]
+        return [GeneratedToken(text, tuple((likeliest or {}).items())) for text, likeliest in pairs]
 
 
 class _Completions(BaseModel):
@@ -103,9 +105,11 @@ class _ChatCompletion(BaseModel):
         return self.message.content or ""
 
     @property
-    def tokens(self) -> list[Token]:
+    def tokens(self) -> list[GeneratedToken]:
         content = self.logprobs.content if self.logprobs else None
-        return [Token(t.token, tuple((like.token, like.logprob) for like in t.top_logprobs)) for t in content or ()]
+        return [
+            GeneratedToken(t.token, tuple((like.token, like.logprob) for like in t.top_logprobs)) for t in content or ()
+        ]
 
 
 class _ChatCompletions(BaseModel):

@@ -1,7 +1,7 @@
-"""A real HTTP server that plays an OpenAI-compatible endpoint, with a judge whose mind the tests know.
+"""A real HTTP server with an OpenAI-compatible endpoint and a stub of a judge with known decisions.
 
-It knows what a handful of answers mean, reads the two answers out of the prompt with patterns of its own, and
-misbehaves where an answer tells it to: an answer that holds `!500` gets an internal error, and so on.
+It knows the meanings of a few answers, extracts the two answers from the prompt with its own patterns, and fails if an
+answer requests it: an answer with `!500` gets an internal error, and so on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The judge behind a real HTTP server whose mind is known: clusters, symmetry, faults, concurrency, secrets."""
+"""The judge behind a real HTTP server with known decisions: clusters, symmetry, faults, concurrency, secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked, to the letter where it is a protocol, and how replies are read."""
+"""The judge's prompts (verbatim where they are a protocol), and the reading of replies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import math
 
 import pytest
 
-from empo_rewards.equivalence.judge.questions import Chat, Comparison, Form, Reply, Structured, Token, Verifier
+from empo_rewards.equivalence.judge.questions import (
+    Chat,
+    Comparison,
+    Form,
+    GeneratedToken,
+    Generation,
+    Structured,
+    Verifier,
+)
 from empo_rewards.errors import EquivalenceError
 
 # As the model card of TIGER-Lab/general-verifier has it.
@@ -52,8 +60,10 @@ def test_braces_in_an_answer_are_only_braces() -> None:
 )
 @pytest.mark.parametrize("form", [Verifier(), Chat()])
 def test_the_probability_of_yes_among_yes_and_no(form: Form, masses: dict[str, float], wanted: float) -> None:
-    token = Token(max(masses, key=lambda text: masses[text]), tuple((t, math.log(m)) for t, m in masses.items()))
-    assert form.probability(Reply(token.text, (token,))) == pytest.approx(wanted)
+    token = GeneratedToken(
+        max(masses, key=lambda text: masses[text]), tuple((t, math.log(m)) for t, m in masses.items())
+    )
+    assert form.probability(Generation(token.text, (token,))) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +78,20 @@ def test_the_probability_of_yes_among_yes_and_no(form: Form, masses: dict[str, f
 )
 def test_neither_yes_nor_no_is_no_answer(likeliest: tuple[tuple[str, float], ...]) -> None:
     with pytest.raises(EquivalenceError, match="neither Yes nor No"):
-        Verifier().probability(Reply("", (Token("", likeliest),)))
+        Verifier().probability(Generation("", (GeneratedToken("", likeliest),)))
 
 
 def test_no_log_probabilities_is_no_answer() -> None:
     for form in (Verifier(), Chat()):
         with pytest.raises(EquivalenceError, match="no log-probabilities"):
-            form.probability(Reply(" Yes"))
+            form.probability(Generation(" Yes"))
 
 
-def spoken(*texts: str, yes: float = 0.8) -> Reply:
+def spoken(*texts: str, yes: float = 0.8) -> Generation:
     """A reply of these tokens; the one that is a word of the decision has both words as alternatives."""
     both = ((" Yes", math.log(yes)), (" No", math.log(1 - yes)))
-    tokens = tuple(Token(t, both if t.strip() in ("Yes", "No") else ((t, 0.0),)) for t in texts)
-    return Reply("".join(texts), tokens, completion_tokens=len(texts))
+    tokens = tuple(GeneratedToken(t, both if t.strip() in ("Yes", "No") else ((t, 0.0),)) for t in texts)
+    return Generation("".join(texts), tokens, completion_tokens=len(texts))
 
 
 @pytest.mark.parametrize(
@@ -94,19 +104,19 @@ def spoken(*texts: str, yes: float = 0.8) -> Reply:
     ],
 )
 @pytest.mark.parametrize("form", [Verifier(9), Chat(9)])
-def test_after_reasoning_the_decision_stands_behind_its_heading(form: Form, reply: Reply) -> None:
+def test_after_reasoning_the_decision_stands_behind_its_heading(form: Form, reply: Generation) -> None:
     assert form.probability(reply) == pytest.approx(0.8)
 
 
 def test_of_several_decisions_the_last_counts() -> None:
     tokens = (*spoken("Final Decision:", " No", "? Wait. ").tokens, *spoken("Final Decision:", " Yes", yes=0.7).tokens)
-    assert Chat(9).probability(Reply("", tokens)) == pytest.approx(0.7)
+    assert Chat(9).probability(Generation("", tokens)) == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
-    "reply", [spoken("I", " think", " Yes"), spoken("Final", " Decision", ":"), spoken(), Reply("")]
+    "reply", [spoken("I", " think", " Yes"), spoken("Final", " Decision", ":"), spoken(), Generation("")]
 )
-def test_reasoning_without_a_decision_is_no_answer(reply: Reply) -> None:
+def test_reasoning_without_a_decision_is_no_answer(reply: Generation) -> None:
     with pytest.raises(EquivalenceError, match="no decision"):
         Verifier(9).probability(reply)
 
@@ -116,14 +126,14 @@ def test_structured_replies() -> None:
     request = form.request(COMPARISON)
     assert request.schema is not None
     assert not request.logprobs
-    assert form.probability(Reply('{"decision": "Yes"}')) == 1
-    assert form.probability(Reply('\n{"decision":"No"}')) == 0
+    assert form.probability(Generation('{"decision": "Yes"}')) == 1
+    assert form.probability(Generation('\n{"decision":"No"}')) == 0
     for text in ("", "Yes", '{"decision": "Ye', "[]", '"Yes"', "null", '{"answer": "Yes"}', "[" * 100_000):
         with pytest.raises(EquivalenceError, match="not the JSON"):
-            form.probability(Reply(text))
+            form.probability(Generation(text))
     for text in ('{"decision": "yes!"}', '{"decision": true}', '{"decision": ["Yes"]}', '{"decision": null}'):
         with pytest.raises(EquivalenceError, match="neither Yes nor No"):
-            form.probability(Reply(text))
+            form.probability(Generation(text))
 
 
 def test_a_comparison_without_its_question() -> None:

@@ -1,4 +1,4 @@
-"""What a model wrote stays in its place, whatever it is."""
+"""Quoting of answers: no text can leave its place in a prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The protocol: bodies that are sent, and what comes back, right and wrong."""
+"""The wire protocol: request bodies, and valid and malformed replies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from empo_rewards.equivalence.judge.questions import Request
-from empo_rewards.equivalence.judge.wire import MalformedReplyError, body_of, reply_of
+from empo_rewards.equivalence.judge.wire import MalformedReplyError, body_of, generation_of
 
 PLAIN = Request("a prompt", max_tokens=1)
 CHAT = Request(({"role": "user", "content": "hello"},), max_tokens=9)
@@ -36,7 +36,7 @@ def test_bodies() -> None:
 def test_a_completion() -> None:
     logprobs = {"tokens": [" Yes"], "top_logprobs": [{" Yes": -0.1, " No": -2}], "token_logprobs": [-0.1]}
     body = {"choices": [{"text": " Yes", "logprobs": logprobs}], "usage": {"prompt_tokens": 90, "completion_tokens": 1}}
-    reply = reply_of(PLAIN, json.dumps(body).encode())
+    reply = generation_of(PLAIN, json.dumps(body).encode())
     assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == (" Yes", 90, 1)
     assert [(token.text, token.likeliest) for token in reply.tokens] == [(" Yes", ((" Yes", -0.1), (" No", -2.0)))]
 
@@ -45,7 +45,7 @@ def test_a_chat_completion() -> None:
     top = [{"token": "Yes", "logprob": -0.1, "bytes": [89]}, {"token": "Yes", "logprob": -3.0, "bytes": None}]
     logprobs = {"content": [{"token": "Yes", "logprob": -0.1, "bytes": None, "top_logprobs": top}]}
     choice = {"message": {"role": "assistant", "content": "Yes"}, "logprobs": logprobs}
-    reply = reply_of(CHAT, json.dumps({"choices": [choice]}).encode())
+    reply = generation_of(CHAT, json.dumps({"choices": [choice]}).encode())
     assert reply.text == "Yes"
     assert reply.tokens[0].likeliest == (("Yes", -0.1), ("Yes", -3.0))  # two tokens may read the same
     assert (reply.prompt_tokens, reply.completion_tokens) == (0, 0)
@@ -54,7 +54,7 @@ def test_a_chat_completion() -> None:
 @pytest.mark.parametrize("logprobs", [None, {"content": None}, {"content": []}])
 def test_a_chat_without_log_probabilities(logprobs: object) -> None:
     choice = {"message": {"content": None}, "logprobs": logprobs}
-    reply = reply_of(CHAT, json.dumps({"choices": [choice]}).encode())
+    reply = generation_of(CHAT, json.dumps({"choices": [choice]}).encode())
     assert (reply.text, list(reply.tokens)) == ("", [])
 
 
@@ -79,5 +79,5 @@ def test_a_chat_without_log_probabilities(logprobs: object) -> None:
 def test_malformed_replies(body: bytes) -> None:
     for request in (PLAIN, CHAT):
         with pytest.raises(MalformedReplyError) as caught:
-            reply_of(request, body)
+            generation_of(request, body)
         assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The backend: what is decided by keys, what is asked, how decoration is resolved, and what a copy shares."""
+"""The math backend: decisions by keys, calls of the symbolic stage, decorated answers, and copies."""
 
 import multiprocessing
 import pickle

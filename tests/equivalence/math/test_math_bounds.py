@@ -1,4 +1,4 @@
-"""Hostile input: nothing runs, nothing hangs, nothing grows. Work is counted, not timed."""
+"""Hostile input: no execution, and bounded work and memory. Work is counted, not timed."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Answers that are the same, and answers that are not: each case with where it comes from. Keys alone, no sympy."""
+"""Equivalent and different answers, each with its source. Keys alone, without sympy."""
 
 import json
 from itertools import combinations

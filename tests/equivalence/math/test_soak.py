@@ -1,4 +1,4 @@
-"""Many groups through one backend: what it holds is bounded, and is given back."""
+"""Many groups through one backend: memory, processes and descriptors are bounded and released."""
 
 import os
 from pathlib import Path

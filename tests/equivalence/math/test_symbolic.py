@@ -1,4 +1,4 @@
-"""The symbolic stage by tables: what must be equal, what must not, what must stay undecided."""
+"""The symbolic stage: tables of equal, different and undecided pairs."""
 
 from __future__ import annotations
 

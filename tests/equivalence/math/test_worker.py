@@ -1,4 +1,4 @@
-"""The workers: bounded in time and memory, usable from anywhere, gone with their owner."""
+"""The workers: bounded time and memory, use from any thread or process, end with their owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EVOL-RL with a real model, MiniLM, from a package that carries it."""
+"""EVOL-RL with a real model (MiniLM, from a package)."""
 
 from __future__ import annotations
 

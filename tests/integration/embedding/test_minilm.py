@@ -1,4 +1,4 @@
-"""The embedding backend with a real model, MiniLM, from a package that carries it."""
+"""The embedding backend with a real model (MiniLM, from a package)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimators that rest on similarities, with those of a real model."""
+"""The estimators that use similarities, with those of a real model."""
 
 from __future__ import annotations
 

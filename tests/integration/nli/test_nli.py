@@ -1,4 +1,4 @@
-"""The entailment backend with a tiny classifier: real loading, tokenising, batching; judged by a plain loop."""
+"""The entailment backend with a tiny classifier: loading, tokenising and batching, compared with a plain loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tiny classifier of entailment, made here: random weights, sharpened so that all three classes occur."""
+"""A tiny entailment classifier with random weights, scaled so that all three classes occur."""
 
 from __future__ import annotations
 

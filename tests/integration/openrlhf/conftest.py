@@ -1,4 +1,4 @@
-"""Runs in an environment that has OpenRLHF (the `openrlhf` sessions of noxfile.py), never in the light one."""
+"""Tests that need OpenRLHF: the `openrlhf` sessions of noxfile.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of OpenRLHF share: its real actor over a stubbed engine, and what rewards must be."""
+"""Shared by the tests of OpenRLHF: its real actor with a stubbed engine, and the expected rewards."""
 
 from __future__ import annotations
 

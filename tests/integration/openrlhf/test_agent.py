@@ -1,4 +1,4 @@
-"""The agent file in OpenRLHF's real rollout actor, against the offline score of each group."""
+"""The agent file in OpenRLHF's real rollout actor, compared with the offline score of each group."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def test_token_log_probabilities_reach_the_scorer(
     model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rao's estimator refuses a group without them."""
-    config = tmp_path / "rao.yaml"
-    config.write_text("{preset: empo-math, entropy: rao}")
+    config = tmp_path / "likelihoods.yaml"
+    config.write_text("{preset: empo-math, entropy: rao_blackwell}")
     monkeypatch.setenv("EMPO_REWARDS_CONFIG", str(config))
     (outputs,) = run(model, [request(tokenizer, "likely: ", "", 4)])
     assert all(output["extra_logs"]["empo/scored"] == 1 for output in outputs)

@@ -1,4 +1,4 @@
-"""The launch scripts, run for real up to `ray job submit`, and their flags in OpenRLHF's own argument parser."""
+"""The launch scripts, run up to `ray job submit`; their flags are parsed by OpenRLHF's argument parser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from rollouts import VERSION
 
 from empo_rewards.cli.paths import find
-from empo_rewards.integrations.openrlhf.settings import Settings
+from empo_rewards.integrations.openrlhf.settings import OpenRLHFSettings
 
 SCRIPTS = Path(__file__).parents[3] / "configs" / "openrlhf"
 OLDER = "_older" if VERSION < (0, 10, 4) else ""
@@ -77,8 +77,8 @@ def test_the_agent_script(evaluates: bool, tmp_path: Path, monkeypatch: pytest.M
     assert named(values, "data.prompt_dataset", "prompt_data") == "my prompts.jsonl"
     assert named(values, "rollout.n_samples_per_prompt", "n_samples_per_prompt") == 8
     assert named(values, "train.batch_size", "train_batch_size") == 8 * 128
-    settings = Settings.from_environment(environment)
-    assert settings == Settings(
+    settings = OpenRLHFSettings.from_environment(environment)
+    assert settings == OpenRLHFSettings(
         "ttrl", scores="reward", **({"group_size": 8, "evaluation_size": 4} if evaluates else {})
     )
     if evaluates:

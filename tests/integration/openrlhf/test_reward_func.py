@@ -1,10 +1,12 @@
-"""The reward function through OpenRLHF's own executor, which calls it in threads."""
+"""The reward function in OpenRLHF's executor, which calls it in threads."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from rollouts import all_of, assert_shares, offline, passed_on, request, texts_o
 from transformers import PreTrainedTokenizerFast
 
 from empo_rewards.cli.paths import find
-from empo_rewards.errors import ConfigError, EmpoError
+from empo_rewards.errors import ConfigError
 
 REWARD = str(find("openrlhf/reward_func"))
 
@@ -49,15 +51,24 @@ def test_64_groups_of_8_wait_for_each_other_without_a_deadlock(model: Path, toke
     assert_shares([(t, o["reward"].item()) for t, o in zip(texts_of(tokenizer, twice), twice, strict=True)], 8)
 
 
-def test_too_few_threads_end_with_the_reason_and_not_with_a_hang(
+def test_a_system_without_more_threads_ends_with_the_reason_and_not_with_a_hang(
     model: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """OpenRLHF turns the error into a missing reward; the log says why."""
-    monkeypatch.setenv("EMPO_REWARDS_THREADS", "20")
+    """OpenRLHF turns the error into a missing reward; the log says why. The others' groups end by their deadline."""
+    start, started = threading.Thread.start, count()
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("empo-rewards-waits") and next(started) >= 20:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setenv("EMPO_REWARDS_LIMITS", "idle_seconds=2")
     with caplog.at_level(logging.CRITICAL, logger="empo_rewards"):
         results = run(model, [request(tokenizer, f"question {k}: ", "", 8) for k in range(16)])
     assert any(output["reward"] is None for outputs in results for output in outputs)
-    assert "20 samples wait for their groups, and one more came: set EMPO_REWARDS_THREADS" in caplog.text
+    assert "no thread to wait in" in caplog.text
+    assert "use the agent file" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -94,11 +105,3 @@ def test_an_executor_that_was_changed_afterwards_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="executor was changed"):
         asyncio.run(call())
-
-
-def test_a_limit_on_threads_is_found_before_training(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from empo_rewards.integrations.openrlhf import waiting
-
-    monkeypatch.setattr(waiting, "thread_limit", lambda: 1_000)
-    with pytest.raises(EmpoError, match="may need 8192 threads, but this process may have 1000"):
-        asyncio.run(rollouts.make_actor(model, remote_rm_url=REWARD))

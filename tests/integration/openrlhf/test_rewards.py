@@ -1,4 +1,4 @@
-"""What OpenRLHF is told, and what the documentation says of it."""
+"""The values returned to OpenRLHF, and their documentation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from empo_rewards import GroupScore, Status
 from empo_rewards.gather.samples import SampleReward
-from empo_rewards.integrations.openrlhf.rewards import reply
-from empo_rewards.integrations.openrlhf.settings import SCORES, Settings
+from empo_rewards.integrations.openrlhf.rewards import in_openrlhf_format
+from empo_rewards.integrations.openrlhf.settings import SCORES, OpenRLHFSettings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "openrlhf.md").read_text(encoding="utf-8")
 
@@ -34,20 +34,23 @@ def result(correct: bool | None) -> SampleReward:
     ],
 )
 def test_reward_and_score(correct: bool | None, scores: str, by_label: bool, reward: float, score: float) -> None:
-    told = reply(result(correct), scores=scores, by_label=by_label)
+    told = in_openrlhf_format(result(correct), scores=scores, by_label=by_label)
     assert (told.reward, told.score) == pytest.approx((reward, score), nan_ok=True)
     assert not any(math.isnan(number) for number in told.logs.values())
 
 
 def test_the_page_lists_the_variables_and_their_defaults() -> None:
     listed = dict(re.findall(r"^\| `EMPO_REWARDS_(\w+)` \| `?([^`|]*?)`? \|", PAGE, re.MULTILINE))
-    assert list(listed) == [setting.name.upper() for setting in fields(Settings)]
+    assert list(listed) == [setting.name.upper() for setting in fields(OpenRLHFSettings)]
     environment = {f"EMPO_REWARDS_{name}": "" if default == "none" else default for name, default in listed.items()}
-    assert Settings.from_environment(environment) == Settings() == Settings.from_environment({})
+    assert OpenRLHFSettings.from_environment(environment) == OpenRLHFSettings()
+    assert OpenRLHFSettings.from_environment({}) == OpenRLHFSettings()
 
 
 def test_the_page_lists_what_is_logged() -> None:
     section = PAGE.partition("## What is logged")[2].partition("##")[0]
     listed = set(re.findall(r"`(\w+)`", section)) - {"extra_logs"}
-    logged = {name.removeprefix("empo/") for name in reply(result(None), scores=SCORES[0], by_label=False).logs}
+    logged = {
+        name.removeprefix("empo/") for name in in_openrlhf_format(result(None), scores=SCORES[0], by_label=False).logs
+    }
     assert listed == {name for name in logged if "/" not in name}

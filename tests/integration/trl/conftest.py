@@ -1,4 +1,4 @@
-"""Runs in an environment that has TRL (the session `trl` of noxfile.py), never in the light one."""
+"""Tests that need TRL: the session `trl` of noxfile.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guide's lines, run as they stand: from a file of prompts to a trained model."""
+"""The guide's example, run unchanged: from a file of prompts to a trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TRL's own trainers in one process: what they hand over, and what becomes of a None."""
+"""TRL's trainers in one process: the arguments that they pass, and the effect of None rewards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training benchmark end to end, at its smallest size: what is trained on, what is kept, what is drawn."""
+"""The training benchmark end to end at its smallest size: training data, results, and plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two ranks of one training: every reward is the offline score of its group, whatever rank its members lie on."""
+"""Two ranks of one training: every reward equals the offline score of its group, wherever its members are."""
 
 from __future__ import annotations
 

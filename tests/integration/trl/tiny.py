@@ -1,4 +1,4 @@
-"""A language model of a few thousand random weights, whose words are single characters: its answers agree by chance."""
+"""A language model of a few thousand random weights with single-character tokens: its answers agree by chance."""
 
 from __future__ import annotations
 

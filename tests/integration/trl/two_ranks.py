@@ -1,4 +1,4 @@
-"""Run by torchrun, on each rank: TRL's trainer in one batch geometry after another, with everything written down.
+"""Run by torchrun on each rank: TRL's trainer in several batch geometries, recording all calls.
 
 torchrun --nproc_per_node 2 two_ranks.py FOLDER [kill]
 """

@@ -1,4 +1,4 @@
-"""One ray and one byte-level model for a module of tests."""
+"""Fixtures: one ray instance and one byte-level model per module."""
 
 from __future__ import annotations
 

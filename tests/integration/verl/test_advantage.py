@@ -1,4 +1,4 @@
-"""The advantage estimator: against verl's own GRPO where they must agree, and by hand where they must not."""
+"""The advantage estimator: equal to verl's GRPO where it should be, otherwise computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user runs before a job: the commands, and the launch scripts with verl's own command line."""
+"""The commands that a user runs before a job, and the launch scripts with verl's command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration says, and the clear line where it says something wrong."""
+"""Valid configurations, and one-line errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from omegaconf import OmegaConf
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.gather.samples import Sample
-from empo_rewards.integrations.verl import phases, rounds, settings
+from empo_rewards.integrations.verl import batches, settings, validation
 from empo_rewards.integrations.verl.manager import EMPORewardManager
-from empo_rewards.integrations.verl.phases import Origin, Validation
-from empo_rewards.integrations.verl.rows import Row
+from empo_rewards.integrations.verl.rows import RolloutRow
+from empo_rewards.integrations.verl.validation import DataOrigin, ValidationRule
 
 
-def read(model: Path, *overrides: str, **options: Any) -> settings.Run:
+def read(model: Path, *overrides: str, **options: Any) -> settings.RunSettings:
     return settings.read(OmegaConf.to_container(support.config(model, *overrides, **options), resolve=True))
 
 
@@ -104,40 +104,40 @@ def test_data_that_nothing_marks_as_validation_are_refused_at_the_start(
 def test_origins_of_files(tmp_path: Path) -> None:
     rows = [{"data_source": s, "extra_info": {"split": p}} for s, p in itertools.product("ab", ["train", "test"])]
     path = write(tmp_path / "a.parquet", rows * 3)
-    assert phases.origins([path]) == {Origin(s, p) for s, p in itertools.product("ab", ["train", "test"])}
-    assert phases.origins(write(tmp_path / "b.parquet", [{"prompt": "x"}])) == {Origin(None, None)}
-    assert phases.origins(None) == set()
-    assert phases.origins(str(tmp_path / "nowhere.parquet")) == set()
-    assert Validation().covers(Origin("a", "test"))
-    assert not Validation().covers(Origin("a", "train"))
-    assert not Validation().covers(Origin(None, None))
+    assert validation.origins([path]) == {DataOrigin(s, p) for s, p in itertools.product("ab", ["train", "test"])}
+    assert validation.origins(write(tmp_path / "b.parquet", [{"prompt": "x"}])) == {DataOrigin(None, None)}
+    assert validation.origins(None) == set()
+    assert validation.origins(str(tmp_path / "nowhere.parquet")) == set()
+    assert ValidationRule().covers(DataOrigin("a", "test"))
+    assert not ValidationRule().covers(DataOrigin("a", "train"))
+    assert not ValidationRule().covers(DataOrigin(None, None))
 
 
-def row(text: str, uid: str | None = "g", size: int | None = None) -> Row:
-    return Row(Sample("p", text), Origin(None, None), uid, None, size)
+def row(text: str, uid: str | None = "g", size: int | None = None) -> RolloutRow:
+    return RolloutRow(Sample("p", text), DataOrigin(None, None), uid, None, size)
 
 
 def test_copies_are_what_is_too_much_at_the_end() -> None:
     """Four of one text and a copy: which of them came first does not matter, their places do."""
-    placed = rounds.place({i: row("same") for i in (9, 2, 4, 0, 7)}, size=4, padding=3)
+    placed = batches.plan({i: row("same") for i in (9, 2, 4, 0, 7)}, size=4, padding=3)
     assert [(group.uid, group.size, group.members) for group in placed.groups] == [("g", 4, (0, 2, 4, 7))]
     assert placed.copies == {9: 0}
 
 
 def test_a_larger_group_is_no_copy() -> None:
     """The fifth has no original before it: the group was sampled with another n."""
-    placed = rounds.place({i: row(f"text {i}") for i in range(5)}, size=4, padding=3)
-    assert placed.groups == (rounds.Placed("g", 5, (0, 1, 2, 3, 4)),)
+    placed = batches.plan({i: row(f"text {i}") for i in range(5)}, size=4, padding=3)
+    assert placed.groups == (batches.PlannedGroup("g", 5, (0, 1, 2, 3, 4)),)
     assert placed.copies == {}
 
 
 def test_a_row_may_say_its_groups_size() -> None:
-    placed = rounds.place({i: row("same", size=2) for i in range(2)}, size=4, padding=3)
-    assert placed.groups == (rounds.Placed("g", 2, (0, 1)),)
+    placed = batches.plan({i: row("same", size=2) for i in range(2)}, size=4, padding=3)
+    assert placed.groups == (batches.PlannedGroup("g", 2, (0, 1)),)
 
 
 def test_without_uids_a_prompt_has_as_many_groups_as_fit() -> None:
     rows = {i: row(f"text {i % 3}", uid=None) for i in range(8)}
-    placed = rounds.place({**rows, 8: row("text 0", uid=None)}, size=4, padding=3)
+    placed = batches.plan({**rows, 8: row("text 0", uid=None)}, size=4, padding=3)
     assert [group.members for group in placed.groups] == [(0, 1, 2, 3), (4, 5, 6, 7)]
     assert placed.copies == {8: 0}

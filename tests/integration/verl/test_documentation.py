@@ -1,4 +1,4 @@
-"""docs/verl.md against the code."""
+"""docs/verl.md agrees with the code."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from verl.utils.import_utils import load_class_from_fqn
 
 from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 from empo_rewards.integrations.verl.manager import EMPORewardManager
-from empo_rewards.integrations.verl.phases import Validation
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, Settings
-from empo_rewards.integrations.verl.verdicts import KEYS
+from empo_rewards.integrations.verl.row_rewards import KEYS
+from empo_rewards.integrations.verl.settings import AGENT_LOOP, VerlSettings
+from empo_rewards.integrations.verl.validation import ValidationRule
 
 PAGE = (Path(__file__).parents[3] / "docs" / "verl.md").read_text(encoding="utf-8")
 
@@ -24,8 +24,8 @@ PAGE = (Path(__file__).parents[3] / "docs" / "verl.md").read_text(encoding="utf-
 def test_every_setting_is_documented_and_no_other() -> None:
     table = PAGE[PAGE.index("| key | default |") :].split("\n\n")[0]
     documented = re.findall(r"`([a-z_.]+)`", " ".join(line.split("|")[1] for line in table.splitlines()))
-    settings = (set(Settings.model_fields) - {"validation"}) | {
-        f"validation.{name}" for name in Validation.model_fields
+    settings = (set(VerlSettings.model_fields) - {"validation"}) | {
+        f"validation.{name}" for name in ValidationRule.model_fields
     }
     assert sorted(documented) == sorted(settings)
 

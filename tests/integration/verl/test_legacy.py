@@ -1,4 +1,4 @@
-"""The batch manager of older versions of verl: the data are of the installed verl, the registry is none."""
+"""The batch manager of older versions of verl, with the data types of the installed version."""
 
 from __future__ import annotations
 

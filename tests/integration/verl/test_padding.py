@@ -1,4 +1,4 @@
-"""Batches that do not divide by the number of reward workers, which verl 0.9 pads; and one worker alone."""
+"""Batches whose size is not a multiple of the number of reward workers, which verl 0.9 pads; and a single worker."""
 
 from __future__ import annotations
 

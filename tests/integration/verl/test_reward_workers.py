@@ -1,4 +1,4 @@
-"""verl's reward workers: handed chunks of a batch, or rows one by one by chance; and killed."""
+"""verl's reward workers: chunks of a batch, single rows at random, and killed workers."""
 
 from __future__ import annotations
 

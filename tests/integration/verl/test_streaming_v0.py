@@ -1,4 +1,4 @@
-"""v0's streaming path: each row goes to a reward worker by chance, as soon as it is generated."""
+"""v0's streaming path: each row goes to a random reward worker as soon as it is generated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""v1's path: sessions run behind a queue, and the trainer samples what has been put into it."""
+"""v1's path: sessions write to a queue, from which the trainer samples."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What the tests of the verl adapter share: a byte-level model, verl's own configuration, batches, and a language model
-that needs no GPU. Everything else in these tests is the real verl and the real ray."""
+"""Shared by the tests of the verl adapter: a byte-level model, verl's configuration, batches, and a stub
+language model that needs no GPU. Everything else in these tests is the real verl and the real ray.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real vLLM server with a tiny judge, for the whole session: it takes half a minute to start."""
+"""Fixture: a real vLLM server with a tiny judge, per session (it takes half a minute to start)."""
 
 from __future__ import annotations
 

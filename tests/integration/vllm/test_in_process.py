@@ -1,4 +1,4 @@
-"""The judge that vLLM runs inside the process."""
+"""The judge run by vLLM inside the process."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Makes a tiny language model that judges: it knows which of a few cities are the same.
+"""A tiny language model as a judge, which knows the names of a few cities.
 
-A Llama of one layer whose weights are set by hand, with a tokenizer of whole words. Its attention is uniform: it finds
-out which cities a prompt names, wherever they stand. Its feed-forward layer multiplies: a unit fires where both names
-of one city are there. What it says is known (`decision`), so that clusters can be checked; where Atlantis is named it
-says neither Yes nor No.
+A Llama of one layer with weights set by hand, and a tokenizer of whole words. Its attention is uniform and detects
+which cities a prompt names, at any position. A unit of its feed-forward layer fires if both names of a city occur. Its
+output is known (`decision`), so that clusters can be checked; for Atlantis it says neither Yes nor No.
 """
 
 from __future__ import annotations

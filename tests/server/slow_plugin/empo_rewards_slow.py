@@ -1,4 +1,4 @@
-"""Equivalence of texts that takes its time, or its process. A distribution, for whoever has the folder in its path."""
+"""A plugin distribution with a backend that is slow or kills its process; add its folder to the path to use it."""
 
 from __future__ import annotations
 

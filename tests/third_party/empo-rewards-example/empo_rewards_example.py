@@ -1,4 +1,4 @@
-"""One thing for each hook of empo-rewards."""
+"""A plugin that implements every hook of empo-rewards."""
 
 from __future__ import annotations
 

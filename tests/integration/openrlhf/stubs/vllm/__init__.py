@@ -1,5 +1,5 @@
-"""Stands in for vLLM, which needs a GPU: an engine that writes short answers after a random while. Nothing else is
-replaced: OpenRLHF's own actor starts it and asks it, as it would the real one.
+"""Stub of vLLM, which needs a GPU: an engine that generates short answers after a random delay. Nothing else is
+replaced: OpenRLHF's own actor starts and calls it.
 """
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""As vLLM has it: a typed dict."""
+"""Stub of vLLM's module of the same name: a typed dict."""
 
 TokensPrompt = dict

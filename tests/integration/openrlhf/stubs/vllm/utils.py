@@ -1,4 +1,4 @@
-"""As vLLM has it."""
+"""Stub of vLLM's module of the same name."""
 
 import uuid
 

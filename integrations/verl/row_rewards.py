@@ -1,4 +1,4 @@
-"""What one row is given: a number, and the same metrics as every other row."""
+"""The reward of one row, with the same metrics as every other row."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ from empo_rewards.gather.samples import SAMPLE_METRICS, SampleReward
 from empo_rewards.group import GroupScore
 
 OWN_CAUSES = ("refused", "failed", "unreachable", "surplus")
-"""Why a row has no reward, beside the causes of a group.
-
-The rendezvous refused it (a bound); scoring failed or took too long; the rendezvous could not be reached; the group was
-scored without this row, which came late or was one too many.
-"""
+"""Why a row has no reward, beside the causes of its group: the rendezvous refused it (a bound); scoring failed or took
+too long; the rendezvous could not be reached; the group was scored without this row, which was late or one too many."""
 
 KEYS = ("acc", "group_size", "group_expected", *SAMPLE_METRICS, *(f"unscored/{cause}" for cause in OWN_CAUSES))
-"""The keys of `reward_extra_info`, in every row of every phase.
+"""The keys of `reward_extra_info`, in every row of training and validation.
 
-A training row has floats, NaN where there is no such number. A validation row has `acc`, and None elsewhere: verl
-leaves None out of its validation metrics, and would bootstrap anything else a thousand times.
+A training row has floats, NaN for a missing value. A validation row has `acc`, and None elsewhere: verl leaves None out
+of its validation metrics, and would bootstrap anything else a thousand times.
 """
 
 
-class Verdict(NamedTuple):
-    """What one row is given; small, as each row's travels on its own.
+class RowReward(NamedTuple):
+    """The reward and the metrics of one row; compact, because each row's is sent on its own.
 
     Args:
         reward: finite, in training.
-        numbers: one for each of `KEYS`.
+        numbers: the values of `KEYS`.
     """
 
     reward: float
@@ -37,16 +34,16 @@ class Verdict(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float | None]:
-        """The numbers by name."""
+        """The metrics by name."""
         return dict(zip(KEYS, self.numbers, strict=True))
 
     def as_result(self) -> dict[str, object]:
-        """In verl's own form."""
+        """In verl's format."""
         return {"reward_score": self.reward, "reward_extra_info": self.metrics}
 
 
-def of_sample_reward(result: SampleReward) -> Verdict:
-    """What the rendezvous gave for a training row."""
+def of_sample_reward(result: SampleReward) -> RowReward:
+    """The reward of a training row."""
     score = result.score
     metrics: dict[str, float | None] = dict.fromkeys(KEYS, 0.0)
     metrics.update(result.metrics())
@@ -54,15 +51,15 @@ def of_sample_reward(result: SampleReward) -> Verdict:
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
     if result.position is None:
         metrics["unscored/surplus"] = 1.0
-    return _verdict(result.reward, metrics)
+    return _row_reward(result.reward, metrics)
 
 
-def of_fault(cause: str, neutral: float) -> Verdict:
-    """A training row that got no score at all.
+def of_fault(cause: str, neutral: float) -> RowReward:
+    """The reward of a training row without a score.
 
     Args:
         cause: one of `OWN_CAUSES`.
-        neutral: the value that means no signal.
+        neutral: the reward.
     """
     metrics: dict[str, float | None] = {
         key: 0.0 if key.startswith("unscored/") or key in ("scored", "partial", "labelled") else math.nan
@@ -70,19 +67,19 @@ def of_fault(cause: str, neutral: float) -> Verdict:
     }
     metrics["advantage_scale"] = 1.0
     metrics[f"unscored/{cause}"] = 1.0
-    return _verdict(neutral, metrics)
+    return _row_reward(neutral, metrics)
 
 
-def of_validation(score: GroupScore) -> Verdict:
-    """A validation row, scored by itself: right 1, wrong 0, NaN where there is no label or it could not be compared."""
+def of_validation(score: GroupScore) -> RowReward:
+    """The reward of a validation row: 1 right, 0 wrong, NaN without a label or where the comparison failed."""
     correct = None if score.correct is None else score.correct[0]
     metrics: dict[str, float | None] = dict.fromkeys(KEYS)
     metrics["acc"] = _number(correct)
-    return _verdict(_number(correct), metrics)
+    return _row_reward(_number(correct), metrics)
 
 
-def _verdict(reward: float, metrics: Mapping[str, float | None]) -> Verdict:
-    return Verdict(reward, tuple(metrics[key] for key in KEYS))
+def _row_reward(reward: float, metrics: Mapping[str, float | None]) -> RowReward:
+    return RowReward(reward, tuple(metrics[key] for key in KEYS))
 
 
 def _number(correct: bool | None) -> float:

@@ -1,4 +1,7 @@
-"""What every request passes on its way in and out: its id, the key, the size of its body, the counts, the log."""
+"""Access control of the HTTP server: API key, body size, request id, request counts and log.
+
+Not to be confused with the guards of `empo_rewards.filters`, which judge responses.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +24,28 @@ from empo_rewards.server.metrics import Metrics
 log = logging.getLogger("empo_rewards.server")
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
-"""What needs no key: a probe has none, and learns nothing that is worth one."""
+"""Paths that need no API key: health probes have none."""
 
 ROUTES = frozenset({*OPEN_PATHS, "/get_reward", "/eval/get_reward", "/score", "/metrics"})
-"""Paths that are counted by name. Any other is counted as one, or a stranger could fill the metrics."""
+"""Paths that are counted by name. All others share one label: arbitrary paths must not grow the metrics."""
 
 MAX_ID = 128
-"""Characters of a caller's request id that are believed."""
+"""A longer `X-Request-ID` of the caller is replaced."""
 
 DRAIN_BYTES = 2**28
-"""So much of a body that is too long is still taken in and thrown away: a caller who is cut off in the middle of
-sending may never read the answer that tells why."""
+"""So much of a body that is too long is still read and discarded: a caller that is cut off while it sends may never
+read the answer."""
 
 
-class Guard:
-    """Wraps the application.
+class AccessControl:
+    """ASGI middleware around the application.
 
     Args:
         app: the application.
         metrics: where requests are counted.
-        api_key: what callers must show as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic`
+        api_key: what callers must send as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic`
             (which a URL of the form http://user:KEY@host gives); None: nothing.
-        max_body_bytes: a body that says it is longer is refused before it is read.
+        max_body_bytes: a body whose `Content-Length` is larger is refused before it is read.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, api_key: str | None, max_body_bytes: int) -> None:
@@ -51,13 +54,13 @@ class Guard:
         self._run, self._numbers = secrets.token_hex(4), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on, or refuse it."""
+        """Pass a request to the application, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        request_id = _believable(headers.get(b"x-request-id")) or f"{self._run}-{next(self._numbers)}"
+        request_id = _printable_id(headers.get(b"x-request-id")) or f"{self._run}-{next(self._numbers)}"
         scope["empo_rewards.request_id"] = request_id
         status = 0
 
@@ -73,7 +76,7 @@ class Guard:
             if (
                 self._key is not None
                 and path not in OPEN_PATHS
-                and not _shows(headers.get(b"authorization"), self._key)
+                and not _has_key(headers.get(b"authorization"), self._key)
             ):
                 error = RequestError(HTTPStatus.UNAUTHORIZED, "a valid API key is needed")
                 await refusal(scope, error)(scope, receive, send_out)
@@ -89,7 +92,7 @@ class Guard:
 
 
 def refusal(scope: Scope, error: RequestError) -> Response:
-    """The answer that a request gets in place of a result; it is logged in one line."""
+    """The response to a refused request; the refusal is logged in one line."""
     request_id = scope["empo_rewards.request_id"]
     level = logging.ERROR if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
     log.log(
@@ -106,14 +109,14 @@ def refusal(scope: Scope, error: RequestError) -> Response:
     return Response(encode(body), error.status, headers, "application/json")
 
 
-def _believable(given: bytes | None) -> str | None:
-    """A caller's request id, where it is one that a log can hold."""
+def _printable_id(given: bytes | None) -> str | None:
+    """The caller's request id, where it is short printable ASCII; else None."""
     if given and len(given) <= MAX_ID and given.isascii() and (text := given.decode()).isprintable():
         return text
     return None
 
 
-def _shows(authorization: bytes | None, key: bytes) -> bool:
+def _has_key(authorization: bytes | None, key: bytes) -> bool:
     scheme, _, value = (authorization or b"").partition(b" ")
     if scheme.lower() == b"basic":
         try:
