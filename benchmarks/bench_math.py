@@ -1,6 +1,6 @@
 """Benchmark of mathematical equivalence against math-verify: cost, agreement and safety, in one run.
 
-    python benchmarks/bench_math.py [--data FOLDER] [--json FILE] [--disagreements FILE]
+    python benchmarks/bench_math.py [--data FILE] [--pairs FILE] [--json FILE] [--disagreements FILE]
 
 - *Cost.* CPU time per group including worker processes, and wall time, of extraction and clustering, for
   (ours) canonical keys and the symbolic stage, (keys) canonical keys alone, the limit, (mv) math-verify's parse and
@@ -13,7 +13,7 @@
 - *Safety.* Adversarial inputs through the symbolic pool directly, no keys before it: worst time and memory, kills.
 - *Soak* (`--soak N`, nothing else then): N groups, no two alike, through one backend: processes, memory, descriptors.
 
-The data folder holds math_groups.jsonl.gz, equivalence_pairs.jsonl.gz and adversarial_inputs.jsonl.gz. CPU time of
+Groups and pairs are those of the files given; otherwise, and for hostile texts always, generated ones. CPU time of
 workers is read from /proc, so this runs on Linux.
 """
 
@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
-import gzip
 import itertools
 import json
 import logging
@@ -38,6 +37,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from data import Hostile, add_data_option, hostile_texts, math_rows, pair_rows
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 from rich.console import Console
 from rich.progress import track
@@ -52,9 +52,7 @@ from empo_rewards.extraction.tags import AnswerTag
 from empo_rewards.extraction.whole import LastMath, LastNumber
 from empo_rewards.protocols import AnswerSet, Extractor
 
-HERE = Path(__file__).parent
-DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
-JUDGED = HERE / "judged_pairs.json"
+JUDGED = Path(__file__).parent / "judged_pairs.json"
 
 Row = dict[str, Any]
 Clusters = list[int | None]
@@ -62,12 +60,6 @@ Clusters = list[int | None]
 
 BLOCK = 14
 """Number of consecutive groups per turn of a system, so that systems meet the same load and stay warm."""
-
-
-def rows_of(path: Path) -> list[Row]:
-    """The rows of a gzipped JSONL file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 # --- CPU time --------------------------------------------------------------------------------------------------------
@@ -367,7 +359,7 @@ def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
 # --- safety ----------------------------------------------------------------------------------------------------------
 
 
-def measure_hostile(rows: Sequence[Row]) -> Row:
+def measure_hostile(rows: Sequence[Hostile]) -> Row:
     """Compare each input with its partner and with 42, by the symbolic stage alone."""
     pool = SymbolicPool()
     pool.decide([SymbolicTask(("1", "2"), ((0, 1),))])
@@ -382,11 +374,11 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
     watcher.start()
     verdicts: Counter[str] = Counter()
     for row in rows:
-        texts = tuple(answer_of(text) for text in (row["input"], row["other"], "42"))
+        texts = tuple(answer_of(text) for text in (row.text, row.other, "42"))
         for pair in ((0, 1), (0, 2)):
             task = SymbolicTask((texts[pair[0]], texts[pair[1]]), ((0, 1),))
             (((verdict,),), _, wall) = timed(lambda task=task: pool.decide([task]))
-            slowest = max(slowest, (wall, f"{row['category']}: {texts[0][:40]}"))
+            slowest = max(slowest, (wall, f"{row.kind}: {texts[0][:40]}"))
             kills += verdict.killed
             verdicts[str(verdict.equal)] += 1
     over.set()
@@ -502,7 +494,8 @@ def show(report: Row, console: Console) -> None:
 def main() -> int:
     """Run everything; exit status 1 if a worker did not survive the adversarial inputs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the data (default: %(default)s)")
+    add_data_option(parser)
+    parser.add_argument("--pairs", type=Path, help="JSON lines with a, b, expected, form (default: the tests' cases)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--disagreements", type=Path, help="write each disagreement here, one JSON object a line")
     parser.add_argument("--groups", type=int, help="only the first N groups")
@@ -510,12 +503,10 @@ def main() -> int:
     parser.add_argument("--timeout", type=int, default=5, help="math-verify's own timeout in seconds (its default: 5)")
     parser.add_argument("--soak", type=int, metavar="N", help="only the soak, with N groups")
     options = parser.parse_args()
-    if not options.data.is_dir():
-        parser.error(f"{options.data} is no folder; --data says where the data is")
     console = Console()
 
     if options.soak:
-        rows = soak(rows_of(options.data / "math_groups.jsonl.gz"), options.soak, console)
+        rows = soak(math_rows(options.data), options.soak, console)
         if options.json:
             options.json.write_text(json.dumps({"soak": rows}, indent=2) + "\n", encoding="utf-8")
         return 0
@@ -524,15 +515,15 @@ def main() -> int:
         systems["mv"] = MathVerify(verify_pairs=True, timeout=options.timeout)
         systems["mv text"] = MathVerify(verify_pairs=False, timeout=options.timeout)
     systems["ours"].warm_up()
-    groups = rows_of(options.data / "math_groups.jsonl.gz")[: options.groups]
+    groups = math_rows(options.data)[: options.groups]
     summary, apart = measure_groups(groups, systems, console)
     report: Row = {"groups": summary, "symbolic": dict(systems["ours"].metrics)}
     systems["ours"].backend.close()
     if "mv" in systems:
         report["disagreements"] = dict(judge(apart))
-    pairs = rows_of(options.data / "equivalence_pairs.jsonl.gz")
+    pairs = pair_rows(options.pairs)
     report["pairs"], missed = measure_pairs(pairs, systems.get("mv"), console)
-    report["hostile"] = measure_hostile(rows_of(options.data / "adversarial_inputs.jsonl.gz"))
+    report["hostile"] = measure_hostile(hostile_texts())
 
     show(report, console)
     if options.json:

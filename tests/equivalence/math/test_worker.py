@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
 import multiprocessing
 import os
 import pickle
@@ -18,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from generated import hostile_texts
 
 from empo_rewards.equivalence.math import worker_process
 from empo_rewards.equivalence.math.symbolic_probe import DIFFERENT, SAME
@@ -28,7 +27,6 @@ HANGS = r"\sum_{a=1}^{5000}\sum_{b=1}^{5000} \sin(ab)"
 TASK = SymbolicTask(("x+1", "1+x", "x+2"), ((0, 1), (0, 2), (1, 2)))
 EXPECTED = [True, False, False]
 KILLED = Verdict(None, killed=True)
-SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -204,20 +202,10 @@ class TestSupervisor:
         assert verdicts == [UNTOUCHED, GONE, GONE, UNTOUCHED, UNTOUCHED]
 
 
-def adversarial() -> list[tuple[str, str]]:
-    """The hostile inputs of the shared data; none where it is not there."""
-    path = SHARED / "adversarial_inputs.jsonl.gz"
-    if not path.exists():
-        return []
-    with gzip.open(path, "rt", encoding="utf-8") as rows:
-        return [(row["input"], row["other"]) for row in map(json.loads, rows)]
-
-
 def test_every_hostile_input_is_answered(pool: SymbolicPool) -> None:
-    strip = "\\boxed{"
-    pairs = [tuple(t[len(strip) : -1] if t.startswith(strip) else t for t in pair) for pair in adversarial()]
-    verdicts = pool.decide([SymbolicTask((a, b), ((0, 1),)) for a, b in pairs])
-    assert [len(v) for v in verdicts] == [1] * len(pairs)
+    hostile = hostile_texts()
+    verdicts = pool.decide([SymbolicTask((one.text, one.other), ((0, 1),)) for one in hostile])
+    assert [len(v) for v in verdicts] == [1] * len(hostile)
     assert all(v.equal is None for [v] in verdicts if v.killed)
     assert decides_rightly(pool)
 

