@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from training import plans, runner, summary
 from training.jobs import Job
 from training.measures import measure
-from training.record import summarize_step
 from training.replay import fallen_at, fewer, groups_of, has_kept, probe_curve, replay, tally
 from training.store import Store
 from training.task import HELD_OUT, TOKENS, Noise, Task, boxed, held_out, solution
@@ -66,18 +65,6 @@ def test_measures_of_known_answers() -> None:
     assert (found.unanimous, found.unanimous_wrong) == (0.25, 0.25)
     assert found.blank == pytest.approx(5 / 16)
     assert found.distinct_majorities == 0.75
-
-
-def test_a_step_is_summarized_without_labels() -> None:
-    def group(*answers: str | None) -> dict[str, object]:
-        return {"answers": list(answers), "lengths": [len(a or "") for a in answers], "entropy": 1.0, "cause": None}
-
-    found = summarize_step([group("7", "7", None), group("7", "8", "7"), group("9", "9", "9")])
-    assert found["distinct_majorities"] == pytest.approx(2 / 3)
-    assert found["commonest"] == ["7", pytest.approx(4 / 9)]
-    assert found["unanimous"] == pytest.approx(1 / 3)
-    assert found["majority_share"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
-    assert found["blank"] == pytest.approx(1 / 9)
 
 
 @dataclass(frozen=True)
