@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import code_blocks
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,7 +18,7 @@ BIN = Path(sys.executable).parent
 
 COMMANDS = [
     line.partition("  #")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for block in code_blocks(README, "sh")
     for line in block.splitlines()
     if line.strip()
 ]
@@ -61,7 +62,7 @@ def test_the_command_runs(command: str, tmp_path: Path) -> None:
     assert done.stdout
 
 
-@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+@pytest.mark.parametrize("example", code_blocks(README, "python"))
 def test_the_code_runs(example: str) -> None:
     exec(compile(example, "README.md", "exec"), {})
 
