@@ -1,6 +1,6 @@
 """Benchmark of mathematical equivalence against math-verify: cost, agreement and safety, in one run.
 
-    python benchmarks/bench_math.py [--data FOLDER] [--json FILE] [--disagreements FILE]
+    python benchmarks/bench_math.py [--data FILE] [--pairs FILE] [--json FILE] [--disagreements FILE]
 
 - *Cost.* CPU time and wall time a group of what a user pays: `Scorer.score` with the preset `empo-math`, extraction
   and all, with cold caches (a group for the first time) and warm ones (the same group again); beside it comparing the
@@ -14,7 +14,7 @@
 - *Safety.* Adversarial inputs, each against its partner and against 42: CPU time and memory over the base.
 - *Soak* (`--soak N`, nothing else then): N groups, no two alike, through one scorer: memory, threads, descriptors.
 
-The data folder holds math_groups.jsonl.gz, equivalence_pairs.jsonl.gz and adversarial_inputs.jsonl.gz.
+Groups and pairs are those of the files given; otherwise, and for hostile texts always, generated ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
-import gzip
 import itertools
 import json
 import logging
@@ -39,6 +38,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from data import Hostile, add_data_option, hostile_texts, math_rows, pair_rows
 from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 from rich.console import Console
 from rich.progress import track
@@ -52,9 +52,7 @@ from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.whole import LastMath, LastNumber
 from empo_rewards.protocols import AnswerSet, Extractor
 
-HERE = Path(__file__).parent
-DEFAULT_DATA = HERE.parents[1] / "shared" / "data"
-JUDGED = HERE / "judged_pairs.json"
+JUDGED = Path(__file__).parent / "judged_pairs.json"
 
 Row = dict[str, Any]
 Clusters = list[int | None]
@@ -62,12 +60,6 @@ Clusters = list[int | None]
 
 BLOCK = 14
 """Number of consecutive groups per turn of a system, so that systems meet the same load and stay warm."""
-
-
-def rows_of(path: Path) -> list[Row]:
-    """The rows of a gzipped JSONL file."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
@@ -311,7 +303,7 @@ def decide(backend: MathEquivalence, a: str, b: str) -> bool | None:
 # --- safety ----------------------------------------------------------------------------------------------------------
 
 
-def measure_hostile(rows: Sequence[Row]) -> Row:
+def measure_hostile(rows: Sequence[Hostile]) -> Row:
     """Each input against its partner and against 42."""
     backend = MathEquivalence()
     decide(backend, r"\sin 2x", r"2\sin x\cos x")
@@ -319,10 +311,10 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
     costs: list[tuple[float, str]] = []
     verdicts: Counter[str] = Counter()
     for row in rows:
-        text = answer_of(row["input"])
-        for other in (answer_of(row["other"] or ""), "42"):
+        text = answer_of(row.text)
+        for other in (answer_of(row.other), "42"):
             verdict, cpu, _ = timed(functools.partial(decide, backend, text, other))
-            costs.append((1e3 * cpu, f"{row['category']}: {text[:40]}"))
+            costs.append((1e3 * cpu, f"{row.kind}: {text[:40]}"))
             verdicts[str(verdict)] += 1
     return {
         "comparisons": len(costs),
@@ -427,7 +419,8 @@ def show(report: Row, console: Console) -> None:
 def main() -> int:
     """Runs it all; 1 where comparison does not work after the adversarial inputs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of the data (default: %(default)s)")
+    add_data_option(parser)
+    parser.add_argument("--pairs", type=Path, help="JSON lines with a, b, expected, form (default: the tests' cases)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--disagreements", type=Path, help="write each disagreement here, one JSON object a line")
     parser.add_argument("--groups", type=int, help="only the first N groups")
@@ -435,16 +428,14 @@ def main() -> int:
     parser.add_argument("--timeout", type=int, default=5, help="math-verify's own timeout in seconds (its default: 5)")
     parser.add_argument("--soak", type=int, metavar="N", help="only the soak, with N groups")
     options = parser.parse_args()
-    if not options.data.is_dir():
-        parser.error(f"{options.data} is no folder; --data says where the data is")
     console = Console()
 
     if options.soak:
-        rows = soak(rows_of(options.data / "math_groups.jsonl.gz"), options.soak, console)
+        rows = soak(math_rows(options.data), options.soak, console)
         if options.json:
             options.json.write_text(json.dumps({"soak": rows}, indent=2) + "\n", encoding="utf-8")
         return 0
-    groups = rows_of(options.data / "math_groups.jsonl.gz")[: options.groups]
+    groups = math_rows(options.data)[: options.groups]
     ours = Ours()
     systems: dict[str, Any] = {"cold": ours, "warm": ours, "compare": Comparison(groups)}
     if not options.skip_math_verify:
@@ -456,9 +447,9 @@ def main() -> int:
     report: Row = {"groups": summary, "decided": {key: value / 2 for key, value in ours.metrics.items()}}
     if "mv" in systems:
         report["disagreements"] = dict(judge(apart))
-    pairs = rows_of(options.data / "equivalence_pairs.jsonl.gz")
+    pairs = pair_rows(options.pairs)
     report["pairs"], missed = measure_pairs(pairs, systems.get("mv"), console)
-    report["hostile"] = measure_hostile(rows_of(options.data / "adversarial_inputs.jsonl.gz"))
+    report["hostile"] = measure_hostile(hostile_texts())
 
     show(report, console)
     if options.json:

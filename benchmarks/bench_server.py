@@ -30,14 +30,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from load import Behaviour, Client, Group, added_latencies, quantile, read_groups, replay
+from data import add_data_option, math_rows
+from load import Behaviour, Client, Group, added_latencies, groups_of, quantile, replay
 
 from empo_rewards import Group as WholeGroup
 from empo_rewards import Scorer
-
-HERE = Path(__file__).resolve().parent
-DATA = HERE.parents[1] / "shared" / "data" / "math_groups.jsonl.gz"
-EXAMPLE = HERE.parent / "examples" / "rollouts.jsonl"
 
 GROUP_SIZE = 16
 CONNECTIONS = 320
@@ -183,10 +180,8 @@ def offline_seconds(groups: Sequence[WholeGroup]) -> list[float]:
 
 def latency(options: argparse.Namespace) -> dict[str, Any]:
     """Latency from a group's last member to its answers."""
-    source = options.data or (DATA if DATA.is_file() else EXAMPLE)
-    size = 4 if source == DATA else None
-    groups = list(read_groups(source, size))
-    size = len(groups[0].responses)
+    size = options.group_size
+    groups = list(groups_of(math_rows(options.data, size), size))
     behaviour = Behaviour(spread_seconds=len(groups) / options.groups_per_second)
     with started(serve("--group-size", str(size), "--workers", str(options.workers))) as server:
         warm = [Group(f"Warm {n}: ", (SLOW_TO_START * size)[:size]) for n in range(4 * options.workers)]
@@ -195,7 +190,7 @@ def latency(options: argparse.Namespace) -> dict[str, Any]:
     latencies = added_latencies(members)
     offline = offline_seconds([WholeGroup(group.prompt, group.responses, group.reference) for group in groups])
     return {
-        "data": source.name,
+        "data": options.data.name if options.data else "generated",
         "groups": len(groups),
         "group_size": size,
         "workers": options.workers,
@@ -296,7 +291,8 @@ def main() -> None:
     parser.add_argument("--only", choices=list(MEASUREMENTS), action="append")
     parser.add_argument("--rounds", type=int, default=5, help="of the throughput")
     parser.add_argument("--groups", type=int, default=128, help="in each of them")
-    parser.add_argument("--data", type=Path, help="groups of one size, for the latency")
+    add_data_option(parser)
+    parser.add_argument("--group-size", type=int, default=4, help="of the latency's groups; smaller ones are left out")
     parser.add_argument("--groups-per-second", type=float, default=5.0, help="for the latency")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1.0, help="of the soak")

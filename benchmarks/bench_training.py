@@ -3,8 +3,8 @@
     python benchmarks/bench_training.py make proof map [--workers 2] [--size small] [--through "nice -n 10"]
 
 Makes the missing runs, a few processes at a time with one thread each, then the summary and the plots of all results.
-It can be stopped and restarted at any time. Needs an environment with torch, trl and matplotlib. `development` are the
-runs used to select the settings; `here NAME` makes single runs in this process.
+It can be stopped and restarted at any time. Needs an environment with torch, trl, pyarrow and matplotlib. `development`
+are the runs used to select the settings; `here NAME` makes single runs in this process.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ def here(arguments: argparse.Namespace) -> None:
 
 
 def report(arguments: argparse.Namespace) -> None:
-    """Summarize and plot all results."""
+    """Pack, summarize and plot all results."""
     from training import plots, summary  # noqa: PLC0415 - a run's process needs no matplotlib
 
     store = store_of(arguments)
+    store.pack()
     found = summary.summarize(store)
-    store.write("summary", found)
+    store.write_report("summary", found)
     plots.draw(found, store)
     print(summary.table(found))
 
@@ -66,7 +67,7 @@ def watch(arguments: argparse.Namespace) -> None:
     store = store_of(arguments)
     found = replay(store, arguments.probes)
     if arguments.probes is None:
-        store.write("monitor", {"runs": found})
+        store.write_report("monitor", {"runs": found})
     for name, run in found.items():
         print(f"{name}: pass@1 fell at step {run['fallen']}, alarm at step {run['alarm']}")
     print(tally(found))
@@ -77,7 +78,12 @@ def main() -> None:
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--size", choices=SIZES, default="small")
     options.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results" / "training")
-    options.add_argument("--work", type=Path, default=REPOSITORY / "build" / "training", help="where models are kept")
+    options.add_argument(
+        "--work",
+        type=Path,
+        default=REPOSITORY / "build" / "training",
+        help="where models are kept, and runs until they are all made",
+    )
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     making = commands.add_parser("make", parents=[options], help="make the runs of some plans, and the report")

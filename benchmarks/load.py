@@ -13,17 +13,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import gzip
 import json
 import random
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from data import read_rows
 
 
 @dataclass(frozen=True)
@@ -259,14 +260,12 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def read_groups(path: Path, size: int | None) -> Iterator[Group]:
-    """The groups of a JSON-lines file with `prompt`, `responses` and perhaps `reference`; of `size` members each."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        for line in file:
-            row = json.loads(line)
-            responses = row["responses"][:size]
-            if size is None or len(responses) == size:
-                yield Group(row["prompt"], responses, row.get("reference"))
+def groups_of(rows: Iterable[Mapping[str, Any]], size: int | None) -> Iterator[Group]:
+    """The groups of rows with `prompt`, `responses` and perhaps `reference`; of `size` members each."""
+    for row in rows:
+        responses = row["responses"][:size]
+        if size is None or len(responses) == size:
+            yield Group(row["prompt"], responses, row.get("reference"))
 
 
 def main() -> None:
@@ -280,7 +279,7 @@ def main() -> None:
     parser.add_argument("--path", default="/get_reward")
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args())
-    url, groups = options.pop("url"), list(read_groups(options.pop("input"), options.pop("group_size")))
+    url, groups = options.pop("url"), list(groups_of(read_rows(options.pop("input")), options.pop("group_size")))
     started = time.perf_counter()
     members = asyncio.run(replay(groups, url, Behaviour(**options)))
     seconds = time.perf_counter() - started

@@ -10,15 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from pages import code_blocks
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BIN = Path(sys.executable).parent
-SHARED = ROOT.parent / "shared" / "data" / "math_groups.jsonl.gz"
 
 COMMANDS = [
     line.partition("  #")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for block in code_blocks(README, "sh")
     for line in block.splitlines()
     if line.strip()
 ]
@@ -62,7 +62,7 @@ def test_the_command_runs(command: str, tmp_path: Path) -> None:
     assert done.stdout
 
 
-@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+@pytest.mark.parametrize("example", code_blocks(README, "python"))
 def test_the_code_runs(example: str) -> None:
     exec(compile(example, "README.md", "exec"), {})
 
@@ -72,20 +72,17 @@ def test_the_links_lead_somewhere(page: str) -> None:
     assert (ROOT / page).exists()
 
 
-@pytest.mark.parametrize("source", [path for path in [SHARED] if path.exists()])
-def test_the_figures_are_the_measured_ones(source: Path, tmp_path: Path) -> None:
+def test_the_figures_are_the_measured_ones(tmp_path: Path) -> None:
     out = tmp_path / "scores.jsonl"
     subprocess.run(
-        [str(BIN / "empo-rewards"), "score", str(source), "--out", str(out)],
+        [str(BIN / "empo-rewards"), "score", str(ROOT / "examples" / "rollouts.jsonl"), "--out", str(out)],
         check=True,
         capture_output=True,
         timeout=600,
     )
     scores = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    assert len(scores) == 294
     quoted = dict(re.findall(r"<!-- (\w+) -->([\d.]+)<!-- -->", README))
     assert set(quoted) == {"accuracy", "pseudo_label_accuracy"}
     for name, text in quoted.items():
         mean = sum(score["metrics"][name] for score in scores) / len(scores)
-        # A comparison that runs into its deadline may cost one group; nothing else moves the figure.
-        assert float(text) == pytest.approx(mean, abs=2 / len(scores))
+        assert float(text) == pytest.approx(mean, abs=5e-5)

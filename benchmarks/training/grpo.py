@@ -19,7 +19,7 @@ from empo_rewards.integrations.trl import EMPOReward
 from .evaluate import SLACK_TOKENS, evaluate
 from .methods import Method
 from .model import device, new_tokenizer
-from .record import Recorder, summarize_step
+from .record import Recorder
 from .settings import Settings, Size
 from .task import Problem
 
@@ -143,15 +143,13 @@ def train(
         trainer.train()
         seconds = time.perf_counter() - start - curve.seconds
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
-    trained = [group for group in recorder.groups if not group["probe"]]
-    steps = [trained[at : at + settings.prompts] for at in range(0, len(trained), settings.prompts)]
     run = {
         "settings": asdict(settings),
         "scorer": method.scorer,
         "kl": method.kl,
         "scale": method.scale,
         "curve": curve.points,
-        "steps": [{**summarize_step(groups), **_logged(entry)} for groups, entry in zip(steps, log, strict=True)],
+        "steps": [_logged(entry) for entry in log],
         "train_seconds": round(seconds, 1),
     }
     return run, list(_with_steps(recorder.groups, settings.prompts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,10 +40,10 @@ def draw(summary: Mapping[str, Any], store: Store) -> None:
 def _curves(store: Store) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
     """The curve of each run on fresh prompts, by base and method."""
     curves: dict[str, dict[str, list[list[dict[str, float]]]]] = defaultdict(lambda: defaultdict(list))
-    for path in sorted(store.results.glob("fresh/*/*.json")):
-        run = json.loads(path.read_text(encoding="utf-8"))
-        if "curve" in run and not run["changed"]:
-            curves[path.parent.name][run["method"]].append(run["curve"])
+    for name, run in store.runs().items():
+        prompts, *where = name.split("/")
+        if prompts == "fresh" and "curve" in run and not run["changed"]:
+            curves[where[0]][run["method"]].append(run["curve"])
     return curves
 
 

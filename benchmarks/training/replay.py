@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from empo_rewards import Group, Scorer
@@ -31,9 +28,9 @@ def replay(store: Store, probes: int | None = None) -> dict[str, Any]:
         detects a fall on the probes, by their labels, which the monitor does not see. None if there is none.
     """
     found = {}
-    for path in sorted(store.results.glob("*/*/*.groups.jsonl.gz")):
-        name = str(path.relative_to(store.results)).removesuffix(".groups.jsonl.gz")
-        run, records = store.read(name), read_records(path)
+    runs = store.runs()
+    for name, records in store.groups():
+        run = runs[name]
         shown = groups_of(fewer(records, probes), METHODS[run["method"]].labelled)
         step, reason = first_alarm(shown, run["scorer"])
         probed = probe_curve(records)
@@ -47,11 +44,6 @@ def replay(store: Store, probes: int | None = None) -> dict[str, Any]:
             "fallen_by_probes": fallen_at(probed) if probed else None,
         }
     return found
-
-
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read the records of a run's groups, in the order of scoring."""
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
 def fewer(records: Sequence[Mapping[str, Any]], probes: int | None) -> list[Mapping[str, Any]]:
@@ -69,7 +61,9 @@ def groups_of(records: Iterable[Mapping[str, Any]], labelled: bool = False) -> l
 def _group(record: Mapping[str, Any], labelled: bool) -> Group:
     boxes = ["" if answer is None else f"\\boxed{{{answer}}}" for answer in record["answers"]]
     responses = [box.rjust(length, ".") for box, length in zip(boxes, record["lengths"], strict=True)]
-    return Group(record["prompt"], responses, reference=_sum(record["prompt"]) if labelled else None)
+    return Group(
+        record["prompt"], responses, reference=Problem.from_prompt(record["prompt"]).answer if labelled else None
+    )
 
 
 def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
@@ -78,7 +72,9 @@ def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
     for record in records:
         if record.get("probe"):
             answers = record["answers"]
-            shares.setdefault(record["step"], []).append(answers.count(_sum(record["prompt"])) / len(answers))
+            shares.setdefault(record["step"], []).append(
+                answers.count(Problem.from_prompt(record["prompt"]).answer) / len(answers)
+            )
     return [{"step": step, "pass_1": sum(found) / len(found)} for step, found in shares.items()]
 
 
@@ -111,13 +107,6 @@ def tally(found: Mapping[str, Mapping[str, Any]]) -> str:
             cells += [len(held), sum(held)]
         lines.append(f"| {kind} | {method} | " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
-
-
-def _sum(prompt: str) -> str:
-    """The right answer, in the form given to the trainer."""
-    operation = "-" if "-" in prompt else "+"
-    a, b = prompt.removesuffix("=").split(operation)
-    return Problem(int(a), int(b), operation, len(a)).answer
 
 
 def first_alarm(groups: Sequence[tuple[int, Group]], config: Mapping[str, Any]) -> tuple[int | None, str | None]:

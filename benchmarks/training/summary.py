@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -28,14 +27,13 @@ def summarize(store: Store) -> dict[str, Any]:
         `recovery`: for each method its mean, standard deviation and number of runs over the fresh bases whose majority
         of 16 is right on at least 90% of problems.
     """
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(store.results.glob("*/*/*.json"))]
     summary: dict[str, Any] = {}
     for prompts in ("fresh", "development"):
         places: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for result in found:
-            kind, place, _ = result["job"].split("/")
+        for name, result in store.runs().items():
+            kind, *where = name.split("/")
             if kind == prompts:
-                places[place].append(result)
+                places[where[0]].append(result)
         bases = [_base(place, results) for place, results in places.items() if any("colder" in r for r in results)]
         summary[prompts] = sorted(bases, key=lambda base: base["base"]["pass_1"])
     summary["recovery"] = _strong(summary["fresh"])

@@ -60,6 +60,13 @@ class Problem:
     operation: str
     digits: int
 
+    @classmethod
+    def from_prompt(cls, prompt: str) -> Problem:
+        """The problem that a prompt states."""
+        operation = "-" if "-" in prompt else "+"
+        a, b = prompt.removesuffix("=").split(operation)
+        return cls(int(a), int(b), operation, len(a))
+
     @property
     def prompt(self) -> str:
         """The prompt."""

@@ -12,7 +12,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """A map of entries whose weights (1 each by default) sum to at most `size`; the least recently used one goes first."""
+    """A map of entries whose weights (1 each by default) sum to at most `size`; the least recently used goes first."""
 
     def __init__(self, size: int, weigh: Callable[[K, V], int] = lambda key, value: 1) -> None:
         self._size = size

@@ -7,6 +7,7 @@ import json
 import math
 import random
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from training import plans, runner, summary
 from training.jobs import Job
 from training.measures import measure
-from training.record import summarize_step
-from training.replay import fallen_at, fewer, groups_of, has_kept, probe_curve, read_records, replay, tally
+from training.replay import fallen_at, fewer, groups_of, has_kept, probe_curve, replay, tally
 from training.store import Store
 from training.task import HELD_OUT, TOKENS, Noise, Task, boxed, held_out, solution
 
@@ -67,18 +67,6 @@ def test_measures_of_known_answers() -> None:
     assert found.distinct_majorities == 0.75
 
 
-def test_a_step_is_summarized_without_labels() -> None:
-    def group(*answers: str | None) -> dict[str, object]:
-        return {"answers": list(answers), "lengths": [len(a or "") for a in answers], "entropy": 1.0, "cause": None}
-
-    found = summarize_step([group("7", "7", None), group("7", "8", "7"), group("9", "9", "9")])
-    assert found["distinct_majorities"] == pytest.approx(2 / 3)
-    assert found["commonest"] == ["7", pytest.approx(4 / 9)]
-    assert found["unanimous"] == pytest.approx(1 / 3)
-    assert found["majority_share"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
-    assert found["blank"] == pytest.approx(1 / 9)
-
-
 @dataclass(frozen=True)
 class Toy:
     """A job whose process writes its result, unless it is told to fail."""
@@ -120,7 +108,7 @@ def test_runs_are_made_after_what_they_need_and_resumed(tmp_path: Path, capfd: p
     missing = asyncio.run(runner.make(jobs, store, command, workers=2, batch=2))
     assert missing == ["fails", "c"]
     assert "told to" in capfd.readouterr().err
-    assert store.read("a")["seen"] == ["base"]
+    assert store.runs()["a"]["seen"] == ["base"]
     assert [job.name for job in runner.pending(list(TOYS.values()), store)] == ["fails", "c"]
 
 
@@ -180,7 +168,7 @@ def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
         store.write_groups(f"fresh/1-9/{name}", records)
         how = {"method": "empo", "scorer": {"preset": "empo-math"}}
         store.write(f"fresh/1-9/{name}", {**how, "curve": curve if name == "badly" else curve[:1]})
-    _, group = groups_of(read_records(tmp_path / "fresh/1-9/well.groups.jsonl.gz"))[5]
+    _, group = groups_of(dict(store.groups())["fresh/1-9/well"])[5]
     assert [len(response) for response in group.responses] == [30, 25, 30]
     found = replay(store)
     assert (found["fresh/1-9/well"]["fallen"], found["fresh/1-9/well"]["alarm"]) == (None, None)
@@ -188,6 +176,30 @@ def test_the_monitor_sees_a_kept_run_as_it_was(tmp_path: Path) -> None:
     assert 64 <= found["fresh/1-9/badly"]["alarm"] < 128
     assert "'0'" in found["fresh/1-9/badly"]["reason"] or "'0000'" in found["fresh/1-9/badly"]["reason"]
     assert tally(found).splitlines()[-1] == "| without probes | empo | 1 | 1 | 0 | 0 | 0 | 0 | 0 | 1 | 0 |"
+
+
+def test_packed_runs_are_what_was_kept_but_for_the_order_in_a_group(tmp_path: Path) -> None:
+    """Answers of the right length, of others, without digits, with digits of another script, and none."""
+    answers = ["0003", "0004", "0003", "9993", "3", "", "00003", "+003", "٠٠٠٣", None, None, "0004"]
+    group = {"step": 3, "prompt": "001+002=", "probe": True, "answers": answers, "lengths": [30] * 11 + [7]}
+    store = Store(tmp_path / "results", tmp_path / "work")
+    store.write_groups("fresh/1-9/empo-1", [group, {**group, "probe": False, "lengths": [20] * 12}])
+    store.write("fresh/1-9/empo-1", {"method": "empo", "curve": [0.25]})
+    store.pack()
+    assert not [path for path in store.work.rglob("*") if path.is_file()]
+    assert store.has("fresh/1-9/empo-1")
+    assert not store.has("fresh/1-9/empo-2")
+
+    store.write("fresh/1-9/base", {"base": {}})  # a later one is put beside it
+    store.pack()
+    assert store.runs() == {"fresh/1-9/base": {"base": {}}, "fresh/1-9/empo-1": {"method": "empo", "curve": [0.25]}}
+    ((name, (first, second)),) = store.groups()
+    assert name == "fresh/1-9/empo-1"
+    assert (first["step"], first["prompt"], first["probe"], second["probe"]) == (3, "001+002=", True, False)
+    assert first["answers"][:6] == ["0003"] * 2 + ["0004"] * 2 + [None] * 2
+    for kept, lengths in ((first, group["lengths"]), (second, [20] * 12)):
+        found = zip(kept["answers"], kept["lengths"], strict=True)
+        assert Counter(found) == Counter(zip(answers, lengths, strict=True))
 
 
 def test_probes_are_judged_by_their_labels_and_shown_to_the_monitor_without() -> None:

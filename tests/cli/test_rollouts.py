@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from generated import math_groups, short_answer_groups, write_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +24,6 @@ from empo_rewards.cli.rollouts import ReadGroup, Rejected, read_groups
 from empo_rewards.cli.rows import RESPONSES
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group
-
-SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 
 def jsonl(*rows: object) -> bytes:
@@ -504,12 +503,11 @@ class TestFiles:
         with pytest.raises(InputError, match="at least 1, not 0"):
             read_groups("-", group_size=0, stdin=io.BytesIO(b"{}"))
 
-    @pytest.mark.parametrize("path", sorted(SHARED.glob("*_groups.jsonl.gz")), ids=lambda path: path.name)
-    def test_real_groups(self, path: Path) -> None:
-        """Where the shared data lies beside the repository; elsewhere there is nothing to parametrise over."""
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            rows = [json.loads(line) for line in file]
-        located = list(read_groups(path))
+    @pytest.mark.parametrize(
+        "rows", [math_groups(40, 8), short_answer_groups(30)], ids=["mathematics", "short answers"]
+    )
+    def test_gzipped_groups(self, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+        located = list(read_groups(write_rows(tmp_path / "groups.jsonl.gz", rows)))
         assert [
             (item.group.prompt, item.group.responses, item.group.reference)
             for item in located

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
-from pathlib import Path
 
 import pytest
+from generated import looping_response, math_groups
 from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.filters.repetition import is_degenerate
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "math_groups.jsonl.gz"
 UNIT = "Wait, let me check the sum again: 1/2 + 1/3 is 5/6, and 5/6 is below 1.\n"
 
 
@@ -69,13 +66,9 @@ def test_any_unit_repeated_often_enough(unit: str, before: str) -> None:
     assert is_degenerate(before + unit * repeats)
 
 
-@pytest.mark.parametrize("path", [SHARED] if SHARED.exists() else [], ids=["shared data"] if SHARED.exists() else [])
-def test_on_real_responses(path: Path) -> None:
-    """The loops over empty boxes are all found, and the share flagged is what reading the responses confirmed."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        responses = [response for line in lines for response in json.loads(line)["responses"]]
-    flagged = sum(is_degenerate(response) for response in responses)
-    assert 0.05 < flagged / len(responses) < 0.07
-    loops = [response for response in responses if response.count(r"\boxed{}") > 500]
-    assert len(loops) > 10
-    assert all(is_degenerate(response) for response in loops)
+def test_on_generated_responses() -> None:
+    """Every loop is found, wherever it stops; nothing else is."""
+    dice = random.Random(3)
+    honest = [response for group in math_groups(40) for response in group["responses"]]
+    flagged = [is_degenerate(response) for response in honest + [looping_response(dice) for _ in range(60)]]
+    assert flagged == [False] * len(honest) + [True] * 60

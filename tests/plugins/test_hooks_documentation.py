@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import re
 from pathlib import Path
 
 import pytest
+from pages import code_blocks, section
 
 from empo_rewards.plugins.registry import KINDS, hookspecs
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^## (\w+\([\w, ]*\))$(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+HEADINGS = [line.removeprefix("## ") for line in PAGE.splitlines() if line.startswith("## ") and line.endswith(")")]
+SECTIONS = {heading: section(PAGE, heading) for heading in HEADINGS}
 SPECS = {
     name: function
     for name, function in vars(hookspecs).items()
@@ -29,7 +30,7 @@ def test_every_hook_is_used() -> None:
 
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_the_example_runs(heading: str) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", SECTIONS[heading], re.DOTALL)
+    (example,) = code_blocks(SECTIONS[heading], "python")
     assert "assert " in example
     assert heading.partition("(")[0] in example
     exec(compile(example, heading, "exec"), {})

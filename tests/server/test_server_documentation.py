@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -12,12 +11,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import typer
+from pages import code_blocks, quoted, table
 from serving import ROOT, Server, serving
 
 from empo_rewards.cli.app import app
 
 PAGE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
-COMMANDS = [block.strip() for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)]
+COMMANDS = [block.strip() for block in code_blocks(PAGE, "sh")]
 
 
 def command(start: str) -> list[str]:
@@ -90,8 +90,7 @@ def test_a_short_soak_leaves_no_process_and_answers_everybody() -> None:
 def test_the_table_of_options_is_complete_and_its_defaults_are_right() -> None:
     parameters = typer.main.get_command(app).commands["serve"].params  # type: ignore[attr-defined] # it is a group
     options = {p.opts[0]: getattr(p.default, "value", p.default) for p in parameters if "--help" not in p.opts}
-    rows = re.findall(r"^\| (`--.*?) \| (.*?) \|", PAGE, re.MULTILINE)
-    documented = {flag: default for flags, default in rows for flag in re.findall(r"`(--[\w-]+)`", flags)}
+    documented = {flag: default for flags, default, _ in table(PAGE, "option", "default") for flag in quoted(flags)}
     assert set(documented) == set(options)
     for flag, default in options.items():
         if isinstance(default, int | float) and flag != "--port":
@@ -102,14 +101,12 @@ def test_the_table_of_options_is_complete_and_its_defaults_are_right() -> None:
 
 def test_the_paths_and_metrics_that_are_named_are_there(server: Server) -> None:
     paths = server.get("/openapi.json").json()["paths"]
-    rows = re.findall(r"^\| `(\w+) (/[^`]*)`(?:, `GET (/[^`]*)`)?", PAGE, re.MULTILINE)
-    named = {
-        path.replace("{id}", "{group_id}").replace("{n}", "{member}") for _, *some in rows for path in some if path
-    }
+    routes = [route for cells in table(PAGE, "path") for route in quoted(cells[0])]
+    named = {route.split()[1].replace("{id}", "{group_id}").replace("{n}", "{member}") for route in routes}
     assert named - {"/docs", "/openapi.json"} == set(paths)
-    table = PAGE.partition("## Metrics")[2].partition("\n## ")[0]
     text = server.get("/metrics").text
-    names = [name for cell in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)]
+    rows = table(PAGE, "metric (`empo_rewards_...`)")
+    names = [name.partition("{")[0] for cells in rows for name in quoted(cells[0])]
     assert len(names) > 15
     for name in names:
         assert f"empo_rewards_{name}" in text, name

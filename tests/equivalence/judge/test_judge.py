@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import pickle
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ import pytest
 import yaml
 from anyio.from_thread import BlockingPortal
 from judge_endpoint import MEANINGS, Endpoint, answers_in, same, verdict
+from pages import code_blocks, quoted, table
 
 from empo_rewards import ConfigError, Group, MissingExtraError, Scorer, equivalent, extras
 from empo_rewards.equivalence.judge import Asking, JudgeEquivalence, Limits, Prices
@@ -560,7 +560,7 @@ def test_the_page_configures_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0")
     monkeypatch.setattr(extras, "EXTRAS", {**extras.EXTRAS, "vllm": extras.Extra("x", ())})  # the model stays unloaded
     page = (Path(__file__).parents[3] / "docs" / "judge.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    blocks = code_blocks(page, "yaml")
     assert len(blocks) >= 3
     for block in blocks:
         Scorer(yaml.safe_load(block)).close()
@@ -568,11 +568,13 @@ def test_the_page_configures_what_there_is(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_page_names_every_option_with_its_default() -> None:
     page = (Path(__file__).parents[3] / "docs" / "judge.md").read_text(encoding="utf-8")
-    cells = re.findall(r"^\| `([^|]*)` \| ([^|]*) \|", page, re.MULTILINE)
-    named = {name for names, _ in cells for name in re.findall(r"\w+", names)}
+    rows = table(page, "option", "default")
+    named = {name.rpartition(".")[2] for names, *_ in rows for name in quoted(names)} | {
+        "form"
+    }  # which has its own table
     for model in (Asking, Limits, Prices):
         assert named >= set(model.model_fields), model
-    defaults = {names: default.strip() for names, default in cells}
+    defaults = {quoted(names)[0]: default for names, default, _ in rows}
     assert defaults["limits.timeout"] == f"{Limits().timeout:g}"
     assert defaults["limits.deadline"] == f"{Limits().deadline:g}"
     assert defaults["limits.attempts"] == str(Limits().attempts)

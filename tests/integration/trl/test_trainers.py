@@ -81,13 +81,6 @@ def check(calls: Sequence[dict[str, Any]], scorer: Scorer, text: Any = str) -> N
             assert [call["rewards"][i] for i in places] == list(scorer.score(group).rewards)
 
 
-def test_plain_prompts(tmp_path: Path, scorer: Scorer) -> None:
-    calls = Calls()
-    train(GRPOTrainer, GRPOConfig, tmp_path, calls.of(EMPOReward(tiny.CONFIG)), Dataset.from_list(ROWS))
-    assert len(calls) == 2
-    check(calls, scorer)
-
-
 def test_conversations(tmp_path: Path, scorer: Scorer) -> None:
     calls = Calls()
     train(GRPOTrainer, GRPOConfig, tmp_path, calls.of(EMPOReward(tiny.CONFIG)), Dataset.from_list(CHATS))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from pathlib import Path
 
@@ -42,14 +40,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.mark.parametrize("method", PROOF_METHODS)
 def test_a_run_keeps_its_curve_its_steps_and_its_groups(store: Store, method: str) -> None:
-    run = store.read(run_of(method).name)
+    run = store.runs()[run_of(method).name]
     settings = SIZE.settings
     assert [point["step"] for point in run["curve"]] == [0, settings.steps]
     rates = [step["trl/learning_rate"] for step in run["steps"]]
     assert rates == [0, *[settings.learning_rate] * (settings.steps - 1)]  # the warm-up takes place
 
-    lines = gzip.decompress((store.results / f"{run_of(method).name}.groups.jsonl.gz").read_bytes()).splitlines()
-    groups = [json.loads(line) for line in lines]
+    groups = dict(store.groups())[run_of(method).name]
     assert [group["step"] for group in groups if not group["probe"]] == [1, 1, 2, 2, 3, 3]
     assert [group["step"] for group in groups if group["probe"]] == [0, 0, 0, 2, 2, 2, 3, 3, 3]
     assert all(len(group["answers"]) == len(group["lengths"]) == settings.group for group in groups)
@@ -60,11 +57,12 @@ def test_a_run_keeps_its_curve_its_steps_and_its_groups(store: Store, method: st
 
 
 def test_methods_and_seeds_start_from_the_same_base_on_the_same_problems(store: Store) -> None:
-    starts = [store.read(run_of(method).name)["curve"][0] for method in PROOF_METHODS]
+    starts = [store.runs()[run_of(method).name]["curve"][0] for method in PROOF_METHODS]
     assert all(start == starts[0] for start in starts)
 
 
 def test_the_report_has_every_run_and_its_plots(store: Store) -> None:
+    store.pack()
     found = summary.summarize(store)
     (base,) = found["fresh"]
     assert set(base["methods"]) == set(PROOF_METHODS)
