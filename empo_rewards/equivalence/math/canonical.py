@@ -221,8 +221,6 @@ class _Reader:
         ):
             respelled = (other.shapes[0] for other in self.otherwise(respell=True))
             readings = (*readings, *(other for other in respelled if other != shape))
-        if "spaced" in unsure:  # 5 N may be a product
-            readings = (*readings, *(other.shapes[0] for other in self.otherwise(units_read="none")))
         if self.policy.decimal_comma == "decimal" and "," in self.kinds:
             shape = decimal_comma(self.tokens) or shape
         options = self.options(shape, facets, unsure)
@@ -249,6 +247,10 @@ class _Reader:
             parts = self.otherwise(units_read="all")
             found = [Option("letters:unit", said, part.shapes[0], part.facets) for part in parts]
             return (Option("letters:product", said, shape, facets), *found)
+        if "spaced" in unsure:  # 5 N
+            parts = self.otherwise(units_read="none")
+            found = [Option("letters:product", said, part.shapes[0], part.facets) for part in parts]
+            return (Option("letters:unit", said, shape, facets), *found)
         if (
             isinstance(shape, Range)
             and balls.sign_of(shape.low, self.budget) == 1
