@@ -37,7 +37,13 @@ from empo_rewards.equivalence.math.algebra import (
 from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
-from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_LITERAL_DIGITS, MAX_WORK
+from empo_rewards.equivalence.math.limits import (
+    MAX_BASED_DIGITS,
+    MAX_CHARS,
+    MAX_DETERMINANT,
+    MAX_LITERAL_DIGITS,
+    MAX_WORK,
+)
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bound,
@@ -977,6 +983,8 @@ class _Reader:
             return functions.apply(name, (body,), self.budget)
         if isinstance(node, Bracket) and len(node.items.items) == 1:
             return self.value(node.items.items[0])
+        if isinstance(node, Grid) and node.environment == "vmatrix":
+            return _determinant(self.matrix(node) or (), self.budget)
         if isinstance(node, Constant):
             return INFINITY if node.name == "∞" else atom(f"set {node.name}")
         raise Unreadable
@@ -1118,7 +1126,7 @@ def _is_system(node: Grid) -> bool:
 def _has_grid(node: Node) -> bool:
     """Whether a matrix stands in an arithmetic expression."""
     if isinstance(node, Grid):
-        return True
+        return node.environment != "vmatrix"
     if isinstance(node, Signed):
         return _has_grid(node.body)
     if isinstance(node, Sum):
@@ -1193,6 +1201,17 @@ def _applies(function: Sym, mark: str, argument: Node) -> bool:
         return False
     name = function.name.partition("_")[0]
     return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
+
+
+def _determinant(rows: tuple[tuple[Value, ...], ...], budget: Budget) -> Value:
+    """By the first row; raises `Undefined` where the matrix is not square."""
+    if not 0 < len(rows) == len(rows[0]) or len(rows) > MAX_DETERMINANT:
+        raise Undefined
+    if len(rows) == 1:
+        return rows[0][0]
+    minors = [tuple(row[:k] + row[k + 1 :] for row in rows[1:]) for k in range(len(rows))]
+    parts = [multiply(entry, _determinant(minor, budget), budget) for entry, minor in zip(rows[0], minors, strict=True)]
+    return add(*(negative(part) if k % 2 else part for k, part in enumerate(parts)), budget=budget)
 
 
 def _matrix_product(

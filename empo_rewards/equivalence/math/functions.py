@@ -268,10 +268,16 @@ def _maximum(args: tuple[Value, ...], budget: Budget) -> Value:
         found.update(dict.fromkeys(name.args if inner and isinstance(name, Func) else (arg,)))
     kept: list[Value] = []
     for value in found:
-        signs = [balls.sign_of(add(value, negative(other), budget=budget), budget) for other in kept]
+        signs = [_order(value, other, budget) for other in kept]
         if -1 not in signs:
             kept = [other for other, sign in zip(kept, signs, strict=True) if sign != 1] + [value]
     return kept[0] if len(kept) == 1 else _kept("max", *sorted(kept, key=lambda value: value.text))
+
+
+def _order(a: Value, b: Value, budget: Budget) -> int | None:
+    """1 where a >= b for certain, -1 where a <= b."""
+    over, under = add(a, negative(b), budget=budget), add(b, negative(a), budget=budget)
+    return 1 if is_positive(over) else -1 if is_positive(under) else balls.sign_of(over, budget)
 
 
 def _minimum(args: tuple[Value, ...], budget: Budget) -> Value:
@@ -499,10 +505,10 @@ _row("power", arity=_TWO, rule=_ball_power)
 _row("floor", "floor", _floor, rule=_ball_floor, branches="step")
 _row("ceil", "ceil", _ceiling)
 _row("mod", exact=_modulo, arity=_TWO, rule=_ball_modulo, branches="step")
-_row("factorial", one=_factorial, rule=_ball_factorial, cost=20)
+_row("factorial", one=_factorial, rule=_ball_factorial, cost=20, integer=True)
 _row("Gamma", "Gamma", _gamma, letter=True)
-_row("double factorial", one=_double_factorial, rule=_ball_double_factorial)
-_row("binomial", exact=_binomial, arity=_TWO)
+_row("double factorial", one=_double_factorial, rule=_ball_double_factorial, integer=True)
+_row("binomial", exact=_binomial, arity=_TWO, integer=True)
 _row("permutations", exact=_permutations, arity=_TWO)
 _row("zeta", "zeta", flint="zeta", rule=_ball_zeta, limit=MAX_GAMMA_BITS, cost=25, letter=True)
 _row("W", "W", letter=True)

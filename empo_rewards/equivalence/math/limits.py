@@ -1,6 +1,6 @@
 """The bounds of reading and comparing. Past any of them something stays undecided; none changes a verdict.
 
-The unit of work is about a microsecond: a product of two terms takes four and more, a ball's operation at 128 bits three.
+The unit of work is about a microsecond: a product of two terms takes four or more, a ball's operation three to five.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ MAX_INTERVALS = 64
 
 MAX_PAIRED = 32
 """Members of two collections without order that are compared each with each."""
+
+MAX_DETERMINANT = 5
+"""Rows of a determinant, which is computed by minors."""
 
 MAX_FACTORIAL = 2_500
 """Largest n of a computed n!: its 25,000 bits fit MAX_BITS."""

@@ -171,6 +171,55 @@ def test_a_narrow_gap_between_two_branches_is_seen(backend):
         assert verdict(backend, rf"|x-\frac1{{{c}}}|+|x|", rf"|2x-\frac1{{{c}}}|") is not True
 
 
+EQUAL = [
+    (r"\sqrt{5+2\sqrt6}", r"\sqrt2+\sqrt3"),
+    (r"\sqrt[3]{2+\sqrt5}+\sqrt[3]{2-\sqrt5}", "1"),
+    (r"\cos 36^\circ", r"\frac{1+\sqrt5}{4}"),
+    (r"e^{i\pi/3}", r"\frac{1+i\sqrt3}{2}"),
+    (r"\ln x+\ln y", r"\ln(xy)"),
+    (r"\binom nk", r"\frac{n!}{k!(n-k)!}"),
+    ("(-1)^n", r"\cos(\pi n)"),
+    ("n!", "n(n-1)!"),
+    (r"\Gamma(3)", "2"),
+    (r"\sinh^{-1} x", r"\ln(x+\sqrt{x^2+1})"),
+    (r"(\sqrt{x+1}-1)^2", r"x+2-2\sqrt{x+1}"),
+    (r"\begin{vmatrix}a&b\\c&d\end{vmatrix}", "ad-bc"),
+    ("2y=2\\sin 2x", r"y=2\sin x\cos x"),
+    (r"\frac{dy}{dx}=\sin 2x", r"2\sin x\cos x"),
+    (r"(2\sin x\cos x, 1)", r"(\sin 2x, 1)"),
+    (r"\{\sin 2x, 1\}", r"\{1, 2\sin x\cos x\}"),
+]
+APART = [
+    (r"\zeta(2)", r"2\zeta"),
+    (r"\Gamma(3)", r"3\Gamma"),
+    ("W(1)", "W"),
+    (r"\tanh(1000)", "1"),
+    (r"\sqrt{10^{400}+1}", "10^{200}"),
+    (r"e^{\pi\sqrt{163}}", "262537412640768744"),
+    (r"\sin(10^{22})", "-0.8522008497671888"),
+    ("e^{-50}", "0"),
+    (r"\sqrt2+\sqrt3+10^{-60}", r"\sqrt2+\sqrt3"),
+    (r"\sqrt{x^2}", "x"),
+    (r"\frac{\sqrt{x^2+2xy+y^2}}{x+y}", "1"),
+    ("f(x)+1", "g(x)+1"),
+    ("f(2)", "5"),
+    (r"\arctan(\tan x)", "x"),
+    (r"\frac{dy}{dx}=3y", r"\frac{dy}{dt}=3y"),
+    (r"\lfloor x\rfloor", r"x-\frac12"),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), EQUAL)
+def test_equal(backend, a, b):
+    assert verdict(backend, a, b) is verdict(backend, b, a) is True
+
+
+@pytest.mark.parametrize(("a", "b"), APART)
+def test_apart(backend, a, b):
+    assert verdict(backend, a, b) is verdict(backend, b, a)
+    assert verdict(backend, a, b) is not True
+
+
 def test_names_do_not_matter(backend):
     dice = random.Random(5)
     names = ("x", "y"), ("t", "u"), ("\\alpha", "k")
