@@ -1,4 +1,4 @@
-"""Kinds of answers that are not plain expressions: each read as what it is, none joined with what it only looks like."""
+"""Kinds of answers that are no plain expressions: each is read as what it is, and joins nothing it looks like."""
 
 import datetime
 import json
