@@ -147,7 +147,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return 
         key = key._replace(readings=(*key.readings, plainly.shape))
     else:
         key = _Reader(policy, spelled_out, budget).key(folded)
-    facets = dict(key.facets) if called is None else {**key.facets, "called": called}
+    facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
     return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
