@@ -224,13 +224,14 @@ def judgements() -> Row:
 
 
 def judge(apart: list[Row]) -> Counter[str]:
-    """Adds who is right to each disagreement, from the table beside this file."""
+    """Adds who is right to each disagreement, from the table beside this file; a blank of ours is no verdict."""
     table = {(row["a"], row["b"]): row for row in judgements()["judged"]}
     for row in apart:
         judged = table.get((row["a"], row["b"]))
-        row["right"] = "open" if judged is None or judged["same"] is None else (
-            "ours" if judged["same"] == row["ours"] else "mv"
-        )  # fmt: skip
+        if judged is None or judged["same"] is None:
+            row["right"] = "open" if row["a"] and row["b"] else "we have no answer"
+        else:
+            row["right"] = "ours" if judged["same"] == row["ours"] else "mv"
         row["why"] = "" if judged is None else judged["why"]
     return Counter(row["right"] for row in apart)
 

@@ -208,7 +208,11 @@ def test_the_longest_answers_are_not_read_past_the_budget_of_a_group(monkeypatch
 # Copies, threads, processes
 
 
-SETS = [AnswerSet(("1/2", "0.5", f"{k}", f"x={k}", "(1,2)", "\\{1,2\\}")) for k in range(3, 60)]
+HARD = ("\\sqrt{5+2\\sqrt6}", "\\sqrt2+\\sqrt3", "\\sin 2x", "2\\sin x\\cos x", "\\ln 2")
+SETS = [
+    AnswerSet(("1/2", "0.5", f"{k}", f"x={k}", "(1,2)", "\\{1,2\\}", *(HARD if k % 8 == 0 else ())))
+    for k in range(3, 60)
+]
 
 
 def test_a_pickled_copy_has_the_same_options_and_results():
