@@ -751,6 +751,8 @@ class _Parser:
         body = self.argument()
         if name == "overline" and isinstance(body, Product):
             return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
+        if isinstance(body, Sym) and body.name.startswith("unit "):
+            return body  # \\hat{\\mathbf i}
         if not isinstance(body, Sym):
             raise Unreadable
         return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))

@@ -1,4 +1,4 @@
-"""Kinds of answers that are not plain expressions: each read as what it is, none joined with what it only looks like."""
+"""Kinds of answers that are no plain expressions: each is read as what it is, and joins nothing it looks like."""
 
 import datetime
 import json
@@ -135,6 +135,12 @@ def test_values_by_what_is_said_of_them(math):
     assert verdict(math, text, "300, 200") is True
     assert verdict(math, text, "\\$200 \\text{ at 5%}, \\$300 \\text{ at 7%}") is True
     assert verdict(math, text, "\\$200 \\text{ at 7%}, \\$300 \\text{ at 5%}") is not True
+
+
+def test_letters_beside_the_words_of_a_name_tell_unknowns_apart(math):
+    assert verdict(math, "Side AB = 5", "AB = 5") is verdict(math, "Then x = 5", "x = 5") is True
+    assert verdict(math, "Side AB = 5", "CD = 5") is verdict(math, "Then x = 5", "y = 5") is False
+    assert verdict(math, "Side AB = 5", "Side CD = 5") is False
 
 
 # The declared choices
