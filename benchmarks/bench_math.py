@@ -318,6 +318,8 @@ def measure_hostile(rows: Sequence[Row]) -> Row:
     """Each input against its partner and against 42."""
     backend = MathEquivalence()
     decide(backend, r"\sin 2x", r"2\sin x\cos x")
+    gc.collect()
+    gc.freeze()  # what math-verify left behind is not ours to walk
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     costs: list[tuple[float, str]] = []
     verdicts: Counter[str] = Counter()
