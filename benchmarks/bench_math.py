@@ -214,13 +214,14 @@ def judgements() -> Row:
 
 
 def judge(apart: list[Row]) -> Counter[str]:
-    """Add the right decision to each disagreement, from `judged_pairs.json`."""
+    """Adds who is right to each disagreement, from the table beside this file; a blank of ours is no verdict."""
     table = {(row["a"], row["b"]): row for row in judgements()["judged"]}
     for row in apart:
         judged = table.get((row["a"], row["b"]))
-        row["right"] = "open" if judged is None or judged["same"] is None else (
-            "ours" if judged["same"] == row["ours"] else "mv"
-        )  # fmt: skip
+        if judged is None or judged["same"] is None:
+            row["right"] = "open" if row["a"] and row["b"] else "we have no answer"
+        else:
+            row["right"] = "ours" if judged["same"] == row["ours"] else "mv"
         row["why"] = "" if judged is None else judged["why"]
     return Counter(row["right"] for row in apart)
 
@@ -307,6 +308,8 @@ def measure_hostile(rows: Sequence[Hostile]) -> Row:
     """Each input against its partner and against 42."""
     backend = MathEquivalence()
     decide(backend, r"\sin 2x", r"2\sin x\cos x")
+    gc.collect()
+    gc.freeze()  # what math-verify left behind is not ours to walk
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     costs: list[tuple[float, str]] = []
     verdicts: Counter[str] = Counter()

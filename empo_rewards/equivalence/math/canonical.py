@@ -147,7 +147,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return 
         key = key._replace(readings=(*key.readings, plainly.shape))
     else:
         key = _Reader(policy, spelled_out, budget).key(folded)
-    facets = dict(key.facets) if called is None else {**key.facets, "called": called}
+    facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
     return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
@@ -227,8 +227,6 @@ class _Reader:
         ):
             respelled = (other.shapes[0] for other in self.otherwise(respell=True))
             readings = (*readings, *(other for other in respelled if other != shape))
-        if "spaced" in unsure:  # 5 N may be a product
-            readings = (*readings, *(other.shapes[0] for other in self.otherwise(units_read="none")))
         if self.policy.decimal_comma == "decimal" and "," in self.kinds:
             shape = decimal_comma(self.tokens) or shape
         options = self.options(shape, facets, unsure)
@@ -255,6 +253,10 @@ class _Reader:
             parts = self.otherwise(units_read="all")
             found = [Option("letters:unit", said, part.shapes[0], part.facets) for part in parts]
             return (Option("letters:product", said, shape, facets), *found)
+        if "spaced" in unsure:  # 5 N
+            parts = self.otherwise(units_read="none")
+            found = [Option("letters:product", said, part.shapes[0], part.facets) for part in parts]
+            return (Option("letters:unit", said, shape, facets), *found)
         if (
             isinstance(shape, Range)
             and balls.sign_of(shape.low, self.budget) == 1
@@ -463,9 +465,8 @@ class _Reader:
         if len(texts) == len(node.factors):
             if marks == {" "}:
                 return Ordered(tuple(constant(self.literal(text)) for text in texts), "")
-            return (
-                Opaque("/ "["" in marks].join(texts)) if marks == {""} or (marks == {"/"} and len(texts) > 2) else None
-            )
+            undone = marks == {""} or (marks == {"/"} and len(texts) > 2)  # 1.2.3, 3/4/24
+            return Opaque(next(iter(marks)).join(texts)) if undone else None
         middle = node.factors[1][1]
         if len(texts) == 2 and len(node.factors) == 3 and isinstance(middle, Sym) and not marks - {"", " "}:
             return Opaque(f"{texts[0]} {middle.name} {texts[1]}")  # 2 R 3, 2 x 3

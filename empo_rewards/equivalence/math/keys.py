@@ -180,19 +180,25 @@ def settle(keys: list[Key]) -> list[Key]:
                 known[shape].append(key.facets)
     measures = {_measure(key) for key in keys if not key.options} - {None}
     borne_out: dict[str, set[str]] = defaultdict(set)
-    for option in (option for key in keys for option in key.options):
-        unit = option.facets.get("unit")
-        shapes = (option.shape, *readings(option.shape))
-        measure = _measure(Key(option.shape, option.facets))
-        if measure in measures or any(
-            facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())
-        ):
-            borne_out[option.convention.partition(":")[0]].add(option.convention)
+    leanings: dict[str, set[str]] = defaultdict(set)
+    for key in keys:
+        for place, option in enumerate(key.options):
+            family, unit = option.convention.partition(":")[0], option.facets.get("unit")
+            found = [facets for shape in (option.shape, *readings(option.shape)) for facets in known.get(shape, ())]
+            if _measure(Key(option.shape, option.facets)) in measures or any(
+                unit is None or facets.get("unit") == unit for facets in found
+            ):
+                borne_out[family].add(option.convention)
+            if not place:
+                leanings[family].add(option.convention)
+    for family, conventions in leanings.items():
+        if len(conventions) > 1 and not borne_out[family]:  # 5 N beside 5N: a space makes the unit
+            borne_out[family] = conventions - {"letters:product"}
     return [_settled(key, borne_out) if key.options else key for key in keys]
 
 
 def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
-    conventions = borne_out.get(key.options[0].convention.partition(":")[0], set())
+    conventions = borne_out[key.options[0].convention.partition(":")[0]]
     if len(conventions) > 1:
         return key._replace(shape=Opaque(key.options[0].said), facets={}, readings=(), options=())
     chosen = next((option for option in key.options if option.convention in conventions), None)
@@ -204,7 +210,7 @@ def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
 def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
     """Joins groups of one quantity in different units (5 km, 5000 m).
 
-    A bare number stays with its unit (5 with 5 km) unless another bare number would be joined to it so (5000).
+    Bare numbers then join none of them: 5 and 5000 are not the same.
     """
     quantity: dict[tuple[Value, Unit], list[list[int]]] = defaultdict(list)
     result = []
@@ -215,14 +221,15 @@ def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
         else:
             result.append(group)
     for parts in quantity.values():
-        bare = [
-            [p for p in part if "unit" not in keys[p].facets and isinstance(keys[p].shape, Value)] for part in parts
-        ]
-        if sum(map(bool, bare)) > 1:
-            result += [numbers for numbers in bare if numbers]
-        apart = {p for numbers in bare for p in numbers} if sum(map(bool, bare)) > 1 else set()
-        result.append(sorted(p for part in parts for p in part if p not in apart))
+        apart = [] if len(parts) == 1 else [_bare(part, keys) for part in parts]
+        result += [part for part in apart if part]
+        result.append(sorted(p for part in parts for p in part if not any(p in numbers for numbers in apart)))
     return result
+
+
+def _bare(group: list[int], keys: Sequence[Key]) -> list[int]:
+    """The members of a group that are numbers without a unit."""
+    return [p for p in group if "unit" not in keys[p].facets and isinstance(keys[p].shape, Value)]
 
 
 def _measure(key: Key) -> tuple[Value, Unit] | None:

@@ -66,7 +66,7 @@ def _written(node: Node) -> str:
 
 def names_a_function(node: Node) -> bool:
     """f(x) and y name the same thing: the value of the function that is asked for."""
-    if node == Sym("y"):
+    if node in (Sym("y"), Sym("Y")):
         return True
     if not isinstance(node, Product) or not is_function(node):
         return False

@@ -1,6 +1,6 @@
 """The bounds of reading and comparing. Past any of them something stays undecided; none changes a verdict.
 
-The unit of work is about a microsecond: a product of two terms takes four and more, a ball's operation at 128 bits three.
+The unit of work is about a microsecond: a product of two terms takes four or more, a ball's operation three to five.
 """
 
 from __future__ import annotations

@@ -346,7 +346,9 @@ class _Parser:
             return token.text in ("min", "sec", "in") and self.kind(ahead + 1) in _ENDS_UNIT
         if kind == "run":
             if joined or token.text in units.SYMBOLS:
-                return joined or token.spaced or self.units_read == "all" or token.text not in units.PRODUCTS
+                if token.text in units.PRODUCTS and not joined:
+                    return self.units_read == "all" or (token.spaced and self.units_read == "spaced")
+                return True
             return token.spaced and self.plain_word(token.text)
         return joined and (
             token.text in units.LETTERS or token.text in ("Omega", "mu") or self.is_prefix(token, ahead + 1)
@@ -749,6 +751,8 @@ class _Parser:
         body = self.argument()
         if name == "overline" and isinstance(body, Product):
             return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
+        if isinstance(body, Sym) and body.name.startswith("unit "):
+            return body  # \\hat{\\mathbf i}
         if not isinstance(body, Sym):
             raise Unreadable
         return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))

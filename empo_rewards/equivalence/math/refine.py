@@ -10,7 +10,7 @@ may change lies a point, along each symbol; and there is no step (floor, mod), w
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Set
 from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, islice, pairwise, product, repeat
@@ -69,98 +69,69 @@ MAX_CONDITIONS = 12
 MAX_BLIND = 12
 """Points at which nothing could be said, after which no more are tried."""
 
+MAX_PROVED = 1 << 40
+"""Degree past which no ball is narrow enough for a proof, but that of an exact zero."""
+
 SPARE_BITS = 64
 """Bits beyond those that the expressions' own numbers can hide, to which values that are no proof must agree."""
 
 Point = Mapping[str, Rational]
 
 
-class Traits(NamedTuple):
+class Traits:
     """What decides where an expression is looked at.
 
-    Args:
+    Attributes:
         names: its symbols, sorted.
         functions: the functions in it that the table does not have: what they are is not said.
-        integer: whether it is defined at integers, as n! and (-1)^n.
-        imaginary: whether i occurs.
-        steps: whether floor or mod occurs.
+        integer, imaginary, steps: whether it is meant for integers, whether i occurs, whether a step does.
         large, small: the largest and the smallest size of its constants, as powers of 2.
         branches: each |x|, sgn and max with the branches that must be seen.
         conditions: what is zero where a branch may change.
     """
 
-    names: tuple[str, ...]
-    functions: frozenset[str]
-    integer: bool
-    imaginary: bool
-    steps: bool
-    large: int
-    small: int
-    branches: frozenset[tuple[Func, int]]
-    conditions: frozenset[Value]
-
-
-def traits_of(value: Value) -> Traits:
-    """The traits of an expression; each value in it is looked at once."""
-    functions: set[str] = set()
-    branches: set[tuple[Func, int]] = set()
-    conditions: set[Value] = set()
-    flags = {"integer": False, "imaginary": False, "steps": False}
-    sizes = [0]
-    todo, seen = [value], {value}
-    while todo:
-        inner = todo.pop()
-        for terms in (inner.terms, inner.over or {}):
-            for monomial, coefficient in terms.items():
-                sizes.append(abs(coefficient.numerator).bit_length() - coefficient.denominator.bit_length())
+    def __init__(self, value: Value) -> None:
+        self.names = tuple(sorted(value.symbols))
+        self.functions: set[str] = set()
+        self.integer = self.imaginary = self.steps = False
+        self.large = self.small = 0
+        self.branches: set[tuple[Func, int]] = set()
+        self.conditions: set[Value] = set()
+        todo, seen = [value], {value}
+        while todo:
+            inner = todo.pop()
+            for monomial, coefficient in (*inner.terms.items(), *(inner.over or {}).items()):
+                size = abs(coefficient.numerator).bit_length() - coefficient.denominator.bit_length()
+                self.large, self.small = max(self.large, min(size, 64)), min(self.small, max(size, -64))
                 for name, exponent in monomial:
-                    flags["imaginary"] |= name == I
-                    if isinstance(name, Func):
-                        _note(name, functions, branches, conditions, flags)
-                    elif isinstance(name, Radical) and exponent.denominator % 2 == 0 and name.base.symbols:
-                        conditions.add(name.base)
-                    elif isinstance(name, Exp):
-                        flags["integer"] |= name.base == -1
-                    for part in parts_of(name):
-                        if part not in seen:
-                            seen.add(part)
-                            todo.append(part)
-    return Traits(
-        tuple(sorted(value.symbols)),
-        frozenset(functions),
-        flags["integer"],
-        flags["imaginary"],
-        flags["steps"],
-        min(max(sizes), 64),
-        max(min(sizes), -64),
-        frozenset(branches),
-        frozenset(condition for condition in conditions if not is_positive(condition)),
-    )
+                    self._note(name, exponent)
+                    new = [part for part in parts_of(name) if part not in seen]
+                    seen.update(new)
+                    todo.extend(new)
 
+    def _note(self, name: Atom, exponent: Rational) -> None:
+        row = TABLE.get(name.name) if isinstance(name, Func) else None
+        self.imaginary |= name == I
+        self.integer |= (isinstance(name, Exp) and name.base == -1) or (row is not None and row.integer)
+        self.steps |= row is not None and row.branches == "step"
+        if isinstance(name, Radical) and exponent.denominator % 2 == 0:
+            self._change_at(name.base)
+        if not isinstance(name, Func):
+            return
+        if row is None:
+            self.functions.add(name.name)
+        elif row.branches == "sign" and name.args[0].symbols:
+            self.branches.update(((name, 1), (name, -1)))
+            self._change_at(name.args[0])
+        elif row.branches == "choice" and any(arg.symbols for arg in name.args):
+            self.branches.update((name, k) for k in range(len(name.args)))
+            self.steps |= len(name.args) > MAX_CHOICES
+            for a, b in combinations(name.args[:MAX_CHOICES], 2):
+                self._change_at(add(a, negative(b), budget=Budget()))
 
-def _note(
-    name: Func,
-    functions: set[str],
-    branches: set[tuple[Func, int]],
-    conditions: set[Value],
-    flags: dict[str, bool],
-) -> None:
-    row = TABLE.get(name.name)
-    if row is None:
-        functions.add(name.name)
-        return
-    flags["integer"] |= name.name in ("factorial", "double factorial", "binomial")
-    flags["steps"] |= row.branches == "step"
-    if not any(arg.symbols for arg in name.args):
-        return
-    if row.branches == "sign":
-        branches.update(((name, 1), (name, -1)))
-        conditions.add(name.args[0])
-    elif row.branches == "choice":
-        branches.update((name, k) for k in range(len(name.args)))
-        flags["steps"] |= len(name.args) > MAX_CHOICES
-        for a, b in combinations(name.args[:MAX_CHOICES], 2):
-            conditions.add(add(a, negative(b), budget=Budget()))
+    def _change_at(self, condition: Value) -> None:
+        if condition.symbols and not is_positive(condition):
+            self.conditions.add(condition)
 
 
 # Points
@@ -191,7 +162,7 @@ def _coordinate(name: str, scale: int, sign: int) -> Fraction:
     return sign * spread * Fraction(2) ** scale
 
 
-def _between(conditions: frozenset[Value], base: Point, name: str) -> Iterator[Point]:
+def _between(conditions: Set[Value], base: Point, name: str) -> Iterator[Point]:
     """Points along one symbol: one between any two neighbouring zeros of the conditions, and one beyond them."""
     zeros: set[Fraction] = set()
     for condition in conditions:
@@ -281,7 +252,7 @@ class Judge:
         """The value's traits, found once."""
         found = self._traits.get(value)
         if found is None:
-            found = self._traits[value] = traits_of(value)
+            found = self._traits[value] = Traits(value)
         return found
 
     def values(self, a: Value, b: Value, *, decimal: bool = False) -> bool | None:
@@ -478,7 +449,7 @@ def _told(x: Sample, y: Sample, *, proof: bool) -> str:
     u = max(a.u - a.l, b.u - b.l) + l + 1
     size = log2_of(difference)
     if proof and a.algebraic and b.algebraic:
-        return "proved" if size < -((degree_of(x.degrees, y.degrees) - 1) * u + l + 1) else ""
+        return "proved" if size < -((min(degree_of(x.degrees, y.degrees), MAX_PROVED) - 1) * u + l + 1) else ""
     return "agree" if size < -(2 * u + l + SPARE_BITS) else ""
 
 

@@ -38,6 +38,7 @@ class Function(NamedTuple):
         cost: units of work of one enclosure at 128 bits.
         rule: its enclosure, where `flint` cannot say it.
         branches: "sign" (of the argument), "choice" (of one argument), "step" (no agreement at points says anything).
+        integer: whether its arguments are meant to be integers, as of n!.
         inverse: the function that f^{-1} names.
         letter: whether its name is a letter's too, and a function only where brackets follow at once.
     """
@@ -53,6 +54,7 @@ class Function(NamedTuple):
     cost: int = 1
     rule: Rule | None = None
     branches: Branches = ""
+    integer: bool = False
     inverse: str = ""
     letter: bool = False
 

@@ -100,7 +100,7 @@ NOT_UNITS = frozenset(
         "if for when where with is are was be the of in on at from by to as such that then than "
         "there which who whose what "
         "all any some no not none each every only one two or and a an it its has have does do can "
-        "cannot must given since below above less more fewer over under "
+        "cannot must given since below above less more fewer over under off "
         "because so thus hence i.e e.g let approximately about per"
     )
 )

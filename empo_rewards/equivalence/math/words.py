@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from empo_rewards.equivalence.math import shapes, units
 from empo_rewards.equivalence.math.algebra import atom, constant
@@ -45,29 +45,28 @@ def words_of(tokens: list[Token]) -> Shape | None:
     return None
 
 
-def name_in_words(tokens: list[Token]) -> tuple[str | None, list[Token]]:
-    """What the words before a sign of equality call the value, and the tokens after it: Area = 5, Total cost: $5."""
+def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
+    """What the words before a sign of equality call the value, and the tokens after it: Area = 5, Total cost: $5.
+
+    `called` holds the words, `label` the letters among them: side AB = 5. The tokens as they are where none name it.
+    """
     if len(tokens) > 1 and tokens[0].text == "pH":
-        return "pH", tokens[1 + (tokens[1].kind == "=") :]
-    at = next((k for k, token in enumerate(tokens) if token.kind in ("=", ":")), 0)
-    if (
-        not at
-        or at + 1 >= len(tokens)
-        or sum(token.kind in ("=", ":") for token in tokens) > 1
-        or any(token.kind not in ("word", "run", "sym") for token in tokens[:at])
-    ):
-        return None, tokens
-    named = [token.text for token in tokens[:at]]
-    if not any(
-        len(name) > 2 and name[1:].islower() and (is_word(name) or tokens[k].kind == "word")
-        for k, name in enumerate(named)
-    ):
-        return None, tokens
-    if all(token.kind in ("word", "run") for token in tokens[at + 1 :]):
-        return None, tokens
-    if tokens[at].kind == ":" and tokens[at + 1].kind not in ("num", "$", "frac", "sqrt", "-"):
-        return None, tokens
-    return " ".join(named).casefold(), tokens[at + 1 :]
+        return {"called": "pH"}, tokens[1 + (tokens[1].kind == "=") :]
+    marks = [k for k, token in enumerate(tokens) if token.kind in ("=", ":")]
+    before, after = (tokens[: marks[0]], tokens[marks[0] + 1 :]) if len(marks) == 1 else ([], [])
+    if not after or any(token.kind not in ("word", "run", "sym") for token in before):
+        return {}, tokens
+    if all(token.kind in ("word", "run") for token in after):
+        return {}, tokens
+    if tokens[marks[0]].kind == ":" and after[0].kind not in ("num", "$", "frac", "sqrt", "-"):
+        return {}, tokens
+    letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
+    words = [token.text for token in before if token.kind != "sym" and not token.text.isupper()]
+    spoken = {token.text for token in before if token.kind == "word" and len(token.text) > 2}
+    if len(letters) > 1 or not any(is_word(word) or word in spoken for word in words):
+        return {}, tokens
+    called: dict[str, Hashable] = {"called": " ".join(words).casefold()}
+    return called | ({"label": letters[0]} if letters else {}), after
 
 
 def _text(tokens: list[Token]) -> Shape:

@@ -1,4 +1,4 @@
-"""Kinds of answers that are not plain expressions: each read as what it is, none joined with what it only looks like."""
+"""Kinds of answers that are no plain expressions: each is read as what it is, and joins nothing it looks like."""
 
 import datetime
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from empo_rewards.equivalence.math import MathEquivalence, quantities
+from empo_rewards.equivalence.math.names import listed
 from empo_rewards.protocols import AnswerSet
 
 KINDS = json.loads((Path(__file__).parent / "kinds.json").read_text(encoding="utf-8"))
@@ -99,14 +100,17 @@ def test_a_decimal_comma_is_settled_for_the_whole_set(math):
     assert clusters(math, "1,5", "1.5", "2,5", "5/2") == {frozenset({"1,5", "1.5"}), frozenset({"2,5", "5/2"})}
 
 
-def test_a_bare_number_is_joined_with_one_quantity_and_bridges_none(math):
-    assert clusters(math, "5 km", "5000 m", "5") == {frozenset({"5 km", "5000 m", "5"})}
+def test_a_bare_number_joins_a_quantity_in_one_unit_and_bridges_none(math):
+    assert clusters(math, "5 km", "5 kilometers", "5") == {frozenset({"5 km", "5 kilometers", "5"})}
     assert clusters(math, "5 km", "5000 m", "5", "5000") == {
         frozenset({"5 km", "5000 m"}),
         frozenset({"5"}),
         frozenset({"5000"}),
     }
     assert clusters(math, "5 km", "5 m", "5") == {frozenset({text}) for text in ("5 km", "5 m", "5")}
+    assert clusters(math, "5 m/s", "5\\text{ m/s}", "5 \\cdot m / s") == {
+        frozenset({text}) for text in ("5 m/s", "5\\text{ m/s}", "5 \\cdot m / s")
+    }
 
 
 def test_a_bare_list_does_not_join_what_and_and_or_tell_apart(math):
@@ -131,6 +135,12 @@ def test_values_by_what_is_said_of_them(math):
     assert verdict(math, text, "300, 200") is True
     assert verdict(math, text, "\\$200 \\text{ at 5%}, \\$300 \\text{ at 7%}") is True
     assert verdict(math, text, "\\$200 \\text{ at 7%}, \\$300 \\text{ at 5%}") is not True
+
+
+def test_letters_beside_the_words_of_a_name_tell_unknowns_apart(math):
+    assert verdict(math, "Side AB = 5", "AB = 5") is verdict(math, "Then x = 5", "x = 5") is True
+    assert verdict(math, "Side AB = 5", "CD = 5") is verdict(math, "Then x = 5", "y = 5") is False
+    assert verdict(math, "Side AB = 5", "Side CD = 5") is False
 
 
 # The declared choices
@@ -164,29 +174,11 @@ def test_an_unknown_value_of_a_choice_is_refused():
 
 # Generated: the oracles are Python's own dates, fractions and integers
 
-_SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SMALL = listed(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
 
 
 def in_words(number):
@@ -223,7 +215,8 @@ def test_a_date_is_the_same_in_each_of_its_forms_and_no_other_day(math, seed):
 
 _FACTORS = {
     ("km", "m"): 1000, ("m", "cm"): 100, ("cm", "mm"): 10, ("kg", "g"): 1000, ("hours", "minutes"): 60,
-    ("minutes", "seconds"): 60, ("days", "hours"): 24, ("feet", "inches"): 12, ("yards", "feet"): 3, ("liters", "mL"): 1000,
+    ("minutes", "seconds"): 60, ("days", "hours"): 24, ("feet", "inches"): 12, ("yards", "feet"): 3,
+    ("liters", "mL"): 1000,
     ("inches", "cm"): Fraction(254, 100), ("kJ", "J"): 1000, ("dollars", "cents"): 100, ("m^2", "cm^2"): 10**4,
     ("m/s", "km/h"): Fraction(36, 10), ("lb", "oz"): 16, ("weeks", "days"): 7, ("years", "months"): 12,
 }  # fmt: skip
