@@ -6,8 +6,9 @@ import logging
 import os
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
+from typing import TypeVar
 
 from empo_rewards.equivalence import AnswerSet, Relation
 from empo_rewards.equivalence.cache import LruCache
@@ -45,6 +46,8 @@ MAX_CACHED_CHARS = 1_000
 
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 """A letter that stands alone."""
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -177,6 +180,7 @@ class _Comparison:
         self.judge = Judge(policy.decimal_tolerance)
         self.classes = UnionFind(len(keys))
         self.undecided: list[tuple[int, int]] = []
+        self.failed = 0
         self.facets: dict[int, list[Mapping[str, Hashable]]] = {}
         self.positions: dict[Shape, list[int]] = defaultdict(list)
         for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
@@ -204,6 +208,7 @@ class _Comparison:
             "pairs_refined": float(self.judge.refined),
             "pairs_probed": float(self.judge.probed),
             "pairs_undecided": float(len(undecided)),
+            "pairs_failed": float(self.failed),
         }
         return Relation(tuple(self._equal(keys)), tuple(undecided), metrics)
 
@@ -232,7 +237,7 @@ class _Comparison:
         if all(certain) and not tolerant:
             return
         uncertain = [k for k, known in enumerate(certain) if not known]
-        outlines = [None if tolerant or uncertain == [k] else outline(s, self.judge) for k, s in enumerate(shapes)]
+        outlines = [None if tolerant else self._guarded(lambda s=s: outline(s, self.judge)) for s in shapes]  # type: ignore[misc]  # the default binds it
         for j, high in enumerate(outlines):
             for i in range(j) if tolerant or not certain[j] else [k for k in uncertain if k < j]:
                 low = outlines[i]
@@ -252,9 +257,18 @@ class _Comparison:
 
     def _compare(self, a: int, b: int) -> bool | None:
         x, y = self.keys[a], self.keys[b]
+        return self._guarded(lambda: compare(x.shape, y.shape, self.judge, decimal=x.decimal or y.decimal))
+
+    def _guarded(self, compute: Callable[[], T]) -> T | None:
+        """compute(), or None at a bound and for a fault: whatever one answer holds must not cost its group."""
         try:
-            return compare(x.shape, y.shape, self.judge, decimal=x.decimal or y.decimal)
+            return compute()
         except (TooLarge, RecursionError):
+            return None
+        except Exception as error:  # noqa: BLE001 - see above
+            self.failed += 1
+            _log.warning("Two answers could not be compared; they are undecided: %r", error)
+            _log.debug("", exc_info=True)
             return None
 
 

@@ -36,6 +36,7 @@ from empo_rewards.equivalence.math.algebra import (
     Terms,
     TooLarge,
     Value,
+    factor,
 )
 from empo_rewards.equivalence.math.limits import (
     MAX_ARGUMENT_BITS,
@@ -414,8 +415,8 @@ def degree_of(*degrees: Mapping[Hashable, int]) -> int:
     joined: dict[Hashable, int] = {}
     for node, degree in (item for part in degrees for item in part.items()):
         joined[node] = math.lcm(degree, joined.get(node, 1))
-    order = joined.pop(UNITY, 1)
-    return math.prod(joined.values()) * sum(math.gcd(k, order) == 1 for k in range(order))
+    order, _ = factor(joined.pop(UNITY, 1))
+    return math.prod(joined.values()) * math.prod(p ** (count - 1) * (p - 1) for p, count in order.items())
 
 
 # Constants

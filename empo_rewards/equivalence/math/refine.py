@@ -69,6 +69,9 @@ MAX_CONDITIONS = 12
 MAX_BLIND = 12
 """Points at which nothing could be said, after which no more are tried."""
 
+MAX_PROVED = 1 << 40
+"""Degree past which no ball is narrow enough for a proof, but that of an exact zero."""
+
 SPARE_BITS = 64
 """Bits beyond those that the expressions' own numbers can hide, to which values that are no proof must agree."""
 
@@ -446,7 +449,7 @@ def _told(x: Sample, y: Sample, *, proof: bool) -> str:
     u = max(a.u - a.l, b.u - b.l) + l + 1
     size = log2_of(difference)
     if proof and a.algebraic and b.algebraic:
-        return "proved" if size < -((degree_of(x.degrees, y.degrees) - 1) * u + l + 1) else ""
+        return "proved" if size < -((min(degree_of(x.degrees, y.degrees), MAX_PROVED) - 1) * u + l + 1) else ""
     return "agree" if size < -(2 * u + l + SPARE_BITS) else ""
 
 

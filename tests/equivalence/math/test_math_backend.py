@@ -196,6 +196,18 @@ def test_a_fault_in_reading_one_answer_costs_that_answer(monkeypatch, caplog):
     assert "could not be read" in caplog.text
 
 
+def test_a_fault_in_comparing_two_answers_leaves_them_undecided(monkeypatch, caplog):
+    def faulty(a, b, *args, **options):
+        raise OverflowError
+
+    monkeypatch.setattr(backend_module, "compare", faulty)
+    relation = MathEquivalence().relate([AnswerSet(("x=1", "x=1.0", "(\\sin 1, 1)", "(\\sin 1, 2, 3)"))])[0]
+    assert relation.equal == ((0, 1),)
+    assert (0, 2) in relation.undecided
+    assert relation.metrics["pairs_failed"] >= 1
+    assert "could not be compared" in caplog.text
+
+
 def test_the_longest_answers_are_not_read_past_the_budget_of_a_group(monkeypatch):
     monkeypatch.setattr(backend_module, "MAX_GROUP_READING", 60)
     texts = ("1/2", "0.5", "(x+1)^2", "x^2+2x+1")

@@ -53,6 +53,8 @@ OWN = [
 ]
 
 ATTACKS = [
+    "+".join(rf"\sin\frac{{\pi}}{{{p}}}" for p in (7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 101, 211, 307, 353, 359)),
+    "+".join(rf"\sqrt[{k}]{{{k}}}" for k in range(2, 60)),
     *(
         r"(\sqrt{x+1}-1)^2",
         r"\sin^{300000000}x",
