@@ -190,7 +190,7 @@ NOT_BUT = re.compile(
     r"(?:not|never|nicht|no)\b[^.\n;]{1,60}?(?:, | )(?:but|sondern|sino)(?: rather| instead)? ", re.IGNORECASE
 )
 ASIDE = _any(
-    "so because since as which where when whose who therefore hence thus i\\.e that_is this these it we there giving"
+    "so because since as which where whose who therefore hence thus i\\.e that_is this these it we there giving"
     " making meaning but the_product the_sum the_difference the_total rounded using given from see note or_equivalently"
 )
 """The words with which a clause about the answer begins, once it has been given."""
