@@ -53,12 +53,6 @@ def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[
             position = lowered.find(noun, after)
 
 
-def names_answer(text: str) -> bool:
-    """Whether a text speaks of an answer at all."""
-    lowered = text.lower()
-    return any(noun in lowered for noun in ANSWER_NOUNS)
-
-
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
 _QUALIFIES = _any(
     "to for of in as rounded expressed we I you that which given when after choice option key value here finale?"
