@@ -42,9 +42,9 @@ _LIST_ITEM = re.compile(
 _EQUATION = re.compile(r"[*$\\( ]{0,4}[A-Za-z]\w{0,12}(?:_\{?\w{1,8}\}?)?[*$\\) ]{0,4}=[^=\n]{1,80}")
 MAX_LINES = 24
 """An answer of several lines has no more."""
-_FENCE = re.compile(r"(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})(?P<inline>[^\n`]{0,80})")
+_FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|。|！|\bI hope\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【]|\bI hope\b"
     rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
@@ -223,8 +223,6 @@ def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
     """The one line of a code fence; a program is no answer."""
     close = text.find(fence.group()[:3], fence.end(), limit)
     start, end = strip_span(text, fence.end(), limit if close < 0 else close)
-    if fence["inline"].strip():
-        start, end = strip_span(text, fence.start() + 3, limit if close < 0 else close)
     content = text[start:end]
     if "\n" in content or is_blank(content):
         lines = _lines(text, start, end)
