@@ -194,10 +194,9 @@ _ITEM = re.compile(
     re.MULTILINE,
 )
 _CORRECT = re.compile(
-    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?"
-    r"(?:[ \t](?:is|must be"
-    r"|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?(?:correct|right|best"
-    r"|true|answer)\b|(?:是|为)?(?:正确|對|正確))",
+    r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
+    r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
+    r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
@@ -216,6 +215,8 @@ _DENIED_BEHIND = re.compile(
 )
 _AROUND_CHARS = 48
 _SHORT_CHARS = 8
+_OWN_CHARS = 4
+"""A choice's text of so many characters may begin a sentence about something else ("A) 4 is even")."""
 _LAST_CHARS = 600
 """A mention counts in the last so many characters: what stands before is working."""
 
@@ -243,13 +244,10 @@ def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Ex
         short = len(line) <= _SHORT_CHARS or _SEVERAL.fullmatch(line)
         pick = picked(line, choices) if short else _by_text(line, choices)
     else:
-        pick, own, rest = match["letter"], _folded(choices.get(match["letter"], "")), _folded(line[match.end() :])
-        pick = (
-            pick
-            if pick in choices
-            and (rest in {"", own} or own.startswith(rest) or (len(own) > _SHORT_CHARS // 2 and rest.startswith(own)))
-            else None
-        )
+        letter, rest = match["letter"], _folded(line[match.end() :])
+        own = _folded(choices.get(letter, ""))
+        own_text = own.startswith(rest) or (len(own) > _OWN_CHARS and rest.startswith(own))
+        pick = letter if letter in choices and own_text else None
     return None if pick is None else Extracted(pick, start, end)
 
 

@@ -19,13 +19,12 @@ from empo_rewards.protocols import Extracted, Extractor
 def _enclosed(text: str, mark: re.Pattern[str]) -> tuple[tuple[int, int] | None, int | None]:
     """The last span between an opening mark and the closing one behind it that is not blank, and where one stays open.
 
-    A second opening mark before the closing one begins the span anew. `mark` has the groups `open` and `close`; the one
-    that matched says which it is, and a mark in both roles closes where one is open.
+    A second opening mark before the closing one begins the span anew. `mark` has the group `close` where it closes.
     """
     last: tuple[int, int] | None = None
     start: int | None = None
     for found in mark.finditer(text):
-        if found["close"] is None or (start is None and found["close"] == found["open"]):
+        if found["close"] is None:
             start = found.end()
         elif start is not None:
             if not is_blank(text[start : found.start()]):
@@ -60,7 +59,7 @@ class AnswerTag(Extractor):
     @cached_property
     def _mark(self) -> re.Pattern[str]:
         name = r"(?:final[_-]?)?answer" if self.tag.casefold() == "answer" else re.escape(self.tag)
-        return re.compile(rf"(?P<close>[<\[]/ ?{name} ?[>\]])|(?P<open>[<\[] ?{name} ?[>\]])", re.IGNORECASE)
+        return re.compile(rf"(?P<close>[<\[]/ ?{name} ?[>\]])|[<\[] ?{name} ?[>\]]", re.IGNORECASE)
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The content of the tag, or None where there is none."""

@@ -42,22 +42,22 @@ _LIST_ITEM = re.compile(
 _EQUATION = re.compile(r"[*$\\( ]{0,4}[A-Za-z]\w{0,12}(?:_\{?\w{1,8}\}?)?[*$\\) ]{0,4}=[^=\n]{1,80}")
 MAX_LINES = 24
 """An answer of several lines has no more."""
-_FENCE = re.compile(r"(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})(?P<inline>[^\n`]{0,80})")
+_FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|。|！|\bI hope\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【]|\bI hope\b"
     rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
-    rf"|after|after|when|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
+    rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
     rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
 )
 _BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
-    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b)(?:[a-z]{2,}|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so"
-    r"|since|because|if|when|where|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether"
-    r"|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})"
-    r"|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )"
-    r"[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:"
-    r"[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
+    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
+    r"|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so|since|because|where|with|thanks|therefore|exactly|obviously"
+    r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
+    r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
+    r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
+    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
 )
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
@@ -223,8 +223,6 @@ def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
     """The one line of a code fence; a program is no answer."""
     close = text.find(fence.group()[:3], fence.end(), limit)
     start, end = strip_span(text, fence.end(), limit if close < 0 else close)
-    if fence["inline"].strip():
-        start, end = strip_span(text, fence.start() + 3, limit if close < 0 else close)
     content = text[start:end]
     if "\n" in content or is_blank(content):
         lines = _lines(text, start, end)

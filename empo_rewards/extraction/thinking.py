@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from empo_rewards.extraction.spans import last_of
-from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, names_answer
+from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, announcements
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
@@ -22,7 +22,9 @@ _PROMPT_TAIL = 64
 """A chat template that opens the thinking block does so in the last characters of the prompt."""
 
 # gpt-oss's channels once a trainer has decoded them without special tokens: `analysisWe ...assistantfinalThe ...`.
-_BARE_START = re.compile(r"\s{0,8}(?P<channel>analysis|commentary|final)(?=[^\sa-z:,.;'’-])")
+_BARE_START = re.compile(
+    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’-]))"  # not "finally"
+)
 _BARE_SWITCH = re.compile(r"assistant(?P<channel>analysis|commentary|final)(?=[^a-z]|[a-z]{2})")
 
 _MENTION_CHARS = 2
@@ -35,6 +37,7 @@ _OWN_TURN_GOES_ON = re.compile(
     r"|functions|Assistant)|\s{0,8}<\|im_start\|>user\s{0,4}<tool_response>"
 )
 _CONTENT = re.compile(r"[^\s<][^<]?|<(?!\||/s>|eo)")
+_ASKS = re.compile(r"[^\n?？]{0,1000}[?？]|[^\n]{0,1000}\n+[ \t]{0,4}(?:A|Assistant|Answer|答)[ \t]?[:：]")
 _RESTATED_CHARS = 24
 MAX_RESTATED = 32
 """So many times a response may restate a question of its prompt."""
@@ -73,7 +76,7 @@ def turn_end(response: str, start: int, prompt: str) -> int:
     """Where the turn that begins at `start` ends: before an end-of-turn token, and before a next question.
 
     A base model runs on: it asks itself another question and answers that. What is restated out of the prompt is no
-    next question; nor is a heading such as "Problem:" before anything was answered.
+    next question; nor, before anything was answered, are a heading "Problem:" and a line "Q: heat" that asks nothing.
     """
     content = _CONTENT.search(response, start)
     if content is None:
@@ -86,9 +89,10 @@ def turn_end(response: str, start: int, prompt: str) -> int:
     asked: str | None = None
     answered = False
     for restated, question in enumerate(QUESTION.finditer(response, begun, end)):
-        if question["likely"] and not answered:
-            part = response[searched : question.start()]
-            answered = names_answer(part) or _CONTAINER.search(part) is not None
+        if not (answered or question["turn"] or (question["sure"] and _ASKS.match(response, question.end(), end))):
+            answered = bool(announcements(response, searched, question.start())) or (
+                _CONTAINER.search(response, searched, question.start()) is not None
+            )
             searched = question.start()
             if not answered:
                 continue
@@ -108,9 +112,8 @@ def _bare_channels(response: str) -> int | None:
     first = _BARE_START.match(response)
     if first is None:
         return None
-    last = last_of(_BARE_SWITCH.finditer(response, first.end()))
-    channel, end = (first["channel"], first.end()) if last is None else (last["channel"], last.end())
-    return end if channel == "final" else len(response)
+    mark = last_of(_BARE_SWITCH.finditer(response, first.end())) or first
+    return mark.end() if mark["channel"] == "final" else len(response)
 
 
 def _last_mark(text: str) -> re.Match[str] | None:

@@ -53,12 +53,6 @@ def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[
             position = lowered.find(noun, after)
 
 
-def names_answer(text: str) -> bool:
-    """Whether a text speaks of an answer at all."""
-    lowered = text.lower()
-    return any(noun in lowered for noun in ANSWER_NOUNS)
-
-
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
 _QUALIFIES = _any(
     "to for of in as rounded expressed we I you that which given when after choice option key value here finale?"
@@ -190,7 +184,7 @@ NOT_BUT = re.compile(
     r"(?:not|never|nicht|no)\b[^.\n;]{1,60}?(?:, | )(?:but|sondern|sino)(?: rather| instead)? ", re.IGNORECASE
 )
 ASIDE = _any(
-    "so because since as which where when whose who therefore hence thus i\\.e that_is this these it we there giving"
+    "so because since as which where whose who therefore hence thus i\\.e that_is this these it we there giving"
     " making meaning but the_product the_sum the_difference the_total rounded using given from see note or_equivalently"
 )
 """The words with which a clause about the answer begins, once it has been given."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empo_rewards.extraction.thinking import opens_thinking, skip_thinking
+from empo_rewards.extraction.thinking import opens_thinking, skip_thinking, turn_end
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,14 @@ from empo_rewards.extraction.thinking import opens_thinking, skip_thinking
         ("<think>a</think>b<think>c</think>d", "d"),
         ("<think>a", ""),
         ("<think>a</think>b<think>c", ""),
+        ("analysisWe add.assistantfinal6", "6"),
+        ("analysiswe add.assistantanalysisMore.assistantfinal6", "6"),
+        ("analysiswe add", ""),
+        ("final6", "6"),
+        ("finally 6", "finally 6"),
+        ("analysis of it: 6", "analysis of it: 6"),
+        ("the `<think>` tag: b", "the `<think>` tag: b"),
+        ("use <think> and </think>: b", "use <think> and </think>: b"),
         ("a < think > b", "a < think > b"),
         ("", ""),
     ],
@@ -43,6 +51,32 @@ def test_a_prompt_may_open_the_block() -> None:
     assert not opens_thinking("")
     assert skip_thinking("still at it", opened=True) == len("still at it")
     assert skip_thinking("a</think>b", opened=True) == len("a</think>")
+
+
+TURNS = {
+    "The answer is 6.\n\nQ: And 2+2?\nA: 4": "The answer is 6.\n\n",
+    "Six.\n\nQ: And 2+2?\nA: 4": "Six.\n\n",
+    "Question: What is 3+3?\nAnswer: 6": "Question: What is 3+3?\nAnswer: 6",
+    "First.\n\nQuestion: What is 3+3?\nAnswer: 6": "First.\n\nQuestion: What is 3+3?\nAnswer: 6",
+    "First.\n\nProblem: add them.\nThe answer is 6.": "First.\n\nProblem: add them.\nThe answer is 6.",
+    "The answer is 6.\n\nProblem: add others.\n": "The answer is 6.\n\n",
+    "m: mass\nQ: heat\nThe answer is 6.": "m: mass\nQ: heat\nThe answer is 6.",
+    "6<|im_end|>\n<|im_start|>user\nThanks": "6",
+    "6<|endoftext|>Human: more": "6",
+    "Calling.<|im_end|>\n<|im_start|>tool\n6": "Calling.<|im_end|>\n<|im_start|>tool\n6",
+    "<|im_end|>": "<|im_end|>",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("response", "turn"), TURNS.items())
+def test_where_a_turn_ends(response: str, turn: str) -> None:
+    assert response[: turn_end(response, 0, "What is 3+3?")] == turn
+
+
+@given(st.text(), st.text())
+def test_a_turn_ends_in_the_response(response: str, prompt: str) -> None:
+    assert 0 <= turn_end(response, 0, prompt) <= len(response)
 
 
 @given(st.lists(st.sampled_from(["<think>", "</think>", "x", "<|", "|>", "◁"]), max_size=30).map("".join) | st.text())
