@@ -76,8 +76,8 @@ class AnswerSet:
         prompt: the prompt's text, for backends that compare in its context.
         similarities: whether the relation must include `similarities`. Set only for a backend with
             `gives_similarities = True` and an entropy estimator that uses them, because they may need every pair.
-        settled: pairs (i, j), i < j, that the caller decides itself. A backend may skip them; what it says of them is
-            ignored.
+        settled: pairs (i, j), i < j, that the caller decides itself. A backend may skip them; its verdicts about them
+            are ignored.
     """
 
     texts: tuple[str, ...]

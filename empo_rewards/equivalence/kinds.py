@@ -32,13 +32,14 @@ _SYMBOLIC = re.compile(
     r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b"
 )
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
-_BETWEEN_WORDS = re.compile(r"[ '’-]")
+_BETWEEN_WORDS = re.compile(r"[ ,.;:?!()\"'’“”–-]+")
 _COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | _set(
     "half halves quarter quarters third thirds infinity pi alpha beta gamma delta theta lambda phi empty no all real "
     "noon midnight square cube root minus over times divided per greater less least most equals"
 )
 """Words of answers that mathematics reads without a digit or a sign."""
 _FUNCTIONS = _set("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh")
+_SAID = _COUNTING | _FUNCTIONS
 _TWO_LETTER_WORDS = _set("am an as at be by do go he if in is it me my no of on or so to up us we")
 _CODE = re.compile(r"[A-Za-z]{1,4}\d{1,4}")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
@@ -122,8 +123,9 @@ def is_mathematics(text: str) -> bool:
 
 
 def _only_words(text: str) -> bool:
-    words = _BETWEEN_WORDS.split(text.rstrip(".!?").lower())
-    return len(words[0]) > 2 and all(map(str.isalpha, words)) and (_COUNTING | _FUNCTIONS).isdisjoint(words)
+    """Whether a text has words and prose punctuation only, and no word that mathematics reads."""
+    words = [word for word in _BETWEEN_WORDS.split(text.lower()) if word]
+    return bool(words) and len(words[0]) > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
 
 
 def _with_symbols(shape: object) -> bool:

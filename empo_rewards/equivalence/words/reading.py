@@ -369,7 +369,7 @@ def _relates(words: list[str]) -> bool:
 
 def _active(words: list[str]) -> list[str]:
     for k in range(1, len(words) - 3):
-        participle = words[k + 1].endswith("ed") or words[k + 1] in say.IRREGULAR
+        participle = (words[k + 1].endswith("ed") and len(words[k + 1]) > 3) or words[k + 1] in say.IRREGULAR
         if words[k] in say.COPULAS and participle and "by" in words[k + 2 :]:
             by = words.index("by", k + 2)
             agent = _up_to_preposition(words[by + 1 :])

@@ -141,7 +141,8 @@ SYNONYMS = {
         "sing": "sing sang sung", "draw": "draw drew drawn", "find": "find found", "give": "give gave given",
         "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
         "gray": "gray grey", "program": "program programme",
-        "defense": "defense defence", "offense": "offense offence", "license": "license licence", "sulfur": "sulfur sulphur",
+        "defense": "defense defence", "offense": "offense offence",
+        "license": "license licence", "sulfur": "sulfur sulphur",
         "aluminum": "aluminum aluminium",
     }.items()
     for word in words.split()
