@@ -142,7 +142,8 @@ SYNONYMS = {
         "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
         "gray": "gray grey", "program": "program programme",
         "defense": "defense defence", "offense": "offense offence",
-        "license": "license licence", "sulfur": "sulfur sulphur",
+        "license": "license licence",
+        "sulfur": "sulfur sulphur",
         "aluminum": "aluminum aluminium",
     }.items()
     for word in words.split()
