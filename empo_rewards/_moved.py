@@ -17,6 +17,8 @@ def moved(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     """
 
     def find(name: str) -> Any:
+        if name == "__all__":  # asked for by `from module import *`
+            return list(names)
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         place, _, new = names[name].partition(":")

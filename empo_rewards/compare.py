@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from empo_rewards.config import Component
+from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.errors import GroupError, PluginError
 from empo_rewards.plugins.registry import load
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend
+from empo_rewards.relations import relate
 
 
 def equivalent(
@@ -22,10 +26,19 @@ def equivalent(
 
     Raises:
         ConfigError: no such backend or option.
+        GroupError: an answer is no text.
+        PluginError: the backend is none, or what it returns is invalid.
         Exception: the backend's own exception if it fails.
     """
+    for answer in (a, b):
+        if not isinstance(answer, str):
+            raise GroupError(f"an answer must be a text, not {type(answer).__name__}")
+    if not isinstance(backend, str | EquivalenceBackend):
+        raise PluginError(f"the backend must be a name or an EquivalenceBackend, not {type(backend).__name__}")
     if not isinstance(backend, str):
         return _compare(a, b, backend)
+    if backend == "math" and not options and not plugins:
+        return _compare(a, b, _mathematics())
     component = Component.model_validate({"name": backend, **options})
     made = load(plugins).create(EquivalenceBackend, component, "equivalence")
     try:
@@ -34,10 +47,16 @@ def equivalent(
         made.close()
 
 
+@cache
+def _mathematics() -> MathEquivalence:
+    """The default backend with its defaults, made once: it holds a bounded cache and nothing else."""
+    return MathEquivalence()
+
+
 def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:
     if a == b:
         return True
-    (relation,) = backend.relate([AnswerSet(tuple(sorted((a, b))))])
+    (relation,) = relate(backend, [AnswerSet(tuple(sorted((a, b))))])
     if isinstance(relation, Exception):
         raise relation
     if relation.equal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os.path
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
@@ -32,6 +33,8 @@ class Component(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _bare_name(cls, value: object) -> object:
+        if not isinstance(value, str | Mapping | Component):
+            raise ValueError("a component is a name, or a mapping of its `name` and options")
         return {"name": value} if isinstance(value, str) else value
 
     @property
@@ -41,7 +44,7 @@ class Component(BaseModel):
 
 
 DEFAULT_EXTRACTORS = tuple(
-    Component(name=name) for name in ("boxed", "answer_tag", "final_answer", "answer_line", "hashes")
+    Component(name=name) for name in ("boxed", "answer_tag", "answer_key", "hashes", "final_answer")
 )
 
 
@@ -136,11 +139,13 @@ def _read(source: str | PathLike[str], presets: Presets) -> dict[str, Any]:
         path = Path(content)
     else:
         path = Path(name)
-        if not path.is_file():
+        if not os.path.isfile(path):  # `Path.is_file` raises for a name that is too long, before Python 3.14
             raise ConfigError(f"{name!r} is neither a preset nor a file{suggestion(name, presets)}")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{name} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
     if data is None:
         return {}

@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from empo_rewards.group import Cause
 
+MESSAGE_CHARS = 2_000
+"""Longer messages of other exceptions are cut: they may contain whole responses."""
+
 
 class EmpoError(Exception):
     """Base class of the errors that this package raises."""
@@ -72,7 +75,7 @@ class StageError(Exception):
     """
 
     def __init__(self, cause: Cause, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__}: {error}")
+        super().__init__(described(error))
         self.cause = cause
 
 
@@ -85,6 +88,18 @@ def stage(cause: Cause) -> Iterator[None]:
         raise
     except Exception as error:
         raise StageError(cause, error) from error
+
+
+def described(error: BaseException) -> str:
+    """An exception as one line of printable text: its type and its message, which may quote what a model wrote."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - the exception's own `__str__` is at fault
+        message = "its message cannot be shown"
+    if len(message) > MESSAGE_CHARS:
+        message = message[:MESSAGE_CHARS] + "…"
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+import sys
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
-from numbers import Real
-from typing import Any
+from functools import cache
+from numbers import Integral, Rational, Real
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from empo_rewards.errors import GroupError
 
@@ -19,25 +24,40 @@ Label = str | tuple[str, ...] | None
 
 
 def read_label(value: object) -> Label:
-    """Normalise a gold answer: a text, a number, or a list of accepted texts and numbers.
+    """Normalise a gold answer: a text, a number, or a list (tuple, array) of accepted texts and numbers.
 
-    An empty text, an empty list, None and NaN mean that there is no label.
+    A blank text, an empty list, None and NaN mean that there is no label.
 
     Raises:
         GroupError: the value has another type.
     """
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        texts = tuple(dict.fromkeys(text for one in value if (text := _label_text(one)) is not None))
+    if isinstance(value, Collection) and not isinstance(value, str | bytes | bytearray | memoryview | Mapping | Set):
+        try:
+            members = list(value)
+        except TypeError:  # an array without dimensions
+            raise _no_label(value) from None
+        texts = tuple(dict.fromkeys(text for one in members if (text := _label_text(one)) is not None))
         return (texts[0] if len(texts) == 1 else texts) or None
     return _label_text(value)
 
 
 def _label_text(value: object) -> str | None:
-    if value is None or value == "" or (isinstance(value, Real) and math.isnan(float(value))):
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, bool) or not isinstance(value, str | Real):
-        raise GroupError(f"a reference must be a text, a number, or a list of them, not {type(value).__name__}")
-    return str(value)
+    if isinstance(value, bool) or not isinstance(value, str | Real | Decimal):
+        raise _no_label(value)
+    if isinstance(value, Decimal):
+        return None if value.is_nan() else str(value)
+    if not isinstance(value, str | Rational) and math.isnan(float(value)):
+        return None
+    try:
+        return str(value)
+    except ValueError as error:  # an integer with more digits than Python converts
+        raise GroupError(f"a reference cannot be written as text: {error}") from error
+
+
+def _no_label(value: object) -> GroupError:
+    return GroupError(f"a reference must be a text, a number, or a list of them, not {type(value).__name__}")
 
 
 @dataclass(frozen=True)
@@ -87,10 +107,14 @@ class Group:
         _check_prompt(self.prompt, where)
         if self.token_logprobs is not None:
             _check_logprobs(self.token_logprobs, len(self.responses), where)
-        if self.expected_size is not None and self.expected_size < len(self.responses):
-            raise GroupError(
-                f"{where}: expected_size is {self.expected_size} but there are {len(self.responses)} responses"
-            )
+        if self.expected_size is not None:
+            if isinstance(self.expected_size, bool) or not isinstance(self.expected_size, Integral):
+                raise GroupError(f"{where}: expected_size must be an integer, not {type(self.expected_size).__name__}")
+            object.__setattr__(self, "expected_size", int(self.expected_size))
+            if self.expected_size < len(self.responses):
+                raise GroupError(
+                    f"{where}: expected_size is {self.expected_size} but there are {len(self.responses)} responses"
+                )
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -137,7 +161,7 @@ def _check_logprobs(logprobs: object, size: int, where: str) -> None:
         if isinstance(values, str) or not isinstance(values, Sequence):
             raise GroupError(f"{where}: token_logprobs[{position}] must be a list of numbers")
         for value in values:
-            if not isinstance(value, int | float) or math.isnan(value) or value > 0:
+            if not isinstance(value, int | float) or not (-sys.float_info.max <= value <= 0 or value == -math.inf):
                 raise GroupError(f"{where}: token_logprobs[{position}] holds {value!r}; a log-probability is <= 0")
 
 
@@ -224,6 +248,8 @@ class GroupScore:
         size, expected_size: how many members were seen, and how many were expected.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
+
     rewards: tuple[float | None, ...]
     answers: tuple[Answer, ...]
     clusters: tuple[int, ...]
@@ -271,19 +297,17 @@ class GroupScore:
             GroupError: a field is missing or has an invalid value.
         """
         try:
-            given = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-            for name in ("rewards", "clusters", "cluster_shares", "correct"):
-                if given.get(name) is not None:
-                    given[name] = tuple(given[name])
-            given["answers"] = tuple(
-                Answer(**{**answer, "kind": AnswerKind(answer["kind"])}) for answer in given["answers"]
-            )
-            given["flags"] = tuple(map(tuple, given.get("flags", ())))
-            given["status"] = Status(given["status"])
-            given["cause"] = None if given.get("cause") is None else Cause(given["cause"])
-            return cls(**given)
-        except (KeyError, TypeError, ValueError) as error:
-            raise GroupError(f"not a group's score: {type(error).__name__}: {error}") from error
+            score = _score_adapter().validate_python(dict(values) if isinstance(values, Mapping) else values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "its type"
+            raise GroupError(f"not a group's score: {place}: {first['msg']}") from error
+        size = len(score.rewards)
+        parts = {"answers": score.answers, "clusters": score.clusters, "flags": score.flags, "correct": score.correct}
+        for name, part in parts.items():
+            if part is not None and len(part) != size and (part or name == "answers"):
+                raise GroupError(f"not a group's score: {name} has {len(part)} entries for {size} rewards")
+        return score
 
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON-ready values."""
@@ -294,3 +318,8 @@ class GroupScore:
             "cause": None if self.cause is None else self.cause.value,
             "metrics": dict(self.metrics),
         }
+
+
+@cache
+def _score_adapter() -> TypeAdapter[GroupScore]:
+    return TypeAdapter(GroupScore)

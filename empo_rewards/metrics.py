@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+from empo_rewards.errors import PluginError
 from empo_rewards.group import Answer, AnswerKind
 from empo_rewards.protocols import Clusters
 
@@ -40,3 +42,30 @@ def of_labels(clusters: Clusters, correct: Sequence[bool]) -> dict[str, float]:
         "pass_at_g": float(any(correct)),
         "pseudo_label_accuracy": len(right & modal) / len(modal) if modal else 0.0,
     }
+
+
+def numbers(given: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of a plugin as plain floats, for loggers and JSON.
+
+    Raises:
+        PluginError: they are no mapping, or a value is not a finite number.
+    """
+    if not isinstance(given, Mapping):
+        raise PluginError(f"metrics must be a mapping of names to numbers, not {type(given).__name__}")
+    return {str(name): finite(value, f"the metric {name!r}") for name, value in given.items()}
+
+
+def finite(value: float, what: str) -> float:
+    """A number of a plugin as a plain float.
+
+    Raises:
+        PluginError: it is no number, infinite, or NaN.
+    """
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        shown = repr(value) if isinstance(value, float) else f"a value of type {type(value).__name__}"
+        raise PluginError(f"{what} is {shown}; it must be a finite number")
+    return number

@@ -8,9 +8,10 @@ scorer is built instead of a silent default.
 from __future__ import annotations
 
 import difflib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from types import FunctionType
 from typing import NamedTuple, TypeVar, get_type_hints
@@ -37,6 +38,10 @@ class Extractor(ABC):
     and evaluate nothing.
     """
 
+    evidence: str = ""
+    """How sure its evidence is: "container", "announcement", "mention", or "" for a level of its own. Of neighbours of
+    one level in a configuration, the one whose answer stands last in the response counts."""
+
     @abstractmethod
     def __call__(self, response: str, prompt: str) -> Extracted | None:
         """The answer; None if the extractor's rule does not apply.
@@ -52,6 +57,10 @@ class Extractor(ABC):
         Empty if the extractor has one rule only, or does not apply to the prompt.
         """
         return {}
+
+    def read(self, answer: str, prompt: str) -> str | None:
+        """The form that the extractor gives to an answer that was written down, as a reference is; None for none."""
+        return None
 
 
 # Equivalence
@@ -289,6 +298,11 @@ BASES: Mapping[str, type] = {
 """The base class of each kind of component."""
 
 
+MISSPELT = 0.85
+"""Similarity (difflib's ratio) of names from which an option or an attribute of an instance is a misspelt capability:
+`use_reference` is, `reference` is not."""
+
+
 @dataclass(frozen=True)
 class DefaultComponent:
     """Metadata of a factory's annotation: the name of the nested component to build if none is configured."""
@@ -304,21 +318,48 @@ def check_contract(made: object, base: type[Kind], options: Sequence[str]) -> Ki
     Args:
         made: the instance.
         base: the base class of its kind.
-        options: the names of the factory's options, which may be class attributes (a dataclass's defaults).
+        options: the names of the factory's options, which may be attributes of the class, as a dataclass's fields may.
 
     Raises:
-        PluginError: it does not derive from the base class, a capability has the wrong type, or its class has a public
-            attribute that is neither an option nor declared, or a method whose name is close to a declared one.
+        PluginError: it does not derive from the base class; a capability has the wrong type; a public attribute of its
+            class is neither an option, a field nor declared; the name of an attribute, option or method is close to a
+            declared one; or one of the kind's methods is asynchronous.
     """
     if isinstance(made, FunctionType) and "__call__" in vars(base):
-        return _from_function(base, made)
+        made = _from_function(base, made)
     if not isinstance(made, base):
-        raise PluginError(f"made {made!r}, which does not derive from empo_rewards.protocols.{base.__name__}")
-    declared = {name for name in vars(base) if not name.startswith("_")}
+        what = (
+            f"the class {made.__name__}, not an instance"
+            if isinstance(made, type)
+            else f"an object of type {_type_name(made)}"
+        )
+        raise PluginError(f"made {what}, which does not derive from empo_rewards.protocols.{base.__name__}")
+    _check_declared(made, base)
+    _check_undeclared(made, base, (*options, *(option.name for option in (fields(made) if is_dataclass(made) else ()))))
+    return made
+
+
+def _check_declared(made: object, base: type) -> None:
+    """Check the types of the capabilities, and that the methods of the kind are plain functions."""
     for name, wanted in get_type_hints(base).items():
-        if not isinstance(getattr(made, name), wanted):
-            raise PluginError(f"sets {name} = {getattr(made, name)!r}; it must be a {wanted.__name__}")
-    for owner in type(made).__mro__:
+        if not isinstance(value := getattr(made, name), wanted):
+            given = repr(value) if isinstance(value, str | int | None) else f"an object of type {_type_name(value)}"
+            raise PluginError(f"sets {name} = {given}; it must be a {wanted.__name__}")
+    for name, value in vars(base).items():
+        if isinstance(value, FunctionType) and _is_async(getattr(made, name)):
+            raise PluginError(f"has an asynchronous {name}; it is called without `await`, and must be a plain function")
+
+
+def _check_undeclared(made: object, base: type, options: Sequence[str]) -> None:
+    """Check for misspelt names, and for attributes of its class that nothing declares."""
+    declared = {name for name in vars(base) if not name.startswith("_")}
+    capabilities = get_type_hints(base)
+    owners = type(made).__mro__
+    attributes: Mapping[str, object] = getattr(made, "__dict__", {})
+    for name in (*options, *attributes, *(name for owner in owners for name in vars(owner))):
+        if name not in declared and (meant := difflib.get_close_matches(name, capabilities, n=1, cutoff=MISSPELT)):
+            raise _undeclared(name, base, meant)
+    for owner in owners:
         if owner is base or not issubclass(owner, base):
             continue
         for name, value in vars(owner).items():
@@ -326,9 +367,25 @@ def check_contract(made: object, base: type[Kind], options: Sequence[str]) -> Ki
                 continue
             close = difflib.get_close_matches(name, declared, n=1, cutoff=0.75)
             if close or not (callable(value) or hasattr(value, "__get__")):
-                meant = f"; did you mean {close[0]!r}?" if close else f"; declared are: {', '.join(sorted(declared))}"
-                raise PluginError(f"has the attribute {name!r}, which no {base.__name__} declares{meant}")
-    return made
+                raise _undeclared(name, base, close)
+
+
+def _undeclared(name: str, base: type, close: Sequence[str]) -> PluginError:
+    declared = ", ".join(sorted(name for name in vars(base) if not name.startswith("_")))
+    meant = f"did you mean {close[0]!r}?" if close else f"declared are: {declared or 'none'}"
+    return PluginError(f"has the attribute {name!r}, which no {base.__name__} declares; {meant}")
+
+
+def _type_name(value: object) -> str:
+    return (
+        type(value).__qualname__
+        if type(value).__module__ == "builtins"
+        else f"{type(value).__module__}.{type(value).__qualname__}"
+    )
+
+
+def _is_async(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _from_function(base: type[Kind], function: Callable[..., object]) -> Kind:

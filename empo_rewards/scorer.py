@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 from empo_rewards import metrics
 from empo_rewards.clustering import answer_set, cluster, expand_similarities
 from empo_rewards.config import Component, ScorerConfig, Source, load_config
-from empo_rewards.errors import ConfigError, PluginError, StageError, stage
-from empo_rewards.extraction.pipeline import extract
+from empo_rewards.errors import ConfigError, GroupError, PluginError, StageError, stage
+from empo_rewards.extraction.pipeline import extract, reference_answer
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
+from empo_rewards.metrics import finite
 from empo_rewards.per_process import PerProcess
 from empo_rewards.plugins.registry import Registry, load
 from empo_rewards.protocols import (
@@ -38,14 +38,14 @@ from empo_rewards.protocols import (
     StrategyInput,
 )
 from empo_rewards.references import Question, check
+from empo_rewards.relations import relate
+
+T = TypeVar("T")
 
 log = logging.getLogger("empo_rewards")
 
 BATCH_SIZE = 64
 """Default number of groups that `score_many` compares in one call of the backend."""
-
-ROUNDING = 1e-5
-"""Tolerance in the check of similarities: models compute them in single precision."""
 
 ASYNC_THREADS = 4
 """Number of `ascore` calls scored concurrently; further calls queue. Scoring is CPU-bound."""
@@ -188,7 +188,12 @@ class Scorer:
             groups: read lazily; at most `batch_size` groups are held at a time.
             batch_size: number of groups compared in one call of the backend.
             with_groups: yield pairs of a group and its score.
+
+        Raises:
+            ConfigError: `batch_size` is below 1.
         """
+        if batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
         return self._pairs(groups, batch_size) if with_groups else (s for _, s in self._pairs(groups, batch_size))
 
     def _pairs(self, groups: Iterable[Group], batch_size: int) -> Iterator[tuple[Group, GroupScore]]:
@@ -237,7 +242,7 @@ class Scorer:
         for name, observer in self._observers:
             try:
                 observer(group, score)
-                said.update({f"{name}/{key}": value for key, value in observer.metrics().items()})
+                said.update({f"{name}/{key}": value for key, value in metrics.numbers(observer.metrics()).items()})
             except Exception as error:
                 said[f"{name}/failed"] = 1.0
                 if name not in self._failed_observers:
@@ -247,6 +252,8 @@ class Scorer:
 
     def _read(self, group: Group) -> _Draft:
         """Extract the answers of a group and apply the guards."""
+        if not isinstance(group, Group):
+            raise GroupError(f"a Group is scored, not an object of type {type(group).__name__}")
         size, prompt = len(group), group.prompt_text
         draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
         draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size
@@ -254,9 +261,9 @@ class Scorer:
             with stage(Cause.EXTRACTION_FAILED):
                 draft.answers = tuple(self.extract(response, prompt) for response in group.responses)
                 audits = [self.audit(response, prompt) for response in group.responses]
-            if any(audits):
-                disagree = sum(len(set(audit.values()) - {None}) > 1 for audit in audits)
-                draft.metrics["extraction_disagreement"] = disagree / size
+                if any(audits):
+                    disagree = sum(len(set(audit.values()) - {None}) > 1 for audit in audits)
+                    draft.metrics["extraction_disagreement"] = disagree / size
             with stage(Cause.GUARD_FAILED):
                 draft.penalties = self._penalties(draft)
         except StageError as failure:
@@ -270,13 +277,14 @@ class Scorer:
 
     def _penalties(self, draft: _Draft) -> tuple[tuple[tuple[str, Penalty], ...], ...]:
         """For each response the penalties of the guards that fired, with the guards' names."""
-        caught = [(name, guard(draft.unlabelled, draft.answers)) for name, guard in self._guards]
-        for name, verdicts in caught:
-            _same_length(verdicts, len(draft.group), f"the guard {name!r} gave", "verdicts")
-        return tuple(
-            tuple((name, penalty) for name, verdicts in caught if (penalty := verdicts[position]) is not None)
-            for position in range(len(draft.group))
-        )
+        found: list[list[tuple[str, Penalty]]] = [[] for _ in draft.group.responses]
+        for name, guard in self._guards:
+            given = guard(draft.unlabelled, draft.answers)
+            verdicts = _per_response(given, len(draft.group), f"the guard {name!r} gave", "verdicts")
+            for penalties, verdict in zip(found, verdicts, strict=True):
+                if (penalty := _checked_penalty(name, verdict)) is not None:
+                    penalties.append((name, penalty))
+        return tuple(map(tuple, found))
 
     def _relate(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception]:
         """One relation per set, or the exception that prevented it; a failing set does not affect the others.
@@ -305,16 +313,9 @@ class Scorer:
     def _ask(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception] | Exception:
         """The backend's relations of these sets, validated; or the exception that it raised."""
         try:
-            relations = list(self._backend.relate(sets)) if sets else []
-            _same_length(relations, len(sets), "the backend gave", "relations")
-            for answers, relation in zip(sets, relations, strict=True):
-                if isinstance(relation, Relation):
-                    _check_pairs(relation, len(answers.texts))
-                    if answers.similarities:
-                        _check_similarities(relation.similarities, len(answers.texts))
+            return relate(self._backend, sets)
         except Exception as error:  # noqa: BLE001 - returned as data: it concerns some of the sets only
             return error
-        return relations
 
     def _check_references(self, drafts: Sequence[_Draft]) -> None:
         """Set `correct` for each group that has a reference."""
@@ -331,9 +332,8 @@ class Scorer:
                 draft.correct = correct
 
     def _gold(self, group: Group) -> tuple[str, ...]:
-        """The accepted answers: the answer extracted from each label, or else the whole label."""
-        found = [(label, self.extract(label, group.prompt_text)) for label in group.accepted]
-        return tuple(answer.text if answer.kind is AnswerKind.ANSWER else label.strip() for label, answer in found)
+        """The accepted answers, each as it is written."""
+        return tuple(reference_answer(label, group.prompt_text, self._extractors) for label in group.accepted)
 
     def _finish(self, draft: _Draft) -> GroupScore:
         """Compute entropy, gates, rewards and penalties, and build the score."""
@@ -378,56 +378,44 @@ class Scorer:
         assert clusters is not None  # noqa: S101 - a group without clusters has failed at an earlier stage
         size = len(group)
         with stage(Cause.ENTROPY_FAILED):
-            draft.entropy = _finite(self._estimator(EntropyInput(group, clusters, draft.similarities)))
+            draft.entropy = finite(self._estimator(EntropyInput(group, clusters, draft.similarities)), "the entropy")
         gate = self.config.gates.outside(draft.entropy, clusters)
         if gate is not None:
             return Rewards((self.config.gates.reward,) * size), *gate
         with stage(Cause.STRATEGY_FAILED):
             correct = draft.correct if self._strategy.uses_reference else None
             rewards = self._strategy(StrategyInput(group, clusters, draft.entropy, correct))
-            _same_length(rewards.rewards, size, "the strategy gave", "rewards")
-            for number in (*rewards.rewards, rewards.advantage_scale):
-                if number is not None:
-                    _finite(number)
+            if not isinstance(rewards, Rewards):
+                raise PluginError(f"the strategy gave a {type(rewards).__name__} where Rewards were wanted")
+            given = _per_response(rewards.rewards, size, "the strategy gave", "rewards")
+            rewards = Rewards(
+                tuple(None if reward is None else finite(reward, "a reward") for reward in given),
+                finite(rewards.advantage_scale, "advantage_scale"),
+            )
         if all(reward is None for reward in rewards.rewards):
             return rewards, Cause.ABSTAINED, f"the strategy {self.config.strategy.name!r} gave no reward"
         return replace(rewards, rewards=_penalised(rewards.rewards, draft)), None, None
 
 
-def _finite(number: float) -> float:
-    """The number as a float. Raises ValueError if it is infinite or NaN."""
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is no number to train on")
-    return float(number)
+def _per_response(given: Iterable[T], size: int, who: str, what: str) -> tuple[T, ...]:
+    """What a plugin gave for the responses of a group, as a tuple.
+
+    Raises:
+        PluginError: it is not one for each response, in their order.
+    """
+    if isinstance(given, Set | Mapping) or not isinstance(given, Sized) or not isinstance(given, Iterable):
+        raise PluginError(f"{who} a {type(given).__name__} where a list of {what} was wanted")
+    if len(given) != size:
+        raise PluginError(f"{who} {len(given)} {what} where {size} were wanted")
+    return tuple(given)
 
 
-def _same_length(given: Sized, wanted: int, who: str, what: str) -> None:
-    if len(given) != wanted:
-        raise PluginError(f"{who} {len(given)} {what} where {wanted} were wanted")
-
-
-def _check_pairs(relation: Relation, size: int) -> None:
-    """Check that each pair is (i, j) with 0 <= i < j < size; any other would join answers that were not compared."""
-    for i, j in (*relation.equal, *relation.undecided, *relation.different):
-        if not 0 <= i < j < size:
-            raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
-    if both := set(relation.equal).intersection(relation.different):
-        raise PluginError(f"the backend gave the pair {min(both)} as equal and as different")
-
-
-def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> None:
-    """Check that similarities are `size` x `size`, in [0, 1], symmetric, with ones on the diagonal (to `ROUNDING`)."""
-    if rows is None:
-        raise PluginError("the backend gave no similarities where they were asked for")
-    _same_length(rows, size, "the backend gave", "rows of similarities")
-    for i, row in enumerate(rows):
-        _same_length(row, size, "the backend gave", "similarities in a row")
-        for j in range(i + 1):
-            value = row[j]
-            if not -ROUNDING <= value <= 1 + ROUNDING:  # NaN too
-                raise PluginError(f"the backend gave the similarity {value}; it lies in [0, 1]")
-            if not abs(value - (1.0 if i == j else rows[j][i])) <= ROUNDING:
-                raise PluginError("the backend gave similarities that are not symmetric with ones on the diagonal")
+def _checked_penalty(guard: str, given: object) -> Penalty | None:
+    if given is None:
+        return None
+    if not isinstance(given, Penalty):
+        raise PluginError(f"the guard {guard!r} gave a {type(given).__name__} where a Penalty or None was wanted")
+    return replace(given, reward=None if given.reward is None else finite(given.reward, f"the reward of {guard!r}"))
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:

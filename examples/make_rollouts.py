@@ -8,6 +8,7 @@ blank, refusals or cut off, so that every part of a score is demonstrated.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass
 
@@ -159,7 +160,8 @@ def main() -> None:
     dice = random.Random(2504_05812)  # noqa: S311 - not used for cryptography
     for problem in PROBLEMS:
         responses = [respond(problem, dice) for _ in range(GROUP_SIZE)]
-        {"id": problem.name, "prompt": problem.prompt, "responses": responses, "reference": problem.right[0]}
+        group = {"id": problem.name, "prompt": problem.prompt, "responses": responses, "reference": problem.right[0]}
+        print(json.dumps(group, ensure_ascii=False))
 
 
 if __name__ == "__main__":

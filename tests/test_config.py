@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -165,5 +166,20 @@ def test_a_plugin_s_factory_makes_what_its_hook_wants() -> None:
         def register_strategies(self, register: object) -> None:
             register("three", Broken.make)  # type: ignore[operator] # a callback
 
-    with pytest.raises(PluginError, match="the strategy 'three' made 3, which does not derive"):
+    with pytest.raises(PluginError, match="the strategy 'three' made an object of type int, which does not derive"):
         Scorer({"strategy": "three"}, plugins=[Plugin()])
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    deep = tmp_path / "deep.yaml"
+    deep.write_text("{a: " * 3_000)
+    with pytest.raises(ConfigError, match=r"deep\.yaml is not YAML"):
+        Scorer(deep)
+    with pytest.raises(ConfigError, match="neither a preset nor a file"):
+        Scorer("a" * 5_000)
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_a_gate_s_reward_is_a_finite_number(reward: float) -> None:
+    with pytest.raises(ConfigError, match=r"gates\.reward: .*finite"):
+        Scorer({"gates": {"reward": reward}})

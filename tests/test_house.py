@@ -39,14 +39,20 @@ def test_each_class_name_stands_once_in_the_package() -> None:
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
-@pytest.mark.parametrize(
-    "module", ["equivalence", "extraction", "entropy", "strategies", "plugins", "guards", "hookspecs", "samples"]
-)
-def test_former_names_work_for_one_release_and_warn(module: str) -> None:
+def moved_names(module: str) -> list[tuple[str, str, str]]:
+    """Each former name of a module, with the module and the name that it has now."""
     source = (ROOT / "empo_rewards" / module).with_suffix(".py")
     if not source.is_file():
         source = ROOT / "empo_rewards" / module / "__init__.py"
-    names = re.findall(r'^        "(\w+)": "([\w.]+):(\w+)"', source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.findall(r'^        "(\w+)": "([\w.]+):(\w+)"', source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["equivalence", "extraction", "entropy", "strategies", "plugins", "guards", "hookspecs", "samples", "gather"],
+)
+def test_former_names_work_for_one_release_and_warn(module: str) -> None:
+    names = moved_names(module)
     assert names
     for name, place, new in names:
         with pytest.warns(DeprecationWarning, match=f"{name} is now {re.escape(place)}.{new}"):
@@ -59,6 +65,14 @@ def test_importing_the_package_brings_no_framework_and_nothing_heavy() -> None:
     code = f"import empo_rewards, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["strategies", "entropy", "extraction", "equivalence", "guards"])
+def test_a_star_import_brings_the_former_names(module: str) -> None:
+    names: dict[str, object] = {}
+    with pytest.warns(DeprecationWarning, match="is now"):
+        exec(f"from empo_rewards.{module} import *", names)
+    assert {name for name, _, _ in moved_names(module)} <= set(names)
 
 
 def plugin(**factories: Callable[..., object]) -> object:

@@ -9,6 +9,8 @@ import pickle
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import pytest
@@ -21,13 +23,24 @@ from empo_rewards import (
     Group,
     GroupError,
     GroupScore,
+    PluginError,
     Scorer,
     Status,
     equivalent,
     hookimpl,
 )
 from empo_rewards.group import Answer, AnswerKind
-from empo_rewards.protocols import AnswerSet, EntropyEstimator, EquivalenceBackend, Relation, Rewards
+from empo_rewards.protocols import (
+    AnswerSet,
+    EntropyEstimator,
+    EquivalenceBackend,
+    Extracted,
+    Extractor,
+    Observer,
+    Penalty,
+    Relation,
+    Rewards,
+)
 
 EXACT = {"preset": "empo-math", "equivalence": {"name": "exact", "normalize": False}}
 
@@ -162,6 +175,18 @@ def test_score_many_streams(exact: Scorer) -> None:
     for _ in range(9):
         next(scores)
     assert taken == 12
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_has_at_least_one_group(exact: Scorer, size: int) -> None:
+    with pytest.raises(ConfigError, match="batch_size"):
+        exact.score_many([Group("q", ["a"])], batch_size=size)
+
+
+@pytest.mark.parametrize("given", [None, "q", {"prompt": "q", "responses": ["a"]}])
+def test_only_groups_are_scored(exact: Scorer, given: Any) -> None:
+    with pytest.raises(GroupError, match="a Group is scored"):
+        exact.score(given)
 
 
 def test_a_scorer_pickles_with_its_plugins() -> None:
@@ -431,6 +456,7 @@ class Wild(EquivalenceBackend):
 
 
 STRATEGY = ("register_strategies", "strategy", Cause.STRATEGY_FAILED)
+GUARD = ("register_guards", "guards", Cause.GUARD_FAILED)
 BACKEND = ("register_equivalence_backends", "equivalence", Cause.EQUIVALENCE_FAILED)
 
 
@@ -441,12 +467,26 @@ BACKEND = ("register_equivalence_backends", "equivalence", Cause.EQUIVALENCE_FAI
         (STRATEGY, lambda verdict: Rewards((math.nan, 1.0)), "nan"),
         (STRATEGY, lambda verdict: Rewards((1.0, 1.0), math.inf), "inf"),
         (("register_entropy_estimators", "entropy", Cause.ENTROPY_FAILED), lambda evidence: math.nan, "nan"),
-        (("register_guards", "guards", Cause.GUARD_FAILED), lambda group, answers: [None] * 3, "3 verdicts where 2"),
+        (GUARD, lambda group, answers: [None] * 3, "3 verdicts where 2"),
         (BACKEND, Wild(), "0 relations where 1"),
         (BACKEND, Wild(Relation(((0, 2),))), "the pair (0, 2) for 2 answers"),
         (BACKEND, Wild(Relation(undecided=((1, 0),))), "the pair (1, 0) for 2 answers"),
         (BACKEND, Wild(Relation(different=((1, 2),))), "the pair (1, 2) for 2 answers"),
         (BACKEND, Wild(Relation(((0, 1),), different=((0, 1),))), "the pair (0, 1) as equal and as different"),
+        (BACKEND, Wild(Relation(((0.0, 1.0),))), "invalid Relation"),  # type: ignore[arg-type]
+        (BACKEND, Wild(Relation(None)), "invalid Relation"),  # type: ignore[arg-type]
+        (BACKEND, Wild(Relation(metrics=None)), "metrics must be a mapping"),  # type: ignore[arg-type]
+        (BACKEND, Wild(Relation(metrics={"calls": math.nan})), "the metric 'calls' is nan"),
+        (BACKEND, Wild(None), "a NoneType where a Relation"),  # type: ignore[arg-type]
+        (BACKEND, Wild(ValueError), "a type where a Relation"),  # type: ignore[arg-type]
+        (STRATEGY, lambda given: [1.0, 1.0], "a list where Rewards"),
+        (STRATEGY, lambda given: Rewards({0: 1.0, 1: 1.0}), "a dict where a list of rewards"),  # type: ignore[arg-type]
+        (STRATEGY, lambda given: Rewards(("1", "1")), "a reward is a value of type str"),  # type: ignore[arg-type]
+        (STRATEGY, lambda given: Rewards((1.0, 1.0), None), "type NoneType"),  # type: ignore[arg-type]
+        (GUARD, lambda group, answers: [0.0, None], "a float where a Penalty"),
+        (GUARD, lambda group, answers: [Penalty(math.nan), None], "the reward of 'bad' is nan"),
+        (GUARD, lambda group, answers: [Penalty("low"), None], "the reward of 'bad' is a"),  # type: ignore[arg-type]
+        (GUARD, lambda group, answers: {0: None, 1: None}, "a dict where a list of verdicts"),
     ],
 )
 def test_what_a_plugin_gives_is_checked(place: tuple[str, str, Cause], made: object, detail: str) -> None:
@@ -456,6 +496,104 @@ def test_what_a_plugin_gives_is_checked(place: tuple[str, str, Cause], made: obj
         score = scorer.score(Group("q", boxed("1", "2")))
     assert (score.status, score.cause, score.rewards) == (Status.UNSCORED, cause, (None, None))
     assert detail in (score.detail or "")
+
+
+def test_one_invalid_relation_costs_its_own_group_only_and_is_not_asked_for_again() -> None:
+    class Partly(EquivalenceBackend):
+        CALLS: ClassVar[list[int]] = []
+
+        def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
+            self.CALLS.append(len(sets))
+            return [Relation(((1, 0),)) if "x" in answers.texts else Relation() for answers in sets]
+
+    groups = [Group("q", boxed("1", "x" if number == 41 else "2")) for number in range(64)]
+    with Scorer({"equivalence": "bad"}, plugins=[failing(register_equivalence_backends=Partly)]) as scorer:
+        scores = list(scorer.score_many(groups))
+    assert [number for number, score in enumerate(scores) if score.status is Status.UNSCORED] == [41]
+    assert Partly.CALLS == [64]
+
+
+def test_pairs_of_any_iterable_and_integer_are_used() -> None:
+    class Index(int):
+        """As numpy's integers: an index that is no plain int."""
+
+    made = Wild(Relation((pair for pair in [(Index(0), Index(1))]), undecided=iter(())))  # type: ignore[arg-type]
+    with Scorer({"equivalence": "bad"}, plugins=[failing(register_equivalence_backends=lambda: made)]) as scorer:
+        assert scorer.score(Group("q", boxed("1", "2"))).rewards == (1, 1)
+
+
+def test_rewards_of_any_number_type_become_floats_that_are_json() -> None:
+    strategy = failing(register_strategies=lambda: lambda given: Rewards((Decimal(1), Fraction(1, 2)), Fraction(1, 4)))
+    with Scorer({**EXACT, "strategy": "bad"}, plugins=[strategy]) as scorer:
+        score = scorer.score(Group("q", boxed("1", "2")))
+    assert json.loads(json.dumps(score.to_dict()))["rewards"] == [1.0, 0.5]
+    assert (score.advantage_scale, {type(reward) for reward in score.rewards}) == (0.25, {float})
+
+
+@pytest.mark.parametrize("given", [None, [1.0], {"a": "x"}, {"a": None}, {"a": math.nan}, {"a": {"b": 1.0}}])
+def test_an_observer_without_numbers_costs_its_own_metrics_only(given: Any) -> None:
+    class Mute(Observer):
+        def __call__(self, group: Group, score: GroupScore) -> None: ...
+
+        def metrics(self) -> dict[str, float]:
+            return given  # type: ignore[no-any-return] # that is the fault
+
+    with Scorer({**EXACT, "observers": ["bad"]}, plugins=[failing(register_observers=Mute)]) as scorer:
+        score = scorer.score(Group("q", boxed("1")))
+    assert score.rewards == (1,)
+    assert {name: value for name, value in score.metrics.items() if name.startswith("bad")} == {"bad/failed": 1.0}
+
+
+def test_an_audit_that_cannot_be_compared_is_a_fault_of_extraction() -> None:
+    class Auditing(Extractor):
+        def __call__(self, response: str, prompt: str) -> Extracted | None:
+            return Extracted(response, 0, len(response))
+
+        def audit(self, response: str, prompt: str) -> dict[str, str | None]:
+            return {"a": ["1"], "b": None}  # type: ignore[dict-item] # that is the fault
+
+    with Scorer({**EXACT, "extraction": ["bad"]}, plugins=[failing(register_extractors=Auditing)]) as scorer:
+        assert scorer.score(Group("q", ["1"])).cause is Cause.EXTRACTION_FAILED
+
+
+@pytest.mark.parametrize(
+    ("message", "detail"),
+    [
+        ("two\nlines and \x1b[31mcolour", "ValueError: two lines and \\x1b[31mcolour"),
+        ("", "ValueError"),
+        ("\ud800", "ValueError: \\ud800"),
+    ],
+)
+def test_the_detail_of_a_fault_is_one_printable_line(message: str, detail: str) -> None:
+    def strategy(given: object) -> None:
+        raise ValueError(message)
+
+    with Scorer({**EXACT, "strategy": "bad"}, plugins=[failing(register_strategies=lambda: strategy)]) as scorer:
+        assert scorer.score(Group("q", boxed("1"))).detail == detail
+
+
+def test_an_exception_that_cannot_be_shown_is_a_fault_like_any_other() -> None:
+    class UnshowableError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def strategy(given: object) -> None:
+        raise UnshowableError
+
+    with Scorer({**EXACT, "strategy": "bad"}, plugins=[failing(register_strategies=lambda: strategy)]) as scorer:
+        assert scorer.score(Group("q", boxed("1"))).cause is Cause.STRATEGY_FAILED
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_a_request_to_stop_passes_through(kind: type[BaseException]) -> None:
+    def strategy(given: object) -> None:
+        raise kind
+
+    with (
+        Scorer({**EXACT, "strategy": "bad"}, plugins=[failing(register_strategies=lambda: strategy)]) as scorer,
+        pytest.raises(kind),
+    ):
+        scorer.score(Group("q", boxed("1")))
 
 
 def test_no_strategy_but_the_control_is_shown_a_label() -> None:
@@ -507,6 +645,21 @@ def test_a_group_that_is_none_is_refused(fields: dict[str, Any], message: str) -
 def test_equivalent(a: str, b: str, expected: bool) -> None:
     assert equivalent(a, b) is expected
     assert equivalent(b, a) is expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "backend", "error"),
+    [(0.5, "1/2", "math", GroupError), ("1", None, "exact", GroupError), ("1", "2", object(), PluginError)],
+)
+def test_equivalent_takes_texts_and_backends_only(a: Any, b: Any, backend: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        equivalent(a, b, backend)
+
+
+@pytest.mark.parametrize("relation", [None, Relation(((1, 0),)), Relation(None)])  # type: ignore[arg-type]
+def test_equivalent_checks_what_a_backend_gives(relation: Any) -> None:
+    with pytest.raises(PluginError, match="the backend gave"):
+        equivalent("1", "2", Wild(relation))
 
 
 def test_equivalent_says_what_it_cannot_decide_and_what_it_does_not_know() -> None:

@@ -69,20 +69,20 @@ class Grouping:
         """Delete the database."""
         self._db.close()
 
-    def add(self, line: int, member: FlatRow) -> None:
+    def add(self, line: int, row: FlatRow) -> None:
         """Add a row."""
         content = json.dumps(
             [
-                member.response,
-                member.token_logprobs,
-                member.reference,
-                member.data_source,
-                member.metadata,
-                member.keys.uid or member.keys.id,
+                row.response,
+                row.token_logprobs,
+                row.reference,
+                row.data_source,
+                row.metadata,
+                row.keys.uid or row.keys.id,
             ],
             default=str,
         )
-        _on_disk(lambda: self._place(member.keys, line, content, member.prompt))
+        _on_disk(lambda: self._place(row.keys, line, content, row.prompt))
 
     def add_lost(self, line: int, keys: GroupKeys) -> None:
         """Count a bad row as a missing member of its group."""

@@ -98,7 +98,7 @@ def open_journal(
             job_file.write(json.dumps(job, indent=1).encode() + b"\n")
             job_file.flush()
             _opened(out, "ab" if resume or overwrite else "xb").close()
-        scores, bad = _Lines(out, compressed=out.suffix == ".gz"), _Lines(rejected)
+        scores, bad = _LineFile(out, compressed=out.suffix == ".gz"), _LineFile(rejected)
         with closing(scores), closing(bad):
             yield Journal(scores, bad)
 
@@ -106,7 +106,7 @@ def open_journal(
 class Journal:
     """Writes the scores and the bad rows of a job that `open_journal` has opened."""
 
-    def __init__(self, scores: _Lines, rejected: _Lines) -> None:
+    def __init__(self, scores: _LineFile, rejected: _LineFile) -> None:
         self._scores, self._rejected = scores, rejected
 
     @property
@@ -145,7 +145,7 @@ class Journal:
         self._scores.append(record)
 
 
-class _Lines:
+class _LineFile:
     """A file of JSON lines that is appended to. What a killed process left unfinished is cut off at the start.
 
     Args:

@@ -97,6 +97,8 @@ def read_groups(
     if group_size is not None and group_size < 1:
         raise InputError(f"the group size must be at least 1, not {group_size}")
     if str(source) == STDIN:
+        if stdin is None and sys.stdin is None:
+            raise InputError("standard input is closed")
         return _read([(STDIN, _json_rows(STDIN, stdin or sys.stdin.buffer))], group_size)
     files = [(str(path), _rows(path, _container(path))) for path in input_files(source)]
     return _read(files, group_size)

@@ -90,7 +90,7 @@ def parse_row(row: object) -> Group | FlatRow:
     if _first(row, RESPONSES)[1] is not None:
         return _group(row)
     if any(name in row for name in RESPONSE):
-        return _member(row)
+        return _flat_row(row)
     if any(name in row for name in RESPONSES):
         raise RowError(f"{_first(row, RESPONSES)[0]} is null")
     if _first(row, PROMPT)[1] is not None:
@@ -116,7 +116,7 @@ def _group(row: Mapping[str, Any]) -> Group:
         raise RowError(str(error)) from error
 
 
-def _member(row: Mapping[str, Any]) -> FlatRow:
+def _flat_row(row: Mapping[str, Any]) -> FlatRow:
     name, response = _first(row, RESPONSE)
     try:
         if not isinstance(response, str):

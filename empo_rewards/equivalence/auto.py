@@ -16,6 +16,7 @@ from empo_rewards.equivalence.words import relate_words
 from empo_rewards.equivalence.words.reading import MAX_CHARS
 from empo_rewards.extraction.choice import choices_of
 from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
+from empo_rewards.relations import relate
 
 FOUND = 0.5
 """The strength of what a model found: whatever words or mathematics say is stronger."""
@@ -105,17 +106,15 @@ class AutoEquivalence(EquivalenceBackend):
         semantic: the backend for answers in words (in a configuration: its name, or name and options; `embedding` where
             none is named). None: texts are compared by their words only.
         words: whether answers are read word by word; if not, all of them are left to the semantic backend.
-        symbolic: whether mathematics that the keys cannot decide goes to sympy; if not, it is undecided.
     """
 
     def __init__(
         self,
         semantic: Annotated[EquivalenceBackend | None, DefaultComponent("embedding")] = None,
         words: bool = True,
-        symbolic: bool = False,
     ) -> None:
         self._exact = ExactEquivalence()
-        self._math = MathEquivalence(symbolic=symbolic)
+        self._math = MathEquivalence()
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
@@ -198,7 +197,7 @@ class AutoEquivalence(EquivalenceBackend):
             if work.failure is None and (len(question.settled) < every or (question.similarities and every)):
                 asked.append((work, stands))
                 sets.append(question)
-        relations = semantic.relate(sets) if sets else []
+        relations = relate(semantic, sets)
         for (work, stands), relation in zip(asked, relations, strict=True):
             if isinstance(relation, Exception):
                 work.failure = relation

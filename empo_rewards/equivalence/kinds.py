@@ -12,7 +12,6 @@ from empo_rewards.equivalence.math import MathPolicy
 from empo_rewards.equivalence.math.algebra import Value
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.numerals import ORDINALS, SCALES, SMALL
-from empo_rewards.equivalence.math.numeric import has_symbols
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT
 from empo_rewards.equivalence.words.reading import MAX_CHARS, read, split
@@ -131,7 +130,7 @@ def _only_words(text: str) -> bool:
 
 def _with_symbols(shape: object) -> bool:
     if isinstance(shape, Value):
-        return has_symbols(shape)
+        return bool(shape.symbols)
     return isinstance(shape, (tuple, frozenset)) and any(map(_with_symbols, shape))
 
 

@@ -56,7 +56,7 @@ class ContentMemory(Generic[K, V]):
         if path is not None and not Path(path).absolute().parent.is_dir():
             raise ConfigError(f"cache is {path!r}; its folder does not exist")
         self._namespace, self._dump, self._load = repr(tuple(namespace)), dump, load
-        self._kept: PerProcess[_Kept[V]] = PerProcess(partial(_Kept, size, path))
+        self._kept: PerProcess[_ProcessCache[V]] = PerProcess(partial(_ProcessCache, size, path))
 
     def get_many(self, keys: Sequence[K]) -> dict[K, V]:
         """The values that are known."""
@@ -98,8 +98,8 @@ def _load_verdict(data: bytes) -> PairVerdict:
     return PairVerdict(equal, similarity, truncated)
 
 
-class _Kept(Generic[V]):
-    """What one process remembers."""
+class _ProcessCache(Generic[V]):
+    """The cache of one process."""
 
     def __init__(self, size: int, path: str | None) -> None:
         self.values: LruCache[bytes, V] = LruCache(size)

@@ -59,7 +59,7 @@ class Gates(BaseModel):
 
     entropy: EntropyBand = EntropyBand()
     min_share: float | None = Field(default=None, ge=0, le=1)
-    reward: float | None = None
+    reward: float | None = Field(default=None, allow_inf_nan=False)
 
     def outside(self, entropy: float, clusters: Clusters) -> tuple[Cause, str] | None:
         """The cause and a sentence if a gate excludes the group; else None."""

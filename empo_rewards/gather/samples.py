@@ -251,6 +251,11 @@ def sample_rewards(
     return [_sample_reward(verdict, position) for position in (range(score.size) if positions is None else positions)]
 
 
+def token_logprobs(values: Iterable[float] | None) -> tuple[float, ...] | None:
+    """Token log-probabilities, at most 0: a framework's rounding can lift the logarithm of 1 above it."""
+    return None if values is None else tuple(min(float(value), 0.0) for value in values)
+
+
 def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each metric over the rows in which it is not NaN; a metric without any is left out."""
     values: dict[str, list[float]] = {}

@@ -67,7 +67,7 @@ class CollapseDetector:
             window = window_statistics(list(self._seen)[-length:])
             if length == self._windows[0]:
                 self.latest = window
-            if window.prompts >= self._settings.window_prompts and (alarm := self._compared(length, window)):
+            if window.prompts >= self._settings.least_prompts and (alarm := self._compared(length, window)):
                 return alarm
         best = self._best.get(self._windows[0])
         if change is None or best is None or self.latest is None or self._is_labelled:

@@ -91,7 +91,7 @@ class PromptHistory:
         self._settings = settings
         self._once: OrderedDict[Hashable, PromptAnswers] = OrderedDict()
         self._compared: dict[Hashable, PromptAnswers] = {}
-        self._latest: deque[tuple[Hashable, AgreementChances]] = deque(maxlen=settings.history_groups)
+        self._latest: deque[tuple[Hashable, AgreementChances]] = deque(maxlen=settings.longest_window)
         self._until_comparison = settings.history_step
 
     def add(self, seen: Observation) -> str | None:
@@ -111,7 +111,7 @@ class PromptHistory:
             return None
         self._until_comparison = self._settings.history_step
         latest = list(dict(self._latest).values())
-        return changed(latest, self._settings) if len(latest) >= self._settings.history_prompts else None
+        return changed(latest, self._settings) if len(latest) >= self._settings.least_prompts else None
 
 
 def changed(prompts: Sequence[AgreementChances], settings: MonitorSettings) -> str | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from importlib import metadata
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_type_hints
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from empo_rewards.config import Component, Presets, one_line
-from empo_rewards.errors import ConfigError, PluginError, suggestion
+from empo_rewards.errors import ConfigError, EmpoError, PluginError, described, suggestion
 from empo_rewards.plugins import hookspecs
 from empo_rewards.protocols import BASES, DefaultComponent, Kind, check_contract
 
@@ -34,6 +35,10 @@ KINDS: Mapping[str, str] = {
 """The kinds of things that can be registered, and the hook of each."""
 
 
+MAX_NESTING = 32
+"""How deep components may be nested: a component that takes itself by default would never end."""
+
+
 @dataclass(frozen=True)
 class Nested:
     """A factory's parameter that takes another component.
@@ -41,10 +46,12 @@ class Nested:
     Args:
         base: the base class of its kind.
         default: the name of the component to build if none is configured; None: the factory's own default is used.
+        optional: whether the configuration may say that there is none (null).
     """
 
     base: type
     default: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,51 +62,92 @@ class Registered:
     factory: Any
     plugin: str
 
-    @cached_property
+    @functools.cached_property
     def parameters(self) -> Mapping[str, tuple[Any, Any]]:
-        """The annotation and default of each option: the keyword parameters of the factory's signature."""
-        hints = get_type_hints(
-            self.factory.__init__ if inspect.isclass(self.factory) else self.factory, include_extras=True
-        )
+        """The annotation and default of each option: the keyword parameters of the factory's signature.
+
+        Raises:
+            PluginError: they cannot be read, or one of them cannot be an option.
+        """
+        try:
+            hints = get_type_hints(_signed(self.factory), include_extras=True)
+            signature = inspect.signature(self.factory)
+        except Exception as error:
+            raise self._error(f"has no signature that can be read: {described(error)}") from error
         found = {}
-        for parameter in inspect.signature(self.factory).parameters.values():
+        for parameter in signature.parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-                raise PluginError(
-                    f"{self.plugin}: the factory of {self.name!r} has a parameter {str(parameter)!r}; "
-                    "options must be plain keyword parameters"
-                )
+                raise self._error(f"has a parameter {str(parameter)!r}; options must be plain keyword parameters")
+            if parameter.name == "name" or parameter.name.startswith(("_", "model_config")):
+                raise self._error(f"has a parameter {parameter.name!r}, which is no possible name of an option")
             default = ... if parameter.default is parameter.empty else parameter.default
             found[parameter.name] = (hints.get(parameter.name, Any), default)
         return found
 
-    @cached_property
+    @functools.cached_property
     def nested(self) -> Mapping[str, Nested]:
-        """The options that are nested components."""
-        found = {name: _nested(annotation) for name, (annotation, _) in self.parameters.items()}
-        return {name: nested for name, nested in found.items() if nested is not None}
+        """The options that are nested components.
+
+        Raises:
+            PluginError: an annotation mentions a base class in another way than `Base`, `Base | None` or `Annotated`.
+        """
+        found = {}
+        for name, (annotation, default) in self.parameters.items():
+            nested = _nested(annotation)
+            if nested is not None:
+                found[name] = replace(nested, optional=nested.optional or default is None)
+            elif _mentions_base(annotation):
+                raise self._error(
+                    f"has a parameter {name!r} of type {annotation}; a nested component is annotated with one base "
+                    "class, or with `Base | None`"
+                )
+        return found
 
     def options(self) -> type[BaseModel]:
         """The pydantic model of the factory's options; nested components have the type `Component` in it."""
         fields: dict[str, Any] = {}
         for name, (annotation, default) in self.parameters.items():
-            nested = self.nested.get(name)
-            fields[name] = (annotation, default) if nested is None else (Component | None, nested.default or default)
-        return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields)
+            if (nested := self.nested.get(name)) is None:
+                fields[name] = (annotation, default)
+            else:
+                fields[name] = (Component | None if nested.optional else Component, nested.default or default)
+        try:
+            return create_model(
+                self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
+            )
+        except Exception as error:
+            raise self._error(f"has parameters that cannot be options: {described(error)}") from error
+
+    def _error(self, what: str) -> PluginError:
+        return PluginError(f"{self.plugin}: the factory of {self.name!r} {what}")
+
+
+def _signed(factory: Any) -> Any:
+    """The function whose annotations are those of the factory's parameters."""
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    if inspect.isclass(factory):
+        return factory.__new__ if factory.__init__ is object.__init__ else factory.__init__
+    return factory if inspect.isroutine(factory) else type(factory).__call__
 
 
 def _nested(annotation: Any) -> Nested | None:
-    """The nested component that an annotation declares; None if it has no base class of a kind."""
-    if inspect.isclass(annotation) and annotation in BASES.values():
+    """The nested component that an annotation declares; None if it declares none."""
+    if annotation in BASES.values():
         return Nested(annotation)
-    for part in typing.get_args(annotation):
-        if (found := _nested(part)) is not None:
-            default = next((extra.name for extra in _extras(annotation) if isinstance(extra, DefaultComponent)), None)
-            return Nested(found.base, default or found.default)
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) is Annotated:
+        found = _nested(parts[0])
+        default = next((extra.name for extra in parts[1:] if isinstance(extra, DefaultComponent)), None)
+        return found and replace(found, default=default or found.default)
+    if typing.get_origin(annotation) in (Union, UnionType):
+        among = [found for part in parts if (found := _nested(part)) is not None]
+        return replace(among[0], optional=NoneType in parts) if len(among) == 1 else None
     return None
 
 
-def _extras(annotation: Any) -> tuple[Any, ...]:
-    return getattr(annotation, "__metadata__", ())
+def _mentions_base(annotation: Any) -> bool:
+    return annotation in BASES.values() or any(map(_mentions_base, typing.get_args(annotation)))
 
 
 @dataclass(frozen=True)
@@ -142,6 +190,8 @@ class Registry:
             ConfigError: an unknown name or option, or an invalid value of an option.
             PluginError: the instance does not fulfil the contract of its kind.
         """
+        if path.count(".") > MAX_NESTING:
+            raise ConfigError(f"{path}: components are nested more than {MAX_NESTING} deep")
         kind = next(kind for kind, other in BASES.items() if other is base)
         try:
             registered = self.find(kind, component.name)
@@ -158,13 +208,17 @@ class Registry:
             if isinstance(wanted, Component):
                 options[name] = self.create(nested.base, wanted, f"{path}.{name}")
         try:
-            made = registered.factory(**options)
+            return check_contract(registered.factory(**options), base, tuple(registered.parameters))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-        try:
-            return check_contract(made, base, tuple(registered.parameters))
         except PluginError as error:
             raise PluginError(f"{registered.plugin}: the {kind} {component.name!r} {error}") from error
+        except EmpoError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{registered.plugin}: the {kind} {component.name!r} cannot be made: {described(error)}"
+            ) from error
 
 
 def load(plugins: Sequence[object] = ()) -> Registry:
@@ -182,8 +236,9 @@ def load(plugins: Sequence[object] = ()) -> Registry:
     manager.add_hookspecs(hookspecs)
     manager.register(builtins, "built-in")
     skipped = _load_installed(manager)
-    for plugin in plugins:
-        manager.register(plugin, getattr(plugin, "__name__", type(plugin).__qualname__))
+    for position, plugin in enumerate(plugins):
+        name = getattr(plugin, "__name__", type(plugin).__qualname__)
+        _register(manager, plugin, name if manager.get_plugin(name) is None else f"{name} ({position})", repr(name))
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
@@ -208,13 +263,27 @@ def _load_installed(manager: pluggy.PluginManager) -> tuple[str, ...]:
         except Exception as error:
             raise PluginError(
                 f"the plugin {entry.name!r} of {owner} cannot be loaded from {entry.value!r}: "
-                f"{type(error).__name__}: {error}; repair or uninstall it, or set {PLUGINS_VARIABLE}=-{entry.name}"
+                f"{described(error)}; repair or uninstall it, or set {PLUGINS_VARIABLE}=-{entry.name}"
             ) from error
-        try:
-            manager.register(plugin, entry.name)
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"the plugin {entry.name!r} of {owner} does not fit its hook: {error}") from error
+        _register(manager, plugin, entry.name, f"{entry.name!r} of {owner}")
     return tuple(entry.name for entry in found if entry.name not in chosen)
+
+
+def _register(manager: pluggy.PluginManager, plugin: object, name: str, shown: str) -> None:
+    """Register a plugin under a name.
+
+    Raises:
+        PluginError: it was registered before, it has no hook, or a hook's parameters do not fit.
+    """
+    if manager.is_registered(plugin):
+        raise PluginError(f"the plugin {shown} is given twice")
+    try:
+        manager.register(plugin, name)
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"the plugin {shown} does not fit its hook: {' '.join(str(error).split())}") from error
+    if not manager.get_hookcallers(plugin):
+        hooks = ", ".join(KINDS.values())
+        raise PluginError(f"the plugin {shown} has no function that is marked @hookimpl and named as a hook: {hooks}")
 
 
 def _chosen(installed: Sequence[str]) -> frozenset[str]:
@@ -258,6 +327,6 @@ def _collect(registry: Registry, kind: str, implementation: pluggy.HookImpl) -> 
         raise
     except Exception as error:
         raise PluginError(
-            f"the plugin {owner!r} failed in {KINDS[kind]}: {type(error).__name__}: {error}; "
+            f"the plugin {owner!r} failed in {KINDS[kind]}: {described(error)}; "
             f"repair or uninstall it, or set {PLUGINS_VARIABLE}=-{owner}"
         ) from error

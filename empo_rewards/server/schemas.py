@@ -7,10 +7,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from empo_rewards.gather.samples import Sample
-from empo_rewards.group import Group
+from empo_rewards.group import Group, read_label
 
 MAX_GROUP_SIZE = 65_536
 """A larger group size in a request is taken for a mistake: room for that many members would be reserved."""
+
+Reference = str | int | float | list[str | int | float | None] | None
+"""A label, as `Group` takes it: a text, a number, or a list of accepted ones."""
 
 
 class GroupBody(BaseModel):
@@ -20,7 +23,7 @@ class GroupBody(BaseModel):
 
     prompt: str | list[dict[str, Any]]
     responses: list[str] = Field(min_length=1)
-    reference: str | None = None
+    reference: Reference = None
     id: str | None = None
     token_logprobs: list[list[float]] | None = None
     data_source: str | None = None
@@ -39,7 +42,7 @@ class MemberBody(BaseModel):
 
     prompt: str
     response: str
-    reference: str | None = None
+    reference: Reference = None
     data_source: str | None = None
     token_logprobs: list[float] | None = None
     group_size: int | None = Field(default=None, ge=1, le=MAX_GROUP_SIZE)
@@ -47,7 +50,7 @@ class MemberBody(BaseModel):
     def sample(self) -> Sample:
         """The sample."""
         logprobs = None if self.token_logprobs is None else tuple(self.token_logprobs)
-        return Sample(self.prompt, self.response, self.reference, self.data_source, logprobs)
+        return Sample(self.prompt, self.response, read_label(self.reference), self.data_source, logprobs)
 
 
 _GROUP_SCHEMA = GroupBody.model_json_schema()
@@ -89,7 +92,7 @@ REWARD_DOCUMENTATION: dict[str, Any] = {
                     "properties": {
                         "query": _column("string"),
                         "prompts": _column("string"),
-                        "labels": _column("string", "number", "null"),
+                        "labels": _column("string", "number", "array", "null"),
                     },
                 }
             }

@@ -18,7 +18,7 @@ from openrlhf.utils.agent import SingleTurnAgentExecutor
 
 from empo_rewards.errors import EmpoError
 from empo_rewards.gather import GatherLimits
-from empo_rewards.gather.samples import Sample
+from empo_rewards.gather.samples import Sample, token_logprobs
 from empo_rewards.group import read_label
 from empo_rewards.integrations.openrlhf.rewards import GroupRewards
 from empo_rewards.integrations.openrlhf.settings import OpenRLHFSettings
@@ -131,6 +131,5 @@ def _sample_of(prompt: str, label: Any, tokenizer: Any, output: dict[str, Any]) 
         prompt,
         tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False),
         read_label(label),
-        # Rounding can lift the logarithm of a probability of 1 above 0.
-        token_logprobs=None if logprobs is None else tuple(min(float(value), 0.0) for value in logprobs[start:end]),
+        token_logprobs=token_logprobs(None if logprobs is None else logprobs[start:end]),
     )

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError
-from empo_rewards.gather.samples import NeutralReward, Sample, group_of
+from empo_rewards.gather.samples import NeutralReward, Sample, group_of, token_logprobs
 from empo_rewards.group import Group, read_label
 from empo_rewards.scorer import Scorer
 
@@ -55,7 +55,8 @@ def read_group(samples: Sequence[Any], expected: int) -> Group:
         expected: how many were sampled.
 
     Raises:
-        GroupError: several prompts, an element that is no sample, or a label that is neither a text nor a number.
+        GroupError: several prompts, an element that is no sample, or a label that is no text, number, or list of
+            them.
     """
     for sample in samples:
         if not isinstance(getattr(sample, "response", None), str):
@@ -67,14 +68,13 @@ def read_group(samples: Sequence[Any], expected: int) -> Group:
     if any(sample.prompt != first.prompt for sample in samples):
         raise GroupError("the samples of a group have different prompts")
     members = [
-        Sample(first.prompt, sample.response, read_label(sample.label), token_logprobs=_logprobs(sample))
+        Sample(
+            first.prompt,
+            sample.response,
+            read_label(sample.label),
+            token_logprobs=token_logprobs(sample.rollout_log_probs),
+        )
         for sample in samples
     ]
     name = None if first.group_index is None else str(first.group_index)
     return group_of(members, id=name, expected_size=expected)
-
-
-def _logprobs(sample: Any) -> tuple[float, ...] | None:
-    """A sample's token log-probabilities, at most 0: rounding can lift the logarithm of 1 above it."""
-    values = sample.rollout_log_probs
-    return None if values is None else tuple(min(value, 0.0) for value in values)

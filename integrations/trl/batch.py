@@ -18,8 +18,8 @@ def samples(
     """The samples of one rank's batch, plain or conversational.
 
     Raises:
-        GroupError: lists of different lengths, or a prompt that is neither a text nor a list of messages.
-        InputError: a label that is neither a text nor a number.
+        GroupError: lists of different lengths, a prompt that is neither a text nor a list of messages, or a label that
+            is no text, number, or list of them.
     """
     labels = [None] * len(prompts) if labels is None else labels
     if not len(prompts) == len(completions) == len(labels):

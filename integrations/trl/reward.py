@@ -101,8 +101,8 @@ class EMPOReward:
 
         Raises:
             ConfigError: the group size is unknown.
-            GroupError: the completions of all ranks are no whole groups.
-            InputError: a label is neither a text nor a number.
+            GroupError: the completions of all ranks are no whole groups, or a label is no text, number, or list of
+                them.
         """
         share = self._receive(prompts, completions, trainer_state, log_metric, columns)
         return self._share(share, list(self._scorer.score_many(share.groups)), log_metric)

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from empo_rewards import Group, Scorer
+from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, InputError
 from empo_rewards.extras import hook_of
+from empo_rewards.gather.samples import NeutralReward, Sample, group_of, sample_rewards
 
 MANAGER, OUR_PLUGIN = "empo", "empo_rewards"
 PROMPTS = 4
@@ -220,10 +221,9 @@ def _offline(scorer: Any, rows: Sequence[tuple[str, str]], tokenizer: Any) -> li
                 tokenizer.decode(tokenizer.encode(rows[i][1], add_special_tokens=False), skip_special_tokens=True)
                 for i in places
             ]
-            given = made.score(Group(uid, texts, reference="12")).rewards
-            known = [reward for reward in given if reward is not None]
-            for place, reward in zip(places, given, strict=True):
-                rewards[place] = reward if reward is not None else sum(known) / len(known) if known else 0.0
+            score = made.score(group_of([Sample(uid, text, reference="12") for text in texts]))
+            for place, given in zip(places, sample_rewards(score, NeutralReward(0.0)), strict=True):
+                rewards[place] = given.reward
     return rewards
 
 

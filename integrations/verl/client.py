@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from empo_rewards import Group, Scorer
+from empo_rewards import Scorer
 from empo_rewards.gather import Member
+from empo_rewards.gather.samples import group_of
 from empo_rewards.integrations.verl import row_rewards
 from empo_rewards.integrations.verl.batches import Position
 from empo_rewards.integrations.verl.row_rewards import RowReward
@@ -53,9 +54,7 @@ class RewardClient:
 
     async def validate(self, row: RolloutRow) -> RowReward:
         """Compare the row's answer with its label."""
-        sample = row.sample
-        score = await self._scorer.ascore(Group(sample.prompt, [sample.response], reference=sample.reference))
-        return row_rewards.of_validation(score)
+        return row_rewards.of_validation(await self._scorer.ascore(group_of([row.sample])))
 
     async def validate_all(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
         """`validate` for many rows."""

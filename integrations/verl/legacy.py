@@ -58,7 +58,7 @@ class EMPOBatchRewardManager:
         return {"reward_tensor": rewards, "reward_extra_info": info}
 
     def _validate(self, batch: Iterable[RolloutRow]) -> list[RowReward]:
-        groups = (Group(row.sample.prompt, [row.sample.response], reference=row.sample.reference) for row in batch)
+        groups = (group_of([row.sample]) for row in batch)
         return [row_rewards.of_validation(score) for score in self._scorer.score_many(groups)]
 
     def _train(self, batch: list[RolloutRow]) -> list[RowReward]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from empo_rewards.errors import GroupError
 from empo_rewards.gather import Member
 from empo_rewards.gather.samples import Sample
-from empo_rewards.group import Group
+from empo_rewards.group import Group, Label, read_label
 from empo_rewards.integrations.verl.validation import DataOrigin, origin_of
 
 
@@ -75,10 +78,13 @@ def _member(fields: Mapping[str, Any]) -> Member | None:
     return None if number is None else int(number)
 
 
-def _reference(reward_model: object) -> str | None:
-    """The label, where it is a text or a number; used for metrics only."""
+def _reference(reward_model: object) -> Label:
+    """The label, used for metrics only; None for ground truths of another kind, such as a program's test cases."""
     truth = reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None
-    return str(truth) if isinstance(truth, str | int | float) and str(truth).strip() else None
+    try:
+        return read_label(list(truth) if isinstance(truth, np.ndarray) else truth)  # a list, as Parquet gives it
+    except GroupError:
+        return None
 
 
 def _size(extra_info: object) -> int | None:

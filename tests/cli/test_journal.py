@@ -316,6 +316,25 @@ class TestRefusing:
             assert len(out.read_bytes().splitlines()) == 1
         assert in_child(lambda: run_job(source, out, resume=True)) == 0
 
+    def test_a_forked_child_that_outlives_a_killed_process_does_not_keep_others_out(
+        self, source: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "out.jsonl"
+        survivor = multiprocessing.get_context("fork").Value("i", 0)
+
+        def killed_job() -> None:
+            with open_journal(out, source=source, settings=SETTINGS):
+                if (child := os.fork()) == 0:
+                    time.sleep(600)
+                survivor.value = child
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        assert in_child(killed_job) == -signal.SIGKILL
+        try:
+            assert run_job(source, out, resume=True) == 10
+        finally:
+            os.kill(survivor.value, signal.SIGKILL)
+
 
 def in_child(action: Callable[[], object]) -> int | None:
     """Runs something in a forked process: 0 done, 1 an InputError, -9 killed."""

@@ -495,6 +495,11 @@ class TestFiles:
         with pytest.raises(InputError, match="standard input: there are no rows"):
             list(read_groups("-", stdin=io.BytesIO(b"")))
 
+    def test_closed_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", None)
+        with pytest.raises(InputError, match="standard input is closed"):
+            read_groups("-")
+
     def test_group_size_below_one(self) -> None:
         with pytest.raises(InputError, match="at least 1, not 0"):
             read_groups("-", group_size=0, stdin=io.BytesIO(b"{}"))

@@ -314,6 +314,30 @@ def test_majorities_that_weaken_over_new_prompts_are_a_collapse() -> None:
         assert "at the run's best, where training by agreement strengthens them" in alarm.reason
 
 
+def test_a_model_that_stays_as_it_is_keeps_its_majorities() -> None:
+    """It is certain of some prompts and of few of the others: luck alone makes windows stronger and weaker."""
+    alarms = 0
+    for seed in range(8):
+        dice = random.Random(seed)
+        monitor = Monitor()
+        for n in range(1600):
+            chance = 1.0 if dice.random() < 0.15 else 0.1
+            monitor(*scored(f"q{n}", [f"{n}" if dice.random() < chance else number(dice) for _ in range(GROUP)]))
+        alarms += monitor.alarm is not None
+    assert alarms == 0
+
+
+def test_few_prompts_that_agree_by_chance_are_no_collapse() -> None:
+    """Eight prompts of ten choices: once all majorities differ, and once three are the same."""
+    alarms = 0
+    for seed in range(6):
+        monitor = Monitor()
+        for _, group, score in Run(one_of("ABCDEFGHIJ"), one_of("ABCDEFGHIJ"), 0.3, 1.0, prompts=8)(seed):
+            monitor(group, score)
+        alarms += monitor.alarm is not None
+    assert alarms <= 1
+
+
 def other_answers(now: float, dice: random.Random) -> Iterator[tuple[Group, GroupScore]]:
     """40 prompts, of which a part has a new answer, each another."""
     for n in range(40):

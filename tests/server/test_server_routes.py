@@ -120,6 +120,20 @@ def test_score_gives_the_whole_group_score(server: Server) -> None:
     assert server.post("/score", json={"groups": []}).json() == {"scores": []}
 
 
+@pytest.mark.parametrize("label", ["1", 1, ["7", 1], [None, "1"]])
+def test_a_label_is_a_text_a_number_or_a_list_of_them(server: Server, label: object) -> None:
+    group = {"prompt": "q", "responses": [r"\boxed{1}", r"\boxed{2}"], "reference": label}
+    assert server.post("/score", json=group).json()["correct"] == [True, False]
+    member = {"prompt": "q", "response": r"\boxed{1}", "reference": label, "group_size": 1}
+    answer = httpx.put(f"{server.url}/v1/groups/labelled {label}/members/0", json=member, timeout=60).json()
+    assert answer["correct"] is True
+
+
+@pytest.mark.parametrize("label", [True, [[1]], {"a": 1}])
+def test_what_is_no_label_is_refused(server: Server, label: object) -> None:
+    assert server.post("/score", json={"prompt": "q", "responses": ["1"], "reference": label}).status_code == 422
+
+
 def test_members_with_ids_join_once_and_may_be_forgotten(server: Server) -> None:
     def put(member: int | str, answer: int, group: str = "step 1/g 7", **more: Any) -> httpx.Response:
         content = {"prompt": "q", "response": rf"\boxed{{{answer}}}", "reference": "1", **more}

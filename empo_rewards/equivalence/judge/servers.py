@@ -62,6 +62,7 @@ class _Connection:
         self._lock = threading.Lock()
         self._closed = False
         self._thread: AbstractContextManager[BlockingPortal] | None = None
+        self._ident: int
         self._portal: BlockingPortal
         self._client: JudgeClient
 
@@ -75,6 +76,7 @@ class _Connection:
                 self._client = self._make_client()
                 self._thread = start_blocking_portal(name="empo-judge")
                 self._portal = self._thread.__enter__()
+                self._ident = self._portal.call(threading.get_ident)
             future = self._portal.start_task_soon(self._client.ask_all, requests)
         try:
             return future.result()
@@ -87,9 +89,13 @@ class _Connection:
     def close(self) -> None:
         with self._lock:
             self._closed = True
-        if self._thread is not None:
-            self._portal.call(self._client.close)
-            self._thread.__exit__(None, None, None)
+        if self._thread is None:
+            return
+        if threading.get_ident() == self._ident:  # garbage collection runs anywhere, and a thread cannot join itself
+            threading.Thread(target=self.close, daemon=True).start()
+            return
+        self._portal.call(self._client.close)
+        self._thread.__exit__(None, None, None)
 
 
 def _close(connections: PerProcess[_Connection]) -> None:

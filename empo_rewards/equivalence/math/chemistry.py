@@ -25,18 +25,21 @@ _ARROWS = re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:
 _BOTH_WAYS = re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>")
 _ARROW = re.compile("[→⇌=]")
 _SPECIES = re.compile(r"(\d+(?:/\d+)?)?((?:[A-Z][a-z]?\d*|\(|\)\d*|\[|\]\d*|·)+)(\^?\d*[+-])?(\((?:aq|s|l|g)\))?")
-_PIECE = re.compile(r"([A-Z][a-z]?)(\d*)|([(\[])|[)\]](\d*)|·")
+_PIECE = re.compile(r"([A-Z][a-z]?)(\d*)|([(\[])|[)\]](\d*)")
 _ION = re.compile(r"([A-Z][a-z]?)([2-4])")
 _CHARGE = re.compile(r"\^\+(\d+)")
 _MANY = 9
 """A larger count of atoms belongs to a compound of carbon, hydrogen or oxygen."""
+_NEEDED = re.compile(r"[A-Z][a-z]?(?:\)?[_{]*\d|\)?\^?\{?\d?[+-]|[A-Za-z ()]*(?:->|=|→|\\[a-z]+arrow|\\to))")
+"""What no formula lacks: an element with its count or charge, or the arrow of a reaction after it."""
+_LONGEST_ORBITAL = 12
 _ORBITALS = re.compile(r"d?sp\^?\d(?:d\^?\d?)?")
 
 
 def read(text: str) -> Reading | None:
     """A formula or a reaction as such, its states as a decoration; None for what may as well be algebra."""
-    if len(text) > MAX_CHARS or not any(character.isupper() for character in text):
-        found = _ORBITALS.fullmatch(_MARKUP.sub("", text)) if len(text) <= MAX_CHARS else None
+    if len(text) > MAX_CHARS or _NEEDED.search(text) is None:
+        found = _ORBITALS.fullmatch(_MARKUP.sub("", text)) if len(text) <= _LONGEST_ORBITAL else None
         return Reading(Chemical(found[0].replace("^", ""), frozenset())) if found is not None else None
     plain = _MARKUP.sub("", _ARROWS.sub("→", _BOTH_WAYS.sub("⇌", text)))
     sides = [_side(part) for part in _ARROW.split(plain)]
@@ -91,37 +94,46 @@ def _species(text: str) -> _Species | None:
     match = _SPECIES.fullmatch(text)
     if match is None:
         return None
-    coefficient, formula, charge, state = match.groups()
+    coefficient, formula, charge, state = match.groups("")
     ion = _ION.fullmatch(formula) if charge in ("+", "-") else None
     if ion is not None:  # Fe3+
         formula, charge = ion[1], ion[2] + charge
-    stack: list[Counter[str]] = [Counter()]
-    counts: list[str] = []
-    for piece in _PIECE.finditer(formula):
-        element, count, opening, repeated = piece.groups()
-        if element:
-            if element not in _ELEMENTS or count.startswith("0") or count == "1":
-                return None
-            stack[-1][element] += int(count or 1)
-            counts.append(count)
-        elif opening:
-            stack.append(Counter())
-        elif piece[0] != "·":
-            if len(stack) == 1:
-                return None
-            group = stack.pop()
-            stack[-1].update({name: number * int(repeated or 1) for name, number in group.items()})
-            counts.append(repeated or "")
-    if len(stack) != 1 or max(map(len, counts), default=0) > 4:
+    found = _atoms(formula)
+    if found is None:
         return None
-    atoms = stack[0]
-    if any(int(count or 1) > _MANY for count in counts) and not atoms.keys() & {"C", "H", "O"}:
-        return None  # SW19
-    if formula.startswith("(") and len(atoms) < 2:
-        return None  # (B) 5
-    sure = bool(charge) or (any(counts) and (len(atoms) > 1 or not coefficient))
-    if coefficient and coefficient.isdigit():
+    atoms, counted = found
+    sure = bool(charge) or (counted and (len(atoms) > 1 or not coefficient))
+    if coefficient.isdigit():
         atoms = Counter({name: number * int(coefficient) for name, number in atoms.items()})
     if charge:
         atoms[f"charge {charge[-1]}"] = int(charge.strip("^+-") or 1)
-    return _Species((coefficient or "") + formula + (charge or "").strip("^"), state or "", atoms, sure)
+    return _Species(coefficient + formula + charge.strip("^"), state, atoms, sure)
+
+
+def _atoms(formula: str) -> tuple[Counter[str], bool] | None:
+    """The atoms of a formula, and whether any of them is counted; None for what is no formula."""
+    stack: list[Counter[str]] = [Counter()]
+    counts: list[str] = []
+    for element, count, opening, repeated in _PIECE.findall(formula):
+        counts.append(count or repeated)
+        if element:
+            stack[-1][element] += int(count or 1)
+        elif opening:
+            stack.append(Counter())
+        elif len(stack) > 1:
+            group = stack.pop()
+            stack[-1].update({name: number * int(repeated or 1) for name, number in group.items()})
+    atoms = stack[0]
+    numbers = [int(count) for count in counts if count]
+    if (
+        len(stack) != 1
+        or not atoms.keys() <= _ELEMENTS
+        or min(numbers, default=2) < 2
+        or max(numbers, default=0) > 9_999
+    ):
+        return None
+    if max(numbers, default=0) > _MANY and not atoms.keys() & {"C", "H", "O"}:
+        return None  # SW19
+    if formula.startswith("(") and len(atoms) < 2:
+        return None  # (B) 5
+    return atoms, bool(numbers)

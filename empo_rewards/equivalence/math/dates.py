@@ -14,6 +14,8 @@ from empo_rewards.equivalence.math.shapes import Clock, Date, Opaque, Ratio
 MAX_CHARS = 60
 """No date is longer."""
 
+_FORMULA = re.compile(r"[\\^=()\[\]<>+*%|]")
+"""Characters that no date holds."""
 _NAMES = listed("january february march april may june july august september october november december")
 _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, len(name))} | {"sept": 9}
 _MONTH = f"({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
@@ -34,7 +36,9 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 
 def read(text: str, policy: MathPolicy) -> Reading | None:
     """What a plain text says as a date, a year of an era, or a time of day; None for anything else."""
-    if len(text) > MAX_CHARS or not any(character.isdigit() for character in text):
+    if _FORMULA.search(text) is not None or len(text) > MAX_CHARS:
+        return None
+    if not any(character.isdigit() for character in text):
         return {"noon": _time(12, 0), "midnight": _time(0, 0)}.get(text.lower())
     text = _WEEKDAY.sub("", text.lower(), count=1)
     for form, order in _FORMS:
@@ -77,7 +81,7 @@ def _era(text: str) -> Reading | None:
 
 
 def _clock(text: str, *, either: bool) -> Reading | None:
-    """A time with a.m. or p.m. is one; without, h:mm is a time of day (of 24 hours), or a ratio where the set has it."""
+    """A time with a.m. or p.m. is one; without, h:mm is a time of 24 hours, or a ratio where the set has it."""
     match = _CLOCK.fullmatch(text)
     if match is not None and 1 <= int(match[1]) <= 12 and int(match[2] or 0) < 60 and not match[3]:
         return _time(int(match[1]) % 12 + (12 if match[4] == "p" else 0), int(match[2] or 0))
@@ -85,11 +89,11 @@ def _clock(text: str, *, either: bool) -> Reading | None:
     if match is None or int(match[1]) > 24 or int(match[2]) > 59:
         return None
     hours, minutes = int(match[1]), int(match[2])
-    options = [Option("time:24 hours", Clock(hours, minutes), {})]
+    options = [Option("time:24 hours", text, Clock(hours, minutes))]
     if either and 1 <= hours <= 12:
-        options = [Option(f"time:{half}", Clock(hours % 12 + half, minutes), {}) for half in (0, 12)]
+        options = [Option(f"time:{half}", text, Clock(hours % 12 + half, minutes)) for half in (0, 12)]
     if hours:
-        options.append(Option("time:ratio", Ratio((constant(quotient(minutes, hours)),)), {}))
+        options.append(Option("time:ratio", text, Ratio((constant(quotient(minutes, hours)),))))
     return Reading(Clock(hours, minutes), options=tuple(options))
 
 

@@ -14,44 +14,6 @@ _GREEK = listed(
 )
 _VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
 
-FUNCTIONS: dict[str, str] = {
-    name: name
-    for name in listed(
-        "sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec arccsc "
-        "ln log exp gcd lcm max min floor ceil arg det deg dim ker Re Im sgn sign erf"
-    )
-} | {
-    "asin": "arcsin",
-    "acos": "arccos",
-    "atan": "arctan",
-    "arsinh": "arsinh",
-    "arcsinh": "arsinh",
-    "asinh": "arsinh",
-    "arcosh": "arcosh",
-    "arccosh": "arcosh",
-    "acosh": "arcosh",
-    "artanh": "artanh",
-    "arctanh": "artanh",
-    "atanh": "artanh",
-    "tg": "tan",
-    "ctg": "cot",
-    "cosec": "csc",
-    "lg": "lg",
-}
-"""Functions by the names that they are written with, as a command or in letters."""
-
-INVERSES = {
-    "sin": "arcsin",
-    "cos": "arccos",
-    "tan": "arctan",
-    "cot": "arccot",
-    "sec": "arcsec",
-    "csc": "arccsc",
-    "sinh": "arsinh",
-    "cosh": "arcosh",
-    "tanh": "artanh",
-}
-
 SKIPPED = frozenset(
     listed(
         "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "

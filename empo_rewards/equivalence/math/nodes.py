@@ -115,11 +115,10 @@ class Proportion(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """operands[0] operators[0] operands[1] ...; spans[k]: where operand k stands in the text."""
+    """operands[0] operators[0] operands[1] ..."""
 
     operands: tuple[Node, ...]
     operators: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...]
 
 
 class Modular(NamedTuple):
@@ -136,6 +135,13 @@ class Quantity(NamedTuple):
 
     body: Node
     unit: tuple[tuple[str, int], ...]
+
+
+class Qualified(NamedTuple):
+    """A value and the words that say of what it is one: $3000 at 10%."""
+
+    body: Node
+    words: str
 
 
 class Compound(NamedTuple):
@@ -180,5 +186,6 @@ class Constant(NamedTuple):
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
-    "Combined | Proportion | Relation | Modular | Quantity | Compound | Span | Bound | Choice | Listing | Constant"
+    "Combined | Proportion | Relation | Modular | Quantity | Compound | "
+    "Qualified | Span | Bound | Choice | Listing | Constant"
 )

@@ -25,6 +25,7 @@ ORDINALS |= {word + "th": value for word, value in SMALL.items() if value > 12 a
 ORDINALS |= {word[:-1] + "ieth": value for word, value in SMALL.items() if value >= 20}
 _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thirds": 3}
 _PARTS |= {word + s: value for word, value in ORDINALS.items() if value > 3 for s in ("", "s")}
+_PARTS |= {word + "th" + s: value for word, value in SCALES.items() if value != 12 for s in ("", "s")}
 COINS = frozenset(listed("dime dimes nickel nickels penny pennies cent cents"))
 _SUFFIXES = frozenset({"st", "nd", "rd", "th"})
 _POSTFIX = {"squared": ("^", "2"), "cubed": ("^", "3"), "factorial": ("!", "")}
@@ -49,8 +50,11 @@ _AFTERWARDS = {
 }  # fmt: skip
 
 
+_SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
+
+
 def _word(token: Token) -> str:
-    return token.text.lower() if token.kind in ("word", "run", "sym", "and", "or", "≥", "∈") else ""
+    return token.text.lower() if token.kind in _SPOKEN else ""
 
 
 class _Rewriter:
@@ -69,9 +73,9 @@ class _Rewriter:
 
     def emit(self, parts: Sequence[tuple[str, str]], size: int) -> bool:
         """Puts new tokens in the place of the next `size` ones."""
-        first, last = self.tokens[self.at], self.tokens[self.at + size - 1]
+        first = self.tokens[self.at]
         for k, (kind, text) in enumerate(parts):
-            self.done.append(Token(kind, text, first.start, last.end, first.spaced if k == 0 else False))
+            self.done.append(Token(kind, text, first.spaced and k == 0))
         self.at += size
         return True
 
@@ -107,48 +111,52 @@ class _Rewriter:
         at = self.at
         if self.article():
             current, at = 1, at + 1
-        last = 0
+        last = current  # the scale or the small number that was said last
         while True:
             word = self.words[at]
-            if word in SMALL and (last in (0, 100, 1000) or (last >= 20 and last < 100 and 0 < SMALL[word] < 10)):
+            if word in SMALL and (not last or last >= 100 or (last >= 20 and 0 < SMALL[word] < 10)):
                 current, last = current + SMALL[word], SMALL[word] or 1
             elif word in SCALES and last:
-                scale = SCALES[word]
-                if scale <= 100:
-                    current *= scale
+                last = SCALES[word]
+                if last <= 100:
+                    current *= last
                 else:
-                    total, current = total + (current or 1) * scale, 0
-                last = 100 if scale == 100 else 1000 if scale > 100 else 1
+                    total, current = total + (current or 1) * last, 0
+            elif (word == "and" and last >= 100 and self.goes_on(at + 1, last)) or (
+                20 <= last < 100 and self.tokens[at : at + 1] and self.tokens[at].kind == "-"
+                and 0 < SMALL.get(self.words[at + 1], 0) < 10
+            ):  # fmt: skip
+                pass
             else:
-                joined = self.tokens[at].kind == "-" if at < len(self.tokens) else False
-                if (joined and 20 <= last < 100 and 0 < SMALL.get(self.words[at + 1], 0) < 10) or (
-                    word == "and"
-                    and last in (100, 1000)
-                    and self.words[at + 1] in SMALL
-                    and not self.scale_after(at + 1)
-                ):
-                    at += 1
-                    continue
                 return str(total + current), at - self.at
             at += 1
 
-    def scale_after(self, at: int) -> bool:
-        """Whether another number begins, and none of this one ends: "one hundred and two hundred"."""
+    def goes_on(self, at: int, scale: int) -> bool:
+        """Whether the number goes on after "and": one hundred and five, but not one hundred and two hundred."""
+        start = at
         while self.words[at] in SMALL:
             at += 1
-        return self.words[at] in SCALES or self.words[at] in _PARTS
+        after = SCALES.get(self.words[at])
+        if at == start or self.words[at] in _PARTS:
+            return False
+        return after is None or (after > scale if scale == 100 else after < scale)
 
     def scaled(self, value: str, size: int) -> tuple[str, int]:
         """2.5 million, 3 dozen, two hundred thousand."""
-        while self.words[self.at + size] in SCALES and len(value) <= _LONGEST and value.replace(".", "").isdigit():
-            number = Decimal(value) * SCALES[self.words[self.at + size]]
+        while (
+            (word := self.words[self.at + size].removesuffix("s")) in SCALES
+            and len(value) <= _LONGEST
+            and value.replace(".", "").isdigit()
+        ):
+            number = Decimal(value) * SCALES[word]
             value, size = f"{number.normalize():f}", size + 1
         return value, size
 
     def and_half(self, at: int) -> int:
         """How many tokens ahead say "and a half", "and three quarters"; 0 where none do."""
-        if self.words[at] == "and" and self.words[at + 2] in _PARTS:
-            return 3 if self.words[at + 1] == "a" or self.words[at + 1] in SMALL else 0
+        joined = self.tokens[at + 2 : at + 3] and self.tokens[at + 2].kind == "-"  # two and two-thirds
+        if self.words[at] == "and" and self.words[at + 2 + bool(joined)] in _PARTS:
+            return 3 + bool(joined) if self.words[at + 1] == "a" or self.words[at + 1] in SMALL else 0
         return 2 if self.words[at] == "and" and self.words[at + 1] == "half" else 0
 
     def fraction(self, value: str, size: int) -> bool:
@@ -167,29 +175,23 @@ class _Rewriter:
                     return self.emit([("num", str(SCALES[self.words[scale]] // 2))], scale + 1 - self.at)
             return self.emit(_fraction(value, str(part)), end)
         more = self.and_half(at)
-        scale = SCALES.get(self.words[at + more], 0) if more else 0
-        if scale and self.words[at + more - 1] in ("half", "quarter", "quarters") and value.isdigit():
-            top = SMALL.get(self.words[at + 1], 1) if more == 3 else 1
-            number = (Decimal(value) + Decimal(top) / _PARTS[self.words[at + more - 1]]) * scale
-            return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
         if more and value.isdigit():
-            top = str(SMALL.get(self.words[at + 1], 1)) if more == 3 else "1"
-            bottom = str(_PARTS[self.words[at + more - 1]])
-            return self.emit([("num", value), *_fraction(top, bottom)], size + more)
+            top = SMALL.get(self.words[at + 1], 1) if more > 2 else 1
+            bottom = _PARTS[self.words[at + more - 1]]
+            if bottom in (2, 4) and self.words[at + more] in SCALES:  # four and a half million
+                number = (int(value) + Decimal(top) / bottom) * SCALES[self.words[at + more]]
+                return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
+            return self.emit([("num", value), *_fraction(str(top), str(bottom))], size + more)
         return self.emit([("num", value)], size) if size else False
 
-    def operation(self) -> bool:
+    def operation(self) -> bool:  # noqa: PLR0911 - one return an operation
         """minus, plus, times, divided by, squared, to the power of, square root of."""
         word, after = self.words[self.at], self.words[self.at + 1]
         ahead = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
-        number_ahead = ahead is not None and (
-            ahead.kind in ("num", "frac", "sqrt", "$") or after in SMALL or after == "half"
+        operand_ahead = ahead is not None and (
+            ahead.kind in ("num", "frac", "sqrt", "$", "sym") or after in SMALL or after == "half"
         )
-        if (
-            word in ("minus", "negative")
-            and not self.done
-            and (number_ahead or (ahead is not None and ahead.kind == "sym"))
-        ):
+        if word in ("minus", "negative") and not self.done and operand_ahead:
             return self.emit([("-", "-")], 1)
         if not self.done and word in ("square", "cube") and (after, self.words[self.at + 2]) == ("root", "of"):
             return self.emit([("sqrt", "sqrt"), *([("[", "["), ("num", "3"), ("]", "]")] if word == "cube" else [])], 3)
@@ -201,7 +203,7 @@ class _Rewriter:
             return self.emit([(mark, mark), ("num", power)] if power else [(mark, mark)], 1)
         if word in _INFIX and ahead is not None:
             return self.emit([(_INFIX[word], _INFIX[word])], 1)
-        if word in ("times", "over") and (number_ahead or (ahead is not None and ahead.kind == "sym")):
+        if word in ("times", "over") and operand_ahead:
             return self.emit([("*", "*") if word == "times" else ("/", "/")], 1)
         if word == "divided" and after == "by":
             return self.emit([("/", "/")], 2)
@@ -226,9 +228,19 @@ def _fraction(top: str, bottom: str) -> list[tuple[str, str]]:
     return [("frac", "frac"), ("{", "{"), ("num", top), ("}", "}"), ("{", "{"), ("num", bottom), ("}", "}")]
 
 
+_VOCABULARY = (
+    frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
+)
+_VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
+_VOCABULARY |= {word + "s" for word in SCALES} | set(
+    listed("negative square cube times over divided raised to through between from")
+)
+"""Words without one of which nothing is rewritten."""
+
+
 def spoken(tokens: list[Token]) -> list[Token]:
     """The tokens with numbers and operations in words as such; the same list where no word says one."""
-    if not any(token.kind in ("word", "run") for token in tokens):
+    if not any(token.kind in _SPOKEN and token.text.lower() in _VOCABULARY for token in tokens):
         return tokens
     ordinal = [_word(token) for token in tokens if token.kind != "."]
     ordinal = ordinal[1:] if ordinal[:1] == ["the"] else ordinal
@@ -248,12 +260,12 @@ def _bounds(tokens: list[Token]) -> list[Token]:
     for phrase, sign in BOUNDS.items():
         if tuple(words[: len(phrase)]) == phrase and _measured(tokens[len(phrase) :]):
             first = tokens[0]
-            return [Token(sign, sign, first.start, tokens[len(phrase) - 1].end, first.spaced), *tokens[len(phrase) :]]
+            return [Token(sign, sign, first.spaced), *tokens[len(phrase) :]]
     if len(tokens) > 2 and _measured(tokens):
         for k in range(1, len(tokens) - 1):
             sign = _AFTERWARDS.get((words[k], words[k + 1]), "")
             if sign and k + 2 + _unit_words(tokens[k + 2 :]) == len(tokens):
-                return [Token(sign, sign, tokens[0].start, tokens[0].end, False), *tokens[:k], *tokens[k + 2 :]]
+                return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
     if words[:1] in (["between"], ["from"]) and _measured(tokens[1:]):
         middle = "and" if words[0] == "between" else "to"
         if words.count(middle) == 1:
@@ -282,7 +294,9 @@ def _unit_words(tokens: Sequence[Token]) -> int:
 
 
 def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
-    """The tokens before "k ∈ Z", "where k is an integer", and the same with k renamed to "∈Z"; None where none says so."""
+    """The tokens before "k ∈ Z" or "where k is an integer", and the same with k renamed to "∈Z"."""
+    if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
+        return None
     words, kinds = [_word(token) for token in tokens], [token.kind for token in tokens]
     if kinds[-6:] == listed("sym ∈ mathbb { sym }") and tokens[-2].text == "Z":
         place, size = -6, 6

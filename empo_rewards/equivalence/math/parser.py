@@ -14,7 +14,6 @@ from __future__ import annotations
 from empo_rewards.equivalence.math import units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
-from empo_rewards.equivalence.math.names import INVERSES
 from empo_rewards.equivalence.math.nodes import (
     Based,
     Bound,
@@ -35,6 +34,7 @@ from empo_rewards.equivalence.math.nodes import (
     Power,
     Product,
     Proportion,
+    Qualified,
     Quantity,
     Relation,
     Signed,
@@ -43,7 +43,9 @@ from empo_rewards.equivalence.math.nodes import (
     Sym,
     Word,
 )
+from empo_rewards.equivalence.math.table import TABLE
 
+_VOWELS = frozenset("aeiouy")
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
@@ -164,11 +166,8 @@ class _Parser:
             return Bound(self.take().kind, self.proportion())
         operands: list[Node] = []
         operators: list[str] = []
-        spans: list[tuple[int, int]] = []
         while True:
-            first = self.at
             operands.append(self.proportion())
-            spans.append((self.tokens[first].start, self.tokens[self.at - 1].end))
             if self.kinds[self.at] not in _RELATIONS:
                 break
             operators.append(self.take().kind)
@@ -181,7 +180,7 @@ class _Parser:
         if not operators:
             return operands[0]
         operators = ["=" if operator == "≡" else operator for operator in operators]
-        return Relation(tuple(operands), tuple(operators), tuple(spans))
+        return Relation(tuple(operands), tuple(operators))
 
     def congruent_by(self) -> Node | None:
         """The modulus of \\pmod 7 or (mod 7) ahead."""
@@ -208,10 +207,12 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
 
     def combination(self) -> Node:
-        left = self.quantity()
+        left, depth = self.quantity(), self.depth
         while self.kinds[self.at] in _SET_OPERATIONS:
+            self.enter()
             operator = self.take().kind
             left = Combined(operator, left, self.quantity())
+        self.depth = depth
         return left
 
     # Quantities
@@ -243,7 +244,22 @@ class _Parser:
             first = self.measured_sum(first)
         if self.accept("to"):
             return Span(first, self.measured())
-        return first
+        return Qualified(first, self.qualifier()) if self.is_qualifier() else first
+
+    def is_qualifier(self) -> bool:
+        """Whether a preposition is ahead that begins to say of what the value before it is one."""
+        return (
+            self.kind() in ("word", "run")
+            and self.tokens[self.at].text in units.QUALIFIERS
+            and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
+        )
+
+    def qualifier(self) -> str:
+        """The words up to the next item."""
+        words: list[str] = []
+        while self.kind() not in _SEPARATORS and self.kind():
+            words.append(self.take().text.lower())
+        return " ".join(words)
 
     def measured_sum(self, first: Quantity) -> Node:
         """Quantities of one unit, added up: $99 - $72."""
@@ -280,7 +296,7 @@ class _Parser:
         found: dict[str, int] = {}
         side, power_of_next, words = 1, 1, 0
         joined = self.at == self.unit_at
-        while self.is_unit(joined=joined):
+        while self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
             word = token.text if token.kind != "*" else "times"
             if word.lower() in ("square", "sq", "cubic"):
@@ -314,7 +330,8 @@ class _Parser:
                 raise Unreadable
         return found
 
-    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:
+    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
+        """Whether a unit's name is ahead; `joined`: after another one, where single letters are names too."""
         kind = self.kind(ahead)
         if kind == "/" and not joined:  # $14/day
             return self.kind(ahead + 1) in ("run", "word") and self.plain_word(self.tokens[self.at + ahead + 1].text)
@@ -342,7 +359,7 @@ class _Parser:
         return token.text == "mu" or (token.text in ("k", "M", "m") and self.tokens[self.at + after].text == "Omega")
 
     def unit_of_letters(self) -> bool:
-        """Whether single letters ahead are the unit of a number before them, and all that is left of the item: 5 m/s."""
+        """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
         start = self.at
         token = self.tokens[start]
         if self.units_read == "none" or (token.kind == "run" and token.text not in units.PRODUCTS):
@@ -366,12 +383,8 @@ class _Parser:
 
     @staticmethod
     def plain_word(text: str) -> bool:
-        """Whether letters side by side are rather a word than a product: with a vowel, and not in alphabetical order."""
-        if text == "per" or (len(text) >= 4 and text[1:].islower()):
-            return True
-        return (
-            len(text) == 3 and text[1:].islower() and not set("aeiou").isdisjoint(text) and list(text) != sorted(text)
-        )
+        """Whether letters side by side after a number are rather a word than a product."""
+        return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
 
     def unit_exponent(self) -> int:
         if self.kind() != "^":
@@ -411,6 +424,7 @@ class _Parser:
 
     def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
+        depth = self.depth
         while True:
             kind = self.kinds[self.at]
             if measured and kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters():
@@ -424,10 +438,12 @@ class _Parser:
                 else:
                     factors.append(("*", self.signed_factor()))
             elif kind == "%" and not stop_at_function:
+                self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Postfix("%", body))]
             elif kind == "mod" and not self.congruence:
+                self.enter()
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Call("mod", (body, self.modulus())))]
@@ -439,6 +455,7 @@ class _Parser:
                 spaced = self.tokens[self.at].spaced
                 factors.append((" " if spaced else "", self.factor()))
             else:
+                self.depth = depth
                 return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
 
     def is_measure(self) -> bool:
@@ -484,16 +501,13 @@ class _Parser:
         return self.postfix(self.primary())
 
     def postfix(self, base: Node) -> Node:
-        while True:
-            kind = self.kinds[self.at]
-            if kind not in _AFTER_FACTOR:
-                return base
+        depth = self.depth
+        while (kind := self.kinds[self.at]) in _AFTER_FACTOR:
+            self.enter()
             if kind == "^":
                 self.take()
                 base = self.raised(base)
-            elif kind in ("!", "!!"):
-                if self.kind(1) == "=":
-                    return base
+            elif kind in ("!", "!!") and self.kind(1) != "=":
                 self.take()
                 base = Postfix(kind, base)
             elif kind == "°":
@@ -506,7 +520,9 @@ class _Parser:
                 self.take()
                 base = Based(digits, self.base_of_number())
             else:
-                return base
+                break
+        self.depth = depth
+        return base
 
     def degrees(self, base: Node) -> Node:
         if (
@@ -633,14 +649,15 @@ class _Parser:
         token = self.take()
         if not token.text.isdigit():
             return Num(token.text)
-        following = self.tokens[self.at : self.at + 2]
-        if [t.kind for t in following] == ["sym", "num"] and following[0].text in ("C", "P"):
-            if not following[0].spaced and not following[1].spaced and following[1].text.isdigit():
-                self.at += 2
-                name = "binomial" if following[0].text == "C" else "permutations"
-                return Call(name, (Num(token.text), Num(following[1].text)))
-        mixed = self.mixed(token.text)
-        return mixed or Num(token.text)
+        return self.chosen_from(token.text) or self.mixed(token.text) or Num(token.text)
+
+    def chosen_from(self, total: str) -> Node | None:
+        """10C3, 10P3."""
+        letter, below = ([*self.tokens[self.at : self.at + 2], Token("", "", True)] * 2)[:2]
+        if (letter.kind, below.kind) != ("sym", "num") or letter.text not in "CP" or letter.spaced or below.spaced:
+            return None
+        self.at += 2
+        return Call("binomial" if letter.text == "C" else "permutations", (Num(total), Num(below.text)))
 
     def mixed(self, whole: str) -> Node | None:
         """The fraction that follows an integer side by side, where it is a proper one: 4 4/9, 1\\frac12."""
@@ -698,9 +715,11 @@ class _Parser:
 
     def indexed(self, symbol: Sym, *, touching: bool = True) -> Sym:
         """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
-        if touching and self.kind() == "num" and not self.tokens[self.at].spaced and symbol.name not in ("e", "i", "π"):
-            if self.tokens[self.at].text.isdigit() and symbol.name.isalpha():
-                return Sym(f"{symbol.name}_{self.take().text}")
+        digits = (
+            self.tokens[self.at] if touching and self.kind() == "num" and symbol.name not in ("e", "i", "π") else None
+        )
+        if digits is not None and not digits.spaced and digits.text.isdigit() and symbol.name.isalpha():
+            return Sym(f"{symbol.name}_{self.take().text}")
         if self.kind() != "_":
             return symbol
         self.take()
@@ -715,6 +734,8 @@ class _Parser:
                 if depth:
                     parts.append(token.text)
             index = "".join(parts)
+        elif not self.kind():
+            index = ""  # x_ is x_{}
         elif self.kind() == "run" and self.kind(1) in ("_", "^"):
             index = self.first_letter()  # F_kF_n
         elif self.kind() in ("num", "sym", "run", "word"):
@@ -812,15 +833,13 @@ class _Parser:
                 base = self.group() if self.kind() == "{" else self.argument()
             else:
                 exponent = self.exponent()
-        if isinstance(exponent, Signed) and exponent == Signed("-", Num("1")) and name in INVERSES:
-            name, exponent = INVERSES[name], None
+        if exponent == Signed("-", Num("1")) and TABLE[name].inverse:
+            name, exponent = TABLE[name].inverse, None
         args = self.arguments()
         if base is not None:
             if name not in ("log", "ln", "lg"):
                 raise Unreadable
             name, args = "log", (base, *args)
-        elif name == "lg":
-            name, args = "log", (Num("10"), *args)
         call = Call(name, args)
         return call if exponent is None else Power(call, exponent)
 
@@ -987,14 +1006,10 @@ def _digits(node: Node) -> str:
     return node.text if isinstance(node, Num) else ""
 
 
-def is_word(text: str) -> bool:
+def is_word(text: str, shortest: int = 4) -> bool:
     """Whether letters side by side are a word: four or more, with a vowel, and not in alphabetical order as abcd is."""
-    return (
-        len(text) >= 4
-        and text[1:].islower()
-        and not set("aeiouy").isdisjoint(text.lower())
-        and list(text.lower()) != sorted(text.lower())
-    )
+    lower = text.lower()
+    return len(text) >= shortest and text[1:].islower() and not _VOWELS.isdisjoint(lower) and [*lower] != sorted(lower)
 
 
 def _is_number(factors: list[tuple[str, Node]]) -> bool:

@@ -8,6 +8,12 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 Percent = Literal["asked", "fraction", "number", "either"]
 Units = Literal["ignore_when_bare", "strict", "ignore"]
+Bases = Literal["ignore_when_bare", "strict", "value"]
+Log = Literal["natural", "decimal"]
+Clock = Literal["24 hours", "either"]
+DateOrder = Literal["undecided", "day first", "month first"]
+DecimalComma = Literal["settled", "list", "decimal"]
+Vectors = Literal["same", "shape"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class MathPolicy:
         bases: "ignore_when_bare": 2516_8 equals 2516 unless the set also holds it in another base. "strict": it does
             not. "value": it is 1358.
         log: what log without a base is: "natural", or "decimal".
-        clock: whether 9:00 without a.m. or p.m. is a time of "24 hours", or "either" half of the day, as the set has it.
+        clock: whether 9:00 without a.m. or p.m. is one of "24 hours", or in "either" half of a day, as the set has it.
         date_order: what 03/04/2024 is: "undecided", "day first" or "month first". 13/04/2024 can be one only.
         decimal_comma: whether 3,14 is a "list", a "decimal", or "settled" for the whole set by its other answers.
         vectors: whether a row vector is the "same" as the column of its entries, or differs by its "shape".
@@ -39,12 +45,12 @@ class MathPolicy:
     units: Units = "ignore_when_bare"
     ordered_is_set: bool = False
     convert_units: bool = True
-    bases: Literal["ignore_when_bare", "strict", "value"] = "ignore_when_bare"
-    log: Literal["natural", "decimal"] = "natural"
-    clock: Literal["24 hours", "either"] = "24 hours"
-    date_order: Literal["undecided", "day first", "month first"] = "undecided"
-    decimal_comma: Literal["settled", "list", "decimal"] = "settled"
-    vectors: Literal["same", "shape"] = "same"
+    bases: Bases = "ignore_when_bare"
+    log: Log = "natural"
+    clock: Clock = "24 hours"
+    date_order: DateOrder = "undecided"
+    decimal_comma: DecimalComma = "settled"
+    vectors: Vectors = "same"
 
     def __post_init__(self) -> None:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:

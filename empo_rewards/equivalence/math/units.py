@@ -1,6 +1,6 @@
 """Units of measurement: their spellings, and the exact factors between those of one dimension.
 
-The table of units is `_UNITS`: a row is the symbol, its names in words, the factor to the base units, and the dimension.
+The table of units is `_UNITS`: a row is the symbol, its names, the factor to the base units, and the dimension.
 A word that is no unit of the table is a label (12 apples): a dimension of its own.
 """
 
@@ -10,7 +10,6 @@ from fractions import Fraction
 
 from empo_rewards.equivalence.math.names import listed
 
-
 Unit = tuple[tuple[str, int], ...]
 """Powers of unit names, in alphabetical order."""
 
@@ -18,11 +17,14 @@ _SECOND, _METRE, _JOULE = "s", "m", "g:1 m:2 s:-2"
 
 _SI: dict[str, tuple[str, str, str]] = {
     "m": ("meter metre", "1", "m"), "g": ("gram gramme gm", "1", "g"), "s": ("second sec", "1", "s"),
-    "L": ("liter litre l ltr", "1/1000", "m:3"), "N": ("newton", "1000", "g:1 m:1 s:-2"), "J": ("joule", "1000", _JOULE),
+    "L": ("liter litre l ltr", "1/1000", "m:3"), "N": ("newton", "1000", "g:1 m:1 s:-2"),
+    "J": ("joule", "1000", _JOULE),
     "W": ("watt", "1000", "g:1 m:2 s:-3"), "V": ("volt", "1000", "g:1 m:2 s:-3 A:-1"), "A": ("ampere amp", "1", "A"),
     "Pa": ("pascal", "1000", "g:1 m:-1 s:-2"), "Hz": ("hertz", "1", "s:-1"), "mol": ("mole", "1", "mol"),
-    "Ω": ("ohm Omega", "1000", "g:1 m:2 s:-3 A:-2"), "T": ("tesla", "1000", "g:1 s:-2 A:-1"), "C": ("coulomb", "1", "A:1 s:1"),
-    "F": ("farad", "1/1000", "A:2 s:4 g:-1 m:-2"), "Wh": ("watthour", "3600000", _JOULE), "eV": ("electronvolt", "1", "eV"),
+    "Ω": ("ohm Omega", "1000", "g:1 m:2 s:-3 A:-2"), "T": ("tesla", "1000", "g:1 s:-2 A:-1"),
+    "C": ("coulomb", "1", "A:1 s:1"),
+    "F": ("farad", "1/1000", "A:2 s:4 g:-1 m:-2"),
+    "Wh": ("watthour", "3600000", _JOULE), "eV": ("electronvolt", "1", "eV"),
     "cal": ("calorie", "1", "cal"), "pc": ("parsec", "1", "pc"), "bar": ("bar", "100000000", "g:1 m:-1 s:-2"),
     "B": ("byte", "1", "B"),
 }  # fmt: skip
@@ -36,12 +38,14 @@ _UNITS: dict[str, tuple[str, str, str]] = _SI | {
     "yd": ("yard yds", "1143/1250", _METRE), "mi": ("mile", "201168/125", _METRE),
     "min": ("minute mins", "60", _SECOND), "h": ("hour hr hrs", "3600", _SECOND), "day": ("day d", "86400", _SECOND),
     "wk": ("week wks", "604800", _SECOND), "mo": ("month", "1", "month"), "yr": ("year yrs", "12", "month"),
-    "lb": ("lbs pound-mass", "45359237/100000", "g"), "oz": ("ounce", "45359237/1600000", "g"), "t": ("tonne", "1000000", "g"),
-    "gal": ("gallon", "1", "gal"), "qt": ("quart", "1/4", "gal"), "pt": ("pint", "1/8", "gal"), "cup": ("cup", "1/16", "gal"),
+    "lb": ("lbs pound-mass", "45359237/100000", "g"), "oz": ("ounce", "45359237/1600000", "g"),
+    "t": ("tonne", "1000000", "g"),
+    "gal": ("gallon", "1", "gal"), "qt": ("quart", "1/4", "gal"), "pt": ("pint", "1/8", "gal"),
+    "cup": ("cup", "1/16", "gal"),
     "atm": ("atmosphere", "101325000", "g:1 m:-1 s:-2"), "ha": ("hectare", "10000", "m:2"), "K": ("kelvin", "1", "K"),
     "°": ("degree deg", "1", "°"), "rad": ("radian", "1", "rad"), "°C": ("celsius centigrade", "1", "°C"),
-    "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd buck", "1", "$"), "¢": ("cent", "1/100", "$"),
-    "€": ("euro eur", "1", "€"), "£": ("pound-sterling gbp", "1", "£"), "%": ("percent pct", "1", "%"),
+    "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd USD buck", "1", "$"), "¢": ("cent", "1/100", "$"),
+    "€": ("euro eur EUR", "1", "€"), "£": ("pound-sterling gbp GBP", "1", "£"), "%": ("percent pct", "1", "%"),
     "BC": ("bce", "1", "BC"), "AD": ("ce", "1", "AD"), "times": ("×", "1", "times"), "unit": ("units", "1", "unit"),
 }  # fmt: skip
 _COMPOUND = {
@@ -56,27 +60,29 @@ def _dimension(text: str) -> dict[str, int]:
     return {name: int(power or 1) for name, _, power in parts}
 
 
-def _scales() -> tuple[dict[str, tuple[Fraction, dict[str, int]]], dict[str, str]]:
-    scales: dict[str, tuple[Fraction, dict[str, int]]] = {}
-    aliases: dict[str, str] = {}
-    for symbol, (names, factor, dimension) in _UNITS.items():
-        scales[symbol] = Fraction(factor), _dimension(dimension)
-        aliases |= dict.fromkeys(names.split(), symbol)
-        if symbol in _SI:
-            for prefix, (spoken, power) in _PREFIXES.items():
-                if prefix + symbol not in _UNITS:
-                    scales[prefix + symbol] = Fraction(factor) * Fraction(power), _dimension(dimension)
-                    aliases |= {spoken + name: prefix + symbol for name in names.split() if len(name) > 3}
-    aliases |= {"kilo": "kg", "kgs": "kg", "ml": "mL", "dl": "dL", "cl": "cL", "um": "μm", "micron": "μm", "us": "μs"}
-    return scales, aliases
+_SCALES: dict[str, tuple[Fraction, dict[str, int]]] = {}
+_ALIASES: dict[str, str] = {}
 
 
-_SCALES, _ALIASES = _scales()
+def register(symbol: str, names: str, factor: str = "1", dimension: str = "", *, prefixed: bool = False) -> None:
+    """Adds a unit: its symbol, its names, its factor to the base units of its dimension, whether it takes prefixes."""
+    base = _dimension(dimension or symbol)
+    _SCALES[symbol] = Fraction(factor), base
+    _ALIASES.update(dict.fromkeys(names.split(), symbol))
+    for prefix, (spoken, power) in _PREFIXES.items() if prefixed else ():
+        if prefix + symbol not in _UNITS:
+            _SCALES[prefix + symbol] = Fraction(factor) * Fraction(power), base
+            _ALIASES.update({spoken + name: prefix + symbol for name in names.split() if len(name) > 3})
+
+
+for _symbol, _row in _UNITS.items():
+    register(_symbol, *_row, prefixed=_symbol in _SI)
+_ALIASES |= {"kilo": "kg", "kgs": "kg", "ml": "mL", "dl": "dL", "cl": "cL", "um": "μm", "micron": "μm", "us": "μs"}
 
 SYMBOLS = (
     frozenset(name for name in (*_SCALES, *_COMPOUND) if len(name) > 1 and name.isascii() and name.isalpha())
     - {"in", "times", "unit", "day", "cup", "bar", "BC", "AD", "mo"}
-) | frozenset(listed("AU mL ml rpm dB psi deg sq pct hr hrs mins sec secs lbs yrs"))
+) | frozenset(listed("AU mL ml rpm dB psi deg sq pct hr hrs mins sec secs lbs yrs USD EUR GBP"))
 """Abbreviations of more than one letter that are read as a unit after a number, also where they are not set as text."""
 
 LETTERS = frozenset("msgNJWVAKLTFCh")
@@ -99,6 +105,9 @@ NOT_UNITS = frozenset(
     )
 )
 """Words after a value that say more than its unit."""
+
+QUALIFIERS = frozenset({"at", "for", "from", "in"})
+"""Words that tell one value of a list from another: $3000 at 10%, $2000 at 8%."""
 
 PROSE = frozenset(
     listed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from empo_rewards.equivalence.math import shapes, units
 from empo_rewards.equivalence.math.algebra import atom, constant
 from empo_rewards.equivalence.math.lexer import Token
@@ -79,7 +81,7 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_PHRASES: dict[str, Shape] = (
+_PHRASES: Mapping[str, Shape] = (
     dict.fromkeys(
         ("all real numbers", "all reals", "any real number", "every real number", "the set of all real numbers",
          "the set of real numbers", "set of all real numbers", "all real number", "real numbers"), shapes.REALS

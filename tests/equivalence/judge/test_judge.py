@@ -12,6 +12,7 @@ import pickle
 import random
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,7 @@ from typing import Any
 
 import pytest
 import yaml
+from anyio.from_thread import BlockingPortal
 from judge_endpoint import MEANINGS, Endpoint, answers_in, same, verdict
 
 from empo_rewards import ConfigError, Group, MissingExtraError, Scorer, equivalent, extras
@@ -425,6 +427,32 @@ class TestCallers:
         judge.relate([AnswerSet(("a", "b"))])
         del judge
         assert not any(thread.name == "empo-judge" for thread in threading.enumerate())
+
+    def test_a_judge_that_is_collected_on_its_own_thread_leaves_none(self, endpoint: Endpoint) -> None:
+        """Garbage collection of a cycle runs on any thread."""
+        judge = JudgeEquivalence(url=endpoint.url)
+        judge.relate([AnswerSet(("a", "b"))])
+        (portal,) = [one for one in gc.get_objects() if isinstance(one, BlockingPortal) and is_running(one)]
+        judge.itself = judge  # type: ignore[attr-defined] # a cycle
+        gc.disable()
+        try:
+            del judge
+            portal.start_task_soon(gc.collect).result(60)
+        finally:
+            gc.enable()
+        deadline = time.monotonic() + 60
+        while any(thread.name == "empo-judge" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def is_running(portal: BlockingPortal) -> bool:
+    """Whether it is none that an earlier test has left."""
+    try:
+        portal.call(int)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _relate_here(judge: JudgeEquivalence) -> Relation | Exception:

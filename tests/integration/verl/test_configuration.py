@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +15,7 @@ from omegaconf import OmegaConf
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.gather.samples import Sample
-from empo_rewards.integrations.verl import batches, settings, validation
+from empo_rewards.integrations.verl import batches, rows, settings, validation
 from empo_rewards.integrations.verl.manager import EMPORewardManager
 from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.validation import DataOrigin, ValidationRule
@@ -141,3 +142,22 @@ def test_without_uids_a_prompt_has_as_many_groups_as_fit() -> None:
     placed = batches.plan({**rows, 8: row("text 0", uid=None)}, size=4, padding=3)
     assert [group.members for group in placed.groups] == [(0, 1, 2, 3), (4, 5, 6, 7)]
     assert placed.copies == {8: 0}
+
+
+@pytest.mark.parametrize(
+    ("truth", "label"),
+    [
+        ("4", "4"),
+        (4, "4"),
+        (np.array(["4", "four"], dtype=object), ("4", "four")),
+        (["4"], "4"),
+        ("", None),
+        (float("nan"), None),
+        (None, None),
+        ({"inputs": ["1"], "outputs": ["2"]}, None),
+    ],
+)
+def test_a_label_is_what_it_is_elsewhere(truth: object, label: object) -> None:
+    """Texts, numbers and lists of accepted answers; the test cases of a program are none."""
+    row = rows.of_fields({"reward_model": {"ground_truth": truth}}, "p", "r")
+    assert row.sample.reference == label
