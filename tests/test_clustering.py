@@ -47,7 +47,7 @@ def test_a_tie_has_several_modal_clusters() -> None:
     assert clusters.modal == {0, 1}
 
 
-def test_nobody_votes() -> None:
+def test_without_voters() -> None:
     clusters = cluster([None, None], answer_set([None, None], ""), Relation())
     assert clusters == Clusters((0, 1), (1, 1), 0, ())
     assert clusters.modal == frozenset()

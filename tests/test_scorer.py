@@ -403,7 +403,7 @@ def test_a_backend_that_fails_on_everything_is_not_asked_for_each_group() -> Non
     assert Moody.CALLS == [64, 1, 1, 1]
 
 
-def test_an_observer_sees_every_group_and_may_not_die_quietly(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_observer_sees_every_group_and_its_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[tuple[str | None, tuple[float | None, ...]]] = []
     watching = failing(register_observers=lambda: lambda group, score: seen.append((group.id, score.rewards)))
     with Scorer({**EXACT, "observers": ["bad"]}, plugins=[watching]) as scorer:

@@ -1,1 +1,1 @@
-"""The command line; `app` puts the commands together."""
+"""The command line. `app` registers the commands; each has a module of its own."""

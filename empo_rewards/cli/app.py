@@ -1,7 +1,7 @@
-"""The command line.
+"""The `empo-rewards` command.
 
 Exit codes: 0 done; 2 wrong usage, configuration or input, in one line; 3 done, but rows were rejected; 4 done, but a
-fault left groups unscored; 5 both. `equivalent` answers by its code as well: 0 equal, 1 different, 3 undecided.
+fault left groups unscored; 5 both. `equivalent`: 0 equal, 1 different, 3 undecided.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; what goes wrong on purpose is one line on standard error."""
+    """Run the command line. An `EmpoError` is one line on standard error and exit code 2."""
     try:
         app()
     except EmpoError as error:
         fail(str(error))
         sys.exit(2)
     except BrokenPipeError:
-        # Whoever read our output has gone, as in `| head`. Nothing is left to say, nor anyone to say it to.
+        # The reader of standard output has exited, as in `| head`: end as SIGPIPE would, without a traceback.
         sys.stderr.close()
         sys.exit(141)

@@ -1,4 +1,4 @@
-"""`empo-rewards equivalent`: whether two answers mean the same."""
+"""`empo-rewards equivalent`: whether two answers are equivalent."""
 
 from __future__ import annotations
 

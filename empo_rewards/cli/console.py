@@ -1,4 +1,4 @@
-"""Where the commands print: results to standard output, everything else to standard error."""
+"""What the commands share: the consoles (results to standard output, the rest to standard error) and options."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ GroupSizeOption = Annotated[
 
 
 def fail(message: str) -> None:
-    """One line on standard error."""
+    """Print an error as one line on standard error."""
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
 
 
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:
-    """The scorer of `--config` and `--set`."""
+    """The scorer that the options `--config` and `--set` describe."""
     overrides = parse_assignments(assignments or [])
     return Scorer(merge({"preset": config}, overrides))

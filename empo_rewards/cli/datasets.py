@@ -1,12 +1,12 @@
-"""Prompts in the dataset form of a trainer.
+"""Writes prompts as a trainer's dataset.
 
 - verl: Parquet with `data_source`, `prompt` (chat messages), `ability`, `reward_model` (`style`, `ground_truth`) and
-  `extra_info` (`split`, `index`, and here `difficulty`), as verl's documentation on preparing data has it.
-- OpenRLHF: JSON lines with `input` (a text, or chat messages where the prompt is such), `label`, `datasource` and
-  `difficulty`. Its input key is `input` by default; its label key must be set to `label`.
+  `extra_info` (`split`, `index`, and `difficulty` added here), see verl's documentation on preparing data.
+- OpenRLHF: JSON lines with `input` (a text, or chat messages where the prompt has them), `label`, `datasource` and
+  `difficulty`. OpenRLHF's input key is `input` by default; its label key must be set to `label`.
 
-Rollout dumps hold prompts that the chat template was already applied to. Written as messages they would go through it
-twice: select from rollouts that have the messages, or give OpenRLHF the text without a template.
+Prompts of rollout dumps have had the chat template applied. As messages they would get it a second time: select from
+rollouts that have the messages, or give OpenRLHF the text without a template.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from empo_rewards.extras import require
 from empo_rewards.group import Message
 
 UNKNOWN_SOURCE = "unknown"
-"""verl picks its built-in reward by `data_source`, so every row must have one; a reward of one's own ignores it."""
+"""verl chooses its built-in reward by `data_source`, so every row must have one; a custom reward ignores it."""
 
 ROWS_AT_ONCE = 1024
 
 
 class DatasetFormat(str, Enum):
-    """Whose dataset form."""
+    """The trainer that a dataset is for."""
 
     VERL = "verl"
     OPENRLHF = "openrlhf"
@@ -56,7 +56,14 @@ class Difficulty:
 
 @dataclass(frozen=True)
 class SelectedPrompt:
-    """A prompt worth training on; `reference` is the first accepted answer."""
+    """A prompt to train on.
+
+    Args:
+        prompt: a text, or chat messages.
+        reference: the first accepted answer; None without a label.
+        data_source: the name of the data set that the prompt comes from.
+        difficulty: how hard it is for the model that answered it.
+    """
 
     prompt: str | Sequence[Message]
     reference: str | None = None
@@ -65,10 +72,10 @@ class SelectedPrompt:
 
 
 def format_of(out: Path) -> DatasetFormat:
-    """The form that an output's name asks for.
+    """The format that an output's name implies.
 
     Raises:
-        InputError: its ending says neither.
+        InputError: the name ends in neither `.parquet` nor `.jsonl`.
     """
     known = {".parquet": DatasetFormat.VERL, ".jsonl": DatasetFormat.OPENRLHF}
     if out.suffix not in known:
@@ -79,10 +86,10 @@ def format_of(out: Path) -> DatasetFormat:
 def verl_rows(
     kept: Iterable[SelectedPrompt], *, split: str = "train", ability: str = "math"
 ) -> Iterator[dict[str, Any]]:
-    """The rows of verl's form.
+    """Rows of verl's format.
 
     Raises:
-        InputError: a message is more than a role and a text, which this form has no place for.
+        InputError: a message has more than a role and a text, which the format cannot hold.
     """
     for index, item in enumerate(kept):
         prompt = [{"role": "user", "content": item.prompt}] if isinstance(item.prompt, str) else item.prompt
@@ -96,7 +103,7 @@ def verl_rows(
 
 
 def openrlhf_rows(kept: Iterable[SelectedPrompt]) -> Iterator[dict[str, Any]]:
-    """The rows of OpenRLHF's form. An absent reference is an empty label there."""
+    """Rows of OpenRLHF's format, where a missing reference is an empty label."""
     for item in kept:
         yield {
             "input": item.prompt if isinstance(item.prompt, str) else [dict(message) for message in item.prompt],
@@ -113,14 +120,17 @@ def write_dataset(
     form: DatasetFormat | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Writes a dataset as a stream, and returns how many rows it has. `out` appears once it is complete.
+    """Write a dataset, and return how many rows it has. `out` appears when it is complete.
 
     Args:
-        form: whose form; by default what the name of `out` says.
+        kept: the prompts; read once, never all in memory.
+        out: the file.
+        form: the format; None: the one that the name of `out` implies.
+        overwrite: replace `out` where it exists.
 
     Raises:
-        InputError: `out` exists and `overwrite` is not given; its name says no format; it cannot be written; a prompt
-            does not fit the form.
+        InputError: `out` exists and `overwrite` is not given; its name implies no format; it cannot be written; a
+            prompt does not fit the format.
     """
     form = form or format_of(out)
     if out.exists() and not overwrite:
@@ -166,7 +176,7 @@ def _write_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> int:
         return pa.struct(list(fields.items()))
 
     text, number, count = pa.string(), pa.float64(), pa.int64()
-    # Written down, not inferred: the first rows may hold nothing but nulls where later ones hold text.
+    # Not inferred: the first rows may have only nulls where later ones have text.
     difficulty = struct(entropy=number, largest_share=number, pass_rate=number, responses=count)
     schema = pa.schema(
         [

@@ -40,6 +40,6 @@ def doctor(verl: Annotated[bool, typer.Option("--verl", help="Check verl's envir
 
 
 def _state(name: str, extra: Extra) -> str:
-    """Whether an extra is installed, and if not how to install it (in rich's markup)."""
+    """Whether an extra is installed, and how to install it where it is not; in rich's markup."""
     missing = extra.missing()
     return f"missing {', '.join(missing)}: pip install 'empo-rewards\\[{name}]'" if missing else "installed"

@@ -58,8 +58,8 @@ def show(group: Group, score: GroupScore) -> None:
         voted = sorted(set(score.clusters))
         terms = " ".join(f"- {score.cluster_shares[k]:.3f} ln {score.cluster_shares[k]:.3f}" for k in voted)
         out.print(f"semantic entropy {score.entropy:.4f} nats (from counts: {terms})", highlight=False)
-    verdict = score.status.value + (f": {score.cause.value}: {score.detail}" if score.cause else "")
-    out.print(Text(f"{verdict}; {score.size} of {score.expected_size} members"))
+    outcome = score.status.value + (f": {score.cause.value}: {score.detail}" if score.cause else "")
+    out.print(Text(f"{outcome}; {score.size} of {score.expected_size} members"))
     if "accuracy" in score.metrics:
         out.print(
             f"accuracy {score.metrics['accuracy']:.3f}, "

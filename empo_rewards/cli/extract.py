@@ -1,4 +1,4 @@
-"""`empo-rewards extract`: what is taken for the answer of each response."""
+"""`empo-rewards extract`: the answer that is extracted from each response."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _answers(scorer: Scorer, group: Group, line: int) -> Counter[str]:
 
 
 def _audit(scorer: Scorer, group: Group, line: int) -> Counter[str]:
-    """Prints the disagreements of one group; how many responses agree and disagree."""
+    """Print the responses of a group on which the rules disagree; return how many agree and disagree."""
     counts: Counter[str] = Counter()
     for position, response in enumerate(group.responses):
         found = scorer.audit(response, group.prompt_text)

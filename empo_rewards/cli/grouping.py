@@ -1,18 +1,18 @@
-"""Groups whose members stand in rows of their own, brought together on disk.
+"""Groups flat rows (one response a row) on disk.
 
-Members of one group may be anywhere in a file, so nothing is known to be complete before its end. They wait in a
-private temporary database of SQLite's: it spills to disk past a few megabytes, and its file has no name, so that
-not even a SIGKILL leaves it behind. (`SQLITE_TMPDIR` or `TMPDIR` says where.)
+The members of a group may be anywhere in a file, so no group is known to be complete before its end. Until then they
+are kept in a temporary SQLite database, which goes to disk past a few megabytes. Its file has no name, so that a
+SIGKILL does not leave it behind; `SQLITE_TMPDIR` or `TMPDIR` says in which folder.
 
-Which rows belong together:
+Rows belong to one group if they have
 
-- those of one `uid` and one prompt: a uid is what a framework names a group by;
-- without a uid, those of one prompt. Where such rows have an `id`, it may name the group (a problem's number) or the
-  row (a sample's number): only the whole file tells. If more than half of the rows share theirs with another row of
-  the same prompt, ids name groups and split a prompt's rows; else they name rows and split nothing.
+- the same `uid` (the framework's id of a group) and the same prompt;
+- or, without a uid, the same prompt. An `id` of such rows may be the group's (a problem number) or the row's (a sample
+  number). If more than half of the rows with an id share it with another row of the same prompt, ids are taken for the
+  groups', and divide the rows of a prompt; else for the rows', and are ignored.
 
-Rows of different steps never belong together: they come from different policies. One uid with two prompts is two
-groups, so that files whose uids start from 0 can be put one after the other.
+Rows of different steps never belong to one group: they come from different policies. One uid with two prompts makes
+two groups, so that files whose uids start from 0 can be concatenated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from empo_rewards.gather.samples import Sample, group_of
 from empo_rewards.group import Group, Message, read_label
 
 CACHE_KIB = 16 * 1024
-"""Memory that the database may use before it goes to disk."""
+"""Memory that the database may use before it writes to disk."""
 
 _SCHEMA = """
 CREATE TABLE groups (gid INTEGER PRIMARY KEY, key BLOB UNIQUE, uid_key BLOB, id_key BLOB, prompt_key BLOB, prompt TEXT);
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 
 class _Arrival(NamedTuple):
-    """A row's place in its group; without content where the row was bad."""
+    """A row of a group, in the order of arrival; `content` is None where the row was bad."""
 
     gid: int
     line: int
@@ -50,14 +50,14 @@ class _Arrival(NamedTuple):
 
 
 class Grouping:
-    """Collects flat rows, then gives their groups in the order of their first rows.
+    """Collects flat rows, then yields their groups in the order of their first rows.
 
     Raises:
         InputError: there is no room on the disk for the members of a large file.
     """
 
     def __init__(self) -> None:
-        # The caller may finish the iteration in another thread than it began in; never in two at once.
+        # The caller may go on iterating in another thread, but never in two at once.
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -66,11 +66,11 @@ class Grouping:
         self._count = 0
 
     def close(self) -> None:
-        """Gives the disk space back."""
+        """Delete the database."""
         self._db.close()
 
     def add(self, line: int, member: FlatRow) -> None:
-        """Adds a member."""
+        """Add a row."""
         content = json.dumps(
             [
                 member.response,
@@ -85,7 +85,7 @@ class Grouping:
         _on_disk(lambda: self._place(member.keys, line, content, member.prompt))
 
     def add_lost(self, line: int, keys: GroupKeys) -> None:
-        """Counts a member whose row is bad: its group is known to have had one more."""
+        """Count a bad row as a missing member of its group."""
         if not keys.partial:
             _on_disk(lambda: self._place(keys, line, None, None))
             return
@@ -102,7 +102,7 @@ class Grouping:
         self._db.execute("INSERT INTO members VALUES (?, ?, ?, ?)", (named, prompted, line, content))
 
     def _gid(self, kind: str, name: str | None, keys: GroupKeys, prompt: str | Sequence[Message] | None) -> int:
-        """The group's number; numbers rise in the order of first rows."""
+        """The number of a group; groups are numbered in the order of their first rows."""
         key = _key(kind, keys.step, name, keys.prompt)
         known = self._db.execute("SELECT gid, prompt IS NULL FROM groups WHERE key = ?", (key,)).fetchone()
         if known is None:
@@ -145,7 +145,7 @@ class Grouping:
         return None if prompt is None else json.loads(prompt)
 
     def _strays(self, gid: int) -> int:
-        """Lost members whose row says no more than one name, where it is this group's."""
+        """How many bad rows with only one readable key have a key of this group."""
         row: tuple[int] = self._db.execute(
             "SELECT count(*) FROM groups JOIN strays ON strays.key IN (uid_key, id_key, prompt_key) WHERE gid = ?",
             (gid,),
@@ -179,7 +179,7 @@ def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> 
 
 
 def _names(keys: GroupKeys) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """The keys under which a row that says no more than its uid, its id or its prompt finds its group."""
+    """The keys that stand for the uid, the id and the prompt alone, for bad rows of which only one can be read."""
     step, uid, row_id, prompt, _ = keys
     return (
         None if uid is None else _key("any prompt, uid", step, uid),
@@ -189,7 +189,7 @@ def _names(keys: GroupKeys) -> tuple[bytes | None, bytes | None, bytes | None]:
 
 
 def _key(*parts: str | bytes | None) -> bytes:
-    """A short key that differs where any part does."""
+    """A 16-byte digest of the parts."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part if isinstance(part, bytes) else (part or "").encode()

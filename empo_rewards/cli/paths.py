@@ -1,4 +1,4 @@
-"""`empo-rewards path`: where the files are that a framework wants by path."""
+"""`empo-rewards path`: the paths of adapters, for frameworks that load a reward from a file."""
 
 from __future__ import annotations
 

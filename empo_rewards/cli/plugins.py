@@ -1,4 +1,4 @@
-"""`empo-rewards plugins`: what is registered, and by whom."""
+"""`empo-rewards plugins`: the registered components, and the plugin that each comes from."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Rollouts from files: groups and bad rows, as a stream of bounded memory.
+"""Reads rollouts: a stream of groups and rejected rows, in bounded memory.
 
-What is read: JSON lines (plain or gzip), Parquet, standard input (`-`), and a folder of rollout dumps as verl writes
-it (`trainer.rollout_data_dir`: `{step}.jsonl`, read in the order of the steps). What a row may look like stands in
-`rows.py`, which flat rows make a group in `grouping.py`.
+Inputs: JSON lines (plain or gzip), Parquet, standard input (`-`), and a folder of rollout dumps as verl writes them
+(`trainer.rollout_data_dir`: `{step}.jsonl`, read in the order of the steps). `rows.py` has the forms of a row,
+`grouping.py` the rules by which flat rows make a group.
 
-A row that is a whole group goes out as soon as it is read. Flat rows (one response a row) go out at the end of their
-file, in the order of the groups' first rows. The stream depends on the input alone, so a position in it identifies a
-group, whatever its `id`: that is what `--resume` counts by.
+A row with a whole group is yielded at once. Groups of flat rows (one response a row) are yielded at the end of their
+file, in the order of their first rows. The stream depends on the input alone, so a position in it identifies a group,
+whatever its `id`; `--resume` relies on that.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from empo_rewards.group import Group
 STDIN = "-"
 
 MAX_ROW_BYTES = 256 * 2**20
-"""A longer line is rejected unread: 64 responses of 100,000 tokens with their log-probabilities are some 150 MiB."""
+"""A longer line is rejected unread. 64 responses of 100,000 tokens with log-probabilities take about 150 MiB."""
 
 MAX_ROW_EXCERPT = 10_000
-"""How many characters of a bad row are shown; its line number leads to the rest."""
+"""How many characters of a bad row are kept; its line number leads to the rest."""
 
 PARQUET_BATCH = 64
-"""Rows that are decoded at once."""
+"""Rows of a Parquet file that are decoded at once."""
 
 _MAX_INT_DIGITS = 4_000
-"""Python refuses to read longer integers; they stay text, which is what a reference is anyway."""
+"""Python refuses to parse integers much longer than this (4,300 digits); they stay text, as references do anyway."""
 
 
 @dataclass(frozen=True)
 class ReadGroup:
-    """A group and where it came from: its file, and the line of its first row (from 1; Parquet: the row)."""
+    """A group with its file and the line of its first row (from 1; in Parquet: the row)."""
 
     group: Group
     line: int
@@ -55,7 +55,7 @@ class ReadGroup:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A bad row: where it stands, why it was not used, and the row itself (at most `MAX_ROW_EXCERPT` characters)."""
+    """A bad row: its file and line, why it was rejected, and its first `MAX_ROW_EXCERPT` characters."""
 
     line: int
     cause: str
@@ -68,7 +68,7 @@ Located: TypeAlias = ReadGroup | Rejected
 
 @dataclass(frozen=True)
 class _Raw:
-    """A row as it stands in the file: what it decodes to, or why it does not."""
+    """A row of a file: its decoded value, or why it cannot be decoded."""
 
     line: int
     value: Any
@@ -79,7 +79,7 @@ class _Raw:
 def read_groups(
     source: str | Path, *, group_size: int | None = None, stdin: BinaryIO | None = None
 ) -> Generator[Located, None, None]:
-    """Reads the groups of a file, a folder of dumps, or standard input.
+    """The groups and rejected rows of a file, a folder of dumps, or standard input.
 
     Args:
         source: a path, or `-` for JSON lines on standard input.
@@ -88,11 +88,11 @@ def read_groups(
         stdin: what to read for `-`; by default the process's standard input.
 
     Returns:
-        A generator of groups and rejected rows; a bad row never raises. Close it (or use it up) to free its files.
+        A generator; a bad row never raises. Close it (or use it up) to free its files.
 
     Raises:
-        InputError: at once where the file is missing, empty, or not of the kind that its name says; from the iterator
-            where the file breaks off in the middle, or holds no row at all.
+        InputError: at once where the file is missing, empty, or not of the type that its name says; from the generator
+            where the file is truncated or has no rows.
     """
     if group_size is not None and group_size < 1:
         raise InputError(f"the group size must be at least 1, not {group_size}")
@@ -103,10 +103,10 @@ def read_groups(
 
 
 def input_files(source: str | Path) -> tuple[Path, ...]:
-    """The files that `read_groups` will read, in its order; none for standard input.
+    """The files that `read_groups` reads, in its order; none for standard input.
 
     Raises:
-        InputError: there is no such file, or a folder that is not one of rollout dumps.
+        InputError: there is no such file, or the folder does not consist of rollout dumps.
     """
     if str(source) == STDIN:
         return ()
@@ -117,7 +117,7 @@ def input_files(source: str | Path) -> tuple[Path, ...]:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether a path is a pipe or the like: it can be read once, and has no size."""
+    """Whether a path is a pipe or device: it can be read only once, and has no size."""
     return not path.is_file()
 
 
@@ -148,7 +148,11 @@ class _Container(Enum):
 
 
 def _container(path: Path) -> _Container:
-    """What a file is by its first bytes; a name that says otherwise is a fault."""
+    """The type of a file by its first bytes.
+
+    Raises:
+        InputError: it is empty, or its name says another type.
+    """
     if is_stream(path):
         return _Container.JSON
     with _open(path) as file:
@@ -204,7 +208,7 @@ def _groups(name: str, rows: Iterator[_Raw], group_size: int | None) -> Iterator
 
 
 def _cut(group: Group, size: int | None) -> Iterator[Group]:
-    """The group in groups of `size`; one that is short says so."""
+    """The group in parts of `size` responses; a shorter part has `expected_size=size`."""
     if size is None or len(group) == size:
         yield group
         return
@@ -264,7 +268,7 @@ def _decode(line: int, data: bytes) -> _Raw:
 
 
 def _raw_fault(line: int, data: bytes, fault: str) -> _Raw:
-    # A character takes at most four bytes, so this many show the whole excerpt without decoding a huge row.
+    # A character takes at most four bytes: enough of a huge row for the excerpt.
     return _Raw(line, None, lambda: data[: 4 * MAX_ROW_EXCERPT].decode(errors="backslashreplace").rstrip("\r\n"), fault)
 
 
@@ -273,7 +277,7 @@ def _integer(digits: str) -> int | str:
 
 
 def _well_formed(value: Any) -> Any:
-    r"""The value with U+FFFD for every lone surrogate, which `\ud800` in JSON can smuggle in and no UTF-8 can carry."""
+    r"""The value with U+FFFD for lone surrogates (`\ud800` in JSON), which cannot be encoded as UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if not value.isascii() else value
     if isinstance(value, list):
@@ -290,7 +294,7 @@ def _parquet_rows(path: Path) -> Iterator[_Raw]:
 
     line = 0
     try:
-        # Without pre-buffering only the pages at hand are in memory, not a whole row group.
+        # Without pre-buffering the current pages are in memory, not a whole row group.
         with pq.ParquetFile(path, pre_buffer=False) as file:
             names = file.schema_arrow.names
             columns = [name for name in names if name in FIELDS]
@@ -305,7 +309,7 @@ def _parquet_rows(path: Path) -> Iterator[_Raw]:
 
 
 def _decoded(batch: Any) -> Iterator[tuple[Any, str | None]]:
-    """The rows of a batch; where one of them holds bytes that are no text, the others are still good."""
+    """The rows of a batch, each with None or why it cannot be decoded (a text that is not UTF-8, say)."""
     try:
         yield from ((row, None) for row in batch.to_pylist())
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""One row of a rollouts file, whatever its dialect, in one normal form.
+"""Reads one row of a rollouts file, of any of the known forms: a whole group, or one response of a group.
 
-A row is told by its fields, not by its file. Each field goes by a few names; of those that a row has, the first that
-is not null counts. `reward_model.ground_truth` (verl's data sets) is a reference too, before the others.
+The form is recognised by the row's fields, not by its file. Each field has several names; of those in a row, the first
+that is not null is used. `reward_model.ground_truth` (verl's data sets) is a reference as well, and comes first.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ ID = ("id",)
 FIELDS = frozenset(
     (*PROMPT, *RESPONSES, *RESPONSE, *REFERENCE, *LOGPROBS, *SOURCE, *METADATA, *STEP, *UID, *ID, "reward_model")
 )
-"""Every field that is read; a column of another name is never loaded."""
+"""The fields that are read; other columns of a Parquet file are not loaded."""
 
 NO_RESPONSES = "this is a prompt dataset without responses: generate first"
 
 
 class GroupKeys(NamedTuple):
-    """What says to which group a flat row belongs; None where the row does not say it.
+    """The values by which a flat row is grouped; None where the row does not have one.
 
-    `prompt` is a digest, so that a long prompt costs no more than a short one. `partial`: a part that the row should
-    have is missing, or cannot be read.
+    Args:
+        step, uid, id: the row's fields, as texts.
+        prompt: a digest of the prompt (see `prompt_digest`).
+        partial: a field that the row should have is missing or cannot be read.
     """
 
     step: str | None = None
@@ -56,7 +58,7 @@ class RowError(InputError):
 
     Args:
         cause: why, in a sentence.
-        lost: where the row is a member of a group, what is still known about which; None where nothing is.
+        lost: the group keys of a flat row that can be read; None where no group can be found by them.
     """
 
     def __init__(self, cause: str, lost: GroupKeys | None = None) -> None:
@@ -66,7 +68,7 @@ class RowError(InputError):
 
 @dataclass(frozen=True)
 class FlatRow:
-    """One response of a group whose members stand in rows of their own, and what its row says about the group."""
+    """A row that has one response of a group: the response, and what the row says about the group."""
 
     keys: GroupKeys
     prompt: str | Sequence[Message]
@@ -78,7 +80,7 @@ class FlatRow:
 
 
 def parse_row(row: object) -> Group | FlatRow:
-    """A grouped row's group, or a flat row's member.
+    """The group of a row that has a whole one, or the flat row.
 
     Raises:
         RowError: a field is missing or has the wrong type. For a flat row it has those group keys that can be read.
@@ -125,7 +127,7 @@ def _member(row: Mapping[str, Any]) -> FlatRow:
             raise RowError("the prompt is empty and there is no uid: nothing says which group this response belongs to")
         logprobs = _first(row, LOGPROBS)[1]
         if logprobs is not None:
-            # A group of one checks them in the same words as a whole group.
+            # A group of one checks them with the same messages as a whole group.
             Group(prompt, [response], token_logprobs=[logprobs])
         return FlatRow(keys, prompt, response, _reference(row), logprobs, _text(row, SOURCE), _metadata(row))
     except (InputError, GroupError) as error:
@@ -133,7 +135,7 @@ def _member(row: Mapping[str, Any]) -> FlatRow:
 
 
 def _readable_keys(row: Mapping[str, Any]) -> GroupKeys | None:
-    """What a row says about its group, as far as it can be read; None where that is too little to find a group."""
+    """The group keys of a row that can be read; None where no group can be found by them."""
     parts: dict[str, Any] = {}
     for part, read in (
         ("step", lambda: _text(row, STEP)),
@@ -152,7 +154,7 @@ def _readable_keys(row: Mapping[str, Any]) -> GroupKeys | None:
 
 
 def prompt_digest(prompt: str | Sequence[Message]) -> bytes:
-    """A key that equal prompts share; a text and a list of messages never do."""
+    """A digest of a prompt; that of a text differs from that of any list of messages."""
     if isinstance(prompt, str):
         return hashlib.blake2b(prompt.encode(), digest_size=16, person=b"text").digest()
     text = json.dumps(prompt, sort_keys=True, default=str)
@@ -160,7 +162,7 @@ def prompt_digest(prompt: str | Sequence[Message]) -> bytes:
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
-    """The first of the names that the row has a value for (else has at all), and that value."""
+    """The first of the names whose value is not null, with that value; else the first that the row has, with None."""
     present = None
     for name in names:
         if name in row:
@@ -205,7 +207,7 @@ def _text(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def _as_text(name: str, value: object) -> str | None:
-    """A text as it is, a number as it is written; one of them in a list of its own counts as itself."""
+    """A text, or a number as text; a list of one of them counts as its element."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is None or isinstance(value, str):
@@ -225,7 +227,7 @@ def _metadata(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _kind(value: object) -> str:
-    """The type of a value in JSON's words, as the file's author knows it."""
+    """The name of a value's JSON type."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     names = {

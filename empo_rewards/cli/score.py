@@ -1,4 +1,4 @@
-"""`empo-rewards score`: rewards for a file of rollouts."""
+"""`empo-rewards score`: the rewards of every group in a file of rollouts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
-from empo_rewards.cli.journal import Journal, Mode, beside, read_scores
+from empo_rewards.cli.journal import beside, open_journal, read_records
 from empo_rewards.cli.parallel import score_stream
 from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup, Rejected, read_groups
 from empo_rewards.cli.summary import Summary
@@ -21,7 +21,7 @@ from empo_rewards.errors import InputError
 from empo_rewards.group import GroupScore
 
 SHOWN_REJECTIONS = 10
-"""Bad rows that are shown as they come; the file beside the output has them all."""
+"""So many bad rows are shown on standard error; the file of rejected rows has them all."""
 
 
 def score(
@@ -51,20 +51,19 @@ def score(
         journal = None
         if to_file and target is not None:
             settings = {"config": scorer.config.model_dump(mode="json"), "group_size": group_size}
-            mode = Mode.chosen(resume=resume, overwrite=overwrite)
-            journal = stack.enter_context(Journal(target, source=source, settings=settings, mode=mode, strict=strict))
-            if journal.groups_done:
-                for row in read_scores(target):
-                    summary.add(row)
+            opening = open_journal(target, source=source, settings=settings, resume=resume, overwrite=overwrite)
+            journal = stack.enter_context(opening)
+            for record in read_records(target):
+                summary.add(GroupScore.from_dict(record))
         pending = journal.pending(located) if journal else _groups(located)
         advance = stack.enter_context(_progress(source, journal.groups_done if journal else 0))
         for read, result in stack.enter_context(closing(score_stream(scorer, pending, workers))):
-            row = _row(read, result)
+            record = {"id": result.id, "source": read.source, "line": read.line, **result.to_dict()}
             if journal:
-                journal.write(row)
+                journal.write(record)
             elif target is not None:
-                typer.echo(json.dumps(row, ensure_ascii=False))
-            summary.add(row)
+                typer.echo(json.dumps(record, ensure_ascii=False))
+            summary.add(result)
             advance(read.line)
     (err if target is not None and not to_file else out).print(summary.table())
     if summary.rejected and to_file and target is not None:
@@ -72,16 +71,16 @@ def score(
     raise typer.Exit(summary.exit_code)
 
 
-def _row(read: ReadGroup, score: GroupScore) -> dict[str, Any]:
-    return {"id": score.id, "source": read.source, "line": read.line, **score.to_dict()}
-
-
 def _groups(located: Iterable[Located]) -> Iterator[ReadGroup]:
     return (item for item in located if isinstance(item, ReadGroup))
 
 
 def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iterator[Located]:
-    """Passes everything on, counts the bad rows and shows the first of them."""
+    """The same items; bad rows are counted, and the first of them shown.
+
+    Raises:
+        InputError: a bad row, where `strict` is on.
+    """
     for item in located:
         if isinstance(item, Rejected):
             if strict:
@@ -96,7 +95,7 @@ def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iter
 
 @contextmanager
 def _progress(source: Path, done: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, where that is a terminal; gives what takes the line that was reached."""
+    """A progress bar on standard error, where that is a terminal; gives a function that takes the line reached."""
     if not err.is_terminal:
         yield lambda line: None
         return
@@ -118,7 +117,7 @@ def _progress(source: Path, done: int) -> Iterator[Callable[[int], None]]:
 
 
 def _count_rows(source: Path) -> int | None:
-    """The rows of a plain file of JSON lines, to show how far along the run is; None for anything else."""
+    """How many rows a plain file of JSON lines has; None for any other input."""
     if not source.is_file() or source.suffix not in (".jsonl", ".json"):
         return None
     with source.open("rb") as file:

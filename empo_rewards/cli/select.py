@@ -97,7 +97,7 @@ def _kept(
 
     unlabelled = 0
     for group, score in scorer.score_many(groups(), with_groups=True):
-        summary.add(score.to_dict())
+        summary.add(score)
         if score.cause is not None and score.cause.is_fault:
             continue  # not known to be worth anything; the exit code says that there were such
         difficulty = estimate(score)

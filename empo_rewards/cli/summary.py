@@ -1,15 +1,13 @@
-"""The table that `score` ends with."""
+"""Totals over scored groups: the table that `score` prints, and the exit code."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from typing import Any
 
 from rich.table import Table
 
-from empo_rewards.group import Cause
+from empo_rewards.group import Cause, GroupScore, Status
 
 MEANS = {
     "entropy": "mean entropy (nats)",
@@ -24,34 +22,34 @@ MEANS = {
     "pseudo_label_accuracy": "pseudo-label accuracy",
     "pass_at_g": "pass@G",
 }
-"""Metrics that are shown as means over the groups that have them, in this order."""
+"""Metrics whose mean over the groups that have them is shown, in this order, with their labels."""
 
 
 class Summary:
-    """Adds up rows of scores, as they are written, so that those of an earlier run count too."""
+    """Totals over the scores of groups, and the number of rejected rows."""
 
     def __init__(self) -> None:
         self.groups = 0
         self.responses = 0
         self.rejected = 0
-        self.by_status: Counter[str] = Counter()
-        self.by_cause: Counter[str] = Counter()
+        self.by_status: Counter[Status] = Counter()
+        self.by_cause: Counter[Cause] = Counter()
         self._values: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.undecided = 0.0
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Count one group's row (`GroupScore.to_dict`)."""
+    def add(self, score: GroupScore) -> None:
+        """Count one group."""
         self.groups += 1
-        self.responses += row["size"]
-        self.by_status[row["status"]] += 1
-        if row["cause"] is not None:
-            self.by_cause[row["cause"]] += 1
+        self.responses += score.size
+        self.by_status[score.status] += 1
+        if score.cause is not None:
+            self.by_cause[score.cause] += 1
         for name in MEANS:
-            if name in row["metrics"]:
+            if name in score.metrics:
                 total = self._values[name]
-                total[0] += row["metrics"][name]
+                total[0] += score.metrics[name]
                 total[1] += 1
-        self.undecided += row["metrics"].get("undecided_pairs", 0.0)
+        self.undecided += score.metrics.get("undecided_pairs", 0.0)
 
     def mean(self, name: str) -> float:
         """The mean of a metric over the groups that have it; NaN where none has."""
@@ -61,24 +59,24 @@ class Summary:
     @property
     def faults(self) -> int:
         """Groups that a fault left without rewards."""
-        return sum(count for cause, count in self.by_cause.items() if Cause(cause).is_fault)
+        return sum(count for cause, count in self.by_cause.items() if cause.is_fault)
 
     @property
     def exit_code(self) -> int:
-        """0, 3 (rows were rejected), 4 (faults) or 5 (both)."""
+        """0, 3 (rows were rejected), 4 (faults left groups unscored) or 5 (both)."""
         return {(False, False): 0, (True, False): 3, (False, True): 4, (True, True): 5}[
             self.rejected > 0, self.faults > 0
         ]
 
     def table(self) -> Table:
-        """The table."""
+        """The totals and means as a table."""
         table = Table("", "", show_header=False)
         table.add_row("groups", f"{self.groups:,}")
         table.add_row("responses", f"{self.responses:,}")
         for status, count in sorted(self.by_status.items()):
-            table.add_row(status, f"{count:,}")
+            table.add_row(status.value, f"{count:,}")
         for cause, count in sorted(self.by_cause.items()):
-            table.add_row(f"  {cause}", f"{count:,}")
+            table.add_row(f"  {cause.value}", f"{count:,}")
         if self.rejected:
             table.add_row("rejected rows", f"{self.rejected:,}")
         if self.undecided:

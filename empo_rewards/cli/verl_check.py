@@ -1,4 +1,4 @@
-"""`empo-rewards verl-check`: a verl configuration, dry-run before any GPU is used."""
+"""`empo-rewards verl-check`: a dry run of a verl configuration on CPUs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def verl_check(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Reward workers to start for the dry run.")] = 2,
 ) -> None:
-    """Drive a verl configuration through verl's own reward workers, with made-up rollouts."""
+    """Run a verl configuration's reward in verl's own reward workers, on generated rollouts."""
     extras.require("verl", "verl-check")
     checks = import_module("empo_rewards.integrations.verl.check")
     show(checks.environment())
@@ -34,7 +34,7 @@ def verl_check(
 
 
 def show(checks: Iterable[Any]) -> None:
-    """The checks as a table; the command ends where one of them failed."""
+    """Print checks as a table; exit with `FAILED` where one of them failed."""
     found = list(checks)
     table = Table("check", "", "found")
     for check in found:

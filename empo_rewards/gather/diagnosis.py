@@ -1,4 +1,4 @@
-"""Why groups keep ending short: what can be told from how short they end."""
+"""Why groups keep ending incomplete, as far as the number of members that arrived can tell."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import NamedTuple
 from empo_rewards.gather.types import Ending
 
 DIAGNOSED_GROUPS = 32
-"""How many of the last groups are looked at: about half a step of training, enough to tell a half from a third."""
+"""The number of latest groups that are used: about half a step of training, enough to tell a half from a third."""
 
 DIAGNOSIS_NEEDS = 8
-"""Fewer groups than this say nothing."""
+"""The least number of incomplete groups for a diagnosis."""
 
 SHORT_SHARE = 0.9
-"""How many of the groups must be short: a wrong setup cuts all of them, lost samples only some."""
+"""The share of groups that must be incomplete: a wrong set-up affects all of them, lost samples only some."""
 
 TOLERANCE = 0.15
-"""How far from an n-th the members that came may be: two standard errors of 8 groups of 16 halved at random."""
+"""Relative tolerance for an n-th of a group: two standard errors of 8 groups of 16 that are halved at random."""
 
 
 class GatheredGroup(NamedTuple):
-    """How one group stopped gathering."""
+    """How the gathering of one group ended."""
 
     came: int
     expected: int
@@ -29,7 +29,7 @@ class GatheredGroup(NamedTuple):
 
 
 def diagnose(recent: Sequence[GatheredGroup]) -> str | None:
-    """The likely cause where nearly all of the groups expired at one fraction of their members; else None."""
+    """The likely cause where nearly all groups expired with the same fraction of their members; else None."""
     short = [group for group in recent if group.ending in (Ending.IDLE, Ending.TOTAL)]
     if len(short) < max(DIAGNOSIS_NEEDS, SHORT_SHARE * len(recent)):
         return None

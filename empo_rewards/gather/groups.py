@@ -1,4 +1,4 @@
-"""The rendezvous' own state: groups and their places, and queues of what falls due."""
+"""State of the rendezvous: groups with their entries, and queues of deadlines."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from collections.abc import Hashable, Iterator
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 
-from empo_rewards.gather.types import Collected, Ending, GatherError, Member, Outcome
+from empo_rewards.gather.types import Collected, Ending, GatherError, GatherOutcome, Member
 
 P = TypeVar("P")
 V = TypeVar("V")
 T = TypeVar("T")
 
 
-class Identity(Enum):
-    """What a group is recognised by."""
+class GroupIdentity(Enum):
+    """What identifies a group."""
 
     NAMED = "named"  # its key; the members have ids
-    ONCE = "once"  # its key; the members have none
-    PROMPT = "prompt"  # a key that other groups have too: groups of the same key and size are filled one after another
+    ONCE = "once"  # its key; the members have no ids
+    PROMPT = "prompt"  # a key that several groups share: those of the same key and size are filled one after another
 
 
-class Phase(Enum):
-    """How far a group has come."""
+class GatherPhase(Enum):
+    """The state of a group."""
 
     GATHERING = "gathering"
     SCORING = "scoring"  # takes no more members
-    ENDED = "ended"  # has its verdict (or error), and is remembered for those who come later
+    ENDED = "ended"  # has its verdict or error, and is remembered for retries and late members
     GONE = "gone"
 
 
-Slot: TypeAlias = tuple[Identity, Hashable, int]
-"""What a submission looks its group up by."""
+Slot: TypeAlias = tuple[GroupIdentity, Hashable, int]
+"""The lookup key of a group: identity, key, and size (0 where the size is not part of it)."""
 
 
-class Place(Generic[P, V]):
-    """One member of a group."""
+class GroupEntry(Generic[P, V]):
+    """A member of a group: its id, payload, and position once the group has gathered."""
 
     __slots__ = ("group", "id", "payload", "position", "weight")
 
-    def __init__(self, group: Gathering[P, V], member: Member, payload: P, weight: int) -> None:
+    def __init__(self, group: GatheringGroup[P, V], member: Member, payload: P, weight: int) -> None:
         self.group = group
         self.id = member
         self.payload = payload
@@ -51,17 +51,17 @@ class Place(Generic[P, V]):
         self.position: int | None = None
 
 
-class Gathering(Generic[P, V]):
-    """One group, from its first member (or loss) until it is remembered no more."""
+class GatheringGroup(Generic[P, V]):
+    """One group, from its first member (or loss) until it is forgotten."""
 
-    __slots__ = ("error", "lost", "opened", "phase", "places", "size", "slot", "task", "verdict", "waiters", "weight")
+    __slots__ = ("entries", "error", "lost", "opened", "phase", "size", "slot", "task", "verdict", "waiters", "weight")
 
     def __init__(self, slot: Slot, size: int) -> None:
         self.slot = slot
         self.size = size
-        self.phase = Phase.GATHERING
+        self.phase = GatherPhase.GATHERING
         self.opened = 0.0
-        self.places: dict[Member, Place[P, V]] = {}
+        self.entries: dict[Member, GroupEntry[P, V]] = {}
         self.lost: set[object] = set()
         self.waiters: set[asyncio.Future[None]] = set()
         self.weight = 0
@@ -74,50 +74,50 @@ class Gathering(Generic[P, V]):
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody else is expected."""
-        return len(self.places) + len(self.lost) >= self.size
+        """Whether no further member is expected."""
+        return len(self.entries) + len(self.lost) >= self.size
 
-    def find(self, member: Member | None, payload: P) -> Place[P, V] | None:
-        """The place that a submission repeats.
+    def find(self, member: Member | None, payload: P) -> GroupEntry[P, V] | None:
+        """The entry that a submission repeats: the one with its id.
 
-        By its id. Without one a repetition cannot be told from a peer with the same text while there is room for one;
-        once the group has gathered, the same payload is the same member.
+        Without an id a repetition cannot be told from another member with the same payload while the group gathers;
+        afterwards the same payload is the same member.
         """
         if member is not None:
-            return self.places.get(member)
-        if self.phase is Phase.GATHERING:
+            return self.entries.get(member)
+        if self.phase is GatherPhase.GATHERING:
             return None
-        return next((place for place in self.places.values() if place.payload == payload), None)
+        return next((entry for entry in self.entries.values() if entry.payload == payload), None)
 
     def collect(self, ending: Ending) -> Collected[P]:
-        """The members in an order that their arrival has no part in, where they have ids."""
-        places = list(self.places.values())
-        named = self.slot[0] is Identity.NAMED
+        """The collected group; its members are in the order of their ids, or of arrival without ids."""
+        entries = list(self.entries.values())
+        named = self.slot[0] is GroupIdentity.NAMED
         if named:
-            places.sort(key=lambda place: (True, 0, place.id) if isinstance(place.id, str) else (False, place.id, ""))
-        for position, place in enumerate(places):
-            place.position = position
+            entries.sort(key=lambda entry: (True, 0, entry.id) if isinstance(entry.id, str) else (False, entry.id, ""))
+        for position, entry in enumerate(entries):
+            entry.position = position
         return Collected(
             key=self.slot[1],
-            payloads=tuple(place.payload for place in places),
-            members=tuple(place.id for place in places) if named else (),
+            payloads=tuple(entry.payload for entry in entries),
+            members=tuple(entry.id for entry in entries) if named else (),
             expected=self.size,
             lost=len(self.lost),
             ending=ending,
         )
 
-    def outcome(self, place: Place[P, V] | None) -> Outcome[V]:
-        """What the member in `place` gets, or (None) a caller whom the verdict was made without."""
+    def outcome(self, entry: GroupEntry[P, V] | None) -> GatherOutcome[V]:
+        """The outcome of a member, or (None) of a caller that the verdict does not include."""
         if self.error is not None:
-            # A copy: raising one exception in many tasks would grow its traceback in all of them.
+            # A copy: raising one exception in many tasks would grow its traceback with each.
             raise type(self.error)(str(self.error)) from self.error.__cause__
-        return Outcome(self.verdict, None if place is None else place.position)
+        return GatherOutcome(self.verdict, None if entry is None else entry.position)
 
 
-class Queue(Generic[T]):
+class DelayQueue(Generic[T]):
     """Items that fall due a fixed time after they were put in: insertion order is due order.
 
-    An OrderedDict, because taking the first item of a dict again and again is quadratic.
+    An OrderedDict, because repeatedly removing the first item of a dict is quadratic.
     """
 
     __slots__ = ("_delay", "_due")
@@ -133,7 +133,7 @@ class Queue(Generic[T]):
         return iter(self._due)
 
     def put(self, item: T, now: float) -> None:
-        """Put an item in, or put its due time off."""
+        """Put an item in, or postpone its due time."""
         self._due[item] = now + self._delay
         self._due.move_to_end(item)
 
@@ -148,7 +148,7 @@ class Queue(Generic[T]):
 
     @property
     def next_due(self) -> float:
-        """When that is; infinity where there is none."""
+        """The due time of that item; infinity where there is none."""
         return next(iter(self._due.values()), math.inf)
 
     def pop_due(self, now: float) -> Iterator[T]:

@@ -1,4 +1,4 @@
-"""`Gather`: who joins which group, when a group ends, and who gets what."""
+"""`Gather`: assigns submissions to groups, ends groups, and hands out verdicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Generic, NoReturn, TypeVar
 
 from empo_rewards.gather.diagnosis import DIAGNOSED_GROUPS, GatheredGroup, diagnose
-from empo_rewards.gather.groups import Gathering, Identity, Phase, Place, Queue, Slot
+from empo_rewards.gather.groups import DelayQueue, GatheringGroup, GatherPhase, GroupEntry, GroupIdentity, Slot
 from empo_rewards.gather.types import (
     Collected,
     Ending,
@@ -21,11 +21,11 @@ from empo_rewards.gather.types import (
     GatherError,
     GatherFullError,
     GatherLimits,
+    GatherOutcome,
     GatherScoreError,
     GatherSizeError,
     GatherStats,
     Member,
-    Outcome,
 )
 
 log = logging.getLogger("empo_rewards")
@@ -34,24 +34,24 @@ P = TypeVar("P")
 V = TypeVar("V")
 
 CANCEL_SECONDS = 1.0
-"""How long `close` lets a cancelled `score` clean up; one that ignores its cancellation is left behind."""
+"""How long `close` waits for a cancelled `score` to clean up; one that ignores its cancellation is abandoned."""
 
 
 class Gather(Generic[P, V]):
-    """Parks the members of groups until each group has gathered, and gives all of them the group's one verdict.
+    """Suspends the members of a group until it has gathered, and returns the group's one verdict to all of them.
 
     It belongs to the event loop that first uses it; no method may be called from another thread.
 
     Args:
-        score: makes the verdict of a group: `await score(collected)`, once a group, in a task of its own. It is called
-            for incomplete groups too, and decides what those are worth (a `Scorer` does: `Group.expected_size` and its
-            `incomplete` setting). Its work must run off the event loop. What it raises, every member gets as a
+        score: returns the verdict of a group: `await score(collected)`, once per group, in a task of its own. It is
+            called for incomplete groups too, and decides about them (a `Scorer` does: `Group.expected_size` and its
+            `incomplete` setting). Its work must run off the event loop. What it raises reaches every member as a
             `GatherScoreError`. Without ids it must not depend on the order of the payloads.
-        size: how many members a group has where a submission does not say; None: each group's first must say.
+        size: of a group where submissions do not give one; None: each group's first submission must.
         limits: deadlines and bounds.
-        reuse_keys: what a key means in submissions without a member id. True: a prompt, for which any number of groups
-            may come. False: one group, once, so that what comes when it is full gets its verdict.
-        measure: the bytes that a payload takes. The default is right for texts; a composed payload needs its own.
+        reuse_keys: what a key means in submissions without a member id. True: a prompt, which may have any number of
+            groups. False: one group, so that submissions after it is full get its verdict.
+        measure: the size of a payload in bytes. The default is right for texts; a composed payload needs its own.
 
     Raises:
         GatherSizeError: `size` is less than 1.
@@ -69,65 +69,69 @@ class Gather(Generic[P, V]):
         self.limits = limits or GatherLimits()
         self._score = score
         self._size = size if size is None else _checked(size)
-        self._keyed = Identity.PROMPT if reuse_keys else Identity.ONCE
+        self._keyed = GroupIdentity.PROMPT if reuse_keys else GroupIdentity.ONCE
         self._measure = measure
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = math.inf  # kept here: what uvloop gives for a time that has come does not know it
+        self._timer_due = math.inf  # kept here: for a time in the past uvloop's handle does not have it
         self._closed = False
 
-        # By slot: the group in any phase where its key names one group, else the group that is being filled.
-        self._groups: dict[Slot, Gathering[P, V]] = {}
-        # Members without an id whose caller went away; the longest gone first.
-        self._abandoned: dict[tuple[Slot, P], OrderedDict[Place[P, V], None]] = {}
+        # By slot: where the key names one group, that group in any phase; else the group that is being filled.
+        self._groups: dict[Slot, GatheringGroup[P, V]] = {}
+        # Members without an id whose caller was cancelled; the earliest first.
+        self._abandoned: dict[tuple[Slot, P], OrderedDict[GroupEntry[P, V], None]] = {}
         self._tasks: set[asyncio.Task[V]] = set()
 
-        self._total: Queue[Gathering[P, V]] = Queue(self.limits.total_seconds)  # every gathering group
-        self._idle: Queue[Gathering[P, V]] = Queue(self.limits.idle_seconds)  # those that have a member
-        self._unattended: Queue[Gathering[P, V]] = Queue(self.limits.abandoned_seconds)  # those that nobody waits for
-        self._scoring: Queue[Gathering[P, V]] = Queue(self.limits.score_seconds)
-        self._ended_unnamed: Queue[Gathering[P, V]] = Queue(self.limits.abandoned_seconds)
-        self._ended: Queue[Gathering[P, V]] = Queue(self.limits.remember_seconds)
+        self._total: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.total_seconds)  # every gathering group
+        self._idle: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.idle_seconds)  # those that have a member
+        self._unattended: DelayQueue[GatheringGroup[P, V]] = DelayQueue(
+            self.limits.abandoned_seconds
+        )  # those without caller
+        self._scoring: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.score_seconds)
+        self._ended_unnamed: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.abandoned_seconds)
+        self._ended: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.remember_seconds)
 
         self._reserved = 0  # the sizes of the groups that have not ended
         self._stats = GatherStats()
         self._recent: deque[GatheredGroup] = deque(maxlen=DIAGNOSED_GROUPS)
 
-    async def submit(self, key: Hashable, member: Member | None, payload: P, size: int | None = None) -> Outcome[V]:
+    async def submit(
+        self, key: Hashable, member: Member | None, payload: P, size: int | None = None
+    ) -> GatherOutcome[V]:
         """Join a group and wait for its verdict.
 
         Args:
-            key: what the group is recognised by: its id, or (where `member` is None and keys are reused) its prompt.
-            member: the member's id within the group; None where the framework has none. Groups with and without ids
-                never meet, not even under one key.
-            payload: the member's answer. Of several under one id the first counts. Without ids it must be hashable: the
-                same payload takes the place of a member whose caller went away, and is a new member otherwise.
-            size: how many members the group has; None: as its other members said, else the default.
+            key: of the group: its id, or (where `member` is None and keys are reused) its prompt.
+            member: the member's id within the group; None where the framework has none. Groups with and without ids are
+                separate, even under one key.
+            payload: the member's answer. Of several under one id the first counts. Without ids it must be hashable: an
+                equal payload takes the entry of a member whose caller was cancelled, and is a new member otherwise.
+            size: of the group; None: as its other members gave it, else the default.
 
         Returns:
             The verdict and the member's position.
 
         Raises:
-            GatherFullError: refused, at once; nothing changed.
-            GatherSizeError: no size, or another than the group has.
+            GatherFullError: refused at once; nothing changed.
+            GatherSizeError: there is no size, or it differs from the group's.
             GatherScoreError: the group could not be scored.
             GatherClosedError: closed before the group was scored.
-            asyncio.CancelledError: the caller went away; its answer stays in the group.
+            asyncio.CancelledError: the caller was cancelled; its answer stays in the group.
         """
-        group, place = self._enter(key, member, payload, size)
-        if group.phase is not Phase.ENDED:
-            await self._wait(group, place)
-        return group.outcome(place)
+        group, entry = self._enter(key, member, payload, size)
+        if group.phase is not GatherPhase.ENDED:
+            await self._wait(group, entry)
+        return group.outcome(entry)
 
     def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
-        """Say that a member will not come, so that its group does not wait for it.
+        """Report that a member will not come, so that its group does not wait for it.
 
-        A member that is forgotten twice is lost once; one that was forgotten and still comes in time is a member. It
-        may be called before any member came. Without an id it counts one loss each time, in the group that the next
-        submission of that key (and size) would join.
+        A member that is reported twice is lost once; one that was reported and still comes in time is a member. It may
+        be called before any member came. Without an id each call counts one loss, in the group that the next submission
+        of that key (and size) would join.
 
         Returns:
-            Whether it made a difference: not for a member that has answered, and not once the group has gathered.
+            Whether it made a difference: not for a member that is in the group, and not once the group has gathered.
 
         Raises:
             GatherFullError, GatherSizeError, GatherClosedError: as for `submit`.
@@ -137,8 +141,8 @@ class Gather(Generic[P, V]):
         group = self._groups.get(slot)
         if group is not None:
             self._check_size(group, size)
-            if group.phase is not Phase.GATHERING or (
-                member is not None and (member in group.places or member in group.lost)
+            if group.phase is not GatherPhase.GATHERING or (
+                member is not None and (member in group.entries or member in group.lost)
             ):
                 return False
         if group is None:
@@ -146,7 +150,7 @@ class Gather(Generic[P, V]):
             group = self._open(slot, size, now)
         group.lost.add(object() if member is None else member)
         self._stats.forgotten += 1
-        if group.places:
+        if group.entries:
             self._idle.put(group, now)
         if group.is_full:
             self._gathered(group, Ending.LOST)
@@ -154,10 +158,10 @@ class Gather(Generic[P, V]):
         return True
 
     async def close(self, grace_seconds: float = 0.0) -> None:
-        """End: callers of gathering groups get a `GatherClosedError`, and so do later submissions.
+        """End gathering: waiting callers get a `GatherClosedError`, and so do later submissions.
 
-        Groups that are being scored may finish within `grace_seconds`; then their callers get that error too. When it
-        returns, nobody waits.
+        Groups in scoring may finish within `grace_seconds`; then their callers get that error too. When this returns,
+        no caller waits.
         """
         self._closed = True
         error = "the rendezvous was closed before the group was scored"
@@ -176,8 +180,8 @@ class Gather(Generic[P, V]):
         self._set_timer()
 
     def stats(self) -> GatherStats:
-        """How much there is now, and what has happened since the start."""
-        oldest = next((group for group in self._total if group.places), None)
+        """Gauges of the present state, and counters since the start."""
+        oldest = next((group for group in self._total if group.entries), None)
         return replace(
             self._stats,
             open_groups=len(self._total),
@@ -187,7 +191,7 @@ class Gather(Generic[P, V]):
         )
 
     def diagnosis(self) -> str | None:
-        """Why groups keep ending short, where nearly all of them do and at the same fraction; else None."""
+        """Why groups keep ending incomplete, where nearly all do with the same fraction of members; else None."""
         return diagnose(self._recent)
 
     def _now(self) -> float:
@@ -202,10 +206,10 @@ class Gather(Generic[P, V]):
 
     def _slot(self, key: Hashable, member: Member | None, size: int | None) -> Slot:
         if member is not None:
-            return Identity.NAMED, key, 0
-        if self._keyed is Identity.ONCE:
-            return Identity.ONCE, key, 0
-        return Identity.PROMPT, key, self._resolved(size)
+            return GroupIdentity.NAMED, key, 0
+        if self._keyed is GroupIdentity.ONCE:
+            return GroupIdentity.ONCE, key, 0
+        return GroupIdentity.PROMPT, key, self._resolved(size)
 
     def _resolved(self, size: int | None) -> int:
         if size is not None:
@@ -214,27 +218,27 @@ class Gather(Generic[P, V]):
             raise GatherSizeError("a group's first submission must give its size: this Gather has no default")
         return self._size
 
-    def _check_size(self, group: Gathering[P, V], size: int | None) -> None:
+    def _check_size(self, group: GatheringGroup[P, V], size: int | None) -> None:
         if size is not None and size != group.size:
             raise GatherSizeError(f"{group} has {group.size} members; a submission says {size}")
 
     def _enter(
         self, key: Hashable, member: Member | None, payload: P, size: int | None
-    ) -> tuple[Gathering[P, V], Place[P, V] | None]:
-        """Find or make the submission's place; no place where the verdict is made without it."""
+    ) -> tuple[GatheringGroup[P, V], GroupEntry[P, V] | None]:
+        """Find or make the submission's entry; None where the verdict does not include it."""
         now = self._now()
         slot = self._slot(key, member, size)
-        group, place = self._groups.get(slot), None
+        group, entry = self._groups.get(slot), None
         if member is None and (deserted := self._abandoned.get((slot, payload))):
-            place = next(iter(deserted))
-            group = place.group
+            entry = next(iter(deserted))
+            group = entry.group
         elif group is not None:
-            place = group.find(member, payload)
+            entry = group.find(member, payload)
         if group is not None:
             self._check_size(group, size)
-            if place is not None or group.phase is not Phase.GATHERING:
-                self._repeat(group, place, payload)
-                return group, place
+            if entry is not None or group.phase is not GatherPhase.GATHERING:
+                self._repeat(group, entry, payload)
+                return group, entry
         weight = self._measure(payload)
         if group is None:
             self._check_room(self._resolved(size))
@@ -242,15 +246,15 @@ class Gather(Generic[P, V]):
         group = group or self._open(slot, size, now)
         return group, self._add(group, member, payload, weight, now)
 
-    def _repeat(self, group: Gathering[P, V], place: Place[P, V] | None, payload: P) -> None:
+    def _repeat(self, group: GatheringGroup[P, V], entry: GroupEntry[P, V] | None, payload: P) -> None:
         """Count a submission that adds no member."""
-        if group.phase is not Phase.ENDED and self._stats.waiting >= self.limits.max_members:
+        if group.phase is not GatherPhase.ENDED and self._stats.waiting >= self.limits.max_members:
             self._refuse(f"{self._stats.waiting} callers wait already (max_members)")
-        if place is not None:
-            self._take_up(place)
+        if entry is not None:
+            self._take_up(entry)
             self._stats.joined += 1
-            self._stats.conflicts += place.payload != payload
-        elif len(group.places) < group.size:
+            self._stats.conflicts += entry.payload != payload
+        elif len(group.entries) < group.size:
             self._stats.late += 1
         else:
             self._stats.surplus += 1
@@ -265,15 +269,15 @@ class Gather(Generic[P, V]):
                 "(max_members)"
             )
 
-    def _open(self, slot: Slot, size: int | None, now: float) -> Gathering[P, V]:
-        group: Gathering[P, V] = Gathering(slot, self._resolved(size))
+    def _open(self, slot: Slot, size: int | None, now: float) -> GatheringGroup[P, V]:
+        group: GatheringGroup[P, V] = GatheringGroup(slot, self._resolved(size))
         self._reserved += group.size
         self._groups[slot] = group
         self._total.put(group, now)
         return group
 
     def _make_room(self, weight: int) -> None:
-        """Refuse what does not fit beside the groups that have not ended; what is remembered gives way."""
+        """Drop remembered groups until the bytes fit; refuse where the others leave no room."""
         limit = self.limits.max_bytes
         if self._stats.held_bytes + weight > limit:
             self._refuse(f"{self._stats.held_bytes} bytes are held, and {weight} more would pass {limit} (max_bytes)")
@@ -286,14 +290,16 @@ class Gather(Generic[P, V]):
         self._stats.refused += 1
         raise GatherFullError(why)
 
-    def _add(self, group: Gathering[P, V], member: Member | None, payload: P, weight: int, now: float) -> Place[P, V]:
-        place = Place(group, len(group.places) if member is None else member, payload, weight)
-        is_first = not group.places
-        if is_first:  # a group that only losses were known of starts to wait now
+    def _add(
+        self, group: GatheringGroup[P, V], member: Member | None, payload: P, weight: int, now: float
+    ) -> GroupEntry[P, V]:
+        entry = GroupEntry(group, len(group.entries) if member is None else member, payload, weight)
+        is_first = not group.entries
+        if is_first:  # a group that had losses only starts to wait now
             group.opened = now
             self._total.put(group, now)
-        group.places[place.id] = place
-        group.lost.discard(place.id)
+        group.entries[entry.id] = entry
+        group.lost.discard(entry.id)
         group.weight += weight
         self._stats.members += 1
         self._stats.held_members += 1
@@ -301,11 +307,11 @@ class Gather(Generic[P, V]):
         self._idle.put(group, now)
         if group.is_full:
             self._gathered(group, Ending.LOST if group.lost else Ending.COMPLETE)
-        elif is_first:  # later members only put deadlines off
+        elif is_first:  # later members only postpone deadlines
             self._set_timer()
-        return place
+        return entry
 
-    async def _wait(self, group: Gathering[P, V], place: Place[P, V] | None) -> None:
+    async def _wait(self, group: GatheringGroup[P, V], entry: GroupEntry[P, V] | None) -> None:
         assert self._loop is not None  # noqa: S101 - set on entry
         waiter = self._loop.create_future()
         group.waiters.add(waiter)
@@ -314,56 +320,56 @@ class Gather(Generic[P, V]):
         try:
             await waiter
         except asyncio.CancelledError:
-            # Also when the verdict was there and the caller was cancelled before it could take it.
+            # Also where the caller was cancelled after the verdict was set and before it ran.
             self._stats.withdrawn += 1
-            if place is not None:
-                self._leave(place)
+            if entry is not None:
+                self._leave(entry)
             raise
         finally:
             self._stats.waiting -= 1
             group.waiters.discard(waiter)
             self._attend(group)
 
-    def _leave(self, place: Place[P, V]) -> None:
-        """Keep the place of a caller who went away, for a retry that can only be told by its payload."""
-        slot = place.group.slot
-        if slot[0] is not Identity.NAMED and place.group.phase is not Phase.GONE:
-            self._abandoned.setdefault((slot, place.payload), OrderedDict())[place] = None
+    def _leave(self, entry: GroupEntry[P, V]) -> None:
+        """Keep the entry of a cancelled caller, for a retry that only its payload identifies."""
+        slot = entry.group.slot
+        if slot[0] is not GroupIdentity.NAMED and entry.group.phase is not GatherPhase.GONE:
+            self._abandoned.setdefault((slot, entry.payload), OrderedDict())[entry] = None
 
-    def _take_up(self, place: Place[P, V]) -> None:
-        """The place is no longer abandoned."""
-        if place.group.slot[0] is Identity.NAMED:  # never in there, and its payload need not be hashable
+    def _take_up(self, entry: GroupEntry[P, V]) -> None:
+        """Mark the entry as no longer abandoned."""
+        if entry.group.slot[0] is GroupIdentity.NAMED:  # never in there, and its payload need not be hashable
             return
-        deserted = self._abandoned.get((place.group.slot, place.payload))
-        if deserted is not None and place in deserted:
-            del deserted[place]
+        deserted = self._abandoned.get((entry.group.slot, entry.payload))
+        if deserted is not None and entry in deserted:
+            del deserted[entry]
             if not deserted:
-                del self._abandoned[place.group.slot, place.payload]
+                del self._abandoned[entry.group.slot, entry.payload]
 
-    def _attend(self, group: Gathering[P, V]) -> None:
-        """Start to give up a group that nobody waits for, where its leftovers could be mistaken for a new group's."""
-        if group.slot[0] is Identity.PROMPT and group.phase is Phase.GATHERING and not group.waiters:
+    def _attend(self, group: GatheringGroup[P, V]) -> None:
+        """Start to give up a group without waiting callers, where its entries could be mistaken for a new group's."""
+        if group.slot[0] is GroupIdentity.PROMPT and group.phase is GatherPhase.GATHERING and not group.waiters:
             assert self._loop is not None  # noqa: S101 - it has had a waiter
             self._unattended.put(group, self._loop.time())
             self._set_timer()
 
-    def _gathered(self, group: Gathering[P, V], ending: Ending) -> None:
-        """Stop gathering, and have the group scored."""
-        if not group.places:
+    def _gathered(self, group: GatheringGroup[P, V], ending: Ending) -> None:
+        """End gathering, and have the group scored."""
+        if not group.entries:
             self._end(group, GatherError("no member came"))
             self._drop(group)
             return
         assert self._loop is not None  # noqa: S101 - set on entry
         self._stop_gathering(group)
-        group.phase = Phase.SCORING
+        group.phase = GatherPhase.SCORING
         collected = group.collect(ending)
-        self._recent.append(GatheredGroup(len(group.places), group.size, ending))
+        self._recent.append(GatheredGroup(len(group.entries), group.size, ending))
         self._stats.completed += ending is Ending.COMPLETE
         self._stats.shortened += ending is Ending.LOST
         self._stats.expired_idle += ending is Ending.IDLE
         self._stats.expired_total += ending is Ending.TOTAL
         if not collected.whole:
-            log.warning("%s ended (%s) with %d of %d members", group, ending.value, len(group.places), group.size)
+            log.warning("%s ended (%s) with %d of %d members", group, ending.value, len(group.entries), group.size)
         self._scoring.put(group, self._loop.time())
         group.task = task = self._loop.create_task(self._verdict(collected))
         self._tasks.add(task)
@@ -373,18 +379,18 @@ class Gather(Generic[P, V]):
     async def _verdict(self, collected: Collected[P]) -> V:
         return await self._score(collected)
 
-    def _scored(self, group: Gathering[P, V], task: asyncio.Task[V]) -> None:
+    def _scored(self, group: GatheringGroup[P, V], task: asyncio.Task[V]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             self._fail(group, "scoring was cancelled", None)
         elif (fault := task.exception()) is not None:
             self._fail(group, f"scoring failed: {type(fault).__name__}: {fault}", fault)
-        elif group.phase is Phase.SCORING:
+        elif group.phase is GatherPhase.SCORING:
             group.verdict = task.result()
             self._end(group, None)
 
-    def _fail(self, group: Gathering[P, V], why: str, fault: BaseException | None) -> None:
-        if group.phase is not Phase.SCORING:
+    def _fail(self, group: GatheringGroup[P, V], why: str, fault: BaseException | None) -> None:
+        if group.phase is not GatherPhase.SCORING:
             return
         error = GatherScoreError(f"{group}: {why}")
         error.__cause__ = fault
@@ -392,45 +398,45 @@ class Gather(Generic[P, V]):
         self._stats.failed += 1
         self._end(group, error)
 
-    def _stop_gathering(self, group: Gathering[P, V]) -> None:
+    def _stop_gathering(self, group: GatheringGroup[P, V]) -> None:
         for queue in (self._total, self._idle, self._unattended):
             queue.drop(group)
-        if group.slot[0] is Identity.PROMPT and self._groups.get(group.slot) is group:
+        if group.slot[0] is GroupIdentity.PROMPT and self._groups.get(group.slot) is group:
             del self._groups[group.slot]
 
-    def _end(self, group: Gathering[P, V], error: GatherError | None) -> None:
-        """Let everyone go who waits for the group, and remember it for those who come later."""
+    def _end(self, group: GatheringGroup[P, V], error: GatherError | None) -> None:
+        """Release the callers that wait for the group, and remember it for later ones."""
         assert self._loop is not None  # noqa: S101 - a group was made on it
         self._stop_gathering(group)
         self._scoring.drop(group)
-        group.phase, group.error = Phase.ENDED, error
+        group.phase, group.error = GatherPhase.ENDED, error
         for waiter in group.waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._reserved -= group.size
-        self._stats.held_members -= len(group.places)
+        self._stats.held_members -= len(group.entries)
         self._stats.held_bytes -= group.weight
         self._stats.remembered_bytes += group.weight
-        remembered = self._ended_unnamed if group.slot[0] is Identity.PROMPT else self._ended
+        remembered = self._ended_unnamed if group.slot[0] is GroupIdentity.PROMPT else self._ended
         remembered.put(group, self._loop.time())
         if len(remembered) > self.limits.max_remembered and (oldest := remembered.first) is not None:
             self._drop(oldest)
         self._set_timer()
 
-    def _drop(self, group: Gathering[P, V]) -> None:
-        """Remember an ended group no more."""
-        group.phase = Phase.GONE
+    def _drop(self, group: GatheringGroup[P, V]) -> None:
+        """Forget an ended group."""
+        group.phase = GatherPhase.GONE
         self._ended.drop(group)
         self._ended_unnamed.drop(group)
         self._stats.remembered_bytes -= group.weight
         if self._groups.get(group.slot) is group:
             del self._groups[group.slot]
-        for place in group.places.values():
-            self._take_up(place)
-        group.places.clear()  # a place knows its group: break the cycle, so that memory is freed at once
+        for entry in group.entries.values():
+            self._take_up(entry)
+        group.entries.clear()  # an entry refers to its group: break the cycle, so that memory is freed at once
 
     def _set_timer(self) -> None:
-        """Wake up when the next thing falls due; early is harmless, so a timer is moved only to an earlier time."""
+        """Set the timer to the next due time; waking early is harmless, so it is only ever moved earlier."""
         queues = (self._total, self._idle, self._unattended, self._scoring, self._ended_unnamed, self._ended)
         due = min(queue.next_due for queue in queues)
         if self._timer is not None and (due < self._timer_due or due == math.inf):

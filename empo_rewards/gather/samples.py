@@ -1,11 +1,11 @@
-"""One sample at a time: what a framework hands to a reward, and what it can be given.
+"""Single samples: what a framework passes to a reward function, and the reward that it gets.
 
-A `SampleScorer` joins a `Gather` to a `Scorer`: each sample waits for its group, the group is scored once, and each
-sample gets a number that its framework can take. Where there is no reward, it is *given* a neutral value:
+A `SampleScorer` combines a `Gather` with a `Scorer`: each sample waits for its group, the group is scored once, and
+each sample is given a finite number. Where there is no reward, this is a neutral value:
 
-- a group without rewards: one constant for all of its members, so that a group-relative advantage is 0;
-- a response on which the strategy abstains: the mean of the group's rewards, so that its advantage is 0 and that of
-  the others is what it would be without it.
+- in a group without rewards, one constant for all members, so that a group-relative advantage is 0;
+- for a response on which the strategy abstains, the mean of the group's rewards, so that its advantage is 0 and that of
+  the others is the same as without it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from empo_rewards.group import Cause, Group, GroupScore, Label, Message, Status
 T = TypeVar("T")
 
 LOG_PREFIX = "empo/"
-"""Stands before each name where a framework logs them beside its own, one of which is also called `truncated`."""
+"""Prefix of the metrics' names in frameworks that log them beside their own."""
 
 METRICS = (
     "entropy",
@@ -35,13 +35,13 @@ METRICS = (
     "flagged",
     "undecided_pairs",
 )
-"""Numbers of a group that every sample carries, labelled or not."""
+"""Metrics of a group that every sample has, labelled or not."""
 
 LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "pass_at_g")
-"""Numbers that a group has where a reference was given."""
+"""Metrics of a group with a reference."""
 
 RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distinct_majorities", "commonest_share"))
-"""Numbers of the run so far, where the scorer's observers have the `monitor` among them."""
+"""Metrics of the run so far, where the observer `monitor` is configured."""
 
 _UNSCORED = tuple((cause, f"unscored/{cause.value}") for cause in Cause)
 
@@ -60,7 +60,7 @@ SAMPLE_METRICS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One response, and what its framework says beside it. Equal samples are interchangeable."""
+    """One response with its prompt, label and token log-probabilities. Equal samples are interchangeable."""
 
     prompt: str
     response: str
@@ -70,21 +70,21 @@ class Sample:
 
     @property
     def weight(self) -> int:
-        """About how many bytes it takes."""
+        """The approximate size in bytes."""
         numbers = len(self.token_logprobs) if self.token_logprobs else 0
         return 200 + len(self.prompt) + len(self.response) + 32 * numbers
 
 
 @dataclass(frozen=True)
 class SampleReward:
-    """What one sample is given.
+    """The reward of one sample.
 
     Args:
-        reward: a finite number, always.
+        reward: always finite.
         scored: whether it is the sample's own reward; if not, it is the neutral value.
         correct: whether the answer agrees with the reference; None without one.
         score: the score of the sample's group.
-        position: the sample's place in it; None where the group was scored without this sample.
+        position: the sample's index in the group; None where the group was scored without this sample.
     """
 
     reward: float
@@ -94,11 +94,11 @@ class SampleReward:
     position: int | None
 
     def metrics(self, absent: float = math.nan) -> dict[str, float]:
-        """Numbers for a logger, with the same keys for every sample of every run.
+        """Metrics for a logger, with the same keys for every sample of every run.
 
         Args:
-            absent: stands for what a group has no value of (an unscored group's entropy, accuracy without a label, an
-                alarm where nobody watches).
+            absent: the value of missing metrics (entropy of an unscored group, accuracy without a label, an alarm
+                without a monitor).
         """
         group = self.score.metrics
         numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS, *RUN_METRICS)}
@@ -112,7 +112,7 @@ class SampleReward:
 
 
 class NeutralReward:
-    """The value that stands for "no signal".
+    """The reward that means "no signal".
 
     Args:
         value: a constant; None: the running mean of the rewards so far (0 before the first), for advantages that are
@@ -124,7 +124,7 @@ class NeutralReward:
         self._total, self._count = 0.0, 0
 
     def of(self, score: GroupScore) -> float:
-        """The neutral value for one group; its own rewards then count towards the next."""
+        """The neutral value for one group; its own rewards count towards the running mean afterwards."""
         given = [reward for reward in score.rewards if reward is not None]
         value = math.fsum(given) / len(given) if given else self.fallback
         self._total += math.fsum(given)
@@ -133,7 +133,7 @@ class NeutralReward:
 
     @property
     def fallback(self) -> float:
-        """The value where there is no reward to take the mean of."""
+        """The neutral value for a group without rewards."""
         if self._value is not None:
             return self._value
         return self._total / self._count if self._count else 0.0
@@ -141,22 +141,22 @@ class NeutralReward:
 
 @dataclass(frozen=True)
 class _Scored:
-    """A group's score, and the neutral value that stands for "no signal" in it."""
+    """A group's score, and its neutral value."""
 
     score: GroupScore
     neutral: float
 
 
 class SampleScorer:
-    """Scores samples that come one at a time, in any order, over one event loop.
+    """Scores samples that are submitted one at a time, in any order, on one event loop.
 
     Args:
         score: scores a group off the event loop, as `Scorer.ascore` does.
-        size: how many samples a group has, where a submission does not say.
-        limits: how long and how much is waited for.
-        neutral: what is given where there is no reward.
+        size: of a group, where a submission does not give one.
+        limits: deadlines and bounds.
+        neutral: the reward of samples without one.
         reuse_keys: see `Gather`.
-        observe: called once a scored group, on the event loop.
+        observe: called with each group's score, on the event loop.
     """
 
     def __init__(
@@ -178,51 +178,51 @@ class SampleScorer:
     async def submit(
         self, sample: Sample, *, key: Hashable = None, member: Member | None = None, size: int | None = None
     ) -> SampleReward:
-        """Wait for the sample's group, and be given.
+        """Wait for the sample's group; the sample's reward.
 
         Args:
             sample: the sample.
-            key: its group's id; None: its prompt stands for it.
+            key: its group's id; None: its prompt.
             member: its id within the group; None: it has none.
-            size: how many samples its group has, where that differs from the default.
+            size: of its group, where that differs from the default.
 
         Raises:
-            GatherError: refused, closed, or the scoring itself failed; what `Gather.submit` raises.
+            GatherError: what `Gather.submit` raises: refused, closed, or the scoring failed.
         """
         outcome = await self._gather.submit(sample.prompt if key is None else key, member, sample, size)
         return _sample_reward(outcome.verdict, outcome.position)
 
     async def submit_group(self, samples: Sequence[Sample], *, key: Hashable = None) -> list[SampleReward]:
-        """Pay a group that is here as a whole: nothing is gathered, no bound or deadline applies, no retry is joined.
+        """The rewards of a complete group: nothing is gathered, no bound or deadline applies, no retry is joined.
 
         Args:
             samples: all of the group.
             key: the group's id, where it has one.
 
         Returns:
-            One sample reward a sample, in order.
+            One for each sample, in order.
 
         Raises:
             GroupError: there are no samples.
-            Exception: what scoring raises.
+            Exception: what `score` raises.
         """
         scored = await self._scored(group_of(samples, id=None if key is None else str(key)))
         return [_sample_reward(scored, position) for position in range(len(samples))]
 
     def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
-        """Say that a sample will not come (see `Gather.forget`)."""
+        """Report that a sample will not come (see `Gather.forget`)."""
         return self._gather.forget(key, member, size)
 
     def stats(self) -> GatherStats:
-        """The state of the rendezvous."""
+        """The statistics of the rendezvous (see `Gather.stats`)."""
         return self._gather.stats()
 
     def diagnosis(self) -> str | None:
-        """Why groups keep ending short, where that can be told."""
+        """Why groups keep ending incomplete, where that can be told (see `Gather.diagnosis`)."""
         return self._gather.diagnosis()
 
     async def close(self, grace_seconds: float = 0.0) -> None:
-        """End; nobody waits when it returns (see `Gather.close`)."""
+        """Release all waiting callers (see `Gather.close`)."""
         await self._gather.close(grace_seconds)
 
     async def _gathered(self, collected: Collected[Sample]) -> _Scored:
@@ -239,12 +239,12 @@ class SampleScorer:
 def sample_rewards(
     score: GroupScore, neutral: NeutralReward, positions: Iterable[int | None] | None = None
 ) -> list[SampleReward]:
-    """What the samples of a group are given where the framework handed it over whole.
+    """The rewards of the samples of a group that was scored as a whole.
 
     Args:
-        score: the group's.
-        neutral: what is given where there is no reward.
-        positions: for each sample its place in the group, None for one that the group was scored without; None: the
+        score: of the group.
+        neutral: the reward of samples without one.
+        positions: for each sample its index in the group, None for one that the group was scored without; None: the
             samples are the group's members, in order.
     """
     verdict = _Scored(score, neutral.of(score))
@@ -252,7 +252,7 @@ def sample_rewards(
 
 
 def mean_metrics(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each number over the rows that have it: NaN is none, and a name without any is left out."""
+    """The mean of each metric over the rows in which it is not NaN; a metric without any is left out."""
     values: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
@@ -276,16 +276,16 @@ def group_of(
     prompt: str | Sequence[Message] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Group:
-    """The group of samples.
+    """The group of some samples.
 
-    Its reference and its data source are the ones that all samples which name one agree on; where they disagree it has
-    none, since a label in doubt is no label. It has token log-probabilities where every sample does.
+    Its reference and its data source are those on which all samples that have one agree; where they disagree the group
+    has none. It has token log-probabilities where every sample does.
 
     Args:
         samples: at least one, in the order of the group's members.
         id, metadata: the group's.
-        expected_size: how many members were sampled; None: these.
-        prompt: the prompt in another form than the samples' text; None: the first sample's text.
+        expected_size: the number of members that were sampled; None: these.
+        prompt: the prompt in another form (chat messages); None: the first sample's text.
 
     Raises:
         GroupError: there are no samples, or a field does not have the form that `Group` asks for.
@@ -306,6 +306,6 @@ def group_of(
 
 
 def agreed(values: Iterable[T | None]) -> T | None:
-    """The value that all share who have one; None where they differ, or where nobody has one."""
+    """The value that all share that are not None; None where they differ, or where there is none."""
     given = [value for value in values if value is not None]
     return given[0] if given and all(value == given[0] for value in given) else None

@@ -1,4 +1,4 @@
-"""What goes into the rendezvous and what comes out of it: limits, collected groups, outcomes, counts, errors."""
+"""Types of the rendezvous: limits, collected groups, outcomes, statistics, errors."""
 
 from __future__ import annotations
 
@@ -14,53 +14,53 @@ P = TypeVar("P")
 V = TypeVar("V")
 
 Member: TypeAlias = int | str
-"""What tells the members of one group apart."""
+"""The id of a member within its group."""
 
 
 class GatherError(EmpoError):
-    """The base of what `Gather` raises."""
+    """The base of the errors that `Gather` raises."""
 
 
 class GatherFullError(GatherError):
-    """Refused: one more would pass a bound. Nothing was changed, and the same submission may be tried again later."""
+    """A submission would pass a bound. Nothing was changed; it may be tried again later."""
 
 
 class GatherClosedError(GatherError):
-    """The rendezvous was closed: the group was not scored, or the submission came too late."""
+    """The rendezvous was closed before the group was scored, or before the submission."""
 
 
 class GatherSizeError(GatherError, ValueError):
-    """The size of a group is missing, is less than 1, or is not the size that its other members gave."""
+    """The size of a group is missing, is less than 1, or differs from the size that its other members gave."""
 
 
 class GatherScoreError(GatherError):
-    """Scoring the group failed or took too long. Every member of the group gets this error; its cause is the fault."""
+    """Scoring the group failed or took too long. Every member of the group gets this error, with its cause."""
 
 
 class Ending(str, Enum):
     """Why a group stopped gathering."""
 
     COMPLETE = "complete"
-    """All of its members came."""
+    """All of its members arrived."""
     LOST = "lost"
-    """All came but those that were forgotten."""
+    """All arrived but those that were reported lost."""
     IDLE = "idle"
-    """Nothing was heard of it for `idle_seconds`."""
+    """No member arrived and no loss was reported for `idle_seconds`."""
     TOTAL = "total"
     """Its first member has waited for `total_seconds`."""
 
 
 @dataclass(frozen=True)
 class Collected(Generic[P]):
-    """What was gathered of one group: what `score` is given.
+    """The gathered part of one group: the argument of `score`.
 
     Args:
         key: the group's key, as submitted.
-        payloads: what its members submitted: at least one, in the order of their ids (numbers first, then texts);
-            without ids in order of arrival.
+        payloads: of its members, at least one; in the order of their ids (numbers first, then texts), without ids in
+            order of arrival.
         members: their ids, in the same order; empty without ids.
         expected: how many members the group has.
-        lost: how many of the missing were forgotten.
+        lost: how many of the missing were reported lost.
         ending: why the group stopped gathering.
     """
 
@@ -73,16 +73,16 @@ class Collected(Generic[P]):
 
     @property
     def whole(self) -> bool:
-        """Whether all of the group is here."""
+        """Whether all members arrived."""
         return len(self.payloads) == self.expected
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[V]):
-    """What one caller gets: the group's verdict, and where its own member stands in `Collected.payloads`.
+class GatherOutcome(Generic[V]):
+    """The result of one submission: the group's verdict, and the member's index in `Collected.payloads`.
 
-    `position` is None where the verdict was made without this member: it came late, or it was one more than the group
-    has. Such a member has no reward of its own and must be treated as unscored.
+    `position` is None where the verdict does not include this member: it was late, or one more than the group has.
+    Such a member has no reward of its own and must be treated as unscored.
     """
 
     verdict: V
@@ -91,21 +91,21 @@ class Outcome(Generic[V]):
 
 @dataclass(frozen=True)
 class GatherLimits:
-    """How long and how much a `Gather` waits for and holds. Times are in seconds of the event loop's clock.
+    """Deadlines and bounds of a `Gather`. Times are in seconds of the event loop's clock.
 
     Args:
-        idle_seconds: a group ends when nothing new was heard of it for so long. It must outlast the difference between
-            a group's shortest and its longest generation.
-        total_seconds: a group ends so long after its first member came, whatever still comes.
+        idle_seconds: a group ends when no member arrived and no loss was reported for so long. It must exceed the
+            difference between a group's shortest and longest generation.
+        total_seconds: a group ends so long after its first member at the latest.
         score_seconds: how long scoring one group may take.
-        abandoned_seconds: without ids: for how long after its end a group's abandoned members can still be taken up by
-            a retry, and after which a group that nobody waits for is given up.
-        remember_seconds: with ids: for how long after its end a group's verdict is kept for retries and late members.
-        max_groups: groups that may be open or being scored.
-        max_members: members that these groups may have, by their sizes: a group that was let in can always become
-            whole. Also the number of waiting callers at which a repeated submission is refused.
-        max_bytes: the payloads of all groups, the remembered ones included; these go first when room is needed.
-        max_remembered: ended groups that are remembered, of each kind (with ids, without).
+        abandoned_seconds: without ids: how long after its end a group's abandoned members can still be taken up by a
+            retry, and after which a group without waiting callers is given up.
+        remember_seconds: with ids: how long after its end a group's verdict is kept for retries and late members.
+        max_groups: groups that may be open or in scoring.
+        max_members: members that these groups may have, by their sizes: an accepted group can always become complete.
+            Also the number of waiting callers at which a repeated submission is refused.
+        max_bytes: the payloads of all groups, the remembered ones included, which are dropped first.
+        max_remembered: ended groups that are remembered, with ids and without each.
 
     Raises:
         ConfigError: a limit is not a positive, finite number.
@@ -130,17 +130,17 @@ class GatherLimits:
 
 @dataclass
 class GatherStats:
-    """A copy of the state: how much there is now, and what has happened since the start.
+    """Gauges of the present state, and counters since the start.
 
-    Now: `open_groups` gather, `scoring_groups` are being scored, `remembered_groups` have ended; `waiting` callers;
+    Gauges: `open_groups` gather, `scoring_groups` are in scoring, `remembered_groups` have ended; `waiting` callers;
     `held_members` and `held_bytes` of groups that have not ended, `remembered_bytes` of those that have;
     `oldest_seconds` is the age of the oldest open group.
 
-    Since the start: `members` taken in; groups that stopped gathering `completed`, `shortened` (the rest was lost),
-    `expired_idle`, `expired_total`, or were `given_up`; groups that `failed` to be scored; `joined`: submissions that
-    joined a member that was there already (retries, padding); `conflicts`: those of them with another payload;
-    `withdrawn` waits; `forgotten` members; `late` and `surplus`: submissions that got a verdict made without them,
-    because their group had ended short or because it was full; `refused` submissions.
+    Counters: accepted `members`; groups that ended `completed`, `shortened` (the rest was lost), `expired_idle`,
+    `expired_total`, or `given_up`; groups whose scoring `failed`; `joined`: submissions that repeated an existing
+    member (retries, padding); `conflicts`: those of them with a different payload; `withdrawn` waits; `forgotten`
+    members; `late` and `surplus`: submissions whose verdict does not include them, because their group had ended
+    incomplete or because it was full; `refused` submissions.
     """
 
     open_groups: int = 0

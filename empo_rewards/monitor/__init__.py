@@ -1,14 +1,16 @@
 """The collapse monitor: an observer that watches whether a run's answers still depend on its prompts.
 
 A model that is rewarded for agreeing with itself can learn to give every prompt the same answer. Rewards rise and
-entropy falls meanwhile, as they do in a run that goes well; what tells is that prompts come to share their majority
-answer. The monitor estimates the *agreement* of a window: the chance that two different prompts have the same majority
-answer. How high it is in health depends on the data (about 0.01 for mathematics, 1/4 for four choices, 1/2 for yes or
-no), so it is compared with the lowest that the run has shown itself, by their odds.
+entropy falls meanwhile, as they do in a healthy run; the difference is that prompts come to share their majority
+answer. The monitor estimates the *agreement* of a sliding window: the chance that two different prompts have the same
+majority answer. Its healthy value depends on the data (about 0.01 for mathematics, 1/4 for four choices, 1/2 for yes or
+no), so it is compared, by its odds, with the lowest that the run has shown.
 
-A model can also go wrong on each prompt in a way of its own. Training by agreement strengthens majorities and what was
-agreed on before. So it is a sign too where majorities weaken, and where prompts that come again are answered otherwise
-than before.
+A model can also degrade on each prompt in a different way. Training by agreement strengthens majorities and earlier
+answers. So weakening majorities are a sign too, and so are changed answers to prompts seen before.
+
+`observation` reduces a group to what is kept of it, `statistics` describes a window, `prompt_history` compares prompts
+with their earlier answers, `detector` decides by the thresholds in `settings`.
 """
 
 from __future__ import annotations
@@ -21,63 +23,64 @@ from collections.abc import Callable, Hashable
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.group import Group, GroupScore
+from empo_rewards.monitor.detector import Alarm, CollapseDetector
 from empo_rewards.monitor.observation import observe
-from empo_rewards.monitor.stream import Alarm, Stream
+from empo_rewards.monitor.settings import MonitorSettings
 from empo_rewards.protocols import Observer
 
 __all__ = ["Alarm", "Monitor"]
 
 log = logging.getLogger("empo_rewards")
 
-LEAST_WINDOW = 32
-"""Groups of the shortest window. In shorter ones two or three prompts that agree by chance look like many."""
-
-MAX_STREAMS = 64
+MAX_KINDS = 64
 """Kinds of groups that are watched at the same time; past that the one not seen for longest is forgotten."""
 
 
 class Monitor(Observer):
-    """Raises one alarm where agreement stops meaning anything: a warning in the log, a metric, and a call.
+    """Gives one alarm where agreement stops meaning anything: a warning in the log, a metric, and a call.
 
-    Windows of 32, 64, ... groups are looked at, up to `window`: the short ones are quick where answers are many, and it
-    takes long ones to tell a collapse from a run that has found out that most answers are "yes". Groups of another data
-    set, of another size, or with a label where others have none (as those of an evaluation) are watched by themselves:
-    what is healthy there is something else.
+    Windows of 32, 64, ... groups are read, up to `window`: short ones are quick where answers are many, and long ones
+    are needed to tell a collapse from a run that has learned that most answers are "yes". Groups of another data set,
+    of another size, or with a label where others have none (as in an evaluation) are watched separately, because their
+    healthy values differ.
 
-    It cannot see a model that goes wrong on prompts that never come again, on each in another way; a run that begins
-    collapsed; or what becomes of fewer than 8 different prompts.
+    It cannot detect a model that degrades on prompts that never come again, on each in another way; a run that begins
+    collapsed; or anything about fewer than 8 different prompts.
 
     Args:
         window: groups of the longest window, at least 32.
-        factor: how many times the lowest odds of agreement make an alarm.
+        factor: the odds of agreement that give the alarm, as a multiple of the lowest.
         on_alarm: called once, with the alarm, in the thread that scores.
     """
 
     def __init__(
-        self, window: int = 256, factor: float = 20.0, on_alarm: Callable[[Alarm], None] | None = None
+        self,
+        window: int = MonitorSettings.longest_window,
+        factor: float = MonitorSettings.factor,
+        on_alarm: Callable[[Alarm], None] | None = None,
     ) -> None:
-        if window < LEAST_WINDOW:
-            raise ConfigError(f"window is {window}; it must be at least {LEAST_WINDOW}")
+        if window < MonitorSettings.shortest_window:
+            raise ConfigError(f"window is {window}; it must be at least {MonitorSettings.shortest_window}")
         if not 1 < factor < math.inf:
             raise ConfigError(f"factor is {factor}; it must be above 1")
         self.alarm: Alarm | None = None
-        self._factor, self._on_alarm = factor, on_alarm
-        self._windows = [LEAST_WINDOW * 2**k for k in range((window // LEAST_WINDOW).bit_length())]
-        self._streams: OrderedDict[Hashable, Stream] = OrderedDict()
+        self._settings = MonitorSettings(factor=factor, longest_window=window)
+        self._on_alarm = on_alarm
+        self._detectors: OrderedDict[Hashable, CollapseDetector] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, group: Group, score: GroupScore) -> None:
-        """Take a group in. One that a fault left without clusters says nothing of the model, and is passed over."""
+        """Take in a group. One that a fault left without clusters says nothing about the model, and is skipped."""
         if not score.clusters:
             return
         observation = observe(group, score)
         kind = (group.data_source, group.reference is None, score.expected_size)
         with self._lock:
-            stream = self._streams.setdefault(kind, Stream(self._windows))
-            self._streams.move_to_end(kind)
-            if len(self._streams) > MAX_STREAMS:
-                self._streams.popitem(last=False)
-            alarm = stream.add(observation, self._factor)
+            detector = self._detectors.setdefault(kind, CollapseDetector(self._settings))
+            self._detectors.move_to_end(kind)
+            if len(self._detectors) > MAX_KINDS:
+                self._detectors.popitem(last=False)
+            alarm = detector.add(observation)
             if alarm is None or self.alarm is not None:
                 return
             self.alarm = alarm
@@ -86,13 +89,13 @@ class Monitor(Observer):
             self._on_alarm(alarm)
 
     def metrics(self) -> dict[str, float]:
-        """Numbers for a logger: whether there has been an alarm, and the last reading of the kind seen last."""
+        """Numbers for a logger: whether there has been an alarm, and the shortest window of the kind seen last."""
         with self._lock:
-            stream = next(reversed(self._streams.values()), None)
-            reading = None if stream is None else stream.reading
+            detector = next(reversed(self._detectors.values()), None)
+            window = None if detector is None else detector.latest
         found = {"alarm": float(self.alarm is not None)}
-        if reading is not None:
-            found["agreement"] = reading.agreement
-            found["distinct_majorities"] = reading.distinct_majorities
-            found["commonest_share"] = reading.commonest_share
+        if window is not None:
+            found["agreement"] = window.agreement
+            found["distinct_majorities"] = window.distinct_majorities
+            found["commonest_share"] = window.commonest_share
         return found

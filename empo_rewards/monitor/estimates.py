@@ -1,4 +1,4 @@
-"""What a sample tells of chances and means."""
+"""Estimates of chances and means from a sample."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 
 
 def pair_chance(counts: Iterable[int], size: int) -> float:
-    """The chance that two of `size` things, at least 2, are of one kind; without bias for any size.
+    """The chance that two of `size` items, at least 2, are of one kind; unbiased for any size.
 
     Args:
-        counts: how many there are of each kind.
-        size: all of them, those too that are like none.
+        counts: the items of each kind.
+        size: all items, those too that are of no kind.
     """
     return sum(count * (count - 1) for count in counts) / (size * (size - 1))
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """The mean of one value or more, and its standard error; of one value that is 0."""
+    """The mean of one value or more, and its standard error (0 for one value)."""
     count = len(values)
     mean = math.fsum(values) / count
     squares = math.fsum((value - mean) ** 2 for value in values)

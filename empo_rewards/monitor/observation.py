@@ -1,4 +1,4 @@
-"""What the monitor keeps of a group."""
+"""The part of a scored group that the monitor keeps."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from empo_rewards.monitor.estimates import pair_chance
 Key = TypeVar("Key", str, "str | None")
 
 KEPT_CHARS = 200
-"""Answers are told apart by so many characters at their beginning."""
+"""Answers are told apart by their first so many characters."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What is kept of one group.
+    """The part of one group that is kept.
 
     Args:
-        prompt: stands for the prompt.
+        prompt: a hash of the prompt.
         majority: the commonest answer; None where more than half of the responses have none.
-        answers: how many responses gave each answer, by the normal form of its commonest spelling; None: no answer, a
-            refusal, or one that a guard caught.
-        spellings: of each answer all normal forms that mean the same.
+        answers: how many responses gave each answer, named by the normal form of its commonest spelling; None: no
+            answer, a refusal, or one that a guard caught.
+        spellings: for each answer all normal forms in its meaning cluster.
         entropy: semantic entropy in nats, where it is known.
         length: mean length of the responses in characters.
-        outvoted: whether the group has a label, and a minority was given more than the majority.
+        outvoted: whether the group has a label, and a minority was rewarded more than the majority.
     """
 
     prompt: Hashable
@@ -43,12 +43,12 @@ class Observation:
 
     @property
     def size(self) -> int:
-        """How many responses there are, those without an answer too."""
+        """The number of responses, those without an answer too."""
         return sum(self.answers.values())
 
     @property
     def consistency(self) -> float:
-        """The chance that two of the responses give the same answer; unbiased for any number of them, at least 2."""
+        """The chance that two of the responses give the same answer; unbiased for any number of them from 2 on."""
         return pair_chance((count for answer, count in self.answers.items() if answer is not None), self.size)
 
     @property
@@ -58,7 +58,7 @@ class Observation:
 
 
 def observe(group: Group, score: GroupScore) -> Observation:
-    """What the monitor keeps of a scored group; the members of a meaning cluster count as its commonest answer."""
+    """The observation of a scored group; the members of a meaning cluster count as its commonest answer."""
     members: dict[int, Counter[str]] = {}
     flags = score.flags or ((),) * len(score.answers)
     for label, answer, caught in zip(score.clusters, score.answers, flags, strict=True):
@@ -81,7 +81,7 @@ def observe(group: Group, score: GroupScore) -> Observation:
 
 
 def _outvoted(score: GroupScore) -> bool:
-    """Whether a response outside of the largest cluster is given more than those within."""
+    """Whether a response outside of the largest cluster has a higher reward than all of those within."""
     given = [(label, reward) for label, reward in zip(score.clusters, score.rewards, strict=True) if reward is not None]
     majority = [reward for label, reward in given if label == 0]  # ids count by falling size
     others = [reward for label, reward in given if label != 0]
@@ -89,7 +89,7 @@ def _outvoted(score: GroupScore) -> bool:
 
 
 def commonest(counts: Mapping[Key, int], prompt: str = "") -> Key:
-    """The commonest text. Among tied ones it is by lot, drawn by prompt and text: prompts must not agree by the lot."""
+    """The commonest text. Ties are broken by a hash of prompt and text: prompts must not agree by the tie rule."""
     most = max(counts.values())
     tied = [text for text, count in counts.items() if count == most]
     return min(tied, key=lambda text: (crc32(f"{prompt} {text}".encode("utf-8", "replace")), text or ""))

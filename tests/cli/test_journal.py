@@ -7,22 +7,26 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+from empo_rewards.cli import job as job_module
 from empo_rewards.cli import journal as journal_module
-from empo_rewards.cli.journal import Journal, Mode, read_scores
+from empo_rewards.cli.journal import open_journal, read_records
 from empo_rewards.cli.rollouts import read_groups
 from empo_rewards.errors import InputError
 
 SETTINGS = {"config": {"preset": "empo-math"}, "group_size": None}
+MODES: list[dict[str, bool]] = [{}, {"resume": True}, {"overwrite": True}]
 
 
 def write_input(path: Path, count: int) -> Path:
@@ -35,12 +39,13 @@ def write_input(path: Path, count: int) -> Path:
     return path
 
 
-def run_job(source: Path, out: Path, mode: Mode = Mode.NEW, *, pause: float = 0.0, strict: bool = False) -> Journal:
-    with Journal(out, source=source, settings=SETTINGS, mode=mode, strict=strict) as journal:
+def run_job(source: Path, out: Path, *, resume: bool = False, overwrite: bool = False, pause: float = 0.0) -> int:
+    """Writes what is pending; how many groups the output then holds."""
+    with open_journal(out, source=source, settings=SETTINGS, resume=resume, overwrite=overwrite) as journal:
         for item in journal.pending(read_groups(source)):
             time.sleep(pause)
             journal.write({"id": item.group.id, "line": item.line, "text": item.group.responses[0]})
-    return journal
+    return journal.groups_done
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -63,7 +68,7 @@ def outputs(tmp_path: Path, name: str) -> tuple[Path, Path]:
 class TestWriting:
     def test_one_line_a_group_in_input_order_and_bad_rows_apart(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
-        journal = run_job(source, out)
+        assert run_job(source, out) == 10
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert [line["id"] for line in lines] == [str(n) for n in range(10)]
         rejected = [json.loads(line) for line in (tmp_path / "out.jsonl.rejected.jsonl").read_text().splitlines()]
@@ -73,7 +78,6 @@ class TestWriting:
             (12, '{"bad": 8'),
         ]
         assert all("malformed JSON" in row["cause"] and row["source"] == str(source) for row in rejected)
-        assert (journal.groups_done, journal.rejected_done) == (10, 3)
 
     def test_no_file_of_rejected_rows_where_there_are_none(self, tmp_path: Path) -> None:
         source = write_input(tmp_path / "in.jsonl", 2)
@@ -85,69 +89,59 @@ class TestWriting:
         monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
         out = tmp_path / "out.jsonl.gz"
         run_job(source, out)
-        assert [record["id"] for record in read_scores(out)] == [str(n) for n in range(10)]
+        assert [record["id"] for record in read_records(out)] == [str(n) for n in range(10)]
         assert out.read_bytes().count(b"\x1f\x8b\x08") > 1
 
-    def test_read_scores_of_a_plain_file(self, source: Path, tmp_path: Path) -> None:
+    def test_read_records_of_a_plain_file(self, source: Path, tmp_path: Path) -> None:
         run_job(source, tmp_path / "out.jsonl")
-        assert [record["line"] for record in read_scores(tmp_path / "out.jsonl")] == [1, 2, 3, 5, 6, 7, 9, 10, 11, 13]
+        assert [record["line"] for record in read_records(tmp_path / "out.jsonl")] == [1, 2, 3, 5, 6, 7, 9, 10, 11, 13]
 
     def test_a_line_is_there_as_soon_as_it_is_written(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
-        with Journal(out, source=source, settings=SETTINGS) as journal:
+        with open_journal(out, source=source, settings=SETTINGS) as journal:
             journal.write({"id": "0"})
             size = out.stat().st_size
             assert size == len('{"id": "0"}\n')
 
     def test_text_that_no_utf8_carries(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
-        with Journal(out, source=source, settings=SETTINGS) as journal:
+        with open_journal(out, source=source, settings=SETTINGS) as journal:
             journal.write({"answer": "\ud800"})
         assert json.loads(out.read_bytes()) == {"answer": "\ud800"}
 
     def test_a_number_that_json_has_no_form_for(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         with (
-            Journal(out, source=source, settings=SETTINGS) as journal,
-            pytest.raises(InputError, match="the score of group 'g' cannot be written"),
+            open_journal(out, source=source, settings=SETTINGS) as journal,
+            pytest.raises(InputError, match=r"out\.jsonl: the record of 'g' cannot be written"),
         ):
             journal.write({"id": "g", "entropy": float("nan")})
         assert out.read_bytes() == b""
 
-    def test_strict_stops_at_the_first_bad_row(self, source: Path, tmp_path: Path) -> None:
-        out = tmp_path / "out.jsonl"
-        for mode in (Mode.NEW, Mode.RESUME):
-            with pytest.raises(InputError, match=r"in\.jsonl, line 4: malformed JSON.*--strict"):
-                run_job(source, out, mode, strict=True)
-            assert len(out.read_bytes().splitlines()) == 3
-        run_job(source, out, Mode.RESUME)
-        with pytest.raises(InputError, match="already rejected"):
-            run_job(source, out, Mode.RESUME, strict=True)
-
     @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
-    def test_a_full_disk_leaves_whole_lines(
-        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    def test_a_file_that_takes_no_more_ends_with_a_whole_line(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
+        source = write_input(tmp_path / "in.jsonl", 40)
         out, whole = outputs(tmp_path, name)
         monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
         run_job(source, whole)
-        room = [300]
-        really_write = os.pwrite
 
-        def pwrite(fd: int, data: bytes, offset: int) -> int:
-            if room[0] == 0:
-                raise OSError(28, "No space left on device")
-            written = really_write(fd, data[: room[0]], offset)
-            room[0] -= written
-            return written
-
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "pwrite", pwrite)
-            with pytest.raises(InputError, match="No space left on device"):
+        def limited_job() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+            with pytest.raises(InputError, match="cannot be written: File too large"):
                 run_job(source, out)
-        assert all(record["id"] for record in read_scores(out))
-        run_job(source, out, Mode.RESUME)
-        assert list(read_scores(out)) == list(read_scores(whole))
+
+        assert in_child(limited_job) == 0
+        assert 0 < len(list(read_records(out))) < 40
+        run_job(source, out, resume=True)
+        assert list(read_records(out)) == list(read_records(whole))
+
+    def test_a_compressed_output_is_about_as_small_as_gzip_makes_it(self, tmp_path: Path) -> None:
+        source = write_input(tmp_path / "in.jsonl", 2_000)
+        out = tmp_path / "out.jsonl.gz"
+        run_job(source, out)
+        assert out.stat().st_size < 1.1 * len(gzip.compress(gzip.decompress(out.read_bytes())))
 
 
 class TestResuming:
@@ -155,12 +149,12 @@ class TestResuming:
         out = tmp_path / "out.jsonl"
         run_job(source, out)
         before = contents(out)
-        run_job(source, out, Mode.RESUME)
+        run_job(source, out, resume=True)
         assert contents(out) == before
 
     def test_a_job_that_never_began_begins(self, source: Path, tmp_path: Path) -> None:
-        run_job(source, tmp_path / "out.jsonl", Mode.RESUME)
-        assert len(list(read_scores(tmp_path / "out.jsonl"))) == 10
+        run_job(source, tmp_path / "out.jsonl", resume=True)
+        assert len(list(read_records(tmp_path / "out.jsonl"))) == 10
 
     def test_groups_with_one_id_are_counted_not_compared(self, tmp_path: Path) -> None:
         source = tmp_path / "in.jsonl"
@@ -169,7 +163,7 @@ class TestResuming:
         run_job(source, out)
         whole = out.read_bytes()
         out.write_bytes(whole[: len(whole) // 2 + 3])
-        run_job(source, out, Mode.RESUME)
+        run_job(source, out, resume=True)
         assert out.read_bytes() == whole
 
     @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
@@ -182,7 +176,7 @@ class TestResuming:
             out.write_bytes(whole[""][:size])
             rejected = whole[".rejected.jsonl"]
             (tmp_path / f"{name}.rejected.jsonl").write_bytes(rejected[: size % len(rejected)])
-            run_job(source, out, Mode.RESUME)
+            run_job(source, out, resume=True)
             assert contents(out) == whole
 
     @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
@@ -191,25 +185,22 @@ class TestResuming:
         run_job(source, out)
         whole = out.read_bytes()
         out.write_bytes(whole + b"\0" * 5_000)
-        run_job(source, out, Mode.RESUME)
+        run_job(source, out, resume=True)
         assert out.read_bytes() == whole
 
     def test_overwriting_begins_anew(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         run_job(source, out)
         smaller = write_input(tmp_path / "smaller.jsonl", 2)
-        run_job(smaller, out, Mode.OVERWRITE)
-        assert [record["id"] for record in read_scores(out)] == ["0", "1"]
+        run_job(smaller, out, overwrite=True)
+        assert [record["id"] for record in read_records(out)] == ["0", "1"]
         assert sorted(contents(out)) == ["", ".journal.json"]
 
 
 class TestRefusing:
-    def test_both_switches(self) -> None:
-        assert Mode.chosen(resume=False, overwrite=False) is Mode.NEW
-        assert Mode.chosen(resume=True, overwrite=False) is Mode.RESUME
-        assert Mode.chosen(resume=False, overwrite=True) is Mode.OVERWRITE
+    def test_both_switches(self, source: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="exclude each other"):
-            Mode.chosen(resume=True, overwrite=True)
+            run_job(source, tmp_path / "out.jsonl", resume=True, overwrite=True)
 
     def test_an_output_that_exists(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
@@ -247,35 +238,35 @@ class TestRefusing:
         change(job)
         sidecar.write_text(json.dumps(job))
         with pytest.raises(InputError) as error:
-            run_job(source, out, Mode.RESUME)
+            run_job(source, out, resume=True)
         assert difference in str(error.value)
         assert "\n" not in str(error.value)
 
     @pytest.mark.parametrize("position", [0, -2])
     def test_an_input_whose_ends_have_changed(self, tmp_path: Path, position: int) -> None:
         source = write_input(tmp_path / "in.jsonl", 5_000)
-        assert source.stat().st_size > 2 * journal_module.SAMPLE_BYTES
+        assert source.stat().st_size > 2 * job_module.SAMPLE_BYTES
         out = tmp_path / "out.jsonl"
         run_job(source, out)
         data = bytearray(source.read_bytes())
         data[position] ^= 1
         source.write_bytes(data)
         with pytest.raises(InputError, match=r"input\[0\]\.ends was"):
-            run_job(source, out, Mode.RESUME)
+            run_job(source, out, resume=True)
 
     def test_an_output_without_its_sidecar(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         run_job(source, out)
         (tmp_path / "out.jsonl.journal.json").unlink()
         with pytest.raises(InputError, match=r"out\.jsonl\.journal\.json.*is missing"):
-            run_job(source, out, Mode.RESUME)
+            run_job(source, out, resume=True)
 
     def test_a_sidecar_that_is_damaged(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
         run_job(source, out)
         (tmp_path / "out.jsonl.journal.json").write_text("{")
         with pytest.raises(InputError, match="cannot be read"):
-            run_job(source, out, Mode.RESUME)
+            run_job(source, out, resume=True)
 
     def test_an_output_that_something_else_added_to(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
@@ -283,47 +274,47 @@ class TestRefusing:
         with out.open("a") as file:
             file.write("{}\n")
         with pytest.raises(InputError, match="something else wrote to it"):
-            run_job(source, out, Mode.RESUME)
+            run_job(source, out, resume=True)
 
     def test_standard_input(self, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
-        with Journal(out, source="-", settings=SETTINGS):
+        with open_journal(out, source="-", settings=SETTINGS):
             pass
         with pytest.raises(InputError, match="cannot be resumed: save the rollouts to a file"):
-            Journal(out, source="-", settings=SETTINGS, mode=Mode.RESUME)
+            run_job(Path("-"), out, resume=True)
 
     def test_a_pipe(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(InputError, match="cannot be resumed"):
-            Journal(tmp_path / "out.jsonl", source=tmp_path / "pipe", settings=SETTINGS, mode=Mode.RESUME)
+            run_job(tmp_path / "pipe", tmp_path / "out.jsonl", resume=True)
 
     def test_an_output_that_would_be_part_of_the_input(self, source: Path, tmp_path: Path) -> None:
         before = source.read_bytes()
-        for mode in Mode:
+        for mode in MODES:
             with pytest.raises(InputError, match="part of the input"):
-                Journal(source, source=source, settings=SETTINGS, mode=mode)
+                run_job(source, source, **mode)
         assert source.read_bytes() == before
         dumps = tmp_path / "dumps"
         dumps.mkdir()
         write_input(dumps / "1.jsonl", 1)
         with pytest.raises(InputError, match="part of the input"):
-            Journal(dumps / "out.jsonl", source=dumps, settings=SETTINGS)
+            run_job(dumps, dumps / "out.jsonl")
 
     def test_a_folder_that_is_missing_and_an_output_that_is_no_file(self, source: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="does not exist"):
-            Journal(tmp_path / "missing" / "out.jsonl", source=source, settings=SETTINGS)
+            run_job(source, tmp_path / "missing" / "out.jsonl")
         with pytest.raises(InputError, match="must be a file"):
-            Journal(Path(os.devnull), source=source, settings=SETTINGS, mode=Mode.OVERWRITE)
+            run_job(source, Path(os.devnull), overwrite=True)
 
     def test_a_second_process(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
-        with Journal(out, source=source, settings=SETTINGS) as journal:
+        with open_journal(out, source=source, settings=SETTINGS) as journal:
             journal.write({"id": "0"})
-            assert len(list(read_scores(out))) == 1  # reading it does not unlock it
-            for mode in Mode:
-                assert in_child(lambda mode=mode: run_job(source, out, mode)) == 1
+            assert len(list(read_records(out))) == 1  # reading it does not unlock it
+            for mode in MODES:
+                assert in_child(lambda mode=mode: run_job(source, out, **mode)) == 1
             assert len(out.read_bytes().splitlines()) == 1
-        assert in_child(lambda: run_job(source, out, Mode.RESUME)) == 0
+        assert in_child(lambda: run_job(source, out, resume=True)) == 0
 
 
 def in_child(action: Callable[[], object]) -> int | None:
@@ -342,60 +333,68 @@ def in_child(action: Callable[[], object]) -> int | None:
     return process.exitcode
 
 
-def kill_at(step: int) -> None:
-    """Kills this process as it makes its n-th change to the file system; a write is half done by then."""
-    left = [step]
+def kill_at_line(step: int) -> None:
+    """Kills this process before the n-th line of the journal's code that it executes."""
+    left = step
 
-    def deadly(name: str) -> None:
-        really = getattr(os, name)
+    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
+        nonlocal left
+        if frame.f_code.co_filename != journal_module.__file__:
+            return None
+        left -= event == "line"
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
 
-        def change(*args: Any, **kwargs: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0:
-                if name == "pwrite":
-                    fd, data, offset = args
-                    really(fd, data[: len(data) // 2], offset)
-                os.kill(os.getpid(), signal.SIGKILL)
-            return really(*args, **kwargs)
+    sys.settrace(trace)
 
-        setattr(os, name, change)
 
-    for name in ("open", "pwrite", "ftruncate", "fsync", "replace", "unlink", "close"):
-        deadly(name)
+def kill_at_byte(size: int) -> None:
+    """Kills this process where it writes beyond so many bytes of a file; those before are written."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
-@pytest.mark.parametrize("first", [Mode.NEW, Mode.OVERWRITE])
-def test_killed_at_every_change_to_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, first: Mode
+@pytest.mark.parametrize("first", [{}, {"overwrite": True}], ids=["new", "overwrite"])
+@pytest.mark.parametrize(
+    ("kill", "killed_by", "stride"), [(kill_at_line, signal.SIGKILL, 2), (kill_at_byte, signal.SIGXFSZ, 9)]
+)
+def test_killed_anywhere(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    first: dict[str, bool],
+    kill: Callable[[int], None],
+    killed_by: signal.Signals,
+    stride: int,
 ) -> None:
     monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
-    source = write_input(tmp_path / "in.jsonl", 5)
+    source = write_input(tmp_path / "in.jsonl", 3)
+    other = write_input(tmp_path / "other.jsonl", 4)
     out, whole = outputs(tmp_path, name)
     run_job(source, whole)
     expected = contents(whole)
 
-    def deadly_job(step: int, mode: Mode) -> int | None:
-        return in_child(lambda: (kill_at(step), run_job(source, out, mode)))
+    def deadly_job(moment: int, mode: dict[str, bool]) -> int | None:
+        return in_child(lambda: (kill(moment), run_job(source, out, **mode)))
 
-    step = 0
-    killed: int | None = -signal.SIGKILL
-    while killed == -signal.SIGKILL:
-        step += 1
+    moment, kills, killed = 1, 0, True
+    while killed:
         for path in out.parent.iterdir():
             path.unlink()
-        if first is Mode.OVERWRITE:
-            run_job(write_input(tmp_path / "other.jsonl", 4), out)
-        killed = deadly_job(step, first)
-        # Killed in a resumed run too, at a place that differs from round to round.
-        again = deadly_job(step % 9 + 1, Mode.RESUME)
-        if first is Mode.OVERWRITE and again == 1:
-            # Killed before or while the old output went away: what is left is refused as not this job's.
-            run_job(source, out, Mode.OVERWRITE)
-        run_job(source, out, Mode.RESUME)
+        if first:
+            run_job(other, out)
+        killed = deadly_job(moment, first) == -killed_by
+        kills += killed
+        # Killed in a resumed run too, at a moment that differs from round to round.
+        deadly_job(37 * moment % 101 + 1, {"resume": True})
+        if deadly_job(10**9, {"resume": True}) != 0:
+            assert first, "killed before the old output had gone: what is left is refused as another job's"
+            run_job(source, out, overwrite=True)
         assert contents(out) == expected
-    assert killed == 0
-    assert step > 10
+        moment += stride
+    assert kills > 10
 
 
 JOB = """
@@ -403,8 +402,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_journal
-from empo_rewards.cli.journal import Mode
-test_journal.run_job(Path(sys.argv[2]), Path(sys.argv[3]), Mode.RESUME, pause=0.002)
+test_journal.run_job(Path(sys.argv[2]), Path(sys.argv[3]), resume=True, pause=0.002)
 """
 
 

@@ -70,7 +70,7 @@ def test_estimates_hold_their_bounds(sizes: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-50, 0), st.integers(0, 3)), min_size=1, max_size=10))
-def test_rao_agrees_with_plain_exponentials(pairs: list[tuple[float, int]]) -> None:
+def test_rao_blackwell_agrees_with_plain_exponentials(pairs: list[tuple[float, int]]) -> None:
     values, labels = [value for value, _ in pairs], [label for _, label in pairs]
     weight = {k: math.fsum(math.exp(v) for v, label in pairs if label == k) for k in set(labels)}
     shares = [w / math.fsum(weight.values()) for w in weight.values()]
@@ -78,12 +78,12 @@ def test_rao_agrees_with_plain_exponentials(pairs: list[tuple[float, int]]) -> N
     assert rao_blackwell(values, labels) == pytest.approx(naive, abs=1e-9)
 
 
-def test_rao_survives_what_underflows() -> None:
+def test_rao_blackwell_does_not_underflow() -> None:
     assert rao_blackwell([-10_000.0, -10_000.0], [0, 1]) == pytest.approx(math.log(2), abs=1e-12)
     assert logsumexp([-math.inf, -math.inf]) == -math.inf
 
 
-def test_rao_needs_logprobs() -> None:
+def test_rao_blackwell_needs_logprobs() -> None:
     clusters = Clusters((0, 1), (1, 1), 2, ("a", "b"))
     with pytest.raises(GroupError, match="needs token_logprobs"):
         RaoBlackwell()(EntropyInput(Group("q", ["a", "b"]), clusters))
@@ -95,7 +95,7 @@ def test_rao_needs_logprobs() -> None:
 
 
 @pytest.mark.parametrize(("length_normalized", "odds"), [(True, math.exp(-1 + 3)), (False, math.exp(-2 + 3))])
-def test_rao_of_tokens_by_hand(length_normalized: bool, odds: float) -> None:
+def test_rao_blackwell_of_tokens_by_hand(length_normalized: bool, odds: float) -> None:
     # The mean of -0.5 and -1.5 is -1, their sum -2; the other response has one token of -3.
     group = Group("q", ["a", "b"], token_logprobs=[[-0.5, -1.5], [-3.0]])
     p = odds / (odds + 1)

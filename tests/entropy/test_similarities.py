@@ -150,7 +150,7 @@ def test_density_entropy_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-40, 0), st.integers(0, 2)), min_size=1, max_size=8))
-def test_density_entropy_of_clusters_is_rao(pairs: list[tuple[float, int]]) -> None:
+def test_density_entropy_of_clusters_is_rao_blackwell(pairs: list[tuple[float, int]]) -> None:
     values, labels = [value for value, _ in pairs], [label for _, label in pairs]
     same = [[float(a == b) for b in labels] for a in labels]
     assert density_entropy(same, values) == pytest.approx(rao_blackwell(values, labels), abs=1e-9)
@@ -171,7 +171,7 @@ ESTIMATORS: list[EntropyEstimator] = [
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-def test_no_digit_depends_on_the_order_of_the_responses(estimator: EntropyEstimator) -> None:
+def test_the_order_of_the_responses_changes_no_digit(estimator: EntropyEstimator) -> None:
     rng = random.Random(7)
     size = 12
     texts = [f"r{min(i, 8)}" for i in range(size)]  # some twice

@@ -21,9 +21,9 @@ from empo_rewards.gather import (
     GatherError,
     GatherFullError,
     GatherLimits,
+    GatherOutcome,
     GatherScoreError,
     GatherSizeError,
-    Outcome,
 )
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def gatherer(
     return Gather(score or Scores(), size, more.pop("limits", LIMITS), **more)
 
 
-Task = asyncio.Task[Outcome[Text]]
+Task = asyncio.Task[GatherOutcome[Text]]
 
 
 async def submitted(gather: Gather[str, Text], *arguments: Any) -> Task:
@@ -249,7 +249,7 @@ async def test_an_abandoned_answer_counts_and_its_retry_finds_the_verdict() -> N
     assert score.seen[0].payloads == ("a", "b", "c")
     assert (await during).position == 1
     await asyncio.sleep(LIMITS.abandoned_seconds - 1)
-    assert await gather.submit("p", None, "a") == Outcome(outcome.verdict, 0)
+    assert await gather.submit("p", None, "a") == GatherOutcome(outcome.verdict, 0)
     fresh = await submitted(gather, "p", None, "a")  # all have their verdict: this is a new group
     assert not fresh.done()
 
@@ -366,8 +366,12 @@ async def test_late_members_get_the_verdict_of_the_others() -> None:
     await asyncio.sleep(LIMITS.idle_seconds + 0.5)
     calls.append(await submitted(gather, "g", 1, "1"))  # the others are being scored
     outcomes = await asyncio.gather(*calls)
-    assert outcomes == [Outcome(score.seen[0], 0), Outcome(score.seen[0], 1), Outcome(score.seen[0], None)]
-    assert await gather.submit("g", 1, "1") == Outcome(score.seen[0], None)
+    assert outcomes == [
+        GatherOutcome(score.seen[0], 0),
+        GatherOutcome(score.seen[0], 1),
+        GatherOutcome(score.seen[0], None),
+    ]
+    assert await gather.submit("g", 1, "1") == GatherOutcome(score.seen[0], None)
     assert gather.stats().late == 2
     assert len(score.seen) == 1
 
@@ -815,7 +819,7 @@ def test_rewards_through_the_rendezvous_equal_those_of_whole_groups() -> None:
     arrivals = [(key, member) for key in texts for member in range(8) if (key, member) != ("c", 5)]
     random.Random(1).shuffle(arrivals)
 
-    async def scenario(scorer: Scorer) -> list[Outcome[GroupScore]]:
+    async def scenario(scorer: Scorer) -> list[GatherOutcome[GroupScore]]:
         async def score(collected: Collected[str]) -> GroupScore:
             return await scorer.ascore(Group("Q", collected.payloads, expected_size=collected.expected))
 

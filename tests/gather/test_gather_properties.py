@@ -22,9 +22,9 @@ from empo_rewards.gather import (
     Gather,
     GatherFullError,
     GatherLimits,
+    GatherOutcome,
     GatherScoreError,
     GatherSizeError,
-    Outcome,
 )
 
 SLOW_SECONDS = 2.5
@@ -276,7 +276,7 @@ class GatherMachine(RuleBasedStateMachine):
         self.model = Model(reuse_keys)
         self.scored: list[Text] = []
         self.gather: Gather[str, Text] = Gather(self.score, SIZE, LIMITS, reuse_keys=reuse_keys)
-        self.calls: list[tuple[asyncio.Task[Outcome[Text]], ModelCall, float]] = []
+        self.calls: list[tuple[asyncio.Task[GatherOutcome[Text]], ModelCall, float]] = []
 
     async def score(self, collected: Text) -> Text:
         self.scored.append(collected)

@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from empo_rewards import ConfigError, Group, GroupScore, Scorer, Status, hookimpl
 from empo_rewards.gather.samples import RUN_METRICS
 from empo_rewards.group import Answer, AnswerKind
-from empo_rewards.monitor import Alarm, Monitor
+from empo_rewards.monitor import MAX_KINDS, Alarm, Monitor
 from empo_rewards.monitor.observation import Observation, observe
-from empo_rewards.monitor.past import Before
-from empo_rewards.monitor.window import read
+from empo_rewards.monitor.prompt_history import KEPT_FORMS, MAX_SEEN_ONCE, PromptAnswers
+from empo_rewards.monitor.settings import MonitorSettings
+from empo_rewards.monitor.statistics import window_statistics
 from empo_rewards.protocols import Observer
 
 GROUP = 8
@@ -192,7 +193,7 @@ def test_an_alarm_while_a_run_collapses(name: str) -> None:
         assert at is not None, seed
         assert 0 < run.drawn_to(at) <= latest, (seed, alarms[0].reason)
         assert alarms == [monitor.alarm]
-        assert alarms[0].reading.commonest == run.attractor or run.attractor in ("A", "J", "y")
+        assert alarms[0].window.commonest == run.attractor or run.attractor in ("A", "J", "y")
 
 
 @pytest.mark.parametrize(
@@ -252,10 +253,16 @@ def test_kinds_of_groups_are_watched_apart() -> None:
 
 
 def test_more_kinds_than_it_can_watch_do_not_pile_up() -> None:
-    monitor = Monitor()
-    for n in range(1000):
-        monitor(*scored("q", ["a", "b"], data_source=f"set {n}"))
-    assert len(monitor._streams) <= 64
+    """The one not seen for longest is forgotten: its best window is lost, and a collapse of it is a new beginning."""
+    for others in (MAX_KINDS - 1, MAX_KINDS):
+        monitor = Monitor()
+        for n in range(128):
+            monitor(*scored(f"q{n}", [str(n)] * 4, data_source="first"))
+        for n in range(others):
+            monitor(*scored("q", ["a", "b"] * 2, data_source=f"set {n}"))
+        for n in range(256):
+            monitor(*scored(f"r{n}", ["0"] * 4, data_source="first"))
+        assert (monitor.alarm is None) == (others == MAX_KINDS)
 
 
 def test_a_group_without_clusters_is_passed_over() -> None:
@@ -272,12 +279,12 @@ def test_agreement_is_that_of_all_pairs_of_prompts(majorities: list[str | None])
     window = [Observation(n, answer, {answer: 2}, {}, None, 1.0) for n, answer in enumerate(majorities)]
     pairs = list(itertools.combinations(majorities, 2))
     expected = sum(a == b for a, b in pairs) / len(pairs) if pairs else 0
-    reading = read(window)
-    assert reading.agreement == pytest.approx(expected, abs=1e-12)
-    assert reading.distinct_majorities == len(set(majorities)) / len(majorities)
-    assert reading.commonest_prompts == max(Counter(majorities).values())
-    assert reading.blanks == pytest.approx(majorities.count(None) / len(majorities))
-    assert math.isnan(reading.entropy)
+    found = window_statistics(window)
+    assert found.agreement == pytest.approx(expected, abs=1e-12)
+    assert found.distinct_majorities == len(set(majorities)) / len(majorities)
+    assert found.commonest_prompts == max(Counter(majorities).values())
+    assert found.blanks == pytest.approx(majorities.count(None) / len(majorities))
+    assert math.isnan(found.entropy)
 
 
 def test_of_a_prompt_its_last_group_counts() -> None:
@@ -286,10 +293,10 @@ def test_of_a_prompt_its_last_group_counts() -> None:
         Observation("q", "a", {"a": 1, "b": 1}, {}, 1.0, 10.0),
         Observation("p", "b", {"b": 1, None: 1}, {}, 0.5, 20.0),
     ]
-    reading = read(window)
-    assert (reading.prompts, reading.agreement, reading.distinct_majorities) == (2, 0, 1)
-    assert (reading.commonest_share, reading.blanks, reading.unanimous) == (0.5, 0.25, 0)
-    assert (reading.entropy, reading.length) == (0.75, 15)
+    found = window_statistics(window)
+    assert (found.prompts, found.agreement, found.distinct_majorities) == (2, 0, 1)
+    assert (found.commonest_share, found.blanks, found.unanimous) == (0.5, 0.25, 0)
+    assert (found.entropy, found.length) == (0.75, 15)
 
 
 def test_majorities_that_weaken_over_new_prompts_are_a_collapse() -> None:
@@ -303,7 +310,7 @@ def test_majorities_that_weaken_over_new_prompts_are_a_collapse() -> None:
                 alarms.append((now, monitor.alarm))
         ((at, alarm),) = alarms
         assert 0.2 < at < 0.6  # of 90 % right answers, 74 and 42 are left then
-        assert alarm.reading.agreement < 0.1
+        assert alarm.window.agreement < 0.1
         assert "at the run's best, where training by agreement strengthens them" in alarm.reason
 
 
@@ -325,8 +332,8 @@ def test_answers_that_change_on_each_prompt_by_itself_are_a_collapse() -> None:
         for group, score in other_answers(1.0, dice):
             monitor(group, score)
         assert monitor.alarm is not None
-        assert monitor.alarm.reading.agreement < 0.1
-        assert "a response agrees with one that its prompt had before with a chance of" in monitor.alarm.reason
+        assert monitor.alarm.window.agreement < 0.1
+        assert "a response agrees with an earlier one to its prompt with a chance of" in monitor.alarm.reason
 
 
 def test_what_was_gained_and_is_lost_again_is_a_collapse() -> None:
@@ -389,17 +396,17 @@ def test_another_manner_of_writing_is_no_other_answer() -> None:
     assert monitor.alarm is None
 
 
-def test_no_more_prompts_are_remembered_than_may_be() -> None:
+@pytest.mark.parametrize(("others", "is_remembered"), [(MAX_SEEN_ONCE - 64, True), (MAX_SEEN_ONCE + 64, False)])
+def test_no_more_prompts_are_remembered_than_may_be(others: int, is_remembered: bool) -> None:
+    """64 prompts, then so many others, and these 64 with other answers."""
     monitor = Monitor()
-    for n in range(5000):
-        monitor(*scored(f"q{n}", ["a", "b", "a", "a", "a", "a"]))
-    (stream,) = monitor._streams.values()
-    assert len(stream._past._once) == 4096
-    for _ in range(20):
-        for n in range(4900, 5000):
-            monitor(*scored(f"q{n}", ["a", "b", "a", "a", "a", "a"]))
-    assert len(stream._past._once) == 3996
-    assert len(stream._past._returning) == 100
+    for n in range(64):
+        monitor(*scored(f"first {n}", [f"{n}"] * 4))
+    for n in range(others):
+        monitor(*scored(f"between {n}", [f"b{n}"] * 4))
+    for n in range(64):
+        monitor(*scored(f"first {n}", [f"another {n}"] * 4))
+    assert (monitor.alarm is not None) == is_remembered
 
 
 ANSWERS = st.lists(st.sampled_from(["a", "b", "c", None]), min_size=2, max_size=12)
@@ -408,7 +415,7 @@ ANSWERS = st.lists(st.sampled_from(["a", "b", "c", None]), min_size=2, max_size=
 @given(st.lists(ANSWERS, min_size=1, max_size=4), ANSWERS)
 def test_chances_of_agreement_are_those_of_all_pairs(then: list[list[str | None]], now: list[str | None]) -> None:
     first, *others = (observe(*scored("q", answers)) for answers in then)
-    before = Before(first)
+    before = PromptAnswers(first)
     for seen in others:
         before.add(seen)
     found = before.compared(observe(*scored("q", now)))
@@ -423,14 +430,14 @@ def test_chances_of_agreement_are_those_of_all_pairs(then: list[list[str | None]
 
 
 def test_of_very_many_answers_the_commonest_are_remembered() -> None:
-    before = Before(observe(*scored("q", ["a"] * 4)))
+    before = PromptAnswers(observe(*scored("q", ["a"] * 4)))
     for n in range(500):
         before.add(observe(*scored("q", [f"{n}", "a"])))
     for _ in range(50):
         before.add(observe(*scored("q", ["b", "b"])))
     for n in range(500, 1000):
         before.add(observe(*scored("q", [f"{n}", "a"])))
-    assert len(before.answers) <= 128
+    assert len(before.answers) <= KEPT_FORMS
     shares = [before.compared(observe(*scored("q", [answer] * 2))).across for answer in ("a", "b", "400")]
     assert shares == [pytest.approx(count / 2104) for count in (1004, 100, 0)]
 
@@ -506,9 +513,18 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
 
 
 def test_windows_double_up_to_the_longest() -> None:
-    assert Monitor(window=32)._windows == [32]
-    assert Monitor(window=100)._windows == [32, 64]
-    assert Monitor()._windows == [32, 64, 128, 256]
+    assert MonitorSettings(longest_window=32).windows == [32]
+    assert MonitorSettings(longest_window=100).windows == [32, 64]
+    assert MonitorSettings().windows == [32, 64, 128, 256]
+
+
+def test_the_former_name_of_an_alarms_window_warns() -> None:
+    monitor = Monitor()
+    for n in range(256):
+        monitor(*scored(f"q{n}", [str(n) if n < 128 else "0"] * 4))
+    assert monitor.alarm is not None
+    with pytest.warns(DeprecationWarning, match="now Alarm.window"):
+        assert monitor.alarm.reading is monitor.alarm.window
 
 
 def test_the_page_about_it() -> None:

@@ -123,7 +123,7 @@ class TestAsking:
         )
         assert endpoint.asked[2:] == [("Paris", "Lutetia")]
 
-    def test_or_once_in_an_order_that_the_texts_give(self, make: Any, endpoint: Endpoint) -> None:
+    def test_canonical_order_asks_once_in_the_order_of_the_texts(self, make: Any, endpoint: Endpoint) -> None:
         judge = make(endpoint, asking=Asking(orders="canonical"))
         judge.relate([AnswerSet(("Rome", "London")), AnswerSet(("London", "Rome"), prompt="?")])
         assert endpoint.asked == [("London", "Rome")] * 2
@@ -327,7 +327,7 @@ class TestFaults:
         assert "127.0.0.1" in fault(during)
         assert "127.0.0.1" in fault(after[0])
 
-    def test_such_groups_are_unscored_with_their_cause(self, endpoint: Endpoint) -> None:
+    def test_groups_that_could_not_be_compared_are_unscored_with_their_cause(self, endpoint: Endpoint) -> None:
         config = {"preset": "empo-judge", "equivalence": {"url": endpoint.url, "limits": {"attempts": 1}}}
         with Scorer(config) as scorer:
             good = Group("Which city?", ["Paris", "Lutetia", "Rome", ""], id="good")

@@ -1,0 +1,65 @@
+"""What makes two runs of `score` the same job, so that one may go on where the other was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from empo_rewards._version import __version__
+from empo_rewards.cli.rollouts import STDIN, input_files, is_stream
+from empo_rewards.errors import InputError
+
+SAMPLE_BYTES = 64 * 1024
+"""How much of each end of an input file is hashed to recognise it."""
+
+
+def fingerprint(source: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two runs the same job: the package's version, the input, and the settings.
+
+    Args:
+        source: what `read_groups` is given.
+        settings: everything else that the output depends on, JSON-ready (the configuration, the group size); nothing
+            that it does not depend on (the number of workers).
+
+    Raises:
+        InputError: the input does not exist, or cannot be read.
+    """
+    files = None if str(source) == STDIN else [_file_fingerprint(path) for path in input_files(source)]
+    # As JSON gives it back, so that a tuple and a list do not count as different.
+    job: dict[str, Any] = json.loads(json.dumps({"version": __version__, "input": files, "settings": settings}))
+    return job
+
+
+def _file_fingerprint(path: Path) -> dict[str, Any] | None:
+    if is_stream(path):
+        return None
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.sha256(file.read(SAMPLE_BYTES))
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - SAMPLE_BYTES))
+            digest.update(file.read(SAMPLE_BYTES))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return {"name": path.name, "bytes": size, "ends": digest.hexdigest()}
+
+
+def is_repeatable(job: Mapping[str, Any]) -> bool:
+    """Whether the job's input can be read again: no standard input, no pipe."""
+    return job["input"] is not None and None not in job["input"]
+
+
+def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Where two JSON values differ, one phrase for each place."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            yield from differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for position, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from differences(old, new, f"{path}[{position}]")
+    elif before != now:
+        yield f"{path} was {json.dumps(before)[:100]}, is {json.dumps(now)[:100]}"
