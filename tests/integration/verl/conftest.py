@@ -1,4 +1,4 @@
-"""Fixtures: one ray instance and one byte-level model per module."""
+"""Fixtures: one byte-level model, one ray instance and one set of reward workers for all tests."""
 
 from __future__ import annotations
 
@@ -28,8 +28,16 @@ def tokenizer(model: Path) -> Any:
     return AutoTokenizer.from_pretrained(model)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """A local ray."""
     with support.ray_session(TRANSFER_QUEUE_ENABLE="1"):
         yield
+
+
+@pytest.fixture(scope="session")
+def manager(model: Path, cluster: None) -> Iterator[Any]:
+    """verl's reward workers, started once: each takes ten seconds to import verl."""
+    manager = support.reward_loop(support.run_config(model))
+    yield manager
+    support.end(manager)

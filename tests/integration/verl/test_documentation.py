@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import verl_support as support
+from pages import code_blocks, quoted, section, table
 from verl.trainer.ppo.reward import resolve_reward_manager_cls
 from verl.utils.import_utils import load_class_from_fqn
 
@@ -22,8 +23,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "verl.md").read_text(encoding="utf-
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    table = PAGE[PAGE.index("| key | default |") :].split("\n\n")[0]
-    documented = re.findall(r"`([a-z_.]+)`", " ".join(line.split("|")[1] for line in table.splitlines()))
+    documented = [key for cells in table(PAGE, "key", "default") for key in quoted(cells[0])]
     settings = (set(VerlSettings.model_fields) - {"validation"}) | {
         f"validation.{name}" for name in ValidationRule.model_fields
     }
@@ -31,13 +31,13 @@ def test_every_setting_is_documented_and_no_other() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    section = PAGE[PAGE.index("## Metrics") : PAGE.index("## Advantages")]
+    listed = quoted(section(PAGE, "Metrics"))
     for key in KEYS:
-        assert f"`{key}`" in section or key.startswith("unscored/"), key
+        assert key in listed or key.startswith("unscored/"), key
 
 
 def test_the_prompts_become_verls_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    (code,) = code_blocks(PAGE, "python")
     monkeypatch.chdir(tmp_path)
     Path("prompts.jsonl").write_text(json.dumps({"prompt": "1 + 1 = ?"}) + "\n", encoding="utf-8")
     exec(compile("\n".join(line[3:] for line in code.splitlines()), "docs/verl.md", "exec"), {})

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,25 +18,8 @@ from empo_rewards.integrations.verl import settings
 from empo_rewards.integrations.verl.advantage import remembered
 from empo_rewards.integrations.verl.rendezvous import Rendezvous
 
-pytestmark = pytest.mark.usefixtures("cluster")
-
-IDLE_SECONDS = 45
 PATIENCE = 240
 """Seconds after which a test says that a row waits for ever: far beyond the deadline, on any machine."""
-
-
-@pytest.fixture(scope="module")
-def manager(model: Path, cluster: None) -> Iterator[Any]:
-    manager = support.reward_loop(
-        support.config(
-            model,
-            f"+reward.reward_kwargs.idle_seconds={IDLE_SECONDS}",
-            "+reward.reward_kwargs.shards=2",
-            "data.train_batch_size=32",
-        )
-    )
-    yield manager
-    support.end(manager)
 
 
 def stream(data: Any, order: Sequence[int], worker_of: Any) -> dict[int, Any]:
@@ -62,7 +44,8 @@ def expected(rows: Sequence[tuple[str, str]]) -> list[float]:
 
 
 def test_every_reward_is_the_offline_reward_of_its_group(manager: Any, tokenizer: Any) -> None:
-    rows = support.made_up_rows(128, 16)
+    """More rows than the four workers run calls at a time."""
+    rows = support.made_up_rows(668, support.N)
     result = manager.compute_rm_score(support.batch(tokenizer, rows))
     uids, responses = [uid for uid, _ in rows], [response for _, response in rows]
     rewards, scores = support.offline(uids, responses, [f"question of {uid}" for uid in uids])
@@ -75,17 +58,17 @@ def test_every_reward_is_the_offline_reward_of_its_group(manager: Any, tokenizer
 
 
 def test_by_hand(manager: Any, tokenizer: Any) -> None:
-    """Ten of one answer in three spellings, four of another, two blanks: 10/16, 4/16 and 0."""
-    texts = ["\\boxed{4}"] * 5 + ["\\boxed{4.0}"] * 3 + ["\\boxed{\\frac{8}{2}}"] * 2 + ["\\boxed{5}"] * 4 + ["hm"] * 2
+    """Three of one answer in three spellings, two of another, a blank: 3/6, 2/6 and 0."""
+    texts = ["\\boxed{4}", "\\boxed{4.0}", "\\boxed{\\frac{8}{2}}", "\\boxed{5}", "\\boxed{5}", "hm"]
     rows = [("one", text) for text in texts]
     random.Random(1).shuffle(rows)
     result = manager.compute_rm_score(support.batch(tokenizer, rows))
-    expected = [0.25 if "5" in text else 0.0 if text == "hm" else 0.625 for _, text in rows]
+    expected = support.float32([2 / 6 if "5" in text else 0.0 if text == "hm" else 3 / 6 for _, text in rows])
     assert result.batch["rm_scores"].sum(-1).tolist() == expected
 
 
 def test_rows_without_a_uid_are_grouped_by_prompt(manager: Any, tokenizer: Any) -> None:
-    rows = support.made_up_rows(4, 16, seed=7)
+    rows = support.made_up_rows(4, support.N, seed=7)
     data = support.batch(tokenizer, rows)
     uids = list(data.non_tensor_batch.pop("uid"))
     result = manager.compute_rm_score(data)
@@ -104,7 +87,7 @@ def test_validation_rows_are_held_against_their_label(manager: Any, tokenizer: A
 
 
 def test_single_rows_that_come_in_any_order_to_any_worker(manager: Any, tokenizer: Any) -> None:
-    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(128, 16, seed=3)]
+    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(64, support.N, seed=3)]
     data = support.batch(tokenizer, rows)
     dice = random.Random(4)
     found = stream(data, list(range(len(rows))), lambda _: dice.choice(manager.reward_loop_workers))
@@ -124,7 +107,7 @@ def all_but_one(rows: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:
 
 
 def test_a_killed_rendezvous_is_made_again_and_no_group_is_lost(manager: Any, tokenizer: Any) -> None:
-    rows = [(f"killed {uid}", text) for uid, text in support.made_up_rows(8, 16, seed=5)]
+    rows = [(f"killed {uid}", text) for uid, text in support.made_up_rows(8, support.N, seed=5)]
     data = support.batch(tokenizer, rows)
     early, late = all_but_one(rows)
     calls = {row: manager.reward_loop_workers[row % 2].compute_score.remote(data[row : row + 1]) for row in early}
@@ -138,7 +121,7 @@ def test_a_killed_rendezvous_is_made_again_and_no_group_is_lost(manager: Any, to
 
 def test_a_killed_reward_worker_takes_only_its_own_rows(manager: Any, tokenizer: Any) -> None:
     """verl gives up what its worker held; the rendezvous has their answers, and the others get their group's reward."""
-    rows = [(f"worker {uid}", text) for uid, text in support.made_up_rows(8, 16, seed=6)]
+    rows = [(f"worker {uid}", text) for uid, text in support.made_up_rows(8, support.N, seed=6)]
     data = support.batch(tokenizer, rows)
     early, late = all_but_one(rows)
     workers = manager.reward_loop_workers
@@ -154,6 +137,7 @@ def test_a_killed_reward_worker_takes_only_its_own_rows(manager: Any, tokenizer:
                 ray.get(call, timeout=PATIENCE)
         else:
             assert ray.get(call, timeout=PATIENCE)["reward_score"] == rewards[row]
+    support.replace_worker(manager, 0)
 
 
 def test_a_rendezvous_that_nobody_calls_any_more_ends(manager: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,11 @@ import pytest
 import ray
 import torch
 import verl_support as support
-from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl import DataProto
 from verl.experimental.agent_loop import AgentLoopManager
 
 from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
-
-pytestmark = pytest.mark.usefixtures("cluster")
-
-N = 16
 
 
 def prompts(names: list[str], n: int, *, split: str, validate: bool = False, truth: str = "4") -> DataProto:
@@ -68,39 +62,32 @@ def check_validation(output: DataProto, tokenizer: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def setup(model: Path, tokenizer: Any, cluster: None) -> Iterator[tuple[Any, Any]]:
-    # Each worker lets 1,000 rows wait, and 128 groups of 16 are 2,048.
-    settings = support.config(model, "trainer.use_v1=false", workers=3, n=N)
-    workers = support.reward_loop(settings)
-    yield settings, workers
-    support.end(workers)
+def config(model: Path) -> Any:
+    return support.run_config(model, "trainer.use_v1=false", "actor_rollout_ref.rollout.agent.num_workers=1")
 
 
-def test_the_manager_alone_trains_and_validates(setup: tuple[Any, Any], tokenizer: Any) -> None:
-    settings, workers = setup
+def test_the_manager_alone_trains_and_validates(config: Any, manager: Any, tokenizer: Any) -> None:
     agents = AgentLoopManager.create(
-        config=settings,
+        config=config,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
-        reward_loop_worker_handles=workers.reward_loop_worker_handles,
+        reward_loop_worker_handles=manager.reward_loop_worker_handles,
     )
-    generated = prompts([f"question {i}{'?' * (i % 32)}" for i in range(128)], N, split="train")
+    generated = prompts([f"question {i}{'?' * (i % 32)}" for i in range(24)], support.N, split="train")
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     check_validation(agents.generate_sequences(prompts([f"exam {i}" for i in range(8)], 1, split="test")), tokenizer)
     for actor in agents.agent_loop_workers:
         ray.kill(actor)
 
 
-def test_the_agent_loop_manager_knows_phase_and_size(setup: tuple[Any, Any], tokenizer: Any) -> None:
+def test_the_agent_loop_manager_knows_phase_and_size(config: Any, manager: Any, tokenizer: Any) -> None:
     """Validation and training rows that look alike; groups of another size than `rollout.n`; and more waiting rows than
     one of verl's workers holds."""
-    settings, workers = setup
-    one_worker = OmegaConf.merge(settings, {"actor_rollout_ref": {"rollout": {"agent": {"num_workers": 1}}}})
     agents = EMPOAgentLoopManager.create(
-        config=one_worker,
+        config=config,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
-        reward_loop_worker_handles=workers.reward_loop_worker_handles,
+        reward_loop_worker_handles=manager.reward_loop_worker_handles,
     )
-    generated = prompts([f"problem {i}{'?' * (i % 9)}" for i in range(100)], 17, split="train")
+    generated = prompts([f"problem {i}{'?' * (i % 9)}" for i in range(112)], 9, split="train")
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     validating = prompts([f"exam {i}" for i in range(10)], 2, split="train", validate=True)
     check_validation(agents.generate_sequences(validating), tokenizer)

@@ -21,27 +21,14 @@ from verl.utils import tensordict_utils as tu
 
 from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 
-pytestmark = pytest.mark.usefixtures("cluster")
-
-N = 16
-IDLE_SECONDS = 30
-
 
 @pytest.fixture(scope="module")
-def setup(model: Path, cluster: None) -> Iterator[tuple[Any, Any]]:
-    settings = support.config(
-        model,
-        f"+reward.reward_kwargs.idle_seconds={IDLE_SECONDS}",
-        "actor_rollout_ref.rollout.val_kwargs.n=2",
-        workers=3,  # each lets 1,000 rows wait, and 128 groups of 16 are 2,048
-        n=N,
-    )
-    settings.transfer_queue.enable = True
-    settings.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
-    tq.init(settings.transfer_queue)
-    workers = support.reward_loop(settings)
-    yield settings, workers
-    support.end(workers)
+def config(model: Path, cluster: None) -> Iterator[Any]:
+    made = support.run_config(model, "actor_rollout_ref.rollout.val_kwargs.n=2")
+    made.transfer_queue.enable = True
+    made.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
+    tq.init(made.transfer_queue)
+    yield made
     tq.close()
 
 
@@ -116,14 +103,13 @@ def check_validation(rows: dict[str, list[tuple[Any, float, Any]]], tokenizer: A
 
 
 @pytest.fixture
-def agents(setup: tuple[Any, Any], tokenizer: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+def agents(config: Any, manager: Any, tokenizer: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """An agent-loop manager of the class that the test is given, over a model of which `fails` fails once."""
-    settings, workers = setup
     made = request.param.create(
-        config=settings,
+        config=config,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer), fail="broken"),
         teacher_client=None,
-        reward_loop_worker_handles=workers.reward_loop_worker_handles,
+        reward_loop_worker_handles=manager.reward_loop_worker_handles,
     )
     yield made
     for actor in made.agent_loop_workers:
@@ -132,21 +118,21 @@ def agents(setup: tuple[Any, Any], tokenizer: Any, request: pytest.FixtureReques
 
 @pytest.mark.parametrize("agents", [AgentLoopManagerTQ], indirect=True, ids=["manager alone"])
 def test_the_manager_alone(agents: Any, tokenizer: Any) -> None:
-    names = [f"question {i}{'?' * (i % 9)}" for i in range(128)]
+    names = [f"question {i}{'?' * (i % 9)}" for i in range(24)]
     submit(agents, "train", names, split="train")
     rows = sample("train", len(names), seconds=300)
-    assert Counter(map(len, rows.values())) == {N: len(names)}
+    assert Counter(map(len, rows.values())) == {support.N: len(names)}
     check_training(rows, tokenizer)
     submit(agents, "val", names[:6], split="test")
     check_validation(sample("val", 6), tokenizer)
     # One generation fails: its peers are let go at the deadline, without a reward, and say so.
     submit(agents, "train", ["broken", "whole"], split="train")
-    rows = sample("train", 2, seconds=IDLE_SECONDS + 60)
+    rows = sample("train", 2, seconds=support.IDLE_SECONDS + 60)
     check_training({"train-whole": rows["train-whole"]}, tokenizer)
-    assert len(rows["train-broken"]) == N - 1
+    assert len(rows["train-broken"]) == support.N - 1
     for _, reward, info in rows["train-broken"]:
         assert (reward, info["scored"], info["unscored/incomplete"]) == (0.0, 0.0, 1.0)
-        assert (info["group_size"], info["group_expected"]) == (N - 1, N)
+        assert (info["group_size"], info["group_expected"]) == (support.N - 1, support.N)
 
 
 @pytest.mark.parametrize("agents", [EMPOAgentLoopManager], indirect=True, ids=["agent-loop manager"])

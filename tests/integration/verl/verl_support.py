@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 import sys
 import time
@@ -29,8 +30,17 @@ from empo_rewards import Group, GroupScore, Scorer
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
 
 VERL_CONFIG = str(Path(verl.__file__).parent / "trainer" / "config")
-CPUS = 24
+CPUS = 12
 """Logical ones: verl's actors ask for one each and hang at the start where there are too few."""
+
+WORKERS = 4
+"""Reward workers."""
+
+N = 6
+"""Rollouts per prompt: no multiple of `WORKERS`, so that batches of whole groups are padded."""
+
+IDLE_SECONDS = 30
+"""After which an incomplete group is given up: far more than its rows take on a busy machine."""
 
 TEMPLATE = (
     "{% for m in messages %}{{m['role']}}: {{m['content']}}\n{% endfor %}"
@@ -67,14 +77,9 @@ def make_model(folder: Path) -> Path:
 
 @contextmanager
 def ray_session(**environment: str) -> Iterator[None]:
-    """A local ray with logical CPUs, ended whatever happens."""
-    ray.init(
-        num_cpus=CPUS,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        runtime_env={"env_vars": environment},
-    )
+    """A local ray with logical CPUs and these environment variables in its workers; shut down in any case."""
+    os.environ.update(environment)  # not by a runtime environment, which the workers that ray starts beforehand lack
+    ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         yield
     finally:
@@ -107,6 +112,12 @@ def config(model: Path, *overrides: str, workers: int = 2, n: int = 16) -> Any:
     from verl.experimental.reward_loop import migrate_legacy_reward_impl  # not in the oldest that are tested
 
     return migrate_legacy_reward_impl(composed)
+
+
+def run_config(model: Path, *overrides: str) -> Any:
+    """The configuration that the shared reward workers run under, with overrides that do not concern them."""
+    shared = (f"+reward.reward_kwargs.idle_seconds={IDLE_SECONDS}", "+reward.reward_kwargs.shards=2")
+    return config(model, *shared, *overrides, workers=WORKERS, n=N)
 
 
 def objects(values: Sequence[object]) -> np.ndarray:
@@ -243,6 +254,12 @@ def reward_loop(settings: Any) -> Any:
     manager = RewardLoopManager(settings)
     ray.get([worker.__ray_ready__.remote() for worker in manager.reward_loop_workers])
     return manager
+
+
+def replace_worker(manager: Any, number: int) -> None:
+    """Start a reward worker anew in the place of a killed one."""
+    options = manager.reward_loop_workers_class.options(name=f"reward_loop_worker_{number}")
+    manager.reward_loop_workers[number] = options.remote(manager.config, manager.reward_router_address)
 
 
 def end(manager: Any, *others: Any) -> None:
