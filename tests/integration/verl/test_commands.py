@@ -63,7 +63,13 @@ def test_verl_check_drives_a_configuration(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(PRIMARY, encoding="utf-8")
     said = run(
-        BIN / "empo-rewards", "verl-check", path, f"actor_rollout_ref.model.path={model}", "reward.num_workers=8"
+        BIN / "empo-rewards",
+        "verl-check",
+        path,
+        f"actor_rollout_ref.model.path={model}",
+        "reward.num_workers=8",
+        "--workers",
+        "1",
     )
     assert "8 rollouts a prompt, over 4 rendezvous actors" in said
     assert said.count("32 rows in 4 groups have their offline reward") == 2

@@ -124,7 +124,7 @@ def test_a_killed_reward_worker_takes_only_its_own_rows(manager: Any, tokenizer:
     rows = [(f"worker {uid}", text) for uid, text in support.made_up_rows(8, support.N, seed=6)]
     data = support.batch(tokenizer, rows)
     early, late = all_but_one(rows)
-    workers = manager.reward_loop_workers
+    workers = [support.one_more_worker(manager), manager.reward_loop_workers[0]]
     doomed = {row for row in early if row % 2 == 0}
     calls = {row: workers[row % 2].compute_score.remote(data[row : row + 1]) for row in early}
     support.wait_for_members(len(early), "worker")
@@ -137,7 +137,6 @@ def test_a_killed_reward_worker_takes_only_its_own_rows(manager: Any, tokenizer:
                 ray.get(call, timeout=PATIENCE)
         else:
             assert ray.get(call, timeout=PATIENCE)["reward_score"] == rewards[row]
-    support.replace_worker(manager, 0)
 
 
 def test_a_rendezvous_that_nobody_calls_any_more_ends(manager: Any) -> None:

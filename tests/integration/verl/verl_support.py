@@ -256,10 +256,10 @@ def reward_loop(settings: Any) -> Any:
     return manager
 
 
-def replace_worker(manager: Any, number: int) -> None:
-    """Start a reward worker anew in the place of a killed one."""
-    options = manager.reward_loop_workers_class.options(name=f"reward_loop_worker_{number}")
-    manager.reward_loop_workers[number] = options.remote(manager.config, manager.reward_router_address)
+def one_more_worker(manager: Any) -> Any:
+    """A reward worker beside the shared ones, which a test may kill; it is given single rows only."""
+    options = manager.reward_loop_workers_class.options(name=f"reward_loop_worker_{WORKERS}")
+    return options.remote(manager.config, manager.reward_router_address)
 
 
 def end(manager: Any, *others: Any) -> None:
