@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 
 from empo_rewards.protocols import AnswerSet, Clusters, Relation
 
@@ -24,6 +24,41 @@ def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[in
     return [root(node) for node in range(size)]
 
 
+def components(size: int, relation: Relation) -> list[int]:
+    """For each of `size` texts the first text of its meaning cluster.
+
+    Connected components of the equal pairs, where no pair is known to be different. Else the equal pairs join clusters
+    level by level, the strongest first. Where a level would bring two together that differ, these two stay as they are
+    at that level: "1994 World Cup" and "2014 World Cup" are not joined by "World Cup". The outcome is a function of the
+    relation alone, whatever its order.
+    """
+    if not relation.different:
+        return connected_components(size, relation.equal)
+    levels: dict[float, list[tuple[int, int]]] = defaultdict(list)
+    for pair in relation.equal:
+        levels[relation.strengths.get(pair, 1.0)].append(pair)
+    label = list(range(size))
+    for strength in sorted(levels, reverse=True):
+        apart = {(label[i], label[j]) for i, j in relation.different}
+        edges = {(label[i], label[j]) for i, j in levels[strength]}
+        joined = connected_components(size, _without_conflicts(size, edges, apart))
+        label = [joined[first] for first in label]
+    return label
+
+
+def _without_conflicts(
+    size: int, edges: Iterable[tuple[int, int]], apart: Collection[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """The edges without those of nodes that differ from one that the edges connect them to."""
+    kept = list(edges)
+    while True:
+        component = connected_components(size, kept)
+        torn = {node for two in apart if component[two[0]] == component[two[1]] for node in two}
+        if not torn:
+            return kept
+        kept = [edge for edge in kept if torn.isdisjoint(edge)]
+
+
 def answer_set(votes: Sequence[str | None], prompt: str, *, similarities: bool = False) -> AnswerSet:
     """The distinct answers among `votes` (None: no vote) in canonical order: by decreasing count, then by text."""
     counts = Counter(vote for vote in votes if vote is not None)
@@ -31,8 +66,8 @@ def answer_set(votes: Sequence[str | None], prompt: str, *, similarities: bool =
 
 
 def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation) -> Clusters:
-    """Connected components of the relation, and a singleton cluster for each response without a vote."""
-    component = connected_components(len(answers.texts), relation.equal)
+    """The components of the relation, and a singleton cluster for each response without a vote."""
+    component = components(len(answers.texts), relation)
     component_of = dict(zip(answers.texts, component, strict=True))
     sizes = Counter(component_of[vote] for vote in votes if vote is not None)
     ranked = sorted(sizes, key=lambda first: (-sizes[first], first))

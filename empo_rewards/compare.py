@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from empo_rewards.config import Component
+from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.plugins.registry import load
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 
@@ -26,12 +28,20 @@ def equivalent(
     """
     if not isinstance(backend, str):
         return _compare(a, b, backend)
+    if backend == "math" and not options and not plugins:
+        return _compare(a, b, _mathematics())
     component = Component.model_validate({"name": backend, **options})
     made = load(plugins).create(EquivalenceBackend, component, "equivalence")
     try:
         return _compare(a, b, made)
     finally:
         made.close()
+
+
+@cache
+def _mathematics() -> MathEquivalence:
+    """The default backend with its defaults, made once: it holds a bounded cache and nothing else."""
+    return MathEquivalence()
 
 
 def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:

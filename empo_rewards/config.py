@@ -41,7 +41,7 @@ class Component(BaseModel):
 
 
 DEFAULT_EXTRACTORS = tuple(
-    Component(name=name) for name in ("boxed", "answer_tag", "final_answer", "answer_line", "hashes")
+    Component(name=name) for name in ("boxed", "answer_tag", "answer_key", "hashes", "final_answer")
 )
 
 

@@ -37,6 +37,10 @@ class Extractor(ABC):
     and evaluate nothing.
     """
 
+    evidence: str = ""
+    """How sure its evidence is: "container", "announcement", "mention", or "" for a level of its own. Of neighbours of
+    one level in a configuration, the one whose answer stands last in the response counts."""
+
     @abstractmethod
     def __call__(self, response: str, prompt: str) -> Extracted | None:
         """The answer; None if the extractor's rule does not apply.
@@ -53,6 +57,10 @@ class Extractor(ABC):
         """
         return {}
 
+    def read(self, answer: str, prompt: str) -> str | None:
+        """The form that the extractor gives to an answer that was written down, as a reference is; None for none."""
+        return None
+
 
 # Equivalence
 
@@ -67,16 +75,22 @@ class AnswerSet:
         prompt: the prompt's text, for backends that compare in its context.
         similarities: whether the relation must include `similarities`. Set only for a backend with
             `gives_similarities = True` and an entropy estimator that uses them, because they may need every pair.
+        settled: pairs (i, j), i < j, that the caller decides itself. A backend may skip them; its verdicts about them are
+            ignored.
     """
 
     texts: tuple[str, ...]
     prompt: str = ""
     similarities: bool = False
+    settled: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Relation:
     """A backend's result for one `AnswerSet`. Pairs are positions (i, j), i < j, in its `texts`.
+
+    A pair is the same (`equal`), `different`, or not known. Pairs that are not known do not join two texts, and do not
+    prevent that others join them.
 
     Args:
         equal: pairs of equivalent texts. Their transitive closure is used, so a spanning set is enough.
@@ -85,12 +99,18 @@ class Relation:
             ignored when two relations are compared for equality.
         similarities: if requested, the similarity of each two texts, from 0 to 1 (the same): K rows of K numbers for K
             texts, symmetric, 1 on the diagonal.
+        different: pairs of texts known to differ. They are never put into one cluster, also not through a third text
+            that is equivalent to both. Disjoint from `equal`.
+        strengths: confidence in pairs of `equal`, in (0, 1]; 1 for pairs not listed. If a different pair does not allow
+            two equal pairs to be joined both, the stronger one is joined; of two equally strong ones, neither.
     """
 
     equal: tuple[tuple[int, int], ...] = ()
     undecided: tuple[tuple[int, int], ...] = ()
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
     similarities: Sequence[Sequence[float]] | None = None
+    different: tuple[tuple[int, int], ...] = ()
+    strengths: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
 
 class EquivalenceBackend(ABC):

@@ -17,7 +17,7 @@ from empo_rewards import metrics
 from empo_rewards.clustering import answer_set, cluster, expand_similarities
 from empo_rewards.config import Component, ScorerConfig, Source, load_config
 from empo_rewards.errors import ConfigError, PluginError, StageError, stage
-from empo_rewards.extraction.pipeline import extract
+from empo_rewards.extraction.pipeline import extract, reference_answer
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
 from empo_rewards.per_process import PerProcess
 from empo_rewards.plugins.registry import Registry, load
@@ -331,9 +331,8 @@ class Scorer:
                 draft.correct = correct
 
     def _gold(self, group: Group) -> tuple[str, ...]:
-        """The accepted answers: the answer extracted from each label, or else the whole label."""
-        found = [(label, self.extract(label, group.prompt_text)) for label in group.accepted]
-        return tuple(answer.text if answer.kind is AnswerKind.ANSWER else label.strip() for label, answer in found)
+        """The accepted answers, each as it is written."""
+        return tuple(reference_answer(label, group.prompt_text, self._extractors) for label in group.accepted)
 
     def _finish(self, draft: _Draft) -> GroupScore:
         """Compute entropy, gates, rewards and penalties, and build the score."""
@@ -408,9 +407,11 @@ def _same_length(given: Sized, wanted: int, who: str, what: str) -> None:
 
 def _check_pairs(relation: Relation, size: int) -> None:
     """Check that each pair is (i, j) with 0 <= i < j < size; any other would join answers that were not compared."""
-    for i, j in (*relation.equal, *relation.undecided):
+    for i, j in (*relation.equal, *relation.undecided, *relation.different):
         if not 0 <= i < j < size:
             raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
+    if both := set(relation.equal).intersection(relation.different):
+        raise PluginError(f"the backend gave the pair {min(both)} as equal and as different")
 
 
 def _check_similarities(rows: Sequence[Sequence[float]] | None, size: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from empo_rewards.clustering import answer_set, cluster, connected_components, expand_similarities
+from empo_rewards.clustering import answer_set, cluster, components, connected_components, expand_similarities
 from empo_rewards.protocols import Clusters, Relation
 
 
@@ -24,6 +24,45 @@ def test_components_are_what_is_reachable(case: tuple[int, list[tuple[int, int]]
     size, edges = case
     found = connected_components(size, edges)
     assert found == [min(reachable(size, edges, node)) for node in range(size)]
+
+
+PAIRS = st.tuples(st.integers(0, 7), st.integers(0, 7)).filter(lambda pair: pair[0] < pair[1])
+STRENGTHS = st.sampled_from([1.0, 0.8, 0.5])
+
+
+def partition(labels: list[int]) -> set[frozenset[int]]:
+    return {frozenset(node for node, mine in enumerate(labels) if mine == label) for label in labels}
+
+
+@given(st.dictionaries(PAIRS, STRENGTHS), st.sets(PAIRS), st.permutations(range(8)))
+def test_what_differs_stays_apart_whatever_the_order(
+    equal: dict[tuple[int, int], float], different: set[tuple[int, int]], order: list[int]
+) -> None:
+    different -= equal.keys()
+
+    def moved(pair: tuple[int, int]) -> tuple[int, int]:
+        i, j = sorted((order[pair[0]], order[pair[1]]))
+        return i, j
+
+    labels = components(8, Relation(tuple(equal), different=tuple(different), strengths=equal))
+    assert all(labels[i] != labels[j] for i, j in different)
+    joined = connected_components(8, equal)
+    assert all(labels[i] != labels[j] or joined[i] == joined[j] for i in range(8) for j in range(8))
+    there = {moved(pair): strength for pair, strength in equal.items()}
+    elsewhere = components(8, Relation(tuple(there), different=tuple(map(moved, different)), strengths=there))
+    assert partition(elsewhere) == {frozenset(order[node] for node in nodes) for nodes in partition(labels)}
+
+
+@given(st.sets(PAIRS))
+def test_where_nothing_is_known_to_differ_components_are_those_of_the_equal_pairs(equal: set[tuple[int, int]]) -> None:
+    assert components(8, Relation(tuple(equal))) == connected_components(8, equal)
+
+
+def test_the_stronger_of_two_is_joined_and_of_two_alike_neither() -> None:
+    equal, different = ((0, 1), (1, 2)), ((0, 2),)
+    assert components(3, Relation(equal, different=different)) == [0, 1, 2]
+    assert components(3, Relation(equal, different=different, strengths={(1, 2): 0.5})) == [0, 0, 2]
+    assert components(4, Relation((*equal, (1, 3)), different=different)) == [0, 1, 2, 1]
 
 
 def test_canonical_order_is_by_count_then_text() -> None:

@@ -445,6 +445,8 @@ BACKEND = ("register_equivalence_backends", "equivalence", Cause.EQUIVALENCE_FAI
         (BACKEND, Wild(), "0 relations where 1"),
         (BACKEND, Wild(Relation(((0, 2),))), "the pair (0, 2) for 2 answers"),
         (BACKEND, Wild(Relation(undecided=((1, 0),))), "the pair (1, 0) for 2 answers"),
+        (BACKEND, Wild(Relation(different=((1, 2),))), "the pair (1, 2) for 2 answers"),
+        (BACKEND, Wild(Relation(((0, 1),), different=((0, 1),))), "the pair (0, 1) as equal and as different"),
     ],
 )
 def test_what_a_plugin_gives_is_checked(place: tuple[str, str, Cause], made: object, detail: str) -> None:

@@ -2,132 +2,131 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
-from functools import partial
-from itertools import product
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
 from typing import Annotated
 
 from empo_rewards.clustering import connected_components
-from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.exact import ExactEquivalence
-from empo_rewards.equivalence.math import MathEquivalence, MathPolicy
-from empo_rewards.equivalence.math.algebra import Value
-from empo_rewards.equivalence.math.canonical import key_of
-from empo_rewards.equivalence.math.numeric import has_symbols
-from empo_rewards.equivalence.math.shapes import Opaque, Text
-from empo_rewards.equivalence.words import SHORT, equal_by_words, words_of
-from empo_rewards.per_process import PerProcess
+from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
+from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.equivalence.words import relate_words
+from empo_rewards.equivalence.words.reading import MAX_CHARS
+from empo_rewards.extraction.choice import choices_of
 from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
 
-KINDS_SIZE = 16_384
-"""Kinds of answers that are kept."""
+FOUND = 0.5
+"""The strength of what a model found: whatever words or mathematics say is stronger."""
 
-MAX_CACHED_CHARS = 1_000
-"""Longer texts are not kept: they hardly come twice."""
-
-_CHOICE = re.compile(r"[(\[]?[A-Z][)\].:]{0,2}")
-_FORMULA = re.compile(r"[\\^_=<>≤≥≠√∫∑∏±×÷→]")
-_NAME = re.compile(r"(?<![\\\w])[^\W\d_]{2,}")
-"""Letters that form a word, and are no command of LaTeX."""
-
-
-class Kind(str, Enum):
-    """What an answer is, as far as it decides how it is compared."""
-
-    NUMBER = "number"
-    """A number, a quantity, a formula, or a collection of them."""
-    CHOICE = "choice"
-    SHORT_TEXT = "short_text"
-    LONG_TEXT = "long_text"
-
-
-def kind_of(text: str) -> Kind:
-    """The kind of an answer."""
-    if _CHOICE.fullmatch(text.strip()):
-        return Kind.CHOICE
-    if _is_mathematics(text):
-        return Kind.NUMBER
-    return Kind.SHORT_TEXT if 0 < len(words_of(text)) <= SHORT else Kind.LONG_TEXT
-
-
-def _is_mathematics(text: str) -> bool:
-    """Whether its key is a value, and its letters are units or symbols rather than words."""
-    shape = key_of(text, MathPolicy()).shape
-    if isinstance(shape, Text):
-        return False
-    if isinstance(shape, Opaque):
-        return _FORMULA.search(text) is not None
-    return not _with_symbols(shape) or _NAME.search(text) is None
-
-
-def _with_symbols(shape: object) -> bool:
-    if isinstance(shape, Value):
-        return has_symbols(shape)
-    return isinstance(shape, (tuple, frozenset)) and any(map(_with_symbols, shape))
+Pair = tuple[int, int]
 
 
 @dataclass
 class _Work:
-    """One set on its way through the stages."""
+    """One set on its way through the stages; pairs (i, j), i < j, are positions in its texts."""
 
     answers: AnswerSet
-    kinds: list[Kind]
-    equal: list[tuple[int, int]]
-    undecided: list[tuple[int, int]]
-    metrics: dict[str, float]
-    similarities: list[list[float]]
+    kinds: Sequence[Kinded]
+    equal: dict[Pair, float] = field(default_factory=dict)
+    """With the strength of each."""
+    different: set[Pair] = field(default_factory=set)
+    other: set[Pair] = field(default_factory=set)
+    """Different unless a model finds otherwise."""
+    undecided: list[Pair] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    similarities: list[list[float]] | None = None
     failure: Exception | None = None
 
-    def of_kind(self, *kinds: Kind) -> dict[int, int]:
-        """The positions of the answers that are of one of these kinds, each with the first of those that equal it."""
-        component = connected_components(len(self.kinds), self.equal)
-        first: dict[int, int] = {}
-        return {
-            position: first.setdefault(component[position], position)
-            for position, kind in enumerate(self.kinds)
-            if kind in kinds
-        }
+    def representatives(self) -> dict[int, list[int]]:
+        """Answers in words, one of those that are surely the same, each with all of those."""
+        component = connected_components(len(self.kinds), [pair for pair, sure in self.equal.items() if sure == 1])
+        members: dict[int, list[int]] = defaultdict(list)
+        for position, (kind, _) in enumerate(self.kinds):
+            if kind not in MATHEMATICS and not cut_off(self.answers.texts[position]):
+                members[component[position]].append(position)
+        return {alike[0]: alike for alike in members.values()}
+
+    def question(self, stands: Collection[int]) -> AnswerSet:
+        """What the semantic backend is asked about these texts."""
+        texts = tuple(self.answers.texts[position] for position in stands)
+        pairs = zip(combinations(range(len(texts)), 2), combinations(stands, 2), strict=True)
+        settled = frozenset(pair for pair, positions in pairs if positions in self.different or positions in self.equal)
+        return replace(self.answers, texts=texts, settled=settled)
+
+    def take(self, relation: Relation, stands: Mapping[int, list[int]]) -> None:
+        """Adds what the semantic backend found: what words settled stays as it is."""
+        places = list(stands)
+        for a, b in relation.equal:
+            pair = (places[a], places[b])
+            if pair not in self.different:
+                self.equal.setdefault(pair, FOUND * relation.strengths.get((a, b), 1.0))
+        component = connected_components(len(places), relation.equal)
+        for a, b in combinations(range(len(places)), 2):
+            if component[a] == component[b]:
+                self.other.difference_update(map(_pair, product(stands[places[a]], stands[places[b]])))
+        self.different.update({(places[a], places[b]) for a, b in relation.different} - self.equal.keys())
+        self.undecided += [(places[a], places[b]) for a, b in relation.undecided]
+        self.metrics.update(relation.metrics)
+        if self.similarities is not None and relation.similarities is not None:
+            row = {position: k for k, alike in enumerate(stands.values()) for position in alike}
+            for i, j in product(row, repeat=2):
+                self.similarities[i][j] = relation.similarities[row[i]][row[j]]
+
+    def relation(self) -> Relation:
+        """What all stages found."""
+        texts = len(self.kinds)
+        different = (self.different | self.other) - self.equal.keys()
+        weaker = {pair: strength for pair, strength in self.equal.items() if strength < 1}
+        rows = self.similarities
+        if rows is not None:
+            component = connected_components(texts, self.equal)
+            rows = [[1.0 if component[i] == component[j] else rows[i][j] for j in range(texts)] for i in range(texts)]
+        return Relation(
+            tuple(sorted(self.equal)), tuple(self.undecided), self.metrics, rows, tuple(sorted(different)), weaker
+        )
+
+
+def _pair(positions: tuple[int, int]) -> Pair:
+    i, j = positions
+    return (i, j) if i < j else (j, i)
 
 
 class AutoEquivalence(EquivalenceBackend):
     """Compares each pair of answers by the cheapest means that can tell.
 
-    Numbers, formulas and choices are compared by the keys of `equivalence: math`, and never by a model of meaning, to
-    which 1936 is close to 1937. Texts with equal normal forms are equal, and words say which short answers give another
-    answer and explain it (see `equivalence.words`). What is left goes to the semantic backend: one text of those that
-    are equal so far.
+    Numbers, formulas and choices are compared by `equivalence: math`, and never by a model of meaning, to which 1936 is
+    close to 1937: what mathematics leaves undecided is different. Of answers in words, words say which are the same and
+    which are not (see `equivalence.words`). The pairs that are left open go to the semantic backend, those of all
+    groups at once: one text of those that are surely the same.
 
     Args:
         semantic: the backend for answers in words (in a configuration: its name, or name and options; `embedding` where
             none is named). None: texts are compared by their words only.
-        words: whether short answers are read word by word; if not, all of them are left to the semantic backend.
-        symbolic: whether mathematics that the keys cannot decide goes to sympy; if not, it is undecided.
+        words: whether answers are read word by word; if not, all of them are left to the semantic backend.
     """
 
     def __init__(
         self,
         semantic: Annotated[EquivalenceBackend | None, DefaultComponent("embedding")] = None,
         words: bool = True,
-        symbolic: bool = False,
     ) -> None:
         self._exact = ExactEquivalence()
-        self._math = MathEquivalence(symbolic=symbolic)
+        self._math = MathEquivalence()
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
-        self._kinds: PerProcess[LruCache[str, Kind]] = PerProcess(partial(LruCache, KINDS_SIZE))
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set mean the same; an exception for a set that a stage could not compare."""
         works = [self._begin(answers) for answers in sets]
-        self._stage(works, self._math.relate, (Kind.NUMBER, Kind.CHOICE))
+        self._mathematics(works)
+        for work in works:
+            self._by_words(work)
         if self._semantic is not None:
-            self._stage(works, self._semantic.relate, (Kind.SHORT_TEXT, Kind.LONG_TEXT))
-        return [work.failure or _relation(work) for work in works]
+            self._meaning(works, self._semantic)
+        return [work.failure or work.relation() for work in works]
 
     def close(self) -> None:
         """Ends what the stages started; `relate` starts it anew."""
@@ -135,69 +134,71 @@ class AutoEquivalence(EquivalenceBackend):
         if self._semantic is not None:
             self._semantic.close()
 
-    def _begin(self, answers: AnswerSet) -> _Work:
-        """What needs no backend: equal normal forms and words; not of mathematics, where brackets and signs count."""
-        kinds = [self._kind(text) for text in answers.texts]
-        pairs = list(self._exact.relate([answers])[0].equal)
-        if self._words:
-            pairs += equal_by_words(answers.texts)
-        mathematics = {Kind.NUMBER, Kind.CHOICE}
-        equal = [(i, j) for i, j in pairs if not mathematics.issuperset((kinds[i], kinds[j]))]
-        counts = Counter(kinds)
-        metrics = {f"{kind.value}s": float(counts[kind]) for kind in Kind}
-        rows = [[0.0] * len(kinds) for _ in kinds] if answers.similarities else []
-        return _Work(answers, kinds, equal, [], metrics, rows)
-
-    def _kind(self, text: str) -> Kind:
-        kind = self._kinds.get().get(text)
-        if kind is None:
-            kind = kind_of(text)
-            if len(text) <= MAX_CACHED_CHARS:
-                self._kinds.get().put(text, kind)
-        return kind
-
     @staticmethod
-    def _stage(
-        works: Sequence[_Work],
-        relate: Callable[[Sequence[AnswerSet]], Sequence[Relation | Exception]],
-        kinds: tuple[Kind, ...],
-    ) -> None:
-        """Lets a backend compare the answers of these kinds, one of those that are known to be equal."""
-        asked = []
-        for work in works:
-            standing_for = work.of_kind(*kinds)
-            places = sorted(set(standing_for.values()))
-            if len(places) > 1 and work.failure is None:
-                asked.append((work, standing_for, places))
-        semantic = Kind.LONG_TEXT in kinds
-        sets = [
-            replace(
-                work.answers,
-                texts=tuple(work.answers.texts[place] for place in places),
-                similarities=work.answers.similarities and semantic,
-            )
-            for work, _, places in asked
-        ]
-        relations = relate(sets) if sets else []
-        for (work, standing_for, places), relation in zip(asked, relations, strict=True):
+    def _begin(answers: AnswerSet) -> _Work:
+        choices = choices_of(answers.prompt)
+        kinds = [kind_of(text, choices) for text in answers.texts]
+        counts = Counter(kinded.kind for kinded in kinds)
+        rows = [[float(i == j) for j in range(len(kinds))] for i in range(len(kinds))] if answers.similarities else None
+        metrics = {f"{kind.value}s": float(counts[kind]) for kind in Kind}
+        return _Work(answers, kinds, metrics=metrics, similarities=rows)
+
+    def _mathematics(self, works: Sequence[_Work]) -> None:
+        """Numbers, formulas and choices: equal by mathematics, or different."""
+        forms = [list(dict.fromkeys(form for _, form in work.kinds if form is not None)) for work in works]
+        asked = [(work, texts) for work, texts in zip(works, forms, strict=True) if texts]
+        relations = self._math.relate([AnswerSet(tuple(texts), work.answers.prompt) for work, texts in asked])
+        for (work, texts), relation in zip(asked, relations, strict=True):
             if isinstance(relation, Exception):
                 work.failure = relation
                 continue
-            work.equal += [(places[a], places[b]) for a, b in relation.equal]
-            work.undecided += [(places[a], places[b]) for a, b in relation.undecided]
+            place = {text: k for k, text in enumerate(texts)}
+            component = connected_components(len(texts), relation.equal)
+            at = [(i, place[form]) for i, (_, form) in enumerate(work.kinds) if form is not None]
+            unknown = set(relation.undecided)
+            for (i, a), (j, b) in combinations(at, 2):
+                if component[a] == component[b]:
+                    work.equal[i, j] = 1.0
+                else:
+                    work.different.add((i, j))
+                    if (min(a, b), max(a, b)) in unknown:
+                        work.undecided.append((i, j))
             work.metrics.update(relation.metrics)
-            if relation.similarities is not None:
-                row = {place: k for k, place in enumerate(places)}
-                for i, j in product(standing_for, repeat=2):
-                    work.similarities[i][j] = relation.similarities[row[standing_for[i]]][row[standing_for[j]]]
 
+    def _by_words(self, work: _Work) -> None:
+        """Answers in words, and what they say beside a number; of a formula they see nothing."""
+        blind = [form is not None and is_formula(form) and not is_code(form) for _, form in work.kinds]
 
-def _relation(work: _Work) -> Relation:
-    similarities = None
-    if work.answers.similarities:
-        component = connected_components(len(work.kinds), work.equal)
-        similarities = [
-            [1.0 if component[i] == component[j] else value for j, value in enumerate(row)]
-            for i, row in enumerate(work.similarities)
-        ]
-    return Relation(tuple(work.equal), tuple(work.undecided), work.metrics, similarities)
+        def seen(pairs: Iterable[Pair]) -> Iterator[Pair]:
+            for i, j in pairs:
+                mathematics = MATHEMATICS.issuperset((work.kinds[i].kind, work.kinds[j].kind))
+                if not (mathematics or blind[i] or blind[j]):
+                    yield i, j
+
+        if not self._words or any(len(text) > MAX_CHARS for text in work.answers.texts):
+            for pair in seen(self._exact.relate([work.answers])[0].equal):
+                work.equal[pair] = 1.0
+        if self._words:
+            said = relate_words(work.answers.texts, work.answers.prompt)
+            for pair in seen(said.same):
+                work.equal[pair] = max(said.same[pair], work.equal.get(pair, 0))
+            work.different.update(seen(said.different))
+            work.other.update(seen(said.other))
+
+    @staticmethod
+    def _meaning(works: Sequence[_Work], semantic: EquivalenceBackend) -> None:
+        """Lets the semantic backend compare what is open among answers in words."""
+        asked, sets = [], []
+        for work in works:
+            stands = work.representatives()
+            question = work.question(stands)
+            every = len(stands) * (len(stands) - 1) // 2
+            if work.failure is None and (len(question.settled) < every or (question.similarities and every)):
+                asked.append((work, stands))
+                sets.append(question)
+        relations = semantic.relate(sets) if sets else []
+        for (work, stands), relation in zip(asked, relations, strict=True):
+            if isinstance(relation, Exception):
+                work.failure = relation
+            else:
+                work.take(relation, stands)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -11,10 +12,13 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """A map of at most `size` entries; the least recently used entry is evicted first."""
+    """A map of entries whose weights (1 each by default) sum to at most `size`; the least recently used one goes first."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, weigh: Callable[[K, V], int] = lambda key, value: 1) -> None:
         self._size = size
+        self._weigh = weigh
+        self._weight = 0
+        self._weights: dict[K, int] = {}
         self._entries: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -28,11 +32,14 @@ class LruCache(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Store a value."""
+        weight = self._weigh(key, value)
         with self._lock:
-            self._entries[key] = value
+            self._weight += weight - self._weights.get(key, 0)
+            self._entries[key], self._weights[key] = value, weight
             self._entries.move_to_end(key)
-            if len(self._entries) > self._size:
-                self._entries.popitem(last=False)
+            while self._weight > self._size:
+                oldest, _ = self._entries.popitem(last=False)
+                self._weight -= self._weights.pop(oldest)
 
     def __len__(self) -> int:
         return len(self._entries)

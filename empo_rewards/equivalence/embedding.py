@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from empo_rewards.equivalence.encoder import MODEL, Encoder
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.equivalence.lazy_model import ModelError
+from empo_rewards.equivalence.linkage import Linkage, agglomerate
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
-from empo_rewards.equivalence.words import contrasts, equal_by_words
+from empo_rewards.equivalence.words import relate_words
 from empo_rewards.errors import ConfigError
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 MEMORY_SIZE = 16_384
 """Vectors that are kept: some 25 MB of MiniLM's."""
 
-Linkage = Literal["components", "average"]
+FOUND = 0.5
+"""The strength of what the cosine says: whatever words say is stronger."""
 
 
 class EmbeddingEquivalence(EquivalenceBackend):
@@ -38,10 +41,11 @@ class EmbeddingEquivalence(EquivalenceBackend):
         threshold: the least cosine of two answers that mean the same. The default was chosen on pairs of answers of our
             own (`benchmarks/judged_short_answers.json`) so that what it joins is right: a false merge pays an agreement
             that is none.
-        linkage: "components": clusters are what such pairs connect; "average": two clusters are joined, the closest
-            first, while the mean cosine between their members is at least the threshold (agglomerative clustering).
-        words: let what short answers say word by word (see `equivalence.words`) come before the cosine: an answer with
-            an explanation behind it is equal to it, and other numbers, negations and other words tell answers apart.
+        linkage: when two clusters are joined, the closest first: "single": while any two of their members reach the
+            threshold; "average": while the mean cosine between their members does; "complete": while all of them do.
+        words: let what answers say word by word (see `equivalence.words`) come before the cosine, which decides then
+            only between answers whose words differ in spelling: an embedding is blind to direction, negation, quantity
+            and order. If not, the cosine alone decides.
         normalize: embed normal forms: letter case, prose punctuation and articles do not matter.
         cache: an SQLite file that keeps embeddings beyond this process; None: they are kept in memory only.
         device: where the model runs, as torch writes it; None: what sentence-transformers chooses.
@@ -58,7 +62,7 @@ class EmbeddingEquivalence(EquivalenceBackend):
         self,
         model: str = MODEL,
         threshold: float = 0.9,
-        linkage: Linkage = "components",
+        linkage: Linkage = "single",
         words: bool = True,
         normalize: bool = True,
         cache: str | None = None,
@@ -99,16 +103,25 @@ class EmbeddingEquivalence(EquivalenceBackend):
         forms = [normal_form(text) if self._normalize else " ".join(text.split()) for text in answers.texts]
         distinct = list(dict.fromkeys(forms))
         row = {form: k for k, form in enumerate(distinct)}
-        said, apart = set[tuple[int, int]](), set[tuple[int, int]]()
+
+        def in_rows(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+            return {_pair(row[forms[i]], row[forms[j]]) for i, j in pairs if forms[i] != forms[j]}
+
+        said: dict[tuple[int, int], float] = {}
+        apart = set[tuple[int, int]]()
+        left = set(combinations(range(len(distinct)), 2))
         if self._words:
-            pairs = equal_by_words(answers.texts, any_order=True)
-            said = {_pair(row[forms[i]], row[forms[j]]) for i, j in pairs if forms[i] != forms[j]}
-            apart = contrasts(distinct) - said
-        left = [pair for pair in combinations(range(len(distinct)), 2) if pair not in said | apart]
+            found = relate_words(answers.texts, answers.prompt)
+            for (i, j), strength in found.same.items():
+                for pair in in_rows([(i, j)]):
+                    said[pair] = max(strength, said.get(pair, 0.0))
+            apart = in_rows(found.different | found.other) - said.keys()
+            left = in_rows(found.spelled)
+        left -= said.keys() | apart | in_rows(answers.settled)
         asked = {distinct[k] for pair in left for k in pair}
         if answers.similarities and len(distinct) > 1:
             asked = set(distinct)
-        return _Work(answers, forms, distinct, said, left, asked)
+        return _Work(answers, forms, distinct, said, apart, left, asked)
 
     def _embed(self, forms: Sequence[str]) -> dict[str, _Embedded]:
         vectors, cut = self._encoder.encode(forms), self._encoder.truncated(forms)
@@ -119,8 +132,11 @@ class EmbeddingEquivalence(EquivalenceBackend):
         first = [forms.index(form) for form in distinct]
         row = {form: k for k, form in enumerate(distinct)}
         cosines = _cosines([known[form].vector if form in work.asked else None for form in distinct])
-        equal = [(first[row[form]], position) for position, form in enumerate(forms) if first[row[form]] != position]
-        equal += [(first[a], first[b]) for a, b in self._close(work, cosines)]
+        joined = self._close(work, cosines)
+        copies = [(first[row[form]], position) for position, form in enumerate(forms) if first[row[form]] != position]
+        strengths = {(first[a], first[b]): strength for (a, b), strength in joined.items() if strength < 1}
+        equal = [*copies, *((first[a], first[b]) for a, b in joined)]
+        different = tuple((first[a], first[b]) for a, b in sorted(work.apart))
         metrics = {
             "distinct_texts": float(len(distinct)),
             "cache_hits": float(len(work.asked - shares.keys())),
@@ -130,42 +146,19 @@ class EmbeddingEquivalence(EquivalenceBackend):
         rows = None
         if work.answers.similarities:
             rows = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms]
-        return Relation(tuple(equal), metrics=metrics, similarities=rows)
+        return Relation(tuple(equal), (), metrics, rows, different, strengths)
 
-    def _close(self, work: _Work, cosines: Sequence[Sequence[float]]) -> Iterable[tuple[int, int]]:
-        """Pairs of distinct forms that mean the same: by their words, or by their cosine where words do not tell."""
-        if self._linkage == "components":
-            return [*work.said, *((a, b) for a, b in work.left if cosines[a][b] >= self._threshold)]
+    def _close(self, work: _Work, cosines: Sequence[Sequence[float]]) -> dict[tuple[int, int], float]:
+        """Pairs of distinct forms that mean the same, each with its strength.
+
+        By their words, or by their cosine where words do not tell.
+        """
         similar = dict.fromkeys(combinations(range(len(work.distinct)), 2), 0.0)
-        similar.update(dict.fromkeys(work.said, 1.0))
+        similar.update(dict.fromkeys(work.apart, -math.inf))
         similar.update({(a, b): cosines[a][b] for a, b in work.left})
-        return average_linkage(len(work.distinct), similar, self._threshold)
-
-
-def average_linkage(size: int, similarities: dict[tuple[int, int], float], threshold: float) -> list[tuple[int, int]]:
-    """Agglomerative clustering with average linkage (UPGMA): a spanning set of pairs (i, j), i < j, of its clusters.
-
-    Args:
-        size: how many things there are.
-        similarities: of each pair (i, j), i < j.
-        threshold: clusters are joined, the most similar two first (of several, those of the smallest members), while
-            their mean similarity is at least this.
-    """
-    members = {node: [node] for node in range(size)}
-    between = dict(similarities)
-    joined = []
-    while between:
-        a, b = min(between, key=lambda pair: (-between[pair], pair))
-        if between[a, b] < threshold:
-            break
-        joined.append((a, b))
-        weight, other_weight = len(members[a]), len(members[b])
-        del between[a, b]
-        for node in members.keys() - {a, b}:
-            kept, gone = _pair(a, node), _pair(b, node)
-            between[kept] = (weight * between[kept] + other_weight * between.pop(gone)) / (weight + other_weight)
-        members[a] += members.pop(b)
-    return joined
+        similar.update(dict.fromkeys(work.said, 1.0))
+        found = agglomerate(len(work.distinct), similar, self._threshold, self._linkage)
+        return {pair: work.said.get(pair, FOUND) for pair in found}
 
 
 def _pair(a: int, b: int) -> tuple[int, int]:
@@ -195,9 +188,11 @@ class _Work:
     forms: list[str]
     """What is compared of each text."""
     distinct: list[str]
-    said: set[tuple[int, int]]
-    """Pairs that are equal by their words."""
-    left: list[tuple[int, int]]
+    said: dict[tuple[int, int], float]
+    """Pairs that are equal by their words, with the strength of each."""
+    apart: set[tuple[int, int]]
+    """Pairs that are different by their words."""
+    left: set[tuple[int, int]]
     """Pairs that words do not decide."""
     asked: set[str]
     """The forms that the model must embed."""

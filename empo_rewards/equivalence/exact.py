@@ -18,7 +18,7 @@ def normal_form(text: str) -> str:
     """Normal form: Unicode NFKC, case-folded, without prose punctuation, articles and surplus white space.
 
     SQuAD's normalisation, except that signs next to a digit are kept: -5 is not 5, and 1.5 is not 15. A text that would
-    become empty keeps its symbols: "?!" and "..." remain different.
+    become empty keeps its symbols: "?!" and "..." remain different. A last word is kept as it is (hepatitis A).
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = []
@@ -30,7 +30,7 @@ def normal_form(text: str) -> str:
         elif char in _JOINERS:
             kept.append(" ")
     words = "".join(kept).split()
-    return " ".join([word for word in words if word not in _ARTICLES] or words or folded.split())
+    return " ".join([word for word in words[:-1] if word not in _ARTICLES] + words[-1:] or folded.split())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 A backend that compares two texts at a time (an entailment model, a judge) says how, as a `Compare`; which pairs, and in
 which order, is the same for all of them and stands here. Round by round, the first text of a group that has no cluster
 yet (in canonical order) is compared with the group's other texts that have none, and those that mean the same join it.
+Pairs that the caller has settled are not compared.
 A group of D distinct texts and K clusters takes at most D·K comparisons, where all pairs would be D(D-1)/2. All groups
 of a call go through a round together, and a pair that several of them share is asked once.
 """
@@ -75,6 +76,7 @@ class _Work:
     texts: tuple[str, ...]
     prompt: str
     similarities: bool
+    settled: frozenset[tuple[int, int]]
     classes: list[list[int]]
     """Positions with the same normal form, in canonical order; the first stands for the others."""
     open: list[int]
@@ -86,10 +88,18 @@ class _Work:
     cost: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     failure: Exception | None = None
 
-    @property
+    def left(self, pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The pairs of classes that are not settled."""
+        return [(a, b) for a, b in pairs if self._first_two(a, b) not in self.settled]
+
     def all_pairs(self) -> list[tuple[int, int]]:
-        """All pairs of classes."""
-        return list(combinations(range(len(self.classes)), 2))
+        """All pairs of classes; where similarities are asked for, the settled ones too."""
+        pairs = combinations(range(len(self.classes)), 2)
+        return list(pairs) if self.similarities else self.left(pairs)
+
+    def _first_two(self, a: int, b: int) -> tuple[int, int]:
+        i, j = self.classes[a][0], self.classes[b][0]
+        return (i, j) if i < j else (j, i)
 
     def pair(self, a: int, b: int) -> Pair:
         """The pair of two classes."""
@@ -126,13 +136,13 @@ def relate_in_rounds(
     works = [_work(answers, in_context) for answers in sets]
     known: dict[Pair, PairVerdict | Exception] = {}
     whole = [work for work in works if complete or work.similarities]
-    _learn([(work, work.all_pairs) for work in whole], known, compare, memory)
+    _learn([(work, work.all_pairs()) for work in whole], known, compare, memory)
     if complete:
         for work in works:
-            _join(work, work.all_pairs, known)
+            _join(work, work.left(work.all_pairs()), known)
         return [work.failure or _relation(work, known) for work in works]
     while under_way := [work for work in works if len(work.open) > 1 and work.failure is None]:
-        asked = [(work, [(work.open[0], other) for other in work.open[1:]]) for work in under_way]
+        asked = [(work, work.left((work.open[0], other) for other in work.open[1:])) for work in under_way]
         _learn(asked, known, compare, memory)
         for work, pairs in asked:
             _join(work, pairs, known)
@@ -146,7 +156,8 @@ def _work(answers: AnswerSet, in_context: bool) -> _Work:
     for position, text in enumerate(answers.texts):
         classes[normal_form(text)].append(position)
     prompt = answers.prompt if in_context else ""
-    return _Work(answers.texts, prompt, answers.similarities, list(classes.values()), list(range(len(classes))))
+    ranks = list(range(len(classes)))
+    return _Work(answers.texts, prompt, answers.similarities, answers.settled, list(classes.values()), ranks)
 
 
 def _learn(

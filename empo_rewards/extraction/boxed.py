@@ -1,11 +1,12 @@
-r"""The last `\boxed{...}` or `\fbox{...}`, found by one linear scan.
+r"""The last `\boxed{...}` (`\fbox`, `\framebox`), found by one linear scan.
 
 What counts, since the systems in use differ here (EMPO and TTRL take the last box, math-verify joins all of them):
 
 - A box in a box is part of the outer one; a box whose whole content is one box is that inner box.
 - A blank box (`\boxed{}`, `\boxed{...}`) is a mention of the command, not an answer: it is passed over.
 - Boxes that stand side by side, joined by a comma, "and", "or" or `\quad`, are one answer: `\boxed{1}, \boxed{2}` is
-  "1, 2". Anything else between them, and the last one alone counts.
+  "1, 2", and `x = \boxed{1}` and `y = \boxed{2}` are "x = 1, y = 2". Anything else between them, and the last one alone
+  counts.
 - A box that is never closed reaches to the end of its mathematics or line. It is used only where no complete box
   stands in the response, and is then marked as truncated.
 """
@@ -23,15 +24,17 @@ from empo_rewards.extraction.spans import strip_span
 from empo_rewards.protocols import Extracted, Extractor
 
 Truncated = Literal["keep", "skip"]
-Several = Literal["join", "last"]
+
+COMMANDS = (r"\boxed", r"\fbox", r"\framebox")
 
 # A box command, else an escaped brace or backslash, else a brace. `\\boxed`, as in twice-escaped
 # JSON, is a box too: the first backslash of a pair does not swallow the one that starts a command.
-_TOKEN = re.compile(r"(?P<box>\\(?:boxed|fbox)(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox))|[{}]")
-_COMMAND = re.compile(r"(?P<command>\\(?:boxed|fbox)(?![A-Za-z]))\s*(?P<brace>\{)?")
-_BRACE = re.compile(r"\\(?:[{}]|\\(?!boxed|fbox))|[{}]")
+_TOKEN = re.compile(
+    r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))"
+    r"|[{}]"
+)
 _SPACE = re.compile(r"\s*")
-_OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox)(?![A-Za-z])")
+_OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z])")
 _WORD = re.compile(r"[^\s,;$]*")
 _PROSE = re.compile(r"[^\W\d_]{2,}[.:!?]?")
 
@@ -40,8 +43,10 @@ _GAP_CHARS = 48
 _GAP_NOISE = re.compile(r"\\(?:text|textrm|mathrm|mbox)(?![A-Za-z])|\\[ ()\[\]]|[\s${}~]")
 _GAP_JOINT = re.compile(r"\\q?quad(?![A-Za-z])|\\?[,;]|&")
 _CONJUNCTIONS = frozenset({"and", "or"})
-_GAP_ENDS = (",", ";", "&", "quad", "and", "or", "text", "textrm", "mathrm", "mbox")
-"""What stands before a box that is joined to the one before it, noise aside."""
+_NAME = re.compile(
+    r"(?<![A-Za-z\\])(?P<name>(?:[A-Za-z]|\\[a-z]{2,8})(?:_(?:\w|\{\w{1,8}\}))?'?)[\s$]{0,3}&?=[\s$]{0,3}\Z"
+)
+_NAME_CHARS = 24
 
 
 class Box(NamedTuple):
@@ -61,7 +66,7 @@ def find_boxes(text: str) -> list[Box]:
     comes after it. `\boxed 5`, without braces, holds what comes before the closing math delimiter of its line, or else
     one word; nothing where that word is prose.
     """
-    starts = [start for command in (r"\boxed", r"\fbox") if (start := text.find(command)) >= 0]
+    starts = [start for command in COMMANDS if (start := text.find(command)) >= 0]
     if not starts:
         return []
     boxes: list[Box] = []
@@ -87,70 +92,6 @@ def find_boxes(text: str) -> list[Box]:
         boxes.append(_open_ended(text, *command, braces=False))
     boxes.extend(_open_ended(text, opened, inner, braces=True) for opened, inner in open_braces if opened is not None)
     return sorted(boxes)
-
-
-def lone_box(text: str) -> tuple[int, int] | None:
-    r"""The content of the last box, where what stands around it shows that it is closed, in no box and beside none.
-
-    Most responses end so, and only their end is read: a brace that closes an outer box would stand behind this one.
-    """
-    start = text.rfind(r"\boxed{")
-    inner = start + len(r"\boxed{")
-    if start < 0 or text.find(r"\boxed", inner) >= 0 or text.find(r"\fbox", inner) >= 0:
-        return None
-    close = _closing_brace(text, inner)
-    if close < 0 or text.find("}", close + 1) >= 0:
-        return None
-    before = text[max(0, start - _GAP_CHARS) : start].rstrip(" \t\n\r$\\()[]{}~")
-    if before.endswith(_GAP_ENDS) or not before[-1:].isascii():
-        return None
-    return inner, close
-
-
-def separate_boxes(text: str) -> list[Box] | None:
-    """The boxes of a text in which none stands in another and at most one is never closed, the empty ones left out.
-
-    None for any other text. This is what nearly all responses are, and it is found in a fraction of `find_boxes`' time:
-    a brace's partner depends only on what comes after it, so nothing outside the boxes needs to be read.
-    """
-    starts = [start for command in (r"\boxed", r"\fbox") if (start := text.find(command)) >= 0]
-    boxes: list[Box] = []
-    unclosed = False
-    box = _COMMAND.search(text, min(starts)) if starts else None
-    while box is not None:
-        start, inner = box.start(), box.end()
-        if not box["brace"]:
-            found = _open_ended(text, *box.span("command"), braces=False)
-            position = inner
-        elif (close := _closing_brace(text, inner)) >= 0:
-            if text.find("box", inner, close) >= 0:
-                return None
-            found = Box(start, inner, close, close + 1, closed=True)
-            position = close + 1
-        elif unclosed:  # to look for the end of each of them would be quadratic
-            return None
-        else:
-            unclosed = True
-            found = _open_ended(text, start, inner, braces=True)
-            position = inner
-        if found.inner_start < found.inner_end:
-            boxes.append(found)
-        box = _COMMAND.search(text, position)
-    return boxes
-
-
-def _closing_brace(text: str, inner: int) -> int:
-    """Where the brace closes that was opened before `inner`; -1 where it never does."""
-    close = text.find("}", inner)
-    if close < 0 or (text.find("{", inner, close) < 0 and text.find("\\", inner, close) < 0):
-        return close
-    depth = 1
-    for brace in _BRACE.finditer(text, inner):
-        mark = brace.group()
-        depth += (mark == "{") - (mark == "}")
-        if not depth:
-            return brace.start()
-    return -1
 
 
 def _open_ended(text: str, start: int, inner_start: int, *, braces: bool) -> Box:
@@ -192,50 +133,47 @@ def _content(text: str, boxes: Mapping[int, Box], box: Box) -> tuple[int, int]:
 
 
 def _side_by_side(gap: str) -> bool:
-    """Whether what stands between two boxes joins them: a comma, a conjunction or wide space, and nothing else."""
+    """Whether what stands between two boxes joins them: a comma, a conjunction or wide space, and nothing else.
+
+    A name for the box that follows (`y =`) may stand behind those.
+    """
     if len(gap) > _GAP_CHARS:
         return False
-    words = _GAP_NOISE.sub(" ", _GAP_JOINT.sub(" and ", gap)).split()
+    words = _GAP_NOISE.sub(" ", _GAP_JOINT.sub(" and ", _NAME.sub("", gap))).split()
     return bool(words) and _CONJUNCTIONS.issuperset(words)
+
+
+def _name(text: str, box: Box) -> str | None:
+    """The name that an equation gives to a box: x in `x = \\boxed{2}`."""
+    found = _NAME.search(text, max(0, box.start - _NAME_CHARS), box.start)
+    return None if found is None else found["name"]
 
 
 @dataclass(frozen=True)
 class LastBox(Extractor):
-    r"""The content of the last outermost `\boxed` or `\fbox` that is not blank.
+    r"""The content of the last outermost `\boxed`, `\fbox` or `\framebox` that is not blank.
 
     Args:
         truncated: what to do where every box is cut off. "keep" takes the last of them, marked as truncated; "skip"
             finds nothing. A complete box always wins over one that is cut off.
-        several: what to do with boxes that stand side by side. "join" makes them one answer, joined by ", ", whose
-            span reaches from the first content to the last; "last" takes the last.
     """
 
+    evidence = "container"
     truncated: Truncated = "keep"
-    several: Several = "join"
 
     def __post_init__(self) -> None:
         if self.truncated not in get_args(Truncated):
             raise ConfigError(f"boxed: truncated must be 'keep' or 'skip', not {self.truncated!r}")
-        if self.several not in get_args(Several):
-            raise ConfigError(f"boxed: several must be 'join' or 'last', not {self.several!r}")
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The content of the box, or None where there is none."""
-        lone = lone_box(response)
-        if lone is not None:
-            start, end = strip_span(response, *lone)
-            if not is_blank(text := response[start:end]):
-                return Extracted(text, start, end)
-        outermost = separate_boxes(response)
-        by_start: dict[int, Box] = {}
-        if outermost is None:
-            by_start = {box.start: box for box in find_boxes(response)}
-            outermost = _outermost(list(by_start.values()))
-        return self._last(response, by_start, outermost)
+        by_start = {box.start: box for box in find_boxes(response)}
+        return self._last(response, by_start, _outermost(list(by_start.values())))
 
     def _last(self, response: str, by_start: Mapping[int, Box], outermost: list[Box]) -> Extracted | None:
         """The last of the outermost boxes, with those that stand beside it."""
         spans: list[tuple[int, int]] = []  # of the contents that make the answer, the last one first
+        names: list[str | None] = []
         following: Box | None = None
         blanks: set[str] = set()  # a degenerate response says the same blank box thousands of times
         for box in reversed(outermost):
@@ -247,23 +185,24 @@ class LastBox(Extractor):
             span = (0, 0) if content in blanks else _content(response, by_start, box)
             if not is_blank(response[slice(*span)]):
                 spans.append(span)
-                if self.several == "last":
-                    break
+                names.append(_name(response, box))
                 following = box
             elif following is not None:
                 break
             else:
                 blanks.add(content)
         if spans:
-            return _joined(response, spans[::-1])
+            return _joined(response, spans[::-1], names[::-1])
         return _truncated(response, by_start, outermost) if self.truncated == "keep" else None
 
 
-def _joined(text: str, spans: list[tuple[int, int]]) -> Extracted:
-    """The contents as one answer; one that is said several times, once."""
+def _joined(text: str, spans: list[tuple[int, int]], names: list[str | None]) -> Extracted:
+    """The contents as one answer; one that is said several times, once. Different names for all of them are kept."""
     if len(spans) == 1:
         return Extracted(text[slice(*spans[0])], *spans[0])
     texts = [text[start:end] for start, end in spans]
+    if None not in names and len(set(names)) == len(names):
+        texts = [f"{name} = {content}" for name, content in zip(names, texts, strict=True)]
     if len(set(texts)) == 1:
         return Extracted(texts[-1], *spans[-1])
     return Extracted(", ".join(texts), spans[0][0], spans[-1][1])

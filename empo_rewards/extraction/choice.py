@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes
 from empo_rewards.extraction.phrases import FinalAnswer
-from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
-from empo_rewards.extraction.thinking import skip_thinking
+from empo_rewards.extraction.spans import bare_span, latest, strip_span, text_end
+from empo_rewards.extraction.thinking import skip_thinking, turn_end
 from empo_rewards.protocols import Extracted, Extractor
 
 # ------------------------------------------------------------------------------------------------- the prompt's choices
@@ -103,34 +105,58 @@ def _choice_text(piece: str) -> str:
 # ------------------------------------------------------------------------------------------------- the response's pick
 
 _WRAP = re.compile(
-    r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm|boxed|fbox)(?![A-Za-z])|\\[ ,;!]|[\s${}*_`]"
+    r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm|boxed|fbox|framebox)(?![A-Za-z])|\\[ ,;!]"
+    r"|[\s${}*_`\"]"
 )
 _PICKED = re.compile(
-    r"(?:(?:option|choice|answer) ?)?(?:[(\[](?P<round>[A-Z])[)\]]|(?P<bare>[A-Z])(?:[.):]|\Z))", re.IGNORECASE
+    r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter"
+    r"|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
+    r"|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
+    re.IGNORECASE,
 )
+_SEVERAL = re.compile(
+    r"(?:(?:options?|choices?|statements?|both) ?)?[(\[]?[A-Z][)\]]?(?:(?: ?[,、，&/;和及](?: ?and)? ?| and "
+    r"| )?[(\[]?[A-Z][)\]]?){1,25}\.?"
+)
+_BEGINS_SEVERAL = re.compile(
+    r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"
+)
+_LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![a-z])|(?<=[A-Z])[A-Z](?![a-z])")
 _MARKUP = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm)(?![A-Za-z])|\\[ ,;!]|[\s$*`]")
+_TEXT = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox)\s{0,2}\{([^{}]{0,200})\}")
 _FRACTION = re.compile(r"\\[dt]?frac(?:(\w)(\w))?")
 _PICK_CHARS = 200
 """A pick stands in the first so many characters of an answer."""
 
 
-def _picked(answer: str, choices: Mapping[str, str]) -> str | None:
-    r"""The letter of an answer that is one: `B`, `(B)`, `B. text`, `\textbf{(B)}\ 5`, "option B"."""
+def picked(answer: str, choices: Mapping[str, str]) -> str | None:
+    r"""What an answer picks: a letter (`B`, `(B)`, `B. text`, `\textbf{(B)}\ 5`, "option B", the text of one choice).
+
+    Several letters are several: "(A) and (C)" is "AC", in the alphabet's order. None where an answer is none of these.
+    """
     plain = " ".join(_WRAP.sub(" ", answer[:_PICK_CHARS]).split())
+    if _SEVERAL.fullmatch(plain):
+        letters = set(_LETTER.findall(plain))
+        return "".join(sorted(letters)) if len(letters) > 1 and letters <= set(choices) else None
     match = _PICKED.match(plain)
-    if match is None:
-        return None
+    if match is None or _BEGINS_SEVERAL.match(plain):
+        return _by_text(answer, choices)
     letter = match["round"] or match["bare"]
     if letter.islower():  # "b" is the choice only where nothing else stands there, and no choice is called so
         if match.end() != len(plain) or letter in (_folded(text) for text in choices.values()):
-            return None
+            return _by_text(answer, choices)
         letter = letter.upper()
-    return letter if letter in choices else None
+    if match["bare"] and not match["mark"] and match.end() < len(plain):  # "C 7": a letter before its own text
+        rest = _folded(plain[match.end() :])
+        own = _folded(choices.get(letter, ""))
+        if not (own and rest.startswith(own)):
+            return _by_text(answer, choices)
+    return letter if letter in choices else _by_text(answer, choices)
 
 
 def _folded(text: str) -> str:
     """A choice's text for comparison: letters folded, without spacing, markup or a pair of braces around it all."""
-    plain = "".join(_MARKUP.sub(" ", text).split()).casefold().rstrip(".")
+    plain = "".join(_MARKUP.sub(" ", _TEXT.sub(r"\1", text)).split()).casefold().rstrip(".;")
     plain = _FRACTION.sub(lambda match: r"\frac" + (f"{{{match[1]}}}{{{match[2]}}}" if match[1] else ""), plain)
     return plain[1:-1] if plain.startswith("{") and plain.find("}") == len(plain) - 1 else plain
 
@@ -142,157 +168,146 @@ def _by_text(answer: str, choices: Mapping[str, str]) -> str | None:
     return letters[0] if len(letters) == 1 else None
 
 
-def _boxed(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    r"""The last box holds a letter: `\boxed{B}`, `\boxed{\textbf{(B)}\ 5}`."""
-    return _read(LastBox()(response), choices, _picked)
+def _read(found: Extracted | None, choices: Mapping[str, str]) -> Extracted | None:
+    pick = None if found is None else picked(found.text, choices)
+    return None if found is None or pick is None else found._replace(text=pick)
 
 
-def _boxed_text(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last box holds a choice's text."""
-    return _read(LastBox()(response), choices, _by_text)
+_CONTAINERS = (AnswerTag(), LastBox(), AnswerKey(), Hashes())
+_ANNOUNCED = FinalAnswer(choices=True)
 
 
-def _phrase(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last "the answer is (B)", "Answer: B"."""
-    found = FinalAnswer()(response)
-    if found is not None and (bare := _BARE_LETTER.fullmatch(found.text)):  # "B, which is 5"
-        return _found(bare["letter"], found.start, choices)
-    return _read(found, choices, _picked)
+def _container(response: str, choices: Mapping[str, str]) -> Extracted | None:
+    """The last container that holds a pick: a tag, a box, a JSON key, `####`."""
+    return latest(_read(container(response), choices) for container in _CONTAINERS)
 
 
-def _phrase_text(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last "the answer is" with a choice's text."""
-    return _read(FinalAnswer()(response), choices, _by_text)
+def _announced(response: str, choices: Mapping[str, str]) -> Extracted | None:
+    """The last "the answer is (B)", "the correct option is B", "故选：B"."""
+    return _read(_ANNOUNCED(response), choices)
 
 
-_BARE_LETTER = re.compile(r"(?P<letter>[B-Z])[\s,](?:(?!\b[A-Z]\b)[\s\S])*")  # "A dog" begins with an article
-_BOLD = re.compile(
-    r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\(?(?P<letter>[A-Z])\)?[.:]? ?\}|\*\*\(?(?P<star>[A-Z])[).]?\*\*"
+_LONE = re.compile(r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、])")
+_ITEM = re.compile(
+    r"^[ \t]{0,8}(?:[-*•][ \t]{1,3})?[*(\[]{0,4}(?:(?:Option|Choice)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}(?:"
+    r"[.:)）]|[ \t]-|(?<=\)))",
+    re.MULTILINE,
 )
-_OPTION = re.compile(r"\b(?:option|choice)s?[ :]{1,2}[*(\[]{0,3}(?P<letter>[A-Z])(?![\w'])", re.IGNORECASE)
+_CORRECT = re.compile(
+    r"(?<![A-Za-z0-9_.'\\^{])(?:[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3})(?:[ \t]?(?:选项|選項|项|項))?"
+    r"(?:[ \t](?:is|must be"
+    r"|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?(?:correct|right|best"
+    r"|true|answer)\b|(?:是|为)?(?:正确|對|正確))",
+)
+_BOLD = re.compile(
+    r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
+)
+_OPTION = re.compile(r"\b(?:option|choice)[ :]{1,2}[*(\[]{0,3}(?P<letter>[A-Z])(?![\w'])", re.IGNORECASE)
 _ROUND = re.compile(r"(?<![\w}\\^])\((?P<letter>[A-Z])\)")
-_LONE = re.compile(r"[*_$(\[ ]{0,6}(?P<letter>[A-Z])(?:[*_$)\] ]{0,6}\Z|[*_$ ]{0,4}[.):][*_$ ]{0,4}(?:\Z|\s))")
+_DENIED_BEFORE = re.compile(
+    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor"
+    r"|versus|why)\b[^.,;\n]{0,24}\Z",
+    re.IGNORECASE,
+)
+_DENIED_BEHIND = re.compile(
+    r"[\])*]{0,4}[ \t]?\?|[\])*]{0,4}[^.,;\n]{0,40}?\b(?:incorrect|wrong|false|invalid|not|isn't|doesn't|cannot|can't"
+    r"|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
+    re.IGNORECASE,
+)
+_AROUND_CHARS = 48
+_SHORT_CHARS = 8
+_LAST_CHARS = 600
+"""A mention counts in the last so many characters: what stands before is working."""
 
 
-def _bold(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    r"""The last letter in bold: `\textbf{(B)}`, `**B**`."""
-    return _last(_BOLD, response, choices)
-
-
-def _option(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last "option B" or "choice (B)"."""
-    return _last(_OPTION, response, choices)
-
-
-def _option_first(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The first "option B" or "choice (B)"."""
-    return _first(_OPTION, response, choices)
-
-
-def _parenthesised(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last "(B)"."""
-    return _last(_ROUND, response, choices)
-
-
-def _parenthesised_first(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The first "(B)"."""
-    return _first(_ROUND, response, choices)
+def _first_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
+    """The first line is a letter, or a letter with its text, and more follows: "C\n\n7 is prime."."""
+    start, _ = strip_span(response, 0, len(response))
+    newline = response.find("\n", start)
+    return None if newline < 0 else _lone(response, start, newline, choices)
 
 
 def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last line is a letter, or begins with one as the choices do: "B", "B.", "(B)", "B) text"."""
-    start, end = _last_line_span(response)
-    match = _LONE.match(response, start, end)
-    return None if match is None else _found(match["letter"], match.start("letter"), choices)
-
-
-def _last_line_text(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last line is a choice's text."""
-    start, end = bare_span(response, *_last_line_span(response))
-    letter = _by_text(response[start:end], choices)
-    return None if letter is None else Extracted(letter, start, end)
-
-
-def _last_line_span(response: str) -> tuple[int, int]:
+    """The last line is a letter, or a letter with its text, or that text; and not the last of a list of the choices."""
     end = text_end(response)
-    return strip_span(response, response.rfind("\n", 0, end) + 1, end)
+    start, end = strip_span(response, response.rfind("\n", 0, end) + 1, end)
+    return None if _items(response, start) else _lone(response, start, end, choices)
 
 
-def _read(
-    found: Extracted | None, choices: Mapping[str, str], reader: Callable[[str, Mapping[str, str]], str | None]
-) -> Extracted | None:
-    letter = None if found is None else reader(found.text, choices)
-    return None if found is None or letter is None else Extracted(letter, found.start, found.end, found.truncated)
+def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Extracted | None:
+    """What a line picks that holds nothing else."""
+    start, end = bare_span(response, start, end)
+    line = response[start:end]
+    match = _LONE.match(line)
+    if match is None or _SEVERAL.fullmatch(line):
+        short = len(line) <= _SHORT_CHARS or _SEVERAL.fullmatch(line)
+        pick = picked(line, choices) if short else _by_text(line, choices)
+    else:
+        pick, own, rest = match["letter"], _folded(choices.get(match["letter"], "")), _folded(line[match.end() :])
+        pick = (
+            pick
+            if pick in choices
+            and (rest in {"", own} or own.startswith(rest) or (len(own) > _SHORT_CHARS // 2 and rest.startswith(own)))
+            else None
+        )
+    return None if pick is None else Extracted(pick, start, end)
 
 
-def _several_picked(found: Extracted | None, choices: Mapping[str, str]) -> bool:
-    """Whether an answer names two choices or more: "(A) and (C)"."""
-    return found is not None and len({match["letter"] for match in _ROUND.finditer(found.text)} & set(choices)) > 1
+def _items(response: str, before: int) -> set[int]:
+    """Where the letters stand with which lines go through the choices one by one, where lines do so."""
+    items = list(_ITEM.finditer(response, 0, before))
+    return {item.start("letter") for item in items} if len({item["letter"] for item in items}) > 1 else set()
 
 
-def _found(letter: str, position: int, choices: Mapping[str, str]) -> Extracted | None:
-    return Extracted(letter, position, position + 1) if letter in choices else None
-
-
-def _matches(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Iterator[Extracted]:
-    for match in pattern.finditer(response):
-        group = "letter" if match["letter"] else "star"
-        if match[group] in choices:
-            yield Extracted(match[group], *match.span(group))
-
-
-def _first(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
-    return next(_matches(pattern, response, choices), None)
-
-
-def _last(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
-    return last_of(_matches(pattern, response, choices))
+def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
+    """The one letter that a pattern finds in the last line where it finds any, denied ones and list items aside."""
+    end = text_end(response)
+    found: Extracted | None = None
+    items = _items(response, end)
+    for match in reversed(list(pattern.finditer(response, max(0, end - _LAST_CHARS), end))):
+        group = match.lastgroup or "letter"
+        letter = match[group].upper()
+        if letter not in choices or match.start(group) in items:
+            continue
+        before = response[max(0, match.start() - _AROUND_CHARS) : match.start()]
+        if _DENIED_BEFORE.search(before) or _DENIED_BEHIND.match(response, match.end(), match.end() + _AROUND_CHARS):
+            continue
+        if found is None:
+            found = Extracted(letter, *match.span(group))
+        elif found.text != letter:
+            return found if response.find("\n", match.end(), found.start) >= 0 else None
+    return found
 
 
 Rule = Callable[[str, Mapping[str, str]], Extracted | None]
 
 RULES: Mapping[str, Rule] = {
-    "boxed": _boxed,
-    "boxed_text": _boxed_text,
-    "phrase": _phrase,
-    "phrase_text": _phrase_text,
+    "container": _container,
+    "announced": _announced,
     "last_line": _last_line,
-    "last_line_text": _last_line_text,
-    "bold": _bold,
-    "option": _option,
-    "option_first": _option_first,
-    "parenthesised": _parenthesised,
-    "parenthesised_first": _parenthesised_first,
+    "first_line": _first_line,
+    "called_correct": partial(_only, _CORRECT),  # "C is correct"
+    "bold": partial(_only, _BOLD),  # `**B**`
+    "option": partial(_only, _OPTION),  # "option B"
+    "parenthesised": partial(_only, _ROUND),  # "(B)"
 }
-"""The rules by name, from the surest down."""
-
-DEFAULT_RULES = (
-    "boxed",
-    "boxed_text",
-    "phrase",
-    "phrase_text",
-    "last_line",
-    "last_line_text",
-    "bold",
-    "option",
-    "parenthesised",
-)
-_BOX_RULES = frozenset({"boxed", "boxed_text"})
+"""The rules by name, from the surest down: what holds the answer, what announces it, and six kinds of mention."""
+_EXPLICIT = frozenset({"container", "announced"})
 
 
 @dataclass(frozen=True)
 class Choice(Extractor):
     """The letter that a response picks, where the prompt lists choices; elsewhere it finds nothing.
 
-    The rules are tried in order, and the first that finds one of the prompt's letters decides. Where the response has a
-    box, the box is its answer: only the rules that read it apply, and a stray "(A)" beside it does not. An answer that
-    names several choices is left to the extractors behind.
+    The rules are tried in order, and the first that finds one of the prompt's letters decides. An announcement of a
+    letter behind the last container corrects it. Where a container or an announcement holds something else, that is the
+    answer, left to the extractors behind: a stray "(A)" beside it is not.
 
     Args:
         rules: names out of `RULES`.
     """
 
-    rules: tuple[str, ...] = DEFAULT_RULES
+    rules: tuple[str, ...] = tuple(RULES)
 
     def __post_init__(self) -> None:
         unknown = [rule for rule in self.rules if rule not in RULES]
@@ -305,16 +320,21 @@ class Choice(Extractor):
         choices = choices_of(prompt)
         if not choices:
             return None
-        box = LastBox()(response)
-        if _several_picked(box or FinalAnswer()(response), choices):
+        found = {name: RULES[name](response, choices) for name in self.rules if name in _EXPLICIT}
+        contained, announced = found.get("container"), found.get("announced")
+        if contained is not None and announced is not None:
+            return announced if announced.start > contained.end else contained
+        if contained is not None or announced is not None:
+            return contained or announced
+        if found and any(explicit(response) for explicit in (*_CONTAINERS, _ANNOUNCED)):
             return None
-        for name in self.rules:
-            if box is not None and name not in _BOX_RULES:
-                continue
-            found = RULES[name](response, choices)
-            if found is not None:
-                return found
-        return None
+        mentions = (RULES[name](response, choices) for name in self.rules if name not in _EXPLICIT)
+        return next((mention for mention in mentions if mention is not None), None)
+
+    def read(self, answer: str, prompt: str) -> str | None:
+        """What an answer that was written down, as a reference is, picks."""
+        choices = choices_of(prompt)
+        return picked(answer, choices) if choices else None
 
     def audit(self, response: str, prompt: str) -> dict[str, str | None]:
         """What each of all rules says (see `audit_choice`)."""
@@ -322,10 +342,11 @@ class Choice(Extractor):
 
 
 def audit_choice(response: str, prompt: str) -> dict[str, str | None]:
-    """The letter that each rule finds alone, behind the thinking; empty where the prompt lists no choices."""
+    """The letter that each rule finds alone, in the part that speaks; empty where the prompt lists no choices."""
     choices = choices_of(prompt)
     if not choices:
         return {}
-    visible = response[skip_thinking(response) :]
+    start = skip_thinking(response)
+    visible = response[start : turn_end(response, start, prompt)]
     found = {name: rule(visible, choices) for name, rule in RULES.items()}
     return {name: None if answer is None else answer.text for name, answer in found.items()}

@@ -1,71 +1,103 @@
-r"""Answers that a phrase announces: "the final answer is ...", "Answer: ..."."""
+r"""Answers that a phrase announces: "the final answer is ...", "Answer: ...", "答案是 ..."."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.refusals import is_blank
-from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
+from empo_rewards.extraction.spans import bare_span, last_of, math_end, strip_span, text_end
+from empo_rewards.extraction.wording import (
+    ASIDE,
+    CJK_ASIDE,
+    LEAD,
+    NOT_BUT,
+    RESTATED,
+    TAIL,
+    TAIL_CHARS,
+    WHICH_IS,
+    Announcement,
+    announcements,
+    remark_in,
+)
 from empo_rewards.protocols import Extracted, Extractor
 
-MATH_CHARS = 2_000
-"""An answer's mathematics is closed within so many characters, or its opening delimiter is not one."""
-
-# Every repetition in these expressions is bounded, so the work for each anchor is too.
-_ANCHOR = re.compile(
-    r"\b(?:final[ \t]{1,4})?answers?\b[*_]{0,3}"
-    r"(?:[ \t]{1,4}(?:to|for|of)\b[^\n.:$\\=]{0,80}?)?"
-    r"(?:[ \t]{0,4}[*_]{0,3}[:：]|[ \t\n]{1,4}(?P<verb>is|are)\b)"
-    r"|\bfinal[ \t]{1,4}answers?[ \t]{0,4}[*_]{0,3}[ \t]{0,4}(?=\r?\n)",
+_STATEMENT = re.compile(
+    r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?(?:the|there|its?|his|her|their|this|that|a|an|each"
+    r"|[A-Za-z]\w{0,20})[ \t]",
     re.IGNORECASE,
 )
-_HYPOTHETICAL = re.compile(
-    r"\b(?:if|whether|unless|suppose|supposing|assume|assuming)"
-    r"(?:[ \t](?:that|the|an|your|my|our|final|correct)){0,4}[ \t]\Z",
-    re.IGNORECASE,
+_COPULA = re.compile(
+    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be)[ \t]{1,4}(?:therefore |thus |exactly |equal to "
+    r"|now )?(?=\S)"
 )
-_HYPOTHETICAL_CHARS = 48
-_LEAD = re.compile(
-    r"(?:[\s*:：]|(?:likely|probably|therefore|thus|simply|indeed|just|then|as follows)\b,?){0,24}", re.IGNORECASE
+_VALUE = re.compile(r"[-−+±*$€£¥\\(\[{]{0,4}[0-9A-Z\\]|[$\\√π]")
+_SECOND_CLAUSE = re.compile(r",|;|\b(?:and|but|while|or|if|when)\b")
+_LIST_ITEM = re.compile(
+    r"[ \t]{0,8}(?:[-*•][ \t]{1,3}|(?P<number>[0-9]{1,2}[.)])[ \t]{1,3})?(?P<content>[^\n]{0,400})(?:\n|\Z)"
 )
-_STATEMENT = re.compile(r"(?:(?:so|thus|therefore|hence),?[ \t]{1,4})?the[ \t]", re.IGNORECASE)
-_COPULA = re.compile(r"[ \t](?:is|are|equals)[ \t]{1,4}(?:therefore |thus |exactly |equal to )?(?=\S)")
-_NO_ANSWER = re.compile(r"(?:not|never|supposed|expected|required|asked|going)\b|#", re.IGNORECASE)
-_LIST = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){1,4}(?:[-*•]|[0-9]{1,2}[.)])[ \t]")
+_EQUATION = re.compile(r"[*$\\( ]{0,4}[A-Za-z]\w{0,12}(?:_\{?\w{1,8}\}?)?[*$\\) ]{0,4}=[^=\n]{1,80}")
+MAX_LINES = 24
+"""An answer of several lines has no more."""
+_FENCE = re.compile(r"(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})(?P<inline>[^\n`]{0,80})")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|(?P<point>\.)(?=[\s*_\"')\]}]|\Z)|。|\bI hope\b|,?[ \t](?:because|since)\b"
-    r"|,[ \t](?:which\b|that is\b|i\.e\.)",
-    re.IGNORECASE,
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|。|！|\bI hope\b"
+    rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
+    rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
+    rf"|after|after|when|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
+    rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
 )
-_CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
+_BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
+_BEHIND_VALUE = re.compile(
+    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b)(?:[a-z]{2,}|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so"
+    r"|since|because|if|when|where|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether"
+    r"|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})"
+    r"|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )"
+    r"[ \t]?[(（](?!mod\b|base\b|in\b|per\b)(?:[^()（）\n]{0,60}(?:"
+    r"[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
+)
+"""What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
 _MIDDLE_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}|\b[A-Z]\.)[ \t]?[A-Z]\Z")
 _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
 _ABBREVIATION_CHARS = 30
 _GOES_ON = re.compile(r"[ \t]{1,4}\w")
 _INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
-_ANSWER_LINE = re.compile(r"answer\s*:\s*(?P<answer>[^\n]+)", re.IGNORECASE)
+_FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？]", re.DOTALL)
+"""The end of something else, a table's row, a question."""
+_BRACKET = re.compile(r"[()\[\]]")
+_LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
+_BULLET = re.compile(
+    r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion"
+    r"|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
+)
+_NO_ANSWER = re.compile(r"(?:not|never|nicht|neither)\b|#", re.IGNORECASE)
+_DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
 
 
 @dataclass(frozen=True)
 class FinalAnswer(Extractor):
-    r"""What the last "final answer is", "the answer is", "Answer:" or heading "Final Answer" announces.
+    r"""What the last "final answer is", "the answer is", "Answer:", "答案是" or heading "Final Answer" announces.
 
-    The answer ends with its sentence or line; mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken
-    whole, over lines too. Markdown, a closing full stop, and delimiters around the whole answer are left out, a box is
-    taken off, and so are "I hope it is correct" (Minerva's prompt, 2206.14858), a reason ("because ...") and what says
-    it again or more of it (", i.e. ...", ", which ..."). A phrase that denies or supposes ("the answer is not", "if the
-    answer is"), or that opens a list, announces nothing.
+    The answer ends with its sentence or line, or before a clause about it (", which ...", "(the sum ...)", "; this
+    ..."); mathematics between `$...$`, `$$...$$`, `\(...\)`, `\[...\]` is taken whole, over lines too. Markdown, a
+    closing full stop, and delimiters around the whole answer are left out, and a box or a code fence is opened. Lines that are
+    equations (`x = 2`, `y = 3`) are one answer; any other list is none. A phrase that supposes, denies or asks, and
+    what is a remark about the answer ("is correct", "is in simplest form"), announce nothing, and the one before
+    counts; one that takes the answer back ends the search.
 
     Args:
         within: how far from the response's end the phrase may stand, in characters. A phrase that thousands of
             characters of further reasoning follow was not the final answer.
-    """
+        choices: "the option is" and "the choice is" announce an answer too.
+    """  # noqa: E501
 
+    evidence = "announcement"
     within: int = 2_000
+    choices: bool = False
 
     def __post_init__(self) -> None:
         if self.within <= 0:
@@ -74,62 +106,180 @@ class FinalAnswer(Extractor):
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The announced answer, or None where nothing is announced."""
         end = text_end(response)
-        anchors = list(_ANCHOR.finditer(response, max(0, end - self.within), end))
         limit = end
-        for anchor in reversed(anchors):  # each looks no further than where the next one begins: linear in all
-            found = _announced(response, anchor, limit)
-            if found is not None:
-                return found
-            limit = anchor.start()
-        return None
+        found = announcements(response, max(0, end - self.within), end, choices=self.choices)
+        for announcement in reversed(found):  # each looks no further than where the next one begins: linear in all
+            answer = _announced(response, announcement, limit)
+            if answer is not None:
+                return None if answer is _DENIED else answer
+            limit = announcement.start
+        return None if found else _concluded(response, end)
 
 
-def _announced(response: str, anchor: re.Match[str], limit: int) -> Extracted | None:
-    """The answer behind one phrase, which ends before `limit`; None where it is none."""
-    if _HYPOTHETICAL.search(response, max(0, anchor.start() - _HYPOTHETICAL_CHARS), anchor.start()):
-        return None
-    if _LIST.match(response, anchor.end(), limit):
-        return None
-    lead = _LEAD.match(response, anchor.end(), limit)
-    start = anchor.end() if lead is None else lead.end()
-    if _NO_ANSWER.match(response, start, limit):
+def _announced(response: str, announcement: Announcement, limit: int) -> Extracted | None:
+    """The answer behind one announcement, which ends before `limit`; None where it is none, or `_DENIED`."""
+    if announcement.value_end is not None:
+        start, end = bare_span(response, announcement.end, announcement.value_end)
+        return Extracted(response[start:end], start, end)
+    lines = _lines(response, announcement.end, limit)
+    if lines is not None:
+        return None if lines is _MERE_LIST else lines
+    lead = LEAD.match(response, announcement.end, limit)
+    start = announcement.end if lead is None else lead.end()
+    fence = _FENCE.match(response, start, limit)
+    if fence is not None:
+        return _fenced(response, fence, limit)
+    contrast = NOT_BUT.match(response, start, limit)
+    if contrast is not None:
+        start = contrast.end()
+    elif _NO_ANSWER.match(response, start, limit):
         return None
     end = _sentence_end(response, start, limit)
-    if response[start:end].rstrip().endswith(":"):  # "It is given by:" and what it leads to, if that is mathematics
+    if response[start:end].rstrip().endswith((":", "：")):  # "It is given by:" leads to mathematics or to nothing
         start, _ = strip_span(response, end, limit)
-        if not response.startswith(tuple(_CLOSING), start, limit):
+        if math_end(response, start, limit) is None:
             return None
         end = _sentence_end(response, start, limit)
-    elif anchor["verb"] is None:
+    elif not announcement.verb:
         start = _behind_copula(response, start, end)
+    which = WHICH_IS.match(response, end, limit)
+    if which is not None and RESTATED.match(response, start, end):  # "the sum of the digits, which is 15"
+        start, end = which.end(), _sentence_end(response, which.end(), limit)
+    return _read(response, start, end, announcement)
+
+
+def _read(response: str, start: int, end: int, announcement: Announcement) -> Extracted | None:
+    """The answer in the span of a sentence, where it is one."""
     box = LastBox()(response[start:end])
     if box is not None:
         return Extracted(box.text, start + box.start, start + box.end, box.truncated)
-    start, end = bare_span(response, start, end)
+    start, end = bare_span(response, start, _value_end(response, start, _closed_outside(response, start, end)))
+    tail = TAIL.search(response, max(start, end - TAIL_CHARS), end)
+    if tail is not None and tail.start() > start:
+        start, end = bare_span(response, start, tail.start())
     text = response[start:end]
-    return None if is_blank(text) else Extracted(text, start, end)
+    if _FRAGMENT.fullmatch(text) or is_blank(text) or not _says_something(text):
+        return None
+    if announcement.modal and not _VALUE.match(text):  # "must be positive" says what it is like
+        return None
+    said = remark_in(text, announced_by_verb=announcement.verb)
+    if said is not None:
+        return _DENIED if said == "denial" else None
+    return Extracted(text, start, end)
+
+
+def _value_end(text: str, start: int, end: int) -> int:
+    """Where a number or mathematics ends that the span begins with, before what is said about it; `end` for words."""
+    if not _BEGINS_WITH_VALUE.match(text, start, end):
+        return end
+    behind = _BEHIND_VALUE.search(_without_math(text, start, end), 1)
+    return end if behind is None else start + behind.start()
+
+
+def _says_something(text: str) -> bool:
+    """Whether there is a letter, a digit, or a sign of mathematics: a stray bracket is no answer."""
+    return any(char.isalnum() or unicodedata.category(char) == "Sm" or char in "%∅" for char in text)
+
+
+def _closed_outside(text: str, start: int, end: int) -> int:
+    """Where the span ends once a bracket that was opened before it closes: "(Answer: 42)"; not the half-open [2, 5)."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text, start, end):
+        depth += 1 if bracket.group() in "([" else -1
+        if depth < 0:
+            return bracket.start() if bracket.group() == ")" else end
+    return end
+
+
+def _lines(text: str, start: int, limit: int) -> Extracted | None:
+    """What is announced over several lines: equations are one answer; any other list is `_MERE_LIST`."""
+    first = _LEADS_TO_LINES.match(text, start, limit)
+    position = start if first is None else first.end()
+    listed = _BULLET.match(text, position, limit) if "\n" in text[start:position] else None
+    spans: list[tuple[int, int]] = []
+    equations = 0
+    while len(spans) < MAX_LINES and position < limit:
+        item = _LIST_ITEM.match(text, position, limit)
+        if item is None or not item["content"].strip():
+            break
+        if listed and item.start("content") == item.start():
+            break
+        span = bare_span(text, *item.span("content"))
+        equations += _EQUATION.fullmatch(text, *span) is not None
+        if not listed and equations <= len(spans):
+            break
+        spans.append(span)
+        position = item.end()
+    if len(spans) > 1 and equations == len(spans):
+        return Extracted(", ".join(text[slice(*span)] for span in spans), spans[0][0], spans[-1][1])
+    if not listed:
+        return None
+    if len(spans) == 1 and not listed["number"] and spans[0][0] < spans[0][1] and position >= limit:
+        return Extracted(text[slice(*spans[0])], *spans[0])
+    return _MERE_LIST
+
+
+def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
+    """The one line of a code fence; a program is no answer."""
+    close = text.find(fence.group()[:3], fence.end(), limit)
+    start, end = strip_span(text, fence.end(), limit if close < 0 else close)
+    if fence["inline"].strip():
+        start, end = strip_span(text, fence.start() + 3, limit if close < 0 else close)
+    content = text[start:end]
+    if "\n" in content or is_blank(content):
+        lines = _lines(text, start, end)
+        return None if lines is _MERE_LIST else lines
+    return opened(text, start, end)
+
+
+def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extracted:
+    """What a container holds, bare: what a box, an announcement or a fence in it holds, or what its sentence states."""
+    piece = text[start:end]
+    found = LastBox()(piece) or FinalAnswer(within=max(1, len(piece)))(piece)
+    if found is None and (fence := _FENCE.match(text, strip_span(text, start, end)[0], end)):
+        found = _fenced(text, fence, end)
+        return found or _bare(text, start, end, truncated)
+    if found is not None:
+        return Extracted(found.text, start + found.start, start + found.end, truncated or found.truncated)
+    return _bare(text, start, end, truncated)
+
+
+def _bare(text: str, start: int, end: int, truncated: bool) -> Extracted:
+    """What nothing in it opens: its lines, the value that its one sentence states, or all of it."""
+    start, end = strip_span(text, start, end)
+    lines = _lines(text, start, end)
+    if lines is not None and lines is not _MERE_LIST:
+        return lines._replace(truncated=truncated)
+    if "\n" not in text[start:end] and _sentence_end(text, start, end) >= end - 1:
+        start = _behind_copula(text, start, end)
+    start, end = bare_span(text, start, end)
+    return Extracted(text[start:end], start, end, truncated)
 
 
 def _behind_copula(text: str, start: int, end: int) -> int:
-    """Where the answer begins in a sentence such as "Final answer: The number of pairs is 5"; `start` in any other."""
+    """Where the value begins in a sentence such as "The number of pairs is 5"; `start` in any other.
+
+    Only before a number, mathematics or a name: in "the demand is lower" the sentence is the answer.
+    """
     if not _STATEMENT.match(text, start, end):
         return start
-    verb = last_of(_COPULA.finditer(_without_math(text[start:end])))
-    return start if verb is None else start + verb.end()
+    plain = _without_math(text, start, end)
+    verbs = list(_COPULA.finditer(plain))
+    if not verbs or _SECOND_CLAUSE.search(plain, verbs[0].end(), verbs[-1].end()):
+        return start
+    value = start + verbs[-1].end()
+    return value if _VALUE.match(text, value, end) else start
 
 
-def _without_math(text: str) -> str:
-    """The text with its mathematics blanked out, every character in its place."""
+def _without_math(text: str, start: int, end: int) -> str:
+    """The span with its mathematics blanked out, every character in its place."""
     pieces: list[str] = []
-    position = 0
-    for opening in _STOP.finditer(text):
-        if opening["math"] and opening.start() >= position:
-            close = text.find(_CLOSING[opening["math"]], opening.end(), opening.end() + MATH_CHARS)
-            if close >= 0:
-                end = close + len(_CLOSING[opening["math"]])
-                pieces += text[position : opening.start()], "$" * (end - opening.start())
-                position = end
-    return "".join(pieces) + text[position:]
+    position = start
+    for stop in _STOP.finditer(text, start, end):
+        if stop["math"] and stop.start() >= position and (close := math_end(text, stop.start(), end)) is not None:
+            pieces += text[position : stop.start()], "$" * (close - stop.start())
+            position = close
+    return "".join(pieces) + text[position:end]
 
 
 def _sentence_end(text: str, start: int, limit: int) -> int:
@@ -137,13 +287,12 @@ def _sentence_end(text: str, start: int, limit: int) -> int:
     position = start
     while (stop := _STOP.search(text, position, limit)) is not None:
         if stop["math"]:
-            closing = _CLOSING[stop["math"]]
-            close = text.find(closing, stop.end(), min(limit, stop.end() + MATH_CHARS))
-            position = stop.end() if close < 0 else close + len(closing)
-        elif stop.group() == r"\$" or (stop["point"] and _is_abbreviation(text, stop, start, limit)):
-            position = stop.end()
-        else:
+            close = math_end(text, stop.start(), limit)
+            position = stop.end() if close is None else close
+        elif stop.group() != r"\$" and stop.start() > start and not _is_abbreviation(text, stop, start, limit):
             return stop.start()
+        else:
+            position = stop.end()
     return limit
 
 
@@ -153,7 +302,7 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
     A letter alone ("The answer is B. It ...") is an answer and no initial; "J. R. R. Tolkien" and "John F. Kennedy" are
     told by the initial or the capitalised word beside it.
     """
-    if not _GOES_ON.match(text, stop.end(), limit):
+    if not stop["point"] or not _GOES_ON.match(text, stop.end(), limit):
         return False
     before = (max(start, stop.start() - _ABBREVIATION_CHARS), stop.start())
     if _ABBREVIATION.search(text, *before) or _MIDDLE_INITIAL.search(text, *before):
@@ -161,24 +310,24 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
     return bool(_FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit))
 
 
-@dataclass(frozen=True)
-class AnswerLine(Extractor):
-    """The text behind the last `Answer:`, to the end of its line: the rule of verl's math_dapo.
+_CONCLUDES = re.compile(r"(?:\A|\n|(?<=[.!。])[ \t]{0,2})[*_]{0,2}(?:因此|所以|故|综上(?:所述)?)[,，]?[ \t]{0,2}")
+_STATES = re.compile(r"(?:为|是|等于)(?=[ \t]{0,2}(?:[-−$\\√π0-9]|[A-Z]\b))")
+CONCLUSION_CHARS = 400
+"""A conclusion is no longer."""
 
-    Args:
-        last_chars: how much of the response's end is looked at. math_dapo looks at 300 characters.
+
+def _concluded(response: str, end: int) -> Extracted | None:
+    """The value that the last sentence concludes in Chinese: "因此，体积为 42。" ends the response.
+
+    Strict: the sentence ends with its full stop and states a number or mathematics. No English sentence counts:
+    on 294 groups of real responses "Therefore, the sixth term is 350." found 11 more answers and changed no majority.
     """
-
-    last_chars: int = 300
-
-    def __post_init__(self) -> None:
-        if self.last_chars <= 0:
-            raise ConfigError(f"answer_line: last_chars must be a positive number, not {self.last_chars!r}")
-
-    def __call__(self, response: str, prompt: str = "") -> Extracted | None:
-        """The rest of the line, or None where there is no such line."""
-        last = last_of(_ANSWER_LINE.finditer(response, max(0, len(response) - self.last_chars)))
-        if last is None:
-            return None
-        start, end = strip_span(response, *last.span("answer"))
-        return Extracted(response[start:end], start, end) if start < end else None
+    last = last_of(_CONCLUDES.finditer(response, max(0, end - CONCLUSION_CHARS), end))
+    if last is None or response[max(0, end - 8) : end].rstrip("*_$)")[-1:] not in {".", "。"}:
+        return None
+    start, stop = last.end(), _sentence_end(response, last.end(), end)
+    states = last_of(_STATES.finditer(_without_math(response, start, stop)))
+    if states is None or response[stop:end].strip(" .。*_$"):
+        return None
+    value = start + states.end()
+    return _read(response, value, stop, Announcement(start, value, modal=True))

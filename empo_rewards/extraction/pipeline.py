@@ -1,12 +1,15 @@
-"""The ordered extractors on one response."""
+"""The ordered extractors on one response, and the answer in a reference."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from empo_rewards.errors import PluginError
+from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.containers import Hashes
 from empo_rewards.extraction.refusals import is_blank, is_refusal
-from empo_rewards.extraction.thinking import opens_thinking, skip_thinking
+from empo_rewards.extraction.thinking import opens_thinking, skip_thinking, turn_end
 from empo_rewards.group import Answer, AnswerKind
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -25,30 +28,48 @@ def extract(
 ) -> Answer:
     """The answer of a response: of the first extractor that finds one that is not blank.
 
-    An answer that declines to answer is a refusal, and so is a response in which nothing was found and that, as a
-    whole, declines. Where nothing else was found the answer is blank.
+    Extractors of one level of evidence (their attribute `evidence`) that stand beside each other are tried together,
+    and of what they find the last in the response counts. An answer that declines to answer is a refusal, and so is a
+    response in which nothing was found and that, as a whole, declines. Where nothing else was found it is blank.
 
     Args:
         response: the whole response; the answer's positions count in it.
         prompt: the prompt's text.
         extractors: names and extractors, in the order in which they are tried.
-        skip: look only behind the thinking block, where there is one.
+        skip: look only at what speaks: behind the thinking block, where there is one, and before a next question.
         max_chars: how much of the response's end is looked at.
 
     Raises:
         PluginError: an extractor gave something that is no span of the response. What it raises itself goes through.
     """
     begin = skip_thinking(response, opened=opens_thinking(prompt)) if skip else 0
-    offset = max(begin, len(response) - max_chars)
-    visible = response[offset:]
-    for name, extractor in extractors:
-        found = _checked(name, extractor(visible, prompt), len(visible))
-        if found is None or is_blank(found.text):
-            continue
-        kind = AnswerKind.REFUSAL if is_refusal(found.text) else AnswerKind.ANSWER
-        return Answer(found.text, kind, name, offset + found.start, offset + found.end, found.truncated)
+    end = turn_end(response, begin, prompt)
+    offset = max(begin, end - max_chars)
+    visible = response[offset:end]
+    for _, level in groupby(extractors, key=lambda pair: pair[1].evidence or pair[0]):
+        found = [(name, _checked(name, extractor(visible, prompt), len(visible))) for name, extractor in level]
+        answers = [(name, one) for name, one in found if one is not None and not is_blank(one.text)]
+        if answers:
+            name, last = max(answers, key=lambda pair: (not pair[1].truncated, pair[1].start))
+            kind = AnswerKind.REFUSAL if is_refusal(last.text) else AnswerKind.ANSWER
+            return Answer(last.text, kind, name, offset + last.start, offset + last.end, last.truncated)
     kind = AnswerKind.REFUSAL if is_refusal(visible.strip()) else AnswerKind.BLANK
     return Answer("", kind)
+
+
+def reference_answer(reference: str, prompt: str, extractors: Sequence[tuple[str, Extractor]]) -> str:
+    """The answer in a reference: the text as it is written, with a box or a last line `#### ...` in it opened.
+
+    A reference is no response: "Nothing is the answer to all" announces nothing. An extractor that gives answers a form
+    of its own (its method `read`: the letter of a choice) gives it to the reference too.
+    """
+    container = LastBox(truncated="skip")(reference) or Hashes()(reference)
+    text = reference.strip() if container is None else container.text
+    for _, extractor in extractors:
+        form = extractor.read(text, prompt)
+        if form is not None:
+            return form
+    return text
 
 
 def _checked(name: str, found: object, length: int) -> Extracted | None:

@@ -2,7 +2,8 @@ r"""Answers that say nothing, and answers that decline to answer.
 
 The two are kept apart from legitimate answers by one principle each:
 
-- *Blank*: nothing is left once spacing, punctuation and placeholders are taken away. "0", "∅", `\{\}`, "none" stay.
+- *Blank*: nothing is left once spacing, punctuation and placeholders are taken away. "0", "∅", `\{\}`, "none" stay, and
+  so do ">" and "] ]".
 - *Refusal*: a refusal speaks of the speaker ("I cannot answer", "I don't know"); an impossibility speaks of the problem
   ("cannot be determined", "no solution", "does not exist", "we cannot determine it") and is an answer like any other.
 """
@@ -16,13 +17,12 @@ REFUSAL_CHARS = 400
 
 _EMPTY_SET = re.compile(r"\\\{[\s~]*\\\}")
 _NOTHING = re.compile(
-    r"\\[hv]space\*?\{[^{}]{0,20}\}"
-    r"|\\(?:q?quad|[ldcv]?dots|enspace|thinspace|square|Box|text|textbf|textit|textrm|mathrm|mathbf|mbox|underline|boxed"
-    r"|fbox|left|right)(?![A-Za-z])"
-    r"|\\[,;:! _]"
-    r"|[.,;:?!…_\-–—'\"`*#&|~$(){}\[\]<>\\]"
-    r"|[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufffd]"
+    r"\\[hv]space\*?\{[^{}]{0,20}\}|\\(?:q?quad|[ldcv]?dots|enspace|thinspace|square|Box|text|textbf|textit|textrm"
+    r"|mathrm|mathbf|mbox|underline|boxed|fbox|framebox|left|right)(?![A-Za-z])|\\[,;:! _]|"
+    r"[.,;:?!…_\-–—'\"`*#&|~$(){}\[\]<>\\]|[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ufffd]"
 )
+_SPACING = re.compile(r"[\s~$\\]|\\text")
+_PAIRS = re.compile(r"\(\)|\[\]|\{\}|<>")
 _PLACEHOLDER_CHARS = 60
 _PLACEHOLDER_WORDS = frozenset(
     {"a", "answer", "answers", "final", "goes", "here", "insert", "my", "put", "the", "value", "your", "tbd", "todo"}
@@ -45,7 +45,7 @@ def is_blank(text: str) -> bool:
         return False
     rest = _NOTHING.sub("", text)
     if not rest.strip():
-        return _EMPTY_SET.search(text) is None
+        return _EMPTY_SET.search(text) is None and not _is_brackets(text)
     if len(rest) > _PLACEHOLDER_CHARS:
         return False
     if _NOT_APPLICABLE.fullmatch(text.strip()):
@@ -54,26 +54,31 @@ def is_blank(text: str) -> bool:
     return _PLACEHOLDER_WORDS.issuperset(words) and not _PLACEHOLDER_CORE.isdisjoint(words)
 
 
+def _is_brackets(text: str) -> bool:
+    """Whether a text is closing brackets or comparison signs, as `>` and `] ]`; not the empty `[ ]`, nor `[`."""
+    signs = _SPACING.sub("", text[:_PLACEHOLDER_CHARS])
+    while (shorter := _PAIRS.sub("", signs)) != signs:
+        signs = shorter
+    return bool(signs) and set(signs) <= set("<>)]}")
+
+
 # All three are matched against at most REFUSAL_CHARS characters, in lower case and with straight apostrophes.
 _OPENER = re.compile(
-    r"(?:(?:unfortunately|well|hello|hi|however|thank you"
-    r"|as an? (?:ai|artificial intelligence|large|language)\b[^.,;!]*)[.,;!:]? +)+"
+    r"(?:(?:unfortunately|well|hello|hi|however|thank you|as an? (?:ai|artificial intelligence|large"
+    r"|language)\b[^.,;!]*)[.,;!:]? +)+"
 )
 _APOLOGY = re.compile(
-    r"(?:(?:i am (?:so |very |really |truly |terribly )?)?sorry|i (?:sincerely )?apologi[sz]e|(?:my )?apologies)"
-    r"(?P<rest>,? but |[,.!:;]? (?=(?:i|as an?)\b)|[^.;!]*[.;!] (?=i\b))"
+    r"(?:(?:i am (?:so |very |really |truly |terribly )?)?sorry|i (?:sincerely )?apologi[sz]e"
+    r"|(?:my )?apologies)(?P<rest>,? but |[,.!:;]? (?=(?:i|as an?)\b)|[^.;!]*[.;!] (?=i\b))"
 )
 _ANSWERS_AFTER_ALL = re.compile(r"answer (?:is|would be|=)|\\boxed")
 _INABILITY = re.compile(
-    r"i (?:(?:really|just|simply|also|still) )?(?:"
-    r"(?:(?:can ?not|can't|could ?not|couldn't|will not|won't)|(?:am|was) (?:unable|not able|not allowed) to)"
-    r"(?: (?:really|possibly|directly|accurately|confidently|reliably))?"
-    r"(?: (?:answer|assist|solve|provide|determine|comply|find|compute|calculate|complete|fulfill?|respond|produce"
-    r"|derive|evaluate|access|discuss|continue|identify|verify|help (?:you|with))\b|[.!]?$)"
-    r"|(?:must|have to) (?:respectfully )?decline\b"
-    r"|(?:do not|don't) (?:actually )?"
-    r"(?:know(?: (?:the|this|that|it)\b|[.!]*$)|have (?:access|enough|the ability)\b)"
-    r")"
+    r"i (?:(?:really|just|simply|also|still) )?(?:(?:(?:can ?not|can't|could ?not|couldn't|will not|won't)|(?:am"
+    r"|was) (?:unable|not able|not allowed) to)(?: (?:really|possibly|directly|accurately|confidently"
+    r"|reliably))?(?: (?:answer|assist|solve|provide|determine|comply|find|compute|calculate|complete|fulfill?|respond"
+    r"|produce|derive|evaluate|access|discuss|continue|identify|verify|help (?:you|with))\b|[.!]?$)|(?:must"
+    r"|have to) (?:respectfully )?decline\b|(?:do not|don't) (?:actually )?(?:know(?: (?:the|this|that|it)\b|[.!]*$)"
+    r"|have (?:access|enough|the ability)\b))"
 )
 _LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox|boxed|fbox) ?\{|\\[ ,;!]|~")
 

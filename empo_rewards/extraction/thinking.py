@@ -1,39 +1,61 @@
-"""Where a response stops thinking and starts answering."""
+"""Which part of a response speaks: behind its thinking, and before it goes on with somebody else's turn."""
 
 from __future__ import annotations
 
 import re
 
 from empo_rewards.extraction.spans import last_of
+from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, names_answer
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
-# gpt-oss, where the final channel ends the analysis. By their first character: most responses are cleared by a
-# search for that alone.
-_MARKS = {
-    "<": re.compile(
-        r"<(?:(?P<close>/)?(?:seed:)?(?:think|thinking|thought|reasoning)>"
-        r"|\|(?P<close_bar>/|end_of_|end_)?(?:begin_of_|begin_|start_)?(?:thinking|thought|think)\|>"
-        r"|\|channel\|>(?:analysis|(?P<final>final))<\|message\|>)",
-        re.IGNORECASE,
-    ),
-    "◁": re.compile(r"◁(?P<close>/)?think▷"),
-    "[": re.compile(r"\[(?P<close>/)?THINK\]"),
-}
+# gpt-oss, where the final channel ends the analysis.
+_MARK = re.compile(
+    r"<(?:(?P<close>/)?(?:seed:)?(?:think|thinking|thought|reasoning)>|\|(?P<close_bar>/|end_of_|end_)?(?:begin_of_"
+    r"|begin_|start_)?(?:thinking|thought|think)\|>|\|channel\|>(?:analysis|commentary(?=[^<\n]{0,200}<\|message\|>)"
+    r"|(?P<final>final))[^<\n]{0,200}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>)|◁(?P<close_kimi>/)?think▷"
+    r"|\[(?P<close_magistral>/)?THINK\]",
+    re.IGNORECASE,
+)
+_MARK_STARTS = ("<", "◁", "[")
 _PROMPT_TAIL = 64
 """A chat template that opens the thinking block does so in the last characters of the prompt."""
+
+# gpt-oss's channels once a trainer has decoded them without special tokens: `analysisWe ...assistantfinalThe ...`.
+_BARE_START = re.compile(r"\s{0,8}(?P<channel>analysis|commentary|final)(?=[^\sa-z:,.;'’-])")
+_BARE_SWITCH = re.compile(r"assistant(?P<channel>analysis|commentary|final)(?=[^a-z]|[a-z]{2})")
+
+_MENTION_CHARS = 2
+_MENTION = re.compile(r"[`'\"“‘(]\Z|[\w,][ \t]\Z")
+_PAIRED_MENTION_CHARS = 40
+
+_END_OF_TURN = re.compile(END_OF_TEXT)
+_OWN_TURN_GOES_ON = re.compile(
+    r"\s{0,8}(?:<\|im_start\|>|<\|start_header_id\|>|<\|start\|>|<start_of_turn>|<｜)(?:assistant|tool|ipython|model"
+    r"|functions|Assistant)|\s{0,8}<\|im_start\|>user\s{0,4}<tool_response>"
+)
+_CONTENT = re.compile(r"[^\s<][^<]?|<(?!\||/s>|eo)")
+_RESTATED_CHARS = 24
+MAX_RESTATED = 32
+"""So many times a response may restate a question of its prompt."""
+_SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
+_CONTAINER = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,4}\{\s{0,4}[^}\s]|####")
 
 
 def skip_thinking(response: str, *, opened: bool = False) -> int:
     """The position from which an answer may stand: behind the last closed thinking block.
 
     What stands in a thinking block is not an answer. With a block that is opened and never closed that is all of the
-    rest, so the position is the response's end; without any mark it is 0.
+    rest, so the position is the response's end; without any mark it is 0. A mark that is only mentioned ("the `<think>`
+    tag") is none.
 
     Args:
         response: the whole response.
         opened: the response begins inside a thinking block, because the prompt ends with the opening mark.
     """
+    bare = _bare_channels(response)
+    if bare is not None:
+        return bare
     last = _last_mark(response)
     if last is None:
         return len(response) if opened else 0
@@ -47,10 +69,69 @@ def opens_thinking(prompt: str) -> bool:
     return last is not None and last.end() == len(tail) and not _closes(last)
 
 
+def turn_end(response: str, start: int, prompt: str) -> int:
+    """Where the turn that begins at `start` ends: before an end-of-turn token, and before a next question.
+
+    A base model runs on: it asks itself another question and answers that. What is restated out of the prompt is no
+    next question; nor is a heading such as "Problem:" before anything was answered.
+    """
+    content = _CONTENT.search(response, start)
+    if content is None:
+        return len(response)
+    begun, end, searched = content.end(), len(response), start
+    for token in _END_OF_TURN.finditer(response, begun):
+        if not _OWN_TURN_GOES_ON.match(response, token.end()):
+            end = token.start()
+            break
+    asked: str | None = None
+    answered = False
+    for restated, question in enumerate(QUESTION.finditer(response, begun, end)):
+        if question["likely"] and not answered:
+            part = response[searched : question.start()]
+            answered = names_answer(part) or _CONTAINER.search(part) is not None
+            searched = question.start()
+            if not answered:
+                continue
+        asked = asked or _folded(prompt)
+        follows = _folded(response[question.end() : question.end() + 4 * _RESTATED_CHARS])[:_RESTATED_CHARS]
+        if not follows or follows not in asked or restated >= MAX_RESTATED:
+            return question.start()
+    return end
+
+
+def _folded(text: str) -> str:
+    return _SPACE_OR_MARKUP.sub("", text).casefold()
+
+
+def _bare_channels(response: str) -> int | None:
+    """Where the final channel begins in a response whose channel marks were decoded to words; None in any other."""
+    first = _BARE_START.match(response)
+    if first is None:
+        return None
+    last = last_of(_BARE_SWITCH.finditer(response, first.end()))
+    channel, end = (first["channel"], first.end()) if last is None else (last["channel"], last.end())
+    return end if channel == "final" else len(response)
+
+
 def _last_mark(text: str) -> re.Match[str] | None:
-    found = [last_of(pattern.finditer(text)) for first, pattern in _MARKS.items() if first in text]
-    marks = [mark for mark in found if mark is not None]
-    return max(marks, key=lambda mark: mark.start(), default=None)
+    """The last mark of thinking that is not merely mentioned."""
+    if not any(first in text for first in _MARK_STARTS):
+        return None
+    last: re.Match[str] | None = None
+    mentioned = -_PAIRED_MENTION_CHARS - 1
+    for mark in _MARK.finditer(text):
+        before = text[max(0, mark.start() - _MENTION_CHARS) : mark.start()]
+        if _closes(mark):
+            is_mention = before[-1:] in {"`", "'", '"'} or (
+                mark.start() - mentioned <= _PAIRED_MENTION_CHARS and "\n" not in text[mentioned : mark.start()]
+            )
+        else:
+            is_mention = _MENTION.search(before) is not None
+        if is_mention:
+            mentioned = mark.end()
+        else:
+            last = mark
+    return last
 
 
 def _closes(mark: re.Match[str]) -> bool:

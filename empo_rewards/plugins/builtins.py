@@ -13,9 +13,8 @@ from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.nli import NliEquivalence
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice
-from empo_rewards.extraction.hashes import Hashes
-from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
-from empo_rewards.extraction.tags import AnswerTag
+from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
+from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
@@ -28,9 +27,10 @@ def register_extractors(register: Register) -> None:
     """Extractors: by markers, by multiple choice, and of the whole text or its last formula or number."""
     register("boxed", LastBox)
     register("answer_tag", AnswerTag)
-    register("final_answer", FinalAnswer)
-    register("answer_line", AnswerLine)
+    register("answer_key", AnswerKey)
     register("hashes", Hashes)
+    register("pattern", Pattern)
+    register("final_answer", FinalAnswer)
     register("choice", Choice)
     register("whole_text", WholeText)
     register("last_math", LastMath)

@@ -10,24 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards import ConfigError, Group, Scorer, equivalent
-from empo_rewards.clustering import connected_components
-from empo_rewards.equivalence.auto import AutoEquivalence, Kind, kind_of
+from empo_rewards.clustering import components
+from empo_rewards.equivalence.auto import AutoEquivalence
+from empo_rewards.equivalence.kinds import Kind, cut_off, kind_of
 from empo_rewards.errors import MissingExtraError
 from empo_rewards.extras import EXTRAS, Extra
 from empo_rewards.protocols import AnswerSet, Relation
 
 
 class Initials:
-    """Answers that begin with the same letter mean the same, and are alike by half."""
+    """Answers that begin with the same small or large letter mean the same, and are alike by half."""
 
     gives_similarities = True
 
     def __init__(self, failing: str = "no such text") -> None:
         self.asked: list[tuple[str, ...]] = []
+        self.settled: list[frozenset[tuple[int, int]]] = []
         self._failing = failing
 
     def relate(self, sets: Sequence[AnswerSet]) -> list[Relation | Exception]:
         self.asked += [answers.texts for answers in sets]
+        self.settled += [answers.settled for answers in sets]
         return [
             TimeoutError("the judge is silent") if self._failing in answers.texts else self._relation(answers)
             for answers in sets
@@ -49,7 +52,7 @@ def auto(semantic: Initials | None = None) -> AutoEquivalence:
 
 def clusters(answers: AnswerSet, relation: Relation | Exception) -> set[frozenset[str]]:
     assert isinstance(relation, Relation), relation
-    component = connected_components(len(answers.texts), relation.equal)
+    component = components(len(answers.texts), relation)
     return {
         frozenset(text for text, mine in zip(answers.texts, component, strict=True) if mine == first)
         for first in component
@@ -61,6 +64,18 @@ def clusters(answers: AnswerSet, relation: Relation | Exception) -> set[frozense
     [
         ("5", "number"),
         ("five", "number"),
+        ("1215 (the barons rebelled)", "number"),
+        ("½mv²", "number"),
+        ("mv/qB", "number"),
+        ("a-b", "number"),
+        ("-cos x", "number"),
+        ("cos x", "number"),
+        ("H2O", "number"),
+        ("SW19", "number"),
+        ("in 1936", "short_text"),
+        ("and/or", "short_text"),
+        ("x-ray", "short_text"),
+        ("No!", "short_text"),
         ("40,000 km", "number"),
         ("$5.50", "number"),
         ("50%", "number"),
@@ -73,10 +88,7 @@ def clusters(answers: AnswerSet, relation: Relation | Exception) -> set[frozense
         ("C.", "choice"),
         ("Paris", "short_text"),
         (r"\text{Paris}", "short_text"),
-        ("in 1936", "short_text"),
-        ("SW19", "short_text"),
         ("World War 2", "short_text"),
-        ("1215 (the barons rebelled)", "short_text"),
         ("A. Paris", "short_text"),
         ("Пушкин", "short_text"),
         ("the supply of money grew faster than the demand for it", "long_text"),
@@ -84,29 +96,76 @@ def clusters(answers: AnswerSet, relation: Relation | Exception) -> set[frozense
     ],
 )
 def test_kinds(text: str, kind: str) -> None:
-    assert kind_of(text) is Kind(kind)
+    assert kind_of(text).kind is Kind(kind)
 
 
 def test_each_kind_goes_its_way() -> None:
     semantic = Initials()
-    answers = AnswerSet(("1/2", "0.5", "half", "heart", "HALF!", "B", "(B)", "C", "2", "two (just)"))
+    answers = AnswerSet(("1/2", "0.5", "hope", "heart", "HOPE!", "B", "(B)", "C", "2", "two (just)", "Hope Street"))
     (relation,) = auto(semantic).relate([answers])
-    assert semantic.asked == [("half", "heart", "two (just)")], "one of those that are equal so far"
+    assert semantic.asked == [("hope", "heart", "Hope Street")], "one of those that are equal so far"
     assert clusters(answers, relation) == {
         frozenset(("1/2", "0.5")),
-        frozenset(("half", "heart", "HALF!")),
+        frozenset(("hope", "heart", "HOPE!")),
         frozenset(("B", "(B)")),
         frozenset(("C",)),
         frozenset(("2", "two (just)")),
+        frozenset(("Hope Street",)),
     }
     assert isinstance(relation, Relation)
     assert {name: relation.metrics[f"{name}s"] for name in ("number", "choice", "short_text", "long_text")} == {
-        "number": 3,
+        "number": 4,
         "choice": 3,
         "short_text": 4,
         "long_text": 0,
     }
     assert relation.metrics["model_evaluations"] == 1
+
+
+def test_what_words_settle_is_not_asked_and_not_overruled() -> None:
+    semantic = Initials()
+    answers = AnswerSet(("rises by 5", "rises by 6", "rose by any name", "Rhine"))
+    (relation,) = auto(semantic).relate([answers])
+    assert semantic.settled == [frozenset({(0, 1)})]
+    assert all({"rises by 5", "rises by 6"} - cluster for cluster in clusters(answers, relation))
+
+
+def test_a_model_that_reads_joins_what_words_only_doubt() -> None:
+    answers = AnswerSet(("car", "conveyance", "bus"))
+    (relation,) = auto(Initials()).relate([answers])
+    assert clusters(answers, relation) == {frozenset(("car", "conveyance")), frozenset(("bus",))}
+
+
+def test_letters_of_listed_choices() -> None:
+    prompt = "Which process yields two identical cells?\nA. meiosis\nB. mitosis\nC. osmosis"
+    answers = AnswerSet(("B", "b", "option B", "(B)", "B. mitosis", "mitosis", "C. mitosis", "C"), prompt)
+    (relation,) = auto().relate([answers])
+    assert clusters(answers, relation) == {
+        frozenset(("B", "b", "option B", "(B)", "B. mitosis", "mitosis")),
+        frozenset(("C. mitosis",)),
+        frozenset(("C",)),
+    }
+
+
+def test_formulas_are_compared_by_mathematics_alone() -> None:
+    semantic = Initials()
+    answers = AnswerSet(("mv^2", r"\frac{1}{2}mv^2", "½mv²", "-GMm/r", "GMm/r", "a-b", "b", "cos x", "-cos x"))
+    (relation,) = auto(semantic).relate([answers])
+    assert clusters(answers, relation) == {
+        frozenset((r"\frac{1}{2}mv^2", "½mv²")),
+        *(frozenset((text,)) for text in ("mv^2", "-GMm/r", "GMm/r", "a-b", "b", "cos x", "-cos x")),
+    }
+
+
+def test_responses_that_were_cut_off_do_not_agree_by_likeness() -> None:
+    semantic = Initials()
+    cut = tuple(f"{start} " + "we look at the terms of the sum one after the other " * 8 for start in ("So", "Since"))
+    assert all(map(cut_off, cut))
+    assert not any(cut_off(text.strip() + ".") for text in cut)
+    (relation,) = auto(semantic).relate([AnswerSet((*cut, "So it is", "Some terms"))])
+    assert semantic.asked == [("So it is", "Some terms")]
+    assert isinstance(relation, Relation)
+    assert relation.equal == ((2, 3),)
 
 
 def test_no_model_is_asked_about_numbers() -> None:

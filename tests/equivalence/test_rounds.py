@@ -89,6 +89,15 @@ def test_equal_normal_forms_are_not_asked_about() -> None:
     assert relation.metrics["distinct_texts"] == 2
 
 
+@pytest.mark.parametrize("complete", [False, True])
+def test_what_the_caller_has_settled_is_not_asked(complete: bool) -> None:
+    compare = Recorded({frozenset(("x", "y")), frozenset(("x", "z")), frozenset(("y", "z"))})
+    answers = AnswerSet(("x", "y", "X", "z"), settled=frozenset({(0, 1), (1, 3)}))
+    (relation,) = relate_in_rounds([answers], compare, complete=complete)
+    assert compare.rounds == [[Pair("x", "z")]]
+    assert clusters(answers, relation) == {frozenset("xXz"), frozenset("y")}
+
+
 def test_all_pairs_where_the_relation_is_to_be_complete() -> None:
     chain = {frozenset("ab"), frozenset("bc"), frozenset("cd")}
     answers = AnswerSet(("a form", "b form", "c form", "d form"))

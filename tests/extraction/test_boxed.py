@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction import boxed
 from empo_rewards.extraction.boxed import LastBox, find_boxes
 
 CASES = {
@@ -78,17 +77,9 @@ def test_truncated(response: str, text: str) -> None:
     assert LastBox(truncated="skip")(response) is None
 
 
-def test_several_last() -> None:
-    found = LastBox(several="last")(r"\boxed{1}, \boxed{2}")
-    assert found is not None
-    assert found.text == "2"
-
-
 def test_options_are_checked() -> None:
     with pytest.raises(ConfigError, match="truncated"):
         LastBox(truncated="no")  # type: ignore[arg-type] # what a configuration file may hold
-    with pytest.raises(ConfigError, match="several"):
-        LastBox(several="no")  # type: ignore[arg-type] # what a configuration file may hold
 
 
 # A nesting as a tree: text, a brace group, or a box.
@@ -142,46 +133,8 @@ _pieces = [*"ab{}\\$ ,\n", r"\boxed", r"\fbox{", r"\boxed{", r"\text{", "and"]
 
 @given(st.lists(st.sampled_from(_pieces), max_size=60).map("".join))
 def test_never_raises_and_spans_fit(response: str) -> None:
-    found = LastBox(several="last")(response)
-    assert found is None or response[found.start : found.end] == found.text
-    joined = LastBox()(response)
-    assert joined is None or 0 <= joined.start <= joined.end <= len(response)
-
-
-_whole_pieces = [
-    *_pieces,
-    "5",
-    r"\boxed{5}",
-    r"\fbox{}",
-    r"\boxedx",
-    r"\frac{1}{2}",
-    r"\quad",
-    ", ",
-    " or ",
-    "...",
-    "\u00a0",
-]
-
-
-@given(st.lists(st.sampled_from(_whole_pieces), max_size=24).map("".join), st.sampled_from(["join", "last"]))
-@example(r"\boxed{1}, \boxed{2}", "join")
-@example(r"{\boxed{1}}", "join")
-@example(r"\boxed{a\boxed{1}", "join")
-@example(r"\boxed{} \boxed 5", "join")
-def test_the_short_ways_find_what_the_stack_finds(response: str, several: str) -> None:
-    box = LastBox(several=several)  # type: ignore[arg-type] # one of the two
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boxed, "lone_box", lambda text: None)
-        patch.setattr(boxed, "separate_boxes", lambda text: None)
-        expected = box(response)
-    assert box(response) == expected
-
-
-def test_the_short_ways_are_taken() -> None:
-    assert boxed.lone_box(r"So $\boxed{5}$.") is not None
-    assert boxed.lone_box(r"{\boxed{5}}") is None
-    assert boxed.separate_boxes(r"\boxed{5} and \boxed{6}") is not None
-    assert boxed.separate_boxes(r"\boxed{5 \boxed{6}}") is None
+    found = LastBox()(response)
+    assert found is None or 0 <= found.start <= found.end <= len(response)
 
 
 HOSTILE = {

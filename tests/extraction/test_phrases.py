@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import ConfigError
-from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
+from empo_rewards.extraction.phrases import FinalAnswer
 
 FINAL = {
     "The final answer is 5. I hope it is correct.": "5",
@@ -75,30 +75,9 @@ def test_mathematics_that_never_closes_is_text() -> None:
     assert found.text == "\\( 5"
 
 
-@pytest.mark.parametrize(
-    ("response", "text"),
-    [
-        ("Answer: 34", "34"),
-        ("x\nANSWER : 34\nbye", "34"),
-        ("Answer: 1\nAnswer: 2", "2"),
-        ("Answer:\n\n  \\frac12 ", "\\frac12"),
-        ("Answer: $34$.", "$34$."),
-        ("Answer:", None),
-        ("Answer: 34" + " " * 300, None),
-        ("nothing", None),
-    ],
-)
-def test_answer_line(response: str, text: str | None) -> None:
-    found = AnswerLine()(response)
-    assert (None if found is None else found.text) == text
-    assert found is None or response[found.start : found.end] == text
-
-
 def test_options_are_checked() -> None:
     with pytest.raises(ConfigError, match="within"):
         FinalAnswer(within=0)
-    with pytest.raises(ConfigError, match="last_chars"):
-        AnswerLine(last_chars=-1)
 
 
 _words = [
@@ -124,7 +103,6 @@ _words = [
 
 @given(st.lists(st.sampled_from(_words), max_size=40).map("".join) | st.text())
 def test_spans_fit_whatever_the_text(response: str) -> None:
-    for extractor in (FinalAnswer(), AnswerLine()):
-        found = extractor(response)
-        if found is not None and "\\boxed" not in response:
-            assert response[found.start : found.end] == found.text
+    found = FinalAnswer()(response)
+    if found is not None and "\\boxed" not in response:
+        assert response[found.start : found.end] == found.text

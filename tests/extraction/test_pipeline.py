@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from empo_rewards.errors import PluginError
 from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.choice import Choice
+from empo_rewards.extraction.containers import AnswerTag
 from empo_rewards.extraction.phrases import FinalAnswer
-from empo_rewards.extraction.pipeline import MAX_CHARS, extract
+from empo_rewards.extraction.pipeline import MAX_CHARS, extract, reference_answer
 from empo_rewards.extraction.whole import WholeText
 from empo_rewards.group import Answer, AnswerKind
-from empo_rewards.protocols import Extracted, Extractor
+from empo_rewards.protocols import Extracted, Extractor, check_contract
 
 MATH: list[tuple[str, Extractor]] = [("boxed", LastBox()), ("final_answer", FinalAnswer())]
+
+
+def plugin(function: Callable[[str, str], object]) -> Extractor:
+    """The extractor that a plugin's function is taken for."""
+    return check_contract(function, Extractor, ())
 
 
 def test_the_first_that_finds_something_wins() -> None:
@@ -23,13 +32,67 @@ def test_the_first_that_finds_something_wins() -> None:
     assert extract(response, "", MATH[::-1]) == Answer("6", AnswerKind.ANSWER, "final_answer", 14, 15)
 
 
+CONTAINERS: list[tuple[str, Extractor]] = [("boxed", LastBox()), ("answer_tag", AnswerTag())]
+
+
+def test_within_one_level_the_last_counts() -> None:
+    both = r"\boxed{5} and then <answer>6</answer>"
+    assert extract(both, "", CONTAINERS).text == "6"
+    assert extract(both, "", CONTAINERS[::-1]).text == "6"
+    assert extract(r"<answer>6</answer>, no, \boxed{5}", "", CONTAINERS).text == "5"
+    assert extract(r"<answer>6</answer> \boxed{\frac{1}", "", CONTAINERS).text == "6"
+    nested = extract(r"<answer>\boxed{5}</answer>", "", CONTAINERS)
+    assert (nested.text, nested.extractor) == ("5", "boxed")
+
+
+def test_levels_are_tried_in_their_order() -> None:
+    response = r"\boxed{5}. The answer is 6. <answer>7</answer>"
+    assert extract(response, "", [*CONTAINERS, *MATH]).text == "7"
+    assert extract(response, "", [("final_answer", FinalAnswer()), *CONTAINERS]).text == "6"
+
+
+def test_an_extractor_without_a_level_is_one() -> None:
+    class First(Extractor):
+        def __call__(self, response: str, prompt: str) -> Extracted:
+            return Extracted(response[0], 0, 1)
+
+    assert extract(r"1 \boxed{5}", "", [("first", First()), ("boxed", LastBox())]).text == "1"
+    assert extract(r"1 \boxed{5}", "", [("boxed", LastBox()), ("first", First())]).text == "5"
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        ("42", "42"),
+        (r"So \boxed{42}.", "42"),
+        ("6 * 7 = <<6*7=42>>42\n#### 42", "42"),
+        ("Nothing is the answer to all", "Nothing is the answer to all"),
+        ("The answer is 5", "The answer is 5"),
+        ("The Q: Tip", "The Q: Tip"),
+        (" 5 ", "5"),
+        ("#1 hit", "#1 hit"),
+        ("<think>", "<think>"),
+        ("I don't know", "I don't know"),
+    ],
+)
+def test_a_reference_is_taken_as_it_is_written(reference: str, answer: str) -> None:
+    assert reference_answer(reference, "What?", [*CONTAINERS, *MATH]) == answer
+
+
+@pytest.mark.parametrize(
+    ("reference", "letter"), [("B", "B"), ("(B)", "B"), ("7", "B"), ("B) 7", "B"), ("none", "none")]
+)
+def test_a_reference_to_a_choice_is_its_letter(reference: str, letter: str) -> None:
+    assert reference_answer(reference, "Which?\nA) 4\nB) 7\nC) 9", [("choice", Choice())]) == letter
+
+
 def test_a_blank_passes_on_to_the_next() -> None:
     assert extract(r"\boxed{}. The answer is 6.", "", MATH).extractor == "final_answer"
 
     def gives_blank(response: str, prompt: str) -> Extracted:
         return Extracted("...", 0, 3)
 
-    assert extract("...The answer is 6.", "", [("blank", gives_blank), *MATH]).text == "6"
+    assert extract("...The answer is 6.", "", [("blank", plugin(gives_blank)), *MATH]).text == "6"
 
 
 def test_blank() -> None:
@@ -85,7 +148,7 @@ def test_a_plugin_that_gives_nonsense_is_named(nonsense: object) -> None:
         return nonsense
 
     with pytest.raises(PluginError, match="'theirs'"):
-        extract("5 apples", "", [("theirs", broken)])  # type: ignore[list-item] # what a plugin may be
+        extract("5 apples", "", [("theirs", plugin(broken))])
 
 
 def test_what_an_extractor_raises_goes_through() -> None:
@@ -93,7 +156,7 @@ def test_what_an_extractor_raises_goes_through() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        extract("5", "", [("theirs", broken)])
+        extract("5", "", [("theirs", plugin(broken))])
 
 
 @given(st.text())

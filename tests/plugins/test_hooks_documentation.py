@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from pages import code_blocks, section
 
-from empo_rewards.plugins import hookspecs
-from empo_rewards.plugins.registry import KINDS
+from empo_rewards.plugins.registry import KINDS, hookspecs
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text(encoding="utf-8")
 HEADINGS = [line.removeprefix("## ") for line in PAGE.splitlines() if line.startswith("## ") and line.endswith(")")]

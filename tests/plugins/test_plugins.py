@@ -172,7 +172,7 @@ def test_the_core_knows_no_framework() -> None:
         "from empo_rewards import Group, Scorer\n"
         "with Scorer('empo-math') as s:\n"
         "    s.score(Group('q', [r'\\boxed{1}', r'\\boxed{\\sin^2 x + \\cos^2 x}']))\n"
-        "heavy = {'verl', 'openrlhf', 'trl', 'ray', 'vllm', 'torch', 'transformers', 'sympy', 'pyarrow'}\n"
+        "heavy = {'verl', 'openrlhf', 'trl', 'ray', 'vllm', 'torch', 'transformers', 'sympy', 'mpmath', 'pyarrow'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

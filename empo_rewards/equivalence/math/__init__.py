@@ -1,8 +1,10 @@
-"""Mathematical equivalence: canonical keys, and for what they cannot decide sympy in a process that can be killed.
+"""Mathematical equivalence: one reading of an answer's text, exact where it can be.
 
     text -> lexer -> tokens -> parser -> syntax -> canonical -> Key(shape, facets, readings)
 
-`backend.MathEquivalence` compares the keys of a set and asks `worker.SymbolicPool` about the rest.
+`shapes.compare` decides by canonical forms, and asks `refine.Judge` about the values that they do not tell apart: it
+encloses them (`balls`). `table` and `functions` hold what is known of each function. `backend.MathEquivalence` compares
+the keys of a set. Everything happens in the calling thread, within work that is counted before it is done (`limits`).
 """
 
 from __future__ import annotations

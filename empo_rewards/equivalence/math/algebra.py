@@ -13,13 +13,15 @@ Sums of distinct monomials in the first two kinds are linearly independent over 
 two values without the other kinds are equal exactly where their canonical forms are. (That π and e are algebraically
 independent is assumed, as everybody does.)
 
-Everything is pure. `Budget` counts the products of terms that one answer costs and raises `TooLarge`.
+Values are immutable: no dictionary of terms changes once it belongs to a value. `Budget` counts the work that one
+answer costs, before it is done, and raises `TooLarge`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -27,6 +29,7 @@ from typing import NamedTuple, TypeAlias
 from empo_rewards.equivalence.math.limits import (
     MAX_BITS,
     MAX_EXPONENT,
+    MAX_EXPONENT_BITS,
     MAX_TERMS,
     MAX_WORK,
     TRIAL_PRIMES_BELOW,
@@ -35,10 +38,14 @@ from empo_rewards.equivalence.math.limits import (
 Rational: TypeAlias = int | Fraction
 
 PI, E, I = "π", "ℯ", "ⅈ"  # noqa: E741 - the imaginary unit's own name
+CONSTANTS = frozenset({PI, E, I, "∞"})
+
+_SHOWN = 80
+"""Characters of a value's text past which its digest stands for it."""
 
 
 class TooLarge(Exception):  # noqa: N818 - a bound, not a fault
-    """A bound of `limits` was met: the value is left to the symbolic stage."""
+    """A bound of `limits` was met."""
 
 
 class Undefined(Exception):  # noqa: N818 - a mathematical notion, not a fault
@@ -59,31 +66,44 @@ class Radical(NamedTuple):
 
 
 class Exp(NamedTuple):
-    """base ** power, for a power (a monomial) that is no rational number. The base is an atom, or -1."""
+    """base ** power, for a power that is one monomial and no rational number. The base is an atom, or -1."""
 
     base: Atom
-    power: Monomial
+    power: Value
 
 
 Atom: TypeAlias = "str | int | Func | Radical | Exp"
 Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
-Terms: TypeAlias = "dict[Monomial, Rational]"
+Terms: TypeAlias = "Mapping[Monomial, Rational]"
 
 ONE: Monomial = frozenset()
 
 
 class Value:
-    """An exact value; see the module. Immutable, hashable; equality is equality of the canonical forms."""
+    """An exact value; see the module. Immutable, hashable; equality is equality of the canonical forms.
 
-    __slots__ = ("_hash", "over", "terms")
+    What is inside an atom may occur many times over: its text, symbols and hash are computed once an object, and a
+    long text is replaced by its digest, so that neither grows with the number of occurrences.
+    """
+
+    __slots__ = ("_flat", "_hash", "_symbols", "_text", "over", "terms")
 
     def __init__(self, terms: Terms, over: Terms | None = None) -> None:
         self.terms = terms
         self.over = over
         self._hash: int | None = None
+        self._text: str | None = None
+        self._flat: bool | None = None
+        self._symbols: frozenset[str] | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Value) and self.terms == other.terms and self.over == other.over
+        if self is other:
+            return True
+        if not isinstance(other, Value) or hash(self) != hash(other):
+            return False
+        if self.flat:
+            return self.terms == other.terms and self.over == other.over
+        return self.text == other.text
 
     def __hash__(self) -> int:
         if self._hash is None:
@@ -92,7 +112,17 @@ class Value:
         return self._hash
 
     def __repr__(self) -> str:
-        return f"Value({text_of(self)})"
+        return f"Value({self.text})"
+
+    @property
+    def text(self) -> str:
+        """The value as text that is the same for equal values; a long one as its digest."""
+        if self._text is None:
+            text = _total_text(self.terms) + ("" if self.over is None else "//" + _total_text(self.over))
+            self._text = (
+                text if len(text) <= _SHOWN else "~" + hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+            )
+        return self._text
 
     @property
     def rational(self) -> Rational | None:
@@ -108,9 +138,41 @@ class Value:
         return {atom for part in parts for monomial in part for atom, _ in monomial}
 
     @property
+    def flat(self) -> bool:
+        """Whether it holds symbols, constants and primes only: denominators cleared, its canonical form is unique."""
+        if self._flat is None:
+            self._flat = all(isinstance(atom, (str, int)) for atom in self.atoms)
+        return self._flat
+
+    @property
     def exact(self) -> bool:
         """Whether a difference of canonical forms proves a difference of values."""
-        return self.over is None and all(isinstance(atom, (str, int)) for atom in self.atoms)
+        return self.over is None and self.flat
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The names of the symbols that occur anywhere in it."""
+        if self._symbols is None:
+            found: set[str] = set()
+            for name in self.atoms:
+                if isinstance(name, str):
+                    found |= {name} - CONSTANTS
+                else:
+                    for part in parts_of(name):
+                        found |= part.symbols
+            self._symbols = frozenset(found)
+        return self._symbols
+
+
+def parts_of(name: Atom) -> tuple[Value, ...]:
+    """The values that an atom is made of."""
+    if isinstance(name, Func):
+        return name.args
+    if isinstance(name, Radical):
+        return (name.base,)
+    if isinstance(name, Exp):
+        return (Value({frozenset(((name.base, 1),)): 1}), name.power) if isinstance(name.base, tuple) else (name.power,)
+    return ()
 
 
 def constant(number: Rational) -> Value:
@@ -154,10 +216,14 @@ def quotient(a: Rational, b: Rational) -> Rational:
     return result.numerator if result.denominator == 1 else result
 
 
-def check_size(number: Rational) -> Rational:
-    """The number itself; raises `TooLarge` past `MAX_BITS`."""
-    if number.numerator.bit_length() > MAX_BITS or number.denominator.bit_length() > MAX_BITS:
-        raise TooLarge
+def check_size(number: Rational, budget: Budget | None = None) -> Rational:
+    """The number itself; raises `TooLarge` past `MAX_BITS`. Large ones cost as their products and gcds do."""
+    bits = number.numerator.bit_length() + number.denominator.bit_length()
+    if bits > 512:
+        if bits > MAX_BITS:
+            raise TooLarge
+        if budget is not None:
+            budget.spend(bits * bits >> 18)
     return number
 
 
@@ -187,27 +253,38 @@ def factor(n: int) -> tuple[dict[int, int], int]:
     for p in small_primes():
         if p * p > n:
             break
-        while n % p == 0:
-            n //= p
-            found[p] = found.get(p, 0) + 1
+        if n % p == 0:
+            n, found[p] = _stripped(n, p)
     if 1 < n < TRIAL_PRIMES_BELOW**2:
         found[n] = found.get(n, 0) + 1
         n = 1
     return found, n
 
 
+def _stripped(n: int, p: int) -> tuple[int, int]:
+    """n without its factors p, and how many they are; by squares of p, so that few divisions are of long numbers."""
+    count = 0
+    powers = [(p, 1)]
+    while powers[-1][0] ** 2 <= n:
+        powers.append((powers[-1][0] ** 2, 2 * powers[-1][1]))
+    for divisor, step in reversed(powers):
+        while n % divisor == 0:
+            n //= divisor
+            count += step
+    return n, count
+
+
 def _exact_root(n: int, degree: int) -> int | None:
-    """The degree-th root of n > 1 where it is an integer."""
-    if n.bit_length() <= degree:
+    """The degree-th root of n > 1 where it is an integer; by Newton's iteration from above."""
+    if n.bit_length() <= degree or (degree > 2 and n.bit_length() > MAX_BITS >> 3):
         return None
-    low, high = 1, 1 << (n.bit_length() // degree + 1)
-    if degree == 2:
-        low = math.isqrt(n)
-        return low if low * low == n else None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if middle**degree < n else (low, middle)
-    return low if low**degree == n else None
+    root = math.isqrt(n) if degree == 2 else 1 << (n.bit_length() // degree + 1)
+    while degree > 2:
+        smaller = ((degree - 1) * root + n // root ** (degree - 1)) // degree
+        if smaller >= root:
+            break
+        root = smaller
+    return root if root**degree == n else None
 
 
 # Sums and products
@@ -233,18 +310,21 @@ def add(*values: Value, budget: Budget) -> Value:
 
 
 def _sum(a: Terms, b: Terms) -> Terms:
-    if not a:
-        return b
     total = dict(a)
-    for monomial, coefficient in b.items():
+    _accumulate(total, b)
+    if len(total) > MAX_TERMS:
+        raise TooLarge
+    return total
+
+
+def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> None:
+    """total += addend, in place."""
+    for monomial, coefficient in addend.items():
         new = total.get(monomial, 0) + coefficient
         if new:
             total[monomial] = new
         else:
             total.pop(monomial, None)
-    if len(total) > MAX_TERMS:
-        raise TooLarge
-    return total
 
 
 def negative(value: Value) -> Value:
@@ -273,23 +353,17 @@ def _product(a: Terms, b: Terms, budget: Budget) -> Terms:
         return b
     if len(b) == 1 and b.get(ONE) == 1:
         return a
-    budget.spend(len(a) * len(b))
-    total: Terms = {}
+    budget.spend(len(b) * (len(a) + sum(map(len, a))) + len(a) * (len(b) + sum(map(len, b))))
+    total: dict[Monomial, Rational] = {}
     for m, c in a.items():
         for n, d in b.items():
             scale, monomial, factors = _monomial_product(m, n)
-            coefficient = check_size(c * d * scale)
-            if not factors:
-                new = total.get(monomial, 0) + coefficient
-                if new:
-                    total[monomial] = new
-                else:
-                    total.pop(monomial, None)
-                continue
-            piece: Terms = {monomial: coefficient}
+            piece: Terms = {monomial: check_size(c * d * scale, budget)}
             for extra in factors:
                 piece = _product(piece, extra, budget)
-            total = _sum(total, piece)
+            _accumulate(total, piece)
+            if len(total) > 2 * MAX_TERMS:
+                raise TooLarge
     if len(total) > MAX_TERMS:
         raise TooLarge
     return total
@@ -308,7 +382,7 @@ def _monomial_product(m: Monomial, n: Monomial) -> tuple[Rational, Monomial, lis
 
 
 def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[Terms]]:
-    """Brings exponents into their ranges: radicals into (0, 1), i into {1}, sin into {..., 0, 1}."""
+    """Brings exponents into their ranges: radicals into (0, 1), i into {1}, sin and |x| into {..., 0, 1}."""
     scale: Rational = 1
     factors: list[Terms] = []
     for name, exponent in list(exponents.items()):
@@ -319,24 +393,33 @@ def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[T
         elif name == I:
             turns = int(exponent) % 4
             scale, left = (-scale if turns >= 2 else scale), turns % 2
-        elif isinstance(name, Radical) and exponent >= 1:
-            whole = math.floor(exponent)
-            factors.extend([name.base.terms] * whole)
-            left = exponent - whole
-        elif isinstance(name, Func) and name.name == "sin" and exponent >= 2:
-            whole = math.floor(exponent) // 2
-            cosine = frozenset(((Func("cos", name.args), 2),))
-            factors.extend([{ONE: 1, cosine: -1}] * whole)
-            left = exponent - 2 * whole
+        elif (relation := _relation(name)) and exponent >= relation[0]:
+            step, pieces = relation
+            turns = math.floor(exponent) // step
+            if turns > MAX_EXPONENT:
+                raise TooLarge
+            factors.extend(pieces * turns)
+            left = exponent - step * turns
         elif isinstance(name, Exp) and name.base == -1 and exponent == int(exponent):
             left = int(exponent) % 2
-        if len(factors) > MAX_EXPONENT:
+        if len(factors) > MAX_EXPONENT or exponent.numerator.bit_length() > MAX_EXPONENT_BITS:
             raise TooLarge
         if left == 0:
             del exponents[name]
         else:
             exponents[name] = left
     return scale, frozenset(exponents.items()), factors
+
+
+def _relation(name: Atom) -> tuple[int, tuple[Terms, ...]] | None:
+    """An exponent, and factors that the atom to that exponent is: (√a)² = a (of a root: its base), sin² and |a|²."""
+    if isinstance(name, Radical):
+        return 1, (name.base.terms,)
+    if isinstance(name, Func) and name.name == "sin":
+        return 2, ({ONE: 1, frozenset(((Func("cos", name.args), 2),)): -1},)
+    if isinstance(name, Func) and name.name == "abs" and name.args[0].over is None:
+        return 2, (name.args[0].terms,) * 2
+    return None
 
 
 # Quotients
@@ -419,12 +502,12 @@ def _exact_quotient(top: Terms, bottom: Terms, budget: Budget) -> Terms | None:
     lead_degrees, lead_coefficient = degrees(lead), bottom[lead]
     inverse = {name: -exponent for name, exponent in lead}
     lowest = [min(0, *(degrees(m)[k] for m in top)) for k in range(len(names))]
-    rest = dict(top)
-    result: Terms = {}
+    rest: Terms = top
+    result: dict[Monomial, Rational] = {}
     for _ in range(MAX_TERMS):
         if not rest:
             return result
-        budget.spend(len(rest))
+        budget.spend(4 * len(rest))
         monomial = max(rest, key=lambda m: (degrees(m), _rank(m)))
         gap = [a - b for a, b in zip(degrees(monomial), lead_degrees, strict=True)]
         if any(g < low for g, low in zip(gap, lowest, strict=True)):
@@ -491,7 +574,7 @@ def _base_power(name: Atom, monomial: Monomial, coefficient: Rational, budget: B
         if monomial == frozenset(((I, 1), (PI, 1))) and (2 * coefficient) == int(2 * coefficient):
             return rational_power(atom(I), int(2 * coefficient), budget)
     if isinstance(name, Exp):
-        scale, merged, factors = _monomial_product(name.power, monomial)
+        scale, merged, factors = _monomial_product(next(iter(name.power.terms)), monomial)
         if scale == 1 and not factors and merged:
             return _exp_power(name.base, merged, coefficient)
         return atom(Func("power", (atom(name), Value({monomial: coefficient}))))
@@ -499,7 +582,7 @@ def _base_power(name: Atom, monomial: Monomial, coefficient: Rational, budget: B
 
 
 def _exp_power(base: Atom, monomial: Monomial, coefficient: Rational) -> Value:
-    scale, reduced, _ = _reduce({Exp(base, monomial): coefficient})
+    scale, reduced, _ = _reduce({Exp(base, Value({monomial: 1})): coefficient})
     return Value({reduced: scale})
 
 
@@ -523,7 +606,11 @@ def rational_power(base: Value, exponent: Rational, budget: Budget) -> Value:  #
             return divide(top, rational_power(Value(base.over), exponent, budget), budget)
         return atom(Func("power", (base, constant(exponent))))
     if len(base.terms) == 1:
-        return _term_power(base, exponent, budget)
+        try:
+            return _term_power(base, exponent, budget)
+        except TooLarge:
+            budget.spend(1)  # where it was the budget that ended, the answer ends here
+            return atom(Func("power", (base, constant(exponent))))
     if exponent.denominator == 1:
         return _sum_power(base, int(exponent), budget)
     content = _content(base.terms)
@@ -537,11 +624,10 @@ def rational_power(base: Value, exponent: Rational, budget: Budget) -> Value:  #
 def _sum_power(base: Value, exponent: int, budget: Budget) -> Value:
     if exponent > MAX_EXPONENT:
         return atom(Func("power", (base, constant(exponent))))
+    trial = Budget(min(budget.left, MAX_WORK // 2))
+    allowed = trial.left
+    result, square, left = UNIT, base, exponent
     try:
-        trial = Budget(min(budget.left, MAX_WORK // 4))
-        result = UNIT
-        square = base
-        left = exponent
         while left:
             if left & 1:
                 result = multiply(result, square, trial)
@@ -549,8 +635,8 @@ def _sum_power(base: Value, exponent: int, budget: Budget) -> Value:
             if left:
                 square = multiply(square, square, trial)
     except TooLarge:
-        return atom(Func("power", (base, constant(exponent))))
-    budget.spend(MAX_WORK // 4 - trial.left if trial.left < MAX_WORK // 4 else 0)
+        result = atom(Func("power", (base, constant(exponent))))
+    budget.spend(min(allowed - trial.left, allowed))
     return result
 
 
@@ -602,26 +688,24 @@ def _number_power(number: Rational, exponent: Rational, budget: Budget) -> Value
         if degree == 2:
             return multiply(positive, _atom_power(I, exponent.numerator, budget), budget)
         return atom(Func("power", (constant(number), constant(exponent))))
-    result = UNIT
+    scale: Rational = 1
+    roots: dict[Atom, Rational] = {}
+    left = UNIT
     for part, sign in ((number.numerator, 1), (number.denominator, -1)):
+        budget.spend(part.bit_length() >> 6)
         primes, rest = factor(part)
         for p, count in primes.items():
-            result = multiply(result, _prime_power(p, sign * count * exponent), budget)
+            share = sign * count * exponent
+            scale = check_size(scale * integer_power(p, math.floor(share)), budget)
+            if share.denominator != 1:
+                roots[p] = share - math.floor(share)
         if rest > 1:
             root = _exact_root(rest, degree)
             if root is not None:
-                result = multiply(result, constant(integer_power(root, sign * exponent.numerator)), budget)
+                scale = check_size(scale * integer_power(root, sign * exponent.numerator), budget)
             else:
-                result = multiply(result, _atom_power(Radical(constant(rest)), sign * exponent, budget), budget)
-    return result
-
-
-def _prime_power(p: int, exponent: Rational) -> Value:
-    whole = math.floor(exponent)
-    scale = integer_power(p, whole)
-    if exponent == whole:
-        return constant(scale)
-    return Value({frozenset(((p, exponent - whole),)): scale})
+                left = multiply(left, _atom_power(Radical(constant(rest)), sign * exponent, budget), budget)
+    return multiply(left, Value({frozenset(roots.items()): scale}), budget)
 
 
 def _content(terms: Terms) -> Rational:
@@ -635,7 +719,7 @@ def _content(terms: Terms) -> Rational:
 
 
 def same(a: Value, b: Value, budget: Budget) -> bool:
-    """Whether a - b is zero by cross-multiplication. False proves nothing unless both values are `comparable`."""
+    """Whether a - b is zero by cross-multiplication. False proves nothing unless both values are `flat`."""
     if a == b:
         return True
     left = _product(a.terms, b.over, budget) if b.over else a.terms
@@ -647,9 +731,19 @@ def same(a: Value, b: Value, budget: Budget) -> bool:
     return not _scaled(difference, shift, budget) if shift else False
 
 
-def comparable(value: Value) -> bool:
-    """Whether its canonical form, denominators cleared, is unique: only symbols, constants and prime radicals."""
-    return all(isinstance(name, (str, int)) for name in value.atoms)
+def is_positive(value: Value) -> bool:
+    """Whether a sum is not negative at a glance: positive multiples of squares and of positive constants."""
+    return value.over is None and all(
+        coefficient > 0
+        and all(
+            isinstance(name, int)
+            or name in (PI, E)
+            or (isinstance(name, Exp) and name.base in (E, PI))
+            or (name != I and exponent.denominator == 1 and exponent % 2 == 0)
+            for name, exponent in monomial
+        )
+        for monomial, coefficient in value.terms.items()
+    )
 
 
 def primitive(terms: Terms) -> Terms:
@@ -680,23 +774,20 @@ def atom_text(name: Atom) -> str:
     if isinstance(name, int):
         return f"#{name}"
     if isinstance(name, Func):
-        return f"{name.name}({';'.join(text_of(arg) for arg in name.args)})"
+        return f"{name.name}({';'.join(arg.text for arg in name.args)})"
     if isinstance(name, Radical):
-        return f"root({text_of(name.base)})"
-    return f"exp({atom_text(name.base)};{_monomial_text(name.power)})"
+        return f"root({name.base.text})"
+    return f"exp({atom_text(name.base)};{name.power.text})"
 
 
 def _monomial_text(monomial: Monomial) -> str:
     return "*".join(f"{name}^{exponent}" for name, exponent in _rank(monomial))
 
 
-def text_of(value: Value) -> str:
-    """A value as text that is the same for equal values. Numbers in hexadecimal: str() refuses long integers."""
+def _total_text(terms: Terms) -> str:
+    """A sum as text. Numbers in hexadecimal: str() refuses long integers."""
+    return "+".join(sorted(f"{_hex(c)}*{_monomial_text(m)}" for m, c in terms.items()))
 
-    def number(c: Rational) -> str:
-        return f"{c.numerator:x}" if c.denominator == 1 else f"{c.numerator:x}/{c.denominator:x}"
 
-    def total(terms: Iterable[tuple[Monomial, Rational]]) -> str:
-        return "+".join(sorted(f"{number(c)}*{_monomial_text(m)}" for m, c in terms))
-
-    return total(value.terms.items()) + ("" if value.over is None else "//" + total(value.over.items()))
+def _hex(number: Rational) -> str:
+    return f"{number.numerator:x}" if number.denominator == 1 else f"{number.numerator:x}/{number.denominator:x}"

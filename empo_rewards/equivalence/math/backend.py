@@ -1,69 +1,62 @@
-"""The backend: keys decide what they can, and one call of the symbolic pool a batch the rest."""
+"""The backend: answers are read once, and compared in canonical order within the budget of their group."""
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
-from typing import Protocol
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 
 from empo_rewards.equivalence.cache import LruCache
-from empo_rewards.equivalence.math.canonical import key_of
-from empo_rewards.equivalence.math.keys import Key, UnionFind, compatible, join_readings, resolve_facets
-from empo_rewards.equivalence.math.policy import MathPolicy, Percent, Units
-from empo_rewards.equivalence.math.shapes import Shape, compare, exact
-from empo_rewards.equivalence.math.worker import SymbolicPool, SymbolicTask, Verdict
+from empo_rewards.equivalence.math.algebra import TooLarge
+from empo_rewards.equivalence.math.canonical import key_of, unread_key
+from empo_rewards.equivalence.math.keys import (
+    Key,
+    UnionFind,
+    compatible,
+    convert,
+    footprint,
+    join_readings,
+    letters_of_one_name,
+    resolve_facets,
+    settle,
+    symbols_of,
+)
+from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
+from empo_rewards.equivalence.math.policy import (
+    Bases,
+    Clock,
+    DateOrder,
+    DecimalComma,
+    Log,
+    MathPolicy,
+    Percent,
+    Units,
+    Vectors,
+)
+from empo_rewards.equivalence.math.refine import Judge
+from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
-KEY_CACHE = 16_384
-"""Parsed answers that are kept: the distinct answers of a few thousand groups, some 30 MB."""
-
-PAIR_CACHE = 65_536
-"""Verdicts of the symbolic stage that are kept."""
-
 MAX_CACHED_CHARS = 1_000
-"""Longer texts are not kept: they hardly come twice, and would make the caches large."""
+"""Longer texts are not kept: they hardly come twice."""
 
-MAX_SYMBOLIC_PAIRS = 120
-"""Undecided pairs of one set that are asked about (all pairs of 16 answers); the rest stay undecided."""
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+"""A letter that stands alone."""
 
-
-class Pool(Protocol):
-    """What the backend needs of the symbolic stage."""
-
-    def decide(self, tasks: Sequence[SymbolicTask]) -> list[list[Verdict]]:
-        """A verdict for each pair of each task."""
-        ...
-
-    def close(self) -> None:
-        """Ends the workers."""
-        ...
+_log = logging.getLogger(__name__)
 
 
 @dataclass
-class _Caches:
-    """What this process has learned; a forked child begins anew, so that no lock is inherited in a bad state."""
+class _Cache:
+    """Answers that this process has read; a forked child begins anew, so that no lock is inherited in a bad state."""
 
     pid: int = field(default_factory=os.getpid)
-    keys: LruCache[tuple[str, str], Key] = field(default_factory=lambda: LruCache(KEY_CACHE))
-    verdicts: LruCache[tuple[str, str], Verdict] = field(default_factory=lambda: LruCache(PAIR_CACHE))
-
-
-@dataclass
-class _Work:
-    """One set on its way through the stages."""
-
-    keys: list[Key]
-    classes: UnionFind
-    pairs: list[tuple[int, int]]
-    """Pairs of positions whose keys do not tell."""
-    by_key: int = 0
-    symbolic: int = 0
-    probed: int = 0
-    killed: int = 0
-    undecided: list[tuple[int, int]] = field(default_factory=list)
+    keys: LruCache[tuple[str, str], Key] = field(
+        default_factory=lambda: LruCache(CACHE_BYTES, lambda place, key: 200 + len(place[0]) + footprint(key))
+    )
 
 
 class MathEquivalence(EquivalenceBackend):
@@ -76,87 +69,91 @@ class MathEquivalence(EquivalenceBackend):
             None: none.
         units: "ignore_when_bare" (5 equals 5 cm unless the set also holds 5 in another unit), "strict" or "ignore".
         ordered_is_set: whether (1, 2) and {1, 2} are the same.
-        symbolic: whether what the keys cannot decide goes to sympy; if not, it stays undecided.
-        deadline: seconds of wall time for one symbolic comparison; past it the pair is undecided.
-        memory_mb: address space of a symbolic worker, in MiB.
-        workers: symbolic workers.
+        convert_units, bases, log, clock, date_order, decimal_comma, vectors: see `MathPolicy`.
 
     The relation is symmetric and reflexive by construction: equal texts have one key, and each pair is compared in the
-    order of its texts. Safe to share between threads; a copy (pickled, forked) has caches and workers of its own.
+    order of its texts. Safe to share between threads; a copy has a cache of its own. What an answer
+    may cost is counted before it is spent (`limits`): past it the answer's comparisons are undecided, and so are those
+    of an answer that could not be read because of a fault. Nothing is raised for what an answer holds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - one parameter a declared choice
         self,
         percent: Percent = "asked",
         decimal_tolerance: float | None = None,
         units: Units = "ignore_when_bare",
         ordered_is_set: bool = False,
-        symbolic: bool = True,
-        deadline: float = 1.0,
-        memory_mb: int = 512,
-        workers: int = 1,
+        convert_units: bool = True,
+        bases: Bases = "ignore_when_bare",
+        log: Log = "natural",
+        clock: Clock = "24 hours",
+        date_order: DateOrder = "undecided",
+        decimal_comma: DecimalComma = "settled",
+        vectors: Vectors = "same",
     ) -> None:
-        self.policy = MathPolicy(percent, decimal_tolerance, units, ordered_is_set)
+        self.policy = MathPolicy(
+            percent, decimal_tolerance, units, ordered_is_set, convert_units, bases, log, clock, date_order,
+            decimal_comma, vectors,
+        )  # fmt: skip
         self._plain = self.policy.for_prompt("")
-        self._options = (symbolic, deadline, memory_mb, workers)
-        self._pool: Pool | None = (
-            SymbolicPool(deadline=deadline, memory_bytes=memory_mb * 2**20, workers=workers) if symbolic else None
-        )
-        self._caches = _Caches()
+        self._cache = _Cache()
 
     def __reduce__(self) -> tuple[type[MathEquivalence], tuple[object, ...]]:
-        policy = self.policy
-        return MathEquivalence, (
-            policy.percent,
-            policy.decimal_tolerance,
-            policy.units,
-            policy.ordered_is_set,
-            *self._options,
-        )
+        return MathEquivalence, astuple(self.policy)
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
-        """Which answers of each set are the same.
+        """Which answers of each set are the same."""
+        if self._cache.pid != os.getpid():
+            self._cache = _Cache()
+        return [self._relate(answers) for answers in sets]
 
-        Raises:
-            EquivalenceError: the symbolic stage cannot be started.
-        """
-        caches = self._own_caches()
-        keyed = [self._keys(answers, caches) for answers in sets]
-        relations = [self._at_sight(keys) for keys in keyed]
-        work = [self._by_keys(keys) for keys, relation in zip(keyed, relations, strict=True) if relation is None]
-        self._by_pool(work, caches)
-        rest = iter(work)
-        return [self._relation(next(rest)) if relation is None else relation for relation in relations]
+    def _relate(self, answers: AnswerSet) -> Relation:
+        keys, metrics = self._keys(answers)
+        equal = self._at_sight(keys)
+        if equal is not None:
+            return Relation(tuple(equal), (), metrics | {"pairs_by_key": _pairs(len(keys))})
+        return _Comparison(answers.texts, keys, self.policy).relation(metrics)
 
-    def close(self) -> None:
-        """Ends the symbolic workers; `relate` starts them anew."""
-        if self._pool is not None:
-            self._pool.close()
+    # Reading
 
-    def _own_caches(self) -> _Caches:
-        if self._caches.pid != os.getpid():
-            self._caches = _Caches()
-        return self._caches
-
-    def _keys(self, answers: AnswerSet, caches: _Caches) -> list[Key]:
+    def _keys(self, answers: AnswerSet) -> tuple[list[Key], dict[str, float]]:
+        """The answers' keys, and how many were not read: past the group's budget (the longest), or for a fault."""
+        policy = self._plain
         if len(answers.texts) > 1 and any(_speaks_of_percent(text) for text in answers.texts):
             policy = self.policy.for_prompt(answers.prompt)
-        else:
-            policy = self._plain
-        return [self._key(text, policy, caches) for text in answers.texts]
+        keys: dict[str, Key] = {}
+        left = MAX_GROUP_READING
+        for text in sorted(answers.texts, key=lambda text: (len(text), text)):
+            key = self._key(text, policy) if left > 0 else unread_key(text, failed=False)
+            keys[text] = key
+            left -= key.work
+        renamed = letters_of_one_name(keys.values(), answers.prompt)
+        for text in [text for text, key in keys.items() if left > 0 and not renamed.keys().isdisjoint(symbols_of(key))]:
+            other = _LETTER.sub(lambda match: renamed.get(match[0], match[0]), text)
+            keys[text] = self._key(other, policy)
+            left -= keys[text].work
+        found = settle([keys[text] for text in answers.texts])
+        failed, unread = sum(key.failed for key in found), sum(key.work == 0 for key in found)
+        return found, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}
 
-    @staticmethod
-    def _key(text: str, policy: MathPolicy, caches: _Caches) -> Key:
+    def _key(self, text: str, policy: MathPolicy) -> Key:
         place = (text, policy.percent)
-        key = caches.keys.get(place)
+        key = self._cache.keys.get(place)
         if key is None:
-            key = key_of(text, policy)
+            try:
+                key = key_of(text, policy)
+            except Exception as error:  # noqa: BLE001 - whatever one answer holds must not cost its group
+                _log.warning("An answer could not be read; it equals its own text only: %r in %r", error, text[:80])
+                _log.debug("", exc_info=True)
+                key = unread_key(text, failed=True)
             if len(text) <= MAX_CACHED_CHARS:
-                caches.keys.put(place, key)
+                self._cache.keys.put(place, key)
         return key
 
-    def _at_sight(self, keys: Sequence[Key]) -> Relation | None:
-        """The relation of bare exact answers, as most sets hold nothing else: equal shapes are equal, and that is all.
+    # Comparing
+
+    def _at_sight(self, keys: Sequence[Key]) -> list[tuple[int, int]] | None:
+        """The equal pairs of bare exact answers, as most sets hold nothing else: only equal shapes are equal.
 
         None for any other set. It says nothing that the longer way does not.
         """
@@ -169,111 +166,101 @@ class MathEquivalence(EquivalenceBackend):
                 return None
             if (earlier := first.setdefault(key.shape, position)) != position:
                 equal.append((earlier, position))
-        return Relation(tuple(equal), (), _metrics(len(equal) + len(first) * (len(first) - 1) // 2))
+        return equal
 
-    def _by_keys(self, keys: list[Key]) -> _Work:
-        """Joins equal shapes and lists the pairs of shapes that the keys cannot tell apart."""
-        work = _Work(keys, UnionFind(len(keys)), [])
-        positions: dict[Shape, list[int]] = defaultdict(list)
-        for position, key in enumerate(keys):
-            positions[key.shape].append(position)
-        for same in positions.values():
+
+class _Comparison:
+    """The comparison of one set's keys."""
+
+    def __init__(self, texts: Sequence[str], keys: list[Key], policy: MathPolicy) -> None:
+        self.keys, self.policy = keys, policy
+        self.judge = Judge(policy.decimal_tolerance)
+        self.classes = UnionFind(len(keys))
+        self.undecided: list[tuple[int, int]] = []
+        self.facets: dict[int, list[Mapping[str, Hashable]]] = {}
+        self.positions: dict[Shape, list[int]] = defaultdict(list)
+        for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
+            self.positions[keys[position].shape].append(position)
+        for same in self.positions.values():
             for other in same[1:]:
-                work.classes.union(same[0], other)
-        work.by_key = len(keys) - len(positions)
-        # The member whose text comes first stands for its shape: the same one in whatever order the texts come.
-        members = [min(same, key=lambda p: (len(keys[p].text), keys[p].text)) for same in positions.values()]
-        members.sort(key=lambda p: (len(keys[p].text), keys[p].text))
-        certain = {p: exact(keys[p].shape) for p in members}
-        tolerance = self.policy.decimal_tolerance
-        for a, b in combinations(members, 2):
-            allowed = tolerance if keys[a].decimal or keys[b].decimal else None
-            verdict = False if certain[a] and certain[b] and allowed is None else None
-            if verdict is None:
-                verdict = compare(keys[a].shape, keys[b].shape, allowed)
-            work.by_key += verdict is not None
+                self.classes.union(same[0], other)
+
+    def relation(self, metrics: dict[str, float]) -> Relation:
+        """Which keys are the same, and what could not be told."""
+        decorated = any(key.facets for key in self.keys)
+        find, budget = self.classes.find, self.judge.budget
+        for a, b in self._open_pairs():
+            if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
+                continue
+            verdict = self._compare(a, b) if budget.left >= 0 else None
             if verdict:
-                work.classes.union(a, b)
+                self.classes.union(a, b)
             elif verdict is None:
-                work.pairs.append((a, b))
-        return work
+                self.undecided.append((min(a, b), max(a, b)))
+        keys = join_readings(self.keys, self.classes)
+        undecided = [(a, b) for a, b in self.undecided if find(a) != find(b)]
+        metrics |= {
+            "pairs_by_key": _pairs(len(keys)) - self.judge.refined - len(undecided),
+            "pairs_refined": float(self.judge.refined),
+            "pairs_probed": float(self.judge.probed),
+            "pairs_undecided": float(len(undecided)),
+        }
+        return Relation(tuple(self._equal(keys)), tuple(undecided), metrics)
 
-    def _by_pool(self, work: Sequence[_Work], caches: _Caches) -> None:
-        """Asks the symbolic stage about what is open, once for all sets."""
-        questions: list[tuple[_Work, list[tuple[int, int]]]] = []
-        for item in work:
-            asked: list[tuple[int, int]] = []
-            for a, b in item.pairs:
-                if item.classes.find(a) == item.classes.find(b) or not self._worth_asking(item, a, b):
-                    continue
-                known = caches.verdicts.get((item.keys[a].text, item.keys[b].text))
-                if known is not None:
-                    self._settle(item, a, b, known)
-                elif self._pool is None or len(asked) >= MAX_SYMBOLIC_PAIRS:
-                    item.undecided.append((a, b))
-                else:
-                    asked.append((a, b))
-            if asked:
-                questions.append((item, asked))
-        if not questions or self._pool is None:
-            return
-        tasks = [_task(item, asked) for item, asked in questions]
-        for (item, asked), verdicts in zip(questions, self._pool.decide(tasks), strict=True):
-            for (a, b), verdict in zip(asked, verdicts, strict=True):
-                texts = item.keys[a].text, item.keys[b].text
-                if len(texts[0]) + len(texts[1]) <= MAX_CACHED_CHARS:
-                    caches.verdicts.put(texts, verdict)
-                self._settle(item, a, b, verdict)
-
-    @staticmethod
-    def _worth_asking(item: _Work, a: int, b: int) -> bool:
-        """Whether some answers of the two classes could be the same in spite of what decorates them."""
-        left = [key for key in item.keys if key.shape == item.keys[a].shape]
-        right = [key for key in item.keys if key.shape == item.keys[b].shape]
-        return any(compatible(x, y) for x in left for y in right)
-
-    @staticmethod
-    def _settle(item: _Work, a: int, b: int, verdict: Verdict) -> None:
-        item.symbolic += 1
-        item.probed += verdict.probed
-        item.killed += verdict.killed
-        if verdict.equal:
-            item.classes.union(a, b)
-        elif verdict.equal is None:
-            item.undecided.append((a, b))
-
-    def _relation(self, item: _Work) -> Relation:
-        keys = join_readings(item.keys, item.classes)
+    def _equal(self, keys: list[Key]) -> Iterator[tuple[int, int]]:
+        """Members of one class whose decorations agree."""
         classes: dict[int, list[int]] = defaultdict(list)
         for position in range(len(keys)):
-            classes[item.classes.find(position)].append(position)
-        equal: list[tuple[int, int]] = []
+            classes[self.classes.find(position)].append(position)
+        groups: list[list[int]] = []
         for members in classes.values():
-            first: dict[object, int] = {}
+            alike: dict[object, list[int]] = defaultdict(list)
             for position, facets in zip(members, resolve_facets([keys[p] for p in members], self.policy), strict=True):
-                if first.setdefault(facets, position) != position:
-                    equal.append((first[facets], position))
-        undecided = [(min(a, b), max(a, b)) for a, b in item.undecided if item.classes.find(a) != item.classes.find(b)]
-        metrics = _metrics(item.by_key, item.symbolic, item.probed, len(undecided), item.killed)
-        return Relation(tuple(equal), tuple(undecided), metrics)
+                alike[facets].append(position)
+            groups += alike.values()
+        if self.policy.convert_units:
+            groups = convert(keys, groups)
+        for group in groups:
+            yield from ((group[0], other) for other in group[1:])
+
+    def _open_pairs(self) -> Iterator[tuple[int, int]]:
+        """Pairs of different shapes that are not told apart at sight, the shortest first; one position a shape."""
+        members = [same[0] for same in self.positions.values()]
+        shapes = list(self.positions)
+        certain = [exact(shape) for shape in shapes]
+        tolerant = self.policy.decimal_tolerance is not None and any(key.decimal for key in self.keys)
+        if all(certain) and not tolerant:
+            return
+        uncertain = [k for k, known in enumerate(certain) if not known]
+        outlines = [None if tolerant or uncertain == [k] else outline(s, self.judge) for k, s in enumerate(shapes)]
+        for j, high in enumerate(outlines):
+            for i in range(j) if tolerant or not certain[j] else [k for k in uncertain if k < j]:
+                low = outlines[i]
+                if low is None or high is None or low[0] != high[0] or (low[1] <= high[2] and high[1] <= low[2]):
+                    yield members[i], members[j]
+
+    def _may_be_equal(self, a: int, b: int) -> bool:
+        """Whether some answers of the two shapes could be the same in spite of what decorates them."""
+        return any(compatible(x, y) for x in self._facets(a) for y in self._facets(b))
+
+    def _facets(self, position: int) -> list[Mapping[str, Hashable]]:
+        """The different decorations of a shape's answers."""
+        if position not in self.facets:
+            found = [self.keys[p].facets for p in self.positions[self.keys[position].shape]]
+            self.facets[position] = list({tuple(sorted(f.items(), key=str)): f for f in found}.values())
+        return self.facets[position]
+
+    def _compare(self, a: int, b: int) -> bool | None:
+        x, y = self.keys[a], self.keys[b]
+        try:
+            return compare(x.shape, y.shape, self.judge, decimal=x.decimal or y.decimal)
+        except (TooLarge, RecursionError):
+            return None
+
+
+def _pairs(count: int) -> float:
+    return count * (count - 1) / 2
 
 
 def _speaks_of_percent(text: str) -> bool:
     return "%" in text or "％" in text or "pct" in text or "ercent" in text or "er cent" in text
-
-
-def _metrics(by_key: int, symbolic: int = 0, probed: int = 0, undecided: int = 0, killed: int = 0) -> dict[str, float]:
-    return {
-        "pairs_by_key": float(by_key),
-        "pairs_symbolic": float(symbolic),
-        "pairs_probed": float(probed),
-        "pairs_undecided": float(undecided),
-        "kills": float(killed),
-    }
-
-
-def _task(item: _Work, pairs: list[tuple[int, int]]) -> SymbolicTask:
-    """The texts that occur in the pairs, each once, in the order of the texts: so that i < j everywhere."""
-    members = sorted({p for pair in pairs for p in pair}, key=lambda p: (len(item.keys[p].text), item.keys[p].text))
-    place = {member: k for k, member in enumerate(members)}
-    return SymbolicTask(tuple(item.keys[p].text for p in members), tuple((place[a], place[b]) for a, b in pairs))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, cast
 
-from empo_rewards.equivalence.math import functions, numeric, shapes, units
+from empo_rewards.equivalence.math import balls, chemistry, dates, functions, shapes, units
 from empo_rewards.equivalence.math.algebra import (
     PI,
     Budget,
     E,
     Func,
     I,
+    Monomial,
+    Rational,
     TooLarge,
     Undefined,
     Value,
@@ -31,48 +34,62 @@ from empo_rewards.equivalence.math.algebra import (
     quotient,
     same,
 )
-from empo_rewards.equivalence.math.keys import Key
+from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
-from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex
-from empo_rewards.equivalence.math.limits import MAX_CHARS, MAX_LITERAL_DIGITS
+from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
+from empo_rewards.equivalence.math.limits import (
+    MAX_BASED_DIGITS,
+    MAX_CHARS,
+    MAX_DETERMINANT,
+    MAX_LITERAL_DIGITS,
+    MAX_WORK,
+)
 from empo_rewards.equivalence.math.nodes import (
     Based,
+    Bound,
     Bracket,
     Builder,
     Call,
     Choice,
     Combined,
+    Compound,
     Constant,
     Grid,
     Listing,
     Mixed,
+    Modular,
     Node,
     Num,
     Postfix,
     Power,
     Product,
     Proportion,
+    Qualified,
     Quantity,
     Relation,
     Signed,
+    Span,
     Sum,
     Sym,
     Word,
 )
 from empo_rewards.equivalence.math.numbers import decimal_comma, digit_count, long_number
-from empo_rewards.equivalence.math.parser import parse
+from empo_rewards.equivalence.math.numerals import integer_parameter, is_amount, spoken
+from empo_rewards.equivalence.math.parser import parse_by
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import (
     INFINITY,
     MINUS_INFINITY,
     REALS,
-    Clock,
+    Congruence,
     Equation,
     Items,
     Matrix,
+    Measure,
     Named,
     Opaque,
     Ordered,
+    Range,
     Ratio,
     SetOf,
     Shape,
@@ -81,16 +98,17 @@ from empo_rewards.equivalence.math.shapes import (
     number_of,
     ordered,
 )
-from empo_rewards.equivalence.math.words import SILENT, words_of, words_of_text
+from empo_rewards.equivalence.math.table import LETTERS
+from empo_rewards.equivalence.math.units import Unit
+from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
 _PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})\s*(?:\\text\s?\{\s*)?([AaPp])\.?\s?[Mm]\.?\s?\}?")
 _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
 _RESPELLED = re.compile(r"C(_.*)?|I")
 """Symbols that some write otherwise: constants of integration, as c or C, and the imaginary unit, as i or I."""
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'", "Gamma", "zeta", "W"})
-"""Letters that are functions of what stands in brackets after them; other letters are factors."""
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
+"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
 _HALF_TURN = 180
 _SHORT = 18
 """Digits of a number that needs no check of its size."""
@@ -98,23 +116,46 @@ _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
 
-def key_of(text: str, policy: MathPolicy) -> Key:
+def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return a way to read
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
-    plain = _plain_key(text)
-    if plain is not None:
-        return plain
+    simple = _plain_key(text)
+    if simple is not None:
+        return simple
     if len(text) > MAX_CHARS:
-        return Key(long_number(text) or Opaque(text), {}, (), False, text)
+        return Key(long_number(text) or Opaque(text), work=len(text) >> 4)
     folded = fold(text)
+    if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
+        return Key(Opaque(text), work=len(text) >> 2)
+    if "\\frac" not in folded and "\\sqrt" not in folded:
+        said = plain(folded)
+        found = dates.read(said, policy) or chemistry.read(said)
+        if found is not None:
+            return Key(found.shape, found.facets, work=len(text), options=found.options)
     try:
-        tokens, source = lex(folded)
+        tokens = lex(folded)
     except Unreadable:
         words = words_of_text(folded)
-        return Key(words or Opaque(" ".join(folded.split())), {}, (), False, folded)
-    words = words_of(tokens)
+        return Key(words or Opaque(" ".join(folded.split())), work=len(text) >> 2)
+    called, spelled_out = name_in_words(spoken(tokens))
+    parameter = integer_parameter(spelled_out)
+    words = words_of(spelled_out) if parameter is None else None
     if words is not None:
-        return Key(words, {}, (), False, folded)
-    return _Reader(policy, source, tokens).key(folded)
+        return Key(words, work=4 * len(tokens))
+    budget = Budget()
+    if parameter is not None:
+        plainly, key = (_Reader(policy, part, budget).key(folded) for part in parameter)
+        key = key._replace(readings=(*key.readings, plainly.shape))
+    else:
+        key = _Reader(policy, spelled_out, budget).key(folded)
+    facets = dict(key.facets) if called is None else {**key.facets, "called": called}
+    if policy.units == "ignore_when_bare" and is_amount(tokens):
+        facets.setdefault("unit", ())
+    return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
+
+
+def unread_key(text: str, *, failed: bool) -> Key:
+    """The key of an answer that is not read: equal text is equal, nothing else is known."""
+    return Key(Opaque(text), work=0, failed=failed)
 
 
 def _plain_key(text: str) -> Key | None:
@@ -122,13 +163,13 @@ def _plain_key(text: str) -> Key | None:
     plain = _PLAIN_NUMBER.fullmatch(text)
     if plain:
         value = number_of(plain[2])
-        return Key(constant(-value if plain[1] == "-" else value), {}, (), "." in plain[2], text)
+        return Key(constant(-value if plain[1] == "-" else value), decimal="." in plain[2])
     fraction = _PLAIN_FRACTION.fullmatch(text)
     if fraction:
         value = quotient(int(fraction[2]), int(fraction[3]))
-        return Key(constant(-value if fraction[1] == "-" else value), {}, (), False, text)
+        return Key(constant(-value if fraction[1] == "-" else value))
     if text in _PLAIN_LETTERS:
-        return Key(atom(text), {}, (), False, text)
+        return Key(atom(text))
     return None
 
 
@@ -138,43 +179,45 @@ class _Part(NamedTuple):
     shapes: tuple[Shape, ...]
     facets: dict[str, Hashable]
     readings: tuple[Shape, ...] = ()
-    span: tuple[int, int] | None = None
     inequality: bool = False
+
+    @property
+    def symbol(self) -> bool:
+        """Whether it is one bare letter."""
+        shape = self.shapes[0]
+        return (
+            not self.facets
+            and isinstance(shape, Value)
+            and [*shape.terms] == [frozenset({(str(next(iter(shape.atoms), "")), 1)})]
+        )
 
 
 class _Reader:
-    """Reads one answer. Holds its budget, its source and whether a decimal point was seen."""
+    """Reads one answer. Holds its policy, its tokens and its budget."""
 
-    def __init__(self, policy: MathPolicy, source: str, tokens: list[Token], *, respell: bool = False) -> None:
+    def __init__(self, policy: MathPolicy, tokens: list[Token], budget: Budget, *, respell: bool = False) -> None:
         self.policy = policy
         self.respell = respell
-        self.source = source
         self.tokens = tokens
         self.kinds = {token.kind for token in tokens}
-        self.budget = Budget()
+        self.composed = any("unit " in token.text or token.text == "∈Z" for token in tokens)
+        self.budget = budget
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
 
     def key(self, folded: str) -> Key:
-        clock = _CLOCK.fullmatch(folded)
-        if clock and 1 <= int(clock[1]) <= 12 and int(clock[2]) < 60:
-            hours = int(clock[1]) % 12 + (12 if clock[3] in "pP" else 0)
-            return Key(_clock(hours, int(clock[2])), {}, (), False, folded)
         if self.kinds <= SILENT:
-            return Key(Text(folded), {}, (), False, folded)
+            return Key(Text(folded))
         decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
-            part = self.listing(parse(self.tokens))
+            listing, unsure = parse_by(self.tokens)
+            part = self.listing(listing)
             if len(part.shapes) > 1:
                 part = part._replace(shapes=(items(part.shapes),))
         except (Unreadable, TooLarge, Undefined):
             shape = long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
-            return Key(shape, {}, (), decimal, _task_text(folded))
+            return Key(shape, decimal=decimal)
         (shape,) = part.shapes
-        start, end = part.span or (0, len(self.source))
-        text = _task_text(self.source[start:end])
-        if self.policy.percent == "number":  # the symbolic stage knows a percent sign as a hundredth only
-            text = text.replace("\\%", "").replace("%", "")
         facets = part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
@@ -182,22 +225,47 @@ class _Reader:
         if isinstance(shape, Value) and any(
             letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
         ):
-            readings = (*readings, *(other for other in self.respelled() if other != shape))
-        comma = decimal_comma(self.tokens) if "," in self.kinds else None
-        if comma is not None:
-            readings = (*readings, comma)
+            respelled = (other.shapes[0] for other in self.otherwise(respell=True))
+            readings = (*readings, *(other for other in respelled if other != shape))
+        if "spaced" in unsure:  # 5 N may be a product
+            readings = (*readings, *(other.shapes[0] for other in self.otherwise(units_read="none")))
+        if self.policy.decimal_comma == "decimal" and "," in self.kinds:
+            shape = decimal_comma(self.tokens) or shape
+        options = self.options(shape, facets, unsure)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
-        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, text)
+        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
-    def respelled(self) -> tuple[Shape, ...]:
-        """The value with the other spelling of its constants: a reading only, as it may mean something else."""
-        other = _Reader(self.policy, self.source, self.tokens, respell=True)
+    def otherwise(self, *, respell: bool = False, units_read: str = "spaced") -> list[_Part]:
+        """The one part that the tokens are with another spelling of constants, or another reading of single letters."""
+        other = _Reader(self.policy, self.tokens, self.budget, respell=respell)
         try:
-            part = other.listing(parse(self.tokens))
+            part = other.listing(parse_by(self.tokens, units_read)[0])
         except (Unreadable, TooLarge, Undefined):
-            return ()
-        return tuple(shape for shape in part.shapes if len(part.shapes) == 1)
+            return []
+        return [part] if len(part.shapes) == 1 else []
+
+    def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: set[str]) -> tuple[Option, ...]:
+        """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
+        said = _joined(self.tokens)
+        comma = decimal_comma(self.tokens) if "," in self.kinds else None
+        if comma is not None and self.policy.decimal_comma == "settled":
+            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, comma)
+        if "glued" in unsure:
+            parts = self.otherwise(units_read="all")
+            found = [Option("letters:unit", said, part.shapes[0], part.facets) for part in parts]
+            return (Option("letters:product", said, shape, facets), *found)
+        if (
+            isinstance(shape, Range)
+            and balls.sign_of(shape.low, self.budget) == 1
+            and not facets
+            and any(token.text == "to" for token in self.tokens)
+        ):
+            ratio = divide(shape.high, shape.low, self.budget)
+            return Option("to:range", said, shape), Option("to:ratio", said, Ratio((ratio,)))
+        if facets.get("unit") == (("pound", 1),):
+            return tuple(Option(f"pound:{unit}", said, shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
+        return ()
 
     # Lists
 
@@ -207,21 +275,31 @@ class _Reader:
         first = listing.items[0]
         if isinstance(first, Relation) and first.operators == ("≠",):
             return self.excluded(first, listing.items[1:])
+        if all(isinstance(item, Qualified) for item in listing.items):
+            return self.qualified([item for item in listing.items if isinstance(item, Qualified)])
         if ";" in listing.separators and "," in listing.separators:
             listing = _regrouped(listing)
         return self.combined([self.part(item) for item in listing.items], listing.separators)
 
-    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
+    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:  # noqa: PLR0912 - one a kind of list
         """Items side by side as one part: a list, values by name, or a union of inequalities."""
         labels = [part.facets.get("label") for part in parts]
+        logical = not {"∧", "∨"}.isdisjoint(separators)
+        separators = tuple({"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators)
+        if "or" in separators or logical:
+            bare = all(part.symbol for part in parts)
+            if (len(set(labels)) > 1 or bare) if not logical else None in labels:
+                raise Unreadable  # x = 2 or y = 3, p or q: neither a list nor values by name
         facets: dict[str, Hashable] = {}
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
+        if len(given) > 1:
+            return self.quantities(parts, separators)
         if given:
-            facets["unit"] = next(iter(given)) if len(given) == 1 else frozenset(given)
+            facets["unit"] = next(iter(given))
         if any(set(part.facets) - {"unit", "label"} for part in parts):
             raise Unreadable
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            return self.alternatives(parts, separators, facets | {"label": labels[0]})
+            return self.alternatives(parts, separators, facets | {"label": labels[0]}, logical=logical)
         everything = tuple(shape for part in parts for shape in part.shapes)
         if labels[0] is not None and (set(labels[1:]) <= {None, labels[0]}):
             facets["label"] = labels[0]
@@ -235,7 +313,52 @@ class _Reader:
                 raise Unreadable
         elif set(labels) != {None}:
             raise Unreadable
+        if any(isinstance(shape, Opaque) for shape in everything):
+            return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
+        joined = {"and", "or"}.intersection(separators) if "label" not in facets else set()
+        if len(joined) == 1:
+            facets["joined"] = joined.pop()
         return _Part((items(everything),), facets, _unnamed(everything))
+
+    def quantities(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
+        """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
+        found = [(part.shapes[0], part.facets.get("unit")) for part in parts if len(part.shapes) == 1]
+        values = [value for value, unit in found if isinstance(value, Value) and unit is not None]
+        given = [cast("Unit", unit) for _, unit in found if unit is not None]
+        if len(values) != len(parts) or "or" in separators or any(set(part.facets) != {"unit"} for part in parts):
+            raise Unreadable
+        scales = [units.scale(unit) for unit in given]
+        if len({dimension for _, dimension in scales}) == 1:
+            if any(small[0] >= large[0] for large, small in pairwise(scales)):
+                raise Unreadable
+            return self.compound(values, given)
+        names = [units.spelled(unit) for unit in given]
+        if len(set(names)) < len(names):
+            raise Unreadable
+        return self.named(names, tuple(values), {})
+
+    def compound(self, values: list[Value], given: list[Unit]) -> _Part:
+        """Quantities of one dimension, added up in its base units."""
+        scales = [units.scale(unit) for unit in given]
+        if len({dimension for _, dimension in scales}) != 1:
+            raise Unreadable
+        total = add(
+            *(
+                multiply(value, constant(quotient(factor.numerator, factor.denominator)), self.budget)
+                for value, (factor, _) in zip(values, scales, strict=True)
+            ),
+            budget=self.budget,
+        )
+        return _Part((Measure(total, scales[0][1]),), {})
+
+    def qualified(self, items: list[Qualified]) -> _Part:
+        """$3000 at 10%, $2000 at 8%: each value by what is said of it."""
+        parts = [self.part(item.body) for item in items]
+        facets = parts[0].facets
+        names = [item.words for item in items]
+        if any(part.facets != facets or len(part.shapes) != 1 for part in parts) or len(set(names)) < len(names):
+            raise Unreadable
+        return self.named(names, tuple(part.shapes[0] for part in parts), facets)
 
     def excluded(self, first: Relation, others: tuple[Node, ...]) -> _Part:
         """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
@@ -258,7 +381,9 @@ class _Reader:
         pair = ordered(values, "()")
         return _Part((shape,), facets, tuple(dict.fromkeys((pair, *shapes.readings(pair)))))
 
-    def alternatives(self, parts: list[_Part], separators: tuple[str, ...], facets: dict[str, Hashable]) -> _Part:
+    def alternatives(
+        self, parts: list[_Part], separators: tuple[str, ...], facets: dict[str, Hashable], *, logical: bool
+    ) -> _Part:
         spans = [shapes.intervals(shape) for part in parts for shape in part.shapes]
         known = [span for span in spans if span is not None]
         if len(known) != len(spans):
@@ -269,6 +394,8 @@ class _Reader:
                 current = shapes.intervals(result) if result is not None else None
                 result = shapes.intersection(current, span) if current else None
             if result is None or result == shapes.EMPTY:
+                if logical:
+                    raise Unreadable
                 result = shapes.union([interval for span in known for interval in span])
         else:
             result = shapes.union([interval for span in known for interval in span])
@@ -276,14 +403,27 @@ class _Reader:
 
     # One item
 
-    def part(self, node: Node) -> _Part:  # noqa: PLR0911 - one return a kind of node
+    def part(self, node: Node) -> _Part:  # noqa: PLR0911, PLR0912 - one return a kind of node
         if isinstance(node, Sym) or (isinstance(node, Num) and len(node.text) <= _SHORT and node.text.isdigit()):
             return _Part((self.value(node),), {})
         if isinstance(node, Relation):
             return self.relation(node)
         if isinstance(node, Quantity):
+            if isinstance(node.body, Sum) and (numbers := _bare_difference(node.body)):
+                if len(numbers) == 2 and (span := self.range(*map(constant, map(self.literal, numbers)))):
+                    return _Part((span,), {"unit": node.unit})
+                raise Unreadable  # $99 - $72: a difference, or a range
             inner = self.part(node.body)
             return inner._replace(facets={**inner.facets, "unit": node.unit})
+        if isinstance(node, Compound):
+            values = [self.value(part.body) for part in node.parts]
+            return self.compound(values, [part.unit for part in node.parts])
+        if isinstance(node, Modular):
+            return self.modular(node)
+        if isinstance(node, Span):
+            return self.span(node)
+        if isinstance(node, Bound):
+            return self.bound(node)
         if isinstance(node, Listing):
             return self.listing(node)
         if isinstance(node, Choice):
@@ -293,16 +433,112 @@ class _Reader:
         if isinstance(node, Bracket):
             return self.bracket(node)
         if isinstance(node, Based):
+            if self.policy.bases == "value":
+                return _Part((constant(_in_base(node.digits, node.base)),), {})
             return _Part((constant(self.literal(node.digits)),), {"base": node.base})
         if isinstance(node, (Postfix, Signed)) and _is_degrees(node):
             inner = self.part(_without_degrees(node))
             return inner._replace(facets={**inner.facets, "unit": (("°", 1),)})
         if isinstance(node, Grid) and _is_system(node):
             return self.listing(Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
+        undone = self.no_arithmetic(node)
+        if undone is not None:
+            return _Part((undone,), {})
         structured = self.structured(node)
         if structured is not None:
             return _Part((structured,), {})
         return self.scalar_part(node)
+
+    def no_arithmetic(self, node: Node) -> Shape | None:
+        """What looks like arithmetic and may be a score, an order, a date, a version: 3-1, A-B-C, 3/4/24, 1.2.3.
+
+        Years that rise are a range, numbers side by side a sequence. None for an expression.
+        """
+        if isinstance(node, Sum):
+            return self.difference(node)
+        if not isinstance(node, Product) or len(node.factors) < 2:
+            return None
+        texts = [factor.text for _, factor in node.factors if isinstance(factor, Num)]
+        marks = {mark for mark, _ in node.factors[1:]}
+        if len(texts) == len(node.factors):
+            if marks == {" "}:
+                return Ordered(tuple(constant(self.literal(text)) for text in texts), "")
+            return (
+                Opaque("/ "["" in marks].join(texts)) if marks == {""} or (marks == {"/"} and len(texts) > 2) else None
+            )
+        middle = node.factors[1][1]
+        if len(texts) == 2 and len(node.factors) == 3 and isinstance(middle, Sym) and not marks - {"", " "}:
+            return Opaque(f"{texts[0]} {middle.name} {texts[1]}")  # 2 R 3, 2 x 3
+        return None
+
+    def difference(self, node: Sum) -> Shape | None:
+        """3-1, A-B-C; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
+        percent = len(node.parts) == 2 and _is_percent(node.parts[1].body)
+        if percent:  # the sign after the second number is the first one's too
+            bare = [part.body.body if _is_percent(part.body) else part.body for part in node.parts]  # type: ignore[union-attr]  # a percent sign stands after a body
+            node = Sum(tuple(Signed(part.sign, body) for part, body in zip(node.parts, bare, strict=True)))
+        numbers = _bare_difference(node)
+        if percent and numbers:
+            values = [self.value(Postfix("%", Num(text))) for text in numbers]
+            return self.range(values[0], values[1]) or Opaque("-".join((*numbers, "%")))
+        years = len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers)
+        found = self.range(*map(constant, map(self.literal, numbers))) if years else None
+        written = "-".join(numbers or _letters_in_order(node))
+        return found or (Opaque(written) if written else None)
+
+    def modular(self, node: Modular) -> _Part:
+        """x ≡ 3 (mod 7): a class of residues, of x."""
+        if node.relations > 1 or (node.relations and node.left is None):
+            raise Unreadable
+        label = None if node.left is None else label_of(node.left)
+        if node.left is not None and label is None:
+            raise Unreadable
+        shape = self.congruence(self.value(node.residue), self.value(node.modulus))
+        return _Part((shape,), {} if label is None else {"label": label})
+
+    def congruence(self, residue: Value, modulus: Value) -> Congruence:
+        """The class of a residue: its least member that is not negative, and a positive modulus."""
+        quotient_of = divide(residue, modulus, self.budget).rational
+        size = balls.sign_of(modulus, self.budget)
+        if size is None or not modulus.terms:
+            raise Unreadable
+        if quotient_of is not None:
+            residue = multiply(constant(quotient_of - math.floor(quotient_of)), modulus, self.budget)
+        elif residue.rational is not None and isinstance(modulus.rational, int | Fraction):
+            raise Unreadable
+        return Congruence(residue, modulus if size > 0 else negative(modulus))
+
+    def range(self, low: Value, high: Value) -> Range | None:
+        """From low to high, if that is upwards for certain."""
+        return Range(low, high) if shapes.before(low, high) else None
+
+    def span(self, node: Span) -> _Part:
+        """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
+        if isinstance(node.high, Postfix) and node.high.mark == "%" and isinstance(node.low, Num):
+            node = Span(Postfix("%", node.low), node.high)  # 10 to 20 percent
+        low, high = self.part(node.low), self.part(node.high)
+        facets = {**high.facets, **low.facets}
+        values = [shape for part in (low, high) for shape in part.shapes if isinstance(shape, Value)]
+        if len(values) != 2 or len(low.shapes) != 1 or (low.facets and low.facets != high.facets):
+            raise Unreadable
+        first, last = values
+        found = self.range(first, last)
+        if facets or found is None or isinstance(node.low, Postfix):
+            if found is None and not facets and balls.sign_of(last, self.budget) == 1:
+                return _Part((Ratio((divide(last, first, self.budget),)),), {})
+            if found is None:
+                raise Unreadable
+            return _Part((found,), facets)
+        return _Part((found,), {})
+
+    def bound(self, node: Bound) -> _Part:
+        """> 5 years: a half-line."""
+        inner = self.part(node.body)
+        (shape,) = inner.shapes
+        if not isinstance(shape, Value) or "label" in inner.facets:
+            raise Unreadable
+        ray = self.ray("", shape, above=node.operator in ">≥", strict=node.operator in "<>")
+        return ray._replace(facets=inner.facets)
 
     def structured(self, node: Node) -> Shape | None:  # noqa: PLR0911 - one return a kind of node
         """Sets, matrices and ratios; None for what is a scalar."""
@@ -327,14 +563,41 @@ class _Reader:
                 raise TooLarge
             return _Part((long,), {})
         values = tuple(dict.fromkeys(self.branches(node)))
-        if isinstance(node, Product) and _is_spaced_unit(node):
-            (_, number), (_, letter) = node.factors
-            assert isinstance(letter, Sym)  # noqa: S101 - what `_is_spaced_unit` says
-            return _Part((self.value(number),), {"unit": ((letter.name, 1),)}, values)
-        readings: tuple[Shape, ...] = ()
+        if self.composed:
+            return _Part(tuple(map(self.decomposed, values)), {})
+        readings: tuple[Shape, ...] = self.point(node)
         if isinstance(node, Postfix) and node.mark == "%" and self.policy.percent == "either":
             readings = (self.value(node.body),)
         return _Part(values, {}, readings)
+
+    def point(self, node: Node) -> tuple[Shape, ...]:
+        """D(3, 4) may be the point (3, 4) by its name."""
+        if not isinstance(node, Product) or len(node.factors) != 2:
+            return ()
+        (_, name), (mark, bracket) = node.factors
+        if not isinstance(name, Sym) or not name.name[0].isupper() or mark or not isinstance(bracket, Bracket):
+            return ()
+        if bracket.opening + bracket.closing != "()" or len(bracket.items.items) < 2:
+            return ()
+        return (ordered(tuple(self.value(item) for item in bracket.items.items), "()"),)
+
+    def decomposed(self, value: Value) -> Shape:
+        """i + 2j of unit vectors as (1, 2); a + bk with k an integer as the residues a modulo b."""
+        names = ("unit i", "unit j", "unit k", "∈Z")
+        parts: dict[str, dict[Monomial, Rational]] = {name: {} for name in (*names, "")}
+        for monomial, coefficient in value.terms.items():
+            found = [(name, exponent) for name, exponent in monomial if name in names]
+            if len(found) > 1 or (found and found[0][1] != 1):
+                raise Unreadable
+            name = str(found[0][0]) if found else ""
+            parts[name][monomial - {(name, 1)}] = coefficient
+        if value.over is not None:
+            raise Unreadable
+        if parts["∈Z"] and not any(parts[name] for name in names[:3]):
+            return self.congruence(Value(parts[""]), Value(parts["∈Z"]))
+        if parts[""] or parts["∈Z"]:
+            raise Unreadable
+        return ordered(tuple(Value(parts[name]) for name in (names[:3] if parts["unit k"] else names[:2])), "()")
 
     def branches(self, node: Node) -> Iterator[Value]:
         """The value, or the two values of an expression with ±."""
@@ -420,11 +683,6 @@ class _Reader:
         return part.shapes[0]
 
     def proportion(self, node: Proportion) -> Shape:
-        texts = [part.text for part in node.parts if isinstance(part, Num)]
-        if len(texts) == len(node.parts) == 2 and all(text.isdigit() for text in texts):
-            hours, minutes = texts
-            if len(hours) <= 2 and len(minutes) == 2 and int(hours) <= 24 and int(minutes) < 60:
-                return _clock(int(hours), int(minutes))
         values = [self.value(part) for part in node.parts]
         if not values[0].terms:
             raise Unreadable
@@ -434,7 +692,7 @@ class _Reader:
         rows = self.matrix(node)
         if rows is None:
             raise Unreadable
-        if len(rows) == 1:
+        if len(rows) == 1 and self.policy.vectors == "same":
             return Ordered(rows[0], "")
         if all(len(row) == 1 for row in rows):
             return Ordered(tuple(row[0] for row in rows), "")
@@ -477,6 +735,8 @@ class _Reader:
     def relation(self, node: Relation) -> _Part:
         if set(node.operators) <= {"=", "≈"}:
             return self.equality(node)
+        if node.operators in (("⊆",), ("⊇",)):
+            return self.inclusion(node)
         if node.operators in (("∈",), ("∉",)):
             return self.membership(node)
         if node.operators == ("≠",):
@@ -485,33 +745,42 @@ class _Reader:
             return self.inequality(node)
         raise Unreadable
 
-    def equality(self, node: Relation) -> _Part:
-        operands = list(zip(node.operands, node.spans, strict=True))
-        if "≈" in node.operators:  # what stands before ≈ is the value, unless it is only its name
-            cut = node.operators.index("≈") + 1
-            operands = operands[:cut] if cut > 1 else operands
-        (first, _), (last, span) = operands[0], operands[-1]
+    def equality(self, node: Relation) -> _Part:  # noqa: PLR0911 - one return a kind of equality
+        operands = list(node.operands)
+        if "≈" in node.operators:
+            operands = _exact_side(operands, node.operators.index("≈") + 1)
+        first, last = operands[0], operands[-1]
         names = names_of(first)
         if names is not None:
-            return self.assignment(names, last, span)
-        label = label_of(first)
+            return self.assignment(names, last)
+        if len(operands) == 1:
+            return self.part(first)
+        label = label_of(first) or (first.name if isinstance(first, Sym) and first.name in "ie" else None)
+        if len(operands) == 2 and label is not None and len(label) > 1 and len(label_of(last) or "") > 1:
+            return self.shared([label], last)  # MC = MR
         if len(operands) > 2 and label is not None:
-            labels = [label_of(operand) for operand, _ in operands[:-1]]
+            labels = [label_of(operand) for operand in operands[:-1]]
             if None not in labels and len(set(labels)) == len(labels):
-                return self.shared([str(name) for name in labels], last, span)
+                return self.shared([str(name) for name in labels], last)
         if label is None and len(operands) == 2 and label_of(last) is not None and not mentions(first, last):
-            (first, _), (last, span) = (last, span), operands[0]
+            first, last = last, first
             label = label_of(first)
         if label is not None:
-            return self.labelled(label, first, last, span)
-        values = [self.value(operand) for operand, _ in operands]
-        if same(values[0], values[-1], self.budget) or not any(numeric.has_symbols(value) for value in values):
-            return self.part(last)._replace(span=span)
+            return self.labelled(label, first, last)
+        values = [self.value(operand.body if isinstance(operand, Quantity) else operand) for operand in operands]
+        symbolic = [bool(value.symbols) for value in values]
+        if same(values[0], values[-1], self.budget) or not any(symbolic):
+            return self.part(last)
         if len(values) != 2:
-            raise Unreadable
-        return _Part((self.equation(values[0], values[1]),), {})
+            steps = [add(value, negative(values[-1]), budget=self.budget) for value in values[1:-1]]
+            if any(symbolic[1:]) or any(balls.sign_of(step, self.budget) for step in steps):
+                raise Unreadable
+            part = self.part(last)  # a + b + c = 12 + 25 + 25 = 62
+            return part._replace(facets={**part.facets, "label": values[0].text})
+        asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
+        return _Part((self.equation(values[0], values[1]),), {}, (values[1],) if asked else ())
 
-    def shared(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+    def shared(self, names: list[str], value: Node) -> _Part:
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
         label = label_of(value)
         if label is not None:
@@ -520,19 +789,19 @@ class _Reader:
         if len(part.shapes) != 1:
             raise Unreadable
         named = self.named(names, part.shapes * len(names), part.facets)
-        return named._replace(readings=(*named.readings, part.shapes[0]), span=span)
+        return named._replace(readings=(*named.readings, part.shapes[0]))
 
-    def assignment(self, names: list[str], value: Node, span: tuple[int, int]) -> _Part:
+    def assignment(self, names: list[str], value: Node) -> _Part:
         """(p, q) = (3, 2)."""
         part = self.part(value)
         (shape,) = part.shapes
         if isinstance(shape, Ordered) and len(shape.elements) == len(names) == len(set(names)):
-            return self.named(names, shape.elements, part.facets)._replace(span=span)
+            return self.named(names, shape.elements, part.facets)
         if isinstance(shape, Items) and all(isinstance(s, Ordered) for s, _ in shape.counts):
-            return part._replace(span=span)
+            return part
         raise Unreadable
 
-    def labelled(self, label: str, name: Node, value: Node, span: tuple[int, int]) -> _Part:
+    def labelled(self, label: str, name: Node, value: Node) -> _Part:
         part = self.part(value)
         readings = part.readings
         shape = part.shapes[0]
@@ -542,11 +811,11 @@ class _Reader:
             else:
                 symbol = self.value(name) if not isinstance(name, Proportion) else atom(label)
             readings = (*readings, self.equation(symbol, shape))
-            if numeric.has_symbols(shape) and names_a_function(name):
+            if shape.symbols and names_a_function(name):
                 label = "y"
         elif is_function(name):
             label = label.partition("(")[0]
-        return part._replace(facets={**part.facets, "label": label}, readings=readings, span=span)
+        return part._replace(facets={**part.facets, "label": label}, readings=readings)
 
     def equation(self, left: Value, right: Value) -> Shape:
         """left = right as a polynomial up to a factor."""
@@ -555,6 +824,15 @@ class _Reader:
             raise Undefined
         terms = primitive(clear(difference, self.budget))
         return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
+
+    def inclusion(self, node: Relation) -> _Part:
+        """Whether one finite set holds another: true or false."""
+        found = [self.single(operand) for operand in node.operands]
+        sides = [SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape for shape in found]
+        small, large = sides if node.operators == ("⊆",) else reversed(sides)
+        if not (isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large)):
+            raise Unreadable
+        return _Part((Text("true" if small.elements <= large.elements else "false"),), {})
 
     def membership(self, node: Relation) -> _Part:
         label = label_of(node.operands[0])
@@ -565,9 +843,12 @@ class _Reader:
             if not isinstance(part.shapes[0], SetOf):
                 raise Unreadable
             part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
-        return part._replace(facets={**part.facets, "label": label}, span=node.spans[1])
+        return part._replace(facets={**part.facets, "label": label})
 
     def inequality(self, node: Relation) -> _Part:
+        inner = next((part.args[0] for part in node.operands if isinstance(part, Call) and part.name == "abs"), None)
+        if isinstance(inner, Sym):
+            return self.of_magnitude(node, inner)
         operands, operators = list(node.operands), list(node.operators)
         if operators[0] in ">≥":
             operands.reverse()
@@ -591,6 +872,29 @@ class _Reader:
             result = self.unchecked(spans[0], spans[1])
         return _Part((result,), left.facets, inequality=True)
 
+    def of_magnitude(self, node: Relation, inner: Sym) -> _Part:
+        """1 < |x| < 2 as what it says about x, a real number."""
+        size = Sym(f"|{inner.name}|")
+        operands = tuple(size if operand == Call("abs", (inner,)) else operand for operand in node.operands)
+        part = self.inequality(Relation(operands, node.operators))
+        spans = shapes.intervals(part.shapes[0])
+        positive = shapes.intersection(spans, [Ordered((constant(0), INFINITY), "[)")]) if spans else None
+        spans = shapes.intervals(positive) if positive is not None else None
+        if spans is None or part.facets != {"label": size.name}:
+            raise Unreadable
+        turned = {"(": ")", "[": "]", ")": "(", "]": "["}
+        mirrored = [
+            Ordered((self.minus(high), self.minus(low)), turned[ends[1]] + turned[ends[0]])
+            for (low, high), ends in spans
+        ]
+        return _Part((shapes.union([*spans, *mirrored]),), {"label": inner.name}, inequality=True)
+
+    @staticmethod
+    def minus(shape: Shape) -> Value:
+        if not isinstance(shape, Value):
+            raise Unreadable
+        return negative(shape)
+
     @staticmethod
     def unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:
         """a < x < b with symbols for ends, taken at its word."""
@@ -613,10 +917,10 @@ class _Reader:
             linear = frozenset(((symbols[0], 1),))
             rest = Value({m: c for m, c in difference.terms.items() if m != linear})
             factor = difference.terms.get(linear)
-            if factor is not None and not numeric.has_symbols(rest):
+            if factor is not None and not rest.symbols:
                 bound = divide(negative(rest), constant(factor), self.budget)
                 return self.ray(symbols[0], bound, above=factor < 0, strict=strict)
-        if numeric.has_symbols(difference) and difference.over is None:
+        if difference.symbols and difference.over is None:
             return _Part((Equation(operator, Value(primitive(difference.terms))),), {})
         raise Unreadable
 
@@ -656,7 +960,10 @@ class _Reader:
         if isinstance(node, Call):
             if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
                 return self.value(node.args[2])
-            return functions.apply(node.name, tuple(self.value(arg) for arg in node.args), self.budget)
+            args = tuple(self.value(arg) for arg in node.args)
+            if node.name == "log" and len(args) == 1 and self.policy.log == "decimal":
+                args = (constant(10), *args)
+            return functions.apply(node.name, args, self.budget)
         if isinstance(node, Mixed):
             whole, top, bottom = (int(self.literal(text)) for text in node)
             return constant(quotient(whole * bottom + top, bottom))
@@ -674,6 +981,8 @@ class _Reader:
             return functions.apply(name, (body,), self.budget)
         if isinstance(node, Bracket) and len(node.items.items) == 1:
             return self.value(node.items.items[0])
+        if isinstance(node, Grid) and node.environment == "vmatrix":
+            return _determinant(self.matrix(node) or (), self.budget)
         if isinstance(node, Constant):
             return INFINITY if node.name == "∞" else atom(f"set {node.name}")
         raise Unreadable
@@ -685,13 +994,13 @@ class _Reader:
         return _CONSTANTS.get(name) or atom(name)
 
     def word(self, text: str) -> Value:
-        """A name in words: its letters' product where it could be written so, else one symbol."""
-        if text.isalpha() and text.isascii() and len(text) <= 12:
+        """A name set as text: a product of its letters where it may be one (AB, mgh), one symbol where it is a word."""
+        if text.isalpha() and text.isascii() and len(text) <= 3 and (text.isupper() or set("aeiou").isdisjoint(text)):
             result = constant(1)
             for letter in text:
                 result = multiply(result, self.symbol(letter), self.budget)
             return result
-        return atom(text)
+        return atom(f"word {text}")
 
     def signed(self, node: Signed) -> Value:
         body = self.value(node.body)
@@ -713,7 +1022,7 @@ class _Reader:
             if isinstance(factor, Sym) and following is not None and _applies(factor, *following):
                 assert isinstance(following[1], Bracket)  # noqa: S101 - what `_applies` says
                 args = tuple(self.value(item) for item in following[1].items.items)
-                value, skip = atom(Func(factor.name, args)), True
+                value, skip = functions.apply(factor.name, args, self.budget), True
             else:
                 value = self.value(factor)
             if result is None:
@@ -729,21 +1038,24 @@ class _Reader:
 # Syntax
 
 
+def _exact_side(operands: list[Node], cut: int) -> list[Node]:
+    """What stands before the first ≈, unless it is only a name, or rounded and what stands after it is not."""
+    before, after = operands[cut - 1], operands[cut]
+    if (cut == 1 and label_of(before) is not None) or (_is_decimal(before) and not _is_decimal(after)):
+        return [*operands[: cut - 1], *operands[cut:]] if _is_decimal(before) else operands
+    return operands[:cut]
+
+
+def _is_decimal(node: Node) -> bool:
+    """Whether it is a number in digits, with its sign and unit."""
+    while isinstance(node, (Quantity, Signed)):
+        node = node.body
+    return isinstance(node, Num)
+
+
 def _joined(tokens: list[Token]) -> str:
     """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
-
-
-def _task_text(text: str) -> str:
-    """What the symbolic stage is given: LaTeX without delimiters."""
-    return text.replace("\x1f", "").replace("$", "").strip()
-
-
-def _clock(hours: int, minutes: int) -> Shape:
-    """hours:minutes: a ratio too where it is in lowest terms, else only a time."""
-    if minutes and hours and math.gcd(hours, minutes) == 1:
-        return Ratio((constant(quotient(minutes, hours)),))
-    return Clock(hours, minutes)
 
 
 def _regrouped(listing: Listing) -> Listing:
@@ -812,7 +1124,7 @@ def _is_system(node: Grid) -> bool:
 def _has_grid(node: Node) -> bool:
     """Whether a matrix stands in an arithmetic expression."""
     if isinstance(node, Grid):
-        return True
+        return node.environment != "vmatrix"
     if isinstance(node, Signed):
         return _has_grid(node.body)
     if isinstance(node, Sum):
@@ -843,19 +1155,61 @@ def _plus_minus_signs(node: Node) -> list[str]:  # noqa: PLR0911 - one return a 
     return []
 
 
-def _is_spaced_unit(node: Product) -> bool:
-    """Whether it is a number and, apart from it, the letter of a unit: 5 N."""
-    if len(node.factors) != 2:
-        return False
-    (_, number), (mark, letter) = node.factors
-    return mark == " " and isinstance(number, Num) and isinstance(letter, Sym) and letter.name in units.LETTERS
+def _is_of_names(node: Node) -> bool:
+    """Whether it is a sum, difference, product or quotient of bare letters, as questions ask for: m + n."""
+    if isinstance(node, Sum):
+        names = [part.body for part in node.parts if part.sign in "+-"]
+    else:
+        names = [_inside(factor) for _, factor in node.factors] if isinstance(node, Product) else []
+    return len(set(names)) == len(names) > 1 and all(isinstance(name, Sym) for name in names)
+
+
+def _inside(node: Node) -> Node:
+    """What brackets hold, where it is one expression."""
+    return node.items.items[0] if isinstance(node, Bracket) and len(node.items.items) == 1 else node
+
+
+def _in_base(digits: str, base: int) -> int:
+    if not digits.isdigit() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
+        raise Unreadable
+    return int(digits, base)
+
+
+def _bare_difference(node: Sum) -> list[str]:
+    """The numbers of a difference of bare ones, 3 - 1; empty for any other sum."""
+    numbers = [part.body.text for part in node.parts if isinstance(part.body, Num)]
+    signs = [part.sign for part in node.parts]
+    return numbers if len(numbers) == len(signs) and signs[0] == "+" and set(signs[1:]) == {"-"} else []
+
+
+def _is_percent(node: Node) -> bool:
+    return isinstance(node, Postfix) and node.mark == "%"
+
+
+def _letters_in_order(node: Sum) -> list[str]:
+    """The capital letters of A-B-C; empty for any other sum."""
+    names = [part.body.name for part in node.parts if isinstance(part.body, Sym)]
+    plain = len(names) == len(node.parts) > 2 and all(len(name) == 1 and name.isupper() for name in names)
+    return names if plain and {part.sign for part in node.parts[1:]} == {"-"} else []
 
 
 def _applies(function: Sym, mark: str, argument: Node) -> bool:
     """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
     if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
         return False
-    return function.name.partition("_")[0] in _APPLIED or len(argument.items.items) > 1
+    name = function.name.partition("_")[0]
+    return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
+
+
+def _determinant(rows: tuple[tuple[Value, ...], ...], budget: Budget) -> Value:
+    """By the first row; raises `Undefined` where the matrix is not square."""
+    if not 0 < len(rows) == len(rows[0]) or len(rows) > MAX_DETERMINANT:
+        raise Undefined
+    if len(rows) == 1:
+        return rows[0][0]
+    minors = [tuple(row[:k] + row[k + 1 :] for row in rows[1:]) for k in range(len(rows))]
+    parts = [multiply(entry, _determinant(minor, budget), budget) for entry, minor in zip(rows[0], minors, strict=True)]
+    return add(*(negative(part) if k % 2 else part for k, part in enumerate(parts)), budget=budget)
 
 
 def _matrix_product(

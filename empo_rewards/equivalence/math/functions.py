@@ -1,12 +1,18 @@
-"""Functions of exact arguments: what can be computed is, the rest stays an atom with canonical arguments."""
+"""Functions of exact arguments: what can be computed is, the rest stays an atom with canonical arguments.
+
+The rows of the table stand at the end; `table.Function` says what each column means.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
-from empo_rewards.equivalence.math import numeric
+from flint import acb
+
+from empo_rewards.equivalence.math import balls
 from empo_rewards.equivalence.math.algebra import (
     PI,
     UNIT,
@@ -18,7 +24,6 @@ from empo_rewards.equivalence.math.algebra import (
     I,
     Rational,
     Terms,
-    TooLarge,
     Undefined,
     Value,
     add,
@@ -27,6 +32,7 @@ from empo_rewards.equivalence.math.algebra import (
     constant,
     divide,
     factor,
+    is_positive,
     leading_sign,
     multiply,
     negative,
@@ -34,67 +40,72 @@ from empo_rewards.equivalence.math.algebra import (
     quotient,
     rational_power,
 )
-from empo_rewards.equivalence.math.limits import MAX_FACTORIAL
+from empo_rewards.equivalence.math.balls import Ball, Evaluator, Loose, Off, Unknown
+from empo_rewards.equivalence.math.limits import MAX_FACTORIAL, MAX_GAMMA_BITS
+from empo_rewards.equivalence.math.table import TABLE, Exact, Function, register
+
+_Unary = Callable[[Value, Budget], Value]
+
+_ONE = frozenset[Any]()
+_HALF = Fraction(1, 2)
+_MAX_SHIFT = 12
+"""Factors that (n + k)! is written out by."""
 
 
 def apply(name: str, args: tuple[Value, ...], budget: Budget) -> Value:
     """name(args) in canonical form."""
-    special = _TABLE.get(name)
-    if special is not None:
-        return special(args, budget)
+    row = TABLE.get(name)
+    if row is None or row.exact is None or not row.arity[0] <= len(args) <= row.arity[1]:
+        return atom(Func(name, args))
+    return row.exact(args, budget)
+
+
+def _kept(name: str, *args: Value) -> Value:
     return atom(Func(name, args))
-
-
-def _one(function: Callable[[Value, Budget], Value], name: str) -> Callable[[tuple[Value, ...], Budget], Value]:
-    def inner(args: tuple[Value, ...], budget: Budget) -> Value:
-        return function(args[0], budget) if len(args) == 1 else atom(Func(name, args))
-
-    return inner
 
 
 # Trigonometry
 
 
-def _half(numerator: int, radicand: int) -> Value:
-    return multiply(
-        constant(Fraction(numerator, 2)), rational_power(constant(radicand), Fraction(1, 2), Budget()), Budget()
-    )
+def _half_root(numerator: int, radicand: int) -> Value:
+    root = rational_power(constant(radicand), _HALF, Budget())
+    return multiply(constant(Fraction(numerator, 2)), root, Budget())
 
 
 def _quarter_sum(sign: int) -> Value:
     """(√6 ± √2)/4: the sine of 75 and of 15 degrees."""
-    half = constant(Fraction(1, 2))
-    return multiply(half, add(_half(1, 6), _half(sign, 2), budget=Budget()), Budget())
+    return multiply(constant(_HALF), add(_half_root(1, 6), _half_root(sign, 2), budget=Budget()), Budget())
 
 
 _SINES: tuple[Value, ...] = (
     ZERO,
     _quarter_sum(-1),
-    constant(Fraction(1, 2)),
-    _half(1, 2),
-    _half(1, 3),
+    constant(_HALF),
+    _half_root(1, 2),
+    _half_root(1, 3),
     _quarter_sum(1),
+    UNIT,
 )
-"""sin(kπ/12) for k = 0 to 5."""
-_ARCSINES = {value: k for k, value in enumerate((*_SINES, UNIT))}
+"""sin(kπ/12) for k = 0 to 6."""
+_ARCSINES = {value: k for k, value in enumerate(_SINES)}
+_ARCTANGENTS = {divide(_SINES[k], _SINES[6 - k], Budget()): k for k in range(6)}
+
+
+def _pi_times(share: Rational) -> Value:
+    return Value({frozenset(((PI, 1),)): quotient(share, 1)}) if share else ZERO
 
 
 def _sine(argument: Value, budget: Budget) -> Value:
     """sin of an argument: odd symmetry, shifts by π/2, and the exact values at multiples of π/12."""
     if argument.over is not None:
-        if leading_sign(argument.terms) < 0:
-            return negative(atom(Func("sin", (negative(argument),))))
-        return atom(Func("sin", (argument,)))
-    turn = frozenset(((PI, 1),))
+        return _odd("sin", argument)
     terms = dict(argument.terms)
-    shift = Fraction(terms.pop(turn, 0))
+    shift = Fraction(terms.pop(frozenset(((PI, 1),)), 0))
     flip = bool(terms) and leading_sign(terms) < 0
     if flip:
         terms, shift = {m: -c for m, c in terms.items()}, -shift
     quarters = math.floor(2 * shift)
-    rest = shift - Fraction(quarters, 2)
-    name = "cos" if quarters % 2 else "sin"
-    result = _at_rest(name, terms, rest)
+    result = _at_rest("cos" if quarters % 2 else "sin", terms, shift - Fraction(quarters, 2))
     return negative(result) if flip != (quarters % 4 >= 2) else result
 
 
@@ -102,58 +113,78 @@ def _at_rest(name: str, terms: Terms, rest: Fraction) -> Value:
     """sin or cos at terms + rest·π with rest in [0, 1/2)."""
     if not terms and (12 * rest).denominator == 1:
         k = int(12 * rest)
-        if name == "sin":
-            return _SINES[k]
-        return UNIT if k == 0 else _SINES[6 - k]
-    if rest:
-        terms = {**terms, frozenset(((PI, 1),)): quotient(rest, 1)}
-    return atom(Func(name, (Value(terms),)))
+        return _SINES[k if name == "sin" else 6 - k]
+    return _kept(name, Value({**terms, frozenset(((PI, 1),)): quotient(rest, 1)} if rest else terms))
 
 
 def _cosine(argument: Value, budget: Budget) -> Value:
     if argument.over is not None:
-        return atom(Func("cos", (argument if leading_sign(argument.terms) > 0 else negative(argument),)))
-    return _sine(add(argument, Value({frozenset(((PI, 1),)): Fraction(1, 2)}), budget=budget), budget)
+        return _kept("cos", argument if leading_sign(argument.terms) > 0 else negative(argument))
+    return _sine(add(argument, _pi_times(_HALF), budget=budget), budget)
 
 
-def _tangent(argument: Value, budget: Budget) -> Value:
-    return divide(_sine(argument, budget), _cosine(argument, budget), budget)
-
-
-def _cotangent(argument: Value, budget: Budget) -> Value:
-    return divide(_cosine(argument, budget), _sine(argument, budget), budget)
-
-
-def _pi_times(share: Rational) -> Value:
-    return Value({frozenset(((PI, 1),)): share}) if share else ZERO
+def _odd(name: str, argument: Value, known: dict[Value, int] | None = None) -> Value:
+    """An odd function: of known values the multiple of π/12 that they are, else of the argument with a fixed sign."""
+    for value, sign in ((argument, 1), (negative(argument), -1)):
+        if known is not None and value in known:
+            return _pi_times(Fraction(sign * known[value], 12))
+    if argument.terms and leading_sign(argument.terms) < 0:
+        return negative(_kept(name, negative(argument)))
+    return _kept(name, argument)
 
 
 def _arcsine(argument: Value, budget: Budget) -> Value:
-    for value, sign in ((argument, 1), (negative(argument), -1)):
-        if value in _ARCSINES:
-            return _pi_times(quotient(sign * _ARCSINES[value], 12))
-    if argument.terms and leading_sign(argument.terms) < 0:
-        return negative(atom(Func("arcsin", (negative(argument),))))
-    return atom(Func("arcsin", (argument,)))
+    return _odd("arcsin", argument, _ARCSINES)
 
 
 def _arccosine(argument: Value, budget: Budget) -> Value:
     """arccos x = π/2 - arcsin x, always: so that both are written alike."""
-    return add(_pi_times(Fraction(1, 2)), negative(_arcsine(argument, budget)), budget=budget)
+    return add(_pi_times(_HALF), negative(_arcsine(argument, budget)), budget=budget)
 
 
-def _arctangent(argument: Value, budget: Budget) -> Value:
-    for k in range(6):
-        tangent = divide(_SINES[k], UNIT if k == 0 else _SINES[6 - k], budget)
-        for value, sign in ((argument, 1), (negative(argument), -1)):
-            if value == tangent:
-                return _pi_times(quotient(sign * k, 12))
-    if argument.terms and leading_sign(argument.terms) < 0:
-        return negative(atom(Func("arctan", (negative(argument),))))
-    return atom(Func("arctan", (argument,)))
+def _over(top: _Unary, bottom: _Unary) -> _Unary:
+    return lambda argument, budget: divide(top(argument, budget), bottom(argument, budget), budget)
 
 
-# Logarithms, absolute values, roots
+def _unit(argument: Value, budget: Budget) -> Value:
+    return UNIT
+
+
+def _at_inverse(function: _Unary) -> _Unary:
+    return lambda argument, budget: function(divide(UNIT, argument, budget), budget)
+
+
+# Exponentials and logarithms
+
+
+def _exponential(argument: Value, budget: Budget) -> Value:
+    return power(atom(E), argument, budget)
+
+
+def _hyperbolic(sign: int) -> _Unary:
+    """(e^x + sign·e^(-x)) / 2."""
+
+    def inner(argument: Value, budget: Budget) -> Value:
+        rising, falling = _exponential(argument, budget), _exponential(negative(argument), budget)
+        return multiply(constant(_HALF), add(rising, multiply(constant(sign), falling, budget), budget=budget), budget)
+
+    return inner
+
+
+def _area(sign: int) -> _Unary:
+    """ln(x + √(x² + sign)): the inverses of sinh (1) and cosh (-1)."""
+
+    def inner(argument: Value, budget: Budget) -> Value:
+        square = add(multiply(argument, argument, budget), constant(sign), budget=budget)
+        return _logarithm(add(argument, rational_power(square, _HALF, budget), budget=budget), budget)
+
+    return inner
+
+
+def _area_tangent(argument: Value, budget: Budget) -> Value:
+    """ln((1 + x) / (1 - x)) / 2."""
+    inner = divide(add(UNIT, argument, budget=budget), add(UNIT, negative(argument), budget=budget), budget)
+    return multiply(constant(_HALF), _logarithm(inner, budget), budget)
 
 
 def _logarithm(argument: Value, budget: Budget) -> Value:
@@ -171,7 +202,7 @@ def _logarithm(argument: Value, budget: Budget) -> Value:
                 log = _log_rational(name, budget) if isinstance(name, int) else UNIT
                 parts.append(multiply(constant(exponent), log, budget))
             return add(*parts, budget=budget)
-    return atom(Func("ln", (argument,)))
+    return _kept("ln", argument)
 
 
 def _log_rational(number: Rational, budget: Budget) -> Value:
@@ -192,13 +223,12 @@ def _log(args: tuple[Value, ...], budget: Budget) -> Value:
     return divide(_logarithm(argument, budget), _logarithm(base, budget), budget)
 
 
-def _exponential(argument: Value, budget: Budget) -> Value:
-    return power(atom(E), argument, budget)
+# Absolute values, extremes, roots
 
 
 def _absolute(argument: Value, budget: Budget) -> Value:
     """|x|: a number, the product of its factors' absolute values, or an atom whose argument has a fixed sign."""
-    sign = 1 if not argument.terms else numeric.sign(argument)
+    sign = 1 if not argument.terms or is_positive(argument) else balls.sign_of(argument, budget)
     if sign is not None:
         return argument if sign > 0 else negative(argument)
     if argument.over is None and len(argument.terms) == 1:
@@ -207,7 +237,7 @@ def _absolute(argument: Value, budget: Budget) -> Value:
         for name, exponent in monomial:
             result = multiply(result, _absolute_factor(name, exponent), budget)
         return result
-    return atom(Func("abs", (argument if leading_sign(argument.terms) > 0 else negative(argument),)))
+    return _kept("abs", argument if leading_sign(argument.terms) > 0 else negative(argument))
 
 
 def _absolute_factor(name: Atom, exponent: Rational) -> Value:
@@ -218,141 +248,271 @@ def _absolute_factor(name: Atom, exponent: Rational) -> Value:
     if isinstance(name, int) or name in (PI, E) or (isinstance(name, Func) and name.name == "abs"):
         return factor  # positive as it is
     if not isinstance(name, str):
-        return atom(Func("abs", (factor,)))
+        return _kept("abs", factor)
     if exponent.denominator == 1 and exponent % 2 == 0:
         return factor
     return Value({frozenset(((Func("abs", (atom(name),)), exponent),)): 1})
 
 
-# Integers
+def _sign(argument: Value, budget: Budget) -> Value:
+    sign = 0 if not argument.terms else balls.sign_of(argument, budget)
+    return _odd("sgn", argument) if sign is None else constant(sign)
 
 
-def _rounded(name: str) -> Callable[[Value, Budget], Value]:
-    whole = math.floor if name == "floor" else math.ceil
-
-    def inner(argument: Value, budget: Budget) -> Value:
-        number = argument.rational
-        if number is not None:
-            return constant(whole(number))
-        if not numeric.has_symbols(argument):
-            found = numeric.approximate(atom(Func(name, (argument,))))
-            if found is not None:
-                return constant(round(found[0].real))
-        return atom(Func(name, (argument,)))
-
-    return inner
-
-
-def _factorial(argument: Value, budget: Budget) -> Value:
-    number = argument.rational
-    if isinstance(number, int) and number >= 0:
-        if number > MAX_FACTORIAL:
-            return atom(Func("factorial", (argument,)))
-        budget.spend(number)
-        return constant(check_size(math.factorial(number)))
-    return atom(Func("factorial", (argument,)))
+def _maximum(args: tuple[Value, ...], budget: Budget) -> Value:
+    """max: nested ones as one, of the numbers whose order is certain the largest only."""
+    found: dict[Value, None] = {}
+    for arg in args:
+        name = next(iter(arg.atoms)) if len(arg.terms) == 1 and arg.over is None and arg.atoms else None
+        inner = isinstance(name, Func) and name.name == "max" and arg == atom(name)
+        found.update(dict.fromkeys(name.args if inner and isinstance(name, Func) else (arg,)))
+    kept: list[Value] = []
+    for value in found:
+        signs = [_order(value, other, budget) for other in kept]
+        if -1 not in signs:
+            kept = [other for other, sign in zip(kept, signs, strict=True) if sign != 1] + [value]
+    return kept[0] if len(kept) == 1 else _kept("max", *sorted(kept, key=lambda value: value.text))
 
 
-def _double_factorial(argument: Value, budget: Budget) -> Value:
-    number = argument.rational
-    if isinstance(number, int) and 0 <= number <= MAX_FACTORIAL:
-        budget.spend(number)
-        return constant(check_size(math.prod(range(number, 0, -2))))
-    return atom(Func("double factorial", (argument,)))
+def _order(a: Value, b: Value, budget: Budget) -> int | None:
+    """1 where a >= b for certain, -1 where a <= b."""
+    over, under = add(a, negative(b), budget=budget), add(b, negative(a), budget=budget)
+    return 1 if is_positive(over) else -1 if is_positive(under) else balls.sign_of(over, budget)
 
 
-def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
-    numbers = [arg.rational for arg in args]
-    if len(numbers) == 2:
-        n, k = numbers
-        if isinstance(n, int) and isinstance(k, int) and k >= 0 and 0 <= n <= 4 * MAX_FACTORIAL:
-            budget.spend(min(k, n))
-            return constant(check_size(math.comb(n, k)))
-    return atom(Func("binomial", args))
-
-
-def _gcd(args: tuple[Value, ...], budget: Budget) -> Value:
-    """The greatest common divisor of rationals: of the numerators over one common denominator."""
-    numbers = [arg.rational for arg in args]
-    if len(set(args)) == 1 and numbers[0] is None:
-        return args[0]
-    if not numbers or any(n is None for n in numbers):
-        return atom(Func("gcd", tuple(sorted(set(args), key=repr))))
-    fractions = [Fraction(n) for n in numbers if n is not None]
-    scale = math.lcm(*(f.denominator for f in fractions))
-    return constant(quotient(math.gcd(*(int(f * scale) for f in fractions)), scale))
-
-
-def _lcm(args: tuple[Value, ...], budget: Budget) -> Value:
-    numbers = [arg.rational for arg in args]
-    if not numbers or any(n is None for n in numbers):
-        return atom(Func("lcm", tuple(sorted(set(args), key=repr))))
-    fractions = [Fraction(n) for n in numbers if n is not None]
-    scale = math.lcm(*(f.denominator for f in fractions))
-    return constant(check_size(quotient(math.lcm(*(int(f * scale) for f in fractions)), scale)))
-
-
-def _modulo(args: tuple[Value, ...], budget: Budget) -> Value:
-    numbers = [arg.rational for arg in args]
-    if len(numbers) == 2 and numbers[0] is not None and numbers[1]:
-        return constant(quotient(numbers[0] % numbers[1], 1))
-    return atom(Func("mod", args))
-
-
-def _extreme(name: str) -> Callable[[tuple[Value, ...], Budget], Value]:
-    """max or min: of numbers whose order is certain the number, else an atom over the distinct arguments."""
-    wanted = 1 if name == "max" else -1
-
-    def inner(args: tuple[Value, ...], budget: Budget) -> Value:
-        if not args:
-            raise TooLarge
-        left = list(dict.fromkeys(args))
-        best = left[0]
-        for other in left[1:]:
-            sign = numeric.sign(add(other, negative(best), budget=budget))
-            if sign is None:
-                return atom(Func(name, tuple(sorted(left, key=repr))))
-            best = other if sign == wanted else best
-        return best
-
-    return inner
+def _minimum(args: tuple[Value, ...], budget: Budget) -> Value:
+    return negative(_maximum(tuple(map(negative, args)), budget))
 
 
 def _square_root(args: tuple[Value, ...], budget: Budget) -> Value:
     """sqrt(x), or root(x, n)."""
     degree = 2 if len(args) == 1 else args[1].rational
     if not isinstance(degree, int) or degree == 0:
-        return atom(Func("root", args))
+        return _kept("root", *args)
     return rational_power(args[0], Fraction(1, degree), budget)
 
 
-def _reciprocal(function: Callable[[Value, Budget], Value]) -> Callable[[Value, Budget], Value]:
-    return lambda argument, budget: divide(UNIT, function(argument, budget), budget)
+# Integers
 
 
-_TABLE: dict[str, Callable[[tuple[Value, ...], Budget], Value]] = {
-    "sin": _one(_sine, "sin"),
-    "cos": _one(_cosine, "cos"),
-    "tan": _one(_tangent, "tan"),
-    "cot": _one(_cotangent, "cot"),
-    "sec": _one(_reciprocal(_cosine), "sec"),
-    "csc": _one(_reciprocal(_sine), "csc"),
-    "arcsin": _one(_arcsine, "arcsin"),
-    "arccos": _one(_arccosine, "arccos"),
-    "arctan": _one(_arctangent, "arctan"),
-    "ln": _one(_logarithm, "ln"),
-    "log": _log,
-    "exp": _one(_exponential, "exp"),
-    "abs": _one(_absolute, "abs"),
-    "floor": _one(_rounded("floor"), "floor"),
-    "ceil": _one(_rounded("ceil"), "ceil"),
-    "factorial": _one(_factorial, "factorial"),
-    "double factorial": _one(_double_factorial, "double factorial"),
-    "binomial": _binomial,
-    "gcd": _gcd,
-    "lcm": _lcm,
-    "mod": _modulo,
-    "max": _extreme("max"),
-    "min": _extreme("min"),
-    "sqrt": _square_root,
-}
+def _split(argument: Value) -> tuple[int, Value]:
+    """An argument as an integer and the rest, whose constant term is in [0, 1)."""
+    term = argument.terms.get(_ONE, 0) if argument.over is None else 0
+    whole = math.floor(term)
+    if not whole:
+        return 0, argument
+    rest = {m: c for m, c in argument.terms.items() if m} | ({_ONE: term - whole} if term != whole else {})
+    return whole, Value(rest)
+
+
+def _floor(argument: Value, budget: Budget) -> Value:
+    """The integer below: of a constant a number, else an integer that is added stands outside."""
+    whole, rest = _split(argument)
+    known = 0 if not rest.terms or rest.rational is not None else balls.floor_of(rest, budget)
+    return constant(whole + known) if known is not None else add(constant(whole), _kept("floor", rest), budget=budget)
+
+
+def _ceiling(argument: Value, budget: Budget) -> Value:
+    return negative(_floor(negative(argument), budget))
+
+
+def _modulo(args: tuple[Value, ...], budget: Budget) -> Value:
+    a, b = args[0].rational, args[1].rational
+    return constant(quotient(a % b, 1)) if a is not None and b else _kept("mod", *args)
+
+
+def _factorial(argument: Value, budget: Budget) -> Value:
+    """n!: of a number its value, else (n + k)! as n! times factors."""
+    number = argument.rational
+    if number is not None:
+        if not isinstance(number, int) or number > MAX_FACTORIAL:
+            return _kept("factorial", argument)
+        if number < 0:
+            raise Undefined
+        budget.spend(number)
+        return constant(check_size(math.factorial(number), budget))
+    shift, rest = _split(argument)
+    if not 0 < abs(shift) <= _MAX_SHIFT:
+        return _kept("factorial", argument)
+    result = _kept("factorial", rest)
+    for k in range(min(shift, 0) + 1, max(shift, 0) + 1):
+        step = add(rest, constant(k), budget=budget)
+        result = multiply(result, step, budget) if shift > 0 else divide(result, step, budget)
+    return result
+
+
+def _gamma(argument: Value, budget: Budget) -> Value:
+    return _factorial(add(argument, constant(-1), budget=budget), budget)
+
+
+def _double_factorial(argument: Value, budget: Budget) -> Value:
+    number = argument.rational
+    if isinstance(number, int) and 0 <= number <= MAX_FACTORIAL:
+        budget.spend(number)
+        return constant(check_size(math.prod(range(number, 0, -2)), budget))
+    return _kept("double factorial", argument)
+
+
+def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
+    """Of numbers a number; of a small number below a product; else by factorials."""
+    n, k = args[0].rational, args[1].rational
+    if isinstance(n, int) and isinstance(k, int):
+        if k < 0 or not 0 <= n <= 4 * MAX_FACTORIAL:
+            return _kept("binomial", *args)
+        budget.spend(min(k, n))
+        return constant(check_size(math.comb(n, k), budget))
+    if isinstance(k, int) and 0 <= k <= _MAX_SHIFT:
+        result = constant(Fraction(1, math.factorial(k)))
+        for j in range(k):
+            result = multiply(result, add(args[0], constant(-j), budget=budget), budget)
+        return result
+    if isinstance(n, int) and n < 0:
+        return _kept("binomial", *args)
+    rest = add(args[0], negative(args[1]), budget=budget)
+    below = multiply(_factorial(args[1], budget), _factorial(rest, budget), budget)
+    return divide(_factorial(args[0], budget), below, budget)
+
+
+def _permutations(args: tuple[Value, ...], budget: Budget) -> Value:
+    left = add(args[0], negative(args[1]), budget=budget)
+    return divide(_factorial(args[0], budget), _factorial(left, budget), budget)
+
+
+def _divisor(name: str, compute: Callable[..., int]) -> Exact:
+    """gcd or lcm of rationals: of the numerators over one common denominator."""
+
+    def inner(args: tuple[Value, ...], budget: Budget) -> Value:
+        numbers = [arg.rational for arg in args]
+        if len(set(args)) == 1 and numbers[0] is None and name == "gcd":
+            return args[0]
+        if any(n is None for n in numbers):
+            return _kept(name, *sorted(set(args), key=lambda value: value.text))
+        fractions = [Fraction(n) for n in numbers if n is not None]
+        result, scale = 0 if name == "gcd" else 1, math.lcm(*(f.denominator for f in fractions))
+        for f in fractions:
+            result = int(check_size(compute(result, int(f * scale)), budget))
+        return constant(quotient(result, scale))
+
+    return inner
+
+
+# Enclosures: where a real function has a value, and those that FLINT has no method for
+
+
+def _positive(v: Any) -> None:
+    if v <= 0:
+        raise Off
+    if not v > 0:
+        raise Loose
+
+
+def _in_unit_interval(v: Any) -> None:
+    if v > 1 or v < -1:
+        raise Off
+
+
+def _ball_absolute(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    x = args[0]
+    return Ball(abs(x.v), x.u, x.l, x.algebraic, None if x.exact is None else abs(x.exact))
+
+
+def _ball_sign(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    return balls.number(at.sign(args[0]))
+
+
+def _ball_floor(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    return at.floor(args[0])
+
+
+def _ball_modulo(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    return at.subtract(args[0], at.multiply([args[1], at.floor(at.divide(*args))]))
+
+
+def _ball_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    x = args[0]
+    if x.exact is not None and x.exact < 0 and x.exact.q == 1:
+        raise Off
+    if balls.log2_of(x.v) > MAX_GAMMA_BITS:
+        raise Unknown
+    v = balls.checked((x.v + 1).gamma())
+    size = balls.log2_of(v)
+    return Ball(v, x.u + x.l + max(0, size), x.u + x.l + max(0, -size))
+
+
+def _ball_double_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    n = args[0].exact
+    if n is None or n.q != 1 or not 0 <= n <= MAX_FACTORIAL:
+        raise Unknown
+    return balls.number(math.prod(range(int(n.p), 0, -2)))
+
+
+def _ball_zeta(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    if at.precision > 512 or isinstance(args[0].v, acb):
+        raise Unknown
+    return at.simple(TABLE["zeta"], args[0])
+
+
+def _ball_power(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    return at.exponential(args[0], args[1], object())
+
+
+def _ball_root(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
+    return at.exponential(args[0], at.divide(balls.number(1), args[1]), object())
+
+
+def _row(name: str, spellings: str = "", one: _Unary | None = None, **columns: Any) -> None:
+    """Adds a function, of one argument where its exact rule is `one`."""
+    if one is not None:
+        columns["exact"] = lambda args, budget: one(args[0], budget)
+    register(Function(name, tuple(spellings.split()), **columns))
+
+
+_ANY, _TWO = (1, 64), (2, 2)
+
+_row("sin", "sin", _sine, flint="sin", inverse="arcsin")
+_row("cos", "cos", _cosine, flint="cos", inverse="arccos")
+_row("tan", "tan tg", _over(_sine, _cosine), inverse="arctan")
+_row("cot", "cot ctg", _over(_cosine, _sine), inverse="arccot")
+_row("sec", "sec", _over(_unit, _cosine), inverse="arcsec")
+_row("csc", "csc cosec", _over(_unit, _sine), inverse="arccsc")
+_row("arcsin", "arcsin asin", _arcsine, flint="asin", domain=_in_unit_interval)
+_row("arccos", "arccos acos", _arccosine)
+_row("arctan", "arctan atan", lambda x, budget: _odd("arctan", x, _ARCTANGENTS), flint="atan")
+_row("arccot", "arccot acot")
+_row("arcsec", "arcsec asec", _at_inverse(_arccosine))
+_row("arccsc", "arccsc acsc", _at_inverse(_arcsine))
+_row("sinh", "sinh", _hyperbolic(-1), inverse="arsinh")
+_row("cosh", "cosh", _hyperbolic(1), inverse="arcosh")
+_row("tanh", "tanh", _over(_hyperbolic(-1), _hyperbolic(1)), inverse="artanh")
+_row("coth", "coth", _over(_hyperbolic(1), _hyperbolic(-1)))
+_row("sech", "sech", _over(_unit, _hyperbolic(1)))
+_row("csch", "csch", _over(_unit, _hyperbolic(-1)))
+_row("arsinh", "arsinh arcsinh asinh", _area(1))
+_row("arcosh", "arcosh arccosh acosh", _area(-1))
+_row("artanh", "artanh arctanh atanh", _area_tangent)
+_row("exp", "exp", _exponential, flint="exp", limit=19)
+_row("ln", "ln", _logarithm, flint="log", domain=_positive)
+_row("log", "log", exact=_log, arity=(1, 2))
+_row("lg", "lg", lambda x, budget: _log((constant(10), x), budget))
+_row("erf", "erf", flint="erf", hidden=lambda x: 1.5 * x * x + 8, cost=3)
+_row("abs", "abs", _absolute, rule=_ball_absolute, branches="sign")
+_row("sgn", "sgn sign", _sign, rule=_ball_sign, branches="sign")
+_row("max", "max", exact=_maximum, arity=_ANY, branches="choice")
+_row("min", "min", exact=_minimum, arity=_ANY)
+_row("sqrt", exact=_square_root, arity=(1, 2))
+_row("root", arity=_TWO, rule=_ball_root)
+_row("power", arity=_TWO, rule=_ball_power)
+_row("floor", "floor", _floor, rule=_ball_floor, branches="step")
+_row("ceil", "ceil", _ceiling)
+_row("mod", exact=_modulo, arity=_TWO, rule=_ball_modulo, branches="step")
+_row("factorial", one=_factorial, rule=_ball_factorial, cost=20)
+_row("Gamma", "Gamma", _gamma, letter=True)
+_row("double factorial", one=_double_factorial, rule=_ball_double_factorial)
+_row("binomial", exact=_binomial, arity=_TWO)
+_row("permutations", exact=_permutations, arity=_TWO)
+_row("zeta", "zeta", flint="zeta", rule=_ball_zeta, limit=MAX_GAMMA_BITS, cost=25, letter=True)
+_row("W", "W", letter=True)
+_row("gcd", "gcd", exact=_divisor("gcd", math.gcd), arity=_ANY)
+_row("lcm", "lcm", exact=_divisor("lcm", math.lcm), arity=_ANY)
+for _name in ("arg", "det", "deg", "dim", "ker", "Re", "Im"):
+    _row(_name, _name)

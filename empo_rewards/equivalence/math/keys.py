@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.algebra import Value
+from empo_rewards.equivalence.math.algebra import Budget, Value, constant, multiply, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Shape
+from empo_rewards.equivalence.math.shapes import Measure, Opaque, Shape, readings
+from empo_rewards.equivalence.math.units import Unit, scale
+
+
+class Option(NamedTuple):
+    """One of the things that an ambiguous answer may be, by a convention: "comma:decimal" or "comma:list" for 3,14.
+
+    `said` is the answer in one spelling.
+    """
+
+    convention: str
+    said: str
+    shape: Shape
+    facets: Mapping[str, Hashable] = MappingProxyType({})
+
+
+class Reading(NamedTuple):
+    """What a text says where it is no expression: a date, a time, a formula of chemistry."""
+
+    shape: Shape
+    facets: Mapping[str, Hashable] = MappingProxyType({})
+    options: tuple[Option, ...] = ()
 
 
 class Key(NamedTuple):
@@ -20,14 +44,37 @@ class Key(NamedTuple):
         readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
             list 3, 4; (B) 5 as B; y = 2x as its equation.
         decimal: whether it is written with a decimal point.
-        text: what the symbolic stage should read: the answer without its label.
+        work: what reading it cost.
+        failed: whether reading it failed by a fault: equal text is equal, nothing else is known of it.
+        options: what else it may be, by convention; `settle` takes one for all answers of a set, or none.
     """
 
     shape: Shape
-    facets: Mapping[str, Hashable]
-    readings: tuple[Shape, ...]
-    decimal: bool
-    text: str
+    facets: Mapping[str, Hashable] = MappingProxyType({})
+    readings: tuple[Shape, ...] = ()
+    decimal: bool = False
+    work: int = 1
+    failed: bool = False
+    options: tuple[Option, ...] = ()
+
+
+def footprint(thing: object, seen: set[int] | None = None) -> int:  # noqa: PLR0911 - one return a kind
+    """Bytes that a key takes, roughly; what it holds twice counts once."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return 0
+    if isinstance(thing, str):
+        return 60 + len(thing)
+    if isinstance(thing, (int, Fraction)):
+        return 30 + (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
+    seen.add(id(thing))
+    if isinstance(thing, Value):
+        return 120 + footprint(thing.terms, seen) + footprint(thing.over, seen)
+    if isinstance(thing, Mapping):
+        return 64 + sum(100 + footprint(name, seen) + footprint(value, seen) for name, value in thing.items())
+    if isinstance(thing, (tuple, frozenset)):
+        return 60 + sum(40 + footprint(part, seen) for part in thing)
+    return 40
 
 
 class UnionFind:
@@ -107,11 +154,102 @@ def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
     columns = []
     for kind in kinds:
         found = {key.facets[kind] for key in keys if kind in key.facets}
-        fill = next(iter(found)) if len(found) == 1 and not (kind == "unit" and policy.units == "strict") else None
+        strict = (kind == "unit" and policy.units == "strict") or (kind == "base" and policy.bases == "strict")
+        fill = next(iter(found)) if len(found) == 1 and not strict else None
         columns.append([key.facets.get(kind, fill) for key in keys])
     return [tuple(column[k] for column in columns) for k in range(len(keys))]
 
 
-def compatible(a: Key, b: Key) -> bool:
+def compatible(a: Mapping[str, Hashable], b: Mapping[str, Hashable]) -> bool:
     """Whether no decoration of one contradicts the other's."""
-    return all(b.facets[kind] == value for kind, value in a.facets.items() if kind in b.facets)
+    return all(b[kind] == value for kind, value in a.items() if kind in b)
+
+
+def settle(keys: list[Key]) -> list[Key]:
+    """Ambiguous answers by the one convention that the rest of the set bears out; where two are borne out, undecided.
+
+    Conventions are settled for the whole set at once, so that no answer stands between two that differ: beside 3.14
+    the text 3,14 is a decimal, beside (3, 14) a list, and beside both it is neither.
+    """
+    if not any(key.options for key in keys):
+        return keys
+    known: dict[Shape, list[Mapping[str, Hashable]]] = defaultdict(list)
+    for key in keys:
+        if not key.options:
+            for shape in (key.shape, *key.readings):
+                known[shape].append(key.facets)
+    measures = {_measure(key) for key in keys if not key.options} - {None}
+    borne_out: dict[str, set[str]] = defaultdict(set)
+    for option in (option for key in keys for option in key.options):
+        unit = option.facets.get("unit")
+        shapes = (option.shape, *readings(option.shape))
+        measure = _measure(Key(option.shape, option.facets))
+        if measure in measures or any(
+            facets.get("unit") == unit for shape in shapes for facets in known.get(shape, ())
+        ):
+            borne_out[option.convention.partition(":")[0]].add(option.convention)
+    return [_settled(key, borne_out) if key.options else key for key in keys]
+
+
+def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
+    conventions = borne_out.get(key.options[0].convention.partition(":")[0], set())
+    if len(conventions) > 1:
+        return key._replace(shape=Opaque(key.options[0].said), facets={}, readings=(), options=())
+    chosen = next((option for option in key.options if option.convention in conventions), None)
+    if chosen is None:
+        return key._replace(options=())
+    return key._replace(shape=chosen.shape, facets=chosen.facets, readings=readings(chosen.shape), options=())
+
+
+def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
+    """Joins groups of one quantity in different units (5 km, 5000 m).
+
+    A bare number stays with its unit (5 with 5 km) unless another bare number would be joined to it so (5000).
+    """
+    quantity: dict[tuple[Value, Unit], list[list[int]]] = defaultdict(list)
+    result = []
+    for group in groups:
+        measures = {measure for measure in (_measure(keys[position]) for position in group) if measure is not None}
+        if len(measures) == 1:
+            quantity[measures.pop()].append(group)
+        else:
+            result.append(group)
+    for parts in quantity.values():
+        bare = [
+            [p for p in part if "unit" not in keys[p].facets and isinstance(keys[p].shape, Value)] for part in parts
+        ]
+        if sum(map(bool, bare)) > 1:
+            result += [numbers for numbers in bare if numbers]
+        apart = {p for numbers in bare for p in numbers} if sum(map(bool, bare)) > 1 else set()
+        result.append(sorted(p for part in parts for p in part if p not in apart))
+    return result
+
+
+def _measure(key: Key) -> tuple[Value, Unit] | None:
+    """A quantity in base units; None for what has no unit."""
+    if isinstance(key.shape, Measure):
+        return key.shape.value, key.shape.dimension
+    unit = key.facets.get("unit")
+    if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
+        return None
+    factor, dimension = scale(unit)
+    return multiply(key.shape, constant(quotient(factor.numerator, factor.denominator)), Budget()), dimension
+
+
+def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
+    """Letters that a set holds in both cases and its prompt in one only: P as p, where the prompt speaks of p alone."""
+    if not prompt:
+        return {}
+    each = [{name for name in symbols_of(key) if len(name) == 1 and name.isalpha()} for key in keys]
+    found = set().union(*each) - set("aiAI")
+    both = {letter for letter in found if letter.swapcase() in found}
+    both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
+    spoken = (
+        {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
+    )
+    return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
+
+
+def symbols_of(key: Key) -> frozenset[str]:
+    """The symbols of a value."""
+    return key.shape.symbols if isinstance(key.shape, Value) else frozenset()

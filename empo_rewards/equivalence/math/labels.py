@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from empo_rewards.equivalence.math.nodes import Bracket, Call, Node, Num, Product, Proportion, Sym, Word
+from empo_rewards.equivalence.math.nodes import Bracket, Call, Node, Num, Product, Proportion, Relation, Sym, Word
 
 CONSTANTS = frozenset({"e", "i", "π"})
 """Symbols that have a value already, and name none."""
@@ -33,8 +33,7 @@ def _product_label(node: Product) -> str | None:
     if is_function(node):
         (_, function), (_, argument) = node.factors
         assert isinstance(argument, Bracket)  # noqa: S101 - what `is_function` says
-        names = [item.name if isinstance(item, Sym) else item.text for item in argument.items.items
-                 if isinstance(item, Sym | Num)]  # fmt: skip
+        names = [_written(item) for item in argument.items.items]
         base = function.name if isinstance(function, Sym) else f"{label_of(function)}^-1"
         return f"{base}({','.join(names)})"
     symbols = [factor.name for _, factor in node.factors if isinstance(factor, Sym)]
@@ -52,9 +51,17 @@ def is_function(node: Node) -> bool:
     if not isinstance(node, Product) or len(node.factors) != 2:
         return False
     (_, function), (mark, argument) = node.factors
-    if mark not in ("", " ") or not isinstance(argument, Bracket) or argument.opening != "(":
+    if mark not in ("", " ") or not isinstance(argument, Bracket) or argument.opening not in "([":
         return False
-    return isinstance(function, Sym) and all(isinstance(item, Sym | Num) for item in argument.items.items)
+    return isinstance(function, Sym) and all(map(_written, argument.items.items))
+
+
+def _written(node: Node) -> str:
+    """A symbol, a number, or a relation of such as text: x, 2, X=2; empty for any other expression."""
+    if isinstance(node, Relation):
+        parts = [_written(operand) for operand in node.operands]
+        return "".join(map("".join, zip(parts, (*node.operators, ""), strict=True))) if all(parts) else ""
+    return node.name if isinstance(node, Sym) else node.text if isinstance(node, Num) else ""
 
 
 def names_a_function(node: Node) -> bool:
@@ -63,15 +70,17 @@ def names_a_function(node: Node) -> bool:
         return True
     if not isinstance(node, Product) or not is_function(node):
         return False
-    argument = node.factors[1][1]
+    (_, function), (_, argument) = node.factors
+    if isinstance(function, Sym) and "'" in function.name:
+        return False
     return isinstance(argument, Bracket) and all(isinstance(item, Sym) for item in argument.items.items)
 
 
 def names_of(node: Node) -> list[str] | None:
     """The names of a tuple: (p, q)."""
     if isinstance(node, Bracket) and node.opening == "(" and len(node.items.items) > 1:
-        names = [label_of(item) for item in node.items.items]
-        return [name for name in names if name] if all(names) else None
+        names = [item.name if isinstance(item, Sym) else label_of(item) for item in node.items.items]
+        return [name for name in names if name] if all(names) and set(names) - CONSTANTS else None
     return None
 
 

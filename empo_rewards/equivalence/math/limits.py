@@ -1,4 +1,7 @@
-"""The bounds of the canonical keys. Past any of them a value is left to the symbolic stage; none changes a verdict."""
+"""The bounds of reading and comparing. Past any of them something stays undecided; none changes a verdict.
+
+The unit of work is about a microsecond: a product of two terms takes four and more, a ball's operation at 128 bits three.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ MAX_TOKENS = 4_000
 """Tokens of an expression: what a page of formulas has, and few enough that a refusal costs milliseconds."""
 
 MAX_DEPTH = 40
-"""Nested brackets. Each costs up to 15 frames of Python's stack, whose default limit of 1,000 the caller shares.
-Brackets that only repeat others are dropped before."""
+"""Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack,
+whose default limit of 1,000 the caller shares. Brackets that only repeat others are dropped before."""
 
 MAX_LITERAL_DIGITS = 4_000
 """Digits of a number that becomes an int: under Python's own limit of 4,300, past which int() raises. Longer numbers
@@ -23,16 +26,62 @@ MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
 MAX_WORK = 50_000
-"""Products of two terms that one answer may cost in all: about 50 ms at the very worst."""
+"""Units of work that reading one answer may cost."""
+
+MAX_GROUP_READING = 1_000_000
+"""Units that reading the answers of one group may cost, the shortest first: past it the others are not read."""
+
+MAX_REFINING = 15_000
+"""Units that enclosing one answer may cost, at all points and precisions together."""
+
+MAX_GROUP_REFINING = 600_000
+"""Units that the comparisons of one group may cost, the shortest answers first: past it the rest is undecided."""
 
 MAX_EXPONENT = 4_096
 """Integer exponent up to which a sum is expanded (the terms stop most of them long before)."""
 
+MAX_EXPONENT_BITS = 1 << 14
+"""Bits of the exponent of a symbol."""
+
 MAX_INTERVALS = 64
 """Intervals of a union: sorting and joining them by exact comparison is quadratic."""
+
+MAX_PAIRED = 32
+"""Members of two collections without order that are compared each with each."""
+
+MAX_DETERMINANT = 5
+"""Rows of a determinant, which is computed by minors."""
 
 MAX_FACTORIAL = 2_500
 """Largest n of a computed n!: its 25,000 bits fit MAX_BITS."""
 
 TRIAL_PRIMES_BELOW = 2_000
 """Radicands are factored by the primes below this; a cofactor under its square is prime for certain."""
+
+MAX_BASED_DIGITS = 400
+"""Digits of a number in another base that is converted."""
+
+MAX_VALUE_BITS = 1 << 20
+"""|log2| of the largest and smallest value that a ball may have: past it FLINT's exponents need memory of their own."""
+
+MAX_ARGUMENT_BITS = 1 << 12
+"""log2 of the largest argument of a function that is enclosed. FLINT does not raise where it cannot have the memory, it
+ends the process: sizes are read off a ball before each call that they bound."""
+
+MAX_GAMMA_BITS = 12
+"""log2 of the largest argument of the gamma function, binomial coefficients and zeta: precision makes them dear."""
+
+MAX_DEGREE = 64
+"""Degree of a root that is enclosed."""
+
+MAX_EXACT_BITS = 1_024
+"""Bits up to which a rational number is carried exactly beside its ball."""
+
+MAX_MEASURE = 360
+"""Denominator of a rational multiple of π whose sine is known as an algebraic number."""
+
+PRECISIONS = (128, 512, 4_096)
+"""Bits at which values are enclosed, one after the other, until they can be told apart or are proved equal."""
+
+CACHE_BYTES = 8 << 20
+"""Memory that read answers may take."""

@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """Names that are written side by side."""
     return text.split()
 
 
-_GREEK = _words(
+_GREEK = listed(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar aleph"
 )
 _VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
 
-FUNCTIONS: dict[str, str] = {
-    name: name
-    for name in _words(
-        "sin cos tan cot sec csc sinh cosh tanh coth sech csch arcsin arccos arctan arccot arcsec arccsc "
-        "ln log exp gcd lcm max min floor ceil arg det deg dim ker Re Im sgn sign erf"
-    )
-} | {
-    "asin": "arcsin",
-    "acos": "arccos",
-    "atan": "arctan",
-    "arsinh": "arsinh",
-    "arcsinh": "arsinh",
-    "asinh": "arsinh",
-    "arcosh": "arcosh",
-    "arccosh": "arcosh",
-    "acosh": "arcosh",
-    "artanh": "artanh",
-    "arctanh": "artanh",
-    "atanh": "artanh",
-    "tg": "tan",
-    "ctg": "cot",
-    "cosec": "csc",
-    "lg": "lg",
-}
-"""Functions by the names that they are written with, as a command or in letters."""
-
-INVERSES = {
-    "sin": "arcsin",
-    "cos": "arccos",
-    "tan": "arctan",
-    "cot": "arccot",
-    "sec": "arcsec",
-    "csc": "arccsc",
-    "sinh": "arsinh",
-    "cosh": "arcosh",
-    "tanh": "artanh",
-}
-
 SKIPPED = frozenset(
-    _words(
+    listed(
         "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
         "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace "
         "hline cdotp normalsize large Large small"
@@ -60,20 +23,19 @@ SKIPPED = frozenset(
 ) | {" ", "\n", "\t"}
 """Commands that only set the type."""
 
-TEXT_STYLES = dict.fromkeys(_words("text textbf textit textrm textnormal textsf texttt textup mbox hbox"), "text")
-TEXT_STYLES |= dict.fromkeys(_words("mathrm operatorname"), "upright")
+TEXT_STYLES = dict.fromkeys(listed("text textbf textit textrm textnormal textsf texttt textup mbox hbox"), "text")
+TEXT_STYLES |= dict.fromkeys(listed("mathrm operatorname ce"), "upright")
 """Commands whose argument is words (or a name)."""
 
-STYLES = frozenset(
-    _words("mathbf mathit mathsf mathtt mathcal mathfrak mathscr boldsymbol bm boxed fbox vec pmb variable")
-)
+STYLES = frozenset(listed("mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable"))
 """Commands that change how their argument looks, not what it is."""
 
 UPRIGHT_SYMBOLS = frozenset("eid")
 """Letters that are often set upright without being a unit."""
 
 ACCENTS = frozenset(
-    _words("overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow")
+    listed("overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow vec mathcal")
+    + listed("mathfrak mathscr")
 )
 
 COMMANDS: dict[str, tuple[str, str]] = (
@@ -83,7 +45,8 @@ COMMANDS: dict[str, tuple[str, str]] = (
     | dict.fromkeys(("ge", "geq", "geqslant", "geqq"), ("≥", "≥"))
     | dict.fromkeys(("ne", "neq"), ("≠", "≠"))
     | dict.fromkeys(("approx", "simeq", "approxeq", "doteq"), ("≈", "≈"))
-    | dict.fromkeys(("equiv", "iff", "implies", "Rightarrow", "Leftrightarrow"), ("⇒", "⇒"))
+    | dict.fromkeys(("equiv", "cong"), ("≡", "≡"))
+    | dict.fromkeys(("iff", "implies", "Rightarrow", "Leftrightarrow"), ("⇒", "⇒"))
     | dict.fromkeys(("to", "rightarrow", "mapsto", "longrightarrow"), ("→", "→"))
     | dict.fromkeys(("cdot", "times", "ast", "bullet"), ("*", "*"))
     | dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), ("frac", "frac"))
@@ -134,11 +97,17 @@ COMMANDS: dict[str, tuple[str, str]] = (
         "newline": ("\\\\", "\\\\"),
         "_": ("_", "_"),
         "#": ("#", "#"),
+        "pmod": ("pmod", "mod"),
+        "imath": ("sym", "i"),
+        "jmath": ("sym", "j"),
+        "color": ("color", "color"),
+        "textcolor": ("color", "color"),
+        "colorbox": ("color", "color"),
         "mathbb": ("mathbb", "mathbb"),
-        "land": ("and", "and"),
-        "wedge": ("and", "and"),
-        "lor": ("or", "or"),
-        "vee": ("or", "or"),
+        "land": ("and", "∧"),
+        "wedge": ("and", "∧"),
+        "lor": ("or", "∨"),
+        "vee": ("or", "∨"),
         "prime": ("'", "'"),
         "angle": ("label", "angle"),
         "triangle": ("label", "triangle"),
@@ -168,9 +137,10 @@ PLAIN_NAMES: dict[str, tuple[str, str]] = {
 } | {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
 """Names that stand for themselves when they are written out in letters."""
 
-_SUPERSCRIPT_PAIRS = zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱ", "0123456789+-()ni", strict=True)
+_SUPERSCRIPT_PAIRS = zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵃᵇᶜᵈᵉᵏᵐᵖʳˢᵗˣʸᶻ", "0123456789+-()niabcdekmprstxyz", strict=True)
 SUPERSCRIPTS = {ord(raised): plain for raised, plain in _SUPERSCRIPT_PAIRS}
-SUBSCRIPTS = {ord(low): plain for low, plain in zip("₀₁₂₃₄₅₆₇₈₉₊₋ₙₖ", "0123456789+-nk", strict=True)}
+_SUBSCRIPT_PAIRS = zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-=()aehijklmnoprstuvx", strict=True)
+SUBSCRIPTS = {ord(low): plain for low, plain in _SUBSCRIPT_PAIRS}
 
 _VULGAR = {
     "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
@@ -188,7 +158,7 @@ FOLDED |= {
         "−": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "‐": "-", "‑": "-",
         "×": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ", "∙": "\\cdot ", "•": "\\cdot ", "∗": "*", "÷": "/", "⁄": "/",
         "∕": "/", "±": "\\pm ", "∓": "\\mp ", "≤": "\\le ", "≥": "\\ge ", "⩽": "\\le ", "⩾": "\\ge ", "≠": "\\ne ",
-        "≈": "\\approx ", "≡": "\\equiv ", "∈": "\\in ", "∉": "\\notin ", "∪": "\\cup ", "∩": "\\cap ",
+        "≈": "\\approx ", "≡": "\\equiv ", "≅": "\\cong ", "∈": "\\in ", "∉": "\\notin ", "∪": "\\cup ", "∩": "\\cap ",
         "∖": "\\setminus ",
         "⊆": "\\subseteq ", "⊇": "\\supseteq ", "⊂": "\\subset ", "∅": "\\emptyset ", "→": "\\to ", "⇒": "\\implies ",
         "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℚ": "\\mathbb{Q}", "ℕ": "\\mathbb{N}", "ℂ": "\\mathbb{C}",

@@ -115,11 +115,19 @@ class Proportion(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """operands[0] operators[0] operands[1] ...; spans[k]: where operand k stands in the text."""
+    """operands[0] operators[0] operands[1] ..."""
 
     operands: tuple[Node, ...]
     operators: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...]
+
+
+class Modular(NamedTuple):
+    """residue (mod modulus), of what stands before ≡; `relations` counts its signs of relation."""
+
+    residue: Node
+    modulus: Node
+    left: Node | None
+    relations: int
 
 
 class Quantity(NamedTuple):
@@ -127,6 +135,33 @@ class Quantity(NamedTuple):
 
     body: Node
     unit: tuple[tuple[str, int], ...]
+
+
+class Qualified(NamedTuple):
+    """A value and the words that say of what it is one: $3000 at 10%."""
+
+    body: Node
+    words: str
+
+
+class Compound(NamedTuple):
+    """Quantities side by side: 3 hours 20 minutes."""
+
+    parts: tuple[Quantity, ...]
+
+
+class Span(NamedTuple):
+    """low to high: 3 to 5 days."""
+
+    low: Node
+    high: Node
+
+
+class Bound(NamedTuple):
+    """A value with an order before it: > 5 years."""
+
+    operator: str
+    body: Node
 
 
 class Choice(NamedTuple):
@@ -151,5 +186,6 @@ class Constant(NamedTuple):
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
-    "Combined | Proportion | Relation | Quantity | Choice | Listing | Constant"
+    "Combined | Proportion | Relation | Modular | Quantity | Compound | "
+    "Qualified | Span | Bound | Choice | Listing | Constant"
 )

@@ -21,7 +21,7 @@ def digit_count(text: str) -> int:
 
 def long_number(text: str) -> Shape | None:
     """A number of any length as digits and exponent, read without making an int of it; None for what is none."""
-    match = _LONG_NUMBER.fullmatch(text.strip().rstrip("."))
+    match = _LONG_NUMBER.fullmatch(text.strip().removesuffix("."))
     if match is None:
         return None
     sign, whole, decimals, exponent = match.groups()

@@ -14,37 +14,45 @@ from __future__ import annotations
 from empo_rewards.equivalence.math import units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
-from empo_rewards.equivalence.math.names import INVERSES
 from empo_rewards.equivalence.math.nodes import (
     Based,
+    Bound,
     Bracket,
     Builder,
     Call,
     Choice,
     Combined,
+    Compound,
     Constant,
     Grid,
     Listing,
     Mixed,
+    Modular,
     Node,
     Num,
     Postfix,
     Power,
     Product,
     Proportion,
+    Qualified,
     Quantity,
     Relation,
     Signed,
+    Span,
     Sum,
     Sym,
     Word,
 )
+from empo_rewards.equivalence.math.table import TABLE
 
-_RELATIONS = frozenset("=≈≠<>≤≥∈∉")
+_VOWELS = frozenset("aeiouy")
+_RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
+_ORDERS = frozenset("<>≤≥")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
 _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
+_ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _SIGNS = frozenset("+-±∓")
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
@@ -58,12 +66,23 @@ _STARTS = frozenset(
 _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array", "cases", "aligned"})
 
 
+UNIT_READINGS = ("spaced", "all", "none")
+"""Which single letters after a number are its unit: those apart from it (5 N), those that touch it too (5N), none."""
+
+
 class _Parser:
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: list[Token], units_read: str) -> None:
+        self.units_read = units_read
+        self.unit_at = -1
+        """Where single letters begin that are the unit of a number."""
+        self.unsure: set[str] = set()
+        """Which readings of units were met that may as well be a product of symbols: "spaced", "glued"."""
         self.tokens = tokens
         self.kinds = [token.kind for token in tokens] + [""] * 8
         self.at = 0
         self.depth = 0
+        self.congruence = "≡" in self.kinds
+        """Whether it is a congruence, in which mod is no operation."""
         self.bars = 0
         """How many |...| are open: whether a bar closes one."""
         self.integrals = 0
@@ -138,27 +157,47 @@ class _Parser:
         """The separators between two items as one; "" where there is none."""
         found = ""
         while self.kinds[self.at] in _SEPARATORS:
-            kind = self.take().kind
-            found = kind if kind in ("and", "or") or not found else found
+            token = self.take()
+            found = token.text if token.kind in ("and", "or") or not found else found
         return found
 
     def relation(self) -> Node:
+        if self.kinds[self.at] in _ORDERS:
+            return Bound(self.take().kind, self.proportion())
         operands: list[Node] = []
         operators: list[str] = []
-        spans: list[tuple[int, int]] = []
         while True:
-            first = self.at
             operands.append(self.proportion())
-            spans.append((self.tokens[first].start, self.tokens[self.at - 1].end))
             if self.kinds[self.at] not in _RELATIONS:
                 break
             operators.append(self.take().kind)
             if operators[-1] in "<>" and self.kind() == "=":  # < = written apart
                 self.take()
                 operators[-1] = "≤" if operators[-1] == "<" else "≥"
+        modulus = self.congruent_by() if self.kinds[self.at] in ("pmod", "(", "mod", ",") else None
+        if modulus is not None:
+            return Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
         if not operators:
             return operands[0]
-        return Relation(tuple(operands), tuple(operators), tuple(spans))
+        operators = ["=" if operator == "≡" else operator for operator in operators]
+        return Relation(tuple(operands), tuple(operators))
+
+    def congruent_by(self) -> Node | None:
+        """The modulus of \\pmod 7 or (mod 7) ahead."""
+        start = self.at
+        self.accept(",")
+        bracket = self.kind() == "(" and self.kind(1) == "mod"
+        if bracket or self.kind() == "pmod" or (self.kind() == "mod" and self.congruence):
+            self.at += 1 + bracket
+            braced = not bracket and self.accept("{")
+            modulus = self.sum()
+            if braced:
+                self.expect("}")
+            if bracket:
+                self.expect(")")
+            return modulus
+        self.at = start
+        return None
 
     def proportion(self) -> Node:
         parts = [self.combination()]
@@ -168,10 +207,12 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
 
     def combination(self) -> Node:
-        left = self.quantity()
+        left, depth = self.quantity(), self.depth
         while self.kinds[self.at] in _SET_OPERATIONS:
+            self.enter()
             operator = self.take().kind
             left = Combined(operator, left, self.quantity())
+        self.depth = depth
         return left
 
     # Quantities
@@ -187,9 +228,52 @@ class _Parser:
         return None
 
     def quantity(self) -> Node:
+        """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days."""
         leaf = self.leaf(_ENDS_LEAF)
         if leaf is not None:
             return leaf
+        parts = [self.measured()]
+        while isinstance(parts[-1], Quantity) and self.kind() == "num":
+            parts.append(self.measured())
+        if len(parts) > 1:
+            if not all(isinstance(part, Quantity) for part in parts):
+                raise Unreadable
+            return Compound(tuple(part for part in parts if isinstance(part, Quantity)))
+        first = parts[0]
+        if isinstance(first, Quantity) and self.kind() in ("+", "-"):
+            first = self.measured_sum(first)
+        if self.accept("to"):
+            return Span(first, self.measured())
+        return Qualified(first, self.qualifier()) if self.is_qualifier() else first
+
+    def is_qualifier(self) -> bool:
+        """Whether a preposition is ahead that begins to say of what the value before it is one."""
+        return (
+            self.kind() in ("word", "run")
+            and self.tokens[self.at].text in units.QUALIFIERS
+            and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
+        )
+
+    def qualifier(self) -> str:
+        """The words up to the next item."""
+        words: list[str] = []
+        while self.kind() not in _SEPARATORS and self.kind():
+            words.append(self.take().text.lower())
+        return " ".join(words)
+
+    def measured_sum(self, first: Quantity) -> Node:
+        """Quantities of one unit, added up: $99 - $72."""
+        terms = [Signed("+", first.body)]
+        while self.kind() in ("+", "-"):
+            sign = self.take().kind
+            term = self.measured()
+            if not isinstance(term, Quantity) or term.unit != first.unit:
+                raise Unreadable
+            terms.append(Signed(sign, term.body))
+        return Quantity(Sum(tuple(terms)), first.unit)
+
+    def measured(self) -> Node:
+        """One value with its unit and its currency."""
         currency = ""
         if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
             sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
@@ -197,13 +281,12 @@ class _Parser:
             self.replace(self.at + 1, sign)
         if self.kind() == "$":
             currency = self.take().text
-        body = self.sum()
+        body = self.sum(measured=True, one=bool(currency))
         if self.kind() == "$":
             currency = self.take().text
         unit = self.unit()
         if currency:
-            unit = dict(unit)
-            unit[currency] = 1
+            unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
         if "%" in unit and len(unit) == 1:
             return Postfix("%", body)
         return Quantity(body, units.canonical(unit)) if unit else body
@@ -212,46 +295,96 @@ class _Parser:
         """The unit that follows, in words or abbreviations."""
         found: dict[str, int] = {}
         side, power_of_next, words = 1, 1, 0
-        joined = False
-        while self.is_unit(joined=joined):
-            word = self.take().text
+        joined = self.at == self.unit_at
+        while self.is_unit(joined=joined) and not self.is_qualifier():
+            token = self.take()
+            word = token.text if token.kind != "*" else "times"
             if word.lower() in ("square", "sq", "cubic"):
                 power_of_next = 3 if word.lower() == "cubic" else 2
                 continue
-            if word == "per":
-                side = -1
+            if word in ("per", "/"):
+                side, joined = -1, True
                 continue
-            if word.lower() in units.NOT_UNITS:
-                raise Unreadable
-            words += 1
-            if words > 4:
-                raise Unreadable
-            power = power_of_next * self.unit_exponent()
-            name = units.name_of(word)
-            found[name] = found.get(name, 0) + side * power
-            power_of_next = 1
+            if token.kind == "(":
+                inner = self.unit()
+                self.expect(")")
+                for name, power in inner.items():
+                    found[name] = found.get(name, 0) + side * power
+            else:
+                if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
+                    raise Unreadable
+                words += 1
+                if words > 5:
+                    raise Unreadable
+                if self.is_prefix(token):
+                    word = ("μ" if word == "mu" else word) + self.take().text.replace("Omega", "Ω")
+                name = units.name_of(word)
+                found[name] = found.get(name, 0) + side * power_of_next * self.unit_exponent()
+                power_of_next = 1
             joined = self.kind() in ("/", "*") and self.is_unit(1, joined=True)
             if joined:
                 side = -1 if self.take().kind == "/" else side
+            elif self.kind() == "sym" and self.is_unit(joined=True) and self.tokens[self.at].spaced:
+                joined = True  # N m, m s^{-1}
             elif self.kind() == "." and self.kind(1):
                 raise Unreadable
         return found
 
-    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:
+    def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
+        """Whether a unit's name is ahead; `joined`: after another one, where single letters are names too."""
         kind = self.kind(ahead)
-        if kind == "word":
+        if kind == "/" and not joined:  # $14/day
+            return self.kind(ahead + 1) in ("run", "word") and self.plain_word(self.tokens[self.at + ahead + 1].text)
+        if kind == "word" or (kind == "*" and not joined and not self.kind(ahead + 1)):  # 10 ×
             return True
+        token = self.tokens[self.at + ahead] if kind in ("run", "sym", "func") else None
+        if token is None:
+            return (kind == "°" and not joined) or (
+                kind == "(" and joined and self.kind(ahead + 1) in ("word", "run", "sym")
+            )
+        if kind == "func" or token.text == "in":  # minutes, seconds, inches: at the end of a quantity
+            return token.text in ("min", "sec", "in") and self.kind(ahead + 1) in _ENDS_UNIT
         if kind == "run":
-            token = self.tokens[self.at + ahead]
-            return token.text in units.SYMBOLS or (token.spaced and self.plain_word(token.text))
-        if kind == "°":
-            return not joined
-        return joined and kind == "sym" and self.tokens[self.at + ahead].text in units.LETTERS
+            if joined or token.text in units.SYMBOLS:
+                return joined or token.spaced or self.units_read == "all" or token.text not in units.PRODUCTS
+            return token.spaced and self.plain_word(token.text)
+        return joined and (
+            token.text in units.LETTERS or token.text in ("Omega", "mu") or self.is_prefix(token, ahead + 1)
+        )
+
+    def is_prefix(self, token: Token, after: int = 0) -> bool:
+        """Whether a letter is the prefix of the unit after it: μ m, k Ω."""
+        if self.kind(after) not in ("sym", "word"):
+            return False
+        return token.text == "mu" or (token.text in ("k", "M", "m") and self.tokens[self.at + after].text == "Omega")
+
+    def unit_of_letters(self) -> bool:
+        """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
+        start = self.at
+        token = self.tokens[start]
+        if self.units_read == "none" or (token.kind == "run" and token.text not in units.PRODUCTS):
+            return False
+        self.unit_at = start
+        try:
+            powers = self.unit()
+        except Unreadable:
+            powers = {}
+        sure = any(len(other.text) > 1 and other.text not in units.PRODUCTS for other in self.tokens[start : self.at]
+                   if other.kind in ("word", "run", "sym"))  # fmt: skip
+        whole = bool(powers) and self.kind() in _ENDS_UNIT
+        end, self.at = self.kind(), start
+        if whole and not sure and end in ("+", "-"):
+            whole = False
+        if whole and not sure:
+            self.unsure.add("spaced" if token.spaced else "glued")
+            whole = token.spaced or self.units_read == "all"
+        self.unit_at = start if whole else -1
+        return whole
 
     @staticmethod
     def plain_word(text: str) -> bool:
-        """Whether letters side by side are rather a word than a product."""
-        return text == "per" or (len(text) >= 4 and text[1:].islower())
+        """Whether letters side by side after a number are rather a word than a product."""
+        return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
 
     def unit_exponent(self) -> int:
         if self.kind() != "^":
@@ -268,15 +401,16 @@ class _Parser:
 
     # Sums and products
 
-    def sum(self) -> Node:
-        parts = [self.signed()]
-        while self.kinds[self.at] in _SIGNS:
+    def sum(self, *, measured: bool = False, one: bool = False) -> Node:
+        """A sum; `measured`: its first term may have a unit; `one`: it ends where another amount of money begins."""
+        parts = [self.signed(measured)]
+        while self.kinds[self.at] in _SIGNS and not (one and self.kind(1) == "$"):
             parts.append(self.signed())
         return (
             parts[0] if len(parts) == 1 else Sum(tuple(p if isinstance(p, Signed) else Signed("+", p) for p in parts))
         )
 
-    def signed(self) -> Node:
+    def signed(self, measured: bool = False) -> Node:
         sign, signs = "+", 0
         while self.kinds[self.at] in _SIGNS:
             mark = self.take().kind
@@ -285,31 +419,43 @@ class _Parser:
                 sign = mark
             elif mark == "-":
                 sign = {"+": "-", "-": "+", "±": "∓", "∓": "±"}[sign]
-        body = self.leaf(_ENDS_TERM) or self.product()
+        body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
         return body if sign == "+" and not signs else Signed(sign, body)
 
-    def product(self, stop_at_function: bool = False) -> Node:
+    def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
+        depth = self.depth
         while True:
             kind = self.kinds[self.at]
-            if kind in ("*", "/") and not stop_at_function:
+            if measured and kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters():
+                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+            if measured and kind == "/" and self.is_unit():
+                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+            if kind in ("*", "/") and self.kind(1) and not stop_at_function:
                 self.take()
                 if kind == "/":
                     factors.append(("/", self.divisor(factors)))
                 else:
                     factors.append(("*", self.signed_factor()))
             elif kind == "%" and not stop_at_function:
+                self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Postfix("%", body))]
-            elif kind == "mod":
+            elif kind == "mod" and not self.congruence:
+                self.enter()
                 self.take()
                 body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
                 factors = [("", Call("mod", (body, self.modulus())))]
-            elif self.starts_factor() and not (stop_at_function and (kind == "func" or self.is_measure())):
+            elif (
+                self.starts_factor()
+                and not (kind == "(" and self.kind(1) == "mod")
+                and not (stop_at_function and (kind == "func" or self.is_measure()))
+            ):
                 spaced = self.tokens[self.at].spaced
                 factors.append((" " if spaced else "", self.factor()))
             else:
+                self.depth = depth
                 return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
 
     def is_measure(self) -> bool:
@@ -355,16 +501,13 @@ class _Parser:
         return self.postfix(self.primary())
 
     def postfix(self, base: Node) -> Node:
-        while True:
-            kind = self.kinds[self.at]
-            if kind not in _AFTER_FACTOR:
-                return base
+        depth = self.depth
+        while (kind := self.kinds[self.at]) in _AFTER_FACTOR:
+            self.enter()
             if kind == "^":
                 self.take()
                 base = self.raised(base)
-            elif kind in ("!", "!!"):
-                if self.kind(1) == "=":
-                    return base
+            elif kind in ("!", "!!") and self.kind(1) != "=":
                 self.take()
                 base = Postfix(kind, base)
             elif kind == "°":
@@ -373,11 +516,13 @@ class _Parser:
             elif kind == "'" and isinstance(base, Sym):
                 self.take()
                 base = Sym(base.name + "'")
-            elif kind == "_" and isinstance(base, Num):
+            elif kind == "_" and (digits := _digits(base)):
                 self.take()
-                base = Based(base.text, self.base_of_number())
+                base = Based(digits, self.base_of_number())
             else:
-                return base
+                break
+        self.depth = depth
+        return base
 
     def degrees(self, base: Node) -> Node:
         if (
@@ -439,6 +584,9 @@ class _Parser:
         if kind == "word":
             text = self.take().text
             return self.indexed(Sym(text)) if len(text) == 1 else self.worded(text)
+        if kind == "{" and self.kind(1) == "}" and self.kind(2) in ("^", "_"):
+            self.at += 2
+            return self.chosen()
         if kind in ("(", "[", "{", r"\{", "]"):
             return self.bracket()
         if kind == "|":
@@ -453,6 +601,8 @@ class _Parser:
             return self.root()
         if kind == "func":
             return self.function()
+        if kind in ("^", "_"):
+            return self.chosen()
         if kind == "binom":
             self.take()
             return Call("binomial", (self.argument(), self.argument()))
@@ -485,12 +635,29 @@ class _Parser:
             return self.large_operator()
         raise Unreadable
 
+    def chosen(self) -> Node:
+        """^{10}C_3, _{10}C_3: a binomial coefficient."""
+        self.take()
+        above = self.argument()
+        symbol = self.indexed(Sym(self.take().text)) if self.kind() == "sym" else Sym("")
+        letter, _, below = symbol.name.partition("_")
+        if letter not in ("C", "P") or not below.isdigit() or not isinstance(above, Num):
+            raise Unreadable
+        return Call("binomial" if letter == "C" else "permutations", (above, Num(below)))
+
     def number(self) -> Node:
         token = self.take()
         if not token.text.isdigit():
             return Num(token.text)
-        mixed = self.mixed(token.text)
-        return mixed or Num(token.text)
+        return self.chosen_from(token.text) or self.mixed(token.text) or Num(token.text)
+
+    def chosen_from(self, total: str) -> Node | None:
+        """10C3, 10P3."""
+        letter, below = ([*self.tokens[self.at : self.at + 2], Token("", "", True)] * 2)[:2]
+        if (letter.kind, below.kind) != ("sym", "num") or letter.text not in "CP" or letter.spaced or below.spaced:
+            return None
+        self.at += 2
+        return Call("binomial" if letter.text == "C" else "permutations", (Num(total), Num(below.text)))
 
     def mixed(self, whole: str) -> Node | None:
         """The fraction that follows an integer side by side, where it is a proper one: 4 4/9, 1\\frac12."""
@@ -525,8 +692,13 @@ class _Parser:
 
     def letters(self) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
+        touching = self.at > 0 and self.kinds[self.at - 1] == "num" and not self.tokens[self.at].spaced
         text = self.take().text
-        if self.kind() not in ("^", "_", "'", "(", "!"):
+        if (is_word(text) and not touching) or (
+            len(text) == 3 and self.at == 1 and self.kind() == "=" and self.plain_word(text)
+        ):
+            return Word(self.indexed(Sym(text)).name)
+        if self.kind() not in ("^", "_", "'", "(", "!", "num"):
             return Product(tuple(("", Sym(letter)) for letter in text))
         last = self.postfix(self.indexed(Sym(text[-1])))
         return Product((*(("", Sym(letter)) for letter in text[:-1]), ("", last)))
@@ -541,8 +713,13 @@ class _Parser:
         name = self.indexed(Sym(" ".join(words)))
         return Word(name.name)
 
-    def indexed(self, symbol: Sym) -> Sym:
-        """The symbol with the index that follows in its name."""
+    def indexed(self, symbol: Sym, *, touching: bool = True) -> Sym:
+        """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
+        digits = (
+            self.tokens[self.at] if touching and self.kind() == "num" and symbol.name not in ("e", "i", "π") else None
+        )
+        if digits is not None and not digits.spaced and digits.text.isdigit() and symbol.name.isalpha():
+            return Sym(f"{symbol.name}_{self.take().text}")
         if self.kind() != "_":
             return symbol
         self.take()
@@ -557,6 +734,10 @@ class _Parser:
                 if depth:
                     parts.append(token.text)
             index = "".join(parts)
+        elif not self.kind():
+            index = ""  # x_ is x_{}
+        elif self.kind() == "run" and self.kind(1) in ("_", "^"):
+            index = self.first_letter()  # F_kF_n
         elif self.kind() in ("num", "sym", "run", "word"):
             index = self.take().text
         else:
@@ -583,12 +764,16 @@ class _Parser:
                 return Num(token.text)
             self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
             return Num(token.text[0])
-        if self.kind() == "run":
-            token = self.tokens[self.at]
-            rest = token.text[1:]
-            self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
-            return Sym(token.text[0])
-        return self.nested_primary()
+        if self.kind() == "sym":
+            return self.indexed(Sym(self.take().text), touching=False)
+        return Sym(self.first_letter()) if self.kind() == "run" else self.nested_primary()
+
+    def first_letter(self) -> str:
+        """The first of the letters ahead; the others stay."""
+        token = self.tokens[self.at]
+        rest = token.text[1:]
+        self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
+        return token.text[0]
 
     def nested_primary(self) -> Node:
         """A primary without braces as an argument: \\sqrt\\sqrt2 nests as brackets do."""
@@ -648,15 +833,13 @@ class _Parser:
                 base = self.group() if self.kind() == "{" else self.argument()
             else:
                 exponent = self.exponent()
-        if isinstance(exponent, Signed) and exponent == Signed("-", Num("1")) and name in INVERSES:
-            name, exponent = INVERSES[name], None
+        if exponent == Signed("-", Num("1")) and TABLE[name].inverse:
+            name, exponent = TABLE[name].inverse, None
         args = self.arguments()
         if base is not None:
             if name not in ("log", "ln", "lg"):
                 raise Unreadable
             name, args = "log", (base, *args)
-        elif name == "lg":
-            name, args = "log", (Num("10"), *args)
         call = Call(name, args)
         return call if exponent is None else Power(call, exponent)
 
@@ -816,19 +999,50 @@ class _Parser:
         return Grid(tuple(rows), environment)
 
 
+def _digits(node: Node) -> str:
+    """The digits of a number, in brackets too."""
+    while isinstance(node, Bracket) and len(node.items.items) == 1:
+        node = node.items.items[0]
+    return node.text if isinstance(node, Num) else ""
+
+
+def is_word(text: str, shortest: int = 4) -> bool:
+    """Whether letters side by side are a word: four or more, with a vowel, and not in alphabetical order as abcd is."""
+    lower = text.lower()
+    return len(text) >= shortest and text[1:].islower() and not _VOWELS.isdisjoint(lower) and [*lower] != sorted(lower)
+
+
+def _is_number(factors: list[tuple[str, Node]]) -> bool:
+    """Whether factors are a number, in scientific notation too."""
+    return all(
+        isinstance(factor, (Num, Mixed)) or (isinstance(factor, Power) and isinstance(factor.base, Num))
+        for _, factor in factors
+    )
+
+
 def parse(tokens: list[Token]) -> Listing:
     """The syntax of an answer; raises `Unreadable`."""
+    return parse_by(tokens)[0]
+
+
+def parse_by(tokens: list[Token], units_read: str = "spaced") -> tuple[Listing, set[str]]:
+    """The syntax of an answer by one reading of units, and which units in it may as well be symbols."""
     kinds = {token.kind for token in tokens}
     tokens = _with_separators(tokens) if kinds & {"quad", "skip"} else list(tokens)
     if "begin" in kinds:
         tokens = _without_alignment(tokens)
     if kinds & _BRACKETS.keys():
         tokens = _without_double_brackets(tokens)
+    if "[" in kinds or "]" in kinds:
+        tokens = _outward_brackets(tokens)
+    if kinds >= {"<", ">", ","} and tokens[0].kind == "<" and tokens[-1].kind == ">":
+        tokens = [tokens[0]._replace(kind="("), *tokens[1:-1], tokens[-1]._replace(kind=")")]
     while tokens and tokens[0].kind in ("=", "≈"):
         tokens = tokens[1:]
     if not tokens:
         raise Unreadable
-    return _choice(tokens) or _Parser(tokens).answer()
+    parser = _Parser(tokens, units_read)
+    return _choice(tokens) or parser.answer(), parser.unsure
 
 
 def _integrand(body: Node) -> Node:
@@ -860,12 +1074,27 @@ def _choice(tokens: list[Token]) -> Listing | None:
     if kinds[2:3] == [")"] and len(kinds) == 4 and tokens[1].text in tuple("ABCDEFGH"):
         if tokens[3].kind in _RELATIONS or tokens[3].kind in "+-*/^" or not tokens[3].spaced:
             return None
-        body = _Parser(tokens[3:]).answer()
+        body = _Parser(tokens[3:], "spaced").answer()
         return Listing((Choice(tokens[1].text, body),), ())
     return None
 
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
+
+
+def _outward_brackets(tokens: list[Token]) -> list[Token]:
+    """]a, b[ as (a, b): where square brackets open or close outward, each two brackets hold one interval."""
+    brackets = [k for k, token in enumerate(tokens) if token.kind in ("(", ")", "[", "]")]
+    pairs = list(zip(brackets[::2], brackets[1::2], strict=False))
+    if len(brackets) % 2 or not any(tokens[a].kind == "]" or tokens[b].kind == "[" for a, b in pairs):
+        return tokens
+    if any(tokens[a].kind == ")" or tokens[b].kind == "(" or b - a < 4 for a, b in pairs):
+        return tokens
+    result = list(tokens)
+    for a, b in pairs:
+        result[a] = tokens[a]._replace(kind="(" if tokens[a].kind == "]" else tokens[a].kind)
+        result[b] = tokens[b]._replace(kind=")" if tokens[b].kind == "[" else tokens[b].kind)
+    return result
 
 
 def _without_double_brackets(tokens: list[Token]) -> list[Token]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal, get_args, get_origin, get_type_hints
 
 Percent = Literal["asked", "fraction", "number", "either"]
 Units = Literal["ignore_when_bare", "strict", "ignore"]
+Bases = Literal["ignore_when_bare", "strict", "value"]
+Log = Literal["natural", "decimal"]
+Clock = Literal["24 hours", "either"]
+DateOrder = Literal["undecided", "day first", "month first"]
+DecimalComma = Literal["settled", "list", "decimal"]
+Vectors = Literal["same", "shape"]
 
 
 @dataclass(frozen=True)
@@ -24,20 +30,35 @@ class MathPolicy:
         units: "ignore_when_bare": 5 equals 5 cm unless the set also holds 5 in another unit; then the bare one joins
             neither. "strict": 5 is not 5 cm. "ignore": 5 cm is 5, and so is 5 km.
         ordered_is_set: whether (1, 2), {1, 2} and (2, 1) are the same.
+        convert_units: whether 5 km is 5000 m: exact factors between units of one dimension, as 1 in = 2.54 cm.
+        bases: "ignore_when_bare": 2516_8 equals 2516 unless the set also holds it in another base. "strict": it does
+            not. "value": it is 1358.
+        log: what log without a base is: "natural", or "decimal".
+        clock: whether 9:00 without a.m. or p.m. is one of "24 hours", or in "either" half of a day, as the set has it.
+        date_order: what 03/04/2024 is: "undecided", "day first" or "month first". 13/04/2024 can be one only.
+        decimal_comma: whether 3,14 is a "list", a "decimal", or "settled" for the whole set by its other answers.
+        vectors: whether a row vector is the "same" as the column of its entries, or differs by its "shape".
     """
 
     percent: Percent = "asked"
     decimal_tolerance: float | None = None
     units: Units = "ignore_when_bare"
     ordered_is_set: bool = False
+    convert_units: bool = True
+    bases: Bases = "ignore_when_bare"
+    log: Log = "natural"
+    clock: Clock = "24 hours"
+    date_order: DateOrder = "undecided"
+    decimal_comma: DecimalComma = "settled"
+    vectors: Vectors = "same"
 
     def __post_init__(self) -> None:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:
             raise ValueError(f"decimal_tolerance must be in [0, 1), not {self.decimal_tolerance!r}")
-        if self.percent not in get_args(Percent):
-            raise ValueError(f"percent must be 'asked', 'fraction', 'number' or 'either', not {self.percent!r}")
-        if self.units not in ("ignore_when_bare", "strict", "ignore"):
-            raise ValueError(f"units must be 'ignore_when_bare', 'strict' or 'ignore', not {self.units!r}")
+        for name, hint in get_type_hints(type(self)).items():
+            allowed, value = get_args(hint), getattr(self, name)
+            if get_origin(hint) is Literal and value not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
     def for_prompt(self, prompt: str) -> MathPolicy:
         """The choices for the answers to one prompt, none of them left to what it asks for."""

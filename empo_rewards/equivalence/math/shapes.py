@@ -6,19 +6,11 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from empo_rewards.equivalence.math import numeric
-from empo_rewards.equivalence.math.algebra import (
-    Budget,
-    Rational,
-    TooLarge,
-    Value,
-    atom,
-    comparable,
-    constant,
-    negative,
-    same,
-)
-from empo_rewards.equivalence.math.limits import MAX_INTERVALS
+from empo_rewards.equivalence.math import balls
+from empo_rewards.equivalence.math.algebra import Budget, Rational, TooLarge, Value, add, atom, constant, negative
+from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED, MAX_WORK
+from empo_rewards.equivalence.math.refine import Judge
+from empo_rewards.equivalence.math.units import Unit
 
 
 class Long(NamedTuple):
@@ -79,6 +71,42 @@ class Ratio(NamedTuple):
     quotients: tuple[Value, ...]
 
 
+class Range(NamedTuple):
+    """From low to high: 3 to 5 days, 1999–2003."""
+
+    low: Value
+    high: Value
+
+
+class Congruence(NamedTuple):
+    """What leaves the residue modulo the modulus: x ≡ 3 (mod 7), 3 + 7k with k an integer."""
+
+    residue: Value
+    modulus: Value
+
+
+class Measure(NamedTuple):
+    """A quantity in the base units of its dimension: 3 hours and 20 minutes."""
+
+    value: Value
+    dimension: Unit
+
+
+class Date(NamedTuple):
+    """A date; None for what it does not say."""
+
+    year: int | None
+    month: int
+    day: int | None
+
+
+class Chemical(NamedTuple):
+    """A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
+
+    text: str
+    atoms: frozenset[tuple[str, int]]
+
+
 class Clock(NamedTuple):
     """A time of day."""
 
@@ -99,7 +127,8 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Clock | Text | Opaque"
+    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
+    "Measure | Date | Chemical | Clock | Text | Opaque"
 )
 
 INFINITY = atom("∞")
@@ -169,11 +198,12 @@ def is_system(shape: Shape) -> bool:
     return isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1
 
 
-def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None:  # noqa: PLR0911 - one a kind
-    """Whether a and b are the same; None where the keys cannot tell. Symmetric.
+def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911, PLR0912 - one a kind
+    """Whether a and b are the same; None where it cannot be told. Symmetric.
 
-    With a `tolerance`, real constants that differ by at most that share of the larger one are the same.
+    The values in them are compared by `judge`, with its tolerance where one answer has a `decimal` point.
     """
+    judge = judge or Judge()
     if a == b:
         return True
     if isinstance(a, Text) or isinstance(b, Text):
@@ -181,35 +211,61 @@ def compare(a: Shape, b: Shape, tolerance: float | None = None) -> bool | None: 
     if isinstance(a, Opaque) or isinstance(b, Opaque):
         return None
     if isinstance(a, Value) and isinstance(b, Value):
-        return _values(a, b, tolerance)
+        return judge.values(a, b, decimal=decimal)
+    judge.spend(10)
+
+    def each(pairs: Iterable[tuple[Shape, Shape]]) -> bool | None:
+        return _all(compare(x, y, judge, decimal=decimal) for x, y in pairs)
+
     if isinstance(a, Ordered) and isinstance(b, Ordered):
-        if len(a.elements) != len(b.elements):
+        if len(a.elements) != len(b.elements) or (a.ends and b.ends and a.ends != b.ends):
             return False
-        if a.ends and b.ends and a.ends != b.ends:
-            return False
-        verdict = _all(compare(x, y, tolerance) for x, y in zip(a.elements, b.elements, strict=True))
+        verdict = each(zip(a.elements, b.elements, strict=True))
         return None if verdict and a.ends != b.ends else verdict
     if isinstance(a, Matrix) and isinstance(b, Matrix):
         if len(a.rows) != len(b.rows) or len(a.rows[0]) != len(b.rows[0]):
             return False
-        pairs = zip(a.rows, b.rows, strict=True)
-        return _all(compare(x, y, tolerance) for left, right in pairs for x, y in zip(left, right, strict=True))
+        return each((x, y) for rows in zip(a.rows, b.rows, strict=True) for x, y in zip(*rows, strict=True))
+    if isinstance(a, Ratio) and isinstance(b, Ratio):
+        return len(a.quotients) == len(b.quotients) and each(zip(a.quotients, b.quotients, strict=True))
+    if (isinstance(a, Range) and isinstance(b, Range)) or (isinstance(a, Congruence) and isinstance(b, Congruence)):
+        return each(zip(a, b, strict=True))
+    if isinstance(a, Measure) and isinstance(b, Measure):
+        return a.dimension == b.dimension and compare(a.value, b.value, judge, decimal=decimal)
+    if isinstance(a, Named) and isinstance(b, Named):
+        names, others = dict(a.values), dict(b.values)
+        return names.keys() == others.keys() and each((names[name], others[name]) for name in names)
     if is_system(a) and is_system(b):
         return None
     left, right = _members(a), _members(b)
     if left is not None and right is not None:
-        return _collections(a, b, left, right, tolerance)
-    return _others(a, b)
+        if len(left) != len(right) or len(left) > MAX_PAIRED:
+            return False if len(left) != len(right) else None
+        verdict = _paired([[compare(x, y, judge, decimal=decimal) for y in right] for x in left])
+        # ordered and unordered: `readings` says where one may stand for the other
+        return False if verdict is not None and type(a) is not type(b) else verdict
+    return _others(a, b, judge)
 
 
-def _others(a: Shape, b: Shape) -> bool | None:
+def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 - one return a kind
     """Shapes of other kinds: different kinds are different things, but for those that stand for the same ones."""
-    if isinstance(a, Ratio) and isinstance(b, Ratio):
-        if len(a.quotients) != len(b.quotients):
-            return False
-        return _all(compare(x, y) for x, y in zip(a.quotients, b.quotients, strict=True))
     if isinstance(a, Equation) and isinstance(b, Equation):
-        return False if a.operator != b.operator or (exact(a) and exact(b)) else None
+        if a.operator != b.operator or (exact(a) and exact(b)):
+            return False
+        return judge.proportional(a.terms, b.terms, positive=a.operator != "=")
+    kinds = {type(a), type(b)}
+    if isinstance(a, Date) and isinstance(b, Date):
+        return False if any(x != y and None not in (x, y) for x, y in zip(a, b, strict=True)) else None
+    if isinstance(a, Chemical) and isinstance(b, Chemical):
+        return None if a.atoms == b.atoms else False
+    if Range in kinds:
+        return False if kinds & {Value, Date, Clock, Measure} else None
+    if kinds & {Congruence, Measure, Chemical}:
+        return None
+    if isinstance(b, Equation):
+        a, b = b, a
+    if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not (exact(a) and exact(b)):
+        return judge.solved(a.terms, b)
     if Equation in (type(a), type(b)) or Spans in (type(a), type(b)) or SetOf in (type(a), type(b)):
         return False if exact(a) and exact(b) else None
     if Clock in (type(a), type(b)):
@@ -229,36 +285,16 @@ def _members(shape: Shape) -> list[Shape] | None:
     return None
 
 
-def _collections(a: Shape, b: Shape, left: list[Shape], right: list[Shape], tolerance: float | None) -> bool | None:
-    """Two collections: the same kind is equal where the members can be paired; kinds that differ never are here."""
-    if len(left) != len(right):
-        return False
-    if isinstance(a, Named) and isinstance(b, Named):
-        names, others = dict(a.values), dict(b.values)
-        if names.keys() != others.keys():
-            return False
-        return _all(compare(names[name], others[name], tolerance) for name in names)
-    verdict = _paired(left, right, tolerance)
-    if verdict is not None and type(a) is not type(b):
-        return False  # ordered and unordered: `readings` says where one may stand for the other
-    return verdict
-
-
-def _paired(left: list[Shape], right: list[Shape], tolerance: float | None) -> bool | None:
+def _paired(verdicts: list[list[bool | None]]) -> bool | None:
     """Whether the members can be paired off as equal. False where one has no possible partner."""
-    if len(left) * len(right) > 1_024:
-        return None
-    verdicts = [[compare(x, y, tolerance) for y in right] for x in left]
-    if any(all(v is False for v in row) for row in verdicts):
+    columns = list(zip(*verdicts, strict=True))
+    if any(all(v is False for v in line) for line in (*verdicts, *columns)):
         return False
-    if any(all(row[k] is False for row in verdicts) for k in range(len(right))):
-        return False
-    free = set(range(len(right)))
+    free = set(range(len(columns)))
     for row in verdicts:
         partner = next((k for k in sorted(free) if row[k] is True), None)
         if partner is None:
-            certain = all(v is not None for line in verdicts for v in line)
-            return False if certain and tolerance is None else None
+            return None if any(None in line for line in verdicts) else False
         free.remove(partner)
     return True
 
@@ -269,37 +305,37 @@ def _all(verdicts: Iterable[bool | None]) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def _values(a: Value, b: Value, tolerance: float | None) -> bool | None:
-    if tolerance is not None and _close(a, b, tolerance):
-        return True
-    if a.exact and b.exact:
-        return False
-    try:
-        if same(a, b, Budget()):
-            return True
-    except TooLarge:
+def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
+    """The kind of a shape, and bounds of a number that equal shapes of this kind share; None where there is none.
+
+    One evaluation an answer tells most of a large group apart.
+    """
+    if isinstance(shape, Value):
+        sign = (shape == INFINITY) - (shape == MINUS_INFINITY)
+        bounds = (sign * 1e5, sign * 1e5) if sign else judge.enclosed(shape)
+        return None if bounds is None else ("value", *bounds)
+    parts: Iterable[tuple[float, Shape]]
+    if isinstance(shape, Ordered):
+        parts = ((1 + k / 3, element) for k, element in enumerate(shape.elements))
+    elif isinstance(shape, (Items, SetOf, Spans)):
+        parts = ((1.0, element) for element in _members(shape) or ())
+    else:
         return None
-    if (comparable(a) and comparable(b)) or numeric.differ(a, b):
-        return False
-    return None
-
-
-def _close(a: Value, b: Value, tolerance: float) -> bool:
-    x, y = a.rational, b.rational
-    if x is not None and y is not None:
-        return abs(Fraction(x) - y) <= Fraction(tolerance) * max(abs(Fraction(x)), abs(Fraction(y)))
-    if numeric.has_symbols(a) or numeric.has_symbols(b):
-        return False
-    left, right = numeric.approximate(a), numeric.approximate(b)
-    if left is None or right is None or max(abs(left[0].imag), abs(right[0].imag)) > max(left[1], right[1]):
-        return False
-    return abs(left[0] - right[0]) + left[1] + right[1] <= tolerance * max(abs(left[0]), abs(right[0]))
+    low = high = 0.0
+    for weight, part in parts:
+        inner = outline(part, judge)
+        if inner is None:
+            return None
+        low, high = low + weight * inner[1], high + weight * inner[2]
+        margin = (abs(low) + abs(high) + abs(inner[1]) + abs(inner[2])) * 1e-12
+        low, high = low - margin, high + margin
+    return type(shape).__name__, low, high
 
 
 # Unions of intervals
 
 
-def before(a: Shape, b: Shape) -> bool | None:  # noqa: PLR0911 - one return a case
+def before(a: Shape, b: Shape) -> bool | None:
     """Whether a < b, for exact real constants and ±∞; None where it cannot be told. Equal ones are not."""
     if a == b:
         return False
@@ -312,13 +348,9 @@ def before(a: Shape, b: Shape) -> bool | None:  # noqa: PLR0911 - one return a c
     x, y = a.rational, b.rational
     if x is not None and y is not None:
         return x < y
-    left, right = numeric.approximate(a), numeric.approximate(b)
-    if left is None or right is None or numeric.has_symbols(a) or numeric.has_symbols(b):
-        return None
-    gap = numeric.SAFETY * (left[1] + right[1])
-    if abs(left[0].imag) > gap or abs(right[0].imag) > gap or abs(left[0].real - right[0].real) <= gap:
-        return None
-    return left[0].real < right[0].real
+    budget = Budget(MAX_WORK // 4)
+    sign = balls.sign_of(add(a, negative(b), budget=budget), budget)
+    return None if sign is None else sign < 0
 
 
 def intervals(shape: Shape) -> list[Ordered] | None:

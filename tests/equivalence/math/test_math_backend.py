@@ -1,43 +1,21 @@
-"""The math backend: decisions by keys, calls of the symbolic stage, decorated answers, and copies."""
+"""The backend: how decoration is resolved, what is counted, and what a copy shares."""
 
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import flint
 import pytest
 
 from empo_rewards.equivalence.math import MathEquivalence
-from empo_rewards.equivalence.math.worker import Verdict
+from empo_rewards.equivalence.math import backend as backend_module
+from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend
-
-
-class FakePool:
-    """Answers from a table of equal texts, and keeps what it was asked."""
-
-    def __init__(self, equal=(), verdict=None):
-        self.equal = {frozenset(pair) for pair in equal}
-        self.verdict = verdict
-        self.calls = []
-        self.closed = False
-
-    def decide(self, tasks):
-        self.calls.append(list(tasks))
-        return [[self.answer(task.texts[i], task.texts[j]) for i, j in task.pairs] for task in tasks]
-
-    def answer(self, a, b):
-        return self.verdict or Verdict(frozenset((a, b)) in self.equal)
-
-    def close(self):
-        self.closed = True
-
-
-def with_pool(pool, **options):
-    backend = MathEquivalence(**options)
-    backend._pool = pool
-    return backend
 
 
 def clusters(backend, *texts):
@@ -55,7 +33,7 @@ def partition(*groups):
     return {frozenset(group) for group in groups}
 
 
-KEYS = MathEquivalence(symbolic=False)
+KEYS = MathEquivalence()
 
 
 def test_it_is_a_backend():
@@ -114,12 +92,12 @@ def test_an_equation_joins_the_label_that_says_the_same():
     [("fraction", {"50\\%", "0.5"}), ("number", {"50\\%", "50"}), ("either", {"50\\%", "0.5"})],
 )
 def test_percent(percent, merged):
-    backend = MathEquivalence(percent=percent, symbolic=False)
+    backend = MathEquivalence(percent=percent)
     assert frozenset(merged) in clusters(backend, *sorted(merged))
 
 
 def test_percent_either_joins_the_number_too():
-    backend = MathEquivalence(percent="either", symbolic=False)
+    backend = MathEquivalence(percent="either")
     assert clusters(backend, "50\\%", "50") == partition({"50\\%", "50"})
 
 
@@ -138,14 +116,14 @@ def test_percent_either_joins_the_number_too():
     ],
 )
 def test_percent_by_default_is_what_the_prompt_asks_for(prompt, merged):
-    backend = MathEquivalence(symbolic=False)
+    backend = MathEquivalence()
     texts = ("50\\%", "0.5", "50")
     (relation,) = backend.relate([AnswerSet(texts, prompt)])
     assert [{texts[i], texts[j]} for i, j in relation.equal] == [merged]
 
 
 def test_one_text_has_its_own_meaning_in_each_prompt():
-    backend = MathEquivalence(symbolic=False)
+    backend = MathEquivalence()
     texts = ("50\\%", "0.5", "50")
     for _ in range(2):  # whatever is cached
         asked, plain = backend.relate([AnswerSet(texts, "What percent is it?"), AnswerSet(texts, "What is it?")])
@@ -153,13 +131,13 @@ def test_one_text_has_its_own_meaning_in_each_prompt():
 
 
 def test_units():
-    strict, ignoring = MathEquivalence(units="strict", symbolic=False), MathEquivalence(units="ignore", symbolic=False)
+    strict, ignoring = MathEquivalence(units="strict"), MathEquivalence(units="ignore")
     assert clusters(strict, "5", "5 cm") == partition({"5"}, {"5 cm"})
     assert clusters(ignoring, "5", "5 cm", "5 km") == partition({"5", "5 cm", "5 km"})
 
 
 def test_decimal_tolerance_needs_a_decimal():
-    backend = MathEquivalence(decimal_tolerance=1e-3, symbolic=False)
+    backend = MathEquivalence(decimal_tolerance=1e-3)
     assert clusters(backend, "2/13", "0.15385") == partition({"2/13", "0.15385"})
     assert clusters(backend, "40\\pi", "125.663") == partition({"40\\pi", "125.663"})
     assert clusters(backend, "(1/3, 2)", "(0.3333, 2)") == partition({"(1/3, 2)", "(0.3333, 2)"})
@@ -168,7 +146,7 @@ def test_decimal_tolerance_needs_a_decimal():
 
 
 def test_ordered_is_set():
-    backend = MathEquivalence(ordered_is_set=True, symbolic=False)
+    backend = MathEquivalence(ordered_is_set=True)
     assert clusters(backend, "(1,2)", "\\{2,1\\}") == partition({"(1,2)", "\\{2,1\\}"})
     assert clusters(backend, "(1,2)", "[1,2]") == partition({"(1,2)"}, {"[1,2]"})
 
@@ -180,63 +158,51 @@ def test_a_wrong_policy_is_an_error():
         MathEquivalence(percent="half")  # type: ignore[arg-type]
 
 
-# The symbolic stage
+# What forms do not tell apart
 
 
-def test_only_what_keys_cannot_decide_is_asked_and_once_for_all_sets():
-    pool = FakePool(equal=[("2\\sin x\\cos x", "\\sin 2x")])
-    backend = with_pool(pool)
-    hard = AnswerSet(("2\\sin x\\cos x", "\\sin 2x", "7", "x=7", "5"))
-    easy = AnswerSet(("1", "2"))
-    relations = backend.relate([hard, easy, hard])
-    assert len(pool.calls) == 1
-    assert [len(task.pairs) for task in pool.calls[0]] == [1, 1]
-    assert set(relations[0].equal) == {(0, 1), (2, 3)}
-    assert relations[0].metrics["pairs_symbolic"] == 1
-    assert relations[1].equal == ()
+def test_what_enclosures_decide_is_counted():
+    (relation,) = KEYS.relate([AnswerSet(("2\\sin x\\cos x", "\\sin 2x", "\\cos x", "7", "x=7", "5"))])
+    assert set(relation.equal) == {(0, 1), (3, 4)}
+    assert relation.undecided == ()
+    assert relation.metrics["pairs_probed"] == 1
+    assert relation.metrics["pairs_refined"] >= 1
+    assert KEYS.relate([AnswerSet(("1", "2"))])[0].metrics["pairs_by_key"] == 1
 
 
-def test_a_verdict_is_remembered():
-    pool = FakePool()
-    backend = with_pool(pool)
-    for _ in range(3):
-        backend.relate([AnswerSet(("2\\sin x\\cos x", "\\sin 2x"))])
-    assert len(pool.calls) == 1
-
-
-def test_undecided_and_killed_pairs_are_reported_and_not_equal():
-    backend = with_pool(FakePool(verdict=Verdict(None, killed=True)))
-    relation = backend.relate([AnswerSet(("5", "\\sin 2x", "2\\sin x\\cos x"))])[0]
+def test_undecided_pairs_are_reported_and_not_equal():
+    relation = KEYS.relate([AnswerSet(("5", "\\oint f", "\\oint g"))])[0]
     assert relation.equal == ()
+    assert relation.undecided == ((0, 1), (0, 2), (1, 2))
+    assert relation.metrics["pairs_undecided"] == 3
+
+
+def test_labels_that_contradict_are_not_compared():
+    relation = KEYS.relate([AnswerSet(("u=2\\sin x\\cos x", "v=\\sin 2x"))])[0]
+    assert (relation.equal, relation.undecided, relation.metrics["pairs_refined"]) == ((), (), 0)
+
+
+def test_a_fault_in_reading_one_answer_costs_that_answer(monkeypatch, caplog):
+    def faulty(text, policy):
+        if text == "7":
+            raise KeyError(text)
+        return key_of(text, policy)
+
+    monkeypatch.setattr(backend_module, "key_of", faulty)
+    relation = MathEquivalence().relate([AnswerSet(("1/2", "0.5", "7"))])[0]
+    assert relation.equal == ((0, 1),)
     assert relation.undecided == ((1, 2),)
-    assert (relation.metrics["kills"], relation.metrics["pairs_undecided"]) == (1, 1)
+    assert relation.metrics["answers_failed"] == 1
+    assert "could not be read" in caplog.text
 
 
-def test_the_question_is_the_same_in_either_order():
-    questions = []
-    for texts in (("2\\sin x\\cos x", "\\sin 2x"), ("\\sin 2x", "2\\sin x\\cos x")):
-        pool = FakePool()
-        with_pool(pool).relate([AnswerSet(texts)])
-        questions.append(pool.calls)
-    assert questions[0] == questions[1]
-
-
-def test_labels_that_contradict_are_not_asked_about():
-    pool = FakePool(verdict=Verdict(True))
-    backend = with_pool(pool)
-    assert backend.relate([AnswerSet(("u=2\\sin x\\cos x", "v=\\sin 2x"))])[0].equal == ()
-    assert pool.calls == []
-
-
-def test_without_the_symbolic_stage_the_rest_is_undecided():
-    relation = KEYS.relate([AnswerSet(("2\\sin x\\cos x", "\\sin 2x"))])[0]
-    assert (relation.equal, relation.undecided) == ((), ((0, 1),))
-
-
-def test_close_closes_the_pool():
-    pool = FakePool()
-    with_pool(pool).close()
-    assert pool.closed
+def test_the_longest_answers_are_not_read_past_the_budget_of_a_group(monkeypatch):
+    monkeypatch.setattr(backend_module, "MAX_GROUP_READING", 60)
+    texts = ("1/2", "0.5", "(x+1)^2", "x^2+2x+1")
+    for order in (texts, texts[::-1]):
+        relation = MathEquivalence().relate([AnswerSet(order)])[0]
+        assert [{order[i], order[j]} for i, j in relation.equal] == [{"1/2", "0.5"}]
+        assert relation.metrics["answers_unread"] == 1
 
 
 # Copies, threads, processes
@@ -246,7 +212,7 @@ SETS = [AnswerSet(("1/2", "0.5", f"{k}", f"x={k}", "(1,2)", "\\{1,2\\}")) for k 
 
 
 def test_a_pickled_copy_has_the_same_options_and_results():
-    backend = MathEquivalence(percent="number", units="strict", decimal_tolerance=1e-3, symbolic=False, deadline=2.0)
+    backend = MathEquivalence(percent="number", units="strict", decimal_tolerance=1e-3)
     backend.relate(SETS)
     copy = pickle.loads(pickle.dumps(backend))
     assert copy.policy == backend.policy
@@ -254,8 +220,8 @@ def test_a_pickled_copy_has_the_same_options_and_results():
 
 
 def test_threads_get_the_same_results():
-    expected = list(MathEquivalence(symbolic=False).relate(SETS))
-    shared = MathEquivalence(symbolic=False)
+    expected = list(MathEquivalence().relate(SETS))
+    shared = MathEquivalence()
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda _: list(shared.relate(SETS)), range(16)))
     assert all(result == expected for result in results)
@@ -263,13 +229,46 @@ def test_threads_get_the_same_results():
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_child_processes_get_the_same_results(method):
-    backend = MathEquivalence(symbolic=False)
+    backend = MathEquivalence()
     expected = list(backend.relate(SETS))
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert list(pool.apply(backend.relate, (SETS,))) == expected
 
 
-def test_keys_import_neither_sympy_nor_math_verify():
+def test_a_forked_child_works_whatever_a_thread_was_doing():
+    """FLINT's precision is one number for the process: the child gets a lock and a precision of its own."""
+    stop = threading.Event()
+
+    def busy():
+        while not stop.is_set():
+            MathEquivalence().relate([AnswerSet(("\\sqrt{5+2\\sqrt6}", "\\sqrt2+\\sqrt3", "\\ln 2", "\\sin 1"))])
+
+    before = flint.ctx.prec
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                relation = MathEquivalence().relate([AnswerSet(("\\sqrt{5+2\\sqrt6}", "\\sqrt2+\\sqrt3"))])[0]
+                os._exit(0 if relation.equal and flint.ctx.prec == before else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_the_users_own_precision_is_left_as_it_is():
+    before = flint.ctx.prec
+    flint.ctx.prec = 77
+    try:
+        assert KEYS.relate([AnswerSet(("\\sqrt{5+2\\sqrt6}", "\\sqrt2+\\sqrt3"))])[0].equal == ((0, 1),)
+        assert flint.ctx.prec == 77
+    finally:
+        flint.ctx.prec = before
+
+
+def test_neither_sympy_nor_math_verify_is_imported():
     code = """
         import sys
         from empo_rewards.protocols import AnswerSet

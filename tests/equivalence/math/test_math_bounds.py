@@ -1,16 +1,18 @@
 """Hostile input: no execution, and bounded work and memory. Work is counted, not timed."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from generated import hostile_texts
 
-from empo_rewards.equivalence.math import MathPolicy, canonical
+from empo_rewards.equivalence.math import MathEquivalence, MathPolicy, canonical
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge, Value, add, atom, constant, multiply, rational_power
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.limits import MAX_WORK
 from empo_rewards.equivalence.math.shapes import Long, Opaque, compare
+from empo_rewards.protocols import AnswerSet
 
 POLICY = MathPolicy()
 OWN = [
@@ -37,6 +39,59 @@ OWN = [
     *("*".join(f"(x_{k}+1)" for k in range(60)), "x\\ne " + ",".join(map(str, range(500)))),
     *("(1,2)\\cup" * 1_500 + "(1,2)", "\\{1,2\\}\\cup" * 1_500 + "\\{3\\}", "\\cup" * 5_000, "\\{x\\mid " * 2_000),
 ]
+
+ATTACKS = [
+    *(
+        r"(\sqrt{x+1}-1)^2",
+        r"\sin^{300000000}x",
+        r"\tan^{99999}x",
+        "x" + "!" * 3_000,
+        "5" + "%" * 3_000,
+        "x" + "'" * 3_000,
+    ),
+    *(
+        "a" + r" \mod a" * 1_000,
+        "(1,2)" + r"\cup(1,2)" * 600,
+        r"\sqrt{(" * 19 + "x" + "+1)^2}" * 19,
+        r"\cosh" * 38 + "x",
+    ),
+    *(r"\sqrt[3]{" + "7" * 3_000 + "}", "2^{32000}x", r"\sqrt{2^{32000}}", r"\ln(" + "9" * 3_900 + ")", "(n+12)!" * 20),
+    *(r"\binom{n}{12}" * 8, "x^{" + "9" * 3_000 + "}", "((x^{10^{100}})^{10^{100}})^{10^{100}}", r"\sqrt{(1012)!}"),
+    *("+".join(f"|x-{k}|" for k in range(200)), r"\max(" + ",".join(f"x_{k}^2+{k}" for k in range(100)) + ")"),
+    *(r"\zeta(\zeta(\zeta(x)))", "e^" * 30 + "x", "10^{-9000}x+10^{9000}", r"\cos(\pi/" + "9" * 300 + ")"),
+    *("+".join(rf"\sqrt{{x^{k}+{k}}}" for k in range(1, 30)), "²" * 9_000, "ﷺ" * 9_000, r"\sqrt[60]{2}+" * 10 + "1"),
+]
+
+GROUPS = {
+    "polynomials": lambda k: f"(x+y+{k})^{{9}}",
+    "equal functions": lambda k: (rf"{k}\sin x\cos x", rf"\frac{{{k - 1}}}2\sin 2x")[k % 2],
+    "differences that cancel": lambda k: rf"\sqrt{{(x+{k})^2}}-|x+{k}|",
+    "tuples": lambda k: rf"(\sin {k}, \sqrt{{x+{k}}})",
+    "what is not read": lambda k: rf"\oint_{{{k}}} f",
+    "equations": lambda k: rf"{k}y = \sin x",
+    "unknown functions": lambda k: rf"f({k}x)+\sin x",
+    "hard to tell apart": lambda k: rf"\ln 2+\ln 3+10^{{-{7 * k}}}\pi",
+    "hard to read": lambda k: rf"(n+{k})!^{{3}}\binom{{n+{k}}}{{12}}",
+    "by name": lambda k: rf"x_{{{k}}}=\sin {k}x",
+}
+
+FAMILIES = {
+    "nesting": lambda n: r"\sqrt{1+" * n + "x" + "}" * n,
+    "nested squares": lambda n: r"\sqrt{(1+" * n + "x" + ")^2}" * n,
+    "nested functions": lambda n: r"\cosh(" * n + "x" + ")" * n,
+    "digits": lambda n: "7" * n + "x",
+    "digits under a root": lambda n: r"\sqrt{" + "7" * n + "}",
+    "exponent": lambda n: f"x^{{{10 ** min(n, 3_000)}}}",
+    "power of a sum": lambda n: f"(x+1)^{{{n}}}",
+    "power of a number": lambda n: f"(3/7)^{{{n}}}x",
+    "terms": lambda n: "+".join(f"x_{{{k}}}" for k in range(n)),
+    "square of terms": lambda n: "(" + "+".join(f"x_{{{k}}}" for k in range(n)) + ")^2",
+    "factorial": lambda n: f"({n})!x",
+    "branches": lambda n: "+".join(f"|x-{k}|" for k in range(n)),
+    "roots": lambda n: "+".join(rf"\sqrt{{x+{k}}}" for k in range(n)),
+    "quotients": lambda n: "+".join(rf"\frac1{{x+{k}}}" for k in range(n)),
+    "list": lambda n: ", ".join(rf"\sin {k}" for k in range(n)),
+}
 
 PAYLOADS = [
     "__import__('os').system('touch {marker}')",
@@ -80,6 +135,36 @@ def test_hostile_texts_are_read_and_compared_within_bounded_work(hostile):
     assert steps(lambda: compare(key_of(hostile.text, POLICY).shape, other)) < 3_000_000
 
 
+@pytest.mark.parametrize("text", ATTACKS, ids=lambda text: text[:24])
+def test_an_attack_costs_its_own_comparisons_and_no_fault(text):
+    """Beside other answers it is read and compared within bounded work, and the others are as they were."""
+    relations = []
+    texts = (text, text + "+1", "2x", "x+x", r"\sin 2x", r"2\sin x\cos x")
+    assert steps(lambda: relations.extend(MathEquivalence().relate([AnswerSet(texts)]))) < 3_000_000
+    assert {(2, 3), (4, 5)} <= set(relations[0].equal)
+    assert relations[0].metrics["answers_failed"] == 0
+
+
+@pytest.mark.parametrize("make", GROUPS.values(), ids=GROUPS)
+def test_the_work_of_a_large_group_is_bounded(make):
+    """A hundred answers that nothing tells apart at sight."""
+    texts = tuple(dict.fromkeys(make(k) for k in range(1, 101)))
+    assert steps(lambda: MathEquivalence().relate([AnswerSet(texts)])) < 5_000_000
+
+
+@pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
+def test_work_grows_little_faster_than_the_answer_up_to_its_bound(make):
+    """Doubled until past the bound: within n log² n, and below the budget where the bound is met."""
+
+    def cost(n):
+        return steps(lambda: MathEquivalence().relate([AnswerSet((make(n), make(n) + "+x"))]))
+
+    costs = [cost(2**k) for k in range(2, 11)]
+    assert max(costs) < 1_500_000
+    for k, (small, large) in enumerate(pairwise(costs), 2):
+        assert large < 2 * ((k + 1) / k) ** 2 * 3 * small + 20_000
+
+
 @pytest.mark.parametrize(
     "piece", ["1 ", "1,", "x+", "((", "\\( ", "\\frac", "-", "$", "cm ", "½", "1,000", "|x", "\\text{", "}", "x^"]
 )
@@ -97,22 +182,10 @@ def test_nothing_a_response_holds_is_executed(payload, tmp_path):
 
 def test_the_sources_evaluate_nothing():
     folder = Path(canonical.__file__).parent
-    for name in (
-        "lexer",
-        "parser",
-        "canonical",
-        "labels",
-        "words",
-        "numbers",
-        "algebra",
-        "functions",
-        "numeric",
-        "shapes",
-        "keys",
-    ):
-        source = (folder / f"{name}.py").read_text(encoding="utf-8")
+    for path in folder.glob("*.py"):
+        source = path.read_text(encoding="utf-8")
         for word in ("eval(", "exec(", "sympify", "pickle", "__import__", "set_int_max_str_digits", "SIGALRM"):
-            assert word not in source, (name, word)
+            assert word not in source, (path.name, word)
 
 
 def test_reading_needs_little_of_the_stack():

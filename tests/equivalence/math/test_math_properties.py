@@ -12,7 +12,7 @@ from empo_rewards.equivalence.math.shapes import compare
 from empo_rewards.protocols import AnswerSet
 
 POLICY = MathPolicy()
-KEYS = MathEquivalence(symbolic=False)
+KEYS = MathEquivalence()
 CHARACTERS = "0123456789xyabniCI+-*/^_(){}[]|,;:.=<>!%$&~'\" ½²√≤\u200b"
 COMMANDS = (
     "\\frac \\sqrt \\pi \\left( \\right) \\text{ \\{ \\} \\infty \\pm \\cup \\le \\sin \\log \\\\ \\in \\circ "

@@ -1,59 +1,51 @@
-"""Many groups through one backend: memory, processes and descriptors are bounded and released."""
+"""Many groups through one backend: what it holds is bounded in bytes, and nothing is left running."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from empo_rewards.equivalence.cache import LruCache
-from empo_rewards.equivalence.math import MathEquivalence, backend
+from empo_rewards.equivalence.math import MathEquivalence, backend, limits
+from empo_rewards.equivalence.math.canonical import key_of
+from empo_rewards.equivalence.math.keys import footprint
+from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.protocols import AnswerSet
-
-HANGS = "\\sum_{a=1}^{5000}\\sum_{b=1}^{5000} \\sin(ab)"
-
-
-def processes_below(pid):
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return len(children) + sum(processes_below(child) for child in children)
 
 
 def group(number):
-    """Answers of every stage: numbers, words, an interval, and two that only the symbolic stage can tell."""
+    """Answers of every kind: numbers, words, an interval, and two that only enclosures tell."""
     return AnswerSet((str(number), f"{number}.0", f"x={number}", f"({number}, \\infty)", f"\\text{{no {number}}}",
-                      f"\\sqrt{{(y+{number})^2}}", f"y+{number}"))  # fmt: skip
+                      f"\\sqrt{{(y+{number})^2}}", f"|y+{number}|"))  # fmt: skip
 
 
 @pytest.fixture
-def small_caches(monkeypatch):
-    monkeypatch.setattr(backend, "KEY_CACHE", 200)
-    monkeypatch.setattr(backend, "PAIR_CACHE", 50)
+def small_cache(monkeypatch):
+    monkeypatch.setattr(backend, "CACHE_BYTES", 100_000)
 
 
-def test_a_thousand_groups_leave_no_more_behind_than_fifty(small_caches):
-    equivalence = MathEquivalence(deadline=0.5)
-    before = processes_below(os.getpid())
+def test_a_thousand_groups_leave_no_more_behind_than_fifty(small_cache):
+    equivalence = MathEquivalence()
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
-    def footprint():
-        caches = equivalence._caches
-        open_files = len(os.listdir("/proc/self/fd"))
-        return processes_below(os.getpid()) - before, open_files, len(caches.keys), len(caches.verdicts)
+    def left_behind():
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), children.read_text()
 
     for number in range(50):
         equivalence.relate([group(number)])
-    first = footprint()
-    assert first[2:] == (200, 50)
+    first, kept = left_behind(), len(equivalence._cache.keys)
     for number in range(50, 1_000):
         (relation,) = equivalence.relate([group(number)])
-        assert {(0, 1), (0, 2)} <= set(relation.equal)
-        assert relation.metrics["pairs_symbolic"] >= 1
-    assert footprint() == first
-    (killed,) = equivalence.relate([AnswerSet((HANGS, "1"))])
-    assert killed.metrics["kills"] == 1
-    assert killed.undecided == ((0, 1),)
-    equivalence.relate([group(1_000)])
-    assert footprint() == first
-    equivalence.close()
-    assert processes_below(os.getpid()) == before
+        assert {(0, 1), (0, 2), (5, 6)} <= set(relation.equal)
+    assert left_behind() == first
+    assert len(equivalence._cache.keys) < kept + 50
+
+
+def test_a_large_key_weighs_more_than_its_text():
+    small, large = (footprint(key_of(text, MathPolicy())) for text in ("x+1", "(x+y+z+1)^9"))
+    assert large > 10 * small
+    assert 50 * footprint(key_of("2^{9000}+x", MathPolicy())) < limits.CACHE_BYTES
 
 
 def test_the_cache_drops_what_was_used_longest_ago():
@@ -63,3 +55,11 @@ def test_the_cache_drops_what_was_used_longest_ago():
     assert cache.get("a") == 1
     cache.put("c", 3)
     assert (cache.get("a"), cache.get("b"), cache.get("c"), len(cache)) == (1, None, 3, 2)
+
+
+def test_a_cache_by_weight_keeps_what_fits():
+    cache = LruCache(10, lambda key, value: value)
+    for key, weight in (("a", 4), ("b", 5), ("b", 6), ("c", 3), ("d", 11)):
+        cache.put(key, weight)
+        assert sum(cache.get(kept) or 0 for kept in "abcd") <= 10
+    assert len(cache) == 0

@@ -1,0 +1,454 @@
+"""Enclosures of exact values at a point: balls of FLINT (`arb`, `acb`), with what a proof of equality needs.
+
+Two disjoint balls prove that two values differ. That two algebraic values are equal is proved by a separation bound:
+with u and l of Burnikel, Funke, Mehlhorn, Schirra and Schmitt ("A separation bound for real algebraic expressions",
+Algorithmica 55, 2009, section 2), a value that is not zero is at least 1 / (u^(D-1) l), D the product of the degrees of
+its roots. For other values u and l only say how many bits the expression's own numbers can hide.
+
+FLINT ends the process where it cannot have the memory for a result: sizes are read off the balls before each call, and
+no gcd, division with remainder, root finding or factorisation is ever asked of it. Its precision is one number for the
+whole process: `at_precision` holds a lock while it is another one, and puts it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeVar
+
+from flint import acb, arb, ctx, fmpq
+
+from empo_rewards.equivalence.math.algebra import (
+    PI,
+    Atom,
+    Budget,
+    E,
+    Exp,
+    Func,
+    I,
+    Monomial,
+    Radical,
+    Rational,
+    Terms,
+    TooLarge,
+    Value,
+)
+from empo_rewards.equivalence.math.limits import (
+    MAX_ARGUMENT_BITS,
+    MAX_DEGREE,
+    MAX_EXACT_BITS,
+    MAX_MEASURE,
+    MAX_VALUE_BITS,
+    PRECISIONS,
+)
+from empo_rewards.equivalence.math.table import TABLE, Function
+
+T = TypeVar("T")
+
+
+class NoValue(Exception):  # noqa: N818 - an outcome, not a fault
+    """There is no enclosure; what the subclasses say is why."""
+
+
+class Off(NoValue):
+    """The expression has no real value at this point."""
+
+
+class Loose(NoValue):
+    """The ball is too wide: a higher precision may help."""
+
+
+class Unknown(NoValue):
+    """There is no rule, or a bound was met."""
+
+
+class Ball(NamedTuple):
+    """A ball `v` (arb or acb); log2 of u and l; whether the value is algebraic; the value where it is rational."""
+
+    v: Any
+    u: float
+    l: float  # noqa: E741 - the paper's name
+    algebraic: bool = False
+    exact: fmpq | None = None
+
+
+# Precision
+
+_lock = threading.Lock()
+_users_precision: int | None = None
+
+
+def _after_fork() -> None:
+    """A child has no thread that could give the lock back, or put back the precision."""
+    global _lock, _users_precision  # noqa: PLW0603 - FLINT's precision is a global of the process
+    _lock = threading.Lock()
+    if _users_precision is not None:
+        ctx.prec, _users_precision = _users_precision, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def at_precision(bits: int, compute: Callable[[], T]) -> T:
+    """compute() at a precision. Others' use of FLINT does not take the lock: where they changed it, all is repeated."""
+    global _users_precision  # noqa: PLW0603 - see above
+    with _lock:
+        _users_precision = ctx.prec
+        try:
+            for _ in range(4):
+                ctx.prec = bits
+                result = compute()
+                if ctx.prec == bits:
+                    return result
+            raise Loose
+        finally:
+            ctx.prec, _users_precision = _users_precision, None
+
+
+# Sizes
+
+
+def log2_of(v: Any) -> int:
+    """k where |v| < 2^k, read off the ball's exponent: no integer of that size is made."""
+    upper = v.abs_upper()
+    if not upper.is_finite():
+        return 1 << 62
+    mantissa, exponent = upper.man_exp()
+    return int(exponent) + int(mantissa).bit_length() if mantissa else -(1 << 62)
+
+
+def checked(v: Any) -> Any:
+    """The ball itself; raises where it is no ball or too large."""
+    if not v.is_finite():
+        raise Loose
+    if log2_of(v) > MAX_VALUE_BITS:
+        raise Unknown
+    return v
+
+
+def number(value: Rational | fmpq) -> Ball:
+    """A rational number, carried exactly while it is short."""
+    q = value if isinstance(value, fmpq) else fmpq(value.numerator, value.denominator)
+    u, l = q.p.bit_length() or 1, q.q.bit_length()  # noqa: E741
+    return Ball(arb(q), u, l, True, q if u + l <= MAX_EXACT_BITS else None)
+
+
+def generic(name: str, index: int) -> Fraction:
+    """A fixed number in (0, 1) for a name: odd over 2^10."""
+    digest = hashlib.sha256(f"{index}:{name}".encode()).digest()
+    return Fraction(int.from_bytes(digest[:2], "big") >> 6 | 1, 1 << 10)
+
+
+UNITY = "a root of unity"
+
+
+class Evaluator:
+    """Encloses values at one point.
+
+    Args:
+        point: what the symbols are there.
+        precision: bits; FLINT's own precision is the caller's to set (`at_precision`).
+        real: whether a value off the reals is none.
+        budget: what it may cost.
+    """
+
+    def __init__(self, point: Mapping[str, Rational], precision: int, budget: Budget, *, real: bool = True) -> None:
+        self.point, self.precision, self.budget, self.real = point, precision, budget, real
+        self.degrees: dict[Hashable, int] = {}
+        """Degrees of the roots that were taken, by what they were taken of; under `UNITY` the order of a root of 1."""
+        self.picks: dict[Atom, int] = {}
+        """The branch that each |x|, sgn and max took."""
+        self._atoms: dict[Atom, Ball] = {}
+        self._step = 3 + (precision >> 9)
+        self._call = 5 + (precision * precision >> 18)
+
+    # Sums, products, powers
+
+    def value(self, value: Value) -> Ball:
+        """An enclosure of a value; raises `NoValue` and `TooLarge`."""
+        top = self._sum(value.terms)
+        return top if value.over is None else self.divide(top, self._sum(value.over))
+
+    def _sum(self, terms: Terms) -> Ball:
+        parts = [self._term(monomial, coefficient) for monomial, coefficient in terms.items()]
+        return self.add(parts) if parts else number(0)
+
+    def _term(self, monomial: Monomial, coefficient: Rational) -> Ball:
+        factors = [
+            self._exp(name, exponent) if isinstance(name, Exp) else self.power(self.atom(name), exponent, name)
+            for name, exponent in monomial
+        ]
+        return self.multiply([number(coefficient), *factors] if coefficient != 1 or not factors else factors)
+
+    def add(self, parts: list[Ball]) -> Ball:
+        """The sum."""
+        self.budget.spend(len(parts) * self._step)
+        if len(parts) == 1:
+            return parts[0]
+        if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
+            return number(sum(exact, start=fmpq(0)))
+        v = parts[0].v
+        for part in parts[1:]:
+            v = v + part.v
+        l = sum(part.l for part in parts)  # noqa: E741
+        u = max(part.u - part.l for part in parts) + l + math.log2(len(parts))
+        return Ball(v, u, l, all(part.algebraic for part in parts))
+
+    def multiply(self, parts: list[Ball]) -> Ball:
+        """The product."""
+        self.budget.spend(len(parts) * self._step)
+        if len(parts) == 1:
+            return parts[0]
+        if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
+            return number(math.prod(exact, start=fmpq(1)))
+        v = parts[0].v
+        for part in parts[1:]:
+            v = v * part.v
+        return Ball(checked(v), sum(p.u for p in parts), sum(p.l for p in parts), all(p.algebraic for p in parts))
+
+    def divide(self, a: Ball, b: Ball) -> Ball:
+        """a / b."""
+        if b.exact == 0:
+            raise Off
+        if b.exact is None and b.v.contains(0):
+            raise Loose
+        inverse = Ball(checked(1 / b.v), b.l, b.u, b.algebraic, None if b.exact is None else 1 / b.exact)
+        return self.multiply([a, inverse])
+
+    def subtract(self, a: Ball, b: Ball) -> Ball:
+        """a - b."""
+        return self.add([a, self.multiply([number(-1), b])])
+
+    def sign(self, x: Ball) -> int:
+        """The sign of a real number; raises `Loose` where the ball holds both."""
+        if x.exact is not None:
+            return (x.exact > 0) - (x.exact < 0)
+        if isinstance(x.v, acb):
+            raise Unknown
+        if x.v > 0:
+            return 1
+        if x.v < 0:
+            return -1
+        raise Loose
+
+    def power(self, base: Ball, exponent: Rational, node: Hashable) -> Ball:
+        """base ** exponent for a rational exponent; `node` names the root that is taken."""
+        n, k = exponent.numerator, exponent.denominator
+        if k > 1:
+            base = self.root(base, k, node)
+        if n < 0:
+            base, n = self.divide(number(1), base), -n
+        if n == 1:
+            return base
+        if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > MAX_VALUE_BITS:
+            raise Unknown
+        self.budget.spend(n.bit_length() * self._step)
+        exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= MAX_EXACT_BITS else None
+        return Ball(checked(base.v**n), base.u * n, base.l * n, base.algebraic, exact)
+
+    def root(self, x: Ball, k: int, node: Hashable) -> Ball:
+        """The k-th root: an odd one of a negative number is negative, an even one is off the reals."""
+        if x.exact == 0:
+            return x
+        if k > MAX_DEGREE:
+            raise Unknown
+        self.budget.spend(self._call)
+        u, l = ((x.u + (k - 1) * x.l) / k, x.l) if x.u >= x.l else (x.u, ((k - 1) * x.u + x.l) / k)  # noqa: E741
+        self.degrees[node] = math.lcm(k, self.degrees.get(node, 1))
+        v = x.v
+        if not isinstance(v, acb) and self.sign(x) < 0:
+            if k % 2:
+                return Ball(-checked((-v).root(k)), u, l, x.algebraic)
+            if self.real:
+                raise Off
+            v = acb(v)
+        v = v.root(k) if isinstance(v, arb) else v.sqrt() if k == 2 else (v.log() / k).exp()
+        return Ball(checked(v), u, l, x.algebraic)
+
+    # Atoms
+
+    def atom(self, name: Atom) -> Ball:
+        """An enclosure of an atom, each once."""
+        found = self._atoms.get(name)
+        if found is None:
+            found = self._atoms[name] = self._atom(name)
+        return found
+
+    def _atom(self, name: Atom) -> Ball:
+        self.budget.spend(self._step)
+        if isinstance(name, str):
+            return self._symbol(name)
+        if isinstance(name, int):
+            return number(name)
+        if isinstance(name, Radical):
+            return self.value(name.base)
+        if isinstance(name, Func):
+            return self._function(name)
+        return self._exp(name, 1)
+
+    def _exp(self, name: Exp, share: Rational) -> Ball:
+        """base ** (share · power): the share belongs to the power, it is no root of the whole."""
+        exponent = self.multiply([number(share), self.value(name.power)])
+        if name.base == E:
+            return self.simple(TABLE["exp"], exponent)
+        base = number(-1) if isinstance(name.base, int) and name.base == -1 else self.atom(name.base)
+        return self.exponential(base, exponent, (name, share))
+
+    def _symbol(self, name: str) -> Ball:
+        if name == PI:
+            return Ball(arb.pi(), 2, 2)
+        if name == E:
+            return Ball(arb.const_e(), 2, 2)
+        if name == I:
+            if self.real:
+                raise Off
+            self.degrees[I] = 2
+            return Ball(acb(0, 1), 1, 1, True)
+        if name not in self.point:
+            raise Unknown
+        return number(self.point[name])
+
+    def exponential(self, base: Ball, exponent: Ball, node: Hashable) -> Ball:
+        """base ** exponent for any exponent; `node` names the root that a rational one takes."""
+        q = exponent.exact
+        if q is not None and q.q <= MAX_DEGREE and q.p.bit_length() <= 16:
+            return self.power(base, Fraction(int(q.p), int(q.q)), node)
+        if not isinstance(base.v, acb) and self.sign(base) <= 0:
+            if self.real:
+                raise Off
+            base = Ball(acb(base.v), base.u, base.l)
+        return self.simple(TABLE["exp"], self.multiply([exponent, self.simple(TABLE["ln"], base)]))
+
+    # Functions
+
+    def simple(self, row: Function, x: Ball) -> Ball:
+        """A function of one argument by FLINT's method for it; `row.limit` bounds the argument."""
+        v = x.v
+        if not isinstance(v, acb) and row.domain is not None:
+            try:
+                row.domain(v)
+            except Off:
+                if self.real:
+                    raise
+                v = acb(v)
+        if log2_of(v) > (row.limit or MAX_ARGUMENT_BITS):
+            raise Unknown
+        self.budget.spend(self._call * row.cost)
+        hidden = x.u + x.l
+        if row.hidden is not None:
+            if isinstance(v, acb):
+                raise Unknown
+            hidden += row.hidden(float(v.abs_upper()))
+        v = checked(getattr(v, row.flint)())
+        size = log2_of(v)
+        return Ball(v, hidden + max(0, size), hidden + max(0, -size))
+
+    def _function(self, name: Func) -> Ball:
+        if name.name in ("sin", "cos") and (known := self._of_unity(name)) is not None:
+            return known
+        row = TABLE.get(name.name)
+        if row is None:
+            return self._free(name)
+        if not (row.flint or row.rule or row.branches == "choice"):
+            raise Unknown
+        args = tuple(self.value(arg) for arg in name.args)
+        if self.real and row.branches == "sign":
+            self.picks[name] = self.sign(args[0])
+        if row.branches == "choice":
+            self.picks[name] = self.largest(args)
+            return args[self.picks[name]]
+        if row.rule is None:
+            return self.simple(row, args[0])
+        self.budget.spend(self._call * row.cost)
+        return row.rule(self, args)
+
+    def largest(self, args: tuple[Ball, ...]) -> int:
+        """Which of the arguments is the largest."""
+        best = 0
+        for k in range(1, len(args)):
+            if self.sign(self.subtract(args[k], args[best])) > 0:
+                best = k
+        return best
+
+    def floor(self, x: Ball) -> Ball:
+        """The integer below."""
+        if x.exact is not None:
+            return number(fmpq(x.exact.floor()))
+        if isinstance(x.v, acb) or log2_of(x.v) > MAX_ARGUMENT_BITS:
+            raise Unknown
+        whole = x.v.floor().unique_fmpz()
+        if whole is None:
+            raise Loose
+        return number(int(whole))
+
+    def _of_unity(self, name: Func) -> Ball | None:
+        """sin and cos of a rational multiple of π: twice it is an algebraic integer, its conjugates at most 2."""
+        argument = name.args[0]
+        if argument.over is not None or len(argument.terms) != 1:
+            return None
+        ((monomial, share),) = argument.terms.items()
+        if monomial != frozenset(((PI, 1),)) or share.denominator > MAX_MEASURE or share.numerator.bit_length() > 64:
+            return None
+        self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
+        method = arb.cos_pi_fmpq if name.name == "cos" else arb.sin_pi_fmpq
+        return Ball(method(fmpq(share.numerator, share.denominator)), 1, 1, True)
+
+    def _free(self, name: Func) -> Ball:
+        """A function that is not in the table: some function of its arguments, the same wherever its name stands."""
+        if " " in name.name:
+            raise Unknown  # sums, integrals, limits
+        if name.name == "derivative":
+            return number(generic(";".join(arg.text for arg in name.args), 0))
+        weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
+        parts = [self.multiply([w, self.value(arg)]) for w, arg in zip(weights[1:], name.args, strict=True)]
+        return self.add([self.simple(TABLE["sin"], self.add([*parts, weights[0]])), number(2)])
+
+
+def degree_of(*degrees: Mapping[Hashable, int]) -> int:
+    """The degree of the field that the roots which evaluators took span together, at most."""
+    joined: dict[Hashable, int] = {}
+    for node, degree in (item for part in degrees for item in part.items()):
+        joined[node] = math.lcm(degree, joined.get(node, 1))
+    order = joined.pop(UNITY, 1)
+    return math.prod(joined.values()) * sum(math.gcd(k, order) == 1 for k in range(order))
+
+
+# Constants
+
+
+def enclosures(value: Value, budget: Budget) -> Iterator[Ball]:
+    """A real constant at rising precision; nothing where there is no enclosure."""
+    for precision in () if value.symbols else PRECISIONS:
+        try:
+            yield at_precision(precision, lambda p=precision: Evaluator({}, p, budget).value(value))  # type: ignore[misc]  # the default binds it
+        except Loose:
+            continue
+        except (NoValue, TooLarge):
+            return
+
+
+def sign_of(value: Value, budget: Budget) -> int | None:
+    """The sign of a real constant that is not zero; None where it cannot be told."""
+    exact = value.rational
+    if exact is not None:
+        return (exact > 0) - (exact < 0) if exact else None
+    for ball in enclosures(value, budget):
+        if not ball.v.contains(0):
+            return 1 if ball.v > 0 else -1
+    return None
+
+
+def floor_of(value: Value, budget: Budget) -> int | None:
+    """The integer below a real constant; None where it cannot be told."""
+    for ball in enclosures(value, budget):
+        if log2_of(ball.v) > MAX_ARGUMENT_BITS:
+            return None
+        whole = ball.v.floor().unique_fmpz()
+        if whole is not None:
+            return int(whole)
+    return None

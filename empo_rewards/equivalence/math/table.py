@@ -1,0 +1,76 @@
+"""The table of functions: one row a function, read by the lexer, the parser, the canonical form and the enclosures.
+
+The rows stand in `functions.py`; `register` adds another. Where a row has no rule, a function is kept as it is: equal
+where its arguments are, and nothing else is known of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from empo_rewards.equivalence.math.algebra import Budget, Value
+
+if TYPE_CHECKING:
+    from empo_rewards.equivalence.math.balls import Ball, Evaluator
+
+Exact = Callable[[tuple[Value, ...], Budget], Value]
+"""The value of a function of canonical arguments; raises `Undefined` where it has none."""
+
+Rule = Callable[["Evaluator", tuple["Ball", ...]], "Ball"]
+"""An enclosure of a function of enclosures; raises the outcomes of `balls` where there is none."""
+
+Branches = Literal["", "sign", "choice", "step"]
+
+
+class Function(NamedTuple):
+    """One function.
+
+    Args:
+        name: what it is called in canonical forms.
+        spellings: how it is written, as a command or in letters.
+        arity: the least and the greatest number of arguments.
+        exact: its rule on canonical values. None: it stays as it is.
+        flint: the method of a ball that encloses it, for functions of one argument; see `Evaluator.simple`.
+        domain: raises `balls.Off` where a real argument has no value.
+        hidden: how many bits before a ball's last one the value may hide of an argument of that size: e^(-2x) beside 1.
+        limit: log2 of the largest argument that is enclosed.
+        cost: units of work of one enclosure at 128 bits.
+        rule: its enclosure, where `flint` cannot say it.
+        branches: "sign" (of the argument), "choice" (of one argument), "step" (no agreement at points says anything).
+        inverse: the function that f^{-1} names.
+        letter: whether its name is a letter's too, and a function only where brackets follow at once.
+    """
+
+    name: str
+    spellings: tuple[str, ...] = ()
+    arity: tuple[int, int] = (1, 1)
+    exact: Exact | None = None
+    flint: str = ""
+    domain: Callable[[Any], None] | None = None
+    hidden: Callable[[float], float] | None = None
+    limit: int = 0
+    cost: int = 1
+    rule: Rule | None = None
+    branches: Branches = ""
+    inverse: str = ""
+    letter: bool = False
+
+
+TABLE: dict[str, Function] = {}
+"""Rows by name."""
+
+SPELLINGS: dict[str, str] = {}
+"""Names by what is written."""
+
+LETTERS: set[str] = set()
+"""Letters that are functions of what stands in brackets right after them."""
+
+
+def register(row: Function) -> None:
+    """Adds a function to the table."""
+    TABLE[row.name] = row
+    if row.letter:
+        LETTERS.update((row.name, *row.spellings))
+    else:
+        SPELLINGS.update(dict.fromkeys(row.spellings, row.name))

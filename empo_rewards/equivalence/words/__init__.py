@@ -1,0 +1,109 @@
+"""What answers in words say, word by word: which are the same, which are not, and which a model must be asked about.
+
+Sentence embeddings find "5 years" and "6 years", "left hand" and "right hand", "A exceeds B" and "B exceeds A" closer
+than many a paraphrase. Words tell them apart. What words do not tell is left open, and so is whatever contains an
+answer and more: an explanation stands apart from what it explains and adds ("Jupiter (the fifth planet)"), a modifier
+stands in front or inside and changes ("more than 5 years"). Nothing here is learned, and nothing depends on order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+from empo_rewards.equivalence.words import vocabulary as say
+from empo_rewards.equivalence.words.compare import SHORT, Verdict, abbreviates, compare, without_form
+from empo_rewards.equivalence.words.question import Question, ask
+from empo_rewards.equivalence.words.reading import Part, Reading, read
+
+__all__ = ["SHORT", "WordRelation", "relate_words"]
+
+
+class WordRelation(NamedTuple):
+    """What words say of the texts of one group; pairs are positions (i, j), i < j.
+
+    Args:
+        same: a spanning set of the pairs that say the same, each with its strength.
+        different: pairs that differ, whatever a model finds.
+        other: pairs that do, unless a model that reads finds otherwise.
+        spelled: pairs whose words differ in spelling alone.
+    """
+
+    same: dict[tuple[int, int], float]
+    different: set[tuple[int, int]]
+    other: set[tuple[int, int]]
+    spelled: set[tuple[int, int]]
+
+
+def relate_words(texts: Sequence[str], prompt: str = "") -> WordRelation:
+    """What words say of every two of the answers to one question."""
+    question = ask(prompt)
+    readings = [_answering(read(text), question) for text in texts]
+    classes: dict[Hashable, list[int]] = defaultdict(list)
+    hedgers = _hedgers(readings, question)
+    for position, reading in enumerate(readings):
+        classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
+    relation = WordRelation({}, set(), set(), set())
+    for members in classes.values():
+        relation.same.update({(members[0], other): 1.0 for other in members[1:]})
+    for one, two in combinations(classes.values(), 2):
+        left, right = one[0], two[0]
+        if left in hedgers or right in hedgers:
+            continue
+        found = compare(readings[left], readings[right], question)
+        if found.verdict is Verdict.SAME:
+            relation.same[min(left, right), max(left, right)] = found.strength
+        elif found.verdict is not Verdict.MORE:
+            kind = getattr(relation, found.verdict.value)
+            kind.update((min(i, j), max(i, j)) for i in one for j in two)
+    return relation
+
+
+def _answering(reading: Reading, question: Question) -> Reading:
+    """A sentence of which one side repeats the question gives the other: "Canberra is the capital of Australia".
+
+    Where that side has a phrase in quotation marks, or emphasised, it gives this.
+    """
+    if say.NOT in reading.whole:
+        return reading
+    if reading.items:
+        return reading._replace(items=(_other_side(reading.items[0], question), *reading.items[1:]))
+    head = _other_side(reading.head, question)
+    return reading if head is reading.head else reading._replace(head=reading.marked or head)
+
+
+def _other_side(part: Part, question: Question) -> Part:
+    """Of a sentence whose one side has only words of the question, the other side; else all of it."""
+    repeats = [question.words.issuperset(side.content) for side in part.sides]
+    return part.sides[repeats.index(False)] if repeats.count(True) == 1 else part
+
+
+def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
+    """Texts with one key say the same."""
+    if hedged:
+        return ("hedged", reading.whole)
+    if reading.items:
+        items = [item.content for item in reading.items]
+        return (reading.choice, tuple(items if question.ordered else sorted(items)))
+    return (reading.head.content, reading.place)
+
+
+def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
+    """The texts that take back what they answer, or say another answer of the group beside it: they give neither."""
+    answers = {without_form(one.head): one.head for one in readings if not one.items and one.head.content}
+    spoken = [
+        (f" {' '.join(answer)} ", frozenset(answer), head)
+        for answer, head in answers.items()
+        if not question.words.issuperset(answer)
+    ]
+    found = set()
+    for position, reading in enumerate(readings):
+        tail, own = f" {' '.join(reading.tail)} ", reading.head
+        if reading.hedged or any(
+            said in tail and not words <= own.bag and not abbreviates(head, own) and not abbreviates(own, head)
+            for said, words, head in (spoken if reading.tail else ())
+        ):
+            found.add(position)
+    return found

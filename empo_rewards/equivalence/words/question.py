@@ -1,0 +1,58 @@
+"""What the question says about its answers: which words they may leave out, and what kind of thing they name."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from empo_rewards.equivalence.words.reading import infinitive, words_in
+
+MAX_CHARS = 4_000
+"""Of a longer prompt its end is read: the question stands there."""
+
+_PEOPLE = (
+    "actor actress president king queen monarch author writer novelist poet playwright composer singer musician "
+    "artist painter sculptor architect scientist physicist chemist biologist mathematician philosopher economist "
+    "psychologist inventor explorer general emperor pope minister player footballer golfer boxer driver director "
+    "character detective hero senator governor captain man woman person leader politician judge lawyer comedian chef "
+    "designer astronaut"
+)
+_PERSON = re.compile(
+    rf"\b(?:who|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b", re.IGNORECASE
+)
+_ORDERED = re.compile(
+    r"\b(?:in (?:\w+ ){0,2}order(?! to)|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronological)",
+    re.IGNORECASE,
+)
+_ALTERNATIVES = frozenset({"or", "vs", "versus"})
+
+
+class Question(NamedTuple):
+    """What is known from a prompt.
+
+    Args:
+        words: its canonical words, without those that it sets against each other ("elastic or inelastic").
+        person: it asks for a person.
+        ordered: it asks for things in an order.
+    """
+
+    words: frozenset[str] = frozenset()
+    person: bool = False
+    ordered: bool = False
+
+
+@lru_cache(maxsize=1_024)
+def ask(prompt: str) -> Question:
+    """Reads a prompt."""
+    text = prompt[-MAX_CHARS:]
+    words: set[str] = set()
+    alternatives: set[str] = set()
+    for line in re.split(r"[\n.?!;]", text):
+        said = words_in(line)
+        words.update(said)
+        words.update(infinitive(word) for word in said if word.endswith("ed") and len(word) > 4)
+        for k, word in enumerate(said):
+            if word in _ALTERNATIVES:
+                alternatives.update(said[max(k - 2, 0) : k + 3])
+    return Question(frozenset(words - alternatives), bool(_PERSON.search(text)), bool(_ORDERED.search(text)))

@@ -1,0 +1,460 @@
+"""A text in words, read once: the answer that it gives in canonical words, and what it says about that answer."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
+
+from empo_rewards.equivalence.words import vocabulary as say
+
+MAX_CHARS = 1_000
+"""A longer text is not read word by word: what it says is not in its single words."""
+
+MAX_ITEM_WORDS = 4
+"""What stands between two commas is an item of an enumeration where it has at most so many words."""
+
+READINGS = 16_384
+"""Readings that are kept."""
+
+Words = tuple[str, ...]
+
+_TYPOGRAPHY = str.maketrans(
+    {**dict.fromkeys("‘’`´ʼ", "'"), **dict.fromkeys("“”«»„*", '"'), **dict.fromkeys("–—−‐‑", "-")}
+)
+_LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|emph)\s?\{([^{}]*)\}")
+_SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
+_BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
+_ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
+_BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
+_MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
+_COPULA = re.compile(r"\b(?:is|was|are|were)\b")
+_COMMA = re.compile(r",\s")
+_AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
+_ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+_INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
+_ENDS_IN_INITIALS = re.compile(r"\.[^\W\d_]\.$")
+_TOKEN = re.compile(
+    r"(?<![A-Za-z\d-])[A-Za-z]+\d[A-Za-z\d]*(?!\w)|(?<![\w.-])\d+s(?!\w)"  # sp3, WW2, 1920s
+    r"|(?<![\w)])-?\d+(?:\.\d+)?(?:st|nd|rd|th)?|\d+(?:\.\d+)?"
+    r"|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]"
+)
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
+_DIGIT = re.compile(r"\d")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
+
+
+class Part(NamedTuple):
+    """A phrase in canonical words.
+
+    Args:
+        words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
+        content: `words` without the prepositions that say nothing; what two phrases are compared by.
+        raw: the words as they are written, with their capitals.
+        bag: the set of `content`.
+        numbers: those of `content` that hold a digit, sorted.
+        sides: of a sentence with one copula, its subject and its predicate.
+    """
+
+    words: Words
+    content: Words
+    raw: Words
+    bag: frozenset[str]
+    numbers: Words
+    sides: tuple[Part, ...] = ()
+
+
+class Reading(NamedTuple):
+    """What a text says.
+
+    Args:
+        head: the answer that it gives.
+        items: where that is an enumeration, its items; else empty.
+        choice: whether it leaves open which of the items is meant.
+        place: the country or state in which, it says, the answer lies.
+        inverted: where two names stand with a comma between, the second before the first: "Taylor, Zachary".
+        marked: what alone is set in quotation marks or emphasised, in a sentence.
+        tail: the canonical words of what is said about the answer.
+        hedged: whether that takes the answer back, or leaves it open.
+        long: whether it is too long to be read; nothing else is filled in then.
+    """
+
+    head: Part
+    items: tuple[Part, ...]
+    choice: bool
+    place: Words
+    inverted: Part | None
+    marked: Part | None
+    tail: Words
+    hedged: bool
+    long: bool = False
+
+    @property
+    def whole(self) -> Words:
+        """The canonical words of the whole text."""
+        return self.head.words + self.tail
+
+
+NOTHING = Part((), (), (), frozenset(), ())
+
+
+@lru_cache(maxsize=READINGS)
+def read(text: str) -> Reading:
+    """Reads a text; the work is bounded by `MAX_CHARS`."""
+    if len(text) > MAX_CHARS:
+        return Reading(NOTHING, (), False, (), None, None, (), False, long=True)
+    tidy = _tidied(text)
+    answer, said = _split(tidy)
+    head = part(answer)
+    if not head.content:
+        answer, said, head = tidy, [], part(tidy)
+    items, choice = _items(answer)
+    place: Words = ()
+    inverted = None
+    if len(items) == 2 and _COMMA.search(answer) and all(item[0].isupper() for item in items):
+        if say.plain(items[1]) in say.PLACES:
+            head, place, items = part(items[0]), part(items[1]).content, []
+        elif " " not in items[0]:
+            inverted = part(f"{items[1]} {items[0]}")
+    tails = [part(piece).words for piece in said]
+    hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_only_modifies, tails)))
+    parts = tuple(map(part, items)) if len(items) > 1 else ()
+    found = _MARKED.findall(text)
+    marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
+    return Reading(head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
+
+
+def split(text: str) -> tuple[str, list[str]]:
+    """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
+    return _split(_tidied(text))
+
+
+def _split(tidy: str) -> tuple[str, list[str]]:
+    head, tails = _without_brackets(tidy)
+    found = _BREAK.search(head, 1)
+    if found:
+        doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
+        head, tails = head[: found.start()], [*tails, doubt + head[found.end() :]]
+    for cut in (_before_clause, _before_explaining_comma):
+        head, tail = cut(head)
+        tails.append(tail)
+    return head.strip(" ,.:?!"), [tail for tail in tails if tail]
+
+
+def _tidied(text: str) -> str:
+    if not text.isascii():
+        text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    folded = text.translate(_TYPOGRAPHY).replace('"', "")
+    if "\\" in folded or "$" in folded or "~" in folded:
+        folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded))
+    lines = (" ".join(line.split()) for line in folded.splitlines())
+    tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", "\n".join(filter(None, lines))))
+    return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
+
+
+def _without_brackets(text: str) -> tuple[str, list[str]]:
+    tails: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        if match.start() == 0:
+            return match.group()
+        tails.append(match[1])
+        return ""
+
+    return _BRACKET.sub(take, text), tails
+
+
+def _before_clause(head: str) -> tuple[str, str]:
+    words = head.split()
+    for k, word in enumerate(words):
+        after = words[k + 1] if k + 1 < len(words) else ""
+        low = word.lower()
+        begins = (low in say.CLAUSES and not (low == "since" and after[:1].isdigit())) or (low, after) == ("due", "to")
+        if k > 0 and begins:
+            return " ".join(words[:k]), " ".join(words[k:])
+    return head, ""
+
+
+def _before_explaining_comma(head: str) -> tuple[str, str]:
+    """Splits at the first comma behind which an explanation begins rather than a further item."""
+    pieces = _COMMA.split(head)
+    for k, piece in enumerate(pieces[1:], start=1):
+        if _explains(piece, pieces[0], last=k == len(pieces) - 1):
+            return ", ".join(pieces[:k]), ", ".join(pieces[k:])
+    return head, ""
+
+
+def _explains(piece: str, first: str, *, last: bool) -> bool:
+    words = piece.split()
+    if not words or _ITEM_LEAD.match(piece):
+        return False
+    low = words[0].lower()
+    if low in say.EXPLAINERS:
+        return low not in say.ARTICLES or first.split(" ", 1)[0].lower() not in say.ARTICLES
+    if words[0].isdigit():
+        return not first[:1].isdigit()
+    if _AND.search(piece):
+        return False
+    apposition = last and len(words) > 2 and first[:1].isupper() and piece[:1].islower()
+    return apposition or len(words) > MAX_ITEM_WORDS
+
+
+def _items(head: str) -> tuple[list[str], bool]:
+    """The items of an enumeration, and whether it leaves open which of them is meant; one item where it is none."""
+    pieces: list[str] = []
+    for piece in _COMMA.split(head):
+        pieces += _AND.split(_ITEM_LEAD.sub("", piece, count=1))
+    return [piece.strip() for piece in pieces if piece.strip()], _OR.search(head) is not None
+
+
+def _takes_back(said: str) -> bool:
+    """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
+    words = [say.plain(word) for word in _WORD.findall(said)]
+    return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or not say.CONDITIONS.isdisjoint(
+        words[:1]
+    )
+
+
+def _only_modifies(words: Words) -> bool:
+    """Whether words say how much or which way, and nothing else: in brackets behind an answer they change it."""
+    return bool(words) and all(word in say.MODIFIERS or word in (say.NOT, say.UP, say.DOWN) for word in words)
+
+
+# --------------------------------------------------------------------------------------------------- canonical words
+
+
+def words_in(text: str) -> list[str]:
+    """The canonical words of a text, in its own order."""
+    return [word.lstrip("#") for word in _meant(_raw(text)) if word not in say.COPULAS]
+
+
+def part(text: str) -> Part:
+    """A phrase in canonical words."""
+    raw = _raw(text)
+    whole = _phrase(raw)
+    copulas = [k for k, token in enumerate(raw) if token in say.COPULAS]
+    if len(copulas) != 1 or not 0 < copulas[0] < len(raw) - 1:
+        return whole
+    sides = (_phrase(raw[: copulas[0]]), _phrase(raw[copulas[0] + 1 :]))
+    if not all(side.words for side in sides) or (say.CARRIERS | say.ANSWERS).issuperset(sides[0].words):
+        return whole
+    if _relates(_meant(raw)):
+        return whole
+    return _made(sides[0].words + sides[1].words, whole.raw)._replace(sides=sides)
+
+
+def _phrase(raw: Sequence[str]) -> Part:
+    return _made(_in_order(_meant(raw)), tuple(token for token in raw if token not in _SILENT))
+
+
+def _made(words: Words, raw: Words) -> Part:
+    content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
+    numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
+    return Part(words, content, raw, frozenset(content), numbers)
+
+
+def _says_nothing(words: Words, k: int) -> bool:
+    """Whether a word is a preposition that may be left out; not the one of an amount: "rises to 25%", "by 25%"."""
+    if words[k] not in say.NEUTRAL_PREPOSITIONS:
+        return False
+    before, after = words[max(k - 1, 0)], words[min(k + 1, len(words) - 1)]
+    return words[k] not in ("to", "by") or not after[0].isdigit() or before[0].isdigit()
+
+
+def _raw(text: str) -> list[str]:
+    """The words as written; initials in a row are one word with its stops."""
+    found: list[str] = []
+    rest = 0
+    for match in _INITIALS.finditer(text):
+        found += _TOKEN.findall(text[rest : match.start()])
+        found.append(match.group().replace(" ", ""))
+        rest = match.end()
+    return found + _TOKEN.findall(text[rest:])
+
+
+def _meant(raw: Sequence[str]) -> list[str]:
+    """Canonical words, each by itself; copulas are still there."""
+    words = [word for place, token in enumerate(raw) for word in _canonical(token, raw[place - 1] if place else "")]
+    if len(words) > 1:
+        after = [*words[1:], ""]
+        words = [
+            word
+            for word, beyond in zip(words, after, strict=True)
+            if word not in say.FILLERS and (word not in say.ARTICLES or beyond in say.COPULAS or not beyond)
+        ] or words
+    start = 1 if len(words) > 2 and words[0] in say.ANSWERS and words[1] in say.COPULAS else 0
+    while start < len(words) - 1 and (words[start] in say.CARRIERS or words[start] in say.COPULAS):
+        start += 1
+    if words[start : start + 2] in say.KNOWN_AS and len(words) > start + 2:
+        start += 2
+    if start == 0 and len(words) > 1 and words[0] in say.LEADING_ARTICLES:
+        start = 1
+    return words[start:]
+
+
+def _canonical(token: str, before: str) -> Iterator[str]:
+    if token in _SILENT:
+        return
+    if token[0].isdigit() or (token[0] == "-" and len(token) > 1):
+        bare = _ORDINAL_END.sub("", token)
+        yield bare if bare == token else f"#{bare}"
+    elif token in say.ROMAN_LETTERS and before[:1].isalpha():
+        yield say.ROMAN_LETTERS[token]
+    elif _CJK.match(token):
+        yield from _chinese(token)
+    else:
+        yield from _canonical_word(token)
+
+
+@lru_cache(maxsize=READINGS)
+def _canonical_word(token: str) -> Words:
+    word = say.plain(token.replace(".", ""))
+    if word.endswith("n't") or word in say.NEGATIONS:
+        return (say.NOT,)
+    word = word.removesuffix("'s").replace("'", "").strip(" #")
+    if not word:
+        return ()
+    if word in say.DIRECTIONS:
+        return (say.DIRECTIONS[word],)
+    ordinal = say.ordinal_of(word)
+    if ordinal is not None:
+        return (f"#{ordinal}",)
+    if word.startswith("non") and len(word) > 6:
+        return (say.NOT, say.stem(word[3:]))
+    return (say.number_of(word) or say.stem(word),)
+
+
+def _chinese(run: str) -> Iterator[str]:
+    place = 0
+    while place < len(run):
+        piece = run[place : place + 2]
+        if piece not in say.CHINESE:
+            piece = piece[0]
+        place += len(piece)
+        word = say.CHINESE.get(piece, piece)
+        if word:
+            yield word
+
+
+# ------------------------------------------------------------------------------------------ an order of its own kind
+
+
+def _in_order(words: list[str]) -> Words:
+    """Words in an order that does not depend on the construction.
+
+    "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and
+    "rising prices" are "prices rise", "the second law" is "law 2".
+    """
+    words = _active(words)
+    if len(words) > 1:
+        words = [word for word in words[:-1] if word not in say.COPULAS] + words[-1:]
+    words = _two_word_directions(words)
+    words = _genitive(_converse(words))
+    return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
+
+
+def _relates(words: list[str]) -> bool:
+    """Whether the sides of a sentence are exchanged or bound: it is not one thing that another is."""
+    than = any(word in say.CONVERSE_COMPARATIVES and words[k + 1 : k + 2] == ["than"] for k, word in enumerate(words))
+    return than or not say.CONVERSES.keys().isdisjoint(words) or _active(words) is not words
+
+
+def _active(words: list[str]) -> list[str]:
+    for k in range(1, len(words) - 3):
+        participle = words[k + 1].endswith("ed") or words[k + 1] in say.IRREGULAR
+        if words[k] in say.COPULAS and participle and "by" in words[k + 2 :]:
+            by = words.index("by", k + 2)
+            agent = _up_to_preposition(words[by + 1 :])
+            if not agent:
+                return words
+            rest = words[by + 1 + len(agent) :]
+            return [*agent, infinitive(words[k + 1]), *words[:k], *words[k + 2 : by], *rest]
+    return words
+
+
+def _up_to_preposition(words: list[str]) -> list[str]:
+    for k, word in enumerate(words):
+        if word in say.NEUTRAL_PREPOSITIONS and word != "of":
+            return words[:k]
+    return words
+
+
+_ENDS_IN_E = re.compile(r"(?:[cgsuvz]|[^aeo][iu]r|[^aeo]at|[^aeiou]ut|iz)$")
+
+
+def infinitive(participle: str) -> str:
+    """The canonical form of a verb, from its regular participle."""
+    if not participle.endswith("ed"):
+        return participle
+    base = participle[:-2]
+    if base.endswith("i"):
+        return say.stem(base[:-1] + "y")
+    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "lsz":
+        return say.stem(base[:-1])
+    return say.stem(base + "e" if _ENDS_IN_E.search(base) and not base.endswith("ss") else base)
+
+
+def _two_word_directions(words: list[str]) -> list[str]:
+    found: list[str] = []
+    for word in words:
+        if found and (found[-1], word) in say.TWO_WORD_DIRECTIONS:
+            found[-1] = say.TWO_WORD_DIRECTIONS[found[-1], word]
+        else:
+            found.append(word)
+    return found
+
+
+def _converse(words: list[str]) -> list[str]:
+    """One of two relations that say the same with their sides exchanged."""
+    for k, word in enumerate(words):
+        left, right = words[:k], words[k + 1 :]
+        swap, name = word in say.CONVERSES, say.CONVERSES.get(word)
+        if word == "exceed":
+            name = "greater"
+        elif right[:1] == ["than"] and word in say.CONVERSE_COMPARATIVES:
+            swap, name, right = word not in say.SAME_SIDE, say.CONVERSE_COMPARATIVES[word], right[1:]
+        if name is None or not left or not right:
+            continue
+        ends = right.index("by") if "by" in right else len(right)
+        left, right, rest = (right[:ends], left, right[ends:]) if swap else (left, right[:ends], right[ends:])
+        return [*left, name, *right, *rest]
+    return words
+
+
+def _genitive(words: list[str]) -> list[str]:
+    if "of" not in words[1:-1]:
+        return words
+    k = words.index("of", 1)
+    left, right = words[:k], words[k + 1 :]
+    if not right or left[-1][-1].isdigit() or right[0][-1].isdigit():
+        return words
+    return [*_genitive(right), *left]
+
+
+def _direction_last(words: list[str]) -> list[str]:
+    """A rise as a noun or as an adjective behind what rises; not a verb that has an object."""
+    places = [k for k, word in enumerate(words) if word in (say.UP, say.DOWN)]
+    if len(places) != 1 or len(words) < 2:
+        return words
+    (k,) = places
+    after = words[k + 1 : k + 2]
+    if k == 0 or after in (["in"], ["of"]):
+        rest = words[k + 2 :] if after in (["in"], ["of"]) else words[k + 1 :]
+        return [*words[:k], *rest, words[k]]
+    return words
+
+
+def _ordinal_last(words: list[str]) -> list[str]:
+    places = [k for k, word in enumerate(words) if word[0] == "#"]
+    if len(places) != 1:
+        return words
+    (k,) = places
+    return [*words[:k], *words[k + 1 :], words[k]]

@@ -1,0 +1,260 @@
+"""Closed classes of words: what their members say, or that they say nothing. Open classes have no list here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from empo_rewards.equivalence.math import numerals
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+NOT = "¬"
+"""The token of a negation."""
+UP, DOWN = "↑", "↓"
+"""The tokens of a rise and of a fall, whatever the verb."""
+
+ARTICLES = _set("a an the")
+LEADING_ARTICLES = _set("der die das ein eine el la los las un una le les une il lo gli o os um uma")
+"""Articles of other languages; within an English text they are other words, so only a first word is taken for one."""
+CARRIERS = _set("it its they he she this that these those there i we you er sie es ella él elle ils elles 它 他 她")
+"""Pronouns that stand for what the question named, where they come first."""
+ANSWERS = _set("answer statement solution result claim conclusion")
+"""Nouns that name what is answered, where a copula follows them first."""
+KNOWN_AS = (["known", "as"], ["famous", "as"])
+COPULAS = _set("is are was were be been being am s re has have had having do does did will would shall")
+"""Forms that carry tense and nothing else."""
+FILLERS = _set(
+    "mainly mostly primarily chiefly largely basically simply just also really actually both about approximately "
+    "approx roughly around circa called named termed so therefore thus hence namely itself themselves"
+)
+"""Words without which an answer is the same answer."""
+NEUTRAL_PREPOSITIONS = _set(
+    "of in on at by via through into onto as for to with within upon towards toward along during"
+)
+"""Prepositions that may be one for another; of those that say a direction or a limit none is among them."""
+JOINERS = _set("and or nor plus versus vs")
+NEGATIONS = _set("not no never neither nor non cannot isn't aren't wasn't weren't don't doesn't didn't won't can't "
+                 "couldn't wouldn't nicht kein keine nein nunca jamais ne не нет nie")  # fmt: skip
+HEDGES = _set("not no never neither nor cannot without but except or rather unless either")
+"""Words with which an explanation begins that takes back what it explains, or leaves it open."""
+DOUBTS = _set("perhaps maybe possibly probably instead wait wrong incorrect unlikely unsure sometimes")
+"""The same, wherever they stand."""
+EXPLAINERS = _set(
+    "a an the who whom whose which where when while because since so but by as in on at from with of for to is was "
+    "are were he she it they i we you this that these though although if after before also then until only provided "
+    "our his her their its being having based known called including especially such due located born meaning"
+)
+"""Words that begin an explanation after a comma, where an enumeration would go on with a noun."""
+CONDITIONS = _set("when if then until unless before after only provided assuming though")
+"""Words that begin what an answer depends on."""
+CLAUSES = _set("who whose because since")
+"""Words that begin a clause which explains what stands before it."""
+
+MODIFIERS = _set(
+    "half twice double triple quadruple quarter third vice former ex deputy assistant acting co anti pro pseudo quasi "
+    "semi sub super square root cube cubed squared inverse reciprocal opposite negative positive minus plus north "
+    "south east west northern southern eastern western new old upper lower left right inner outer early late more "
+    "less most least fewer greater higher few many much all every any some only first last next previous junior "
+    "senior mother father son daughter wife husband brother sister hundred thousand million billion trillion dozen "
+    "pair percent per partially partly fully completely perfectly almost nearly slightly very too over under above "
+    "below before after until between without against from than except off out up down may might must can could "
+    "should never always"
+)
+"""Words that make another answer of the one beside them, also where the question has them."""
+
+TITLES = {
+    word: title
+    for title, words in {
+        "mr": "mr mister", "mrs": "mrs madame madam mme", "ms": "ms miss", "dr": "dr doctor", "prof": "prof professor",
+        "sir": "sir", "lord": "lord", "lady": "lady", "dame": "dame", "king": "king", "queen": "queen",
+        "president": "president", "pope": "pope", "emperor": "emperor", "prince": "prince", "princess": "princess",
+        "captain": "captain capt", "general": "general gen", "colonel": "colonel col", "senator": "senator sen",
+        "minister": "minister", "saint": "saint", "duke": "duke", "duchess": "duchess", "tsar": "tsar czar",
+        "baron": "baron", "baroness": "baroness", "count": "count", "countess": "countess", "admiral": "admiral",
+    }.items()
+    for word in words.split()
+}  # fmt: skip
+SMALL_WORDS = ARTICLES | _set("of and for in on to de")
+"""Words that an abbreviation passes over."""
+CHANGING = frozenset({NOT, UP, DOWN}) | JOINERS
+PARTICLES = _set("de da di du del della van von der den la le el al bin ibn y")
+"""Small words of names."""
+RELATIVES = _set("lady mrs jr sr")
+"""Titles that tell one of a family from another."""
+LEGAL_FORMS = _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
+
+ROMAN = dict(zip(["ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii", "xiii", "xiv", "xv", "xvi"],
+                 ["2", "3", "4", "6", "7", "8", "9", "11", "12", "13", "14", "15", "16"], strict=True))  # fmt: skip
+ROMAN_LETTERS = {"I": "1", "V": "5", "X": "10"}
+"""Numerals of one letter: only after another word, for they are words and names as well."""
+
+_UP = (
+    "increase increases increased increasing rise rises rose risen rising grow grows grew growing growth climb climbs "
+    "steigt steigen steigend zunehmen aumenta aumentan aumentar sube crece augmente augmentent увеличивается растёт "
+    "растет повышается"
+)
+_DOWN = (
+    "decrease decreases decreased decreasing fall falls fell fallen falling drop drops dropped dropping decline "
+    "declines declined declining diminish diminishes diminished diminishing sinkt sinken fällt fallen abnehmen "
+    "disminuye disminuyen disminuir baja decrece diminue diminuent diminuisce уменьшается падает снижается понижается"
+)
+
+TWO_WORD_DIRECTIONS = {
+    **{(verb, "up"): UP for verb in ("go", "goes", "went", "going")},
+    **{(verb, "down"): DOWN for verb in ("go", "goes", "went", "going")},
+}
+CONVERSES = {
+    "lag": "lead", "below": "above", "beneath": "above", "under": "over", "after": "before", "trail": "lead",
+    "follow": "precede", "behind": "ahead", "succeed": "precede",
+}  # fmt: skip
+"""Relations that say, with their sides exchanged, what another one says."""
+CONVERSE_COMPARATIVES = {
+    "less": "greater", "lower": "greater", "smaller": "greater", "fewer": "greater", "more": "greater",
+    "greater": "greater",
+    "higher": "greater", "larger": "greater", "bigger": "greater", "lighter": "heavier", "shorter": "longer",
+    "slower": "faster", "weaker": "stronger", "later": "earlier", "younger": "older", "colder": "hotter",
+    "cooler": "warmer", "cheaper": "dearer", "poorer": "richer", "narrower": "wider", "heavier": "heavier",
+    "longer": "longer", "faster": "faster", "stronger": "stronger", "earlier": "earlier", "older": "older",
+    "hotter": "hotter", "warmer": "warmer", "dearer": "dearer", "richer": "richer", "wider": "wider",
+}  # fmt: skip
+"""Comparatives before "than" by the one they are named for; of `SAME_SIDE` with their sides as they are."""
+SAME_SIDE = _set("more higher larger bigger") | frozenset(CONVERSE_COMPARATIVES.values())
+
+RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
+
+SYNONYMS = {
+    word: stem
+    for stem, words in {
+        "make": "make made produce generate create form synthesize synthesise yield",
+        "use": "use utilize utilise employ",
+        "cause": "cause induce provoke", "begin": "begin start commence", "end": "end finish terminate",
+        "big": "big large", "help": "help aid assist", "show": "show demonstrate display", "need": "need require",
+        "convert": "convert transform", "consumer": "consumer buyer purchaser", "seller": "seller supplier vendor",
+        "bc": "bc bce", "ad": "ad ce", "percent": "percent pct %", "usa": "usa us", "saint": "saint st",
+        "mount": "mount mt", "and": "and &", "degree": "degree deg °",
+        "write": "write wrote written", "build": "build built", "lead": "lead led", "win": "win won",
+        "sing": "sing sang sung", "draw": "draw drew drawn", "find": "find found", "give": "give gave given",
+        "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
+        "gray": "gray grey", "program": "program programme",
+        "defense": "defense defence", "offense": "offense offence", "license": "license licence", "sulfur": "sulfur sulphur",
+        "aluminum": "aluminum aluminium",
+    }.items()
+    for word in words.split()
+}  # fmt: skip
+"""Names of one thing that no rule of spelling gives, from the plainest words of many fields."""
+
+IRREGULAR = _set("make write build lead win sing draw find give take hold bear speak")
+"""Verbs of `SYNONYMS` by whose participles a passive is known."""
+
+CONTRASTING_STARTS = (
+    ("hyper", "hypo"), ("endo", "exo"), ("inter", "intra"), ("macro", "micro"), ("over", "under"), ("pre", "post"),
+    ("hetero", "homo"), ("an", "cat"), ("af", "ef"), ("in", "ex"), ("in", "out"), ("up", "down"), ("con", "dis"),
+    ("mono", "poly"), ("uni", "multi"), ("in", "de"), ("ab", "ad"), ("syn", "ana"), ("anti", "pro"), ("sub", "super"),
+    ("iso", "aniso"), ("eu", "pro"), ("diast", "syst"), ("im", "em"), ("infra", "ultra"),
+)  # fmt: skip
+CONTRASTING_ENDS = (
+    ("ism", "ist"), ("er", "ee"), ("or", "ee"), ("ate", "ite"), ("ane", "ene"), ("ide", "ite"), ("ide", "ate"),
+)  # fmt: skip
+NEGATIVE_STARTS = ("in", "im", "il", "ir", "un", "non", "dis", "a", "an", "anti", "de", "mis", "counter")
+
+_ACCENTLESS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "e", "œ": "e", "ı": "i", "Ł": "L", "Ø": "O"})
+_BRITISH = (
+    (re.compile(r"(?<=[a-z]{2})our(?=s?$|ed$|ing$|al$|ful$|less$|able$|ite)"), "or"),
+    (re.compile(r"(?<=[a-z]{3})is(?=e$|es$|ed$|ing$|ation)"), "iz"),
+    (re.compile(r"(?<=[a-z]{2}l)ys(?=e)"), "yz"),
+    (re.compile(r"(?<=[a-z]{2}[tb])re$"), "er"),
+    (re.compile(r"ae|oe(?=[dsmt])"), "e"),
+    (re.compile(r"(?<=[a-z]{2})ogue$"), "og"),
+    (re.compile(r"(?<=[aeiou][^aeiou][aeiou])ll(?=ed$|ing$|ers?$)"), "l"),
+    (re.compile(r"^sulph"), "sulf"),
+)
+_KEPT_S = re.compile(r"(?:ss|us|is|ics|ous|os)$")
+
+
+def plain(word: str) -> str:
+    """A word in small letters and without accents."""
+    if word.isascii():
+        return word.lower()
+    folded = unicodedata.normalize("NFKD", word.casefold().translate(_ACCENTLESS))
+    return "".join(char for char in folded if not unicodedata.combining(char))
+
+
+DIRECTIONS = {plain(verb): way for verbs, way in ((_UP, UP), (_DOWN, DOWN)) for verb in verbs.split()}
+
+
+@lru_cache(maxsize=16_384)
+def stem(word: str) -> str:
+    """The canonical form of a word in small letters: the singular, American spelling, one of its synonyms.
+
+    A verb's third person loses its ending as well. Forms are keys, and need not be words: "rize" stands for "rise".
+    """
+    if word in SYNONYMS:
+        return SYNONYMS[word]
+    base = _singular(word)
+    if base in SYNONYMS:
+        return SYNONYMS[base]
+    if len(base) > 4 and base.isascii():
+        for pattern, american in _BRITISH:
+            base = pattern.sub(american, base)
+    return base
+
+
+def _singular(word: str) -> str:
+    if len(word) < 4 or not word.endswith("s") or _KEPT_S.search(word):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zes", "oes")):
+        return word[:-2]
+    return word[:-1]
+
+
+def number_of(word: str) -> str | None:
+    """The digits of a number's name in small letters, cardinal or Roman."""
+    value = numerals.SMALL.get(word)
+    return ROMAN.get(word) if value is None else str(value)
+
+
+def ordinal_of(word: str) -> str | None:
+    """The digits of an ordinal in small letters."""
+    value = numerals.ORDINALS.get(word)
+    return None if value is None else str(value)
+
+
+_PLACES = (
+    "Afghanistan, Albania, Algeria, Andorra, Angola, Argentina, Armenia, Australia, Austria, Azerbaijan, Bahamas, "
+    "Bahrain, Bangladesh, Barbados, Belarus, Belgium, Belize, Benin, Bhutan, Bolivia, Botswana, Brazil, Brunei, "
+    "Bulgaria, Burundi, Cambodia, Cameroon, Canada, Chad, Chile, China, Colombia, Croatia, Cuba, Cyprus, Czech "
+    "Republic, Czechia, Denmark, Ecuador, Egypt, England, Eritrea, Estonia, Ethiopia, Fiji, Finland, France, "
+    "Gabon, Gambia, Germany, Ghana, Greece, Guatemala, Guinea, Guyana, Haiti, Honduras, Hungary, Iceland, India, "
+    "Indonesia, Iran, Iraq, Ireland, Israel, Italy, Jamaica, Japan, Jordan, Kazakhstan, Kenya, Kuwait, Laos, "
+    "Latvia, Lebanon, Liberia, Libya, Lithuania, Luxembourg, Madagascar, Malawi, Malaysia, Mali, Malta, "
+    "Mauritania, Mauritius, Mexico, Moldova, Mongolia, Morocco, Mozambique, Myanmar, Namibia, Nepal, Netherlands, "
+    "New Zealand, Nicaragua, Niger, Nigeria, North Korea, Northern Ireland, Norway, Oman, Pakistan, Panama, "
+    "Paraguay, Peru, Philippines, Poland, Portugal, Qatar, Romania, Russia, Rwanda, Saudi Arabia, Scotland, "
+    "Senegal, Serbia, Singapore, Slovakia, Slovenia, Somalia, South Africa, South Korea, Spain, Sri Lanka, Sudan, "
+    "Sweden, Switzerland, Syria, Taiwan, Tanzania, Thailand, Togo, Tunisia, Turkey, Uganda, Ukraine, United Arab "
+    "Emirates, United Kingdom, UK, United States, USA, US, Uruguay, Uzbekistan, Venezuela, Vietnam, Wales, Yemen, "
+    "Zambia, Zimbabwe, Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, "
+    "Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, "
+    "Michigan, Minnesota, Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New "
+    "Mexico, New York, North Carolina, North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South "
+    "Carolina, South Dakota, Tennessee, Utah, Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming"
+)
+PLACES = frozenset(map(plain, _PLACES.split(", ")))
+"""Countries and states, which after a comma say where a place lies: "Paris, France"."""
+
+_RISES, _FALLS = "增加 上升 增大 升高 变大 提高 上涨 增强 增长", "减少 下降 减小 降低 变小 下跌 减弱 下滑"
+CHINESE = {
+    **dict.fromkeys(_set(_RISES), UP),
+    **dict.fromkeys(_set(_FALLS), DOWN),
+    **dict.fromkeys("不没无非未", NOT),
+    **dict.fromkeys("会将是了的个它也就", ""),
+    **{char: str(k) for k, char in enumerate("零一二三四五六七八九十")},
+}
+"""What is read in a run of Chinese characters, two at a time before one; the empty word says nothing."""

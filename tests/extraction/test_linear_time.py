@@ -1,0 +1,112 @@
+"""Text made to exhaust a parser: the work of every extractor and text rule grows with the text and no faster.
+
+CPU time is compared between a text and one of eight times its length, never with a clock: what is linear takes eight
+times as long, what is quadratic sixty-four. A ratio counts only where the work is long enough to be measured, and only
+if it is seen again and again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from empo_rewards import Scorer
+from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.choice import RULES as CHOICE_RULES
+from empo_rewards.extraction.choice import audit_choice, choices_of
+from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
+from empo_rewards.extraction.phrases import FinalAnswer
+from empo_rewards.extraction.refusals import is_blank, is_refusal
+from empo_rewards.extraction.thinking import skip_thinking, turn_end
+from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
+from empo_rewards.filters.repetition import is_degenerate
+from empo_rewards.protocols import Extracted
+
+SHORT, GROWTH = 3_000, 8
+STEEP = 26.0
+"""Between 8 (linear) and 64 (quadratic)."""
+MEASURABLE = 0.004
+"""Seconds of CPU: a quadratic step that takes less on 24,000 characters is not seen."""
+TRIES = 4
+HUGE = 2_000_000
+
+PROMPT = "Which?\nA. one\nB. two\nC. three"
+PIECES = [
+    "$ ", "$5 ", "$5 $", "\\[", "\\( ", "\\boxed{", "\\boxed ", "\\boxed{}. ", "x=\\boxed{1}, ", "\\text{", "{",
+    "}", "\\", "answer: ", "final answer is ", "the answer is $", "final answer\n", "answer to ", "answer in ",
+    "the answer (", "answer", "If the answer is ", "Answer:\n- x = 1\n", "Answer:\n```\n", "Answer: (",
+    "Answer: The a is ", "Answer: not 1 but ", "6 is the final ", "$6$ is ", "The x is 1, which is ", "So x is 1. ",
+    "#### ", "####\n", "<answer>", "</answer>", "<answer", '"answer": "', "'answer': '", '"answer": [',
+    '"answer": "a\\', "<think>", "</think>", "`<think>` ", "<|", "◁", "assistantfinal", "<|im_end|>\n", "Q:\n",
+    "Q: which\nanswer ", "Problem: x\n", "**", "*", "_", "(A) ", "A ", "A, ", "A. x\n", "**A** ", "option ",
+    "Option A, ", "A is correct. ", "1,000", "1 ", "1,0001", "7", ".", ". ", "A. ", "J. ", "\n", " ", "\u200b", "~",
+    "because ", "I cannot ", "\\hspace{", "\\quad", ", and ", "x", "x = 1\n", "答案", "答案是", "故选", "因此为1",
+    "答案不是", "정답은 ", "ответ ", "Result: ", "Result: end ", "is ", "the ", "-", "—", "] ", "> ", "```\n", "(", "[",
+    '"', "'",
+]  # fmt: skip
+_CHOICES = choices_of(PROMPT)
+RULES: dict[str, Callable[[str], object]] = {
+    "boxed": LastBox(),
+    "answer_tag": AnswerTag(),
+    "answer_key": AnswerKey(),
+    "hashes": Hashes(),
+    "pattern": Pattern("Result: {answer} end"),
+    "pattern to a line's end": Pattern("Result: {answer}"),
+    "pattern from a line's start": Pattern("{answer} end"),
+    "final_answer": FinalAnswer(within=HUGE),
+    "whole_text": WholeText(),
+    "last_math": LastMath(),
+    "last_number": LastNumber(),
+    "thinking": skip_thinking,
+    "turn": lambda text: turn_end(text, 0, PROMPT),
+    "choices of a prompt": choices_of,
+    "blank": is_blank,
+    "refusal": is_refusal,
+    "degenerate": is_degenerate,
+    **{f"choice, {name}": lambda text, rule=rule: rule(text, _CHOICES) for name, rule in CHOICE_RULES.items()},  # type: ignore[misc] # bound now
+}
+
+
+def cpu(rule: Callable[[str], object], text: str) -> float:
+    started = time.process_time()
+    found = rule(text)
+    spent = time.process_time() - started
+    if isinstance(found, Extracted):
+        assert 0 <= found.start <= found.end <= len(text)
+    return spent
+
+
+def is_steep(rule: Callable[[str], object], piece: str, lead: str) -> bool:
+    """Whether the work grows faster than the text, each time that it is measured."""
+    for _ in range(TRIES):
+        short, long = (lead + piece * (size // len(piece)) for size in (SHORT, SHORT * GROWTH))
+        spent = cpu(rule, long)
+        if spent < MEASURABLE or spent / max(cpu(rule, short), MEASURABLE / GROWTH**2) < STEEP:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_work_grows_with_the_text(rule: Callable[[str], object]) -> None:
+    for piece in PIECES:
+        for lead in ("", "the answer is "):
+            assert not is_steep(rule, piece, lead), (lead, piece)
+
+
+def test_a_quadratic_rule_would_be_seen() -> None:
+    assert is_steep(lambda text: [text[:end].count("xy") for end in range(0, len(text), 2)], "x", "")
+
+
+@pytest.mark.parametrize("preset", ["empo-math", "empo-choice", "empo-natural"])
+def test_two_megabytes(preset: str) -> None:
+    config = {"preset": preset, "equivalence": "exact"}
+    with Scorer(config) as scorer:
+        for piece in PIECES[:: len(PIECES) // 12]:
+            answer = scorer.extract(piece * (HUGE // len(piece)), PROMPT)
+            assert answer.start is None or 0 <= answer.start <= (answer.end or 0) <= HUGE
+
+
+def test_the_audit_reads_what_speaks() -> None:
+    assert audit_choice("Q: x\n" * 1_000, PROMPT)
