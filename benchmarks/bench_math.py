@@ -14,7 +14,7 @@
 - *Safety.* Adversarial inputs, each against its partner and against 42: CPU time and memory over the base.
 - *Soak* (`--soak N`, nothing else then): N groups, no two alike, through one scorer: memory, threads, descriptors.
 
-Groups and pairs are those of the files given; otherwise, and for hostile texts always, generated ones.
+Groups and pairs are those of the files given, and otherwise generated ones; the adversarial inputs are generated.
 """
 
 from __future__ import annotations

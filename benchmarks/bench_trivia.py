@@ -1,6 +1,6 @@
 """Measures semantic entropy on real short answers: does it tell wrong majorities, and what does it cost?
 
-    python benchmarks/bench_trivia.py --data groups.jsonl.gz
+    python benchmarks/bench_trivia.py [--data groups.jsonl.gz]
     python benchmarks/bench_trivia.py --data groups.jsonl.gz --model MINILM --nli CLASSIFIER --json out.json
 
 - AUROC of the entropy of a question's first n answers against "their majority is wrong", and how often it is right. The
