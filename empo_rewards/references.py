@@ -11,7 +11,7 @@ Relate = Callable[[Sequence[AnswerSet]], Sequence["Relation | Exception"]]
 
 
 @dataclass(frozen=True)
-class Question:
+class LabelledClusters:
     """Input of `check`: the clusters of a group, and its accepted answers.
 
     Args:
@@ -25,7 +25,7 @@ class Question:
     prompt: str
 
 
-def check(questions: Sequence[Question], relate: Relate) -> list[tuple[bool, ...] | Exception]:
+def check(questions: Sequence[LabelledClusters], relate: Relate) -> list[tuple[bool, ...] | Exception]:
     """For each question one boolean per response (whether it agrees), or the exception that prevented the comparison.
 
     References are compared after clustering, in sets of their own, so that they cannot influence clusters. Each
@@ -39,7 +39,7 @@ def check(questions: Sequence[Question], relate: Relate) -> list[tuple[bool, ...
                     sets[text, gold, question.prompt] = AnswerSet(tuple(sorted((text, gold))), question.prompt)
     found = dict(zip(sets, relate(list(sets.values())), strict=True))
 
-    def verdict(question: Question) -> tuple[bool, ...] | Exception:
+    def verdict(question: LabelledClusters) -> tuple[bool, ...] | Exception:
         right = set()
         for label, text in enumerate(question.clusters.representatives):
             for gold in question.accepted:

@@ -37,7 +37,7 @@ from empo_rewards.protocols import (
     Strategy,
     StrategyInput,
 )
-from empo_rewards.references import Question, check
+from empo_rewards.references import LabelledClusters, check
 from empo_rewards.relations import relate
 
 T = TypeVar("T")
@@ -320,7 +320,7 @@ class Scorer:
     def _check_references(self, drafts: Sequence[_Draft]) -> None:
         """Set `correct` for each group that has a reference."""
         asked = [
-            (draft, Question(draft.clusters, self._gold(draft.group), draft.group.prompt_text))
+            (draft, LabelledClusters(draft.clusters, self._gold(draft.group), draft.group.prompt_text))
             for draft in drafts
             if draft.clusters is not None and draft.group.accepted
         ]

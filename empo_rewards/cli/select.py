@@ -21,14 +21,14 @@ from empo_rewards.scorer import Scorer
 
 
 @dataclass(frozen=True)
-class Range:
+class Bounds:
     """A closed range of numbers; an end that is left out is open."""
 
     low: float = -math.inf
     high: float = math.inf
 
     @classmethod
-    def parse(cls, text: str, option: str) -> Range:
+    def parse(cls, text: str, option: str) -> Bounds:
         """From `LO..HI`, `LO..` or `..HI`.
 
         Raises:
@@ -68,7 +68,7 @@ def select(
 ) -> None:
     """Keep the prompts worth training on, and write them with their estimated difficulty."""
     wanted = {
-        name: Range.parse(text, f"--{name.replace('_', '-')}")
+        name: Bounds.parse(text, f"--{name.replace('_', '-')}")
         for name, text in {"entropy": entropy, "pass_rate": pass_rate}.items()
         if text is not None
     }
@@ -83,7 +83,7 @@ def select(
 
 
 def _kept(
-    source: Path, scorer: Scorer, wanted: dict[str, Range], summary: Summary, group_size: int | None
+    source: Path, scorer: Scorer, wanted: dict[str, Bounds], summary: Summary, group_size: int | None
 ) -> Iterator[SelectedPrompt]:
     """The prompts in range; the others are counted, with why where that may surprise."""
 

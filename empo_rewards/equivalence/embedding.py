@@ -98,7 +98,7 @@ class EmbeddingEquivalence(EquivalenceBackend):
         shares = {form: 1 / askers[form] for form in new}
         return [self._relation(work, known, shares) for work in works]
 
-    def _begin(self, answers: AnswerSet) -> _Work:
+    def _begin(self, answers: AnswerSet) -> _EmbeddingWork:
         """What words decide, and what is left to the model."""
         forms = [normal_form(text) if self._normalize else " ".join(text.split()) for text in answers.texts]
         distinct = list(dict.fromkeys(forms))
@@ -121,13 +121,13 @@ class EmbeddingEquivalence(EquivalenceBackend):
         asked = {distinct[k] for pair in left for k in pair}
         if answers.similarities and len(distinct) > 1:
             asked = set(distinct)
-        return _Work(answers, forms, distinct, said, apart, left, asked)
+        return _EmbeddingWork(answers, forms, distinct, said, apart, left, asked)
 
     def _embed(self, forms: Sequence[str]) -> dict[str, _Embedded]:
         vectors, cut = self._encoder.encode(forms), self._encoder.truncated(forms)
         return {form: _Embedded(vectors[form], form in cut) for form in forms}
 
-    def _relation(self, work: _Work, known: Mapping[str, _Embedded], shares: Mapping[str, float]) -> Relation:
+    def _relation(self, work: _EmbeddingWork, known: Mapping[str, _Embedded], shares: Mapping[str, float]) -> Relation:
         forms, distinct = work.forms, work.distinct
         first = [forms.index(form) for form in distinct]
         row = {form: k for k, form in enumerate(distinct)}
@@ -148,7 +148,7 @@ class EmbeddingEquivalence(EquivalenceBackend):
             rows = [[max(0.0, cosines[row[a]][row[b]]) for b in forms] for a in forms]
         return Relation(tuple(equal), (), metrics, rows, different, strengths)
 
-    def _close(self, work: _Work, cosines: Sequence[Sequence[float]]) -> dict[tuple[int, int], float]:
+    def _close(self, work: _EmbeddingWork, cosines: Sequence[Sequence[float]]) -> dict[tuple[int, int], float]:
         """Pairs of distinct forms that mean the same, each with its strength.
 
         By their words, or by their cosine where words do not tell.
@@ -181,7 +181,7 @@ def _cosines(vectors: Sequence[NDArray[np.float32] | None]) -> list[list[float]]
 
 
 @dataclass
-class _Work:
+class _EmbeddingWork:
     """One set on its way through the stages. Pairs (a, b), a < b, are positions in `distinct`."""
 
     answers: AnswerSet

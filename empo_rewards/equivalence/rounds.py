@@ -70,7 +70,7 @@ class Memory(Protocol):
 
 
 @dataclass
-class _Work:
+class _PairWork:
     """One set on its way through the rounds; texts are positions in `texts`."""
 
     texts: tuple[str, ...]
@@ -151,23 +151,23 @@ def relate_in_rounds(
     return [work.failure or _relation(work, known) for work in works]
 
 
-def _work(answers: AnswerSet, in_context: bool) -> _Work:
+def _work(answers: AnswerSet, in_context: bool) -> _PairWork:
     classes: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(answers.texts):
         classes[normal_form(text)].append(position)
     prompt = answers.prompt if in_context else ""
     ranks = list(range(len(classes)))
-    return _Work(answers.texts, prompt, answers.similarities, answers.settled, list(classes.values()), ranks)
+    return _PairWork(answers.texts, prompt, answers.similarities, answers.settled, list(classes.values()), ranks)
 
 
 def _learn(
-    asked: Sequence[tuple[_Work, Iterable[tuple[int, int]]]],
+    asked: Sequence[tuple[_PairWork, Iterable[tuple[int, int]]]],
     known: dict[Pair, PairVerdict | Exception],
     compare: Compare,
     memory: Memory | None,
 ) -> None:
     """Fills in what is known of the pairs (of classes) that the sets ask about, each pair once."""
-    askers: dict[Pair, list[_Work]] = defaultdict(list)
+    askers: dict[Pair, list[_PairWork]] = defaultdict(list)
     for work, places in asked:
         for pair in (work.pair(a, b) for a, b in places):
             if pair not in work.pairs:
@@ -202,7 +202,7 @@ def _ask(pairs: Sequence[Pair], compare: Compare, memory: Memory | None) -> dict
     return found
 
 
-def _share_costs(found: Mapping[Pair, PairVerdict | Exception], askers: Mapping[Pair, Sequence[_Work]]) -> None:
+def _share_costs(found: Mapping[Pair, PairVerdict | Exception], askers: Mapping[Pair, Sequence[_PairWork]]) -> None:
     """Divides the cost of each pair among the sets that asked for it."""
     for pair, verdict in found.items():
         if isinstance(verdict, PairVerdict):
@@ -210,7 +210,7 @@ def _share_costs(found: Mapping[Pair, PairVerdict | Exception], askers: Mapping[
                 work.cost[name] += amount / len(askers[pair])
 
 
-def _join(work: _Work, places: Iterable[tuple[int, int]], known: Mapping[Pair, PairVerdict | Exception]) -> None:
+def _join(work: _PairWork, places: Iterable[tuple[int, int]], known: Mapping[Pair, PairVerdict | Exception]) -> None:
     """Joins the pairs of classes that are equal."""
     for a, b in places:
         verdict = known[work.pair(a, b)]
@@ -218,7 +218,7 @@ def _join(work: _Work, places: Iterable[tuple[int, int]], known: Mapping[Pair, P
             work.joined.append((a, b))
 
 
-def _relation(work: _Work, known: Mapping[Pair, PairVerdict | Exception]) -> Relation:
+def _relation(work: _PairWork, known: Mapping[Pair, PairVerdict | Exception]) -> Relation:
     equal = [(same[0], other) for same in work.classes for other in same[1:]]
     equal += [(work.classes[a][0], work.classes[b][0]) for a, b in work.joined]
     verdicts = [verdict for pair in work.pairs if isinstance(verdict := known[pair], PairVerdict)]
@@ -232,7 +232,7 @@ def _relation(work: _Work, known: Mapping[Pair, PairVerdict | Exception]) -> Rel
     return Relation(tuple(equal), metrics=metrics, similarities=_matrix(work, known) if work.similarities else None)
 
 
-def _matrix(work: _Work, known: Mapping[Pair, PairVerdict | Exception]) -> list[list[float]]:
+def _matrix(work: _PairWork, known: Mapping[Pair, PairVerdict | Exception]) -> list[list[float]]:
     """The similarities of all texts; those with one normal form are the same."""
     class_of = {position: place for place, same in enumerate(work.classes) for position in same}
 

@@ -117,7 +117,7 @@ class MathEquivalence(EquivalenceBackend):
             return Relation(tuple(equal), (), metrics | {"pairs_by_key": _pairs(len(keys))})
         return _Comparison(answers.texts, keys, self.policy).relation(metrics)
 
-    # Reading
+    # To read
 
     def _keys(self, answers: AnswerSet) -> tuple[list[Key], dict[str, float]]:
         """The answers' keys, and how many were not read: past the group's budget (the longest), or for a fault."""

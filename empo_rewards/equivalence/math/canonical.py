@@ -50,8 +50,9 @@ from empo_rewards.equivalence.math.nodes import (
     Bracket,
     Builder,
     Call,
-    Choice,
+    ChoiceLetter,
     Combined,
+    Comparing,
     Compound,
     Constant,
     Grid,
@@ -66,7 +67,6 @@ from empo_rewards.equivalence.math.nodes import (
     Proportion,
     Qualified,
     Quantity,
-    Relation,
     Signed,
     Span,
     Sum,
@@ -275,7 +275,7 @@ class _Reader:
         if len(listing.items) == 1:
             return self.part(listing.items[0])
         first = listing.items[0]
-        if isinstance(first, Relation) and first.operators == ("≠",):
+        if isinstance(first, Comparing) and first.operators == ("≠",):
             return self.excluded(first, listing.items[1:])
         if all(isinstance(item, Qualified) for item in listing.items):
             return self.qualified([item for item in listing.items if isinstance(item, Qualified)])
@@ -363,12 +363,12 @@ class _Reader:
             raise Unreadable
         return self.named(names, tuple(part.shapes[0] for part in parts), facets)
 
-    def excluded(self, first: Relation, others: tuple[Node, ...]) -> _Part:
+    def excluded(self, first: Comparing, others: tuple[Node, ...]) -> _Part:
         """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
         label = label_of(first.operands[0])
         points = list(self.branches(first.operands[1]))
         for other in others:
-            if isinstance(other, Relation):
+            if isinstance(other, Comparing):
                 if other.operators != ("≠",) or label_of(other.operands[0]) != label:
                     raise Unreadable
                 points += self.branches(other.operands[1])
@@ -409,7 +409,7 @@ class _Reader:
     def part(self, node: Node) -> _Part:  # noqa: PLR0911, PLR0912 - one return a kind of node
         if isinstance(node, Sym) or (isinstance(node, Num) and len(node.text) <= _SHORT and node.text.isdigit()):
             return _Part((self.value(node),), {})
-        if isinstance(node, Relation):
+        if isinstance(node, Comparing):
             return self.relation(node)
         if isinstance(node, Quantity):
             if isinstance(node.body, Sum) and (numbers := _bare_difference(node.body)):
@@ -429,7 +429,7 @@ class _Reader:
             return self.bound(node)
         if isinstance(node, Listing):
             return self.listing(node)
-        if isinstance(node, Choice):
+        if isinstance(node, ChoiceLetter):
             inner = self.part(node.body)
             letter = atom(E) if node.letter == "e" else atom(node.letter)
             return inner._replace(facets={**inner.facets, "choice": node.letter}, readings=(*inner.readings, letter))
@@ -677,7 +677,7 @@ class _Reader:
     def builder(self, node: Builder) -> Shape:
         """{x | condition}: what the condition says about x."""
         variable = node.variable
-        if isinstance(variable, Relation) and variable.operators == ("∈",) and variable.operands[1] == Constant("R"):
+        if isinstance(variable, Comparing) and variable.operators == ("∈",) and variable.operands[1] == Constant("R"):
             variable = variable.operands[0]
         part = self.listing(node.condition)
         if not isinstance(variable, Sym) or part.facets != {"label": variable.name} or len(part.shapes) != 1:
@@ -734,7 +734,7 @@ class _Reader:
 
     # Relations
 
-    def relation(self, node: Relation) -> _Part:
+    def relation(self, node: Comparing) -> _Part:
         if set(node.operators) <= {"=", "≈"}:
             return self.equality(node)
         if node.operators in (("⊆",), ("⊇",)):
@@ -747,7 +747,7 @@ class _Reader:
             return self.inequality(node)
         raise Unreadable
 
-    def equality(self, node: Relation) -> _Part:  # noqa: PLR0911 - one return a kind of equality
+    def equality(self, node: Comparing) -> _Part:  # noqa: PLR0911 - one return a kind of equality
         operands = list(node.operands)
         if "≈" in node.operators:
             operands = _exact_side(operands, node.operators.index("≈") + 1)
@@ -827,7 +827,7 @@ class _Reader:
         terms = primitive(clear(difference, self.budget))
         return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
 
-    def inclusion(self, node: Relation) -> _Part:
+    def inclusion(self, node: Comparing) -> _Part:
         """Whether one finite set holds another: true or false."""
         found = [self.single(operand) for operand in node.operands]
         sides = [SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape for shape in found]
@@ -836,7 +836,7 @@ class _Reader:
             raise Unreadable
         return _Part((Text("true" if small.elements <= large.elements else "false"),), {})
 
-    def membership(self, node: Relation) -> _Part:
+    def membership(self, node: Comparing) -> _Part:
         label = label_of(node.operands[0])
         if label is None:
             raise Unreadable
@@ -847,7 +847,7 @@ class _Reader:
             part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
         return part._replace(facets={**part.facets, "label": label})
 
-    def inequality(self, node: Relation) -> _Part:
+    def inequality(self, node: Comparing) -> _Part:
         inner = next((part.args[0] for part in node.operands if isinstance(part, Call) and part.name == "abs"), None)
         if isinstance(inner, Sym):
             return self.of_magnitude(node, inner)
@@ -874,11 +874,11 @@ class _Reader:
             result = self.unchecked(spans[0], spans[1])
         return _Part((result,), left.facets, inequality=True)
 
-    def of_magnitude(self, node: Relation, inner: Sym) -> _Part:
+    def of_magnitude(self, node: Comparing, inner: Sym) -> _Part:
         """1 < |x| < 2 as what it says about x, a real number."""
         size = Sym(f"|{inner.name}|")
         operands = tuple(size if operand == Call("abs", (inner,)) else operand for operand in node.operands)
-        part = self.inequality(Relation(operands, node.operators))
+        part = self.inequality(Comparing(operands, node.operators))
         spans = shapes.intervals(part.shapes[0])
         positive = shapes.intersection(spans, [Ordered((constant(0), INFINITY), "[)")]) if spans else None
         spans = shapes.intervals(positive) if positive is not None else None
@@ -1120,7 +1120,7 @@ def _is_constant_in(node: Node, variable: Node) -> bool:
 
 def _is_system(node: Grid) -> bool:
     """Whether every row is one relation: equations under one another, in a brace or aligned."""
-    return all(len(row) == 1 and isinstance(row[0], Relation) for row in node.rows)
+    return all(len(row) == 1 and isinstance(row[0], Comparing) for row in node.rows)
 
 
 def _has_grid(node: Node) -> bool:

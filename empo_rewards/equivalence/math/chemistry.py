@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.keys import Reading
+from empo_rewards.equivalence.math.keys import AnswerReading
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.shapes import Chemical
 
@@ -36,11 +36,11 @@ _LONGEST_ORBITAL = 12
 _ORBITALS = re.compile(r"d?sp\^?\d(?:d\^?\d?)?")
 
 
-def read(text: str) -> Reading | None:
+def read(text: str) -> AnswerReading | None:
     """A formula or a reaction as such, its states as a decoration; None for what may as well be algebra."""
     if len(text) > MAX_CHARS or _NEEDED.search(text) is None:
         found = _ORBITALS.fullmatch(_MARKUP.sub("", text)) if len(text) <= _LONGEST_ORBITAL else None
-        return Reading(Chemical(found[0].replace("^", ""), frozenset())) if found is not None else None
+        return AnswerReading(Chemical(found[0].replace("^", ""), frozenset())) if found is not None else None
     plain = _MARKUP.sub("", _ARROWS.sub("→", _BOTH_WAYS.sub("⇌", text)))
     sides = [_side(part) for part in _ARROW.split(plain)]
     if any(side is None for side in sides) or len(sides) > 2:
@@ -59,7 +59,7 @@ def read(text: str) -> Reading | None:
     sides_written = (" + ".join(sorted(one.text for one in side)) for side in known)
     balance = {(f"{number} {name}", count) for number, side in enumerate(atoms) for name, count in side.items()}
     states = " ".join(sorted(f"{one.text} {one.state}" for side in known for one in side if one.state))
-    return Reading(
+    return AnswerReading(
         Chemical((arrow[0] if arrow else "").replace("=", "→").join(sides_written), frozenset(balance)),
         {"states": states} if states else {},
     )

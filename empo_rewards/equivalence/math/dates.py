@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 
 from empo_rewards.equivalence.math.algebra import constant, quotient
-from empo_rewards.equivalence.math.keys import Option, Reading
+from empo_rewards.equivalence.math.keys import AnswerReading, Option
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Clock, Date, Opaque, Ratio
@@ -34,7 +34,7 @@ _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))? ?([ap])\.? ?m\.?")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 
 
-def read(text: str, policy: MathPolicy) -> Reading | None:
+def read(text: str, policy: MathPolicy) -> AnswerReading | None:
     """What a plain text says as a date, a year of an era, or a time of day; None for anything else."""
     if _FORMULA.search(text) is not None or len(text) > MAX_CHARS:
         return None
@@ -51,13 +51,13 @@ def read(text: str, policy: MathPolicy) -> Reading | None:
     return _numeric(text, policy.date_order) or _era(text) or _clock(text, either=policy.clock == "either")
 
 
-def _date(year: int | None, month: int, day: int | None) -> Reading | None:
+def _date(year: int | None, month: int, day: int | None) -> AnswerReading | None:
     if not 1 <= month <= 12 or (day is not None and not 1 <= day <= monthrange(year or 2000, month)[1]):
         return None
-    return Reading(Date(year, month, day))
+    return AnswerReading(Date(year, month, day))
 
 
-def _numeric(text: str, order: str) -> Reading | None:
+def _numeric(text: str, order: str) -> AnswerReading | None:
     """Day and month in digits: in the order that is possible, or the declared one; undecided where neither tells."""
     match = _NUMERIC.fullmatch(text)
     if match is None:
@@ -65,22 +65,22 @@ def _numeric(text: str, order: str) -> Reading | None:
     first, mark, second, year = int(match[1]), match[2], int(match[3]), int(match[4])
     day_first, month_first = _date(year, second, first), _date(year, first, second)
     if mark == "." or day_first == month_first or month_first is None:
-        return day_first or Reading(Opaque(text))
+        return day_first or AnswerReading(Opaque(text))
     if day_first is None:
         return month_first
-    return {"day first": day_first, "month first": month_first}.get(order, Reading(Opaque(text)))
+    return {"day first": day_first, "month first": month_first}.get(order, AnswerReading(Opaque(text)))
 
 
-def _era(text: str) -> Reading | None:
+def _era(text: str) -> AnswerReading | None:
     match = _ERA.fullmatch(text)
     if match is not None:
         era = "AD" if match[1] or match[4][0] != "b" else "BC"
-        return Reading(constant(int(match[2] or match[3])), {"unit": ((era, 1),)})
+        return AnswerReading(constant(int(match[2] or match[3])), {"unit": ((era, 1),)})
     match = _DECADE.fullmatch(text)
-    return Reading(Opaque(match[1] + "s")) if match is not None else None
+    return AnswerReading(Opaque(match[1] + "s")) if match is not None else None
 
 
-def _clock(text: str, *, either: bool) -> Reading | None:
+def _clock(text: str, *, either: bool) -> AnswerReading | None:
     """A time with a.m. or p.m. is one; without, h:mm is a time of 24 hours, or a ratio where the set has it."""
     match = _CLOCK.fullmatch(text)
     if match is not None and 1 <= int(match[1]) <= 12 and int(match[2] or 0) < 60 and not match[3]:
@@ -94,8 +94,8 @@ def _clock(text: str, *, either: bool) -> Reading | None:
         options = [Option(f"time:{half}", text, Clock(hours % 12 + half, minutes)) for half in (0, 12)]
     if hours:
         options.append(Option("time:ratio", text, Ratio((constant(quotient(minutes, hours)),))))
-    return Reading(Clock(hours, minutes), options=tuple(options))
+    return AnswerReading(Clock(hours, minutes), options=tuple(options))
 
 
-def _time(hours: int, minutes: int) -> Reading:
-    return Reading(Clock(hours, minutes))
+def _time(hours: int, minutes: int) -> AnswerReading:
+    return AnswerReading(Clock(hours, minutes))

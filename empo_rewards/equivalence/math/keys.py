@@ -27,7 +27,7 @@ class Option(NamedTuple):
     facets: Mapping[str, Hashable] = MappingProxyType({})
 
 
-class Reading(NamedTuple):
+class AnswerReading(NamedTuple):
     """What a text says where it is no expression: a date, a time, a formula of chemistry."""
 
     shape: Shape

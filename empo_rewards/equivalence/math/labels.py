@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from empo_rewards.equivalence.math.nodes import Bracket, Call, Node, Num, Product, Proportion, Relation, Sym, Word
+from empo_rewards.equivalence.math.nodes import Bracket, Call, Comparing, Node, Num, Product, Proportion, Sym, Word
 
 CONSTANTS = frozenset({"e", "i", "π"})
 """Symbols that have a value already, and name none."""
@@ -58,7 +58,7 @@ def is_function(node: Node) -> bool:
 
 def _written(node: Node) -> str:
     """A symbol, a number, or a relation of such as text: x, 2, X=2; empty for any other expression."""
-    if isinstance(node, Relation):
+    if isinstance(node, Comparing):
         parts = [_written(operand) for operand in node.operands]
         return "".join(map("".join, zip(parts, (*node.operators, ""), strict=True))) if all(parts) else ""
     return node.name if isinstance(node, Sym) else node.text if isinstance(node, Num) else ""

@@ -114,7 +114,7 @@ class Proportion(NamedTuple):
     parts: tuple[Node, ...]
 
 
-class Relation(NamedTuple):
+class Comparing(NamedTuple):
     """operands[0] operators[0] operands[1] ..."""
 
     operands: tuple[Node, ...]
@@ -164,7 +164,7 @@ class Bound(NamedTuple):
     body: Node
 
 
-class Choice(NamedTuple):
+class ChoiceLetter(NamedTuple):
     """A choice's letter and its value: (B) 5."""
 
     letter: str
@@ -186,6 +186,6 @@ class Constant(NamedTuple):
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "
-    "Combined | Proportion | Relation | Modular | Quantity | Compound | "
-    "Qualified | Span | Bound | Choice | Listing | Constant"
+    "Combined | Proportion | Comparing | Modular | Quantity | Compound | "
+    "Qualified | Span | Bound | ChoiceLetter | Listing | Constant"
 )

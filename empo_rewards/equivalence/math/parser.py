@@ -20,8 +20,9 @@ from empo_rewards.equivalence.math.nodes import (
     Bracket,
     Builder,
     Call,
-    Choice,
+    ChoiceLetter,
     Combined,
+    Comparing,
     Compound,
     Constant,
     Grid,
@@ -36,7 +37,6 @@ from empo_rewards.equivalence.math.nodes import (
     Proportion,
     Qualified,
     Quantity,
-    Relation,
     Signed,
     Span,
     Sum,
@@ -180,7 +180,7 @@ class _Parser:
         if not operators:
             return operands[0]
         operators = ["=" if operator == "≡" else operator for operator in operators]
-        return Relation(tuple(operands), tuple(operators))
+        return Comparing(tuple(operands), tuple(operators))
 
     def congruent_by(self) -> Node | None:
         """The modulus of \\pmod 7 or (mod 7) ahead."""
@@ -859,7 +859,7 @@ class _Parser:
                 self.at += 2
                 continue
             limit = self.bound()
-            limits[mark] = limit.operands if isinstance(limit, Relation) and limit.operators == ("=",) else (limit,)
+            limits[mark] = limit.operands if isinstance(limit, Comparing) and limit.operators == ("=",) else (limit,)
         self.enter()
         self.integrals += name == "int"
         body = _integrand(self.sum()) if name == "int" else self.product()
@@ -1079,7 +1079,7 @@ def _choice(tokens: list[Token]) -> Listing | None:
         if tokens[3].kind in _RELATIONS or tokens[3].kind in "+-*/^" or not tokens[3].spaced:
             return None
         body = _Parser(tokens[3:], "spaced").answer()
-        return Listing((Choice(tokens[1].text, body),), ())
+        return Listing((ChoiceLetter(tokens[1].text, body),), ())
     return None
 
 

@@ -224,7 +224,7 @@ def _square_root(x: Fraction) -> Fraction:
 # Comparison
 
 
-class Sample(NamedTuple):
+class PointSample(NamedTuple):
     """A value at a point: its ball, the roots and the branches that it took (`Evaluator`), the precision."""
 
     ball: Ball
@@ -246,7 +246,7 @@ class Judge:
         self.refined = self.probed = 0
         self._traits: dict[Value, Traits] = {}
         self._left: dict[Value, Budget] = {}
-        self._samples: dict[tuple[Value, int, bool, tuple[Rational, ...]], Sample | NoValue] = {}
+        self._samples: dict[tuple[Value, int, bool, tuple[Rational, ...]], PointSample | NoValue] = {}
 
     def traits(self, value: Value) -> Traits:
         """The value's traits, found once."""
@@ -285,7 +285,7 @@ class Judge:
         """Takes work from the group's budget; raises `TooLarge` where it ends."""
         self.budget.spend(work)
 
-    def _sample(self, value: Value, point: Point, precision: int, real: bool) -> Sample:
+    def _sample(self, value: Value, point: Point, precision: int, real: bool) -> PointSample:
         key = (value, precision, real, tuple(point[name] for name in self.traits(value).names))
         found = self._samples.get(key)
         if found is None:
@@ -293,7 +293,7 @@ class Judge:
             before = own.left
             at = Evaluator(point, precision, own, real=real)
             try:
-                found = Sample(at_precision(precision, lambda: at.value(value)), at.degrees, at.picks, precision)
+                found = PointSample(at_precision(precision, lambda: at.value(value)), at.degrees, at.picks, precision)
             except NoValue as outcome:
                 found = type(outcome)()
             except TooLarge:
@@ -304,10 +304,10 @@ class Judge:
             raise found
         return found
 
-    def _at(self, a: Value, b: Value, point: Point, *, real: bool) -> tuple[str, tuple[Sample, ...]]:
+    def _at(self, a: Value, b: Value, point: Point, *, real: bool) -> tuple[str, tuple[PointSample, ...]]:
         """At one point: "proved" or "agree", "differ", "off" (neither has a value), "half" (one has), or "blind"."""
         for precision in PRECISIONS:
-            found: list[Sample] = []
+            found: list[PointSample] = []
             lacking: list[type[NoValue]] = []
             for value in (a, b):
                 try:
@@ -434,7 +434,7 @@ class Judge:
 _VERDICTS = {"proved": True, "agree": True, "differ": False}
 
 
-def _told(x: Sample, y: Sample, *, proof: bool) -> str:
+def _told(x: PointSample, y: PointSample, *, proof: bool) -> str:
     """ "proved" or "agree" where two enclosures are equal, "differ", or "" where a higher precision may tell.
 
     With `proof`, algebraic values are equal only where that is proved.
