@@ -337,7 +337,8 @@ class _Reader:
         names = [units.spelled(unit) for unit in given]
         if len(set(names)) < len(names):
             raise Unreadable
-        return self.named(names, tuple(values), {})
+        shape = Named(frozenset(zip(names, values, strict=True)))
+        return _Part((shape,), {}, (items(values),))
 
     def compound(self, values: list[Value], given: list[Unit]) -> _Part:
         """Quantities of one dimension, added up in its base units."""

@@ -228,8 +228,8 @@ def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
 
 
 def _bare(group: list[int], keys: Sequence[Key]) -> list[int]:
-    """The members of a group that are numbers without a unit."""
-    return [p for p in group if "unit" not in keys[p].facets and isinstance(keys[p].shape, Value)]
+    """The members of a group that have no unit."""
+    return [p for p in group if "unit" not in keys[p].facets and not isinstance(keys[p].shape, Measure)]
 
 
 def _measure(key: Key) -> tuple[Value, Unit] | None:

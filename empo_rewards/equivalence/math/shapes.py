@@ -315,8 +315,9 @@ def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
         bounds = (sign * 1e5, sign * 1e5) if sign else judge.enclosed(shape)
         return None if bounds is None else ("value", *bounds)
     parts: Iterable[tuple[float, Shape]]
-    if isinstance(shape, Ordered):
-        parts = ((1 + k / 3, element) for k, element in enumerate(shape.elements))
+    if isinstance(shape, (Ordered, Range)):
+        elements = shape.elements if isinstance(shape, Ordered) else (shape.low, shape.high)
+        parts = ((1 + k / 3, element) for k, element in enumerate(elements))
     elif isinstance(shape, (Items, SetOf, Spans)):
         parts = ((1.0, element) for element in _members(shape) or ())
     else:
