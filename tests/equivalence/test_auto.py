@@ -89,12 +89,12 @@ def test_kinds(text: str, kind: str) -> None:
 
 def test_each_kind_goes_its_way() -> None:
     semantic = Initials()
-    answers = AnswerSet(("1/2", "0.5", "half", "heart", "HALF!", "B", "(B)", "C", "2", "two (just)"))
+    answers = AnswerSet(("1/2", "0.5", "harbour", "heart", "HARBOUR!", "B", "(B)", "C", "2", "two (just)"))
     (relation,) = auto(semantic).relate([answers])
-    assert semantic.asked == [("half", "heart", "two (just)")], "one of those that are equal so far"
+    assert semantic.asked == [("harbour", "heart", "two (just)")], "one of those that are equal so far"
     assert clusters(answers, relation) == {
         frozenset(("1/2", "0.5")),
-        frozenset(("half", "heart", "HALF!")),
+        frozenset(("harbour", "heart", "HARBOUR!")),
         frozenset(("B", "(B)")),
         frozenset(("C",)),
         frozenset(("2", "two (just)")),

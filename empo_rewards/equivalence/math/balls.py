@@ -416,7 +416,7 @@ def degree_of(*degrees: Mapping[Hashable, int]) -> int:
     for node, degree in (item for part in degrees for item in part.items()):
         joined[node] = math.lcm(degree, joined.get(node, 1))
     order = factor(joined.pop(UNITY, 1))[0]
-    return math.prod(joined.values()) * math.prod(p ** (count - 1) * (p - 1) for p, count in order.items())
+    return math.prod(joined.values()) * math.prod(int(p ** (count - 1)) * (p - 1) for p, count in order.items())
 
 
 # Constants
