@@ -25,7 +25,7 @@ MAX_BITS = 1 << 15
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
-MAX_WORK = 50_000
+MAX_WORK = 36_000
 """Units of work that reading one answer may cost."""
 
 MAX_GROUP_READING = 1_000_000
