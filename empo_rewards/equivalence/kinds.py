@@ -15,6 +15,7 @@ from empo_rewards.equivalence.math.numerals import ORDINALS, SCALES, SMALL
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT
 from empo_rewards.equivalence.words.reading import MAX_CHARS, read, split
+from empo_rewards.latex import STYLE
 
 MAX_ANSWER_WORDS = 60
 """A text of more words that ends in the middle of a sentence is a response that was cut off, and no answer."""
@@ -26,7 +27,7 @@ def _set(text: str) -> frozenset[str]:
 
 _CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-Z])[)\].:]{0,2}", re.IGNORECASE)
 _CHOICE_AND_TEXT = re.compile(r"[(\[]?([A-Z])[)\].:]{1,2}\s+(\S.*)")
-_COMMAND = re.compile(r"\\(?:text|mathrm|mathbf|mathit|operatorname)?(?![A-Za-z])|\\[A-Za-z]+")
+_COMMAND = re.compile(rf"{STYLE}|\\[A-Za-z]*")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SYMBOLIC = re.compile(
     r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b"

@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple, get_args
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.spans import strip_span
+from empo_rewards.latex import STYLE
 from empo_rewards.protocols import Extracted, Extractor
 
 Truncated = Literal["keep", "skip"]
@@ -40,7 +41,7 @@ _PROSE = re.compile(r"[^\W\d_]{2,}[.:!?]?")
 
 _GAP_CHARS = 48
 """Boxes further apart than this do not stand side by side."""
-_GAP_NOISE = re.compile(r"\\(?:text|textrm|mathrm|mbox)(?![A-Za-z])|\\[ ()\[\]]|[\s${}~]")
+_GAP_NOISE = re.compile(rf"{STYLE}|\\[ ()\[\]]|[\s${{}}~]")
 _GAP_JOINT = re.compile(r"\\q?quad(?![A-Za-z])|\\?[,;]|&")
 _CONJUNCTIONS = frozenset({"and", "or"})
 _NAME = re.compile(

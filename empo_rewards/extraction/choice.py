@@ -18,6 +18,7 @@ from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.spans import bare_span, latest, strip_span, text_end
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
+from empo_rewards.latex import BOXES, FONTS, STYLE, SWITCHES, TEXT, command
 from empo_rewards.protocols import Extracted, Extractor
 
 # ------------------------------------------------------------------------------------------------- the prompt's choices
@@ -30,7 +31,7 @@ class _Style(NamedTuple):
     at_least: int
 
 
-_LATEX_WRAP = r"\\(?:textbf|textrm|text|mathrm|mathbf|mbox|rm|bf)[ \t]{0,2}\{?[ \t]{0,2}"
+_LATEX_WRAP = rf"{STYLE}[ \t]{{0,2}}\{{?[ \t]{{0,2}}"
 # The surer a mark is, the fewer of it make a list: "(A)" in a sentence may be a set, "A." an initial, "A:" a speaker.
 _STYLES = (
     _Style(re.compile(rf"\(?{_LATEX_WRAP}\(?(?P<letter>[A-Z])(?:\}}?[ \t]{{0,2}}\)|\.)[ \t~\\]{{0,4}}\}}?"), 2),
@@ -104,10 +105,7 @@ def _choice_text(piece: str) -> str:
 
 # ------------------------------------------------------------------------------------------------- the response's pick
 
-_WRAP = re.compile(
-    r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm|boxed|fbox|framebox)(?![A-Za-z])|\\[ ,;!]"
-    r"|[\s${}*_`\"]"
-)
+_WRAP = re.compile(rf"{command(*TEXT, *FONTS, *SWITCHES, *BOXES)}|\\[ ,;!]|[\s${{}}*_`\"]")
 _PICKED = re.compile(
     r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter"
     r"|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
@@ -122,8 +120,8 @@ _BEGINS_SEVERAL = re.compile(
     r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"
 )
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![a-z])|(?<=[A-Z])[A-Z](?![a-z])")
-_MARKUP = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox|bf|rm)(?![A-Za-z])|\\[ ,;!]|[\s$*`]")
-_TEXT = re.compile(r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mbox)\s{0,2}\{([^{}]{0,200})\}")
+_MARKUP = re.compile(rf"{STYLE}|\\[ ,;!]|[\s$*`]")
+_TEXT = re.compile(rf"{command(*TEXT, *FONTS)}\s{{0,2}}\{{([^{{}}]{{0,200}})\}}")
 _FRACTION = re.compile(r"\\[dt]?frac(?:(\w)(\w))?")
 _PICK_CHARS = 200
 """A pick stands in the first so many characters of an answer."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import re
 
+from empo_rewards.latex import BOXES, FONTS, TEXT, command
+
 REFUSAL_CHARS = 400
 """A refusal is short. A longer text is an answer that may well begin with an apology."""
 
@@ -30,9 +32,7 @@ _PLACEHOLDER_WORDS = frozenset(
 _PLACEHOLDER_CORE = frozenset({"answer", "answers", "tbd", "todo"})
 _NOT_APPLICABLE = re.compile(r"[^\w/]{0,8}n ?/ ?a[^\w/]{0,8}", re.IGNORECASE)
 _WORDS = re.compile(r"\\?[^\W_]+")
-_WRAPPERS = frozenset(
-    {"\\text", "\\textbf", "\\textit", "\\textrm", "\\mathrm", "\\mathbf", "\\mbox", "\\boxed", "\\fbox"}
-)
+_WRAPPERS = frozenset(f"\\{name}" for name in (*TEXT, *FONTS, *BOXES))
 
 
 def is_blank(text: str) -> bool:
@@ -80,7 +80,7 @@ _INABILITY = re.compile(
     r"|have to) (?:respectfully )?decline\b|(?:do not|don't) (?:actually )?(?:know(?: (?:the|this|that|it)\b|[.!]*$)"
     r"|have (?:access|enough|the ability)\b))"
 )
-_LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox|boxed|fbox) ?\{|\\[ ,;!]|~")
+_LATEX_TEXT = re.compile(rf"{command(*TEXT, *FONTS, *BOXES)} ?\{{|\\[ ,;!]|~")
 
 
 def is_refusal(text: str) -> bool:

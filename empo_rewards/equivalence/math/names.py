@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from empo_rewards.latex import TEXT
+
 
 def listed(text: str) -> list[str]:
     """Names that are written side by side."""
@@ -23,7 +25,7 @@ SKIPPED = frozenset(
 ) | {" ", "\n", "\t"}
 """Commands that only set the type."""
 
-TEXT_STYLES = dict.fromkeys(listed("text textbf textit textrm textnormal textsf texttt textup mbox hbox"), "text")
+TEXT_STYLES = dict.fromkeys(TEXT, "text")
 TEXT_STYLES |= dict.fromkeys(listed("mathrm operatorname ce"), "upright")
 """Commands whose argument is words (or a name)."""
 

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
+from empo_rewards.latex import FONTS, TEXT, command
 
 MAX_CHARS = 1_000
 """A longer text is not read word by word: what it says is not in its single words."""
@@ -25,7 +26,7 @@ Words = tuple[str, ...]
 _TYPOGRAPHY = str.maketrans(
     {**dict.fromkeys("‘’`´ʼ", "'"), **dict.fromkeys("“”«»„*", '"'), **dict.fromkeys("–—−‐‑", "-")}
 )
-_LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|emph)\s?\{([^{}]*)\}")
+_LATEX = re.compile(rf"{command(*TEXT, *FONTS)}\s?\{{([^{{}}]*)\}}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
