@@ -1,6 +1,6 @@
 """Load generator: replay groups against a reward server as a trainer would, one sample per post, in any order.
 
-    python benchmarks/load.py http://127.0.0.1:5000 rollouts.jsonl --disconnect 0.05 --never 0.02
+    python benchmarks/load.py http://127.0.0.1:5000 rollouts.jsonl --disconnect 0.05 --never 0.02 --ids
 
 Each group's members are posted to /get_reward at random times. A fraction of the callers hang up while they wait and
 post again; a fraction of the members is never posted. Failed posts are retried after a second, up to five posts in
@@ -15,6 +15,7 @@ import asyncio
 import base64
 import json
 import random
+import secrets
 import statistics
 import time
 from collections import Counter, deque
@@ -42,6 +43,11 @@ class Group:
             for text in self.responses
         ]
 
+    def identified_bodies(self) -> list[bytes]:
+        """The bodies of the members with ids, without the ids, which stand in the path."""
+        shared = {"prompt": self.prompt, "reference": self.reference, "group_size": len(self.responses)}
+        return [json.dumps({**shared, "response": text}).encode() for text in self.responses]
+
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -54,6 +60,8 @@ class Behaviour:
         retry_seconds: pause between two tries.
         disconnect: fraction of members whose caller hangs up once, at a random time within `hang_up_seconds`.
         never: fraction of members that are never posted.
+        path: where members without ids are posted.
+        ids: post members under ids of their own instead, so that a retry is recognised even if its answer was lost.
         seed: the random seed.
     """
 
@@ -65,6 +73,7 @@ class Behaviour:
     hang_up_seconds: float = 0.5
     never: float = 0.0
     path: str = "/get_reward"
+    ids: bool = False
     seed: int = 0
 
 
@@ -200,18 +209,21 @@ async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> lis
     """Post all members of all groups; their results in the order of the groups."""
     dice = random.Random(behaviour.seed)
     client = Client(url)
+    run = secrets.token_hex(4)  # the server remembers the groups of earlier runs
     plans = []
     for number, group in enumerate(groups):
-        for place, body in enumerate(group.bodies()):
+        for place, body in enumerate(group.identified_bodies() if behaviour.ids else group.bodies()):
+            path = f"/v1/groups/{run}.{number}/members/{place}" if behaviour.ids else behaviour.path
             fate = dice.random()
             hang_up = dice.uniform(0, behaviour.hang_up_seconds) if fate < behaviour.disconnect else None
             comes = fate < 1 - behaviour.never
-            plans.append((Member(number, place), body, comes, dice.uniform(0, behaviour.spread_seconds), hang_up))
+            delay = dice.uniform(0, behaviour.spread_seconds)
+            plans.append((Member(number, place), path, body, comes, delay, hang_up))
     try:
         await asyncio.gather(
             *(
-                _caller(client, behaviour, member, body, delay, hang)
-                for member, body, comes, delay, hang in plans
+                _caller(client, behaviour, member, path, body, delay, hang)
+                for member, path, body, comes, delay, hang in plans
                 if comes
             )
         )
@@ -221,7 +233,7 @@ async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> lis
 
 
 async def _caller(
-    client: Client, behaviour: Behaviour, member: Member, body: bytes, delay: float, hang_up: float | None
+    client: Client, behaviour: Behaviour, member: Member, path: str, body: bytes, delay: float, hang_up: float | None
 ) -> None:
     await asyncio.sleep(delay)
     for attempt in range(behaviour.tries):
@@ -230,7 +242,7 @@ async def _caller(
         member.sent = time.perf_counter()
         patience = behaviour.patience_seconds if hang_up is None or attempt else hang_up
         try:
-            status, answer = await asyncio.wait_for(client.post(behaviour.path, body), patience)
+            status, answer = await asyncio.wait_for(client.post(path, body), patience)
         except (OSError, asyncio.TimeoutError):
             member.statuses.append(0)
             continue
@@ -277,6 +289,7 @@ def main() -> None:
     for name, default in (("spread-seconds", 1.0), ("patience-seconds", 180.0), ("disconnect", 0.0), ("never", 0.0)):
         parser.add_argument(f"--{name}", type=float, default=default)
     parser.add_argument("--path", default="/get_reward")
+    parser.add_argument("--ids", action="store_true", help="members have ids: retries are exact")
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args())
     url, groups = options.pop("url"), list(groups_of(read_rows(options.pop("input")), options.pop("group_size")))
@@ -287,7 +300,10 @@ def main() -> None:
     posts = Counter(status for member in members for status in member.statuses)
     print(f"{len(groups)} groups, {len(members)} members, {seconds:.2f} s, {posts.total() / seconds:.0f} posts/s")
     print("posts by status (0: no answer):", dict(sorted(posts.items())))
-    print("answered:", len(answers), "unscored:", sum(not answer["extra_logs"]["empo/scored"] for answer in answers))
+    unscored = sum(
+        answer["reward"] is None if options["ids"] else not answer["extra_logs"]["empo/scored"] for answer in answers
+    )
+    print("answered:", len(answers), "unscored:", unscored)
     if latencies := added_latencies(members):
         middle, tail = statistics.median(latencies) * 1e3, quantile(latencies, 0.99) * 1e3
         print(f"after the group's last member: median {middle:.1f} ms, p99 {tail:.1f} ms")

@@ -1,4 +1,4 @@
-"""Each answer by what it is: numbers and choices by mathematics, words by words, and only then a model of meaning."""
+"""The backend `auto`: compares each answer by its kind; a semantic backend decides the pairs left open."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Work:
     failure: Exception | None = None
 
     def representatives(self) -> dict[int, list[int]]:
-        """Answers in words, one of those that are surely the same, each with all of those."""
+        """One position for each class of surely equal answers in words, with the positions of the class."""
         component = connected_components(len(self.kinds), [pair for pair, sure in self.equal.items() if sure == 1])
         members: dict[int, list[int]] = defaultdict(list)
         for position, (kind, _) in enumerate(self.kinds):
@@ -50,14 +50,14 @@ class _Work:
         return {alike[0]: alike for alike in members.values()}
 
     def question(self, stands: Collection[int]) -> AnswerSet:
-        """What the semantic backend is asked about these texts."""
+        """The answer set for the semantic backend: these texts, with the pairs that are settled."""
         texts = tuple(self.answers.texts[position] for position in stands)
         pairs = zip(combinations(range(len(texts)), 2), combinations(stands, 2), strict=True)
         settled = frozenset(pair for pair, positions in pairs if positions in self.different or positions in self.equal)
         return replace(self.answers, texts=texts, settled=settled)
 
     def take(self, relation: Relation, stands: Mapping[int, list[int]]) -> None:
-        """Adds what the semantic backend found: what words settled stays as it is."""
+        """Add the semantic backend's relation; pairs that words settled stay as they are."""
         places = list(stands)
         for a, b in relation.equal:
             pair = (places[a], places[b])
@@ -76,7 +76,7 @@ class _Work:
                 self.similarities[i][j] = relation.similarities[row[i]][row[j]]
 
     def relation(self) -> Relation:
-        """What all stages found."""
+        """The relation of all stages together."""
         texts = len(self.kinds)
         different = (self.different | self.other) - self.equal.keys()
         weaker = {pair: strength for pair, strength in self.equal.items() if strength < 1}
@@ -95,7 +95,7 @@ def _pair(positions: tuple[int, int]) -> Pair:
 
 
 class AutoEquivalence(EquivalenceBackend):
-    """Compares each pair of answers by the cheapest means that can tell.
+    """Compares each pair of answers by the cheapest means that decides it.
 
     Numbers, formulas and choices are compared by `equivalence: math`, and never by a model of meaning, to which 1936 is
     close to 1937: what mathematics leaves undecided is different. Of answers in words, words say which are the same and
@@ -130,7 +130,7 @@ class AutoEquivalence(EquivalenceBackend):
         return [work.failure or work.relation() for work in works]
 
     def close(self) -> None:
-        """Ends what the stages started; `relate` starts it anew."""
+        """Close the nested backends; `relate` starts them anew."""
         self._math.close()
         if self._semantic is not None:
             self._semantic.close()
@@ -145,7 +145,7 @@ class AutoEquivalence(EquivalenceBackend):
         return _Work(answers, kinds, metrics=metrics, similarities=rows)
 
     def _mathematics(self, works: Sequence[_Work]) -> None:
-        """Numbers, formulas and choices: equal by mathematics, or different."""
+        """Compare numbers, formulas and choices by mathematics; what it leaves undecided is different."""
         forms = [list(dict.fromkeys(form for _, form in work.kinds if form is not None)) for work in works]
         asked = [(work, texts) for work, texts in zip(works, forms, strict=True) if texts]
         relations = self._math.relate([AnswerSet(tuple(texts), work.answers.prompt) for work, texts in asked])
@@ -167,7 +167,7 @@ class AutoEquivalence(EquivalenceBackend):
             work.metrics.update(relation.metrics)
 
     def _by_words(self, work: _Work) -> None:
-        """Answers in words, and what they say beside a number; of a formula they see nothing."""
+        """Compare answers in words by their words, including words beside a number; formulas are not read."""
         blind = [form is not None and is_formula(form) and not is_code(form) for _, form in work.kinds]
 
         def seen(pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -188,7 +188,7 @@ class AutoEquivalence(EquivalenceBackend):
 
     @staticmethod
     def _meaning(works: Sequence[_Work], semantic: EquivalenceBackend) -> None:
-        """Lets the semantic backend compare what is open among answers in words."""
+        """Have the semantic backend compare the open pairs of answers in words."""
         asked, sets = [], []
         for work in works:
             stands = work.representatives()

@@ -1,4 +1,4 @@
-"""The ordered extractors on one response, and the answer in a reference."""
+"""Applies the extractors to a response in order, and reads the answer in a reference."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def reference_answer(reference: str, prompt: str, extractors: Sequence[tuple[str
 
 
 def _checked(name: str, found: object, length: int) -> Extracted | None:
-    """What an extractor gave, once it is certain that it is what it should be."""
+    """Validate what an extractor returned: None, or a text with its span in the response."""
     if found is None:
         return None
     if not isinstance(found, Extracted):
