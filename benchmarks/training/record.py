@@ -8,12 +8,13 @@ from typing import Any
 
 from empo_rewards import Group, GroupScore, hookimpl
 from empo_rewards.group import AnswerKind
+from empo_rewards.protocols import Observer
 
 Register = Callable[[str, Callable[..., Any]], None]
 
 
 @dataclass
-class Recorder:
+class Recorder(Observer):
     """A plugin, and the observer that it registers as `recorder`: records label-free data of every group.
 
     Args:

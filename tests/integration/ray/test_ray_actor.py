@@ -47,7 +47,7 @@ def cluster() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def scorer() -> Iterator[Scorer]:
-    with Scorer({"preset": "empo-math", "equivalence": {"deadline": 20}}) as made:
+    with Scorer("empo-math") as made:
         yield made
 
 

@@ -20,6 +20,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from empo_rewards import Group, GroupError, GroupScore, hookimpl
 from empo_rewards.integrations.trl import EMPOReward
+from empo_rewards.protocols import Observer
 
 GEOMETRIES = ((4, 1), (8, 1), (12, 1), (2, 2), (3, 8))
 """Per-device batch, and batches accumulated."""
@@ -27,7 +28,7 @@ SIZE, EVALUATION_SIZE, STEPS = 8, 4, 3
 RANK = int(os.environ["RANK"])
 
 
-class Watch:
+class Watch(Observer):
     """An observer: which groups this rank scores, and with how much delay."""
 
     def __init__(self, delay: float = 0.0) -> None:
