@@ -182,3 +182,9 @@ def test_an_option_may_be_a_class_attribute() -> None:
     config = {"equivalence": "exact", "strategy": {"name": "mine", "value": 0.5}}
     with Scorer(config, plugins=[plugin(strategies=Constant)]) as scorer:
         assert scorer.score(Group("q", [r"\boxed{1}"])).rewards == (0.5,)
+
+
+def test_a_former_extractor_works_and_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="answer_line is part of final_answer now"):
+        scorer = Scorer({"extraction": ["boxed", "answer_line"], "equivalence": "exact"})
+    assert scorer.extract("Answer: 42").text == "42"

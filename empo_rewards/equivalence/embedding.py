@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from empo_rewards.equivalence.encoder import MODEL, Encoder
 from empo_rewards.equivalence.exact import normal_form
@@ -62,7 +63,7 @@ class EmbeddingEquivalence(EquivalenceBackend):
         self,
         model: str = MODEL,
         threshold: float = 0.9,
-        linkage: Linkage = "single",
+        linkage: Linkage | Literal["components"] = "single",
         words: bool = True,
         normalize: bool = True,
         cache: str | None = None,
@@ -72,6 +73,9 @@ class EmbeddingEquivalence(EquivalenceBackend):
         self._encoder = Encoder(model, device, batch_size, feature="the equivalence backend 'embedding'")
         if not -1 <= threshold <= 1:
             raise ConfigError(f"threshold is {threshold}; a cosine lies in [-1, 1]")
+        if linkage == "components":
+            warnings.warn("linkage: components is now called single", DeprecationWarning, stacklevel=2)
+            linkage = "single"
         self._threshold, self._linkage = threshold, linkage
         self._words, self._normalize = words, normalize
         self._memory: ContentMemory[str, _Embedded] = ContentMemory(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from dataclasses import dataclass
 
 from empo_rewards.errors import ConfigError
@@ -114,6 +115,15 @@ class FinalAnswer(Extractor):
                 return None if answer is _DENIED else answer
             limit = announcement.start
         return None if found else _concluded(response, end)
+
+
+@dataclass(frozen=True)
+class AnswerLine(FinalAnswer):
+    """The former extractor of lines like "Answer: 42", which `final_answer` reads; goes with the next release."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        warnings.warn("extraction: answer_line is part of final_answer now", DeprecationWarning, stacklevel=2)
 
 
 def _announced(response: str, announcement: Announcement, limit: int) -> Extracted | None:

@@ -14,7 +14,7 @@ from empo_rewards.equivalence.nli import NliEquivalence
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import Choice
 from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
-from empo_rewards.extraction.phrases import FinalAnswer
+from empo_rewards.extraction.phrases import AnswerLine, FinalAnswer
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
@@ -31,6 +31,7 @@ def register_extractors(register: Register) -> None:
     register("hashes", Hashes)
     register("pattern", Pattern)
     register("final_answer", FinalAnswer)
+    register("answer_line", AnswerLine)
     register("choice", Choice)
     register("whole_text", WholeText)
     register("last_math", LastMath)

@@ -241,3 +241,8 @@ def test_mathematics_imports_nothing_of_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=240)
     assert done.stdout.splitlines() == ["(0.5, 0.5)", "set()"]
+
+
+def test_a_former_name_of_a_linkage_works_and_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="components is now called single"):
+        EmbeddingEquivalence(model=MODEL, linkage="components")
