@@ -12,6 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pages import quoted, table
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from empo_rewards import Group, PluginError, Scorer, equivalent, hookimpl
 from empo_rewards.protocols import (
@@ -188,3 +194,16 @@ def test_a_former_extractor_works_and_warns() -> None:
     with pytest.warns(DeprecationWarning, match="answer_line is part of final_answer now"):
         scorer = Scorer({"extraction": ["boxed", "answer_line"], "equivalence": "exact"})
     assert scorer.extract("Answer: 42").text == "42"
+
+
+def test_the_architecture_page_shows_the_rooms_on_the_floors_that_the_contracts_hold() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    former = {"guards", "hookspecs", "samples"}
+    layers = [
+        [room.strip() for room in layer.split(":")] for layer in settings["importlinter"]["contracts"][0]["layers"]
+    ]
+    shown = [[room for room in layer if not room.startswith("_") and room not in former] for layer in layers]
+    floors = [layer for layer in reversed(shown) if layer]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [(int(floor), quoted(room)[0].rstrip("/").removesuffix(".py")) for floor, room, _ in table(page, "floor")]
+    assert sorted(rows) == sorted((floor, room) for floor, rooms in enumerate(floors) for room in rooms)
