@@ -106,6 +106,7 @@ class Scorer:
             )
 
         self._extractors = named(Extractor, self.config.extraction.extractors, "extraction.extractors")
+        self._audited = tuple(item for item in self._extractors if type(item[1]).audit is not Extractor.audit)
         self._guards = named(Guard, self.config.guards, "guards")
         self._observers = named(Observer, self.config.observers, "observers")
         self._failed_observers: set[str] = set()
@@ -213,7 +214,7 @@ class Scorer:
         """The answer of each rule, for extractors with several rules; empty if none of them applies to the prompt."""
         return {
             f"{name}.{rule}": answer
-            for name, extractor in self._extractors
+            for name, extractor in self._audited
             for rule, answer in extractor.audit(response, prompt).items()
         }
 

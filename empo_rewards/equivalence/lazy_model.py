@@ -45,7 +45,7 @@ class LazyModel(Generic[Model]):
                 slot.model = self._loaded()
             try:
                 yield slot.model
-            except BaseException:
+            except BaseException:  # an interrupted use too may leave the model in a bad state
                 if self._unload is not None:
                     self._end(slot)
                 raise

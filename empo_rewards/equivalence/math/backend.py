@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple
 from typing import TypeVar
 
 from empo_rewards.equivalence.cache import LruCache
@@ -39,6 +38,7 @@ from empo_rewards.equivalence.math.policy import (
 )
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
+from empo_rewards.per_process import PerProcess
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 MAX_CACHED_CHARS = 1_000
@@ -52,14 +52,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Cache:
-    """Answers that this process has read; a forked child begins anew, so that no lock is inherited in a bad state."""
-
-    pid: int = field(default_factory=os.getpid)
-    keys: LruCache[tuple[str, str], Key] = field(
-        default_factory=lambda: LruCache(CACHE_BYTES, lambda place, key: 200 + len(place[0]) + footprint(key))
-    )
+def _new_cache() -> LruCache[tuple[str, str], Key]:
+    """A cache of the answers that were read, bounded in bytes."""
+    return LruCache(CACHE_BYTES, lambda place, key: 200 + len(place[0]) + footprint(key))
 
 
 class MathEquivalence(EquivalenceBackend):
@@ -99,15 +94,13 @@ class MathEquivalence(EquivalenceBackend):
             decimal_comma, vectors,
         )  # fmt: skip
         self._plain = self.policy.for_prompt("")
-        self._cache = _Cache()
+        self._cache = PerProcess(_new_cache)
 
     def __reduce__(self) -> tuple[type[MathEquivalence], tuple[object, ...]]:
         return MathEquivalence, astuple(self.policy)
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Which answers of each set are the same."""
-        if self._cache.pid != os.getpid():
-            self._cache = _Cache()
         return [self._relate(answers) for answers in sets]
 
     def _relate(self, answers: AnswerSet) -> Relation:
@@ -117,7 +110,7 @@ class MathEquivalence(EquivalenceBackend):
             return Relation(tuple(equal), (), metrics | {"pairs_by_key": _pairs(len(keys))})
         return _Comparison(answers.texts, keys, self.policy).relation(metrics)
 
-    # To read
+    # Keys of answers
 
     def _keys(self, answers: AnswerSet) -> tuple[list[Key], dict[str, float]]:
         """The answers' keys, and how many were not read: past the group's budget (the longest), or for a fault."""
@@ -140,8 +133,8 @@ class MathEquivalence(EquivalenceBackend):
         return found, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}
 
     def _key(self, text: str, policy: MathPolicy) -> Key:
-        place = (text, policy.percent)
-        key = self._cache.keys.get(place)
+        cache, place = self._cache.get(), (text, policy.percent)
+        key = cache.get(place)
         if key is None:
             try:
                 key = key_of(text, policy)
@@ -150,7 +143,7 @@ class MathEquivalence(EquivalenceBackend):
                 _log.debug("", exc_info=True)
                 key = unread_key(text, failed=True)
             if len(text) <= MAX_CACHED_CHARS:
-                self._cache.keys.put(place, key)
+                cache.put(place, key)
         return key
 
     # Comparing

@@ -135,11 +135,6 @@ def name_of(word: str) -> str:
     return lower[:-2] if lower.endswith(("xes", "ses", "ches", "shes")) else lower.removesuffix("s")
 
 
-def is_symbol(text: str) -> bool:
-    """Whether it is the symbol of a unit of the table, of one letter or more."""
-    return text in _SCALES or text in SYMBOLS or text == "Omega"
-
-
 def canonical(powers: dict[str, int]) -> Unit:
     """A unit from the powers of its names. The words "unit" and "old" (16 years old) say nothing."""
     found: dict[str, int] = {}
