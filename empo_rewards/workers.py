@@ -1,9 +1,9 @@
 """A pool of processes that score groups, for the server and the command line.
 
-Each worker process has a scorer of its own and one pipe to the pool. It scores several groups at a time, in threads that
-take turns (`turns`), and stops what nobody waits for. It ends when the pipe does, whatever it is scoring, together with
-every process that its scorer has started: they form a process group. (The processes of `concurrent.futures` stay, and
-none of them can be stopped in the middle of a task or replaced after its death.)
+Each worker process has a scorer of its own and one pipe to the pool. It scores several groups at a time, in threads
+that take turns (`turns`), and stops what nobody waits for. It ends when the pipe does, whatever it is scoring, together
+with every process that its scorer has started: they form a process group. (The processes of `concurrent.futures` stay,
+and none of them can be stopped in the middle of a task or replaced after its death.)
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import math
 import multiprocessing
 import os
+import pickle
 import queue
 import signal
 import sys
@@ -28,7 +29,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol, TypeVar
 
-from empo_rewards.errors import EmpoError, WorkerError, described
+from empo_rewards.errors import EmpoError, WorkerDiedError, WorkerError, described
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.turns import AbandonedError, Turn, Turns
 
@@ -113,8 +114,8 @@ class WorkerPool:
     def run(self, task: Task[T]) -> Future[T]:
         """Have one worker do a task. Cancel the future where nobody waits for it: that stops the task.
 
-        The future raises `WorkerError` where the worker died, or the task took too long or failed, and `EmpoError` where
-        the scorer raised one or the pool was closed meanwhile.
+        The future raises `WorkerError` where the task took too long or failed, `WorkerDiedError` where the worker died,
+        of this task or of another, and `EmpoError` where the task raised one or the pool was closed meanwhile.
 
         Raises:
             EmpoError: the pool is closed.
@@ -202,11 +203,11 @@ class WorkerPool:
                 self._assign()
         for submission in left:
             if closed:
-                error: EmpoError = EmpoError("the pool of scoring processes was closed")
+                error = EmpoError("the pool of scoring processes was closed")
             elif late:
                 error = _too_long(submission)
             else:
-                error = WorkerError(f"a worker process died (exit code {code})")
+                error = WorkerDiedError(f"a worker process died (exit code {code})")
             _settle(submission, None, error)
 
     def _next(self, worker: _Worker) -> tuple[int, Any, EmpoError | None] | None:
@@ -386,7 +387,7 @@ class _TaskRunner:
         except AbandonedError:
             error = EmpoError("nobody waited for it")
         except EmpoError as refused:
-            error = EmpoError(str(refused))  # not every class can be pickled
+            error = _sendable(refused)
         except Exception as fault:
             log.exception("scoring failed")
             error = WorkerError(f"scoring failed in a worker process: {described(fault)}")
@@ -405,6 +406,15 @@ class _TaskRunner:
                 self._pipe.send((number, result, error))
         except OSError:  # the pool has gone, and this process ends
             return
+
+
+def _sendable(error: EmpoError) -> EmpoError:
+    """The error, or its words where its class cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+    except Exception:  # noqa: BLE001 - an exception's arguments may be anything
+        return EmpoError(str(error))
+    return error
 
 
 def _end_after(seconds: float) -> None:

@@ -275,7 +275,7 @@ class Gather(Generic[P, V]):
                 why = "its first member has another prompt"
         if why is not None:
             self._stats.conflicts += 1
-            raise GatherConflictError(f"{group}: {why}: an id stands for one group, once; put the run and the step into it")
+            raise GatherConflictError(f"{group}: {why}: an id stands for one group, once; put the run and step into it")
 
     def _repeat(self, group: GatheringGroup[P, V], entry: GroupEntry[P, V] | None) -> None:
         """Count a submission that adds no member."""
@@ -291,7 +291,12 @@ class Gather(Generic[P, V]):
             self._stats.surplus += 1
 
     def _take(
-        self, client: Hashable, group: GatheringGroup[P, V] | None, *, members: int = 0, bytes: int = 0  # noqa: A002 - as `Room`
+        self,
+        client: Hashable,
+        group: GatheringGroup[P, V] | None,
+        *,
+        members: int = 0,
+        bytes: int = 0,  # noqa: A002 - as `Room`
     ) -> None:
         """Take room for a group, which is new where it is None; refuse where there is none."""
         try:

@@ -80,6 +80,11 @@ class Room:
         if not any(share.held.values()):
             del self._shares[client]
 
+    def count(self, client: Hashable, *, bytes: int) -> None:  # noqa: A002 - as above
+        """Count bytes that are held already (or, less than 0, no more), whatever the bound says."""
+        self._add(self._shares.setdefault(client, Share()), {"bytes": bytes}, 1)
+        self.give(client)
+
     def opened(self, client: Hashable, group: object, give_up: Callable[[], None]) -> None:
         """Name an open group of a client that holds something, and how it is given up."""
         self._shares[client].open[group] = give_up

@@ -143,10 +143,10 @@ class GatherStats:
     `oldest_seconds` is the age of the oldest open group.
 
     Counters: accepted `members`; groups that ended `completed`, `shortened` (the rest was lost), `expired_idle`,
-    `expired_total`, `given_up` or `evicted` (others needed the room); groups whose scoring `failed`; `joined`: submissions that repeated an existing
-    member (retries, padding); `conflicts`: submissions that contradict their group; `withdrawn` waits; `forgotten`
-    members; `late` and `surplus`: submissions whose verdict does not include them, because their group had ended
-    incomplete or because it was full; `refused` submissions.
+    `expired_total`, `given_up` or `evicted` (others needed the room); groups whose scoring `failed`; `joined`:
+    submissions that repeated an existing member (retries, padding); `conflicts`: submissions that contradict their
+    group; `withdrawn` waits; `forgotten` members; `late` and `surplus`: submissions whose verdict does not include
+    them, because their group had ended incomplete or because it was full; `refused` submissions.
     """
 
     open_groups: int = 0

@@ -510,27 +510,23 @@ def test_who_has_less_than_a_fair_share_is_not_refused_for_others(steps: list[tu
 
     async def scenario() -> None:
         gather: Gather[str, Text] = Gather(verdict_of, None, limits)
-        held: dict[int, dict[int, int]] = {client: {} for client in range(clients)}  # the sizes of its open groups
-        calls: dict[tuple[int, int], list[asyncio.Task[Any]]] = {}
+        groups: dict[tuple[int, int], tuple[int, list[asyncio.Task[Any]]]] = {}  # the size and the calls of each
         for client, key, member, size in steps:
-            size = held[client].get(key, size)
-            task = asyncio.ensure_future(gather.submit((client, key), member, "t", size, client))
+            open_now = {place: n for place, (n, calls) in groups.items() if not all(call.done() for call in calls)}
+            place = client, key
+            if place not in open_now:
+                groups[place] = size, []
+            size_now, calls = groups[place]
+            held = sum(n for (owner, _), n in open_now.items() if owner == client)
+            call = asyncio.ensure_future(gather.submit(place, member, "t", size_now, client))
             for _ in range(8):
                 await asyncio.sleep(0)
-            calls.setdefault((client, key), []).append(task)
-            if task.done() and isinstance(task.exception(), GatherFullError):
-                assert sum(held[client].values()) + size > limits.max_members // clients
-            else:
-                held[client][key] = size
-            for (owner, name), tasks in calls.items():
-                if any(one.done() for one in tasks) and not (owner, name) == (client, key) or task.done():
-                    done = [one for one in tasks if one.done()]
-                    if len(done) == len(tasks):
-                        held[owner].pop(name, None)
-                        tasks.clear()
-            assert sum(sum(sizes.values()) for sizes in held.values()) <= limits.max_members
+            calls.append(call)
+            if call.done() and isinstance(call.exception(), GatherFullError):
+                assert place not in open_now
+                assert held + size_now > limits.max_members // clients
+            assert gather.stats().held_members <= limits.max_members
         await gather.close()
-        for tasks in calls.values():
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(call for _, calls in groups.values() for call in calls), return_exceptions=True)
 
     run(scenario())
