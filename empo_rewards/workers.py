@@ -142,7 +142,7 @@ class WorkerPool:
             worker.outbox.put(None)
         deadline = time.monotonic() + self._closing_seconds
         for worker in workers:
-            wait([worker.process.sentinel], timeout=max(0.0, deadline - time.monotonic()))
+            worker.reader.join(max(0.0, deadline - time.monotonic()))
             worker.kill()
             worker.reader.join()
 
