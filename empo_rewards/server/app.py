@@ -41,11 +41,11 @@ class GetReward:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         service = self._service
+        body = await read_body(receive, service.settings.max_body_bytes, scope[HOLDING].take)
         size, run = _group_size(scope), _run(scope)
-        holding = scope[HOLDING]
-        body = read_body(receive, service.settings.max_body_bytes, holding.take)
-        submission = await service.read(openrlhf.read_submission, await body)
-        holding.release()  # the samples are counted from here on
+        submission = await service.read(openrlhf.read_submission, body)
+        del body
+        scope[HOLDING].release()  # the samples are counted from here on
         service.whole_queries(submission.whole_queries)
         rewarding = service.reward(self._phase, submission.samples, size, run, scope[CLIENT])
         results = await unless_gone(receive, rewarding)
