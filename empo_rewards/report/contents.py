@@ -56,6 +56,8 @@ class Contents:
         self._texts: dict[int, bytes] = {}
         self._held = 0
         self._rank: dict[int, float] = {}
+        """A random number below 1, and 1 more for groups that matter most; those of the highest ranks are held."""
+        self._lowest = 0.0
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
         self._monitor = Monitor()
         self._steps: dict[float, dict[str, Any]] = {}
@@ -75,7 +77,9 @@ class Contents:
         if group is not None and numbers.step is not None:
             self._monitor(group, score)
             self._steps[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
-        self._keep(row, self._detail(group, score, before), important=numbers.cause is not None or self._wrong_and_sure(row))
+        rank = self._random.random() + (numbers.cause is not None or self._wrong_and_sure(row))
+        if rank > self._lowest:
+            self._keep(row, rank, self._detail(group, score, before))
 
     def index(self, *, after: int = 0) -> dict[str, Any]:
         """The page's index: the overview, and the columns of the rows from `after` on."""
@@ -144,18 +148,17 @@ class Contents:
     def _wrong_and_sure(self, row: int) -> bool:
         return self.columns["right"][row] == 0 and (self.columns["share"][row] or 0) >= SURE
 
-    def _keep(self, row: int, text: bytes, *, important: bool) -> None:
-        """Hold a group's texts; past the bound those of the lowest random rank go, the important ones last."""
-        self._texts[row] = text
-        self._rank[row] = self._random.random() + important
+    def _keep(self, row: int, rank: float, text: bytes) -> None:
+        """Hold a group's texts. Past the bound those of the lowest ranks go, and no lower rank is held any more."""
+        self._texts[row], self._rank[row] = text, rank
         self._held += len(text)
-        if self._held <= self._max_bytes * 1.1:
+        if self._held <= self._max_bytes:
             return
         for lowest in sorted(self._rank, key=self._rank.__getitem__):
-            if self._held <= self._max_bytes or len(self._texts) == 1:
+            if self._held <= 0.9 * self._max_bytes or len(self._texts) == 1:
                 break
             self._held -= len(self._texts.pop(lowest))
-            del self._rank[lowest]
+            self._lowest = self._rank.pop(lowest)
 
     def _sampled(self) -> list[str]:
         if len(self._texts) == len(self.numbers):

@@ -59,4 +59,5 @@ def _write(contents: Contents, file: IO[str]) -> None:
 
 
 def _titled(head: str, title: str, connect: str = "") -> str:
-    return head.replace("{{title}}", html.escape(title), 1).replace("{{connect}}", connect, 1)
+    sound = title.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written
+    return head.replace("{{title}}", html.escape(sound), 1).replace("{{connect}}", connect, 1)

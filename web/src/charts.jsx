@@ -9,6 +9,8 @@ const Chart = ({ title, says, marks, label, ...options }) => {
   const place = useRef(null);
   useLayoutEffect(() => {
     const drawn = plot({ width: 400, height: 210, marginLeft: 48, marginTop: 30, marginBottom: 40, style: { background: "none", fontSize: "12px" }, marks: marks(), ...options });
+    // The figure is one image with one description: its parts have none.
+    for (const part of drawn.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
     drawn.setAttribute("role", "img");
     drawn.setAttribute("aria-label", label);
     place.current.replaceChildren(drawn);
@@ -69,6 +71,7 @@ export const Rates = ({ title, says, bins, unit, rate }) => {
 // `curves`: {name: [{x, y}]}; each curve is named at its end, so no legend is needed.
 export const Curves = ({ title, says, curves, unit, rate, domain, log = false, marked = [] }) => {
   const series = Object.entries(curves).filter(([, points]) => points.length);
+  if (!series.length) return null;
   return (
     <Chart
       title={title} says={says} marginRight={100}

@@ -15,7 +15,7 @@ const Member = ({ group, member }) => {
       <summary>
         response {member}
         <span class="facts">
-          {answer.extractor ? `found by ${answer.extractor}` : answer.kind}
+          {answer.extractor ? `found by ${shown(answer.extractor)}` : answer.kind}
           {answer.truncated && ", cut off"} · reward {number(group.rewards[member])}
           {group.advantages && ` · GRPO advantage ${number(group.advantages[member])}`}
           {correct !== null && <span class={correct ? "good" : "bad"}> · {correct ? "agrees with the label" : "differs from the label"}</span>}

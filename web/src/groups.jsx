@@ -1,6 +1,6 @@
 // The table of all groups: sorted, filtered and searched in the page; only the rows in sight are in the document.
 import { h, Fragment } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shown } from "./text.jsx";
 
 const ROW = 34;
@@ -105,7 +105,8 @@ export const Groups = ({ index, state, setState, open }) => {
     watched.observe(place.current);
     return () => watched.disconnect();
   }, []);
-  useEffect(() => {
+  // A layout effect: the next key must meet what this one has changed.
+  useLayoutEffect(() => {
     const keys = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 15, PageUp: -15 };
     const pressed = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;

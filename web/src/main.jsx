@@ -1,6 +1,6 @@
 // The page: an overview, the table of groups, one group. The address's fragment says which, so that each has a link.
 import { h, render, Fragment } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { appended, source } from "./data.js";
 import { GroupView } from "./group.jsx";
 import { Groups } from "./groups.jsx";
@@ -33,7 +33,7 @@ const Page = ({ initial }) => {
       setIndex(latest);
     });
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pressed = (event) => {
       if (at.view === "group" && event.key === "Escape") location.hash = "#groups";
     };
