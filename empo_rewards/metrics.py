@@ -33,8 +33,8 @@ def of_clusters(clusters: Clusters) -> dict[str, float]:
 def of_labels(clusters: Clusters, correct: Sequence[bool]) -> dict[str, float]:
     """Accuracy of the responses and of the majority (the pseudo-label) against the reference, and pass@G.
 
-    With tied largest clusters, `pseudo_label_accuracy` is the fraction of them that is correct. `reward_accuracy` is the
-    fraction of responses whose pseudo-reward, 1 in a largest cluster and 0 elsewhere, is the one that the label gives.
+    With tied largest clusters, `pseudo_label_accuracy` is the fraction of them that is correct. `reward_accuracy` is
+    the fraction of responses whose pseudo-reward, 1 in a largest cluster and 0 elsewhere, is what the label gives.
     """
     right = {label for label, good in zip(clusters.labels, correct, strict=True) if good}
     modal = clusters.modal

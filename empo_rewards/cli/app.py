@@ -11,7 +11,20 @@ import sys
 import typer
 
 from empo_rewards._version import __version__
-from empo_rewards.cli import compare, doctor, equivalent, explain, extract, paths, plugins, report, score, select, serve, verl_check
+from empo_rewards.cli import (
+    compare,
+    doctor,
+    equivalent,
+    explain,
+    extract,
+    paths,
+    plugins,
+    report,
+    score,
+    select,
+    serve,
+    verl_check,
+)
 from empo_rewards.cli.console import fail
 from empo_rewards.errors import EmpoError
 

@@ -19,7 +19,7 @@ from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.report import Contents, write_page
-from empo_rewards.report.comparison import Comparison
+from empo_rewards.report.comparison import Differences
 
 SHOWN_GROUPS = 20
 
@@ -40,7 +40,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON with all groups that differ.")] = False,
 ) -> None:
     """Show how many groups differ, which ones, and how: clusters, answers, rewards, entropy, majorities."""
-    comparison = Comparison()
+    comparison = Differences()
     contents = Contents(f"{one} → {other}")
     with ExitStack() as stack:
         sides = [_side(stack, what, rollouts, group_size) for what in (one, other)]

@@ -70,7 +70,7 @@ def changes(one: GroupScore, other: GroupScore) -> tuple[Change, ...]:
 
 
 @dataclass
-class Comparison:
+class Differences:
     """Totals of the differences between two scores of each of many groups."""
 
     groups: int = 0
@@ -100,7 +100,9 @@ class Comparison:
             "means": {
                 name: [means[0].get(name), means[1].get(name)] for name in sorted(means[0].keys() | means[1].keys())
             },
-            "changed_groups": [{"id": id, "changes": [change.value for change in found]} for id, found in self.changed],
+            "changed_groups": [
+                {"id": name, "changes": [change.value for change in found]} for name, found in self.changed
+            ],
         }
 
 
@@ -124,7 +126,7 @@ def _largest(score: GroupScore) -> set[int]:
 def _majority_right(score: GroupScore) -> bool | None:
     metrics: Mapping[str, float] = score.metrics
     value = metrics.get("pseudo_label_accuracy")
-    return None if value is None else value > 0.5  # noqa: PLR2004 - more than half of tied majorities
+    return None if value is None else value > 0.5
 
 
 def _same(one: float | None, other: float | None) -> bool:

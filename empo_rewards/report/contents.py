@@ -1,4 +1,4 @@
-"""What is in a report: columns with the numbers of every group, and the texts of as many groups as there is room for."""
+"""What is in a report: the numbers of every group, in columns, and the texts of as many groups as there is room for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ MAX_REASONED = 24
 """Groups with more different answers than this get no reasons in the page: there would be too many pairs."""
 
 COLUMNS = (
-    "id prompt majority share entropy clusters size blanks flagged undecided accuracy right outcome changes part slot".split()
+    *("id", "prompt", "majority", "share", "entropy", "clusters", "size", "blanks", "flagged", "undecided"),
+    *("accuracy", "right", "outcome", "changes", "part", "slot"),
 )
 
 Why = Callable[[Group, Iterable[tuple[int, int]]], Sequence[PairReason]]
@@ -50,7 +51,7 @@ class Contents:
         self.numbers: list[GroupNumbers] = []
         self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self.comparison: dict[str, Any] | None = None
-        """The totals of a comparison (see `Comparison.to_dict`), where the report is of one."""
+        """The totals of a comparison (see `Differences.to_dict`), where the report is of one."""
         self._max_bytes = max_bytes
         self._why = why
         self._texts: dict[int, bytes] = {}
@@ -63,7 +64,12 @@ class Contents:
         self._steps: dict[float, dict[str, Any]] = {}
 
     def add(
-        self, group: Group | None, score: GroupScore, *, before: GroupScore | None = None, changes: Sequence[Change] = ()
+        self,
+        group: Group | None,
+        score: GroupScore,
+        *,
+        before: GroupScore | None = None,
+        changes: Sequence[Change] = (),
     ) -> None:
         """Take in a score, with its group where the rollouts are at hand.
 
@@ -124,7 +130,7 @@ class Contents:
             pairs = list(combinations(range(len(texts)), 2))
             found = self._why(group, [(first[texts[i]], first[texts[j]]) for i, j in pairs])
             reasons = {f"{i},{j}": vars(reason) for (i, j), reason in zip(pairs, found, strict=True)}
-        names = "answers clusters cluster_shares rewards flags correct detail".split()
+        names = ["answers", "clusters", "cluster_shares", "rewards", "flags", "correct", "detail"]
         record, earlier = score.to_dict(), None if before is None else before.to_dict()
         detail = {
             **{name: record[name] for name in names},
@@ -163,15 +169,17 @@ class Contents:
     def _sampled(self) -> list[str]:
         if len(self._texts) == len(self.numbers):
             return []
-        return [
-            f"The page has the numbers of all {len(self.numbers):,} groups and the texts of a sample of {len(self._texts):,}: "
-            "groups with a fault, or a wrong and sure majority, first, then others at random. --max-megabytes sets its size."
-        ]
+        said = (
+            f"The page has the numbers of all {len(self.numbers):,} groups and the texts of a sample of "
+            f"{len(self._texts):,}: groups with a fault, or a wrong and sure majority, first, then others at random. "
+            "--max-megabytes sets its size."
+        )
+        return [said]
 
     # Steps
 
     def _over_steps(self) -> dict[str, Any] | None:
-        if len(self._steps) < 2:  # noqa: PLR2004 - one step is no curve
+        if len(self._steps) < 2:
             return None
         by_step: dict[float, list[GroupNumbers]] = {}
         for numbers in self.numbers:
@@ -217,7 +225,7 @@ def advantages(score: GroupScore) -> list[float | None] | None:
     With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group without rewards.
     """
     rewards = [reward for reward in score.rewards if reward is not None]
-    if len(rewards) < 2:  # noqa: PLR2004 - no deviation
+    if len(rewards) < 2:
         return None
     mean = math.fsum(rewards) / len(rewards)
     deviation = math.sqrt(math.fsum((reward - mean) ** 2 for reward in rewards) / (len(rewards) - 1))
@@ -227,9 +235,7 @@ def advantages(score: GroupScore) -> list[float | None] | None:
     ]
 
 
-def _cells(
-    group: Group | None, score: GroupScore, numbers: GroupNumbers, changes: Sequence[Change]
-) -> dict[str, Any]:
+def _cells(group: Group | None, score: GroupScore, numbers: GroupNumbers, changes: Sequence[Change]) -> dict[str, Any]:
     """One group's row of the table."""
     metrics = score.metrics
     largest = next((a.text for a, k in zip(score.answers, score.clusters, strict=False) if k == 0 and a.text), "")

@@ -66,7 +66,7 @@ class GroupNumbers:
     def majority_is_right(self) -> bool | None:
         """Whether the majority is the label; with tied majorities, whether more than half of them are."""
         value = self.metrics.get("pseudo_label_accuracy")
-        return None if value is None else value > 0.5  # noqa: PLR2004 - more than half
+        return None if value is None else value > 0.5
 
 
 def overview(groups: Sequence[GroupNumbers]) -> dict[str, Any]:
@@ -236,7 +236,7 @@ TRY, TRY_WITH_KL = 0.4, 0.2
 
 def expectation(shares: Sequence[float]) -> str | None:
     """Where these groups stand on the map of docs/training.md, in a few sentences; None for fewer than 8 groups."""
-    if len(shares) < 8:  # noqa: PLR2004 - too few for an interval
+    if len(shares) < 8:
         return None
     mean, least, most = mean_interval(shares)
     place = f"The mean share of the most frequent answer is {mean:.2f} (95% interval {least:.2f} to {most:.2f})."
@@ -244,7 +244,7 @@ def expectation(shares: Sequence[float]) -> str | None:
         advice = "From 0.4 on, training without labels recovered most of the gain of labels: try it."
     elif most < TRY_WITH_KL:
         advice = "Below 0.2, agreement was not on right answers: train the base first, or choose easier prompts."
-    elif TRY_WITH_KL <= least and most < TRY:
+    elif least >= TRY_WITH_KL and most < TRY:
         advice = "Between 0.2 and 0.4, plain training often reinforced errors: try it with a KL term."
     else:
         advice = "That interval crosses a border (0.2: train the base first; 0.4: a KL term): sample more prompts."

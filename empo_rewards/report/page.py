@@ -38,10 +38,10 @@ def write_page(contents: Contents, target: Path) -> None:
         ) as file:
             try:
                 _write(contents, file)
-                os.chmod(file.name, 0o644)  # noqa: PTH101 - by name, as it was made
-                os.replace(file.name, target)  # noqa: PTH105
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, target)
             except BaseException:
-                os.unlink(file.name)  # noqa: PTH108
+                os.unlink(file.name)
                 raise
     except OSError as error:
         raise InputError(f"{target}: the report cannot be written: {error.strerror or error}") from error

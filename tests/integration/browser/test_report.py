@@ -194,7 +194,8 @@ def test_a_response_of_two_megabytes_is_cut_around_its_answer(tmp_path: Path, op
     text = "😀 so " * 400_000 + "42"
     score = GroupScore(
         rewards=(1.0,), answers=(Answer("42", start=len(text) - 2, end=len(text)),), clusters=(0,),
-        cluster_shares=(1.0,), entropy=0.0, status=Status.SCORED, metrics={"largest_share": 1.0}, size=1, expected_size=1,
+        cluster_shares=(1.0,), entropy=0.0, status=Status.SCORED, metrics={"largest_share": 1.0}, size=1,
+        expected_size=1,
     )  # fmt: skip
     contents = Contents("long")
     contents.add(Group("?", [text]), score)
@@ -208,7 +209,7 @@ def test_a_response_of_two_megabytes_is_cut_around_its_answer(tmp_path: Path, op
 def many(count: int) -> Contents:
     contents = Contents("many")
     for number in range(count):
-        group = Group(f"What is {number} + 1?", ["a", "b", "c", "d"], id=f"group-{number}", metadata={"step": number // 1000})
+        group = Group(f"What is {number} + 1?", ["a", "b", "c", "d"], id=f"group-{number}")
         split = number % 3
         score = GroupScore(
             rewards=(0.75, 0.75, 0.75, 0.25), answers=tuple(Answer(str(number + k)) for k in range(4)),
@@ -259,7 +260,9 @@ def test_past_its_bound_the_page_holds_a_sample_and_says_so(tmp_path: Path, open
 def test_two_configurations_are_compared_on_one_page(tmp_path: Path, open_page: Open) -> None:
     page_path = tmp_path / "compared.html"
     exact = json.dumps({"preset": "empo-math", "equivalence": "exact"})
-    said: dict[str, Any] = json.loads(run("compare", "empo-math", exact, EXAMPLE, "--json", "--out", page_path).split("\n")[-2])
+    said: dict[str, Any] = json.loads(
+        run("compare", "empo-math", exact, EXAMPLE, "--json", "--out", page_path).split("\n")[-2]
+    )
     page = open_page(page_path, "#groups")
     expect(page.get_by_role("status")).to_contain_text(f"{said['changed']} of {said['changed']} groups")
     rows = page.locator("tbody tr:not([aria-hidden]) td:first-child")
