@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from empo_rewards.cli.console import GroupSizeOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.console import GroupSizeOption, SetOption, out, scorer_from
 from empo_rewards.cli.journal import read_records, record_of
 from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
@@ -63,7 +63,7 @@ def report(
     if not contents.numbers:
         raise InputError(f"{scores}: it holds no {'such group' if ids else 'scores'}")
     write_page(contents, target)
-    err.print(Text(f"{len(contents.numbers):,} groups: {target}"), soft_wrap=True)
+    out.print(Text(f"{len(contents.numbers):,} groups: {target}"), soft_wrap=True)
 
 
 def _follow(live: LiveReport, scores: Path, rollouts: Path | None, group_size: int | None, port: int) -> NoReturn:

@@ -44,7 +44,7 @@ export const Bars = ({ title, says, counts, unit = "groups" }) => {
   return (
     <Chart
       title={title} says={says} label={`${title}: ${spoken(bars.map((bar) => `${bar.name}: ${bar.count}`))}`}
-      height={Math.max(70, 34 + 26 * bars.length)} marginLeft={150} marginRight={50} x={{ label: unit }} y={{ label: null, domain: bars.map((bar) => bar.name) }}
+      height={62 + 26 * bars.length} marginTop={10} marginLeft={150} marginRight={50} x={{ label: unit }} y={{ label: null, domain: bars.map((bar) => bar.name) }}
       marks={() => [barX(bars, { x: "count", y: "name", fill: ACCENT }), text(bars, { x: "count", y: "name", text: (bar) => bar.count.toLocaleString("en"), dx: 4, textAnchor: "start", fill: "currentColor" }), ruleX([0])]}
     />
   );
