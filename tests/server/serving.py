@@ -100,6 +100,24 @@ class Server:
         eventually(lambda: self.metric(name, **labels) == value, f"{name} {labels} is not {value}")
 
 
+def processes(pid: int) -> set[int]:
+    """A process and all below it."""
+    found = {pid}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found |= processes(child)
+    return found
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most memory that a process and those below it have had, as the sum of each one's peak."""
+    total = 0
+    for one in processes(pid):
+        status = Path(f"/proc/{one}/status").read_text()
+        total += int(status.partition("VmHWM:")[2].split()[0])
+    return total / 1024
+
+
 @contextmanager
 def serving(*options: str, port: int = 0, **environment: str) -> Iterator[Server]:
     """A server that ends with the block; a traceback in its log is a failure."""
@@ -109,7 +127,8 @@ def serving(*options: str, port: int = 0, **environment: str) -> Iterator[Server
     finally:
         if server.process.poll() is None:
             server.stop()
-    assert "Traceback" not in server.text, server.text
+    before, found, after = server.text.partition("Traceback")
+    assert not found, before[-1000:] + found + after[:10_000]
 
 
 def slow(seconds: float = 0.0, fuse: str = "") -> tuple[tuple[str, str], dict[str, str]]:

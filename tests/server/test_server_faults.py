@@ -27,6 +27,7 @@ from serving import (
     boxed,
     eventually,
     made_up,
+    processes,
     replay,
     serving,
     slow,
@@ -183,7 +184,7 @@ def test_sigterm_lets_what_is_being_scored_finish_and_ends_a_hung_worker() -> No
         server.wait_for("empo_rewards_scoring_groups", 1, phase="training")
         scored = [threads.submit(post, server, "good", answer) for answer in (1, 1)]
         server.wait_for("empo_rewards_scoring_groups", 2, phase="training")
-        below = children(server.process.pid)
+        below = processes(server.process.pid)
         assert server.stop(seconds=5) == 0
         assert [answer.result().json().get("rewards") for answer in scored] == [1.0, 1.0]
         assert [answer.result().status_code for answer in (*hung, direct)] == [503] * 3
@@ -329,15 +330,6 @@ def test_with_ids_a_retry_after_a_lost_answer_gets_that_answer() -> None:
         assert server.metric("empo_rewards_gather_members_total", phase="training") == 2
 
 
-def children(pid: int) -> set[int]:
-    """The processes below one."""
-    found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found |= {child} | children(child)
-    return found
-
-
 def commands(pids: set[int]) -> dict[int, str]:
     """Their command lines, of those that live."""
     lines = {}
@@ -350,7 +342,7 @@ def commands(pids: set[int]) -> dict[int, str]:
 
 def scoring_processes(server: Server) -> set[int]:
     """The worker processes of a server."""
-    below = commands(children(server.process.pid))
+    below = commands(processes(server.process.pid))
     return {pid for pid, line in below.items() if "spawn_main" in line}
 
 
@@ -373,7 +365,7 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         after = scoring_processes(server)
         assert len(after) == 2
         assert min(before) not in after
-        below = children(server.process.pid)
+        below = processes(server.process.pid)
         server.stop()
         eventually(lambda: not commands(below), "a process is left")
 
@@ -396,7 +388,7 @@ def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(ans
 def test_workers_end_with_a_server_that_is_killed() -> None:
     options, environment = slow()
     with serving("--group-size", "2", "--workers", "2", *options, **environment) as server:
-        below = children(server.process.pid)
+        below = processes(server.process.pid)
         assert len(scoring_processes(server)) == 2
         server.stop(signal.SIGKILL)
         eventually(lambda: not commands(below), "a process is left")
