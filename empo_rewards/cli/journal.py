@@ -20,22 +20,19 @@ Standard input can be scored but not resumed: it cannot be read again.
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import os
-import stat
-import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
-from weakref import WeakSet
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
-from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup, input_files
+from empo_rewards.cli.outputs import check_place, check_still_there, locked, resolved, write_whole
+from empo_rewards.cli.rollouts import Located, ReadGroup
 from empo_rewards.errors import InputError
 
 MEMBER_BYTES = 256 * 1024
@@ -45,7 +42,7 @@ count, so a killed process loses at most this much. One member per line would be
 
 def beside(out: Path) -> tuple[Path, Path]:
     """The files of the rejected rows and of the job that belong to an output, whichever of its names this is."""
-    place = Path(os.path.realpath(out))
+    place = resolved(out)
     return place.with_name(place.name + ".rejected.jsonl"), place.with_name(place.name + ".journal.json")
 
 
@@ -87,10 +84,10 @@ def open_journal(
     """
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other")
-    out = Path(os.path.realpath(out))
+    out = resolved(out)
     rejected, sidecar = beside(out)
     for path in (out, rejected, sidecar):
-        _check_place(path, source)
+        check_place(path, source)
     if not resume and not overwrite:
         _check_nothing_there(out, rejected)
     job = fingerprint(source, settings)
@@ -100,7 +97,7 @@ def open_journal(
     with closing(scores), closing(bad):
         scores.lock()
         bad.lock()
-        with _locked(sidecar, "a+b") as job_file:
+        with locked(sidecar, "a+b") as job_file:
             if overwrite:
                 scores.empty()
                 bad.delete()
@@ -110,7 +107,7 @@ def open_journal(
                 _check_same_job(job, job_file, out)
             else:
                 job_file.truncate(0)
-                _write(job_file, sidecar, json.dumps(job, indent=1).encode() + b"\n")
+                write_whole(job_file, sidecar, json.dumps(job, indent=1).encode() + b"\n")
             scores.create()
             scores.recover()
             bad.recover()
@@ -182,7 +179,7 @@ class _LineFile:
     def lock(self) -> None:
         """Open and lock the file where it is there."""
         if self.path.exists():
-            self._file = _locked(self.path, "r+b")
+            self._file = locked(self.path, "r+b")
 
     def empty(self) -> None:
         """Remove all lines, of what job they may be."""
@@ -201,7 +198,7 @@ class _LineFile:
     def create(self) -> None:
         """Create the file where it is missing."""
         if self._file is None:
-            self._file = _locked(self.path, "x+b")
+            self._file = locked(self.path, "x+b")
 
     def recover(self) -> None:
         """Count the whole lines, and cut off what follows the last of them."""
@@ -234,7 +231,7 @@ class _LineFile:
         """
         self._write()
         if self._file is not None:
-            _check_still_there(self._file, self.path)
+            check_still_there(self._file, self.path)
 
     def close(self) -> None:
         """Write what is held back, and close the file."""
@@ -252,8 +249,8 @@ class _LineFile:
             data = gzip.compress(data, mtime=0)  # without a time stamp, so that equal scores give equal bytes
         self.create()
         assert self._file is not None  # noqa: S101 - just created
-        _check_still_there(self._file, self.path)
-        _write(self._file, self.path, data)
+        check_still_there(self._file, self.path)
+        write_whole(self._file, self.path, data)
 
 
 def _whole_lines(file: IO[bytes]) -> tuple[int, int]:
@@ -281,27 +278,6 @@ def _whole_gzip_lines(file: IO[bytes]) -> tuple[int, int]:
                 count, end, in_member = count + in_member, file.tell() - len(chunk), 0
                 member = zlib.decompressobj(wbits=31)
     return count, end
-
-
-def _check_place(path: Path, source: str | Path) -> None:
-    """Check that what is to be written is a file in a folder that exists, and not part of its own input."""
-    try:
-        there = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        there = None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist")
-    if there is not None and not stat.S_ISREG(there.st_mode):
-        raise InputError(f"{path}: the output must be a file")
-    if str(source) == STDIN:
-        inside, given = False, [] if sys.stdin is None else [os.fstat(0)]
-    else:
-        inside = Path(source).is_dir() and path.parent.samefile(source)
-        given = [file.stat() for file in input_files(source)]
-    if inside or (there is not None and any(os.path.samestat(there, file) for file in given)):
-        raise InputError(f"{path}: the output would become part of the input; choose another place")
 
 
 def _check_nothing_there(*paths: Path) -> None:
@@ -336,76 +312,3 @@ def _check_same_job(job: Mapping[str, Any], job_file: IO[bytes], out: Path) -> N
 
 def _have_content(*paths: Path) -> bool:
     return any(path.exists() and path.stat().st_size > 0 for path in paths)
-
-
-def _write(file: IO[bytes], path: Path, data: bytes) -> None:
-    """Append bytes to an unbuffered file: all of them, or (where that fails) none."""
-    end = file.seek(0, os.SEEK_END)
-    try:
-        while data:
-            data = data[file.write(data) :]
-    except OSError as error:
-        with suppress(OSError):  # then the part that was written is cut off when the job is resumed
-            file.truncate(end)
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-_LOCKED: WeakSet[IO[bytes]] = WeakSet()
-
-
-def _close_locked_files() -> None:
-    """In a forked child: give up the parent's locks, which the parent keeps. Else a child that outlives a killed parent
-    would keep others out."""
-    for file in _LOCKED:
-        file.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_locked_files)
-
-
-def _locked(path: Path, mode: str) -> IO[bytes]:
-    """Open a file without a buffer, and lock it until it is closed or this process ends.
-
-    The lock (`flock`) belongs to the file, whatever names it has. Where there are no such locks (Windows, some network
-    file systems), a second process that writes the same file is not noticed.
-
-    Raises:
-        InputError: it cannot be opened; another process holds the lock.
-    """
-    try:
-        file = path.open(mode, buffering=0)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    try:
-        _lock(file, path)
-        _check_still_there(file, path)  # another process may have put another file here between the two
-    except BaseException:
-        file.close()
-        raise
-    _LOCKED.add(file)
-    return file
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - only Unix has it
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno == errno.EWOULDBLOCK:
-            raise InputError(f"{path}: another process is writing it") from error
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise InputError(f"{path}: cannot be locked: {error.strerror}") from error
-
-
-def _check_still_there(file: IO[bytes], path: Path) -> None:
-    """Check that a path still leads to an open file."""
-    try:
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            return
-    except OSError:
-        pass  # there is nothing at the path, or no way to it
-    raise InputError(f"{path} was moved, replaced or deleted while it was being written; run the job again")

@@ -298,6 +298,17 @@ def test_select_writes_the_prompts_worth_training_on(tmp_path: Path) -> None:
     assert table[0]["reward_model"]["ground_truth"] == "1"
 
 
+def test_select_takes_neither_a_device_nor_its_input_for_its_output(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.jsonl")
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(EXAMPLE.read_bytes())
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for name, why in (("fifo.jsonl", "must be a file"), ("link.jsonl", "part of the input")):
+        done = run("select", source, "--entropy", "0..", "--out", tmp_path / name, "--overwrite", code=2)
+        assert why in done.stderr
+    assert source.read_bytes() == EXAMPLE.read_bytes()
+
+
 def test_gzip_in(tmp_path: Path) -> None:
     packed = tmp_path / "in.jsonl.gz"
     packed.write_bytes(gzip.compress(EXAMPLE.read_bytes()))

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from empo_rewards.cli import journal as journal_module
+from empo_rewards.cli import outputs as outputs_module
 from empo_rewards.cli.journal import open_journal, read_records
 from empo_rewards.cli.rollouts import read_groups
 from empo_rewards.errors import InputError
@@ -520,13 +521,13 @@ def in_child(action: Callable[[], object]) -> int | None:
 
 
 def trace_journal(at_line: Callable[[int], None]) -> None:
-    """Calls a function before each line of the journal's code, with the line's number."""
+    """Calls a function before each line of the journal's code, with a number that identifies the line."""
 
     def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
-        if frame.f_code.co_filename != journal_module.__file__:
+        if frame.f_code.co_filename not in (journal_module.__file__, outputs_module.__file__):
             return None
         if event == "line":
-            at_line(frame.f_lineno)
+            at_line(hash((frame.f_code.co_filename, frame.f_lineno)))
         return trace
 
     sys.settrace(trace)

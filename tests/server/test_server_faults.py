@@ -33,7 +33,7 @@ from serving import (
     slow,
 )
 
-PATIENT = {"tries": 40, "retry_seconds": 0.5}
+PATIENT = {"tries": 200, "retry_seconds": 0.5}
 
 
 def post(server: Server, prompt: str, answer: object, **options: Any) -> httpx.Response:
