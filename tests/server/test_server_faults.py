@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
@@ -147,8 +148,8 @@ def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() ->
         refused = post(server, "third", 1)
         assert (refused.status_code, refused.headers["retry-after"], refused.json()["retry"]) == (429, "1", True)
         assert "max_members" in refused.json()["error"]
-        batch = server.post("/get_reward", json={"query": [r"q\boxed{1}"] * 24, "prompts": ["q"] * 24})
-        assert batch.status_code == 429
+        assert server.get("/ready").json() == {"status": "full", "detail": ANY}
+        assert server.get("/ready").status_code == 503
         peers = [threads.submit(post, server, prompt, 1) for prompt in ("first", "second") for _ in range(7)]
         assert [answer.result().json()["rewards"] for answer in (*parked, *peers)] == [1.0] * 16
         members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.5, **PATIENT)))
@@ -370,10 +371,10 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         eventually(lambda: not commands(below), "a process is left")
 
 
-@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 2 s")])
+@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 1 s")])
 def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(answer: str, part: str) -> None:
     options, environment = slow()
-    more = ("--workers", "2", "--score-seconds", "2", "--neutral", "0.5")
+    more = ("--workers", "2", "--score-seconds", "1", "--neutral", "0.5")
     with serving("--group-size", "2", *more, *options, **environment) as server:
         groups = made_up(4, 2, seed=8)
         assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
