@@ -24,9 +24,10 @@ SLOW_PLUGIN = Path(__file__).parent / "slow_plugin"
 EXACT = ("--set", "equivalence={name: exact, normalize: false}")
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from load import Behaviour, Group, Member, replay  # noqa: E402 - a script's folder is no package
+# A script's folder is no package.
+from load import Behaviour, Group, Member, added_latencies, quantile, replay  # noqa: E402
 
-__all__ = ["Behaviour", "Group", "Member", "replay"]
+__all__ = ["Behaviour", "Group", "Member", "added_latencies", "quantile", "replay"]
 
 STARTING_SECONDS = 60
 

@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 from hostile import Answers, corpus, mutants, send
-from load import added_latencies, quantile
-from serving import EXACT, Behaviour, assert_rewards, boxed, peak_megabytes, replay, serving
+from serving import (
+    EXACT,
+    Behaviour,
+    added_latencies,
+    assert_rewards,
+    boxed,
+    peak_megabytes,
+    quantile,
+    replay,
+    serving,
+)
 
 EXAMPLES = 8
 """Requests of each operation that are made from the description, as allowed and as forbidden ones each."""

@@ -15,6 +15,7 @@ def test_every_reward_that_is_paid_under_faults_is_the_offline_score_of_its_grou
     soak = Soak(tmp_path)
     tally = soak.run(request.config.getoption("--soak-minutes"))
     figures |= vars(tally)
+    (tmp_path / "log").write_text(soak.log)
     assert tally.wrong == []
     assert tally.unanswered == 0
     assert tally.paid > tally.members / 2
