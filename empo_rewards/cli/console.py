@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
-from typing import Annotated, TextIO
+from collections.abc import Mapping
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -13,7 +15,7 @@ from rich.text import Text
 from typing_extensions import Buffer
 
 from empo_rewards.config import merge, parse_assignments
-from empo_rewards.errors import InputError
+from empo_rewards.errors import InputError, printable
 from empo_rewards.scorer import Scorer
 
 out = Console(soft_wrap=False)
@@ -79,9 +81,19 @@ def _checked(stream: TextIO | None, number: int) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
 
 
+def foreign(text: str) -> Text:
+    """Text that others wrote (responses, prompts, ids, file names), for a console: one line without markup."""
+    return Text(printable(text))
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print a record as a line of JSON on standard output; on a terminal in ASCII, which cannot control it."""
+    typer.echo(json.dumps(record, ensure_ascii=sys.stdout.isatty()))
+
+
 def fail(message: str) -> None:
     """Print an error as one line on standard error."""
-    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+    err.print(Text.assemble(("error: ", "bold red"), foreign(message)), soft_wrap=True, highlight=False)
 
 
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:

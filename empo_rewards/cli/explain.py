@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, out, scorer_from
+from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, foreign, out, scorer_from
 from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
@@ -40,13 +40,15 @@ def _find(source: Path, group_id: str | None, group_size: int | None) -> Group:
 def show(group: Group, score: GroupScore) -> None:
     """Print the group's explanation."""
     prompt = group.prompt_text
-    out.print(Text(prompt if len(prompt) <= PROMPT_CHARS else prompt[:PROMPT_CHARS] + "…"), style="italic")
+    shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[:PROMPT_CHARS] + "…"
+    for line in shown.split("\n"):
+        out.print(Text("> ").append(foreign(line)), style="italic")
     table = Table("#", "answer", "found by", "cluster", "share", "guards", "reward")
     for position, (answer, reward) in enumerate(zip(score.answers, score.rewards, strict=True)):
         cluster = score.clusters[position] if score.clusters else None
         table.add_row(
             str(position),
-            Text(answer.text + (" (cut off)" if answer.truncated else "") or f"({answer.kind.value})"),
+            foreign(answer.text + (" (cut off)" if answer.truncated else "") or f"({answer.kind.value})"),
             answer.extractor or "",
             "" if cluster is None else str(cluster),
             "" if cluster is None else f"{score.cluster_shares[cluster]:.3f}",
@@ -59,7 +61,7 @@ def show(group: Group, score: GroupScore) -> None:
         terms = " ".join(f"- {score.cluster_shares[k]:.3f} ln {score.cluster_shares[k]:.3f}" for k in voted)
         out.print(f"semantic entropy {score.entropy:.4f} nats (from counts: {terms})", highlight=False)
     outcome = score.status.value + (f": {score.cause.value}: {score.detail}" if score.cause else "")
-    out.print(Text(f"{outcome}; {score.size} of {score.expected_size} members"))
+    out.print(foreign(f"{outcome}; {score.size} of {score.expected_size} members"))
     if "accuracy" in score.metrics:
         out.print(
             f"accuracy {score.metrics['accuracy']:.3f}, "

@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 from hostile import corpus, mutants, odd_json, send
-from serving import COMMAND, Behaviour, Group, Member, Server, processes, replay
+from serving import COMMAND, Behaviour, Group, Member, Server, children, replay
 
 from empo_rewards import Group as OfflineGroup
 from empo_rewards import Scorer
@@ -272,7 +272,7 @@ class Soak:
     def _workers(self) -> list[int]:
         found = [
             pid
-            for pid in processes(self._server.process.pid)
+            for pid in children(self._server.process.pid)
             if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
         if not found:

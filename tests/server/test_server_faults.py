@@ -26,9 +26,10 @@ from serving import (
     Server,
     assert_rewards,
     boxed,
+    children,
+    commands,
     eventually,
     made_up,
-    processes,
     replay,
     serving,
     slow,
@@ -185,7 +186,7 @@ def test_sigterm_lets_what_is_being_scored_finish_and_ends_a_hung_worker() -> No
         server.wait_for("empo_rewards_scoring_groups", 1, phase="training")
         scored = [threads.submit(post, server, "good", answer) for answer in (1, 1)]
         server.wait_for("empo_rewards_scoring_groups", 2, phase="training")
-        below = processes(server.process.pid)
+        below = children(server.process.pid)
         assert server.stop(seconds=5) == 0
         assert [answer.result().json().get("rewards") for answer in scored] == [1.0, 1.0]
         assert [answer.result().status_code for answer in (*hung, direct)] == [503] * 3
@@ -331,19 +332,9 @@ def test_with_ids_a_retry_after_a_lost_answer_gets_that_answer() -> None:
         assert server.metric("empo_rewards_gather_members_total", phase="training") == 2
 
 
-def commands(pids: set[int]) -> dict[int, str]:
-    """Their command lines, of those that live."""
-    lines = {}
-    for pid in pids:
-        path = Path(f"/proc/{pid}")
-        if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-            lines[pid] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return lines
-
-
 def scoring_processes(server: Server) -> set[int]:
     """The worker processes of a server."""
-    below = commands(processes(server.process.pid))
+    below = commands(children(server.process.pid))
     return {pid for pid, line in below.items() if "spawn_main" in line}
 
 
@@ -366,7 +357,7 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         after = scoring_processes(server)
         assert len(after) == 2
         assert min(before) not in after
-        below = processes(server.process.pid)
+        below = children(server.process.pid)
         server.stop()
         eventually(lambda: not commands(below), "a process is left")
 
@@ -386,10 +377,24 @@ def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(ans
         assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
 
 
-def test_workers_end_with_a_server_that_is_killed() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_whatever_is_scored_no_process_outlives_the_server(number: int) -> None:
     options, environment = slow()
-    with serving("--group-size", "2", "--workers", "2", *options, **environment) as server:
-        below = processes(server.process.pid)
+    whole = {"prompt": "q", "responses": [r"\boxed{start}", r"\boxed{hang}"]}
+    with (
+        serving("--group-size", "2", "--workers", "2", *options, **environment) as server,
+        ThreadPoolExecutor(20) as threads,
+    ):
         assert len(scoring_processes(server)) == 2
-        server.stop(signal.SIGKILL)
+        posts = [threads.submit(post, server, f"q {n // 2}", "hang") for n in range(16)]
+        posts += [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
+        eventually(
+            lambda: sum("time.sleep" in line for line in commands(children(server.process.pid)).values()) == 4, ""
+        )
+        below = children(server.process.pid)
+        server.stop(number)
         eventually(lambda: not commands(below), "a process is left")
+        if number == signal.SIGTERM:
+            assert [answer.result().status_code for answer in posts] == [503] * 20
+        else:
+            assert all(isinstance(answer.exception(), httpx.TransportError) for answer in posts)
