@@ -287,7 +287,8 @@ class _Worker:
         self.running: dict[int, _Submission] = {0: self.ready}
         # Sending may block until the worker reads: not in the thread that submits.
         self.outbox: queue.SimpleQueue[tuple[int, Task[Any] | None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._send, name="empo-rewards-worker", daemon=True).start()
+        self._sender = threading.Thread(target=self._send, name="empo-rewards-worker", daemon=True)
+        self._sender.start()
 
     def take(self, submission: _Submission, seconds: float) -> None:
         """Send a submission."""
@@ -335,6 +336,7 @@ class _Worker:
         with self._ending:
             self._ended = True
             self.process.close()
+        self._sender.join(EXIT_CODE_SECONDS)  # it must not be in the middle of a message
         self.pipe.close()
         return code
 
