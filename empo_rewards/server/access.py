@@ -12,13 +12,14 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from http import HTTPStatus
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from empo_rewards.errors import described
+from empo_rewards.gather.room import Room
 from empo_rewards.server.bodies import encode, too_large
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.service import Service
@@ -37,14 +38,36 @@ MAX_ID = 128
 CLIENT = "empo_rewards.client"
 """Key of a request's scope: the address that it came from, whose room it takes."""
 
-HOLD = "empo_rewards.hold"
-"""Key of a request's scope: a function that counts bytes that it holds, until it has been answered."""
+HOLDING = "empo_rewards.holding"
+"""Key of a request's scope: its `Holding`."""
 
 TOO_MANY = "there are too many connections: the limit of open files is reached (ulimit -n)"
 
 DRAIN_BYTES = 2**28
 """So much of a body that is too long is still read and discarded: a caller that is cut off while it sends may never
 read the answer."""
+
+
+class Holding:
+    """Counts the bytes of a request's body, until it has been read or its request answered."""
+
+    def __init__(self, room: Room, client: Hashable) -> None:
+        self._room, self._client, self._size = room, client, 0
+
+    def take(self, size: int) -> None:
+        """Count more.
+
+        Raises:
+            GatherFullError: there is no room for them.
+        """
+        self._room.take(self._client, bytes=size)
+        self._size += size
+
+    def release(self) -> None:
+        """Count none any more."""
+        if self._size:
+            self._room.give(self._client, bytes=self._size)
+            self._size = 0
 
 
 class AccessControl:
@@ -74,14 +97,8 @@ class AccessControl:
         request_id = _printable_id(headers.get(b"x-request-id")) or f"{self._run}-{next(self._numbers)}"
         scope["empo_rewards.request_id"] = request_id
         client = scope[CLIENT] = scope["client"][0] if scope["client"] else None
-        status = held = 0
-
-        def hold(size: int) -> None:
-            nonlocal held
-            self._room.take(client, bytes=size)
-            held += size
-
-        scope[HOLD] = hold
+        holding = scope[HOLDING] = Holding(self._room, client)
+        status = 0
 
         async def send_out(message: Message) -> None:
             nonlocal status
@@ -112,8 +129,7 @@ class AccessControl:
             else:
                 await self._app(scope, receive, send_out)
         finally:
-            if held:
-                self._room.give(client, bytes=held)
+            holding.release()
             seconds = time.perf_counter() - started
             self._metrics.request(_route(path), status, seconds)
             log.debug("%s %s %s in %.3f s (request %s)", scope["method"], path, status or "gone", seconds, request_id)

@@ -18,7 +18,7 @@ from empo_rewards.errors import EmpoError, GroupError
 from empo_rewards.gather import GatherConflictError, GatherFullError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
-from empo_rewards.server.access import CLIENT, HOLD, MAX_ID, TOO_MANY, AccessControl, refusal
+from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, TOO_MANY, AccessControl, refusal
 from empo_rewards.server.bodies import encode, finite, read_body, send_json, unless_gone
 from empo_rewards.server.errors import CallerGoneError, RequestError
 from empo_rewards.server.schemas import (
@@ -41,9 +41,11 @@ class GetReward:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         service = self._service
-        body = await read_body(receive, service.settings.max_body_bytes, scope[HOLD])
+        body = await read_body(receive, service.settings.max_body_bytes, scope[HOLDING].take)
         size, run = _group_size(scope), _run(scope)
         submission = await service.read(openrlhf.read_submission, body)
+        del body
+        scope[HOLDING].release()  # the samples are counted from here on
         service.whole_queries(submission.whole_queries)
         rewarding = service.reward(self._phase, submission.samples, size, run, scope[CLIENT])
         results = await unless_gone(receive, rewarding)
@@ -102,8 +104,8 @@ class _Endpoints:
 
         A reward of null means no signal: `status` and `cause` say why.
         """
-        body = await self._body(request)
-        answer = await unless_gone(request.receive, self._service.score(body))
+        groups = await self._service.pack(await self._body(request))  # as large as the body, and counted as that
+        answer = await unless_gone(request.receive, self._service.score(groups))
         return Response(answer, media_type="application/json")
 
     async def submit(self, request: Request, group_id: str, member: str) -> Response:
@@ -114,6 +116,7 @@ class _Endpoints:
         """
         key, number = _ids(request, group_id, member)
         sample, size = await self._service.read(read_member, await self._body(request))
+        request.scope[HOLDING].release()  # the sample is counted from here on
         submitting = self._service.submit(key, number, sample, size, request.scope[CLIENT])
         result = await unless_gone(request.receive, submitting)
         return _json(_member_answer(result, self._service.diagnosis()))
@@ -142,7 +145,7 @@ class _Endpoints:
         return Response(generate_latest(self._service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def _body(self, request: Request) -> bytes:
-        return await read_body(request.receive, self._service.settings.max_body_bytes, request.scope[HOLD])
+        return await read_body(request.receive, self._service.settings.max_body_bytes, request.scope[HOLDING].take)
 
 
 def create_app(service: Service, crowded: Callable[[], bool] = lambda: False) -> ASGIApp:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import math
 import time
 from dataclasses import dataclass
 
@@ -22,7 +24,9 @@ def set_up(level: str) -> None:
     """Log to standard error, from this level on."""
     handler = logging.StreamHandler()
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
-    handler.addFilter(RepetitionFilter())
+    repetitions = RepetitionFilter()
+    handler.addFilter(repetitions)
+    atexit.register(repetitions.tell)
     logging.basicConfig(handlers=[handler], level=level)
 
 
@@ -42,7 +46,6 @@ class LineFormatter(logging.Formatter):
 @dataclass
 class _Window:
     until: float
-    level: int
     seen: int = 0
 
 
@@ -56,16 +59,18 @@ class RepetitionFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is logged."""
         now = time.monotonic()
+        self.tell(now)
+        if record.levelno <= logging.DEBUG or len(self._windows) >= MAX_KINDS:
+            return True
+        window = self._windows.setdefault((record.name, record.levelno, str(record.msg)), _Window(now + WINDOW_SECONDS))
+        window.seen += 1
+        return window.seen <= MOST
+
+    def tell(self, now: float = math.inf) -> None:
+        """Log how many records were left out, of the windows that are over by now."""
         over = {kind: window for kind, window in tuple(self._windows.items()) if window.until <= now}
         ended = [(kind, window) for kind, window in over.items() if self._windows.pop(kind, None) is window]
         for (name, level, template), window in ended:  # each is logged through this filter
             if window.seen > MOST:
                 more = (window.seen - MOST, WINDOW_SECONDS, template)
                 logging.getLogger(name).log(level, "%d more within %g s of: %s", *more)
-        if record.levelno <= logging.DEBUG or len(self._windows) >= MAX_KINDS:
-            return True
-        window = self._windows.setdefault(
-            (record.name, record.levelno, str(record.msg)), _Window(now + WINDOW_SECONDS, record.levelno)
-        )
-        window.seen += 1
-        return window.seen <= MOST

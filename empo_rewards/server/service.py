@@ -218,21 +218,27 @@ class Service:
         """Report that a member will not come; whether that made a difference."""
         return self._phases["training"].forget(key, member, size, client)
 
-    async def score(self, body: bytes) -> bytes:
+    async def pack(self, body: bytes) -> tasks.PackedGroups:
+        """The groups in a body of `/score`.
+
+        Raises:
+            GroupError, RequestError: it cannot be read.
+        """
+        return await self._runner.read(partial(tasks.pack_groups, body), len(body))
+
+    async def score(self, packed: tasks.PackedGroups) -> bytes:
         """The answer to a body of `/score`: the scores of whole groups, as JSON.
 
         Raises:
-            GroupError, RequestError: the body cannot be read.
             GatherError: the server is stopping.
         """
-        read = await self._runner.read(partial(tasks.pack_groups, body), len(body))
-        answers = [b""] * len(read.groups)
+        answers = [b""] * len(packed.groups)
 
         async def one(position: int) -> None:
-            answers[position] = await self._whole(self._score_packed(read.groups[position]))
+            answers[position] = await self._whole(self._score_packed(packed.groups[position]))
 
         await _all([one(position) for position in range(len(answers))])
-        return b'{"scores":[' + b",".join(answers) + b"]}" if read.many else answers[0]
+        return b'{"scores":[' + b",".join(answers) + b"]}" if packed.many else answers[0]
 
     async def _single(
         self, scorer: SampleScorer, sample: Sample, size: int, run: str | None, client: Hashable

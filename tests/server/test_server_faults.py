@@ -388,9 +388,11 @@ def test_whatever_is_scored_no_process_outlives_the_server(number: int) -> None:
         assert len(scoring_processes(server)) == 2
         posts = [threads.submit(post, server, f"q {n // 2}", "hang") for n in range(16)]
         posts += [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
-        eventually(
-            lambda: sum("time.sleep" in line for line in commands(children(server.process.pid)).values()) == 4, ""
-        )
+
+        def started() -> int:
+            return sum("time.sleep" in line for line in commands(children(server.process.pid)).values())
+
+        eventually(lambda: started() == 4, "what the groups start is not there")
         below = children(server.process.pid)
         server.stop(number)
         eventually(lambda: not commands(below), "a process is left")
