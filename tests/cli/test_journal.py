@@ -566,6 +566,7 @@ def test_killed_anywhere(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
+    figures: dict[str, int],
     name: str,
     first: dict[str, bool],
     kill: Callable[[int], None],
@@ -609,6 +610,7 @@ def test_killed_anywhere(
             run_job(source, out, overwrite=True)
         assert contents(out) == expected
     assert len(moments) > 10
+    figures["kills"] = len(moments)
 
 
 JOB = """
