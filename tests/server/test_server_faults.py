@@ -129,7 +129,8 @@ def test_two_of_a_hundred_never_come(neutral: float | None) -> None:
 
 def test_a_wall_clock_that_steps_by_days_ends_no_group_early_and_keeps_none() -> None:
     path = os.pathsep.join(filter(None, (str(STEPPING_CLOCK), os.environ.get("PYTHONPATH", ""))))
-    with serving("--group-size", "4", "--idle-seconds", "5", *EXACT, PYTHONPATH=path) as server:
+    options = ("--group-size", "4", "--idle-seconds", "5", "--log-level", "debug", *EXACT)
+    with serving(*options, PYTHONPATH=path) as server:
         groups = made_up(6, 4, seed=22)
         alone = boxed("Nobody else comes. ", [1])
         members = asyncio.run(replay([*groups, alone], server.url, Behaviour(spread_seconds=4)))
