@@ -61,3 +61,6 @@ def main() -> None:
     except EmpoError as error:
         fail(str(error))
         sys.exit(2)
+    except MemoryError:
+        fail("out of memory: shorter rows, fewer --workers, or a higher limit are needed; --resume completes a score")
+        sys.exit(2)

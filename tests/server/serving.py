@@ -29,7 +29,7 @@ from load import Behaviour, Group, Member, added_latencies, quantile, replay  # 
 
 __all__ = ["Behaviour", "Group", "Member", "added_latencies", "quantile", "replay"]
 
-STARTING_SECONDS = 60
+STARTING_SECONDS = 180
 
 
 class Server:
