@@ -21,6 +21,9 @@ from schemathesis import GenerationMode
 READ_SECONDS = 0.3
 """How long an answer is waited for before the connection is cut: a member of a group that never gathers has none."""
 
+STRANGER = "127.0.0.2"
+"""The senders' address: to the server they are another client than the innocent callers."""
+
 SENDERS = 16
 """Connections at a time."""
 
@@ -294,6 +297,7 @@ async def exchange(port: int, request: bytes) -> bytes:
     """The first answer to a request; empty where there is none in time."""
     connection = socket.socket()
     connection.setblocking(False)
+    connection.bind((STRANGER, 0))
     # A reset instead of a farewell: this host's ports would run out before the last one is free again.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     loop = asyncio.get_running_loop()

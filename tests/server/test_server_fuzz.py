@@ -30,12 +30,13 @@ def test_fuzzed_requests_break_nothing_and_innocent_groups_are_paid(
 ) -> None:
     count = request.config.getoption("--fuzz-requests")
     latencies: list[float] = []
-    with serving("--group-size", "4", "--idle-seconds", "2", "--workers", "2", *EXACT) as server:
+    with serving("--group-size", "4", "--idle-seconds", "15", "--workers", "2", *EXACT) as server:
         requests = corpus(server.get("/openapi.json").json(), EXAMPLES)
         assert len(requests) > 8 * EXAMPLES
         answers: list[Answers] = []
         fuzz = threading.Thread(
-            target=lambda: answers.append(asyncio.run(send(server.port, mutants(requests, count, seed=15))))
+            target=lambda: answers.append(asyncio.run(send(server.port, mutants(requests, count, seed=15)))),
+            daemon=True,
         )
         fuzz.start()
         innocents = 0
