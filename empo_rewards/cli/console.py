@@ -96,6 +96,16 @@ def fail(message: str) -> None:
     err.print(Text.assemble(("error: ", "bold red"), foreign(message)), soft_wrap=True, highlight=False)
 
 
+def scorer_of(what: str) -> Scorer:
+    """The scorer of a preset's name, a YAML file, or a JSON mapping of settings."""
+    if not what.lstrip().startswith("{"):
+        return Scorer(what)
+    try:
+        return Scorer(json.loads(what))
+    except ValueError as error:
+        raise InputError(f"not a JSON mapping of settings: {error}: {what}") from error
+
+
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:
     """The scorer that the options `--config` and `--set` describe."""
     overrides = parse_assignments(assignments or [])
