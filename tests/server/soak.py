@@ -32,11 +32,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
 CLOCK = Path(__file__).parent / "stepping_clock"
 GROUP_SIZE = 8
 SCORE_SECONDS = 5.0
-EXIT_SECONDS = 5.0
-"""What docs/server.md promises for SIGTERM."""
-
 OPTIONS = ("--group-size", str(GROUP_SIZE), "--idle-seconds", "4", "--total-seconds", "20", "--workers", "2")
-STUBBORN = {"tries": 200, "retry_seconds": 0.3, "spread_seconds": 1.0, "patience_seconds": 30.0}
+STARTED_BYTES = 30 * 2**20
+"""A worker that has less memory is still importing."""
+
+STUBBORN = {"tries": 2000, "retry_seconds": 0.3, "spread_seconds": 1.0, "patience_seconds": 30.0}
 """Callers that outlast every restart."""
 
 
@@ -325,7 +325,9 @@ class Soak:
 
     def _without_memory(self) -> None:
         worker = self._dice.choice(self._workers())
-        pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
+        pages, resident = map(int, Path(f"/proc/{worker}/statm").read_text().split()[:2])
+        if resident * resource.getpagesize() < STARTED_BYTES:
+            raise ProcessLookupError  # it still imports: Python itself would print a traceback
         with self._limit(worker, resource.RLIMIT_AS, pages * resource.getpagesize() + 2**20):
             time.sleep(2.0)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soak import EXIT_SECONDS, Soak
+from soak import Soak
 
 
 def test_every_reward_that_is_paid_under_faults_is_the_offline_score_of_its_group(
@@ -21,4 +21,3 @@ def test_every_reward_that_is_paid_under_faults_is_the_offline_score_of_its_grou
     assert tally.paid > tally.members / 2
     before, traceback, after = soak.log.partition("Traceback")
     assert not traceback, before[-500:] + traceback + after[:5_000]
-    assert max(tally.exits) < EXIT_SECONDS + 1
