@@ -50,6 +50,10 @@ class Group:
         return [json.dumps({**shared, "response": text}).encode() for text in self.responses]
 
 
+HEAD_START = 3.0
+"""Seconds for which hostile callers are alone: what is measured is the time beside them, not their arrival."""
+
+
 def hostile_bodies() -> list[bytes]:
     """Groups for /score that cost as much as a model's output can: nested formulas, many answers, long texts."""
     formula = r"\boxed{\int_0^{%d} \frac{\sin(x^{%d})}{\sqrt{1+x}}\,dx + (x+%d)^{40}(y+1)^{40}}"
@@ -240,6 +244,8 @@ async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> lis
             plans.append((Member(number, place), path, body, comes, delay, hang_up))
     bodies = hostile_bodies() if behaviour.hostile else []
     harassing = [asyncio.ensure_future(_harass(Client(url), bodies, n)) for n in range(behaviour.hostile)]
+    if harassing:
+        await asyncio.sleep(HEAD_START)
     try:
         await asyncio.gather(
             *(

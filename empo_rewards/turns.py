@@ -26,6 +26,9 @@ QUANTUM = 0.005
 PATIENCE = 0.25
 """Seconds that other threads wait for a checkpoint of the one whose turn it is: it may be waiting for something."""
 
+SECONDS_PER_BYTE = 2e-8
+"""What reading a response costs at least: 20 ms a megabyte."""
+
 POLL_SECONDS = 0.1
 """How often a thread that waits for a result looks whether anybody still waits for it."""
 
@@ -110,9 +113,14 @@ class Turns:
 
 
 class Turn:
-    """The turn of one piece of work."""
+    """The turn of one piece of work.
 
-    def __init__(self) -> None:
+    Args:
+        size: of what it works on, in bytes: of what has used no time yet, the shortest comes first.
+    """
+
+    def __init__(self, size: int = 0) -> None:
+        self._expected = size * SECONDS_PER_BYTE
         self.called = threading.Event()
         self.since = self.seen = 0.0
         self._turns: Turns | None = None
@@ -124,8 +132,8 @@ class Turn:
 
     @property
     def used(self) -> float:
-        """Seconds of processor time that it has used. Asked in its own thread."""
-        return time.thread_time() - self._start
+        """Seconds of processor time that it has used, and some for its size. Asked in its own thread."""
+        return self._expected + time.thread_time() - self._start
 
     def abandon(self) -> None:
         """End the work at its next checkpoint. From any thread."""

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol, TypeVar
 
 from empo_rewards.errors import EmpoError, WorkerDiedError, WorkerError, described
@@ -204,7 +205,7 @@ class WorkerPool:
 
     def _serve(self, worker: _Worker) -> None:
         """Thread of one worker in the pool's process: settle what it answers, until it has ended."""
-        with suppress(EOFError, OSError):
+        try:
             while (answer := self._next(worker)) is not None:
                 number, result, error = answer
                 with self._lock:
@@ -213,6 +214,10 @@ class WorkerPool:
                         worker.set_deadlines(self._seconds)
                     self._assign()
                 _settle(submission, result, error)
+        except (EOFError, OSError):
+            pass  # it has died, or ends
+        except Exception:
+            log.exception("the answer of a worker process cannot be read; it is replaced")
         with self._lock:
             self._workers.discard(worker)
         code = worker.end()
@@ -336,17 +341,27 @@ class _Worker:
         with self._ending:
             self._ended = True
             self.process.close()
+<<<<<<< HEAD
         self._sender.join(EXIT_CODE_SECONDS)  # it must not be in the middle of a message
         self.pipe.close()
+=======
+        self._sender.join(EXIT_CODE_SECONDS)
+        if not self._sender.is_alive():  # else it would write to whatever gets the number of the closed pipe
+            self.pipe.close()
+>>>>>>> s2-server
         return code
 
     def _send(self) -> None:
         with suppress(OSError):  # it has died: its reader sees that
-            while True:
-                message = self.outbox.get()
-                self.pipe.send(message)
-                if message is None:
-                    return
+            while (message := self.outbox.get()) is not None:
+                try:
+                    packed = ForkingPickler.dumps(message)
+                except Exception as fault:  # noqa: BLE001 - whatever a task's parts raise
+                    error = WorkerError(f"a task cannot be sent to a worker process: {described(fault)}")
+                    _settle(self.running.pop(message[0]), None, error)
+                else:
+                    self.pipe.send_bytes(packed)
+            self.pipe.send(None)
 
 
 def _settle(submission: _Submission, result: Any, error: EmpoError | None) -> None:
@@ -380,12 +395,16 @@ def _work(scorer: StreamScorer, pipe: Connection, threads: int) -> None:
     executor = ThreadPoolExecutor(threads, thread_name_prefix="empo-rewards-score")
     work.answer(0, None, None)  # the scorer is built
     with suppress(EOFError, OSError):
-        while (message := pipe.recv()) is not None:
+        while True:
+            packed = pipe.recv_bytes()
+            message = pickle.loads(packed)  # noqa: S301 - from the pool
+            if message is None:
+                break
             number, task = message
             if task is None:
                 work.stop(number)
             else:
-                work.running[number] = Turn()
+                work.running[number] = Turn(len(packed))
                 executor.submit(work.run, number, task)
     # Threads may be in the middle of a group, and are not waited for.
     threading.Thread(target=_end_after, args=(CLOSE_SECONDS,), daemon=True).start()
@@ -427,10 +446,12 @@ class _TaskRunner:
     def answer(self, number: int, result: Any, error: EmpoError | None) -> None:
         """Send a result, or the error that stands in its place."""
         try:
-            with self._sending:
-                self._pipe.send((number, result, error))
-        except OSError:  # the pool has gone, and this process ends
-            return
+            packed = ForkingPickler.dumps((number, result, error))
+        except Exception as fault:  # noqa: BLE001 - whatever a result's parts raise
+            message = f"a result cannot be sent by a worker process: {described(fault)}"
+            packed = ForkingPickler.dumps((number, None, WorkerError(message)))
+        with self._sending, suppress(OSError):  # where the pool has gone, this process ends
+            self._pipe.send_bytes(packed)
 
 
 def _sendable(error: EmpoError) -> EmpoError:

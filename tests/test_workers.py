@@ -220,3 +220,17 @@ def test_a_group_that_takes_too_long_does_not_cost_those_beside_it(scorer: FakeS
                 future.result(60)
         (tmp_path / "enough").touch()
         assert beside.result(60)[0].cause is Cause.ABSTAINED
+
+
+def test_what_cannot_be_sent_is_an_error_and_costs_no_worker(scorer: FakeScorer) -> None:
+    with WorkerPool(scorer, 1) as pool:
+        first = process_of(pool)
+        with pytest.raises(WorkerError, match="a task cannot be sent"):
+            pool.run(lambda scorer: None).result(30)
+        with pytest.raises(WorkerError, match="a result cannot be sent"):
+            pool.run(unsendable).result(30)
+        assert process_of(pool) == first
+
+
+def unsendable(scorer: object) -> object:
+    return lambda: scorer

@@ -6,6 +6,7 @@ import re
 
 from empo_rewards.extraction.spans import last_of
 from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, announcements
+from empo_rewards.turns import checkpoint
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
 # <seed:think>, <|begin_of_thought|> (Sky-T1), <|thinking|>, ◁think▷ (Kimi), [THINK] (Magistral), and the channels of
@@ -123,6 +124,7 @@ def _last_mark(text: str) -> re.Match[str] | None:
     last: re.Match[str] | None = None
     mentioned = -_PAIRED_MENTION_CHARS - 1
     for mark in _MARK.finditer(text):
+        checkpoint()
         before = text[max(0, mark.start() - _MENTION_CHARS) : mark.start()]
         if _closes(mark):
             is_mention = before[-1:] in {"`", "'", '"'} or (

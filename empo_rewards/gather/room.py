@@ -70,20 +70,23 @@ class Room:
                 self._give_up_for(client, share, name, more)
         while bytes and self._over("bytes", self.remembered_bytes + bytes) and any(one() for one in self._forgetting):
             pass
-        self._shares[client] = share
-        self._add(share, asked, 1)
+        if any(asked.values()):
+            self._shares[client] = share
+            self._add(share, asked, 1)
 
     def give(self, client: Hashable, *, groups: int = 0, members: int = 0, bytes: int = 0) -> None:  # noqa: A002 - as above
         """Give room back."""
-        share = self._shares[client]
-        self._add(share, {"groups": groups, "members": members, "bytes": bytes}, -1)
+        given = {"groups": groups, "members": members, "bytes": bytes}
+        if not any(given.values()):
+            return
+        share = self._shares.setdefault(client, Share())
+        self._add(share, given, -1)
         if not any(share.held.values()):
             del self._shares[client]
 
     def count(self, client: Hashable, *, bytes: int) -> None:  # noqa: A002 - as above
         """Count bytes that are held already (or, less than 0, no more), whatever the bound says."""
-        self._add(self._shares.setdefault(client, Share()), {"bytes": bytes}, 1)
-        self.give(client)
+        self.give(client, bytes=-bytes)
 
     def opened(self, client: Hashable, group: object, give_up: Callable[[], None]) -> None:
         """Name an open group of a client that holds something, and how it is given up."""

@@ -5,6 +5,7 @@ Not to be confused with the guards of `empo_rewards.filters`, which judge respon
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -22,7 +23,7 @@ from empo_rewards.errors import described
 from empo_rewards.gather.room import Room
 from empo_rewards.server.bodies import encode, too_large
 from empo_rewards.server.errors import RequestError
-from empo_rewards.server.service import Service
+from empo_rewards.server.service import STOPPING, Service
 
 log = logging.getLogger("empo_rewards.server")
 
@@ -82,7 +83,8 @@ class AccessControl:
     """
 
     def __init__(self, app: ASGIApp, service: Service, crowded: Callable[[], bool]) -> None:
-        self._app, self._metrics, self._room, self._crowded = app, service.metrics, service.room, crowded
+        self._app, self._service, self._crowded = app, service, crowded
+        self._metrics, self._room = service.metrics, service.room
         self._limit, key = service.settings.max_body_bytes, service.settings.api_key
         self._key = None if key is None else key.encode()
         self._run, self._numbers = secrets.token_hex(4), itertools.count(1)
@@ -128,6 +130,12 @@ class AccessControl:
                 await refusal(scope, too_large(self._limit))(scope, receive, send_out)
             else:
                 await self._app(scope, receive, send_out)
+        except asyncio.CancelledError:
+            if status or not self._service.stopping:
+                raise
+            # uvicorn cancels what is left at shutdown: requests whose body has not come or is being read.
+            error = RequestError(HTTPStatus.SERVICE_UNAVAILABLE, STOPPING, retry=True, unread=True)
+            await refusal(scope, error)(scope, receive, send_out)
         finally:
             holding.release()
             seconds = time.perf_counter() - started

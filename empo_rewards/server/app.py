@@ -29,7 +29,7 @@ from empo_rewards.server.schemas import (
     problems,
     read_member,
 )
-from empo_rewards.server.service import GroupKey, Phase, Service
+from empo_rewards.server.service import Phase, RunGroup, Service
 
 
 class GetReward:
@@ -245,7 +245,7 @@ def _parameter(scope: Scope, name: str, header: bytes) -> str | None:
     return given
 
 
-def _ids(request: Request, group_id: str, member: str) -> tuple[GroupKey, Member]:
+def _ids(request: Request, group_id: str, member: str) -> tuple[RunGroup, Member]:
     """The ids in the path of a member, of the client's run.
 
     Raises:
@@ -254,7 +254,7 @@ def _ids(request: Request, group_id: str, member: str) -> tuple[GroupKey, Member
     for name, text, most in (("group", group_id, MAX_GROUP_ID), ("member", member, MAX_ID)):
         if len(text) > most:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"a {name}'s id has at most {most} characters")
-    return GroupKey(_run(request.scope), group_id), _member(member)
+    return RunGroup(_run(request.scope), group_id), _member(member)
 
 
 def _bad_size(given: str) -> RequestError:

@@ -28,7 +28,7 @@ log = logging.getLogger("empo_rewards.server")
 
 T = TypeVar("T")
 
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 1.5
 """At shutdown, how long groups that are being scored may take; then their callers are answered with 503."""
 
 SENDING_SECONDS = 1

@@ -103,7 +103,7 @@ class Runner(Protocol):
         ...
 
 
-class GroupKey(NamedTuple):
+class RunGroup(NamedTuple):
     """What identifies a group: the run of its client, where that names itself, and its id or prompt."""
 
     run: str | None
@@ -208,13 +208,13 @@ class Service:
         return [result for result in results if result is not None]
 
     async def submit(
-        self, key: GroupKey, member: Member, sample: Sample, size: int | None, client: Hashable = None
+        self, key: RunGroup, member: Member, sample: Sample, size: int | None, client: Hashable = None
     ) -> SampleReward:
         """The reward of one sample whose group id and member id are known."""
         self._note_run(key.run)
         return await self._phases["training"].submit(sample, key=key, member=member, size=size, client=client)
 
-    def forget(self, key: GroupKey, member: Member, size: int | None, client: Hashable = None) -> bool:
+    def forget(self, key: RunGroup, member: Member, size: int | None, client: Hashable = None) -> bool:
         """Report that a member will not come; whether that made a difference."""
         return self._phases["training"].forget(key, member, size, client)
 
@@ -244,7 +244,7 @@ class Service:
         self, scorer: SampleScorer, sample: Sample, size: int, run: str | None, client: Hashable
     ) -> SampleReward:
         self._note_run(run)
-        return await scorer.submit(sample, key=GroupKey(run, sample.prompt), size=size, client=client)
+        return await scorer.submit(sample, key=RunGroup(run, sample.prompt), size=size, client=client)
 
     @contextmanager
     def holding(self, client: Hashable, size: int) -> Iterator[None]:

@@ -753,6 +753,22 @@ async def test_two_gathers_may_share_one_room() -> None:
     await two.submit("h", 1, "b")
 
 
+def test_a_room_counts_what_is_held_and_forgets_clients_that_hold_nothing() -> None:
+    room = Room(bounded(max_groups=2, max_members=10, max_bytes=100))
+    room.take("a", bytes=0)
+    room.take("a", groups=1, bytes=60)
+    room.count("answers", bytes=70)  # they are there, whatever the bound
+    assert room.held_bytes == 130
+    with pytest.raises(GatherFullError, match="130 bytes are held, and 1 more would pass 100"):
+        room.take("b", bytes=1)
+    room.give("a", groups=1, bytes=60)
+    room.give("a", bytes=0)
+    room.count("answers", bytes=-70)
+    assert (room.held_bytes, room.lacks(10), room.lacks(11)) == (0, None, "members")
+    room.take("b", groups=2)
+    assert room.lacks(1) == "groups"
+
+
 @in_simulated_time
 async def test_only_so_many_ended_groups_are_remembered() -> None:
     gather = gatherer(size=1, limits=bounded(max_remembered=2))

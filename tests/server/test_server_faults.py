@@ -404,6 +404,8 @@ def test_whatever_is_scored_no_process_outlives_the_server(number: int) -> None:
         assert len(scoring_processes(server)) == 2
         posts = [threads.submit(post, server, f"q {n // 2}", "hang") for n in range(16)]
         posts += [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
+        half = socket.create_connection(("127.0.0.1", server.port))
+        half.sendall(b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
 
         def started() -> int:
             return sum("time.sleep" in line for line in commands(children(server.process.pid)).values())
@@ -414,5 +416,6 @@ def test_whatever_is_scored_no_process_outlives_the_server(number: int) -> None:
         eventually(lambda: not commands(below), "a process is left")
         if number == signal.SIGTERM:
             assert [answer.result().status_code for answer in posts] == [503] * 20
+            assert half.recv(100).startswith(b"HTTP/1.1 503 ")
         else:
             assert all(isinstance(answer.exception(), httpx.TransportError) for answer in posts)
