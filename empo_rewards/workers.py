@@ -341,14 +341,9 @@ class _Worker:
         with self._ending:
             self._ended = True
             self.process.close()
-<<<<<<< HEAD
-        self._sender.join(EXIT_CODE_SECONDS)  # it must not be in the middle of a message
-        self.pipe.close()
-=======
         self._sender.join(EXIT_CODE_SECONDS)
         if not self._sender.is_alive():  # else it would write to whatever gets the number of the closed pipe
             self.pipe.close()
->>>>>>> s2-server
         return code
 
     def _send(self) -> None:
