@@ -3,7 +3,7 @@ PYTHON ?= python3
 NOX = .venv-nox/bin/nox
 SESSIONS = base light verl vllm trl embedding openrlhf browser
 
-.PHONY: demo test test-fast test-matrix report-page clean
+.PHONY: demo test test-fast test-matrix stress report-page clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/empo-rewards score examples/rollouts.jsonl --config empo-math --out .demo/scores.jsonl --overwrite
@@ -28,6 +28,9 @@ test-fast: $(NOX)
 
 test-matrix: $(NOX)
 	$(NOX) --session light_other openrlhf_older trl_older verl_older
+
+stress: $(NOX)
+	$(NOX) --session stress
 
 $(NOX):
 	$(PYTHON) -m venv .venv-nox

@@ -60,6 +60,18 @@ def base(session: nox.Session) -> None:
     session.run("empo-rewards", "score", "examples/rollouts.jsonl", "--config", "empo-math", "--out", "-", silent=True)
 
 
+@nox.session
+def stress(session: nox.Session) -> None:
+    """The tests under faults, at length; their figures are those of docs/reliability.md."""
+    session.install("-e", ".[dev]")
+    session.run(
+        "pytest",
+        *("tests/cli/test_journal.py", "tests/server/test_server_fuzz.py", "tests/server/test_server_soak.py"),
+        *("--exhaustive", "--fuzz-requests", "100000", "--soak-minutes", "30"),
+        *("--figures", "benchmarks/results/stress.json", *session.posargs),
+    )
+
+
 @nox.session(python=["3.10", "3.13"])
 def light_other(session: nox.Session) -> None:
     """The light tests on the oldest and the newest supported Python; nox reports interpreters that are missing."""

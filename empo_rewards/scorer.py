@@ -186,7 +186,7 @@ class Scorer:
 
     def score(self, group: Group) -> GroupScore:
         """The score of one group."""
-        return self._score_batch([group])[0]
+        return self._score_batch([_checked_group(group)])[0]
 
     @overload
     def score_many(
@@ -202,21 +202,27 @@ class Scorer:
         """Iterate over the scores of many groups, in order.
 
         Args:
-            groups: read lazily; at most `batch_size` groups are held at a time.
+            groups: read lazily; at most `batch_size` groups are held at a time. Where reading them raises, the groups
+                read before are scored and yielded first.
             batch_size: number of groups compared in one call of the backend.
             with_groups: yield pairs of a group and its score.
 
         Raises:
             ConfigError: `batch_size` is below 1.
+            GroupError: after the scores of the groups before it, where an item is no group.
+            Exception: what reading `groups` raises, after the scores of the groups read before.
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
         return self._pairs(groups, batch_size) if with_groups else (s for _, s in self._pairs(groups, batch_size))
 
     def _pairs(self, groups: Iterable[Group], batch_size: int) -> Iterator[tuple[Group, GroupScore]]:
-        remaining = iter(groups)
+        faults: list[Exception] = []
+        remaining = until_fault(map(_checked_group, groups), faults)
         while batch := list(islice(remaining, batch_size)):
             yield from zip(batch, self._score_batch(batch), strict=True)
+        for fault in faults:
+            raise fault
 
     async def ascore(self, group: Group) -> GroupScore:
         """`score`, off the event loop."""
@@ -312,8 +318,6 @@ class Scorer:
 
     def _read(self, group: Group) -> _Draft:
         """Extract the answers of a group and apply the guards."""
-        if not isinstance(group, Group):
-            raise GroupError(f"a Group is scored, not an object of type {type(group).__name__}")
         size, prompt = len(group), group.prompt_text
         draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
         draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size
@@ -456,6 +460,20 @@ class Scorer:
         if all(reward is None for reward in rewards.rewards):
             return rewards, Cause.ABSTAINED, f"the strategy {self.config.strategy.name!r} gave no reward"
         return replace(rewards, rewards=_penalised(rewards.rewards, draft)), None, None
+
+
+def until_fault(items: Iterable[T], faults: list[Exception]) -> Iterator[T]:
+    """The items up to where reading them raises; the exception is appended to `faults`, to be raised later."""
+    try:
+        yield from items
+    except Exception as fault:  # noqa: BLE001 - the caller raises it
+        faults.append(fault)
+
+
+def _checked_group(group: Group) -> Group:
+    if not isinstance(group, Group):
+        raise GroupError(f"a Group is scored, not an object of type {type(group).__name__}")
+    return group
 
 
 def _per_response(given: Iterable[T], size: int, who: str, what: str) -> tuple[T, ...]:

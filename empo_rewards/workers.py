@@ -41,6 +41,9 @@ log = logging.getLogger("empo_rewards")
 START_SECONDS = 120.0
 """Time limit for a worker to import everything and build its scorer: generous, for a cold disk and a busy machine."""
 
+RETRY_SECONDS = 1.0
+"""How long after a worker could not be started another is tried, where there is none."""
+
 EXIT_CODE_SECONDS = 1.0
 """How long the exit code of a worker whose pipe has ended is waited for."""
 
@@ -96,6 +99,7 @@ class WorkerPool:
         self._lock, self._closed = threading.Lock(), False
         self._workers: set[_Worker] = set()
         self._queue: deque[_Submission] = deque()
+        self._retry: threading.Timer | None = None
 
     def start(self) -> None:
         """Start all workers now, and return when they are ready.
@@ -143,7 +147,7 @@ class WorkerPool:
             worker.outbox.put(None)
         deadline = time.monotonic() + self._closing_seconds
         for worker in workers:
-            worker.reader.join(max(0.0, deadline - time.monotonic()))
+            worker.reader.join(timeout=max(0.0, deadline - time.monotonic()))  # it ends with its process
             worker.kill()
             worker.reader.join()
 
@@ -158,10 +162,29 @@ class WorkerPool:
         while self._queue:
             worker = min(self._workers, key=lambda one: len(one.running), default=None)
             if (worker is None or worker.running) and len(self._workers) < self._most:
-                worker = self._new_worker()
+                try:
+                    worker = self._new_worker()
+                except (OSError, RuntimeError) as error:  # no descriptors, memory or threads are left
+                    log.error("a worker process cannot be started: %s", described(error))
+                    if worker is None:
+                        self._assign_later()
             if worker is None or len(worker.running) >= self._threads:
                 return
             worker.take(self._queue.popleft(), self._seconds)
+
+    def _assign_later(self) -> None:
+        """Try again to start a worker. With the lock held."""
+
+        def again() -> None:
+            with self._lock:
+                self._retry = None
+                if not self._closed:
+                    self._assign()
+
+        if self._retry is None:
+            self._retry = threading.Timer(RETRY_SECONDS, again)
+            self._retry.daemon = True
+            self._retry.start()
 
     def _new_worker(self) -> _Worker:
         worker = _Worker(self._scorer, self._threads)

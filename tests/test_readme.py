@@ -27,6 +27,7 @@ BY_OTHERS = {
     "make test": "runs this test",
     "make test-fast": "the first part of `make test`",
     "make test-matrix": "run before a release",
+    "make stress": "run before a release",
     "pip install empo-rewards": "run by `make demo`, from the sources",
     "pip install 'empo-rewards[server]'": "run by the session `light`, from the sources",
     "empo-rewards doctor --verl": "tests/integration/verl/test_commands.py",

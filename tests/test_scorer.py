@@ -162,6 +162,24 @@ def test_every_way_of_scoring_gives_the_same(mathematical: Scorer, groups: list[
     assert asyncio.run(together()) == one_by_one
 
 
+@pytest.mark.parametrize("batch_size", [2, 3, 64])
+@pytest.mark.parametrize("fault", [OSError("the disk is gone"), ValueError("bad row"), None])
+def test_groups_read_before_their_source_raises_are_scored(
+    exact: Scorer, batch_size: int, fault: Exception | None
+) -> None:
+    def source() -> Iterator[Group]:
+        for n in range(5):
+            yield Group("q", [str(n)], id=str(n))
+        if fault is not None:
+            raise fault
+        yield "no group"  # type: ignore[misc] # the mistake
+
+    scores = exact.score_many(source(), batch_size=batch_size)
+    assert [next(scores).id for _ in range(5)] == list("01234")
+    with pytest.raises(type(fault) if fault else GroupError, match=str(fault) if fault else "type str"):
+        next(scores)
+
+
 def test_score_many_streams(exact: Scorer) -> None:
     taken = 0
 

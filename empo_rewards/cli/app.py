@@ -1,7 +1,8 @@
 """The `empo-rewards` command.
 
-Exit codes: 0 done; 2 wrong usage, configuration or input, in one line; 3 done, but rows were rejected; 4 done, but a
-fault left groups unscored; 5 both. `equivalent`: 0 equal, 1 different, 3 undecided.
+Exit codes: 0 done; 2 wrong usage, configuration or input, or an output that cannot be written, in one line; 3 done, but
+rows were rejected; 4 done, but a fault left groups unscored; 5 both; 141 the reader of standard output has exited.
+`equivalent`: 0 equal, 1 different, 3 undecided.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from empo_rewards.cli import (
     serve,
     verl_check,
 )
-from empo_rewards.cli.console import fail
+from empo_rewards.cli.console import check_standard_streams, fail
 from empo_rewards.errors import EmpoError
 
 app = typer.Typer(
@@ -66,12 +67,15 @@ def _root(
 
 def main() -> None:
     """Run the command line. An `EmpoError` is one line on standard error and exit code 2."""
+    check_standard_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except EmpoError as error:
         fail(str(error))
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader of standard output has exited, as in `| head`: end as SIGPIPE would, without a traceback.
-        sys.stderr.close()
-        sys.exit(141)
+    except MemoryError:
+        fail("out of memory: shorter rows, fewer --workers, or a higher limit are needed; --resume completes a score")
+        sys.exit(2)

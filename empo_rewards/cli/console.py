@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.text import Text
+from typing_extensions import Buffer
 
 from empo_rewards.config import merge, parse_assignments
 from empo_rewards.errors import InputError, printable
@@ -32,6 +35,50 @@ GroupSizeOption = Annotated[
         help="How many responses a group has. Longer ones of flat rows are cut, shorter ones count as incomplete.",
     ),
 ]
+
+
+class _StandardStream(io.FileIO):
+    """File descriptor 1 or 2 of the process. Once it cannot be written, it discards what follows.
+
+    Raises:
+        InputError: standard output cannot be written (a full disk, a closed descriptor): the command has failed. Where
+            standard error cannot be, the command goes on, because its results do not depend on it.
+        SystemExit: the reader of standard output has exited, as in `| head`: 141, as a shell reports SIGPIPE.
+    """
+
+    def write(self, data: Buffer) -> int:
+        """Write bytes to the descriptor."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            if self.fileno() == 2:
+                return memoryview(data).nbytes
+            if isinstance(error, BrokenPipeError):
+                sys.exit(141)
+            raise InputError(f"standard output: cannot be written: {error.strerror}") from error
+
+
+def check_standard_streams() -> None:
+    """Have what is written to standard output and error checked, also where they are closed or on a full disk.
+
+    Python sets a closed one to None, and whatever is opened next gets its descriptor: then an output file would receive
+    what C libraries print.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest free number, so this one; writing to it fails
+    sys.stdout, sys.stderr = _checked(sys.stdout, 1), _checked(sys.stderr, 2)
+
+
+def _checked(stream: TextIO | None, number: int) -> TextIO:
+    if stream is not None and stream.isatty():
+        return stream
+    encoding, errors = ("utf-8", "backslashreplace") if stream is None else (stream.encoding, stream.errors)
+    raw = _StandardStream(number, "w", closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
 
 
 def foreign(text: str) -> Text:

@@ -12,6 +12,7 @@ rollouts that have the messages, or give OpenRLHF the text without a template.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from empo_rewards.cli.outputs import resolved
 from empo_rewards.errors import InputError
 from empo_rewards.extras import require
 from empo_rewards.group import Message
@@ -133,9 +135,10 @@ def write_dataset(
             prompt does not fit the format.
     """
     form = form or format_of(out)
+    out = resolved(out)
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
-    part = out.with_name(out.name + ".part")
+    part = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")  # not another process's
     try:
         count = (
             _write_parquet(verl_rows(kept), part)

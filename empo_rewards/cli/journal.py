@@ -4,8 +4,12 @@ A job writes three files:
 
 - `OUT`: one JSON line per group, in the order of the input (a name that ends in `.gz`: compressed);
 - `OUT.rejected.jsonl`: one JSON line per bad row, in that order too; only where there are bad rows;
-- `OUT.journal.json`: the job that these belong to (package version, input, settings). It is locked while the job runs,
-  and may be deleted when the job is done.
+- `OUT.journal.json`: the job that these belong to (package version, input, settings). It may be deleted when the job is
+  done.
+
+`OUT` is the file itself: a symbolic link is followed first, so that each name of a file leads to the same three. All
+three are locked while the job runs (the files, not their names), and a file that is moved, replaced or deleted
+meanwhile ends the job.
 
 The input is a fixed sequence of groups and bad rows, and either file holds a prefix of its own kind. So the number of
 whole lines in each says where to go on; what stands after the last of them is cut off. The job is written while both
@@ -16,7 +20,6 @@ Standard input can be scored but not resumed: it cannot be read again.
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import os
@@ -28,7 +31,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
-from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup
+from empo_rewards.cli.outputs import check_place, check_still_there, locked, resolved, write_whole
+from empo_rewards.cli.rollouts import Located, ReadGroup
 from empo_rewards.errors import InputError
 
 MEMBER_BYTES = 256 * 1024
@@ -37,8 +41,9 @@ count, so a killed process loses at most this much. One member per line would be
 
 
 def beside(out: Path) -> tuple[Path, Path]:
-    """The files of the rejected rows and of the job that belong to an output."""
-    return out.with_name(out.name + ".rejected.jsonl"), out.with_name(out.name + ".journal.json")
+    """The files of the rejected rows and of the job that belong to an output, whichever of its names this is."""
+    place = resolved(out)
+    return place.with_name(place.name + ".rejected.jsonl"), place.with_name(place.name + ".journal.json")
 
 
 def read_records(out: Path) -> Iterator[dict[str, Any]]:
@@ -89,28 +94,36 @@ def open_journal(
     """
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other")
+    out = resolved(out)
     rejected, sidecar = beside(out)
+    for path in (out, rejected, sidecar):
+        check_place(path, source)
+    if not resume and not overwrite:
+        _check_nothing_there(out, rejected)
     job = fingerprint(source, settings)
-    _check_place(out, source)
     if resume:
         _check_resumable(job, out, rejected, sidecar)
-    elif not overwrite:
-        _check_nothing_there(out, rejected)
-    with _opened(sidecar, "a+b") as job_file:
-        _lock(job_file, out)
-        if overwrite:
-            _empty(out)
-            rejected.unlink(missing_ok=True)
-        if resume and _have_content(out, rejected):
-            _check_same_job(job, job_file, out)
-        else:
-            job_file.truncate(0)
-            job_file.write(json.dumps(job, indent=1).encode() + b"\n")
-            job_file.flush()
-            _opened(out, "ab" if resume or overwrite else "xb").close()
-        scores, bad = _LineFile(out, compressed=out.suffix == ".gz"), _LineFile(rejected)
-        with closing(scores), closing(bad):
+    scores, bad = _LineFile(out, compressed=out.suffix == ".gz"), _LineFile(rejected)
+    with closing(scores), closing(bad):
+        scores.lock()
+        bad.lock()
+        with locked(sidecar, "a+b") as job_file:
+            if overwrite:
+                scores.empty()
+                bad.delete()
+            elif not resume:
+                _check_nothing_there(out, rejected)  # again: now no other process can begin
+            if resume and _have_content(out, rejected):
+                _check_same_job(job, job_file, out)
+            else:
+                job_file.truncate(0)
+                write_whole(job_file, sidecar, json.dumps(job, indent=1).encode() + b"\n")
+            scores.create()
+            scores.recover()
+            bad.recover()
             yield Journal(scores, bad)
+            scores.finish()
+            bad.finish()
 
 
 class Journal:
@@ -156,10 +169,10 @@ class Journal:
 
 
 class _LineFile:
-    """A file of JSON lines that is appended to. What a killed process left unfinished is cut off at the start.
+    """A file of JSON lines that is appended to. It is locked while it is open.
 
     Args:
-        path: the file; it is created with the first line.
+        path: the file; it is created by `create`, or with the first line.
         compressed: write gzip members of `MEMBER_BYTES`; else each line is handed to the kernel at once.
 
     Attributes:
@@ -168,19 +181,48 @@ class _LineFile:
 
     def __init__(self, path: Path, *, compressed: bool = False) -> None:
         self.path, self.count = path, 0
+        self._whole = _whole_gzip_lines if compressed else _whole_lines
         self._compressed = compressed
         self._waiting = bytearray()
         self._file: IO[bytes] | None = None
-        if path.exists():
-            with _opened(path, "r+b") as file:
-                self.count, end = (_whole_gzip_lines if compressed else _whole_lines)(file)
-                file.truncate(end)
+
+    def lock(self) -> None:
+        """Open and lock the file where it is there."""
+        if self.path.exists():
+            self._file = locked(self.path, "r+b")
+
+    def empty(self) -> None:
+        """Remove all lines, of what job they may be."""
+        if self._file is not None:
+            self._file.truncate(0)
+            os.fsync(self._file.fileno())  # after a power cut no old lines may stand beside the new job
+
+    def delete(self) -> None:
+        """Delete the file where it is there."""
+        self.empty()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self.path.unlink()
+
+    def create(self) -> None:
+        """Create the file where it is missing."""
+        if self._file is None:
+            self._file = locked(self.path, "x+b")
+
+    def recover(self) -> None:
+        """Count the whole lines, and cut off what follows the last of them."""
+        if self._file is not None:
+            self._file.seek(0)
+            self.count, end = self._whole(self._file)
+            self._file.truncate(end)
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Append a line.
 
         Raises:
-            InputError: the file cannot be written (it then ends with a whole line), or JSON has no form for a number.
+            InputError: the file cannot be written (it then ends with a whole line), or is not at its place any more, or
+                JSON has no form for a number.
         """
         try:
             line = json.dumps(record, allow_nan=False)
@@ -190,6 +232,16 @@ class _LineFile:
         self.count += 1
         if not self._compressed or len(self._waiting) >= MEMBER_BYTES:
             self._write()
+
+    def finish(self) -> None:
+        """Write what is held back; afterwards all lines are in the file that has this name.
+
+        Raises:
+            InputError: as for `append`.
+        """
+        self._write()
+        if self._file is not None:
+            check_still_there(self._file, self.path)
 
     def close(self) -> None:
         """Write what is held back, and close the file."""
@@ -205,23 +257,19 @@ class _LineFile:
             return
         if self._compressed:
             data = gzip.compress(data, mtime=0)  # without a time stamp, so that equal scores give equal bytes
-        if self._file is None:
-            self._file = _opened(self.path, "ab", buffering=0)
-        end = self._file.seek(0, os.SEEK_END)
-        try:
-            while data:
-                data = data[self._file.write(data) :]
-        except OSError as error:
-            self._file.truncate(end)
-            raise InputError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self.create()
+        assert self._file is not None  # noqa: S101 - just created
+        check_still_there(self._file, self.path)
+        write_whole(self._file, self.path, data)
 
 
 def _whole_lines(file: IO[bytes]) -> tuple[int, int]:
     """How many lines are whole, and the byte at which the last of them ends."""
-    count = end = 0
-    for line in file:
-        if line.endswith(b"\n"):
-            count, end = count + 1, end + len(line)
+    count = end = size = 0
+    while chunk := file.read(2**20):
+        count += chunk.count(b"\n")
+        end = size + last + 1 if (last := chunk.rfind(b"\n")) >= 0 else end
+        size += len(chunk)
     return count, end
 
 
@@ -242,19 +290,6 @@ def _whole_gzip_lines(file: IO[bytes]) -> tuple[int, int]:
     return count, end
 
 
-def _check_place(out: Path, source: str | Path) -> None:
-    """Check that an output is a file in a folder that exists, and not part of its own input."""
-    if not out.parent.is_dir():
-        raise InputError(f"{out}: the folder {out.parent} does not exist")
-    if out.exists() and not out.is_file():
-        raise InputError(f"{out}: the output must be a file")
-    if str(source) == STDIN:
-        return
-    place, whole = out.resolve(), Path(source).resolve()
-    if whole in (place, place.parent):
-        raise InputError(f"{out}: the output would become part of the input; choose another place")
-
-
 def _check_nothing_there(*paths: Path) -> None:
     for path in paths:
         if path.exists():
@@ -268,6 +303,11 @@ def _check_resumable(job: Mapping[str, Any], out: Path, rejected: Path, sidecar:
         raise InputError("standard input and pipes cannot be resumed: save the rollouts to a file")
     if _have_content(out, rejected) and not sidecar.exists():
         raise InputError(f"{out} cannot be resumed: {sidecar.name}, which says of what job it is, is missing")
+    if _have_content(out) and out.stat().st_nlink > 1:
+        raise InputError(
+            f"{out} cannot be resumed: it has a second name (a hard link), by which another job may have written it; "
+            "copy it, with the files beside it, to another folder"
+        )
 
 
 def _check_same_job(job: Mapping[str, Any], job_file: IO[bytes], out: Path) -> None:
@@ -282,38 +322,3 @@ def _check_same_job(job: Mapping[str, Any], job_file: IO[bytes], out: Path) -> N
 
 def _have_content(*paths: Path) -> bool:
     return any(path.exists() and path.stat().st_size > 0 for path in paths)
-
-
-def _empty(path: Path) -> None:
-    with _opened(path, "wb") as file:
-        os.fsync(file.fileno())  # after a power cut no old lines may stand beside the new job
-
-
-def _opened(path: Path, mode: str, buffering: int = -1) -> IO[bytes]:
-    try:
-        return path.open(mode, buffering)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _lock(job_file: IO[bytes], out: Path) -> None:
-    """Lock a job for this process, until that ends or closes the file.
-
-    A POSIX record lock: unlike one of `flock`, a forked child that outlives a killed process does not hold it. Closing
-    any file object of the same file would release it, so the file must not be opened a second time. Where there are no
-    such locks (Windows, some network file systems), a second process that writes the same output is not noticed.
-
-    Raises:
-        InputError: another process holds the lock.
-    """
-    try:
-        import fcntl  # noqa: PLC0415 - only Unix has it
-    except ImportError:
-        return
-    try:
-        fcntl.lockf(job_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise InputError(f"{out}: another process is writing it") from error
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise

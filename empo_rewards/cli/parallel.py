@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from empo_rewards.errors import EmpoError, WorkerError
 from empo_rewards.group import Group, GroupScore
-from empo_rewards.scorer import BATCH_SIZE
+from empo_rewards.scorer import BATCH_SIZE, until_fault
 from empo_rewards.workers import StreamScorer, WorkerPool
 
 WORKER_BATCH = 16
@@ -47,7 +47,8 @@ def score_stream(
         A generator. Close it (`contextlib.closing`) where it may not be used up: that ends the processes.
 
     Raises:
-        EmpoError: a worker process died, its scorer refused, or reading the items failed.
+        EmpoError: a worker process died, or its scorer refused.
+        Exception: what reading the items raises, after the scores of the items read before.
     """
     batch = (BATCH_SIZE if workers == 1 else WORKER_BATCH) if batch is None else batch
     if workers < 1 or batch < 1:
@@ -58,8 +59,8 @@ def score_stream(
 def _scored(
     scorer: StreamScorer, items: Iterable[Item], workers: int, size: int
 ) -> Generator[tuple[Item, GroupScore], None, None]:
-    faults: list[EmpoError] = []
-    batches = _batches(_until_fault(items, faults), size)
+    faults: list[Exception] = []
+    batches = _batches(until_fault(items, faults), size)
     if workers == 1:
         for batch in batches:
             yield from zip(batch, scorer.score_many(item.group for item in batch), strict=True)
@@ -90,11 +91,3 @@ def _scored_by_workers(
 def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
     while batch := list(islice(items, size)):
         yield batch
-
-
-def _until_fault(items: Iterable[Item], faults: list[EmpoError]) -> Iterator[Item]:
-    """The items up to where reading them fails; the error is kept in `faults`."""
-    try:
-        yield from items
-    except EmpoError as fault:
-        faults.append(fault)

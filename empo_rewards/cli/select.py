@@ -12,6 +12,7 @@ import typer
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, foreign, out, scorer_from
 from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
+from empo_rewards.cli.outputs import check_place, resolved
 from empo_rewards.cli.rollouts import Rejected, read_groups
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
@@ -73,6 +74,7 @@ def select(
     }
     if not wanted:
         raise InputError("nothing to select by: give --entropy LO..HI, --pass-rate LO..HI, or both")
+    check_place(resolved(target), source)
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
         kept = _kept(source, scorer, wanted, summary, group_size)

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from empo_rewards.errors import described
 from empo_rewards.gather.room import Room
 from empo_rewards.server.bodies import encode, too_large
 from empo_rewards.server.errors import RequestError
@@ -106,7 +107,11 @@ class AccessControl:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
-            await send(message)
+            try:
+                await send(message)
+            except Exception as error:  # noqa: BLE001 - of the HTTP library's own, which need not be installed
+                # What followed the request on its connection was no HTTP, and has ended it.
+                log.warning("an answer could not be sent: %s (request %s)", described(error), request_id)
 
         path = scope["path"]
         try:

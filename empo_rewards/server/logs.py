@@ -68,10 +68,9 @@ class RepetitionFilter(logging.Filter):
 
     def tell(self, now: float = math.inf) -> None:
         """Log how many records were left out, of the windows that are over by now."""
-        over = [kind for kind, window in self._windows.items() if window.until <= now]
-        for kind in over:
-            window = self._windows.pop(kind)
+        over = {kind: window for kind, window in tuple(self._windows.items()) if window.until <= now}
+        ended = [(kind, window) for kind, window in over.items() if self._windows.pop(kind, None) is window]
+        for (name, level, template), window in ended:  # each is logged through this filter
             if window.seen > MOST:
-                name, level, template = kind
                 more = (window.seen - MOST, WINDOW_SECONDS, template)
                 logging.getLogger(name).log(level, "%d more within %g s of: %s", *more)

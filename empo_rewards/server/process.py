@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
@@ -12,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import uvicorn
 
-from empo_rewards.errors import EmpoError, WorkerDiedError
+from empo_rewards.errors import EmpoError, WorkerDiedError, described
 from empo_rewards.scorer import Scorer
 from empo_rewards.server.app import create_app
 from empo_rewards.server.connections import KEEP_ALIVE_SECONDS, Connections
@@ -56,6 +57,9 @@ MANY_DESCRIPTORS = 2**20
 
 FEW_CONNECTIONS = 4_096
 """For fewer connections than this there is a warning: 256 prompts of 16 samples."""
+
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What `accept` fails with where no descriptors or memory are left, although room was kept for it."""
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: a training step opens one per sample, all at once."""
@@ -127,6 +131,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections, a few at a time; the others wait in the system's queue."""
+        asyncio.get_running_loop().set_exception_handler(_log_loop_error)
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
@@ -142,6 +147,15 @@ class _Server(uvicorn.Server):
         """Answer the waiting callers, then shut uvicorn down, which waits until all requests are answered."""
         await self._service.close(GRACE_SECONDS)
         await super().shutdown(sockets)
+
+
+def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no task has caught; one line where the system is out of resources, which the loop tries again."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in EXHAUSTED:
+        log.warning("%s", described(error))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _serve(service: Service, connections: Connections, listener: socket.socket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -297,6 +298,28 @@ def test_select_writes_the_prompts_worth_training_on(tmp_path: Path) -> None:
     assert table[0]["reward_model"]["ground_truth"] == "1"
 
 
+def test_select_takes_neither_a_device_nor_its_input_for_its_output(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.jsonl")
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(EXAMPLE.read_bytes())
+    (tmp_path / "link.jsonl").symlink_to(source)
+    for name, why in (("fifo.jsonl", "must be a file"), ("link.jsonl", "part of the input")):
+        done = run("select", source, "--entropy", "0..", "--out", tmp_path / name, "--overwrite", code=2)
+        assert why in done.stderr
+    assert source.read_bytes() == EXAMPLE.read_bytes()
+
+
+def test_a_row_that_does_not_fit_in_memory_is_one_line_and_what_came_before_it_is_kept(tmp_path: Path) -> None:
+    small, large = ({"prompt": "q", "responses": ["1" * n]} for n in (1, 60_000_000))
+    source, out = write(tmp_path / "in.jsonl", small, large, small), tmp_path / "out.jsonl"
+    done = shell(f"ulimit -v 250000; $E score {source} --out {out}")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "out of memory" in done.stderr
+    assert len(rows(out)) == 1
+    run("score", source, "--out", out, "--resume")
+    assert len(rows(out)) == 3
+
+
 def test_gzip_in(tmp_path: Path) -> None:
     packed = tmp_path / "in.jsonl.gz"
     packed.write_bytes(gzip.compress(EXAMPLE.read_bytes()))
@@ -306,12 +329,64 @@ def test_gzip_in(tmp_path: Path) -> None:
     assert [{**row, "source": ""} for row in rows(plain)] == [{**row, "source": ""} for row in rows(unpacked)]
 
 
-def test_a_reader_that_leaves_early_is_no_crash() -> None:
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash, in which `$E` is the command and `$X` the example."""
+    environment = {**os.environ, "E": COMMAND, "X": str(EXAMPLE), "NO_COLOR": "1", "COLUMNS": "200"}
     done = subprocess.run(
-        f"{COMMAND} extract {EXAMPLE} | head -1", shell=True, capture_output=True, text=True, timeout=120, check=True
+        ["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False, env=environment
     )
-    assert json.loads(done.stdout)
     assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return done
+
+
+def test_a_reader_that_leaves_early_is_no_crash() -> None:
+    done = shell("$E extract $X | head -1; exit ${PIPESTATUS[0]}")
+    assert json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["score $X --out -", "score $X", "extract $X", "equivalent 1 1"],
+)
+@pytest.mark.parametrize(
+    ("redirection", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+def test_standard_output_that_cannot_be_written_is_one_line_and_code_2(
+    arguments: str, redirection: str, why: str
+) -> None:
+    done = shell(f"$E {arguments} {redirection}")
+    assert (done.returncode, done.stderr) == (2, f"error: standard output: cannot be written: {why}\n")
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "2>&- <&-"])
+def test_standard_error_that_cannot_be_written_changes_no_result(redirection: str, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(b"{\n" + EXAMPLE.read_bytes())
+    done = shell(f"$E score {broken} --out - {redirection}")
+    assert (done.returncode, len(done.stdout.splitlines())) == (3, len(rows(EXAMPLE)))
+    assert shell(f"$E score missing {redirection}").returncode == 2
+
+
+def test_what_is_opened_never_gets_the_descriptor_of_a_closed_standard_stream(tmp_path: Path) -> None:
+    """Else what a C library prints would end up in the output."""
+    code = (
+        "import os, sys; from empo_rewards.cli.console import check_standard_streams;"
+        "check_standard_streams(); file = open('out', 'wb'); os._exit(file.fileno())"
+    )
+    for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+        assert shell(f"cd {tmp_path}; {sys.executable} -c {shlex.quote(code)} {closed}").returncode > 2
+
+
+def test_an_output_on_a_disk_that_fills_is_one_line_and_is_resumed(tmp_path: Path) -> None:
+    out, whole = tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    run("score", EXAMPLE, "--out", whole)
+    done = shell(f"ulimit -f 8; $E score $X --out {out}")
+    assert (done.returncode, done.stderr) == (2, f"error: {out}: cannot be written: File too large\n")
+    assert 0 < len(rows(out)) < len(rows(whole))
+    run("score", EXAMPLE, "--out", out, "--resume")
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_version() -> None:

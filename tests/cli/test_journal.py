@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import multiprocessing
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from empo_rewards.cli import job as job_module
 from empo_rewards.cli import journal as journal_module
+from empo_rewards.cli import outputs as outputs_module
 from empo_rewards.cli.journal import open_journal, read_records
 from empo_rewards.cli.rollouts import read_groups
 from empo_rewards.errors import InputError
@@ -242,17 +244,27 @@ class TestRefusing:
         assert difference in str(error.value)
         assert "\n" not in str(error.value)
 
-    @pytest.mark.parametrize("position", [0, -2])
-    def test_an_input_whose_ends_have_changed(self, tmp_path: Path, position: int) -> None:
+    @pytest.mark.parametrize("position", [0, 0.5, -2])
+    def test_an_input_in_which_one_byte_has_changed(self, tmp_path: Path, position: float) -> None:
         source = write_input(tmp_path / "in.jsonl", 5_000)
-        assert source.stat().st_size > 2 * job_module.SAMPLE_BYTES
         out = tmp_path / "out.jsonl"
         run_job(source, out)
         data = bytearray(source.read_bytes())
-        data[position] ^= 1
+        data[position if isinstance(position, int) else int(position * len(data))] ^= 1
         source.write_bytes(data)
-        with pytest.raises(InputError, match=r"input\[0\]\.ends was"):
+        with pytest.raises(InputError, match=r"input\[0\]\.sha256 was"):
             run_job(source, out, resume=True)
+
+    def test_a_folder_of_which_one_dump_has_changed(self, tmp_path: Path) -> None:
+        dumps = tmp_path / "dumps"
+        dumps.mkdir()
+        for step in range(3):
+            write_input(dumps / f"{step}.jsonl", 2)
+        out = tmp_path / "out.jsonl"
+        run_job(dumps, out)
+        (dumps / "1.jsonl").write_text((dumps / "1.jsonl").read_text().replace("p1", "p9"))
+        with pytest.raises(InputError, match=r"input\[1\]\.sha256 was"):
+            run_job(dumps, out, resume=True)
 
     def test_an_output_without_its_sidecar(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
@@ -300,11 +312,49 @@ class TestRefusing:
         with pytest.raises(InputError, match="part of the input"):
             run_job(dumps, dumps / "out.jsonl")
 
-    def test_a_folder_that_is_missing_and_an_output_that_is_no_file(self, source: Path, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="does not exist"):
-            run_job(source, tmp_path / "missing" / "out.jsonl")
-        with pytest.raises(InputError, match="must be a file"):
-            run_job(source, Path(os.devnull), overwrite=True)
+    @pytest.mark.parametrize("part", ["", ".rejected.jsonl", ".journal.json"])
+    @pytest.mark.parametrize("link", [os.link, os.symlink])
+    def test_a_file_of_the_output_that_is_the_input_under_another_name(
+        self, source: Path, tmp_path: Path, part: str, link: Callable[[Path, Path], None]
+    ) -> None:
+        before = source.read_bytes()
+        link(source, tmp_path / f"out.jsonl{part}")
+        for mode in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(InputError, match="part of the input"):
+                run_job(source, tmp_path / "out.jsonl", **mode)
+        assert source.read_bytes() == before
+
+    def test_an_output_that_is_standard_input(self, source: Path, tmp_path: Path) -> None:
+        before = source.read_bytes()
+
+        def from_itself() -> None:
+            os.dup2(os.open(source, os.O_RDONLY), 0)
+            run_job(Path("-"), source, overwrite=True)
+
+        assert in_child(from_itself) == 1
+        assert source.read_bytes() == before
+
+    def test_a_folder_that_is_missing_and_a_name_that_is_too_long(self, source: Path, tmp_path: Path) -> None:
+        for out in (tmp_path / "missing" / "out.jsonl", source / "out.jsonl"):
+            with pytest.raises(InputError, match="does not exist"):
+                run_job(source, out)
+        with pytest.raises(InputError, match="File name too long"):
+            run_job(source, tmp_path / ("o" * 250))
+        (tmp_path / "loop").symlink_to("loop")
+        with pytest.raises(InputError, match="symbolic links"):
+            run_job(source, tmp_path / "loop")
+
+    @pytest.mark.parametrize("part", ["", ".rejected.jsonl", ".journal.json"])
+    @pytest.mark.parametrize(
+        "make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/full")], ids=["folder", "fifo", "device"]
+    )
+    def test_a_part_of_the_output_that_is_no_file(
+        self, source: Path, tmp_path: Path, part: str, make: Callable[[Path], None]
+    ) -> None:
+        make(tmp_path / f"out.jsonl{part}")
+        for mode in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(InputError, match="must be a file"):
+                run_job(source, tmp_path / "out.jsonl", **mode)
 
     def test_a_second_process(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.jsonl"
@@ -315,6 +365,123 @@ class TestRefusing:
                 assert in_child(lambda mode=mode: run_job(source, out, **mode)) == 1
             assert len(out.read_bytes().splitlines()) == 1
         assert in_child(lambda: run_job(source, out, resume=True)) == 0
+
+    @pytest.mark.parametrize("name", ["symbolic", "hard", "folder/out.jsonl", "../{tmp}/out.jsonl"])
+    def test_a_second_process_that_reaches_the_output_by_another_name(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        out = tmp_path / "out.jsonl"
+        out.touch()
+        (tmp_path / "symbolic").symlink_to(out)
+        (tmp_path / "hard").hardlink_to(out)
+        (tmp_path / "folder").symlink_to(tmp_path)
+        other = Path(name.format(tmp=tmp_path.name))
+        assert other.samefile(out)
+        with open_journal(out, source=source, settings=SETTINGS, overwrite=True) as journal:
+            journal.write({"id": "0"})
+            files = set(tmp_path.iterdir())
+            for mode in MODES:
+                assert in_child(lambda mode=mode: run_job(source, other, **mode)) == 1
+            journal.write({"id": "1"})
+            assert set(tmp_path.iterdir()) == files
+        assert [record["id"] for record in read_records(out)] == ["0", "1"]
+
+    @pytest.mark.parametrize("part", [".rejected.jsonl", ".journal.json"])
+    def test_a_second_process_whose_output_is_what_lies_beside_the_first_one_s(
+        self, source: Path, tmp_path: Path, part: str
+    ) -> None:
+        out = tmp_path / "out.jsonl"
+        run_job(source, out)
+        before = contents(out)
+        with open_journal(out, source=source, settings=SETTINGS, resume=True):
+            assert in_child(lambda: run_job(source, Path(f"{out}{part}"), overwrite=True)) == 1
+        assert contents(out) == before
+
+    def test_two_processes_at_once(self, source: Path, tmp_path: Path) -> None:
+        """Whichever wins: what is there is the work of one job, whole."""
+        other = write_input(tmp_path / "other.jsonl", 30)
+        out, whole = outputs(tmp_path, "out.jsonl")
+        whole_of = {}
+        for given in (source, other):
+            run_job(given, whole, overwrite=True)
+            whole_of[given] = contents(whole)
+        context = multiprocessing.get_context("fork")
+        for round_ in range(20):
+            mode = MODES[round_ % 3]
+            start = context.Barrier(2)
+
+            def race(given: Path, mode: dict[str, bool] = mode, start: Any = start) -> None:
+                start.wait()
+                run_job(given, out, **mode)
+
+            jobs = [context.Process(target=refused_or_done, args=(race, given)) for given in (source, other)]
+            for job in jobs:
+                job.start()
+            for job in jobs:
+                job.join()
+            codes = [job.exitcode for job in jobs]
+            assert 0 in codes
+            assert set(codes) <= {0, 1}
+            done = [whole_of[given] for given, code in zip((source, other), codes, strict=True) if code == 0]
+            assert contents(out) in done, mode
+            for path in out.parent.iterdir():
+                path.unlink()
+
+    def test_resuming_where_another_job_may_have_written_by_a_second_name(self, source: Path, tmp_path: Path) -> None:
+        out, second = tmp_path / "out.jsonl", tmp_path / "second.jsonl"
+        run_job(source, out)
+        second.hardlink_to(out)
+        other = write_input(tmp_path / "other.jsonl", 4)
+        run_job(other, second, overwrite=True)
+        with pytest.raises(InputError, match="a hard link"):
+            run_job(source, out, resume=True)
+
+    def test_resuming_by_another_name(self, source: Path, tmp_path: Path) -> None:
+        out, link = tmp_path / "out.jsonl", tmp_path / "elsewhere" / "link.jsonl"
+        link.parent.mkdir()
+        link.symlink_to(out)
+        run_job(source, out)
+        whole = contents(out)
+        out.write_bytes(whole[""][:-20])
+        run_job(source, link, resume=True)
+        assert contents(out) == whole
+        assert list(link.parent.iterdir()) == [link]
+
+    @pytest.mark.parametrize("move", ["rename", "delete", "replace", "delete the folder"])
+    @pytest.mark.parametrize("moment", ["before a line", "after the last line"])
+    def test_an_output_that_is_moved_while_it_is_written(
+        self, source: Path, tmp_path: Path, move: str, moment: str
+    ) -> None:
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        out, other = folder / "out.jsonl", tmp_path / "other.jsonl"
+
+        def moved() -> None:
+            if move == "rename":
+                out.rename(other)
+            elif move == "replace":
+                other.touch()
+                other.replace(out)
+            else:
+                out.unlink()
+            if move == "delete the folder":
+                shutil.rmtree(folder)
+
+        def job() -> None:
+            with open_journal(out, source=source, settings=SETTINGS) as journal:
+                journal.write({"id": "0"})
+                moved()
+                if moment == "before a line":
+                    journal.write({"id": "1"})
+                    raise AssertionError("it was written")
+
+        with pytest.raises(InputError, match=r"out\.jsonl was moved, replaced or deleted"):
+            job()
+        if move == "rename":
+            assert [record["id"] for record in read_records(other)] == ["0"]
+        if move == "replace":
+            assert out.read_bytes() == b""
 
     def test_a_forked_child_that_outlives_a_killed_process_does_not_keep_others_out(
         self, source: Path, tmp_path: Path
@@ -336,36 +503,40 @@ class TestRefusing:
             os.kill(survivor.value, signal.SIGKILL)
 
 
+def refused_or_done(action: Callable[..., object], *arguments: object) -> None:
+    """Ends this process: 0 done, 1 an InputError."""
+    try:
+        action(*arguments)
+    except InputError:
+        os._exit(1)
+    os._exit(0)
+
+
 def in_child(action: Callable[[], object]) -> int | None:
     """Runs something in a forked process: 0 done, 1 an InputError, -9 killed."""
-
-    def target() -> None:
-        try:
-            action()
-        except InputError:
-            os._exit(1)
-        os._exit(0)
-
-    process = multiprocessing.get_context("fork").Process(target=target)
+    process = multiprocessing.get_context("fork").Process(target=refused_or_done, args=(action,))
     process.start()
     process.join()
     return process.exitcode
 
 
-def kill_at_line(step: int) -> None:
-    """Kills this process before the n-th line of the journal's code that it executes."""
-    left = step
+def trace_journal(at_line: Callable[[int], None]) -> None:
+    """Calls a function before each line of the journal's code, with a number that identifies the line."""
 
     def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
-        nonlocal left
-        if frame.f_code.co_filename != journal_module.__file__:
+        if frame.f_code.co_filename not in (journal_module.__file__, outputs_module.__file__):
             return None
-        left -= event == "line"
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if event == "line":
+            at_line(hash((frame.f_code.co_filename, frame.f_lineno)))
         return trace
 
     sys.settrace(trace)
+
+
+def kill_at_line(step: int) -> None:
+    """Kills this process before the n-th line of the journal's code that it executes."""
+    steps = itertools.count(1)
+    trace_journal(lambda line: os.kill(os.getpid(), signal.SIGKILL) if next(steps) == step else None)
 
 
 def kill_at_byte(size: int) -> None:
@@ -374,20 +545,34 @@ def kill_at_byte(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+def lines_executed(job: Callable[[], object], file: Path) -> list[int]:
+    """The numbers of the lines of the journal's code that a job executes, in their order."""
+    lines: list[int] = []
+
+    def traced() -> None:
+        trace_journal(lines.append)
+        job()
+        sys.settrace(None)
+        file.write_text(json.dumps(lines))
+
+    assert in_child(traced) == 0
+    return json.loads(file.read_text())
+
+
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
 @pytest.mark.parametrize("first", [{}, {"overwrite": True}], ids=["new", "overwrite"])
-@pytest.mark.parametrize(
-    ("kill", "killed_by", "stride"), [(kill_at_line, signal.SIGKILL, 2), (kill_at_byte, signal.SIGXFSZ, 9)]
-)
+@pytest.mark.parametrize(("kill", "killed_by"), [(kill_at_line, signal.SIGKILL), (kill_at_byte, signal.SIGXFSZ)])
 def test_killed_anywhere(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    figures: dict[str, int],
     name: str,
     first: dict[str, bool],
     kill: Callable[[int], None],
     killed_by: signal.Signals,
-    stride: int,
 ) -> None:
+    """Before every third of the lines' first and last executions, and at every ninth byte; `--exhaustive`: at each."""
     monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
     source = write_input(tmp_path / "in.jsonl", 3)
     other = write_input(tmp_path / "other.jsonl", 4)
@@ -395,25 +580,37 @@ def test_killed_anywhere(
     run_job(source, whole)
     expected = contents(whole)
 
-    def deadly_job(moment: int, mode: dict[str, bool]) -> int | None:
-        return in_child(lambda: (kill(moment), run_job(source, out, **mode)))
-
-    moment, kills, killed = 1, 0, True
-    while killed:
+    def begin() -> None:
         for path in out.parent.iterdir():
             path.unlink()
         if first:
             run_job(other, out)
-        killed = deadly_job(moment, first) == -killed_by
-        kills += killed
+
+    def deadly_job(moment: int, mode: dict[str, bool]) -> int | None:
+        return in_child(lambda: (kill(moment), run_job(source, out, **mode)))
+
+    begin()
+    lines = lines_executed(lambda: run_job(source, out, **first), tmp_path / "lines")
+    every = request.config.getoption("--exhaustive")
+    if kill is kill_at_byte:
+        moments = list(range(1, max(map(len, expected.values())), 1 if every else 9))
+    elif every:
+        moments = list(range(1, len(lines) + 1))
+    else:
+        firsts = {line: step for step, line in reversed(list(enumerate(lines, 1)))}
+        lasts = {line: step for step, line in enumerate(lines, 1)}
+        moments = sorted({*firsts.values(), *lasts.values()})[::3]
+    for moment in moments:
+        begin()
+        assert deadly_job(moment, first) == -killed_by
         # Killed in a resumed run too, at a moment that differs from round to round.
         deadly_job(37 * moment % 101 + 1, {"resume": True})
         if deadly_job(10**9, {"resume": True}) != 0:
             assert first, "killed before the old output had gone: what is left is refused as another job's"
             run_job(source, out, overwrite=True)
         assert contents(out) == expected
-        moment += stride
-    assert kills > 10
+    assert len(moments) > 10
+    figures["kills"] = len(moments)
 
 
 JOB = """

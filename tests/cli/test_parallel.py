@@ -150,14 +150,17 @@ def test_input_is_read_as_scoring_gets_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_was_read_before_a_fault_of_the_input_is_scored(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize("kind", [InputError, OSError])
+def test_what_was_read_before_a_fault_of_the_input_is_scored(
+    tmp_path: Path, workers: int, kind: type[Exception]
+) -> None:
     def damaged() -> Iterator[ReadGroup]:
         yield from items(*"abcde")
-        raise InputError("damaged after line 5")
+        raise kind("damaged after line 5")
 
     stream = score_stream(FakeScorer(tmp_path), damaged(), workers, batch=2)
     assert [next(stream)[1].answers[0].text for _ in range(5)] == list("abcde")
-    with pytest.raises(InputError, match="damaged after line 5"):
+    with pytest.raises(kind, match="damaged after line 5"):
         next(stream)
 
 

@@ -24,11 +24,12 @@ SLOW_PLUGIN = Path(__file__).parent / "slow_plugin"
 EXACT = ("--set", "equivalence={name: exact, normalize: false}")
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from load import Behaviour, Group, Member, replay  # noqa: E402 - a script's folder is no package
+# A script's folder is no package.
+from load import Behaviour, Group, Member, added_latencies, quantile, replay  # noqa: E402
 
-__all__ = ["Behaviour", "Group", "Member", "replay"]
+__all__ = ["Behaviour", "Group", "Member", "added_latencies", "quantile", "replay"]
 
-STARTING_SECONDS = 60
+STARTING_SECONDS = 180
 
 
 class Server:
@@ -102,6 +103,15 @@ class Server:
         eventually(lambda: self.metric(name, **labels) == value, f"{name} {labels} is not {value}")
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most memory that a process and those below it have had, as the sum of each one's peak."""
+    total = 0
+    for one in {pid} | children(pid):
+        status = Path(f"/proc/{one}/status").read_text()
+        total += int(status.partition("VmHWM:")[2].split()[0])
+    return total / 1024
+
+
 @contextmanager
 def serving(*options: str, port: int = 0, descriptors: int | None = None, **environment: str) -> Iterator[Server]:
     """A server that ends with the block; a traceback in its log is a failure."""
@@ -111,7 +121,8 @@ def serving(*options: str, port: int = 0, descriptors: int | None = None, **envi
     finally:
         if server.process.poll() is None:
             server.stop()
-    assert "Traceback" not in server.text, server.text
+    before, found, after = server.text.partition("Traceback")
+    assert not found, before[-1000:] + found + after[:10_000]
 
 
 def slow(seconds: float = 0.0, fuse: str = "") -> tuple[tuple[str, str], dict[str, str]]:

@@ -35,7 +35,9 @@ from serving import (
     slow,
 )
 
-PATIENT = {"tries": 40, "retry_seconds": 0.5}
+STEPPING_CLOCK = Path(__file__).parent / "stepping_clock"
+
+PATIENT = {"tries": 200, "retry_seconds": 0.5}
 
 
 def post(server: Server, prompt: str, answer: object, **options: Any) -> httpx.Response:
@@ -123,6 +125,20 @@ def test_two_of_a_hundred_never_come(neutral: float | None) -> None:
             assert (answer["extra_logs"]["empo/scored"], answer["extra_logs"]["empo/unscored/incomplete"]) == (0, 1)
             assert "incomplete: " in answer["detail"]
             assert answer["rewards"] == neutral if neutral is not None else 0 < answer["rewards"] < 1
+
+
+def test_a_wall_clock_that_steps_by_days_ends_no_group_early_and_keeps_none() -> None:
+    path = os.pathsep.join(filter(None, (str(STEPPING_CLOCK), os.environ.get("PYTHONPATH", ""))))
+    options = ("--group-size", "4", "--idle-seconds", "5", "--log-level", "debug", *EXACT)
+    with serving(*options, PYTHONPATH=path) as server:
+        groups = made_up(6, 4, seed=22)
+        alone = boxed("Nobody else comes. ", [1])
+        members = asyncio.run(replay([*groups, alone], server.url, Behaviour(spread_seconds=4)))
+        assert len({line[:10] for line in server.log}) > 1, "the log's clock steps"
+    assert_rewards(groups, members, but=frozenset({len(groups)}))
+    (lonely,) = [member.answer for member in members if member.group == len(groups)]
+    assert lonely is not None
+    assert lonely["extra_logs"]["empo/unscored/incomplete"] == 1
 
 
 def test_a_slow_scorer_is_waited_for_and_asked_once() -> None:

@@ -1,0 +1,38 @@
+"""docs/reliability.md quotes the results of the last `make stress`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+def quotable() -> dict[str, str]:
+    """The figures by the names that the page gives them, as it writes them."""
+    results = json.loads((ROOT / "benchmarks" / "results" / "stress.json").read_text(encoding="utf-8"))
+    soak = results["test_every_reward_that_is_paid_under_faults_is_the_offline_score_of_its_group"]
+    fuzz = results["test_fuzzed_requests_break_nothing_and_innocent_groups_are_paid"]
+    figures: dict[str, Any] = {f"fuzz.{name}": value for name, value in fuzz.items()}
+    figures |= {f"soak.{name}": value for name, value in soak.items()}
+    figures |= {f"soak.faults.{name}": value for name, value in soak["faults"].items()}
+    figures["disk.kills"] = sum(found["kills"] for name, found in results.items() if "test_killed_anywhere" in name)
+    figures["soak.minutes"] = soak["seconds"] / 60
+    figures["soak.wrong"] = len(soak["wrong"])
+    figures["soak.unscored"] = sum(soak["unscored"].values())
+    figures["soak.slowest_exit"] = max(soak["exits"])
+    return {
+        name: f"{value:.1f}" if name == "soak.slowest_exit" else f"{value:,.0f}"
+        for name, value in figures.items()
+        if isinstance(value, int | float)
+    }
+
+
+def test_the_figures_are_those_of_the_last_run() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"<!-- (\w[^>]*?) -->([^<]*)<!-- -->", page)
+    assert len(quoted) > 20
+    expected = quotable()
+    assert [(name, text) for name, text in quoted if expected[name] != text] == []
