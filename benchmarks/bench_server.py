@@ -9,6 +9,9 @@
 - latency: `empo-math` on real groups at a steady rate, from the last member of a group to each of its answers; and the
   time to score those groups without a server.
 - memory: the rendezvous alone, with 100,000 waiting members.
+- hostile: `empo-math`, from the last member of a group to each of its answers, alone and beside callers that have
+  groups scored that cost as much as they can.
+- incomplete: posts of many clients whose groups never complete; memory and descriptors before and after.
 - soak: rounds of load with hang-ups and lost members; memory, descriptors and processes at the start and at the end.
 """
 
@@ -277,10 +280,63 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def hostile(options: argparse.Namespace) -> dict[str, Any]:
+    """Latency of innocent groups beside hostile ones."""
+    figures: dict[str, Any] = {}
+    with started(serve("--group-size", str(GROUP_SIZE), "--workers", str(options.workers))) as server:
+        asyncio.run(replay(made_up(8, 1), server.url, Behaviour()))
+        for callers in (0, *options.hostile):
+            groups = made_up(options.groups, 10 + callers)
+            behaviour = Behaviour(spread_seconds=len(groups) / options.groups_per_second, hostile=callers, seed=callers)
+            members = asyncio.run(replay(groups, server.url, behaviour))
+            latencies = added_latencies(members)
+            unscored = sum(
+                member.answer is None or not member.answer["extra_logs"]["empo/scored"] for member in members
+            )
+            for share in (0.5, 0.99):
+                figures[f"beside_{callers}_p{int(share * 100)}_ms"] = quantile(latencies, share) * 1e3
+            figures[f"beside_{callers}_unscored"] = unscored
+    for callers in options.hostile:
+        figures[f"beside_{callers}_p99_ratio"] = figures[f"beside_{callers}_p99_ms"] / figures["beside_0_p99_ms"]
+    return figures
+
+
+IDLE_SECONDS = 5
+
+
+def incomplete(options: argparse.Namespace) -> dict[str, Any]:
+    """Footprint before and after many posts whose groups never complete."""
+    limits = ("--idle-seconds", str(IDLE_SECONDS), "--group-size", "2", "--set", "equivalence={name: exact}")
+
+    def post(count: int, clients: int, seed: int) -> int:
+        """The number of posts that were answered as they must be."""
+        groups = [Group(f"Problem {seed}.{n}: " + " ".join(WORDS), [r"\boxed{1}"]) for n in range(count)]
+        behaviour = Behaviour(spread_seconds=count / options.posts_per_second, clients=clients, seed=seed)
+        members = asyncio.run(replay(groups, server.url, behaviour))
+        return sum(member.answer is not None and not member.answer["extra_logs"]["empo/scored"] for member in members)
+
+    with started(serve(*limits)) as server:
+        post(options.posts // 50, options.clients // 50, 1)
+        time.sleep(IDLE_SECONDS)
+        before = footprint(server.pid)
+        answered = post(options.posts, options.clients, 2)
+        time.sleep(IDLE_SECONDS)
+        after = footprint(server.pid)
+    return {
+        "posts": options.posts,
+        "clients": options.clients,
+        "answered_as_incomplete": answered,
+        **{f"{name}_{when}": at[name] for name in before for when, at in (("before", before), ("after", after))},
+        "memory_ratio": after["resident_mb"] / before["resident_mb"],
+    }
+
+
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "throughput": throughput,
     "latency": latency,
     "memory": memory,
+    "hostile": hostile,
+    "incomplete": incomplete,
     "soak": soak,
 }
 
@@ -295,6 +351,10 @@ def main() -> None:
     parser.add_argument("--group-size", type=int, default=4, help="of the latency's groups; smaller ones are left out")
     parser.add_argument("--groups-per-second", type=float, default=5.0, help="for the latency")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--hostile", type=int, nargs="*", default=[4, 16, 64], help="numbers of hostile callers")
+    parser.add_argument("--posts", type=int, default=50_000, help="that never complete their groups")
+    parser.add_argument("--clients", type=int, default=10_000, help="that post them")
+    parser.add_argument("--posts-per-second", type=float, default=500.0)
     parser.add_argument("--minutes", type=float, default=1.0, help="of the soak")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

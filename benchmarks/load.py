@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import random
 import secrets
@@ -49,6 +50,18 @@ class Group:
         return [json.dumps({**shared, "response": text}).encode() for text in self.responses]
 
 
+def hostile_bodies() -> list[bytes]:
+    """Groups for /score that cost as much as a model's output can: nested formulas, many answers, long texts."""
+    formula = r"\boxed{\int_0^{%d} \frac{\sin(x^{%d})}{\sqrt{1+x}}\,dx + (x+%d)^{40}(y+1)^{40}}"
+    groups = [
+        [formula % (n + 1, n, n) for n in range(512)],
+        [rf"\boxed{{(\sqrt{{x+{n}}}+\sqrt{{y+{n + 1}}}+z+1)^{{12}}}}" for n in range(16)],
+        [rf"\boxed{{\sqrt{{{n}}}+\sin({n} x)}}" for n in range(1024)],
+        [f"{'<think>' * 285_000}{n}" for n in range(4)],
+    ]
+    return [json.dumps({"prompt": "p", "responses": responses}).encode() for responses in groups]
+
+
 @dataclass(frozen=True)
 class Behaviour:
     """Behaviour of the simulated callers.
@@ -62,6 +75,8 @@ class Behaviour:
         never: fraction of members that are never posted.
         path: where members without ids are posted.
         ids: post members under ids of their own instead, so that a retry is recognised even if its answer was lost.
+        hostile: how many callers have hostile groups scored meanwhile, one after the other.
+        clients: how many clients there are, each with an address of its own if there are several (on this machine).
         seed: the random seed.
     """
 
@@ -74,6 +89,8 @@ class Behaviour:
     never: float = 0.0
     path: str = "/get_reward"
     ids: bool = False
+    hostile: int = 0
+    clients: int = 1
     seed: int = 0
 
 
@@ -167,10 +184,12 @@ class Client:
 
     Args:
         url: the server's URL; a password in it is the server's key.
+        number: of the client; each but 0 has an address of its own in 127.0.0.0/8.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, number: int = 0) -> None:
         parts = urlsplit(url)
+        self._address = (f"127.1.{number >> 8}.{number & 255}", 0) if number else None
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._headers = b"host: %s\r\ncontent-type: application/json\r\n" % self._host.encode()
         if parts.password is not None:
@@ -189,7 +208,7 @@ class Client:
         connection = self._idle.pop() if self._idle else None
         if connection is None or not connection.usable:
             loop = asyncio.get_running_loop()
-            _, connection = await loop.create_connection(Connection, self._host, self._port)
+            _, connection = await loop.create_connection(Connection, self._host, self._port, local_addr=self._address)
         request = b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n" % (path.encode(), self._headers, len(body))
         try:
             answer = await connection.exchange(request + body)
@@ -208,7 +227,7 @@ class Client:
 async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> list[Member]:
     """Post all members of all groups; their results in the order of the groups."""
     dice = random.Random(behaviour.seed)
-    client = Client(url)
+    clients = [Client(url, number) for number in range(behaviour.clients)]
     run = secrets.token_hex(4)  # the server remembers the groups of earlier runs
     plans = []
     for number, group in enumerate(groups):
@@ -219,17 +238,32 @@ async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> lis
             comes = fate < 1 - behaviour.never
             delay = dice.uniform(0, behaviour.spread_seconds)
             plans.append((Member(number, place), path, body, comes, delay, hang_up))
+    bodies = hostile_bodies() if behaviour.hostile else []
+    harassing = [asyncio.ensure_future(_harass(Client(url), bodies, n)) for n in range(behaviour.hostile)]
     try:
         await asyncio.gather(
             *(
-                _caller(client, behaviour, member, path, body, delay, hang)
-                for member, path, body, comes, delay, hang in plans
+                _caller(clients[number % len(clients)], behaviour, member, path, body, delay, hang)
+                for number, (member, path, body, comes, delay, hang) in enumerate(plans)
                 if comes
             )
         )
     finally:
-        client.close()
+        for one in harassing:
+            one.cancel()
+        await asyncio.gather(*harassing, return_exceptions=True)
+        for client in clients:
+            client.close()
     return [member for member, *_ in plans]
+
+
+async def _harass(client: Client, bodies: Sequence[bytes], number: int) -> None:
+    while True:
+        number += 1
+        with contextlib.suppress(OSError):
+            status, _ = await client.post("/score", bodies[number % len(bodies)])
+            if status != 200:
+                await asyncio.sleep(0.1)
 
 
 async def _caller(
@@ -289,6 +323,8 @@ def main() -> None:
     for name, default in (("spread-seconds", 1.0), ("patience-seconds", 180.0), ("disconnect", 0.0), ("never", 0.0)):
         parser.add_argument(f"--{name}", type=float, default=default)
     parser.add_argument("--path", default="/get_reward")
+    parser.add_argument("--hostile", type=int, default=0, help="callers that have hostile groups scored meanwhile")
+    parser.add_argument("--clients", type=int, default=1, help="with addresses of their own, on one machine")
     parser.add_argument("--ids", action="store_true", help="members have ids: retries are exact")
     parser.add_argument("--seed", type=int, default=0)
     options = vars(parser.parse_args())

@@ -25,6 +25,10 @@ MESSAGE_CHARS = 2_000
 """Longer messages of other exceptions are cut: they may contain whole responses."""
 
 
+_SPACES = "\u00a0\u202f\u3000"
+"""Spaces that texts have between words, though Python does not call them printable."""
+
+
 class EmpoError(Exception):
     """Base class of the errors that this package raises."""
 
@@ -66,6 +70,10 @@ class WorkerError(EmpoError):
     """A process that scores groups died, hung, or did not start."""
 
 
+class WorkerDiedError(WorkerError):
+    """A process that scores groups died. What of, of the groups that it had, is not known."""
+
+
 class StageError(Exception):
     """A stage of scoring failed on a group.
 
@@ -90,6 +98,17 @@ def stage(cause: Cause) -> Iterator[None]:
         raise StageError(cause, error) from error
 
 
+def printable(text: str) -> str:
+    """Foreign text for a log, a terminal or a page: what is no printable character or space is escaped as in Python.
+
+    That is every line break, control and escape sequence, direction mark and invisible character, so nothing in it can
+    forge a line, move a cursor or reorder what stands beside it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _SPACES else ascii(c)[1:-1] for c in text)
+
+
 def described(error: BaseException) -> str:
     """An exception as one line of printable text: its type and its message, which may quote what a model wrote."""
     try:
@@ -98,7 +117,7 @@ def described(error: BaseException) -> str:
         message = "its message cannot be shown"
     if len(message) > MESSAGE_CHARS:
         message = message[:MESSAGE_CHARS] + "…"
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(message.split()))
+    line = printable(" ".join(message.split()))
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 

@@ -40,6 +40,7 @@ from empo_rewards.protocols import (
 )
 from empo_rewards.references import LabelledClusters, check
 from empo_rewards.relations import relate
+from empo_rewards.turns import checkpoint
 
 T = TypeVar("T")
 
@@ -264,10 +265,12 @@ class Scorer:
 
     def extract(self, response: str, prompt: str = "") -> Answer:
         """Extract the answer of one response, as `score` does."""
+        checkpoint()
         return extract(response, prompt, self._extractors, skip=self.config.extraction.skip_thinking)
 
     def audit(self, response: str, prompt: str) -> dict[str, str | None]:
         """The answer of each rule, for extractors with several rules; empty if none of them applies to the prompt."""
+        checkpoint()
         return {
             f"{name}.{rule}": answer
             for name, extractor in self._audited
@@ -336,6 +339,7 @@ class Scorer:
         """For each response the penalties of the guards that fired, with the guards' names."""
         found: list[list[tuple[str, Penalty]]] = [[] for _ in draft.group.responses]
         for name, guard in self._guards:
+            checkpoint()
             given = guard(draft.unlabelled, draft.answers)
             verdicts = _per_response(given, len(draft.group), f"the guard {name!r} gave", "verdicts")
             for penalties, verdict in zip(found, verdicts, strict=True):

@@ -1,27 +1,41 @@
 """A pool of processes that score groups, for the server and the command line.
 
-Each worker process has a scorer of its own and one pipe to the pool. It exits when the pipe is closed, so after a
-SIGKILL of the pool's process it is there for no longer than its current groups take. (The processes of
-`concurrent.futures` stay, and none of them can be stopped in the middle of a task or replaced after its death.)
+Each worker process has a scorer of its own and one pipe to the pool. It scores several groups at a time, in threads
+that take turns (`turns`), and stops what nobody waits for. It ends when the pipe does, whatever it is scoring, together
+with every process that its scorer has started: they form a process group. (The processes of `concurrent.futures` stay,
+and none of them can be stopped in the middle of a task or replaced after its death.)
 """
 
 from __future__ import annotations
 
+import itertools
+import logging
+import math
 import multiprocessing
 import os
+import pickle
+import queue
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from empo_rewards.errors import EmpoError, WorkerError
+from empo_rewards.errors import EmpoError, WorkerDiedError, WorkerError, described
 from empo_rewards.group import Group, GroupScore
+from empo_rewards.turns import AbandonedError, Turn, Turns
+
+T = TypeVar("T")
+
+log = logging.getLogger("empo_rewards")
 
 START_SECONDS = 120.0
 """Time limit for a worker to import everything and build its scorer: generous, for a cold disk and a busy machine."""
@@ -29,9 +43,14 @@ START_SECONDS = 120.0
 EXIT_CODE_SECONDS = 1.0
 """How long the exit code of a worker whose pipe has ended is waited for."""
 
-STOP_SIGNAL = getattr(signal, "SIGUSR2", signal.SIGTERM)
-"""Ends a busy worker. Not SIGTERM where there is a choice: process managers send that to all processes of a server at
-once, which may still finish the groups that are being scored."""
+CLOSE_SECONDS = 5.0
+"""How long a worker's scorer may take to close when the pool has gone."""
+
+STOPPING_SECONDS = 2.0
+"""How long a submission that is out of time may take to stop at a checkpoint before its worker is killed."""
+
+SWITCH_SECONDS = 0.0005
+"""Python's switch interval in a worker: what a thread that has just been given work waits for one that computes."""
 
 
 class StreamScorer(Protocol):
@@ -46,27 +65,36 @@ class StreamScorer(Protocol):
         ...
 
 
+Task = Callable[[StreamScorer], T]
+"""What a worker does with its scorer. It must pickle, as must what it returns."""
+
+
 class WorkerPool:
     """Worker processes that score groups; thread-safe. A worker that dies or hangs is replaced.
 
     Args:
         scorer: copied into each process.
         workers: the most processes there are at a time. They are started when they are needed.
-        score_seconds: a worker that takes longer for one submission is killed; None: no limit.
+        threads: how many submissions each of them works on at a time; the others wait, the first come first.
+        score_seconds: a submission that takes longer is stopped, or its worker killed; None: no limit.
         closing_seconds: how long `close` lets workers close their scorers before it kills them.
     """
 
     def __init__(
-        self, scorer: StreamScorer, workers: int, *, score_seconds: float | None = None, closing_seconds: float = 5.0
+        self,
+        scorer: StreamScorer,
+        workers: int,
+        *,
+        threads: int = 1,
+        score_seconds: float | None = None,
+        closing_seconds: float = 5.0,
     ) -> None:
-        self._scorer, self._score_seconds, self._closing_seconds = scorer, score_seconds, closing_seconds
-        # One thread waits for each busy worker. A task takes an idle worker, or starts one: there are never more
-        # workers than threads.
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="empo-rewards-worker")
-        self._workers = workers
+        self._scorer, self._most, self._threads = scorer, workers, threads
+        self._seconds = math.inf if score_seconds is None else score_seconds
+        self._closing_seconds = closing_seconds
         self._lock, self._closed = threading.Lock(), False
-        self._all: set[_Worker] = set()
-        self._idle: list[_Worker] = []
+        self._workers: set[_Worker] = set()
+        self._queue: deque[_Submission] = deque()
 
     def start(self) -> None:
         """Start all workers now, and return when they are ready.
@@ -74,40 +102,49 @@ class WorkerPool:
         Raises:
             WorkerError: one of them did not start.
         """
-        self._idle = [self._new_worker() for _ in range(self._workers)]
-        for worker in self._idle:
-            worker.await_ready()
+        with self._lock:
+            started = [self._new_worker() for _ in range(self._most - len(self._workers))]
+        for worker in started:
+            worker.ready.future.result()
 
     def submit(self, groups: Sequence[Group]) -> Future[list[GroupScore]]:
-        """Have one worker score these groups; their scores come in order.
+        """Have one worker score these groups; their scores come in order. See `run`."""
+        return self.run(partial(_score_all, groups))
 
-        The future raises `WorkerError` where the worker died or took too long, and `EmpoError` where its scorer raised
-        one or the pool was closed meanwhile.
+    def run(self, task: Task[T]) -> Future[T]:
+        """Have one worker do a task. Cancel the future where nobody waits for it: that stops the task.
+
+        The future raises `WorkerError` where the task took too long or failed, `WorkerDiedError` where the worker died,
+        of this task or of another, and `EmpoError` where the task raised one or the pool was closed meanwhile.
 
         Raises:
             EmpoError: the pool is closed.
         """
-        self._check_open()
-        return self._threads.submit(self._score, groups)
+        submission = _Submission(task, Future())
+        with self._lock:
+            if self._closed:
+                raise EmpoError("the pool of scoring processes is closed")
+            self._queue.append(submission)
+            self._assign()
+        submission.future.add_done_callback(partial(self._done, submission))
+        return submission.future
 
     def close(self) -> None:
         """End all workers. Busy ones are stopped in the middle of their groups; all may close their scorers."""
         with self._lock:
             self._closed = True
-            idle = list(self._idle)
-            busy = self._all.difference(idle)
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in idle:
-            worker.pipe.close()
-        for worker in busy:
-            worker.stop()
+            workers = list(self._workers)
+            waiting = list(self._queue)
+            self._queue.clear()
+        for submission in waiting:
+            submission.future.cancel()
+        for worker in workers:
+            worker.outbox.put(None)
         deadline = time.monotonic() + self._closing_seconds
-        for worker in self._all:
-            if not wait([worker.process.sentinel], timeout=max(0.0, deadline - time.monotonic())):
-                worker.process.kill()
-        self._threads.shutdown()
-        for worker in self._all:
-            worker.end()
+        for worker in workers:
+            worker.reader.join(max(0.0, deadline - time.monotonic()))
+            worker.kill()
+            worker.reader.join()
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -115,110 +152,280 @@ class WorkerPool:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def _assign(self) -> None:
+        """Hand queued submissions to the least busy workers, started where all are busy. With the lock held."""
+        while self._queue:
+            worker = min(self._workers, key=lambda one: len(one.running), default=None)
+            if (worker is None or worker.running) and len(self._workers) < self._most:
+                worker = self._new_worker()
+            if worker is None or len(worker.running) >= self._threads:
+                return
+            worker.take(self._queue.popleft(), self._seconds)
+
     def _new_worker(self) -> _Worker:
-        with self._lock:
-            self._check_open()
-            worker = _Worker(self._scorer)
-            self._all.add(worker)
-            return worker
+        worker = _Worker(self._scorer, self._threads)
+        self._workers.add(worker)
+        worker.reader = threading.Thread(target=self._serve, args=(worker,), name="empo-rewards-worker", daemon=True)
+        worker.reader.start()
+        return worker
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise EmpoError("the pool of scoring processes is closed")
-
-    def _score(self, groups: Sequence[Group]) -> list[GroupScore]:
-        with self._lock:
-            self._check_open()
-            worker = self._idle.pop() if self._idle else None
-        worker = worker or self._new_worker()
-        try:
-            worker.await_ready()
-            scores, error = worker.exchange(groups, self._score_seconds, "for a group")
-        except WorkerError:
+    def _done(self, submission: _Submission, future: Future[Any]) -> None:
+        """Stop a submission whose future was cancelled."""
+        if future.cancelled():
             with self._lock:
-                self._check_open()  # then `close` ended the worker
-                self._all.discard(worker)
-            worker.process.kill()
-            worker.end()
-            raise
+                if submission in self._queue:
+                    self._queue.remove(submission)
+                for worker in self._workers:
+                    if worker.running.get(submission.number) is submission:
+                        worker.outbox.put((submission.number, None))
+
+    def _serve(self, worker: _Worker) -> None:
+        """Thread of one worker in the pool's process: settle what it answers, until it has ended."""
+        with suppress(EOFError, OSError):
+            while (answer := self._next(worker)) is not None:
+                number, result, error = answer
+                with self._lock:
+                    submission = worker.running.pop(number)
+                    if submission is worker.ready:
+                        worker.set_deadlines(self._seconds)
+                    self._assign()
+                _settle(submission, result, error)
         with self._lock:
-            self._idle.append(worker)
-        if error is not None:
-            raise EmpoError(error)
-        assert isinstance(scores, list)  # noqa: S101 - one of the two is given
-        return scores
+            self._workers.discard(worker)
+        code = worker.end()
+        with self._lock:
+            left = sorted(worker.running.values(), key=lambda one: one.number)
+            closed, late = self._closed, any(one.late for one in left)
+            if late and not closed:  # those that were with it are innocent
+                self._queue.extendleft(reversed([one for one in left if not one.late and one is not worker.ready]))
+                left = [one for one in left if one.late]
+            if not closed:
+                self._assign()
+        for submission in left:
+            if closed:
+                error = EmpoError("the pool of scoring processes was closed")
+            elif late:
+                error = _too_long(submission)
+            else:
+                error = WorkerDiedError(f"a worker process died (exit code {code})")
+            _settle(submission, None, error)
+
+    def _next(self, worker: _Worker) -> tuple[int, Any, EmpoError | None] | None:
+        """The worker's next answer; None where it was killed because a submission did not stop."""
+        while True:
+            with self._lock:
+                due = min((one.deadline for one in worker.running.values()), default=math.inf)
+            seconds = min(due - time.monotonic(), self._seconds, START_SECONDS)
+            # The process is waited for as well: a child of its own may keep the pipe open for a while.
+            if wait([worker.pipe, worker.process.sentinel], timeout=max(0.0, seconds)):
+                if not worker.pipe.poll():
+                    raise EOFError
+                answer: tuple[int, Any, EmpoError | None] = worker.pipe.recv()
+                return answer
+            with self._lock:
+                if worker.out_of_time():
+                    return None
+
+
+@dataclass(eq=False)
+class _Submission:
+    """A task, and where its result goes.
+
+    Args:
+        number: within the worker that has it.
+        seconds: what it may take.
+        late: it has taken longer and was told to stop.
+    """
+
+    task: Task[Any] | None
+    future: Future[Any]
+    number: int = 0
+    seconds: float = START_SECONDS
+    deadline: float = math.inf
+    late: bool = False
 
 
 class _Worker:
-    """One process, and the pool's end of its pipe."""
+    """One process, the pool's end of its pipe, and what it works on."""
 
-    def __init__(self, scorer: StreamScorer) -> None:
+    reader: threading.Thread
+
+    def __init__(self, scorer: StreamScorer, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         with closing(theirs):
             self.process: SpawnProcess = context.Process(
-                target=_work, args=(scorer, theirs), name="empo-rewards worker"
+                target=_work, args=(scorer, theirs, threads), name="empo-rewards worker"
             )
             self.process.start()
-        self._ready = False
+        self._numbers, self._ended = itertools.count(1), False
+        self._ending = threading.Lock()
+        self.ready = _Submission(None, Future(), deadline=time.monotonic() + START_SECONDS)  # its first answer
+        self.running: dict[int, _Submission] = {0: self.ready}
+        # Sending may block until the worker reads: not in the thread that submits.
+        self.outbox: queue.SimpleQueue[tuple[int, Task[Any] | None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._send, name="empo-rewards-worker", daemon=True).start()
 
-    def await_ready(self) -> None:
-        """Wait until the worker has built its scorer.
+    def take(self, submission: _Submission, seconds: float) -> None:
+        """Send a submission."""
+        submission.number, submission.seconds, submission.late = next(self._numbers), seconds, False
+        submission.deadline = math.inf if 0 in self.running else time.monotonic() + seconds
+        self.running[submission.number] = submission
+        self.outbox.put((submission.number, submission.task))
 
-        Raises:
-            WorkerError: it died, or took longer than `START_SECONDS`.
-        """
-        if not self._ready:
-            self.exchange(None, START_SECONDS, "to start")
-            self._ready = True
+    def set_deadlines(self, seconds: float) -> None:
+        """Let the time of all submissions begin now."""
+        for submission in self.running.values():
+            submission.deadline = time.monotonic() + seconds
 
-    def exchange(self, groups: Sequence[Group] | None, seconds: float | None, purpose: str) -> Any:
-        """Send groups (None: nothing), and return the worker's next message.
+    def out_of_time(self) -> bool:
+        """Tell submissions past their deadline to stop; whether one has not done so, and the process was killed."""
+        now = time.monotonic()
+        for number, submission in self.running.items():
+            if submission.deadline <= now:
+                if submission.late or number == 0:
+                    submission.late = True
+                    self.kill()
+                    return True
+                submission.late, submission.deadline = True, now + STOPPING_SECONDS
+                self.outbox.put((number, None))
+        return False
 
-        Raises:
-            WorkerError: it died, or took longer than `seconds`.
-        """
-        try:
-            if groups is not None:
-                self.pipe.send(groups)
-            # The process is waited for as well: a child of its own may keep the pipe open for a while.
-            if not wait([self.pipe, self.process.sentinel], timeout=seconds):
-                raise WorkerError(f"a worker process took longer than {seconds:g} s {purpose} and was killed")
-            if not self.pipe.poll():
-                raise EOFError
-            return self.pipe.recv()
-        except (EOFError, OSError) as error:
-            self.process.join(EXIT_CODE_SECONDS)
-            raise WorkerError(f"a worker process died (exit code {self.process.exitcode})") from error
+    def kill(self) -> None:
+        """End the process and those that it started."""
+        with self._ending:
+            if self._ended:
+                return
+            self.process.kill()
+            if self.process.pid is not None and hasattr(os, "killpg"):
+                # It is not reaped yet, so its number still names its group, where it has made one.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
 
-    def stop(self) -> None:
-        """Ask the process to close its scorer and exit, whatever it is doing."""
-        if self.process.pid is not None and self.process.exitcode is None:
-            with suppress(ProcessLookupError):  # it has just exited
-                os.kill(self.process.pid, STOP_SIGNAL)
-
-    def end(self) -> None:
-        """Free what belongs to a process that was ended."""
+    def end(self) -> int | None:
+        """Free what belongs to a process that has ended, or is about to; its exit code."""
+        wait([self.process.sentinel], timeout=EXIT_CODE_SECONDS)
+        self.kill()
         self.process.join()
-        self.process.close()
+        code = self.process.exitcode
+        self.outbox.put(None)
+        with self._ending:
+            self._ended = True
+            self.process.close()
         self.pipe.close()
+        return code
+
+    def _send(self) -> None:
+        with suppress(OSError):  # it has died: its reader sees that
+            while True:
+                message = self.outbox.get()
+                self.pipe.send(message)
+                if message is None:
+                    return
 
 
-def _work(scorer: StreamScorer, pipe: Connection) -> None:
-    """Worker main loop: score each list of groups read from the pipe; exit on EOF."""
+def _settle(submission: _Submission, result: Any, error: EmpoError | None) -> None:
+    with suppress(InvalidStateError):  # it was cancelled meanwhile
+        if submission.late:
+            error = _too_long(submission)
+        if error is None:
+            submission.future.set_result(result)
+        else:
+            submission.future.set_exception(error)
+
+
+def _too_long(submission: _Submission) -> WorkerError:
+    purpose = "to start" if submission.task is None else "for a group"
+    return WorkerError(f"a worker process took longer than {submission.seconds:g} s {purpose} and was stopped")
+
+
+def _score_all(groups: Sequence[Group], scorer: StreamScorer) -> list[GroupScore]:
+    return list(scorer.score_many(groups))
+
+
+def _work(scorer: StreamScorer, pipe: Connection, threads: int) -> None:
+    """Worker main loop: run each task read from the pipe in a thread, stop those that are named; exit on EOF."""
     # A terminal and a process manager send these to all processes; the pool's process decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(STOP_SIGNAL, lambda number, frame: sys.exit(128 + number))
-    with closing(scorer), closing(pipe):
-        answer: tuple[list[GroupScore] | None, str | None] = None, None  # the first says that the scorer is built
-        while True:
-            try:
-                pipe.send(answer)
-                groups = pipe.recv()
-            except (EOFError, OSError):
-                return
-            try:
-                answer = list(scorer.score_many(groups)), None
-            except EmpoError as error:
-                answer = None, str(error)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # what the scorer starts ends with it
+    sys.setswitchinterval(SWITCH_SECONDS)
+    work = _TaskRunner(scorer, pipe)
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="empo-rewards-score")
+    work.answer(0, None, None)  # the scorer is built
+    with suppress(EOFError, OSError):
+        while (message := pipe.recv()) is not None:
+            number, task = message
+            if task is None:
+                work.stop(number)
+            else:
+                work.running[number] = Turn()
+                executor.submit(work.run, number, task)
+    # Threads may be in the middle of a group, and are not waited for.
+    threading.Thread(target=_end_after, args=(CLOSE_SECONDS,), daemon=True).start()
+    scorer.close()
+    _end()
+
+
+class _TaskRunner:
+    """What a worker process is working on."""
+
+    def __init__(self, scorer: StreamScorer, pipe: Connection) -> None:
+        self._scorer, self._pipe, self._sending = scorer, pipe, threading.Lock()
+        self._turns = Turns()
+        self.running: dict[int, Turn] = {}
+
+    def run(self, number: int, task: Task[Any]) -> None:
+        """Do one task in this thread, and send its result."""
+        turn = self.running[number]
+        result, error = None, None
+        try:
+            with self._turns.taken(turn):
+                turn.check_abandoned()
+                result = task(self._scorer)
+        except AbandonedError:
+            error = EmpoError("nobody waited for it")
+        except EmpoError as refused:
+            error = _sendable(refused)
+        except Exception as fault:
+            log.exception("scoring failed")
+            error = WorkerError(f"scoring failed in a worker process: {described(fault)}")
+        del self.running[number]
+        self.answer(number, result, error)
+
+    def stop(self, number: int) -> None:
+        """Let a task end at its next checkpoint, if it has not."""
+        if (turn := self.running.get(number)) is not None:
+            turn.abandon()
+
+    def answer(self, number: int, result: Any, error: EmpoError | None) -> None:
+        """Send a result, or the error that stands in its place."""
+        try:
+            with self._sending:
+                self._pipe.send((number, result, error))
+        except OSError:  # the pool has gone, and this process ends
+            return
+
+
+def _sendable(error: EmpoError) -> EmpoError:
+    """The error, or its words where its class cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+    except Exception:  # noqa: BLE001 - an exception's arguments may be anything
+        return EmpoError(str(error))
+    return error
+
+
+def _end_after(seconds: float) -> None:
+    time.sleep(seconds)
+    _end()
+
+
+def _end() -> None:
+    """End this process and those that its scorer started."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)

@@ -45,7 +45,7 @@ if [[ -n $LABEL_KEY ]]; then
 fi
 
 arguments=(
-  --reward.remote_url "http://$HOST:$PORT/get_reward"
+  --reward.remote_url "http://$HOST:$PORT/get_reward?run=$(date +%s)"
 
   --actor.model_name_or_path "$MODEL"
   --data.prompt_dataset "$DATA"

@@ -45,7 +45,7 @@ if [[ -n $LABEL_KEY ]]; then
 fi
 
 arguments=(
-  --remote_rm_url "http://$HOST:$PORT/get_reward"
+  --remote_rm_url "http://$HOST:$PORT/get_reward?run=$(date +%s)"
 
   --pretrain "$MODEL"
   --prompt_data "$DATA"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
@@ -11,9 +10,8 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
-from empo_rewards.cli.console import GroupSizeOption, err, out, scorer_of
+from empo_rewards.cli.console import GroupSizeOption, err, foreign, out, print_json, scorer_of
 from empo_rewards.cli.report import scored_groups
 from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
@@ -60,9 +58,9 @@ def compare(
     if target is not None:
         contents.comparison = totals
         write_page(contents, target)
-        err.print(Text(f"{totals['changed']:,} groups: {target}"), soft_wrap=True)
+        err.print(foreign(f"{totals['changed']:,} groups: {target}"), soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(totals))
+        print_json(totals)
         return
     table = Table("", "", show_header=False)
     table.add_row("groups", f"{totals['groups']:,}")
@@ -75,7 +73,7 @@ def compare(
         means.add_row(name, *("none" if value is None else f"{value:.4f}" for value in values))
     out.print(means)
     for changed in totals["changed_groups"][:SHOWN_GROUPS]:
-        out.print(Text(f"{changed['id']}: {', '.join(changed['changes'])}"), soft_wrap=True)
+        out.print(foreign(f"{changed['id']}: {', '.join(changed['changes'])}"), soft_wrap=True)
     if totals["changed"] > SHOWN_GROUPS:
         out.print(f"and {totals['changed'] - SHOWN_GROUPS:,} more: --json prints all, --out writes a page")
 

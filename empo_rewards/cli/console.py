@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from empo_rewards.config import merge, parse_assignments
-from empo_rewards.errors import InputError
+from empo_rewards.errors import InputError, printable
 from empo_rewards.scorer import Scorer
 
 out = Console(soft_wrap=False)
@@ -32,9 +34,19 @@ GroupSizeOption = Annotated[
 ]
 
 
+def foreign(text: str) -> Text:
+    """Text that others wrote (responses, prompts, ids, file names), for a console: one line without markup."""
+    return Text(printable(text))
+
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print a record as a line of JSON on standard output; on a terminal in ASCII, which cannot control it."""
+    typer.echo(json.dumps(record, ensure_ascii=sys.stdout.isatty()))
+
+
 def fail(message: str) -> None:
     """Print an error as one line on standard error."""
-    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+    err.print(Text.assemble(("error: ", "bold red"), foreign(message)), soft_wrap=True, highlight=False)
 
 
 def scorer_of(what: str) -> Scorer:

@@ -13,7 +13,16 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, foreign, out, print_json, scorer_from
+from empo_rewards.cli.console import (
+    ConfigOption,
+    GroupSizeOption,
+    SetOption,
+    err,
+    foreign,
+    out,
+    print_json,
+    scorer_from,
+)
 from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore, Status
@@ -134,7 +143,9 @@ def _readable(source: Path, group_size: int | None) -> Iterable[ReadGroup]:
         err.print(f"{rejected:,} rows cannot be read; `score` shows each of them")
 
 
-def _record(read: ReadGroup, score: GroupScore, why: tuple[int, int] | None, reasons: list[PairReason]) -> dict[str, Any]:
+def _record(
+    read: ReadGroup, score: GroupScore, why: tuple[int, int] | None, reasons: list[PairReason]
+) -> dict[str, Any]:
     record = {"id": score.id, "source": read.source, "line": read.line, "prompt": read.group.prompt_text}
     said = [{"pair": why, **vars(reason)} for reason in reasons]
     return {**record, **score.to_dict(), "responses": list(read.group.responses), **({"why": said} if said else {})}

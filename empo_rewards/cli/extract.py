@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.console import ConfigOption, SetOption, err, foreign, out, print_json, scorer_from
 from empo_rewards.cli.rollouts import Rejected, read_groups
 from empo_rewards.group import Group
 from empo_rewards.scorer import Scorer
@@ -33,7 +31,7 @@ def extract(
         for located in read_groups(source):
             if isinstance(located, Rejected):
                 rejected += 1
-                err.print(Text(f"{located.source}:{located.line}: {located.cause}"))
+                err.print(foreign(f"{located.source}:{located.line}: {located.cause}"))
             elif audit:
                 counts.update(_audit(scorer, located.group, located.line))
             else:
@@ -52,7 +50,7 @@ def _answers(scorer: Scorer, group: Group, line: int) -> Counter[str]:
         answer = scorer.extract(response, group.prompt_text)
         counts[answer.extractor or answer.kind.value] += 1
         row = {"id": group.id, "line": line, "response": position, **asdict(answer), "kind": answer.kind.value}
-        typer.echo(json.dumps(row, ensure_ascii=False))
+        print_json(row)
     return counts
 
 
@@ -67,8 +65,8 @@ def _audit(scorer: Scorer, group: Group, line: int) -> Counter[str]:
         counts["rules disagree" if len(answers) > 1 else "rules agree"] += 1
         if len(answers) > 1:
             title = f"group {group.id or line}, response {position}"
-            table = Table("rule", "answer", title=title, title_justify="left")
+            table = Table("rule", "answer", title=foreign(title), title_justify="left")
             for rule, answer in found.items():
-                table.add_row(rule, Text(answer or "(nothing)"))
+                table.add_row(rule, foreign(answer or "(nothing)"))
             out.print(table)
     return counts

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.text import Text
 
-from empo_rewards.cli.console import GroupSizeOption, SetOption, out, scorer_from
+from empo_rewards.cli.console import GroupSizeOption, SetOption, foreign, out, scorer_from
 from empo_rewards.cli.journal import read_records, record_of
 from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
@@ -63,13 +62,13 @@ def report(
     if not contents.numbers:
         raise InputError(f"{scores}: it holds no {'such group' if ids else 'scores'}")
     write_page(contents, target)
-    out.print(Text(f"{len(contents.numbers):,} groups: {target}"), soft_wrap=True)
+    out.print(foreign(f"{len(contents.numbers):,} groups: {target}"), soft_wrap=True)
 
 
 def _follow(live: LiveReport, scores: Path, rollouts: Path | None, group_size: int | None, port: int) -> NoReturn:
     """Serve the report, and add what is appended to the file of scores, until the user interrupts."""
     server = serve(live, port, POLL_SECONDS)
-    out.print(Text(f"http://{HOST}:{server.server_port}/ follows {scores}; Ctrl-C ends it"), soft_wrap=True)
+    out.print(foreign(f"http://{HOST}:{server.server_port}/ follows {scores}; Ctrl-C ends it"), soft_wrap=True)
     try:
         for group, score in scored_groups(scores, rollouts, group_size, records=appended_records(scores)):
             live.add(lambda contents, group=group, score=score: contents.add(group, score))  # type: ignore[misc]  # the default binds it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -10,9 +9,17 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.console import (
+    ConfigOption,
+    GroupSizeOption,
+    SetOption,
+    err,
+    foreign,
+    out,
+    print_json,
+    scorer_from,
+)
 from empo_rewards.cli.journal import beside, open_journal, read_records
 from empo_rewards.cli.parallel import score_stream
 from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup, Rejected, read_groups
@@ -62,12 +69,12 @@ def score(
             if journal:
                 journal.write(record)
             elif target is not None:
-                typer.echo(json.dumps(record, ensure_ascii=False))
+                print_json(record)
             summary.add(result)
             advance(read.line)
     (err if target is not None and not to_file else out).print(summary.table())
     if summary.rejected and to_file and target is not None:
-        err.print(Text(f"{summary.rejected} rows were rejected: {beside(target)[0]}"))
+        err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"))
     raise typer.Exit(summary.exit_code)
 
 
@@ -87,7 +94,7 @@ def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iter
                 raise InputError(f"{item.source}, line {item.line}: {item.cause} (--strict stops here)")
             summary.rejected += 1
             if summary.rejected <= SHOWN_REJECTIONS:
-                err.print(Text(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
+                err.print(foreign(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
             elif summary.rejected == SHOWN_REJECTIONS + 1:
                 err.print("more rows are bad; no more of them are shown")
         yield item

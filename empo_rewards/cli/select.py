@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
+from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, foreign, out, scorer_from
 from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
 from empo_rewards.cli.rollouts import Rejected, read_groups
 from empo_rewards.cli.summary import Summary
@@ -91,7 +90,7 @@ def _kept(
         for item in read_groups(source, group_size=group_size):
             if isinstance(item, Rejected):
                 summary.rejected += 1
-                err.print(Text(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
+                err.print(foreign(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
             else:
                 yield item.group
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from enum import Enum
 from pathlib import Path
@@ -35,7 +34,7 @@ def serve(
     assignments: SetOption = None,
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for other machines.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free; the log says which.")] = 5000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that score; 1: threads of the server's own.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that score.")] = 1,
     eval_group_size: Annotated[
         int | None, typer.Option(min=1, help="The group size of /eval/get_reward, where it is another.")
     ] = None,
@@ -49,6 +48,9 @@ def serve(
     max_members: Annotated[
         int, typer.Option(help="Samples that may wait, by the sizes of their groups; more are refused with 429.")
     ] = GatherLimits.max_members,
+    max_held_mb: Annotated[
+        int, typer.Option(min=1, help="What bodies, groups and answers may take in memory; more is refused with 429.")
+    ] = GatherLimits.max_bytes // 2**20,
     max_body_mb: Annotated[int, typer.Option(min=1, help="A longer body is refused with 413.")] = 32,
     neutral: Annotated[
         float | None,
@@ -64,10 +66,11 @@ def serve(
 ) -> None:
     """Serve rewards over HTTP: single samples, gathered into groups, and whole groups."""
     extras.require("server", "serve")
+    from empo_rewards.server.logs import set_up  # noqa: PLC0415 - only here
     from empo_rewards.server.process import run  # noqa: PLC0415 - needs the extra
     from empo_rewards.server.service import ServerSettings  # noqa: PLC0415 - needs the extra
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=log_level.value.upper())
+    set_up(log_level.value.upper())
     settings = ServerSettings(
         group_size=group_size,
         eval_group_size=eval_group_size,
@@ -77,6 +80,7 @@ def serve(
             total_seconds=total_seconds,
             score_seconds=score_seconds,
             max_members=max_members,
+            max_bytes=max_held_mb * 2**20,
         ),
         neutral=neutral,
         scores=scores,

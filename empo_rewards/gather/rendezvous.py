@@ -10,14 +10,17 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import replace
 from functools import partial
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
+from empo_rewards.errors import described
 from empo_rewards.gather.diagnosis import DIAGNOSED_GROUPS, GatheredGroup, diagnose
 from empo_rewards.gather.groups import DelayQueue, GatheringGroup, GatherPhase, GroupEntry, GroupIdentity, Slot
+from empo_rewards.gather.room import Room
 from empo_rewards.gather.types import (
     Collected,
     Ending,
     GatherClosedError,
+    GatherConflictError,
     GatherError,
     GatherFullError,
     GatherLimits,
@@ -52,6 +55,9 @@ class Gather(Generic[P, V]):
         reuse_keys: what a key means in submissions without a member id. True: a prompt, which may have any number of
             groups. False: one group, so that submissions after it is full get its verdict.
         measure: the size of a payload in bytes. The default is right for texts; a composed payload needs its own.
+        measure_verdict: the size of a verdict in bytes, which a remembered group keeps.
+        belong: whether two payloads can be of one group, asked of those whose key names a group; None: any can.
+        room: what bounds it, shared with others; None: a room of its own, by `limits`.
 
     Raises:
         GatherSizeError: `size` is less than 1.
@@ -65,12 +71,17 @@ class Gather(Generic[P, V]):
         *,
         reuse_keys: bool = True,
         measure: Callable[[P], int] = sys.getsizeof,
+        measure_verdict: Callable[[V], int] = lambda verdict: 0,
+        belong: Callable[[P, P], bool] | None = None,
+        room: Room | None = None,
     ) -> None:
         self.limits = limits or GatherLimits()
         self._score = score
         self._size = size if size is None else _checked(size)
         self._keyed = GroupIdentity.PROMPT if reuse_keys else GroupIdentity.ONCE
-        self._measure = measure
+        self._measure, self._measure_verdict, self._belong = measure, measure_verdict, belong
+        self._room = room or Room(self.limits)
+        self._room.forgets_by(self._forget_oldest)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = math.inf  # kept here: for a time in the past uvloop's handle does not have it
@@ -86,17 +97,16 @@ class Gather(Generic[P, V]):
         self._idle: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.idle_seconds)  # those that have a member
         self._unattended: DelayQueue[GatheringGroup[P, V]] = DelayQueue(
             self.limits.abandoned_seconds
-        )  # those without caller
+        )  # those without caller, in any phase before their end
         self._scoring: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.score_seconds)
         self._ended_unnamed: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.abandoned_seconds)
         self._ended: DelayQueue[GatheringGroup[P, V]] = DelayQueue(self.limits.remember_seconds)
 
-        self._reserved = 0  # the sizes of the groups that have not ended
         self._stats = GatherStats()
         self._recent: deque[GatheredGroup] = deque(maxlen=DIAGNOSED_GROUPS)
 
     async def submit(
-        self, key: Hashable, member: Member | None, payload: P, size: int | None = None
+        self, key: Hashable, member: Member | None, payload: P, size: int | None = None, client: Hashable = None
     ) -> GatherOutcome[V]:
         """Join a group and wait for its verdict.
 
@@ -104,26 +114,30 @@ class Gather(Generic[P, V]):
             key: of the group: its id, or (where `member` is None and keys are reused) its prompt.
             member: the member's id within the group; None where the framework has none. Groups with and without ids are
                 separate, even under one key.
-            payload: the member's answer. Of several under one id the first counts. Without ids it must be hashable: an
-                equal payload takes the entry of a member whose caller was cancelled, and is a new member otherwise.
+            payload: the member's answer. Without ids it must be hashable: an equal payload takes the entry of a member
+                whose caller was cancelled, and is a new member otherwise.
             size: of the group; None: as its other members gave it, else the default.
+            client: whose room a group takes that this opens.
 
         Returns:
             The verdict and the member's position.
 
         Raises:
-            GatherFullError: refused at once; nothing changed.
+            GatherFullError: refused at once, and nothing changed; or its group had to make room for another client.
+            GatherConflictError: a member with this id has another payload, or the payload does not belong to the group.
             GatherSizeError: there is no size, or it differs from the group's.
             GatherScoreError: the group could not be scored.
             GatherClosedError: closed before the group was scored.
             asyncio.CancelledError: the caller was cancelled; its answer stays in the group.
         """
-        group, entry = self._enter(key, member, payload, size)
+        group, entry = self._enter(key, member, payload, size, client)
         if group.phase is not GatherPhase.ENDED:
             await self._wait(group, entry)
         return group.outcome(entry)
 
-    def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
+    def forget(
+        self, key: Hashable, member: Member | None = None, size: int | None = None, client: Hashable = None
+    ) -> bool:
         """Report that a member will not come, so that its group does not wait for it.
 
         A member that is reported twice is lost once; one that was reported and still comes in time is a member. It may
@@ -145,9 +159,10 @@ class Gather(Generic[P, V]):
                 member is not None and (member in group.entries or member in group.lost)
             ):
                 return False
-        if group is None:
-            self._check_room(self._resolved(size))
-            group = self._open(slot, size, now)
+        self._take(client if group is None else group.client, group, members=int(group is None or not group.entries))
+        group = group or self._open(slot, size, now, client)
+        if not group.entries:
+            group.reserved += 1
         group.lost.add(object() if member is None else member)
         self._stats.forgotten += 1
         if group.entries:
@@ -223,7 +238,7 @@ class Gather(Generic[P, V]):
             raise GatherSizeError(f"{group} has {group.size} members; a submission says {size}")
 
     def _enter(
-        self, key: Hashable, member: Member | None, payload: P, size: int | None
+        self, key: Hashable, member: Member | None, payload: P, size: int | None, client: Hashable
     ) -> tuple[GatheringGroup[P, V], GroupEntry[P, V] | None]:
         """Find or make the submission's entry; None where the verdict does not include it."""
         now = self._now()
@@ -236,59 +251,80 @@ class Gather(Generic[P, V]):
             entry = group.find(member, payload)
         if group is not None:
             self._check_size(group, size)
+            self._check_conflict(group, entry, payload)
             if entry is not None or group.phase is not GatherPhase.GATHERING:
-                self._repeat(group, entry, payload)
+                self._repeat(group, entry)
                 return group, entry
         weight = self._measure(payload)
-        if group is None:
-            self._check_room(self._resolved(size))
-        self._make_room(weight)
-        group = group or self._open(slot, size, now)
+        members = 0
+        if group is None or not group.entries:  # from its first member on it has room for all of them
+            members = self._resolved(size) if group is None else group.size - group.reserved
+        self._take(client if group is None else group.client, group, members=members, bytes=weight)
+        group = group or self._open(slot, size, now, client)
+        group.reserved += members
         return group, self._add(group, member, payload, weight, now)
 
-    def _repeat(self, group: GatheringGroup[P, V], entry: GroupEntry[P, V] | None, payload: P) -> None:
+    def _check_conflict(self, group: GatheringGroup[P, V], entry: GroupEntry[P, V] | None, payload: P) -> None:
+        """Refuse a payload that contradicts its group: what was detected must not be paid."""
+        why = None
+        if entry is not None and entry.payload != payload:
+            why = f"its member {entry.id!r} came before with another answer"
+        elif self._belong is not None and group.slot[0] is not GroupIdentity.PROMPT and group.entries:
+            first = next(iter(group.entries.values())).payload
+            if not self._belong(first, payload):
+                why = "its first member has another prompt"
+        if why is not None:
+            self._stats.conflicts += 1
+            raise GatherConflictError(f"{group}: {why}: an id stands for one group, once; put the run and step into it")
+
+    def _repeat(self, group: GatheringGroup[P, V], entry: GroupEntry[P, V] | None) -> None:
         """Count a submission that adds no member."""
         if group.phase is not GatherPhase.ENDED and self._stats.waiting >= self.limits.max_members:
-            self._refuse(f"{self._stats.waiting} callers wait already (max_members)")
+            self._stats.refused += 1
+            raise GatherFullError(f"{self._stats.waiting} callers wait already (max_members)")
         if entry is not None:
             self._take_up(entry)
             self._stats.joined += 1
-            self._stats.conflicts += entry.payload != payload
         elif len(group.entries) < group.size:
             self._stats.late += 1
         else:
             self._stats.surplus += 1
 
-    def _check_room(self, size: int) -> None:
-        """Refuse a group that would pass a bound."""
-        if len(self._total) + len(self._scoring) >= self.limits.max_groups:
-            self._refuse(f"{self.limits.max_groups} groups are open (max_groups)")
-        if self._reserved + size > self.limits.max_members:
-            self._refuse(
-                f"the open groups have {self._reserved} members, and {size} more would pass {self.limits.max_members} "
-                "(max_members)"
-            )
+    def _take(
+        self,
+        client: Hashable,
+        group: GatheringGroup[P, V] | None,
+        *,
+        members: int = 0,
+        bytes: int = 0,  # noqa: A002 - as `Room`
+    ) -> None:
+        """Take room for a group, which is new where it is None; refuse where there is none."""
+        try:
+            self._room.take(client, groups=int(group is None), members=members, bytes=bytes)
+        except GatherFullError:
+            self._stats.refused += 1
+            raise
 
-    def _open(self, slot: Slot, size: int | None, now: float) -> GatheringGroup[P, V]:
-        group: GatheringGroup[P, V] = GatheringGroup(slot, self._resolved(size))
-        self._reserved += group.size
+    def _open(self, slot: Slot, size: int | None, now: float, client: Hashable) -> GatheringGroup[P, V]:
+        group: GatheringGroup[P, V] = GatheringGroup(slot, self._resolved(size), client)
+        self._room.opened(client, group, partial(self._evict, group))
         self._groups[slot] = group
         self._total.put(group, now)
         return group
 
-    def _make_room(self, weight: int) -> None:
-        """Drop remembered groups until the bytes fit; refuse where the others leave no room."""
-        limit = self.limits.max_bytes
-        if self._stats.held_bytes + weight > limit:
-            self._refuse(f"{self._stats.held_bytes} bytes are held, and {weight} more would pass {limit} (max_bytes)")
-        while self._stats.held_bytes + self._stats.remembered_bytes + weight > limit:
-            oldest = self._ended.first or self._ended_unnamed.first
-            assert oldest is not None  # noqa: S101 - the remembered bytes are those of these groups
-            self._drop(oldest)
+    def _evict(self, group: GatheringGroup[P, V]) -> None:
+        """Give up an open group, so that another client has room."""
+        self._stats.evicted += 1
+        log.warning("%s is given up with %d of %d members: others need its room", group, len(group.entries), group.size)
+        self._end(group, GatherFullError(f"{group} was given up: its client holds most, and others need the room"))
+        self._drop(group)
 
-    def _refuse(self, why: str) -> NoReturn:
-        self._stats.refused += 1
-        raise GatherFullError(why)
+    def _forget_oldest(self) -> bool:
+        """Forget the group that ended first; whether there was one."""
+        oldest = self._ended.first or self._ended_unnamed.first
+        if oldest is not None:
+            self._drop(oldest)
+        return oldest is not None
 
     def _add(
         self, group: GatheringGroup[P, V], member: Member | None, payload: P, weight: int, now: float
@@ -347,9 +383,13 @@ class Gather(Generic[P, V]):
                 del self._abandoned[entry.group.slot, entry.payload]
 
     def _attend(self, group: GatheringGroup[P, V]) -> None:
-        """Start to give up a group without waiting callers, where its entries could be mistaken for a new group's."""
-        if group.slot[0] is GroupIdentity.PROMPT and group.phase is GatherPhase.GATHERING and not group.waiters:
-            assert self._loop is not None  # noqa: S101 - it has had a waiter
+        """Start to give up a group without waiting callers: where it is being scored, for nobody, and where it gathers
+        and its entries could be mistaken for a new group's."""
+        in_time = group.phase is GatherPhase.SCORING or (
+            group.phase is GatherPhase.GATHERING and group.slot[0] is GroupIdentity.PROMPT
+        )
+        if in_time and not group.waiters:
+            assert self._loop is not None  # noqa: S101 - it has members
             self._unattended.put(group, self._loop.time())
             self._set_timer()
 
@@ -371,6 +411,7 @@ class Gather(Generic[P, V]):
         if not collected.whole:
             log.warning("%s ended (%s) with %d of %d members", group, ending.value, len(group.entries), group.size)
         self._scoring.put(group, self._loop.time())
+        self._attend(group)
         group.task = task = self._loop.create_task(self._verdict(collected))
         self._tasks.add(task)
         task.add_done_callback(partial(self._scored, group))
@@ -384,10 +425,10 @@ class Gather(Generic[P, V]):
         if task.cancelled():
             self._fail(group, "scoring was cancelled", None)
         elif (fault := task.exception()) is not None:
-            self._fail(group, f"scoring failed: {type(fault).__name__}: {fault}", fault)
+            self._fail(group, f"scoring failed: {described(fault)}", fault)
         elif group.phase is GatherPhase.SCORING:
             group.verdict = task.result()
-            self._end(group, None)
+            self._end(group, None, self._measure_verdict(group.verdict))
 
     def _fail(self, group: GatheringGroup[P, V], why: str, fault: BaseException | None) -> None:
         if group.phase is not GatherPhase.SCORING:
@@ -401,22 +442,27 @@ class Gather(Generic[P, V]):
     def _stop_gathering(self, group: GatheringGroup[P, V]) -> None:
         for queue in (self._total, self._idle, self._unattended):
             queue.drop(group)
+        self._room.closed(group.client, group)
         if group.slot[0] is GroupIdentity.PROMPT and self._groups.get(group.slot) is group:
             del self._groups[group.slot]
 
-    def _end(self, group: GatheringGroup[P, V], error: GatherError | None) -> None:
+    def _end(self, group: GatheringGroup[P, V], error: GatherError | None, verdict_weight: int = 0) -> None:
         """Release the callers that wait for the group, and remember it for later ones."""
         assert self._loop is not None  # noqa: S101 - a group was made on it
-        self._stop_gathering(group)
+        if group.phase is GatherPhase.GATHERING:
+            self._stop_gathering(group)
         self._scoring.drop(group)
+        self._unattended.drop(group)
         group.phase, group.error = GatherPhase.ENDED, error
         for waiter in group.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        self._reserved -= group.size
+        self._room.give(group.client, groups=1, members=group.reserved, bytes=group.weight)
         self._stats.held_members -= len(group.entries)
         self._stats.held_bytes -= group.weight
+        group.weight += verdict_weight
         self._stats.remembered_bytes += group.weight
+        self._room.remembered_bytes += group.weight
         remembered = self._ended_unnamed if group.slot[0] is GroupIdentity.PROMPT else self._ended
         remembered.put(group, self._loop.time())
         if len(remembered) > self.limits.max_remembered and (oldest := remembered.first) is not None:
@@ -429,6 +475,7 @@ class Gather(Generic[P, V]):
         self._ended.drop(group)
         self._ended_unnamed.drop(group)
         self._stats.remembered_bytes -= group.weight
+        self._room.remembered_bytes -= group.weight
         if self._groups.get(group.slot) is group:
             del self._groups[group.slot]
         for entry in group.entries.values():
@@ -457,6 +504,8 @@ class Gather(Generic[P, V]):
             self._stats.given_up += 1
             self._end(group, GatherError("nobody waited for the group"))
             self._drop(group)
+            if group.task is not None:
+                group.task.cancel()
         for group in self._scoring.pop_due(now):
             self._fail(group, f"scoring took longer than {self.limits.score_seconds:g} s (score_seconds)", None)
             assert group.task is not None  # noqa: S101 - it is being scored

@@ -11,12 +11,14 @@ each sample is given a finite number. Where there is no reward, this is a neutra
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from empo_rewards.errors import GroupError
 from empo_rewards.gather import Collected, Gather, GatherLimits, GatherStats, Member
+from empo_rewards.gather.room import Room
 from empo_rewards.group import Cause, Group, GroupScore, Label, Message, Status
 
 T = TypeVar("T")
@@ -42,6 +44,12 @@ LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "reward_accuracy", "pas
 
 RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distinct_majorities", "commonest_share"))
 """Metrics of the run so far, where the observer `monitor` is configured."""
+
+SAMPLE_BYTES = 200
+"""What a sample takes beside its texts and numbers, about."""
+
+SCORED_BYTES = 300
+"""What a group's score takes for each member beside the answers' texts, about."""
 
 _UNSCORED = tuple((cause, f"unscored/{cause.value}") for cause in Cause)
 
@@ -72,7 +80,9 @@ class Sample:
     def weight(self) -> int:
         """The approximate size in bytes."""
         numbers = len(self.token_logprobs) if self.token_logprobs else 0
-        return 200 + len(self.prompt) + len(self.response) + 32 * numbers
+        labels = self.reference if isinstance(self.reference, tuple) else (self.reference,)
+        texts = sum(sys.getsizeof(text) for text in (self.prompt, self.response, self.data_source, *labels))
+        return SAMPLE_BYTES + texts + 32 * numbers
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,11 @@ class SampleReward:
         for cause, name in _UNSCORED:
             numbers[name] = float(self.score.cause is cause and not self.scored)
         return numbers
+
+
+def score_bytes(score: GroupScore) -> int:
+    """The approximate size of a score in bytes."""
+    return 2_000 + sum(SCORED_BYTES + sys.getsizeof(answer.text) for answer in score.answers)
 
 
 class NeutralReward:
@@ -155,7 +170,8 @@ class SampleScorer:
         size: of a group, where a submission does not give one.
         limits: deadlines and bounds.
         neutral: the reward of samples without one.
-        reuse_keys: see `Gather`.
+        reuse_keys, room: see `Gather`.
+        one_prompt: whether all members of a group that has an id must have the same prompt.
         observe: called with each group's score, on the event loop.
     """
 
@@ -167,16 +183,31 @@ class SampleScorer:
         *,
         neutral: NeutralReward | None = None,
         reuse_keys: bool = True,
+        one_prompt: bool = False,
+        room: Room | None = None,
         observe: Callable[[GroupScore], None] | None = None,
     ) -> None:
         self._score, self._observe = score, observe
         self._neutral = neutral or NeutralReward()
         self._gather: Gather[Sample, _Scored] = Gather(
-            self._gathered, size, limits, reuse_keys=reuse_keys, measure=lambda sample: sample.weight
+            self._gathered,
+            size,
+            limits,
+            reuse_keys=reuse_keys,
+            measure=lambda sample: sample.weight,
+            measure_verdict=lambda scored: score_bytes(scored.score),
+            belong=(lambda sample, other: sample.prompt == other.prompt) if one_prompt else None,
+            room=room,
         )
 
     async def submit(
-        self, sample: Sample, *, key: Hashable = None, member: Member | None = None, size: int | None = None
+        self,
+        sample: Sample,
+        *,
+        key: Hashable = None,
+        member: Member | None = None,
+        size: int | None = None,
+        client: Hashable = None,
     ) -> SampleReward:
         """Wait for the sample's group; the sample's reward.
 
@@ -185,11 +216,12 @@ class SampleScorer:
             key: its group's id; None: its prompt.
             member: its id within the group; None: it has none.
             size: of its group, where that differs from the default.
+            client: whose room it takes.
 
         Raises:
-            GatherError: what `Gather.submit` raises: refused, closed, or the scoring failed.
+            GatherError: what `Gather.submit` raises: refused, in conflict, closed, or the scoring failed.
         """
-        outcome = await self._gather.submit(sample.prompt if key is None else key, member, sample, size)
+        outcome = await self._gather.submit(sample.prompt if key is None else key, member, sample, size, client)
         return _sample_reward(outcome.verdict, outcome.position)
 
     async def submit_group(self, samples: Sequence[Sample], *, key: Hashable = None) -> list[SampleReward]:
@@ -209,9 +241,11 @@ class SampleScorer:
         scored = await self._scored(group_of(samples, id=None if key is None else str(key)))
         return [_sample_reward(scored, position) for position in range(len(samples))]
 
-    def forget(self, key: Hashable, member: Member | None = None, size: int | None = None) -> bool:
+    def forget(
+        self, key: Hashable, member: Member | None = None, size: int | None = None, client: Hashable = None
+    ) -> bool:
         """Report that a sample will not come (see `Gather.forget`)."""
-        return self._gather.forget(key, member, size)
+        return self._gather.forget(key, member, size, client)
 
     def stats(self) -> GatherStats:
         """The statistics of the rendezvous (see `Gather.stats`)."""

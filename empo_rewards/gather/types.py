@@ -25,6 +25,10 @@ class GatherFullError(GatherError):
     """A submission would pass a bound. Nothing was changed; it may be tried again later."""
 
 
+class GatherConflictError(GatherError):
+    """A submission contradicts its group: another answer under a member's id, or what its group's members are not."""
+
+
 class GatherClosedError(GatherError):
     """The rendezvous was closed before the group was scored, or before the submission."""
 
@@ -98,12 +102,14 @@ class GatherLimits:
             difference between a group's shortest and longest generation.
         total_seconds: a group ends so long after its first member at the latest.
         score_seconds: how long scoring one group may take.
-        abandoned_seconds: without ids: how long after its end a group's abandoned members can still be taken up by a
-            retry, and after which a group without waiting callers is given up.
+        abandoned_seconds: how long a group is scored without waiting callers. Without ids also: how long after its end
+            a group's abandoned members can still be taken up by a retry, and after which an open group without waiting
+            callers is given up.
         remember_seconds: with ids: how long after its end a group's verdict is kept for retries and late members.
         max_groups: groups that may be open or in scoring.
         max_members: members that these groups may have, by their sizes: an accepted group can always become complete.
-            Also the number of waiting callers at which a repeated submission is refused.
+            A group without members counts as its losses. Also the number of waiting callers at which a repeated
+            submission is refused.
         max_bytes: the payloads of all groups, the remembered ones included, which are dropped first.
         max_remembered: ended groups that are remembered, with ids and without each.
 
@@ -137,10 +143,10 @@ class GatherStats:
     `oldest_seconds` is the age of the oldest open group.
 
     Counters: accepted `members`; groups that ended `completed`, `shortened` (the rest was lost), `expired_idle`,
-    `expired_total`, or `given_up`; groups whose scoring `failed`; `joined`: submissions that repeated an existing
-    member (retries, padding); `conflicts`: those of them with a different payload; `withdrawn` waits; `forgotten`
-    members; `late` and `surplus`: submissions whose verdict does not include them, because their group had ended
-    incomplete or because it was full; `refused` submissions.
+    `expired_total`, `given_up` or `evicted` (others needed the room); groups whose scoring `failed`; `joined`:
+    submissions that repeated an existing member (retries, padding); `conflicts`: submissions that contradict their
+    group; `withdrawn` waits; `forgotten` members; `late` and `surplus`: submissions whose verdict does not include
+    them, because their group had ended incomplete or because it was full; `refused` submissions.
     """
 
     open_groups: int = 0
@@ -157,6 +163,7 @@ class GatherStats:
     expired_idle: int = 0
     expired_total: int = 0
     given_up: int = 0
+    evicted: int = 0
     failed: int = 0
     joined: int = 0
     conflicts: int = 0

@@ -12,14 +12,16 @@ import itertools
 import logging
 import secrets
 import time
+from collections.abc import Callable, Hashable
 from http import HTTPStatus
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from empo_rewards.gather.room import Room
 from empo_rewards.server.bodies import encode, too_large
 from empo_rewards.server.errors import RequestError
-from empo_rewards.server.metrics import Metrics
+from empo_rewards.server.service import Service
 
 log = logging.getLogger("empo_rewards.server")
 
@@ -30,11 +32,41 @@ ROUTES = frozenset({*OPEN_PATHS, "/get_reward", "/eval/get_reward", "/score", "/
 """Paths that are counted by name. All others share one label: arbitrary paths must not grow the metrics."""
 
 MAX_ID = 128
-"""A longer `X-Request-ID` of the caller is replaced."""
+"""A longer `X-Request-ID` of the caller is replaced. Longer names of a run or a member are refused."""
+
+CLIENT = "empo_rewards.client"
+"""Key of a request's scope: the address that it came from, whose room it takes."""
+
+HOLDING = "empo_rewards.holding"
+"""Key of a request's scope: its `Holding`."""
+
+TOO_MANY = "there are too many connections: the limit of open files is reached (ulimit -n)"
 
 DRAIN_BYTES = 2**28
 """So much of a body that is too long is still read and discarded: a caller that is cut off while it sends may never
 read the answer."""
+
+
+class Holding:
+    """Counts the bytes of a request's body, until it has been read or its request answered."""
+
+    def __init__(self, room: Room, client: Hashable) -> None:
+        self._room, self._client, self._size = room, client, 0
+
+    def take(self, size: int) -> None:
+        """Count more.
+
+        Raises:
+            GatherFullError: there is no room for them.
+        """
+        self._room.take(self._client, bytes=size)
+        self._size += size
+
+    def release(self) -> None:
+        """Count none any more."""
+        if self._size:
+            self._room.give(self._client, bytes=self._size)
+            self._size = 0
 
 
 class AccessControl:
@@ -42,15 +74,16 @@ class AccessControl:
 
     Args:
         app: the application.
-        metrics: where requests are counted.
-        api_key: what callers must send as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic`
-            (which a URL of the form http://user:KEY@host gives); None: nothing.
-        max_body_bytes: a body whose `Content-Length` is larger is refused before it is read.
+        service: its metrics count the requests, its room their bodies. Its settings have the key that callers must send
+            as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic` (which a URL of the form
+            http://user:KEY@host gives), and the length of body that is refused before it is read.
+        crowded: whether there are too many connections to take in more.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, api_key: str | None, max_body_bytes: int) -> None:
-        self._app, self._metrics, self._limit = app, metrics, max_body_bytes
-        self._key = None if api_key is None else api_key.encode()
+    def __init__(self, app: ASGIApp, service: Service, crowded: Callable[[], bool]) -> None:
+        self._app, self._metrics, self._room, self._crowded = app, service.metrics, service.room, crowded
+        self._limit, key = service.settings.max_body_bytes, service.settings.api_key
+        self._key = None if key is None else key.encode()
         self._run, self._numbers = secrets.token_hex(4), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +95,8 @@ class AccessControl:
         headers = dict(scope["headers"])
         request_id = _printable_id(headers.get(b"x-request-id")) or f"{self._run}-{next(self._numbers)}"
         scope["empo_rewards.request_id"] = request_id
+        client = scope[CLIENT] = scope["client"][0] if scope["client"] else None
+        holding = scope[HOLDING] = Holding(self._room, client)
         status = 0
 
         async def send_out(message: Message) -> None:
@@ -80,12 +115,16 @@ class AccessControl:
             ):
                 error = RequestError(HTTPStatus.UNAUTHORIZED, "a valid API key is needed")
                 await refusal(scope, error)(scope, receive, send_out)
+            elif path not in OPEN_PATHS and self._crowded():
+                error = RequestError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY, retry=True, unread=True)
+                await refusal(scope, error)(scope, receive, send_out)
             elif int(headers.get(b"content-length", b"0")) > self._limit:
                 await _drain(receive)
                 await refusal(scope, too_large(self._limit))(scope, receive, send_out)
             else:
                 await self._app(scope, receive, send_out)
         finally:
+            holding.release()
             seconds = time.perf_counter() - started
             self._metrics.request(_route(path), status, seconds)
             log.debug("%s %s %s in %.3f s (request %s)", scope["method"], path, status or "gone", seconds, request_id)
@@ -95,16 +134,15 @@ def refusal(scope: Scope, error: RequestError) -> Response:
     """The response to a refused request; the refusal is logged in one line."""
     request_id = scope["empo_rewards.request_id"]
     level = logging.ERROR if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
-    log.log(
-        level, "%s %s: %d, %s (request %s)", scope["method"], _route(scope["path"]), error.status, error, request_id
-    )
+    template = f"%s %s: {error.status}, %s (request %s)"  # its repetitions are counted by status
+    log.log(level, template, scope["method"], _route(scope["path"]), error, request_id)
     headers = {}
     if error.retry:
         headers["retry-after"] = "1"
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
-    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        headers["connection"] = "close"  # the rest of the body may still be on its way
+    if error.unread:
+        headers["connection"] = "close"
     body = {"error": str(error), "retry": error.retry, "request_id": request_id}
     return Response(encode(body), error.status, headers, "application/json")
 

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from empo_rewards._version import __version__
 from empo_rewards.errors import EmpoError, GroupError
-from empo_rewards.gather import GatherFullError, GatherSizeError, Member
+from empo_rewards.gather import GatherConflictError, GatherFullError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
-from empo_rewards.server.access import AccessControl, refusal
-from empo_rewards.server.bodies import decode, encode, read_body, send_json, unless_gone
+from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, TOO_MANY, AccessControl, refusal
+from empo_rewards.server.bodies import encode, finite, read_body, send_json, unless_gone
 from empo_rewards.server.errors import CallerGoneError, RequestError
-from empo_rewards.server.schemas import GROUPS_SCHEMA, MAX_GROUP_SIZE, REWARD_DOCUMENTATION, GroupBody, MemberBody
-from empo_rewards.server.service import Phase, Service
-
-Body = TypeVar("Body", bound=BaseModel)
+from empo_rewards.server.schemas import (
+    GROUPS_SCHEMA,
+    MAX_GROUP_SIZE,
+    REWARD_DOCUMENTATION,
+    MemberBody,
+    problems,
+    read_member,
+)
+from empo_rewards.server.service import GroupKey, Phase, Service
 
 
 class GetReward:
@@ -37,13 +40,16 @@ class GetReward:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        settings = self._service.settings
-        body = await read_body(receive, settings.max_body_bytes)
-        submission = openrlhf.read(decode(body))
-        size = _group_size(scope)
-        self._service.whole_queries(submission.whole_queries)
-        results = await unless_gone(receive, self._service.reward(self._phase, submission.samples, size))
-        answer = openrlhf.answer(submission, results, settings.scores)
+        service = self._service
+        body = await read_body(receive, service.settings.max_body_bytes, scope[HOLDING].take)
+        size, run = _group_size(scope), _run(scope)
+        submission = await service.read(openrlhf.read_submission, body)
+        del body
+        scope[HOLDING].release()  # the samples are counted from here on
+        service.whole_queries(submission.whole_queries)
+        rewarding = service.reward(self._phase, submission.samples, size, run, scope[CLIENT])
+        results = await unless_gone(receive, rewarding)
+        answer = openrlhf.answer(submission, results, service.settings.scores)
         if (why := self._unscored(results)) is not None:
             answer["detail"] = why
         await send_json(send, HTTPStatus.OK, encode(answer))
@@ -56,6 +62,9 @@ class GetReward:
         first = f"{unscored[0].cause.value}: {unscored[0].detail}" if unscored[0].cause else "no reward of its own"
         return " ".join(filter(None, (f"{len(unscored)} unscored; {first}.", self._service.diagnosis())))
 
+
+MAX_GROUP_ID = 1_024
+"""Characters of a group's id, which is kept with the group."""
 
 REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward": "evaluation"}
 
@@ -87,62 +96,67 @@ class _RewardRouter:
 class _Endpoints:
     """The other routes: FastAPI's endpoint functions."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, crowded: Callable[[], bool]) -> None:
+        self._service, self._crowded = service, crowded
 
     async def score(self, request: Request) -> Response:
         """Score whole groups: one, or several under `groups`. Answers the fields of GroupScore, or them under `scores`.
 
         A reward of null means no signal: `status` and `cause` say why.
         """
-        body = await self._body(request)
-        many = isinstance(body, dict) and "groups" in body
-        given = body["groups"] if many else [body]
-        if not isinstance(given, list) or (many and len(body) > 1):
-            raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "`groups` must be a list, and the only field")
-        groups = [_validated(GroupBody, one, f"groups[{n}]" if many else "").group() for n, one in enumerate(given)]
-        scores = await unless_gone(request.receive, self._service.score(groups))
-        answers = [score.to_dict() for score in scores]
-        return _json({"scores": answers} if many else answers[0])
+        groups = await self._service.pack(await self._body(request))  # as large as the body, and counted as that
+        answer = await unless_gone(request.receive, self._service.score(groups))
+        return Response(answer, media_type="application/json")
 
     async def submit(self, request: Request, group_id: str, member: str) -> Response:
         """Submit one member of a group, and wait for the group. Sent again, it joins its first request.
 
-        A group id stands for one group, once: put the training step into it.
+        A group id stands for one group, once: put the training step into it. Another text or prompt under the same ids
+        is a conflict (409).
         """
-        body = _validated(MemberBody, await self._body(request))
-        submitting = self._service.submit(group_id, _member(member), body.sample(), body.group_size)
+        key, number = _ids(request, group_id, member)
+        sample, size = await self._service.read(read_member, await self._body(request))
+        request.scope[HOLDING].release()  # the sample is counted from here on
+        submitting = self._service.submit(key, number, sample, size, request.scope[CLIENT])
         result = await unless_gone(request.receive, submitting)
         return _json(_member_answer(result, self._service.diagnosis()))
 
-    async def forget(self, group_id: str, member: str, group_size: int | None = None) -> Response:
+    async def forget(self, request: Request, group_id: str, member: str, group_size: int | None = None) -> Response:
         """Report that a member will not come: its group does not wait for it, and is incomplete."""
         if group_size is not None and not 1 <= group_size <= MAX_GROUP_SIZE:
             raise _bad_size(str(group_size))
-        return _json({"forgotten": self._service.forget(group_id, _member(member), group_size)})
+        key, number = _ids(request, group_id, member)
+        return _json({"forgotten": self._service.forget(key, number, group_size, request.scope[CLIENT])})
 
     async def health(self) -> Response:
         """Whether the process is alive."""
         return _json({"status": "ok", "version": __version__})
 
     async def ready(self) -> Response:
-        """Whether it takes requests, and why groups keep ending short, where that is known."""
+        """Whether it takes another group, and why groups keep ending short, where that is known."""
         if self._service.stopping:
             return _json({"status": "stopping"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        if (why := TOO_MANY if self._crowded() else self._service.full()) is not None:
+            return _json({"status": "full", "detail": why}, HTTPStatus.SERVICE_UNAVAILABLE)
         return _json({"status": "ok", "diagnosis": self._service.diagnosis()})
 
     async def metrics(self) -> Response:
         """The metrics, in Prometheus' text format."""
         return Response(generate_latest(self._service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    async def _body(self, request: Request) -> Any:
-        return decode(await read_body(request.receive, self._service.settings.max_body_bytes))
+    async def _body(self, request: Request) -> bytes:
+        return await read_body(request.receive, self._service.settings.max_body_bytes, request.scope[HOLDING].take)
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The ASGI application over a service."""
+def create_app(service: Service, crowded: Callable[[], bool] = lambda: False) -> ASGIApp:
+    """The ASGI application over a service.
+
+    Args:
+        service: the service.
+        crowded: whether there are too many connections to take in more.
+    """
     app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
-    endpoints = _Endpoints(service)
+    endpoints = _Endpoints(service, crowded)
     member_path = "/v1/groups/{group_id:path}/members/{member}"
     app.add_api_route("/score", endpoints.score, methods=["POST"], openapi_extra=_takes(GROUPS_SCHEMA))
     app.add_api_route(
@@ -159,12 +173,12 @@ def create_app(service: Service) -> ASGIApp:
     for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
         app.add_exception_handler(kind, _refused)
     _describe(app)
-    settings = service.settings
-    return AccessControl(_RewardRouter(app, service), service.metrics, settings.api_key, settings.max_body_bytes)
+    return AccessControl(_RewardRouter(app, service), service, crowded)
 
 
 _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (
     (GatherFullError, HTTPStatus.TOO_MANY_REQUESTS, True),
+    (GatherConflictError, HTTPStatus.CONFLICT, False),
     ((GroupError, GatherSizeError), HTTPStatus.UNPROCESSABLE_ENTITY, False),
     (EmpoError, HTTPStatus.SERVICE_UNAVAILABLE, True),
 )
@@ -188,7 +202,7 @@ def _as_request_error(error: Exception) -> RequestError:
     if isinstance(error, HTTPException):
         return RequestError(error.status_code, str(error.detail))
     if isinstance(error, RequestValidationError):
-        return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, _problems(error.errors()))
+        return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, problems(error.errors()))
     for kinds, status, retry in _STATUS:
         if isinstance(error, kinds):
             return RequestError(status, str(error), retry=retry)
@@ -201,16 +215,46 @@ def _group_size(scope: Scope) -> int | None:
     Raises:
         RequestError: 422, it is not a number from 1 to `MAX_GROUP_SIZE`.
     """
-    given: str | None = None
-    if scope["query_string"]:
-        given = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("group_size", ())), None)
-    if given is None:
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-group-size"), None)
+    given = _parameter(scope, "group_size", b"x-group-size")
     if given is None:
         return None
     if not (given.isascii() and given.isdecimal() and len(given) <= 5 and 1 <= int(given) <= MAX_GROUP_SIZE):
         raise _bad_size(given)
     return int(given)
+
+
+def _run(scope: Scope) -> str | None:
+    """The name of the client's run: the query parameter `run` or the header `X-Run`; None where neither is given.
+
+    Raises:
+        RequestError: 422, it is empty or longer than `MAX_ID`.
+    """
+    given = _parameter(scope, "run", b"x-run")
+    if given is not None and not 1 <= len(given) <= MAX_ID:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"run must have from 1 to {MAX_ID} characters")
+    return given
+
+
+def _parameter(scope: Scope, name: str, header: bytes) -> str | None:
+    given: str | None = None
+    if scope["query_string"]:
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = next(iter(query.get(name, ())), None)
+    if given is None:
+        given = next((value.decode("latin-1") for key, value in scope["headers"] if key == header), None)
+    return given
+
+
+def _ids(request: Request, group_id: str, member: str) -> tuple[GroupKey, Member]:
+    """The ids in the path of a member, of the client's run.
+
+    Raises:
+        RequestError: 422, one of them is too long.
+    """
+    for name, text, most in (("group", group_id, MAX_GROUP_ID), ("member", member, MAX_ID)):
+        if len(text) > most:
+            raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"a {name}'s id has at most {most} characters")
+    return GroupKey(_run(request.scope), group_id), _member(member)
 
 
 def _bad_size(given: str) -> RequestError:
@@ -222,21 +266,6 @@ def _bad_size(given: str) -> RequestError:
 def _member(text: str) -> Member:
     """A member's id; digits become a number, so that members are sorted by value."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else text
-
-
-def _validated(model: type[Body], value: object, place: str = "") -> Body:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, _problems(error.errors(), place)) from error
-
-
-def _problems(problems: Sequence[Any], place: str = "") -> str:
-    """The first of pydantic's problems in one line, without the input value."""
-    first = problems[0]
-    path = ".".join(filter(None, (place, *map(str, first["loc"])))) or "the body"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{path}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}"
 
 
 def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any]:
@@ -265,18 +294,7 @@ def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any
 
 
 def _json(value: object, status: int = HTTPStatus.OK) -> Response:
-    return Response(encode(_finite(value)), status, media_type="application/json")
-
-
-def _finite(value: Any) -> Any:
-    """The value with None for NaN and infinities, which JSON cannot represent."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return value
+    return Response(encode(finite(value)), status, media_type="application/json")
 
 
 def _takes(schema: dict[str, Any]) -> dict[str, Any]:

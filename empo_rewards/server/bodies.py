@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
+import math
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from starlette.types import Receive, Send
-
+from empo_rewards.gather import GatherFullError
 from empo_rewards.server.errors import CallerGoneError, RequestError
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Send  # OpenRLHF's reward function reads its bodies without the extra
 
 T = TypeVar("T")
 
@@ -25,16 +28,20 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 def too_large(limit: int) -> RequestError:
     """The error for a body longer than `limit` bytes."""
-    return RequestError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {limit} bytes (--max-body-mb): send fewer groups"
-    )
+    message = f"the body is longer than {limit} bytes (--max-body-mb): send fewer groups"
+    return RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, unread=True)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
     """The whole body of a request.
 
+    Args:
+        receive: of the request.
+        limit: the longest body that is read.
+        hold: called with the number of bytes of each part; raises `GatherFullError` where there is no room for them.
+
     Raises:
-        RequestError: 413, it is longer than `limit` bytes.
+        RequestError: 413, it is longer than `limit` bytes; 429, there is no room.
         CallerGoneError: the caller disconnected before the end of the body.
     """
     chunks, size = [], 0
@@ -46,6 +53,10 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             raise too_large(limit)
+        try:
+            hold(len(chunk))
+        except GatherFullError as error:
+            raise RequestError(HTTPStatus.TOO_MANY_REQUESTS, str(error), retry=True, unread=True) from error
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -72,6 +83,17 @@ def encode(value: object) -> bytes:
         ValueError: it contains a NaN or an infinity.
     """
     return _ENCODER.encode(value).encode()
+
+
+def finite(value: Any) -> Any:
+    """The value with None for NaN and infinities, which JSON cannot represent."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return value
 
 
 async def send_json(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:

@@ -16,9 +16,14 @@ class RequestError(EmpoError):
         status: the HTTP status.
         message: what was wrong with it, in one sentence.
         retry: whether the same request may succeed in a moment.
+        unread: whether a part of the request's body has not been read, so that its connection must be closed.
     """
 
-    def __init__(self, status: int, message: str, *, retry: bool = False) -> None:
+    def __init__(self, status: int, message: str, retry: bool = False, unread: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.retry = retry
+        self.unread = unread
+
+    def __reduce__(self) -> tuple[type[RequestError], tuple[int, str, bool, bool]]:
+        return RequestError, (self.status, str(self), self.retry, self.unread)

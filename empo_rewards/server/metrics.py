@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from empo_rewards.gather.room import Room
 from empo_rewards.gather.samples import SampleScorer
 from empo_rewards.group import AnswerKind, Cause, GroupScore
 
@@ -22,7 +23,7 @@ _GAUGES = {
 _COUNTERS = {
     "members": "Members taken in",
     "joined": "Submissions that joined a member that was there already: retries",
-    "conflicts": "Of those, the ones with another text",
+    "conflicts": "Submissions that contradict their group",
     "withdrawn": "Waits that the caller gave up",
     "forgotten": "Members that were said not to come",
     "late": "Submissions to a group that had ended without them",
@@ -36,6 +37,7 @@ _ENDINGS = {
     "expired_idle": "idle",
     "expired_total": "total",
     "given_up": "given_up",
+    "evicted": "evicted",
 }
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600)
 _NATS = (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3, 3.5)
@@ -47,9 +49,10 @@ class Metrics:
 
     Args:
         phases: the rendezvous of each phase; their state is read whenever the metrics are.
+        room: where all bytes that are held are counted.
     """
 
-    def __init__(self, phases: Mapping[str, SampleScorer]) -> None:
+    def __init__(self, phases: Mapping[str, SampleScorer], room: Room) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_Rendezvous(phases))
@@ -60,6 +63,9 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"empo_rewards_{name}", text, labels, buckets=buckets, registry=self.registry)
 
+        everything = Gauge("empo_rewards_all_held_bytes", "Bytes of bodies, groups and answers", registry=self.registry)
+        everything.set_function(lambda: room.held_bytes)
+        self.connections = Gauge("empo_rewards_connections", "Open connections", registry=self.registry)
         self._groups = counter("groups", "Groups by how they were scored", "phase", "status", "cause")
         self._unanimous = counter("unanimous_groups", "Groups with one answer", "phase")
         self._responses = counter("responses", "Responses by what was found in them", "phase", "answer")

@@ -18,6 +18,7 @@ from typing import Any
 from empo_rewards.errors import GroupError
 from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, Sample, SampleReward
 from empo_rewards.group import Label, read_label
+from empo_rewards.server.bodies import decode
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.transcript import response_of
 
@@ -76,6 +77,15 @@ def read(body: object) -> Submission:
             whole_queries += 1
         samples.append(Sample(prompt, response, _reference(label, position)))
     return Submission(tuple(samples), len(samples) == 1 and "labels" in body, whole_queries)
+
+
+def read_submission(body: bytes) -> Submission:
+    """The samples of a request body.
+
+    Raises:
+        RequestError: 400 or 422.
+    """
+    return read(decode(body))
 
 
 def answer(submission: Submission, results: Sequence[SampleReward], scores: ScoresField) -> dict[str, Any]:

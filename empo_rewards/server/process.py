@@ -12,18 +12,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import uvicorn
 
-from empo_rewards.errors import EmpoError, WorkerError
-from empo_rewards.group import Cause, Group, GroupScore
+from empo_rewards.errors import EmpoError, WorkerDiedError
 from empo_rewards.scorer import Scorer
 from empo_rewards.server.app import create_app
+from empo_rewards.server.connections import KEEP_ALIVE_SECONDS, Connections
 from empo_rewards.server.service import ServerSettings, Service
-from empo_rewards.workers import START_SECONDS, WorkerPool
+from empo_rewards.workers import START_SECONDS, Task, WorkerPool
 
 log = logging.getLogger("empo_rewards.server")
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 2.0
 """At shutdown, how long groups that are being scored may take; then their callers are answered with 503."""
@@ -31,63 +33,110 @@ GRACE_SECONDS = 2.0
 SENDING_SECONDS = 1
 """At shutdown, how long callers have to read their answers."""
 
-CLOSING_SECONDS = 1.0
+CLOSING_SECONDS = 0.5
 """At shutdown, how long workers have to close their scorers before they are killed."""
 
-ATTEMPTS = 2
-"""How many workers may die or hang on one group before it is unscored: the first may have died of something else."""
-
 QUEUE_SECONDS = 600.0
-"""How long a group may wait for a free worker."""
+"""How long a group may wait for a worker."""
+
+THREADS = 256
+"""Groups that a worker process scores at a time, in turns."""
+
+LARGE_BYTES = 2**20
+"""A longer body is read aside: its JSON is read in one step, during which nothing else happens in a process."""
+
+OWN_DESCRIPTORS = 40
+"""Descriptors that the server needs beside its connections: files, the socket, the process for large bodies."""
+
+DESCRIPTORS_PER_WORKER = 4
+"""Descriptors that a worker process takes: its pipe, what tells its end, and as many while it starts."""
+
+MANY_DESCRIPTORS = 2**20
+"""The limit where there is none."""
+
+FEW_CONNECTIONS = 4_096
+"""For fewer connections than this there is a warning: 256 prompts of 16 samples."""
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: a training step opens one per sample, all at once."""
-
-KEEP_ALIVE_SECONDS = 75
-"""Longer than clients keep an idle connection: a server that closes it first may do so while a client sends on it."""
 
 
 def run(scorer: Scorer, settings: ServerSettings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        scorer: what scores; the caller closes it.
+        scorer: what scores, in other processes.
         settings: the server's settings.
         host, port: where to listen; port 0: any that is free. The log says where.
 
     Raises:
         EmpoError: the port cannot be bound, or a worker process does not start.
     """
-    _raise_descriptor_limit()
-    with _listening(host, port) as listener, _ended_by_signals():
-        if settings.workers == 1:
-            _serve(Service(scorer.ascore, settings), listener)
-        else:
-            seconds = settings.limits.score_seconds
-            pool = WorkerPool(scorer, settings.workers, score_seconds=seconds, closing_seconds=CLOSING_SECONDS)
-            with pool:
-                pool.start()
-                # The pool enforces the deadline of each group; that of the rendezvous is for a pool that is stuck.
-                limits = replace(settings.limits, score_seconds=ATTEMPTS * (START_SECONDS + seconds + QUEUE_SECONDS))
-                _serve(Service(partial(_score_in, pool), replace(settings, limits=limits)), listener)
+    connections = Connections(_descriptors() - OWN_DESCRIPTORS - DESCRIPTORS_PER_WORKER * settings.workers)
+    if connections.most < FEW_CONNECTIONS:
+        log.warning(
+            "the limit of open files allows for %d connections, which is fewer than the samples of a training step may "
+            "be: raise it (ulimit -n)",
+            connections.most,
+        )
+    # The members of an open group may each hold a connection: what cannot become complete is not begun.
+    limits = replace(settings.limits, max_members=min(settings.limits.max_members, connections.most))
+    seconds = limits.score_seconds
+    new_pool = partial(WorkerPool, scorer, score_seconds=seconds, closing_seconds=CLOSING_SECONDS)
+    with (
+        _listening(host, port) as listener,
+        _ended_by_signals(),
+        new_pool(settings.workers, threads=THREADS) as scoring,
+        new_pool(1) as aside,
+    ):
+        scoring.start()
+        # The pool enforces the deadline of each group; that of the rendezvous is for a pool that is stuck.
+        limits = replace(limits, score_seconds=START_SECONDS + 2 * (seconds + QUEUE_SECONDS))
+        settings = replace(settings, limits=limits)
+        _serve(Service(Processes(scoring, aside), settings), connections, listener)
 
 
-async def _score_in(pool: WorkerPool, group: Group) -> GroupScore:
-    """The group's score; unscored where `ATTEMPTS` workers died or hung on it."""
-    why = ""
-    for attempt in range(1, ATTEMPTS + 1):
+class Processes:
+    """The server's work in worker processes.
+
+    Args:
+        scoring: scores, many groups at a time.
+        aside: a process for what would disturb that: large bodies, and groups whose process died, one at a time.
+    """
+
+    def __init__(self, scoring: WorkerPool, aside: WorkerPool) -> None:
+        self._scoring, self._aside = scoring, aside
+
+    async def score(self, task: Task[T]) -> T:
+        """The result of a task; see `Runner`. It is tried again where its process died, maybe of a group beside it."""
         try:
-            return (await asyncio.wrap_future(pool.submit([group])))[0]
-        except WorkerError as error:
-            why = str(error)
-            log.error("%s (attempt %d of %d)", why, attempt, ATTEMPTS)
-    return GroupScore.unscored(group, Cause.SCORING_FAILED, why)
+            return await asyncio.wrap_future(self._scoring.run(task))
+        except WorkerDiedError as error:
+            log.error("%s; it is tried once more, by itself", error)
+        return await asyncio.wrap_future(self._aside.run(task))
+
+    async def read(self, task: Task[T], size: int) -> T:
+        """The result of a task that reads a body; see `Runner`."""
+        return await asyncio.wrap_future((self._aside if size > LARGE_BYTES else self._scoring).run(task))
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, connections: Connections) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._connections = service, connections
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept connections, a few at a time; the others wait in the system's queue."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections; called ten times a second."""
+        self._connections.sweep(self.server_state.connections)
+        self._service.delivering(self._connections.undelivered_bytes)
+        self._service.metrics.connections.set(self._connections.count)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the waiting callers, then shut uvicorn down, which waits until all requests are answered."""
@@ -95,23 +144,27 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _serve(service: Service, listener: socket.socket) -> None:
+def _serve(service: Service, connections: Connections, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, lambda: connections.crowded),
+        http=connections.protocol(),
+        ws="none",
         proxy_headers=False,  # no answer depends on the caller's address
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
-        backlog=BACKLOG,
+        backlog=min(BACKLOG, max(1, connections.spare // 2)),
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SENDING_SECONDS,
     )
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    _Server(config, service).run([listener])
-    log.info("stopped")
+    try:
+        _Server(config, service, connections).run([listener])
+    finally:  # uvicorn raises the signal that has ended it once more
+        log.info("stopped")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -140,15 +193,16 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _raise_descriptor_limit() -> None:
-    """Raise the soft limit of open files to the hard one, where the system has such limits.
+def _descriptors() -> int:
+    """The limit of open descriptors, raised as far as it may be.
 
     Each waiting request holds a connection: the usual soft limit of 1,024 is less than one training step needs.
     """
     try:
         import resource  # noqa: PLC0415 - only Unix has it
     except ImportError:
-        return
+        return MANY_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from empo_rewards.gather.samples import Sample
 from empo_rewards.group import Group, read_label
+from empo_rewards.server.bodies import decode
+from empo_rewards.server.errors import RequestError
 
 MAX_GROUP_SIZE = 65_536
 """A larger group size in a request is taken for a mistake: room for that many members would be reserved."""
+
+MAX_PATH = 200
+"""A longer name of a field is cut in a message: it may be a key that the caller made up."""
+
+Body = TypeVar("Body", bound=BaseModel)
 
 Reference = str | int | float | list[str | int | float | None] | None
 """A label, as `Group` takes it: a text, a number, or a list of accepted ones."""
@@ -51,6 +60,47 @@ class MemberBody(BaseModel):
         """The sample."""
         logprobs = None if self.token_logprobs is None else tuple(self.token_logprobs)
         return Sample(self.prompt, self.response, read_label(self.reference), self.data_source, logprobs)
+
+
+def read_groups(body: object) -> tuple[bool, list[Group]]:
+    """The groups of a body of `/score`: one, or (True) several under `groups`.
+
+    Raises:
+        RequestError: 422; it names the field.
+        GroupError: one of them is no group.
+    """
+    many = isinstance(body, dict) and "groups" in body
+    given = body["groups"] if many else [body]  # type: ignore[index] # it is a dict
+    if not isinstance(given, list) or (many and len(body) > 1):  # type: ignore[arg-type] # as above
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "`groups` must be a list, and the only field")
+    return many, [_validated(GroupBody, one, f"groups[{n}]" if many else "").group() for n, one in enumerate(given)]
+
+
+def read_member(body: bytes) -> tuple[Sample, int | None]:
+    """The sample of a body of `/v1/groups`, and the size of its group.
+
+    Raises:
+        RequestError: 400 or 422; it names the field.
+        GroupError: a field does not have the form that a group asks for.
+    """
+    member = _validated(MemberBody, decode(body))
+    return member.sample(), member.group_size
+
+
+def _validated(model: type[Body], value: object, place: str = "") -> Body:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, problems(error.errors(), place)) from error
+
+
+def problems(found: Sequence[Any], place: str = "") -> str:
+    """The first of pydantic's problems in one line, without the input value."""
+    first = found[0]
+    path = ".".join(filter(None, (place, *map(str, first["loc"])))) or "the body"
+    path = path if len(path) <= MAX_PATH else path[:MAX_PATH] + "…"
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{path}: {first['msg'][:1].lower()}{first['msg'][1:]}{more}"
 
 
 _GROUP_SCHEMA = GroupBody.model_json_schema()

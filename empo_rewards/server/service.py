@@ -6,20 +6,21 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from empo_rewards.errors import ConfigError
+from empo_rewards.errors import ConfigError, WorkerError, described
 from empo_rewards.gather import GatherClosedError, GatherLimits, GatherScoreError, Member
+from empo_rewards.gather.room import Room
 from empo_rewards.gather.samples import NeutralReward, Sample, SampleReward, SampleScorer
 from empo_rewards.group import Cause, Group, GroupScore
-from empo_rewards.server.errors import RequestError
+from empo_rewards.server import tasks
 from empo_rewards.server.metrics import Metrics
 from empo_rewards.server.openrlhf import ScoresField
+from empo_rewards.workers import Task
 
 log = logging.getLogger("empo_rewards")
 
@@ -28,6 +29,9 @@ T = TypeVar("T")
 Phase = Literal["training", "evaluation"]
 """Samples of different phases never share a group, even where their prompts are equal."""
 
+SHORT_BYTES = 2**16
+"""A body up to this length is read on the event loop, which takes a millisecond at most."""
+
 PHASES: tuple[Phase, ...] = ("training", "evaluation")
 
 TOTAL_SECONDS = 840.0
@@ -35,6 +39,9 @@ TOTAL_SECONDS = 840.0
 
 DIAGNOSIS_SECONDS = 60.0
 """The shortest time between two log lines that say why groups keep ending short."""
+
+DELIVERY = "answers that are being delivered"
+"""The client under whose name they are counted."""
 
 STOPPING = "the server is stopping"
 
@@ -51,7 +58,7 @@ class ServerSettings:
     Args:
         group_size: how many responses a group has where a request does not say.
         eval_group_size: the same for the evaluation path; None: as `group_size`.
-        workers: how many processes score; 1: threads of the server's process.
+        workers: how many processes score.
         limits: the time limits and bounds of each phase's rendezvous.
         neutral: the reward of unscored samples; None: the running mean of the rewards.
         scores: what OpenRLHF's `scores` holds.
@@ -80,17 +87,45 @@ class ServerSettings:
             raise ConfigError("server: the API key must be a text of ASCII characters, and not empty")
 
 
+class Runner(Protocol):
+    """Where the service's work is done: not on its event loop."""
+
+    async def score(self, task: Task[T]) -> T:
+        """The result of a task that scores a group.
+
+        Raises:
+            WorkerError: it failed, took too long, or ended its process.
+        """
+        ...
+
+    async def read(self, task: Task[T], size: int) -> T:
+        """The result of a task that reads a body of so many bytes. Raises what the task raises, and as `score`."""
+        ...
+
+
+class GroupKey(NamedTuple):
+    """What identifies a group: the run of its client, where that names itself, and its id or prompt."""
+
+    run: str | None
+    id: str
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class Service:
-    """Rewards for single samples and whole groups, from one function that scores a group.
+    """Rewards for single samples and whole groups.
 
     Args:
-        score: scores a group; it must not block the event loop.
+        runner: reads and scores.
         settings: the server's settings.
+        room: what bounds the groups and bytes that are held; None: the limits of the settings.
     """
 
-    def __init__(self, score: Callable[[Group], Awaitable[GroupScore]], settings: ServerSettings) -> None:
+    def __init__(self, runner: Runner, settings: ServerSettings, room: Room | None = None) -> None:
         self.settings = settings
-        self._score = score
+        self.room = room or Room(settings.limits)
+        self._runner = runner
         self._sizes = {
             "training": settings.group_size,
             "evaluation": settings.eval_group_size or settings.group_size,
@@ -101,17 +136,36 @@ class Service:
                 self._sizes[phase],
                 settings.limits,
                 neutral=NeutralReward(settings.neutral),
+                one_prompt=True,
+                room=self.room,
             )
             for phase in PHASES
         }
-        self.metrics = Metrics(self._phases)
+        self.metrics = Metrics(self._phases, self.room)
         self.stopping = False
-        self._whole_members = 0
         self._whole_tasks: set[asyncio.Task[Any]] = set()
         self._diagnosis_logged = -DIAGNOSIS_SECONDS
-        self._whole_queries_logged = False
+        self._delivering = 0
+        self._said: set[str] = set()
 
-    async def reward(self, phase: Phase, samples: Sequence[Sample], size: int | None = None) -> list[SampleReward]:
+    async def read(self, read: Callable[[bytes], T], body: bytes) -> T:
+        """What a function reads in a body: here where it is short, else in another process.
+
+        Raises:
+            RequestError: what the function raises.
+        """
+        if len(body) <= SHORT_BYTES:
+            return read(body)
+        return await self._runner.read(partial(tasks.parse, read, body), len(body))
+
+    async def reward(
+        self,
+        phase: Phase,
+        samples: Sequence[Sample],
+        size: int | None = None,
+        run: str | None = None,
+        client: Hashable = None,
+    ) -> list[SampleReward]:
         """The rewards of samples, in order. Whole groups are scored at once; the other samples wait for their peers.
 
         Samples of one prompt form groups of `size` in their order here; the last ones that do not fill a group are
@@ -121,13 +175,15 @@ class Service:
             phase: the phase that the samples belong to.
             samples: any number, of any prompts.
             size: how many samples their groups have; None: the phase's default.
+            run: the name of the client's run; None: it has none.
+            client: whose room they take.
 
         Raises:
             GatherError, RequestError: refused at a bound; the server is stopping; a group could not be scored.
         """
         scorer, size = self._phases[phase], size or self._sizes[phase]
         if len(samples) == 1 and size > 1:
-            return [await scorer.submit(samples[0], size=size)]
+            return [await self._single(scorer, samples[0], size, run, client)]
         by_prompt: dict[str, list[int]] = defaultdict(list)
         for position, sample in enumerate(samples):
             by_prompt[sample.prompt].append(position)
@@ -145,42 +201,95 @@ class Service:
                 results[position] = result
 
         async def single(position: int) -> None:
-            results[position] = await scorer.submit(samples[position], size=size)
+            results[position] = await self._single(scorer, samples[position], size, run, client)
 
-        with self._reserved(size * len(wholes)):
+        with self.holding(client, sum(samples[position].weight for positions in wholes for position in positions)):
             await _all([*map(whole, wholes), *map(single, rest)])
         return [result for result in results if result is not None]
 
-    async def submit(self, key: str, member: Member, sample: Sample, size: int | None) -> SampleReward:
+    async def submit(
+        self, key: GroupKey, member: Member, sample: Sample, size: int | None, client: Hashable = None
+    ) -> SampleReward:
         """The reward of one sample whose group id and member id are known."""
-        return await self._phases["training"].submit(sample, key=key, member=member, size=size)
+        self._note_run(key.run)
+        return await self._phases["training"].submit(sample, key=key, member=member, size=size, client=client)
 
-    def forget(self, key: str, member: Member, size: int | None) -> bool:
+    def forget(self, key: GroupKey, member: Member, size: int | None, client: Hashable = None) -> bool:
         """Report that a member will not come; whether that made a difference."""
-        return self._phases["training"].forget(key, member, size)
+        return self._phases["training"].forget(key, member, size, client)
 
-    async def score(self, groups: Sequence[Group]) -> list[GroupScore]:
-        """The scores of whole groups."""
-        scores: list[GroupScore | None] = [None] * len(groups)
+    async def pack(self, body: bytes) -> tasks.PackedGroups:
+        """The groups in a body of `/score`.
+
+        Raises:
+            GroupError, RequestError: it cannot be read.
+        """
+        return await self._runner.read(partial(tasks.pack_groups, body), len(body))
+
+    async def score(self, packed: tasks.PackedGroups) -> bytes:
+        """The answer to a body of `/score`: the scores of whole groups, as JSON.
+
+        Raises:
+            GatherError: the server is stopping.
+        """
+        answers = [b""] * len(packed.groups)
 
         async def one(position: int) -> None:
-            scores[position] = await self._whole(self._counted("direct", groups[position]))
+            answers[position] = await self._whole(self._score_packed(packed.groups[position]))
 
-        with self._reserved(sum(map(len, groups))):
-            await _all([one(position) for position in range(len(groups))])
-        return [score for score in scores if score is not None]
+        await _all([one(position) for position in range(len(answers))])
+        return b'{"scores":[' + b",".join(answers) + b"]}" if packed.many else answers[0]
+
+    async def _single(
+        self, scorer: SampleScorer, sample: Sample, size: int, run: str | None, client: Hashable
+    ) -> SampleReward:
+        self._note_run(run)
+        return await scorer.submit(sample, key=GroupKey(run, sample.prompt), size=size, client=client)
+
+    @contextmanager
+    def holding(self, client: Hashable, size: int) -> Iterator[None]:
+        """Count bytes that a client holds during the block.
+
+        Raises:
+            GatherFullError: there is no room for them.
+        """
+        self.room.take(client, bytes=size)
+        try:
+            yield
+        finally:
+            self.room.give(client, bytes=size)
+
+    def delivering(self, size: int) -> None:
+        """Count the bytes of answers that are being delivered: they are held too, until they are read."""
+        if size != self._delivering:
+            self.room.count(DELIVERY, bytes=size - self._delivering)
+            self._delivering = size
+
+    def full(self) -> str | None:
+        """Which bound a new group would pass; None where there is room."""
+        bound = self.room.lacks(max(self._sizes.values()))
+        return None if bound is None else f"there is no room for another group (max_{bound})"
 
     def whole_queries(self, count: int) -> None:
         """Count samples whose prompt was not found in their query; the log says so once."""
-        if not count:
-            return
-        if not self._whole_queries_logged:
-            self._whole_queries_logged = True
-            log.warning(
+        if count:
+            self._say_once(
                 "a query does not begin with its prompt: all of it counts as the response, and an answer in the prompt "
                 "may be taken for the response's (logged once; empo_rewards_whole_queries_total counts them)"
             )
-        self.metrics.whole_queries.inc(count)
+            self.metrics.whole_queries.inc(count)
+
+    def _note_run(self, run: str | None) -> None:
+        if run is None:
+            self._say_once(
+                "a client does not name its run (?run=NAME, or the header X-Run): if it crashes and is started again, "
+                "what is left of the old run may be taken for the new one's (logged once)"
+            )
+
+    def _say_once(self, what: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            log.warning("%s", what)
 
     def diagnosis(self) -> str | None:
         """Why groups keep ending short, and what to do; None where they do not."""
@@ -199,8 +308,25 @@ class Service:
             task.cancel()
 
     async def _counted(self, phase: str, group: Group) -> GroupScore:
+        """The score of a group; unscored where scoring it failed."""
         started = time.perf_counter()
-        score = await self._score(group)
+        try:
+            score = await self._runner.score(partial(tasks.score_group, group))
+        except WorkerError as error:
+            score = GroupScore.unscored(group, Cause.SCORING_FAILED, str(error))
+        self._count(phase, score, started)
+        return score
+
+    async def _score_packed(self, group: bytes) -> bytes:
+        started = time.perf_counter()
+        try:
+            scored = await self._runner.score(partial(tasks.score_packed, group))
+        except WorkerError as error:
+            scored = tasks.unscored_packed(group, str(error))
+        self._count("direct", scored.score, started)
+        return scored.json
+
+    def _count(self, phase: str, score: GroupScore, started: float) -> None:
         now = time.perf_counter()
         self.metrics.group(phase, score, now - started)
         if (
@@ -210,7 +336,6 @@ class Service:
         ):
             self._diagnosis_logged = now
             log.error("%s", why)
-        return score
 
     async def _whole(self, scoring: Coroutine[Any, Any, T]) -> T:
         """The result of scoring a group that came whole, with the deadline and the errors of gathered groups."""
@@ -227,31 +352,11 @@ class Service:
                 raise GatherClosedError(STOPPING)
             if (fault := task.exception()) is not None:
                 log.error("scoring failed", exc_info=fault)
-                raise GatherScoreError(f"scoring failed: {type(fault).__name__}: {fault}") from fault
+                raise GatherScoreError(f"scoring failed: {described(fault)}") from fault
             return task.result()
         finally:
             self._whole_tasks.discard(task)
             task.cancel()
-
-    @contextmanager
-    def _reserved(self, members: int) -> Iterator[None]:
-        """Reserve room for members of groups that came whole: no rendezvous counts them.
-
-        Raises:
-            RequestError: 429, there would be more than `max_members`.
-        """
-        if self._whole_members + members > self.settings.limits.max_members:
-            raise RequestError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"{self._whole_members} responses of whole groups are being scored, and {members} more would pass "
-                f"{self.settings.limits.max_members} (max_members)",
-                retry=True,
-            )
-        self._whole_members += members
-        try:
-            yield
-        finally:
-            self._whole_members -= members
 
 
 async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import tracemalloc
@@ -18,6 +19,7 @@ from empo_rewards.gather import (
     Ending,
     Gather,
     GatherClosedError,
+    GatherConflictError,
     GatherError,
     GatherFullError,
     GatherLimits,
@@ -25,6 +27,7 @@ from empo_rewards.gather import (
     GatherScoreError,
     GatherSizeError,
 )
+from empo_rewards.gather.room import Room
 
 T = TypeVar("T")
 Text = Collected[str]
@@ -43,11 +46,11 @@ def simulate(scenario: Callable[[], Coroutine[Any, Any, T]]) -> T:
         loop.close()
 
 
-def in_simulated_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    def run() -> None:
-        simulate(test)
+def in_simulated_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def run(**arguments: Any) -> None:
+        simulate(functools.partial(test, **arguments))
 
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
     return run
 
 
@@ -188,15 +191,65 @@ async def test_a_surplus_caller_may_go_away() -> None:
 
 
 @in_simulated_time
-async def test_a_repeated_id_is_one_member_and_the_first_payload_counts() -> None:
-    score = Scores()
+async def test_a_repeated_id_is_one_member_and_another_payload_under_it_a_conflict() -> None:
+    score = Scores(seconds=1)
     gather = gatherer(score, 2)
-    calls = [await submitted(gather, "g", 0, text) for text in ("first", "first", "second")]
-    await gather.submit("g", 1, "other")
-    assert [(await call).position for call in calls] == [0, 0, 0]
+    calls = [await submitted(gather, "g", 0, "first") for _ in range(2)]
+    conflict = pytest.raises(GatherConflictError, match="'g': its member 0 came before with another answer")
+    with conflict:
+        await gather.submit("g", 0, "second")
+    calls.append(await submitted(gather, "g", 1, "other"))
+    with conflict:  # while it is scored
+        await gather.submit("g", 0, "second")
+    assert [(await call).position for call in calls] == [0, 0, 1]
+    with conflict:  # and when it has ended
+        await gather.submit("g", 0, "second")
     assert score.seen[0].payloads == ("first", "other")
     stats = gather.stats()
-    assert (stats.members, stats.joined, stats.conflicts) == (2, 2, 1)
+    assert (stats.members, stats.joined, stats.conflicts) == (2, 1, 3)
+
+
+@in_simulated_time
+@pytest.mark.parametrize("reuse_keys", [True, False])
+async def test_what_does_not_belong_to_a_named_group_is_a_conflict(reuse_keys: bool) -> None:
+    gather = gatherer(size=2, reuse_keys=reuse_keys, belong=lambda one, other: one[0] == other[0])
+    call = await submitted(gather, "g", 0, "a1")
+    with pytest.raises(GatherConflictError, match="another prompt"):
+        await gather.submit("g", 1, "b1")
+    await gather.submit("g", 1, "a2")
+    assert (await call).verdict.payloads == ("a1", "a2")
+    with pytest.raises(GatherConflictError):
+        await gather.submit("g", 2, "b1")
+    calls = [await submitted(gather, "p", None, text) for text in ("a1", "b1")]
+    if reuse_keys:  # the key is the prompt
+        assert (await calls[0]).verdict.payloads == ("a1", "b1")
+    else:
+        with pytest.raises(GatherConflictError):
+            await calls[1]
+
+
+@in_simulated_time
+async def test_a_group_that_nobody_waits_for_is_scored_for_so_long_only() -> None:
+    score = Scores(seconds=LIMITS.abandoned_seconds + 2)
+    gather = gatherer(score, 2)
+    calls = [await submitted(gather, "g", member, "a") for member in (0, 1)]
+    for call in calls:
+        await go_away(call)
+    await asyncio.sleep(LIMITS.abandoned_seconds - 1)
+    again = await submitted(gather, "g", 0, "a")  # somebody does, after all
+    await asyncio.sleep(2)
+    assert gather.stats().scoring_groups == 1
+    await go_away(again)
+    await asyncio.sleep(LIMITS.abandoned_seconds + 1)
+    assert (gather.stats().given_up, gather.stats().held_members) == (0, 0), "it was scored before"
+
+    calls = [await submitted(gather, "h", member, "a") for member in (0, 1)]
+    for call in calls:
+        await go_away(call)
+    await asyncio.sleep(LIMITS.abandoned_seconds + 1)
+    stats = gather.stats()
+    assert (stats.given_up, stats.scoring_groups, stats.held_members, stats.failed) == (1, 0, 0, 0)
+    assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
 @in_simulated_time
@@ -649,6 +702,55 @@ async def test_bytes_are_bounded_and_what_is_remembered_gives_way() -> None:
     assert gather.stats().open_groups == 1
     await gather.submit("new", 1, "e" * 30)
     assert (await call).verdict.payloads == ("d" * 70, "e" * 30)
+
+
+@in_simulated_time
+async def test_losses_alone_hold_no_place_but_their_own() -> None:
+    gather = gatherer(limits=bounded(max_members=10))
+    for group in range(4):
+        gather.forget(group, 0, 10)
+    calls = [await submitted(gather, "g", member, "a", 6) for member in range(5)]
+    with pytest.raises(GatherFullError, match="6 more would pass 10"):
+        await gather.submit("h", 0, "a", 6)
+    await gather.submit("g", 5, "a")
+    assert all(outcome.verdict.whole for outcome in await asyncio.gather(*calls))
+
+
+@in_simulated_time
+async def test_a_client_that_holds_most_makes_room_for_one_that_holds_less() -> None:
+    gather = gatherer(size=4, limits=bounded(max_members=16))
+    heavy = [await submitted(gather, key, 0, "a", None, "heavy") for key in "wxyz"]
+    with pytest.raises(GatherFullError, match="max_members"):
+        await gather.submit("more", 0, "a", None, "heavy")
+    light = [await submitted(gather, "l", 0, "a", None, "light")]
+    with pytest.raises(GatherFullError, match="'z' was given up"):
+        await heavy[3]
+    light += [await submitted(gather, "l", member, "a", None, "light") for member in (1, 2, 3)]
+    assert all(outcome.verdict.whole for outcome in await asyncio.gather(*light))
+    assert (gather.stats().evicted, gather.stats().open_groups) == (1, 3)
+    await submitted(gather, "back", 0, "a", None, "heavy")  # what nobody else uses is anybody's
+    half = [await submitted(gather, key, 0, "a", None, "light") for key in ("m", "n")]
+    with pytest.raises(GatherFullError):  # it has its half
+        await gather.submit("o", 0, "a", None, "light")
+    assert not any(call.done() for call in (*heavy[:2], *half))
+
+
+@in_simulated_time
+async def test_two_gathers_may_share_one_room() -> None:
+    limits = bounded(max_members=4, max_bytes=100)
+    room = Room(limits)
+    one, two = (gatherer(size=2, limits=limits, measure=len, room=room) for _ in range(2))
+    await asyncio.gather(*(one.submit("g", member, "a" * 45) for member in (0, 1)))
+    call = await submitted(two, "h", 0, "b" * 50)
+    assert one.stats().remembered_groups == 0
+    with pytest.raises(GatherFullError, match="max_bytes"):
+        await one.submit("i", 0, "c" * 51)
+    assert not call.done()
+    room.take("a body", bytes=50)
+    with pytest.raises(GatherFullError, match="max_bytes"):
+        await two.submit("h", 1, "b")
+    room.give("a body", bytes=50)
+    await two.submit("h", 1, "b")
 
 
 @in_simulated_time

@@ -20,6 +20,7 @@ from empo_rewards.gather import (
     Collected,
     Ending,
     Gather,
+    GatherConflictError,
     GatherFullError,
     GatherLimits,
     GatherOutcome,
@@ -142,6 +143,10 @@ class Model:
         if group is not None and size not in (None, group.size):
             call.result = (GatherSizeError,)
             return call
+        if known is not None and known.text != text:
+            self.count["conflicts"] += 1
+            call.result = (GatherConflictError,)
+            return call
         if group is not None and (known is not None or group.state != "gathering"):
             if group.state != "ended" and self.waiting >= LIMITS.max_members:
                 self.count["refused"] += 1
@@ -152,13 +157,14 @@ class Model:
             else:
                 known.abandoned = None
                 self.count["joined"] += 1
-                self.count["conflicts"] += known.text != text
         else:
             if group is None:
-                group = self.open(kind, key, size or SIZE)
-                if group is None:
-                    call.result = (GatherFullError,)
-                    return call
+                group = self.open(kind, key, size or SIZE, size or SIZE)
+            elif not group.members and not self.has_room(0, group.size - len(group.lost)):
+                group = None
+            if group is None:
+                call.result = (GatherFullError,)
+                return call
             if not group.members:
                 group.since = self.now
             known = ModelMember(member, text)
@@ -176,10 +182,16 @@ class Model:
             self.end_if_full(group)
         return call
 
-    def open(self, kind: str, key: str, size: int) -> ModelGroup | None:
+    def has_room(self, groups: int, members: int) -> bool:
+        """Whether a group's first member, or a loss before it, has room for those that it brings."""
         active = self.in_state("gathering", "scoring")
-        if len(active) >= LIMITS.max_groups or sum(one.size for one in active) + size > LIMITS.max_members:
-            self.count["refused"] += 1
+        reserved = sum(one.size if one.members else len(one.lost) for one in active)
+        room = len(active) + groups <= LIMITS.max_groups and reserved + members <= LIMITS.max_members
+        self.count["refused"] += not room
+        return room
+
+    def open(self, kind: str, key: str, size: int, members: int) -> ModelGroup | None:
+        if not self.has_room(1, members):
             return None
         group = ModelGroup(kind, key, size, since=self.now)
         self.groups.append(group)
@@ -199,9 +211,11 @@ class Model:
         ):
             return False
         if group is None:
-            group = self.open(kind, key, size or SIZE)
-            if group is None:
-                return GatherFullError
+            group = self.open(kind, key, size or SIZE, 1)
+        elif not group.members and not self.has_room(0, 1):
+            group = None
+        if group is None:
+            return GatherFullError
         group.lost.append(member)
         group.news = self.now
         self.count["forgotten"] += 1
@@ -466,7 +480,9 @@ def test_bytes_stay_within_their_bound_and_no_open_group_is_lost(steps: list[tup
                 await asyncio.sleep(0)
             stats = gather.stats()
             assert stats.held_bytes + stats.remembered_bytes <= limits.max_bytes
-            if task.done() and task.exception() is not None:
+            if task.done() and isinstance(task.exception(), GatherConflictError):
+                assert (stats.held_bytes, stats.remembered_bytes) == (before.held_bytes, before.remembered_bytes)
+            elif task.done() and task.exception() is not None:
                 assert isinstance(task.exception(), GatherFullError)
                 assert before.held_bytes + length > limits.max_bytes
                 assert (stats.members, stats.held_bytes) == (before.members, before.held_bytes)
@@ -478,5 +494,39 @@ def test_bytes_stay_within_their_bound_and_no_open_group_is_lost(steps: list[tup
         outcomes = await asyncio.gather(*waiting)
         assert {outcome.verdict.ending for outcome in outcomes} <= {Ending.IDLE}
         await gather.close()
+
+    run(scenario())
+
+
+@settings(deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(0, 2), st.integers(1, 4)), min_size=1, max_size=80
+    )
+)
+def test_who_has_less_than_a_fair_share_is_not_refused_for_others(steps: list[tuple[int, int, int, int]]) -> None:
+    limits = GatherLimits(max_members=12)
+    clients = 4
+
+    async def scenario() -> None:
+        gather: Gather[str, Text] = Gather(verdict_of, None, limits)
+        groups: dict[tuple[int, int], tuple[int, list[asyncio.Task[Any]]]] = {}  # the size and the calls of each
+        for client, key, member, size in steps:
+            open_now = {place: n for place, (n, calls) in groups.items() if not all(call.done() for call in calls)}
+            place = client, key
+            if place not in open_now:
+                groups[place] = size, []
+            size_now, calls = groups[place]
+            held = sum(n for (owner, _), n in open_now.items() if owner == client)
+            call = asyncio.ensure_future(gather.submit(place, member, "t", size_now, client))
+            for _ in range(8):
+                await asyncio.sleep(0)
+            calls.append(call)
+            if call.done() and isinstance(call.exception(), GatherFullError):
+                assert place not in open_now
+                assert held + size_now > limits.max_members // clients
+            assert gather.stats().held_members <= limits.max_members
+        await gather.close()
+        await asyncio.gather(*(call for _, calls in groups.values() for call in calls), return_exceptions=True)
 
     run(scenario())

@@ -36,12 +36,14 @@ class Server:
 
     Args:
         options: of the command.
+        descriptors: the limit of open files.
         environment: what is added to ours.
     """
 
-    def __init__(self, *options: str, port: int = 0, **environment: str) -> None:
+    def __init__(self, *options: str, port: int = 0, descriptors: int | None = None, **environment: str) -> None:
+        limit = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"]
         self.process = subprocess.Popen(
-            [COMMAND, "serve", "--port", str(port), *options],
+            [*limit, COMMAND, "serve", "--port", str(port), *options],
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -101,9 +103,9 @@ class Server:
 
 
 @contextmanager
-def serving(*options: str, port: int = 0, **environment: str) -> Iterator[Server]:
+def serving(*options: str, port: int = 0, descriptors: int | None = None, **environment: str) -> Iterator[Server]:
     """A server that ends with the block; a traceback in its log is a failure."""
-    server = Server(*options, port=port, **environment)
+    server = Server(*options, port=port, descriptors=descriptors, **environment)
     try:
         yield server
     finally:
@@ -157,3 +159,22 @@ def assert_rewards(groups: Sequence[Group], members: Sequence[Member], but: froz
         assert member.answer["extra_logs"]["empo/scored"] == 1
         if group.reference is not None:
             assert member.answer["scores"] == (f"{{{group.reference}}}" in group.responses[member.place])
+
+
+def children(pid: int) -> set[int]:
+    """The processes below one."""
+    found = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found |= {child} | children(child)
+    return found
+
+
+def commands(pids: set[int]) -> dict[int, str]:
+    """Their command lines, of those that live."""
+    lines = {}
+    for pid in pids:
+        path = Path(f"/proc/{pid}")
+        if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            lines[pid] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return lines

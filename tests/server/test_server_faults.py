@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
@@ -25,6 +26,8 @@ from serving import (
     Server,
     assert_rewards,
     boxed,
+    children,
+    commands,
     eventually,
     made_up,
     replay,
@@ -146,8 +149,8 @@ def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() ->
         refused = post(server, "third", 1)
         assert (refused.status_code, refused.headers["retry-after"], refused.json()["retry"]) == (429, "1", True)
         assert "max_members" in refused.json()["error"]
-        batch = server.post("/get_reward", json={"query": [r"q\boxed{1}"] * 24, "prompts": ["q"] * 24})
-        assert batch.status_code == 429
+        assert server.get("/ready").json() == {"status": "full", "detail": ANY}
+        assert server.get("/ready").status_code == 503
         peers = [threads.submit(post, server, prompt, 1) for prompt in ("first", "second") for _ in range(7)]
         assert [answer.result().json()["rewards"] for answer in (*parked, *peers)] == [1.0] * 16
         members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.5, **PATIENT)))
@@ -329,25 +332,6 @@ def test_with_ids_a_retry_after_a_lost_answer_gets_that_answer() -> None:
         assert server.metric("empo_rewards_gather_members_total", phase="training") == 2
 
 
-def children(pid: int) -> set[int]:
-    """The processes below one."""
-    found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found |= {child} | children(child)
-    return found
-
-
-def commands(pids: set[int]) -> dict[int, str]:
-    """Their command lines, of those that live."""
-    lines = {}
-    for pid in pids:
-        path = Path(f"/proc/{pid}")
-        if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-            lines[pid] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return lines
-
-
 def scoring_processes(server: Server) -> set[int]:
     """The worker processes of a server."""
     below = commands(children(server.process.pid))
@@ -378,10 +362,10 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         eventually(lambda: not commands(below), "a process is left")
 
 
-@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 2 s")])
+@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 1 s")])
 def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(answer: str, part: str) -> None:
     options, environment = slow()
-    more = ("--workers", "2", "--score-seconds", "2", "--neutral", "0.5")
+    more = ("--workers", "2", "--score-seconds", "1", "--neutral", "0.5")
     with serving("--group-size", "2", *more, *options, **environment) as server:
         groups = made_up(4, 2, seed=8)
         assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
@@ -393,10 +377,26 @@ def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(ans
         assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
 
 
-def test_workers_end_with_a_server_that_is_killed() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_whatever_is_scored_no_process_outlives_the_server(number: int) -> None:
     options, environment = slow()
-    with serving("--group-size", "2", "--workers", "2", *options, **environment) as server:
-        below = children(server.process.pid)
+    whole = {"prompt": "q", "responses": [r"\boxed{start}", r"\boxed{hang}"]}
+    with (
+        serving("--group-size", "2", "--workers", "2", *options, **environment) as server,
+        ThreadPoolExecutor(20) as threads,
+    ):
         assert len(scoring_processes(server)) == 2
-        server.stop(signal.SIGKILL)
+        posts = [threads.submit(post, server, f"q {n // 2}", "hang") for n in range(16)]
+        posts += [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
+
+        def started() -> int:
+            return sum("time.sleep" in line for line in commands(children(server.process.pid)).values())
+
+        eventually(lambda: started() == 4, "what the groups start is not there")
+        below = children(server.process.pid)
+        server.stop(number)
         eventually(lambda: not commands(below), "a process is left")
+        if number == signal.SIGTERM:
+            assert [answer.result().status_code for answer in posts] == [503] * 20
+        else:
+            assert all(isinstance(answer.exception(), httpx.TransportError) for answer in posts)

@@ -145,7 +145,10 @@ def test_members_with_ids_join_once_and_may_be_forgotten(server: Server) -> None
     assert [answer["reward"] for answer in answers] == [0.75, 0.75, 0.75, 0.25, 0.75]
     assert [answer["correct"] for answer in answers] == [True, True, True, False, True]
     assert answers[0]["group"]["id"] == "step 1/g 7"
-    assert put(2, 9).json()["reward"] == 0.25, "its first text counts"
+    assert put(2, 2).json()["reward"] == 0.25
+    for conflict in (put(2, 9), put(2, 2, prompt="another"), put(4, 1, prompt="another")):  # never paid
+        assert (conflict.status_code, conflict.json()["retry"]) == (409, False)
+        assert "step 1/g 7" in conflict.json()["error"]
 
     gone = httpx.delete(f"{server.url}/v1/groups/short/members/b?group_size=2", timeout=30)
     assert gone.json() == {"forgotten": True}

@@ -14,6 +14,7 @@ from empo_rewards.equivalence.judge.client import JudgeClient, Limits
 from empo_rewards.equivalence.judge.questions import Generation, Request
 from empo_rewards.errors import EquivalenceError
 from empo_rewards.per_process import PerProcess
+from empo_rewards.turns import result_of
 
 if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
@@ -79,7 +80,7 @@ class _Connection:
                 self._ident = self._portal.call(threading.get_ident)
             future = self._portal.start_task_soon(self._client.ask_all, requests)
         try:
-            return future.result()
+            return result_of(future)
         except CancelledError as error:
             raise EquivalenceError("the judge was closed while it was asked") from error
         except BaseException:  # the caller was interrupted: nobody waits for the answers

@@ -40,6 +40,7 @@ from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
 from empo_rewards.per_process import PerProcess
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.turns import checkpoint
 
 MAX_CACHED_CHARS = 1_000
 """Longer texts are not kept: they hardly come twice."""
@@ -133,6 +134,7 @@ class MathEquivalence(EquivalenceBackend):
         return found, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}
 
     def _key(self, text: str, policy: MathPolicy) -> Key:
+        checkpoint()
         cache, place = self._cache.get(), (text, policy.percent)
         key = cache.get(place)
         if key is None:
@@ -189,6 +191,7 @@ class _Comparison:
         for a, b in self._open_pairs():
             if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
                 continue
+            checkpoint()
             verdict = self._compare(a, b) if budget.left >= 0 else None
             if verdict:
                 self.classes.union(a, b)
@@ -232,6 +235,7 @@ class _Comparison:
         uncertain = [k for k, known in enumerate(certain) if not known]
         outlines = [None if tolerant else self._guarded(lambda s=s: outline(s, self.judge)) for s in shapes]  # type: ignore[misc]  # the default binds it
         for j, high in enumerate(outlines):
+            checkpoint()
             for i in range(j) if tolerant or not certain[j] else [k for k in uncertain if k < j]:
                 low = outlines[i]
                 if low is None or high is None or low[0] != high[0] or (low[1] <= high[2] and high[1] <= low[2]):

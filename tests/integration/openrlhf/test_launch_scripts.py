@@ -6,6 +6,7 @@ import argparse
 import ast
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -92,7 +93,8 @@ def test_the_server_script_starts_a_real_server_and_ends_it(tmp_path: Path, monk
         port = free.getsockname()[1]
     arguments, _ = launch(f"server{OLDER}.sh", tmp_path, PORT=str(port), WORKERS="1", EVAL_DATA="evaluation.jsonl")
     values = parsed(arguments, monkeypatch)
-    assert named(values, "reward.remote_url", "remote_rm_url") == [f"http://127.0.0.1:{port}/get_reward"]
+    (url,) = named(values, "reward.remote_url", "remote_rm_url")
+    assert re.fullmatch(rf"http://127\.0\.0\.1:{port}/get_reward\?run=\d+", url)
     assert named(values, "eval.n_samples_per_prompt", "eval_n_samples_per_prompt") == 16
     with socket.socket() as gone:
         assert gone.connect_ex(("127.0.0.1", port)) != 0

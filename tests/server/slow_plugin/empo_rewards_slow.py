@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ class Slow(EquivalenceBackend):
     Args:
         seconds: what each call takes.
         fuse: "die" among the answers ends the process: once where this names a file that is not there yet, always
-            where it is empty.
+            where it is empty. "start" starts a process, "hang" never ends.
     """
 
     seconds: float = 0.0
@@ -32,6 +34,8 @@ class Slow(EquivalenceBackend):
             if self.fuse:
                 Path(self.fuse).touch()
             os._exit(9)
+        if any("start" in answers.texts for answers in sets):
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
         if any("hang" in answers.texts for answers in sets):
             time.sleep(3600)
         time.sleep(self.seconds)

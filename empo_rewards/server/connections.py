@@ -1,0 +1,123 @@
+"""The connections of the server: how many there may be, and which are closed because nothing happens on them.
+
+uvicorn closes a connection that stays idle after an answer. It does not close one that never sends a request, sends
+half of one, or does not read its answer; and it accepts connections until no descriptor is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+SWEEP_SECONDS = 1.0
+"""How often connections are looked at."""
+
+IDLE_SECONDS = 15.0
+"""How long a new connection may take to send the head of its first request."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection is kept after an answer. Longer than clients keep it: a server that closes it first may do so
+while a client sends on it."""
+
+SENDING_SECONDS = 120.0
+"""How long a caller may take to send the body of a request."""
+
+READING_SECONDS = 60.0
+"""How long a caller may read nothing of its answer."""
+
+MAX_HEAD_BYTES = 2**16
+"""Bytes of a request's head. The parser in C has no limit of its own."""
+
+SPARE = 0.125
+"""Share of the descriptors that is kept for refusing: a connection that is too much is accepted, told so and closed."""
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+
+
+class Connections:
+    """What is known of the open connections.
+
+    Args:
+        descriptors: how many there are for them.
+    """
+
+    def __init__(self, descriptors: int) -> None:
+        self.spare = max(4, int(descriptors * SPARE))
+        self.most = max(4, descriptors - self.spare)
+        """Requests on more connections than this are answered with 503."""
+        self.undelivered_bytes = 0
+        """Bytes of answers that their callers have not read, when it was last looked."""
+        self._open: Collection[Any] = ()
+        self._since: dict[Any, tuple[str, int, float]] = {}
+        self._swept = 0.0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are so many that further requests are refused."""
+        return len(self._open) > self.most
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._open)
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """uvicorn's protocol, whose connections are refused where there are too many to wait for their request."""
+        hard = self.most + self.spare // 2
+
+        class _Limited(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # which of uvicorn's it is, its import says
+            head_bytes = 0
+
+            def connection_made(self, transport: Any) -> None:
+                super().connection_made(transport)
+                if len(self.connections) > hard:
+                    transport.write(_FULL)
+                    transport.close()
+
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                if self.cycle is not None and not self.cycle.response_complete:
+                    self.head_bytes = 0
+                    return
+                self.head_bytes += len(data)
+                if self.head_bytes > MAX_HEAD_BYTES:
+                    self.transport.abort()
+
+        return _Limited
+
+    def sweep(self, connections: Collection[Any]) -> None:
+        """Close those of uvicorn's connections on which nothing happens for too long; in a crowd idle ones at once."""
+        self._open = connections
+        now, crowded = time.monotonic(), self.crowded
+        if now < self._swept + SWEEP_SECONDS and not crowded:
+            return
+        self._swept, undelivered = now, 0
+        since: dict[Any, tuple[str, int, float]] = {}
+        for connection in list(connections):
+            unread = connection.transport.get_write_buffer_size()
+            undelivered += unread
+            kind, seconds = _doing(connection, unread)
+            before, left, start = self._since.get(connection, ("", 0, now))
+            if kind != before or (kind == "reading" and unread < left):
+                start = now
+            since[connection] = kind, unread, start
+            if now - start > seconds or (crowded and kind == "idle"):
+                connection.transport.abort()
+        self._since, self.undelivered_bytes = since, undelivered
+
+
+def _doing(connection: Any, unread: int) -> tuple[str, float]:
+    """What is happening on a connection, and for how many seconds it may."""
+    if unread:
+        return "reading", READING_SECONDS
+    if connection.cycle is None:
+        return "new", IDLE_SECONDS
+    if connection.cycle.response_complete:
+        return "idle", KEEP_ALIVE_SECONDS + IDLE_SECONDS
+    if connection.cycle.more_body:
+        return "sending", SENDING_SECONDS
+    return "waiting", float("inf")

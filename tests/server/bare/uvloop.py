@@ -1,0 +1,3 @@
+"""Stands for a uvloop that is not installed."""
+
+raise ImportError("not installed")
