@@ -30,7 +30,7 @@ from empo_rewards.scorer import PairReason, Scorer
 
 PROMPT_CHARS = 400
 
-EXCERPT_CHARS = 60
+EXCERPT_CHARS = 30
 """Characters of a response that are shown before its answer, and after it."""
 
 
@@ -79,7 +79,7 @@ def explain(
     unscored = False
     with scorer_from(config, assignments) as scorer:
         for read, score in _chosen(source, ids or [], lines or [], worst, number, scorer, group_size):
-            reasons = [] if why is None else scorer.why(read.group, [why])
+            reasons = [] if why is None or not score.clusters else scorer.why(read.group, [why])
             unscored = unscored or score.status is Status.UNSCORED
             if as_json:
                 print_json(_record(read, score, why, reasons))
@@ -157,13 +157,12 @@ def show(group: Group, score: GroupScore) -> None:
     shown = prompt if len(prompt) <= PROMPT_CHARS else prompt[:PROMPT_CHARS] + "…"
     for line in shown.split("\n"):
         out.print(Text("> ").append(foreign(line)), style="italic")
-    table = Table("#", "answer", "in the response", "found by", "cluster", "share", "guards", "reward")
+    table = Table("#", "answer", "found by", "cluster", "share", "guards", "reward")
     for position, (answer, reward) in enumerate(zip(score.answers, score.rewards, strict=True)):
         cluster = score.clusters[position] if score.clusters else None
         table.add_row(
             str(position),
             foreign(answer.text + (" (cut off)" if answer.truncated else "") or f"({answer.kind.value})"),
-            excerpt(group.responses[position], answer.start, answer.end),
             answer.extractor or "",
             "" if cluster is None else str(cluster),
             "" if cluster is None else f"{score.cluster_shares[cluster]:.3f}",
@@ -171,6 +170,8 @@ def show(group: Group, score: GroupScore) -> None:
             "none" if reward is None else f"{reward:.4f}",
         )
     out.print(table)
+    for position, (response, answer) in enumerate(zip(group.responses, score.answers, strict=True)):
+        out.print(Text(f"{position:>3} ").append(excerpt(response, answer.start, answer.end)), no_wrap=True, crop=True)
     if score.entropy is not None:
         voted = sorted(set(score.clusters))
         terms = " ".join(f"- {score.cluster_shares[k]:.3f} ln {score.cluster_shares[k]:.3f}" for k in voted)
