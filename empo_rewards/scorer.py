@@ -235,7 +235,10 @@ class Scorer:
             GroupError: a position is not one of the group's.
             StageError: the answers of the group cannot be compared.
         """
-        draft = self._read(group)
+        draft, pairs = self._read(group), list(pairs)
+        for i, j in pairs:
+            if not (0 <= i < len(group) and 0 <= j < len(group)):
+                raise GroupError(f"{_name(group)}: no pair {i}, {j} among {len(group)} responses, counted from 0")
         if draft.failure is not None:
             raise draft.failure
         answers = answer_set(draft.votes, draft.group.prompt_text)
@@ -247,9 +250,6 @@ class Scorer:
             return [self._why(draft, answers, relation, i, j) for i, j in pairs]
 
     def _why(self, draft: _Draft, answers: AnswerSet, relation: Relation, i: int, j: int) -> PairReason:
-        size = len(draft.votes)
-        if not (0 <= i < size and 0 <= j < size):
-            raise GroupError(f"{_name(draft.group)}: no pair {i}, {j} among {size} responses, counted from 0")
         left, right = draft.votes[i], draft.votes[j]
         if left is None or right is None:
             silent = i if left is None else j

@@ -2,39 +2,153 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, foreign, out, scorer_from
+from empo_rewards.cli.console import (
+    ConfigOption,
+    GroupSizeOption,
+    SetOption,
+    err,
+    foreign,
+    out,
+    print_json,
+    scorer_from,
+)
 from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
-from empo_rewards.group import Group, GroupScore
+from empo_rewards.group import Group, GroupScore, Status
+from empo_rewards.scorer import PairReason, Scorer
 
 PROMPT_CHARS = 400
+
+EXCERPT_CHARS = 30
+"""Characters of a response that are shown before its answer, and after it."""
+
+
+class Worst(str, Enum):
+    """By what groups are ranked, the worst first."""
+
+    ENTROPY = "entropy"
+    SHARE = "share"
+    UNDECIDED = "undecided"
+    CAUSE = "cause"
+
+
+_BADNESS: dict[Worst, Callable[[GroupScore], float]] = {
+    Worst.ENTROPY: lambda score: -1.0 if score.entropy is None else score.entropy,
+    Worst.SHARE: lambda score: 1 - score.metrics.get("largest_share", 1.0),
+    Worst.UNDECIDED: lambda score: score.metrics.get("undecided_pairs", 0.0),
+    Worst.CAUSE: lambda score: 0.0 if score.cause is None else 1.0 + score.cause.is_fault,
+}
 
 
 def explain(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
-    group_id: Annotated[str | None, typer.Option("--id", help="The id of the group; by default the first.")] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="The id of a group. May be repeated.")] = None,
+    lines: Annotated[
+        list[int] | None, typer.Option("--line", min=1, help="The line on which a group begins. May be repeated.")
+    ] = None,
+    worst: Annotated[Worst | None, typer.Option(help="The worst groups of all: by what they are ranked.")] = None,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, help="How many groups: the first ones, or of --worst.")
+    ] = 1,
+    why: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="I J", help="Why two responses, counted from 0, are in one cluster or not."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each group.")] = False,
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
     group_size: GroupSizeOption = None,
 ) -> None:
-    """Show one group response by response: its answer, what found it, its cluster, its guards, its reward."""
-    group = _find(source, group_id, group_size)
+    """Show groups response by response: the answer, what found it, its cluster, its guards, its reward.
+
+    Exit code 1 where a group that is shown is unscored.
+    """
+    if worst is not None and (ids or lines):
+        raise InputError("--worst looks at all groups; leave out --id and --line")
+    unscored = False
     with scorer_from(config, assignments) as scorer:
-        show(group, scorer.score(group))
+        for read, score in _chosen(source, ids or [], lines or [], worst, number, scorer, group_size):
+            reasons = [] if why is None or not score.clusters else scorer.why(read.group, [why])
+            unscored = unscored or score.status is Status.UNSCORED
+            if as_json:
+                print_json(_record(read, score, why, reasons))
+            else:
+                show(read.group, score)
+                for reason in reasons:
+                    _show_reason(why or (0, 0), reason)
+    raise typer.Exit(int(unscored))
 
 
-def _find(source: Path, group_id: str | None, group_size: int | None) -> Group:
+def _chosen(
+    source: Path,
+    ids: list[str],
+    lines: list[int],
+    worst: Worst | None,
+    number: int,
+    scorer: Scorer,
+    group_size: int | None,
+) -> Iterator[tuple[ReadGroup, GroupScore]]:
+    """The groups to show, in the order of the input or from the worst on.
+
+    Raises:
+        InputError: a group is not there.
+    """
+    groups = _readable(source, group_size)
+    if worst is not None:
+        ties = count()
+        badness = _BADNESS[worst]
+        scored = ((read, scorer.score(read.group)) for read in groups)
+        ranked = heapq.nlargest(number, ((badness(score), -next(ties), read, score) for read, score in scored))
+        yield from ((read, score) for _, _, read, score in ranked)
+        return
+    wanted: set[str | int] = {*ids, *lines}
+    left = len(wanted) or number
+    for read in groups:
+        found = wanted & {read.line, read.group.id}
+        if found or not wanted:
+            yield read, scorer.score(read.group)
+            wanted -= found
+            left -= max(1, len(found))
+            if left <= 0:
+                return
+    if wanted:
+        missing = ", ".join(f"line {one}" if isinstance(one, int) else f"the id {one!r}" for one in wanted)
+        raise InputError(f"{source}: no group has {missing}")
+    if left == number:
+        raise InputError(f"{source}: there is no group")
+
+
+def _readable(source: Path, group_size: int | None) -> Iterable[ReadGroup]:
+    """The groups of the input; how many rows were rejected is told at the end, and the first of them at once."""
+    rejected = 0
     for located in read_groups(source, group_size=group_size):
-        if isinstance(located, ReadGroup) and group_id in (None, located.group.id):
-            return located.group
-    raise InputError(f"{source}: no group has the id {group_id!r}" if group_id else f"{source}: there is no group")
+        if isinstance(located, ReadGroup):
+            yield located
+            continue
+        rejected += 1
+        if rejected == 1:
+            err.print(foreign(f"{located.source}:{located.line}: {located.cause}"), soft_wrap=True)
+    if rejected > 1:
+        err.print(f"{rejected:,} rows cannot be read; `score` shows each of them")
+
+
+def _record(
+    read: ReadGroup, score: GroupScore, why: tuple[int, int] | None, reasons: list[PairReason]
+) -> dict[str, Any]:
+    record = {"id": score.id, "source": read.source, "line": read.line, "prompt": read.group.prompt_text}
+    said = [{"pair": why, **vars(reason)} for reason in reasons]
+    return {**record, **score.to_dict(), "responses": list(read.group.responses), **({"why": said} if said else {})}
 
 
 def show(group: Group, score: GroupScore) -> None:
@@ -56,6 +170,8 @@ def show(group: Group, score: GroupScore) -> None:
             "none" if reward is None else f"{reward:.4f}",
         )
     out.print(table)
+    for position, (response, answer) in enumerate(zip(group.responses, score.answers, strict=True)):
+        out.print(Text(f"{position:>3} ").append(excerpt(response, answer.start, answer.end)), no_wrap=True, crop=True)
     if score.entropy is not None:
         voted = sorted(set(score.clusters))
         terms = " ".join(f"- {score.cluster_shares[k]:.3f} ln {score.cluster_shares[k]:.3f}" for k in voted)
@@ -68,3 +184,19 @@ def show(group: Group, score: GroupScore) -> None:
             f"pseudo-label accuracy {score.metrics['pseudo_label_accuracy']:.3f} (the reference touched no reward)",
             highlight=False,
         )
+
+
+def excerpt(response: str, start: int | None, end: int | None) -> Text:
+    """The part of a response around its answer, which is marked; its end where it has none."""
+    if start is None or end is None:
+        return Text("…" if len(response) > EXCERPT_CHARS else "").append(foreign(response[-EXCERPT_CHARS:]))
+    before, after = response[max(0, start - EXCERPT_CHARS) : start], response[end : end + EXCERPT_CHARS]
+    text = Text("…" if start > EXCERPT_CHARS else "").append(foreign(before))
+    text.append(foreign(response[start:end]).plain, style="reverse")
+    return text.append(foreign(after)).append("…" if end + EXCERPT_CHARS < len(response) else "")
+
+
+def _show_reason(pair: tuple[int, int], reason: PairReason) -> None:
+    out.print(foreign(f"responses {pair[0]} and {pair[1]}: {reason.relation}, by {reason.rule}"))
+    for name, value in reason.facts.items():
+        out.print(Text("  ").append(foreign(f"{name}: {value}")))

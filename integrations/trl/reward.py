@@ -19,6 +19,10 @@ from empo_rewards.scorer import Scorer
 log = logging.getLogger("empo_rewards")
 
 LogMetric = Callable[[str, float], None]
+LogExtra = Callable[[str, list[str]], None]
+
+ANSWER_CHARS = 200
+"""Longer answers are cut in the table of completions."""
 
 # Collectives must be called in the same order on all ranks, over all rewards of a process. The calls on an event loop
 # take turns in the order in which they started, which is the same on all ranks.
@@ -40,11 +44,21 @@ class _RankShare(NamedTuple):
     stop: int
 
 
+class _Details(NamedTuple):
+    """What the trainer's table of completions shows of one completion, as texts."""
+
+    answer: str
+    cluster: str
+    share: str
+    cause: str
+
+
 class _GroupResult(NamedTuple):
-    """The rewards of one group (None: no reward), and its metrics."""
+    """The rewards of one group (None: no reward), its metrics, and the details of its completions."""
 
     rewards: tuple[float | None, ...]
     metrics: dict[str, float]
+    details: tuple[_Details, ...]
 
 
 class EMPOReward:
@@ -89,6 +103,7 @@ class EMPOReward:
         *,
         trainer_state: Any = None,
         log_metric: LogMetric | None = None,
+        log_extra: LogExtra | None = None,
         **columns: Any,
     ) -> list[float | None]:
         """The rewards of this rank's completions, in order.
@@ -97,6 +112,7 @@ class EMPOReward:
             prompts, completions: texts, or lists of messages; the same prompt for each completion of a group.
             trainer_state: names the groups in the log.
             log_metric: TRL's; the group sizes are found by it, and metrics are logged with it.
+            log_extra: TRL's; the table of completions gets each one's answer, cluster, share and cause.
             columns: those of the data set, and other arguments of the trainer; `reference` is looked up here.
 
         Raises:
@@ -105,7 +121,7 @@ class EMPOReward:
                 them.
         """
         share = self._receive(prompts, completions, trainer_state, log_metric, columns)
-        return self._share(share, list(self._scorer.score_many(share.groups)), log_metric)
+        return self._share(share, list(self._scorer.score_many(share.groups)), log_metric, log_extra)
 
     async def async_empo(
         self,
@@ -114,6 +130,7 @@ class EMPOReward:
         *,
         trainer_state: Any = None,
         log_metric: LogMetric | None = None,
+        log_extra: LogExtra | None = None,
         **columns: Any,
     ) -> list[float | None]:
         """`__call__` for use beside other asynchronous rewards: `reward_funcs=[judge, EMPOReward(...).async_empo]`.
@@ -124,7 +141,7 @@ class EMPOReward:
         async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             share = self._receive(prompts, completions, trainer_state, log_metric, columns)
             scores = await asyncio.to_thread(list, self._scorer.score_many(share.groups))
-            return self._share(share, scores, log_metric)
+            return self._share(share, scores, log_metric, log_extra)
 
     def close(self) -> None:
         """End the processes that scoring started; they also end with this process."""
@@ -157,14 +174,19 @@ class EMPOReward:
         return columns.get(self._reference)
 
     def _share(
-        self, share: _RankShare, scores: Sequence[GroupScore], log_metric: LogMetric | None
+        self, share: _RankShare, scores: Sequence[GroupScore], log_metric: LogMetric | None, log_extra: LogExtra | None
     ) -> list[float | None]:
         """Exchange the results of all ranks, and return the rewards of this rank's completions."""
         parts = gather([_result(score) for score in scores])
         results = [parts[i % len(parts)][i // len(parts)] for i in range(sum(map(len, parts)))]
         if log_metric is not None:
             self._log(mean_metrics(result.metrics for result in results), log_metric)
-        return [results[i // share.size].rewards[i % share.size] for i in range(share.start, share.stop)]
+        own = [divmod(i, share.size) for i in range(share.start, share.stop)]
+        if log_extra is not None:
+            details = [results[group].details[member] for group, member in own]
+            for name, values in zip(_Details._fields, zip(*details, strict=True), strict=False):
+                log_extra(f"{self.__name__}/{name}", list(values))
+        return [results[group].rewards[member] for group, member in own]
 
     def _log(self, metrics: dict[str, float], log_metric: LogMetric) -> None:
         """Log the means over the batch of all ranks; TRL's mean over ranks does not change them.
@@ -179,4 +201,15 @@ class EMPOReward:
 
 def _result(score: GroupScore) -> _GroupResult:
     given = sample_rewards(score, NeutralReward())
-    return _GroupResult(score.rewards, mean_metrics(result.metrics() for result in given))
+    cause = "" if score.cause is None else score.cause.value
+    clusters = score.clusters or (None,) * score.size
+    details = tuple(
+        _Details(
+            answer=answer.text[:ANSWER_CHARS],
+            cluster="" if cluster is None else str(cluster),
+            share="" if cluster is None else f"{score.cluster_shares[cluster]:.3f}",
+            cause=cause,
+        )
+        for answer, cluster in zip(score.answers, clusters, strict=True)
+    )
+    return _GroupResult(score.rewards, mean_metrics(result.metrics() for result in given), details)

@@ -158,12 +158,24 @@ def test_labels_are_no_reward_and_may_be_absent(caplog: pytest.LogCaptureFixture
         assert trainer.ask(reward, ["p"] * 2, boxed(1, 2)) == [0.5, 0.5]
     assert "empo/accuracy" not in trainer.logged
     assert [record.getMessage() for record in caplog.records] == [
-        "a batch has no column 'answer', so no accuracy is logged: completion_ids, log_extra, solution"
+        "a batch has no column 'answer', so no accuracy is logged: completion_ids, solution"
     ]
     assert trainer.ask(reward, ["p"] * 2, boxed(1, 2), answer=["1", "1"]) == [0.5, 0.5]
     assert trainer.logged["empo/accuracy"] == 0.5
     with pytest.raises(GroupError, match="a reference must be a text, a number, or a list of them"):
         trainer.ask(reward, ["p"] * 2, boxed(1, 2), answer=[{}, {}])
+
+
+def test_the_table_of_completions_says_what_each_reward_is_of() -> None:
+    table: dict[str, list[str]] = {}
+    reward = EMPOReward({**BOXED, "gates": {"min_share": 0.6}}, group_size=4)
+    reward(["p"] * 4 + ["q"] * 4, boxed(1, 2, 1, 1, 1, 2, 3, 3), log_extra=table.__setitem__)
+    assert table == {
+        "empo/answer": ["1", "2", "1", "1", "1", "2", "3", "3"],
+        "empo/cluster": ["0", "1", "0", "0", "1", "2", "0", "0"],
+        "empo/share": ["0.750", "0.250", "0.750", "0.750", "0.250", "0.250", "0.500", "0.500"],
+        "empo/cause": [""] * 4 + ["share_low"] * 4,
+    }
 
 
 def test_it_pickles() -> None:

@@ -207,6 +207,50 @@ def test_explain_shows_why() -> None:
     assert "the reference touched no reward" in done.stdout
 
 
+def test_explain_shows_the_worst_groups_and_reasons_as_json() -> None:
+    scores = [json.loads(line) for line in run("score", EXAMPLE, "--out", "-").stdout.splitlines()]
+    worst = sorted(scores, key=lambda score: -score["entropy"])[:3]
+    said = run("explain", EXAMPLE, "--worst", "entropy", "-n", "3", "--why", "0", "1", "--json").stdout.splitlines()
+    records = [json.loads(line) for line in said]
+    assert [record["entropy"] for record in records] == [score["entropy"] for score in worst]
+    for record in records:
+        assert record["why"][0]["pair"] == [0, 1]
+        together = record["clusters"][0] == record["clusters"][1]
+        assert (record["why"][0]["relation"] == "equal") is together
+    least = min(scores, key=lambda score: score["metrics"]["largest_share"])
+    [record] = map(json.loads, run("explain", EXAMPLE, "--worst", "share", "--json").stdout.splitlines())
+    assert record["metrics"]["largest_share"] == least["metrics"]["largest_share"]
+
+
+def test_explain_finds_groups_by_line_and_id_and_tells_bad_rows(tmp_path: Path) -> None:
+    file = write(tmp_path / "in.jsonl", {"id": "a", "prompt": "q", "responses": [r"\boxed{1}"]}, {"nothing": 1})
+    with file.open("a") as more:
+        more.write(json.dumps({"id": "b", "prompt": "p", "responses": [r"\boxed{2}", "none"]}) + "\n")
+    done = run("explain", file, "--line", "3", "--id", "a", "--json")
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["a", "b"]
+    assert "in.jsonl:2: no prompt and no responses" in done.stderr
+    assert "no group has line 2" in run("explain", file, "--line", "2", code=2).stderr
+    assert "no pair 0, 7" in run("explain", file, "--why", "0", "7", code=2).stderr
+
+
+def test_explain_fails_where_a_group_is_unscored() -> None:
+    shown = run("explain", EXAMPLE, "--set", "gates.min_share=0.99", "--worst", "cause", code=1)
+    assert "unscored: share_low" in shown.stdout
+
+
+def test_nothing_that_a_model_wrote_acts_in_the_terminal(tmp_path: Path) -> None:
+    hostile = "\x1b[2J\x1b]0;forged\x07\u202e\u2066[bold]x[/bold]\r"
+    row = {
+        "id": hostile,
+        "prompt": hostile,
+        "responses": [rf"{hostile} \boxed{{{hostile}}} {hostile}"],
+        "reference": "1",
+    }
+    done = run("explain", write(tmp_path / "in.jsonl", row), "--why", "0", "0")
+    assert not set("\x1b\x07\u202e\u2066\r") & set(done.stdout + done.stderr)
+    assert "[bold]x[/bold]" in done.stdout
+
+
 def test_extract_says_what_fired_and_where(tmp_path: Path) -> None:
     response = r"Thus \boxed{42}."
     file = write(tmp_path / "in.jsonl", {"id": "a", "prompt": "q", "responses": [response, "no idea"]})

@@ -10,6 +10,7 @@ from statistics import fmean, stdev
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import tiny
 from datasets import Dataset, IterableDataset
@@ -86,6 +87,28 @@ def test_conversations(tmp_path: Path, scorer: Scorer) -> None:
     train(GRPOTrainer, GRPOConfig, tmp_path, calls.of(EMPOReward(tiny.CONFIG)), Dataset.from_list(CHATS))
     assert isinstance(calls[0]["completions"][0], list)
     check(calls, scorer, text=lambda completion: completion[0]["content"])
+
+
+def test_the_completions_that_it_keeps_say_answer_cluster_and_share(tmp_path: Path) -> None:
+    """TRL's Parquet files of completions, against the groups and shares counted here."""
+    train(GRPOTrainer, GRPOConfig, tmp_path, EMPOReward(tiny.CONFIG), Dataset.from_list(ROWS), log_completions=True)
+    rows = [
+        row
+        for file in sorted((tmp_path / "completions").glob("*.parquet"))
+        for row in pd.read_parquet(file).to_dict("records")
+    ]
+    assert len(rows) == 2 * 2 * SIZE
+    for at in range(0, len(rows), SIZE):
+        group = rows[at : at + SIZE]
+        answers = [row["completion"] for row in group]
+        assert [row["empo/answer"] for row in group] == answers
+        shares = {float(row["empo/share"]) * SIZE for row in group if answers.count(row["completion"]) > 1}
+        assert shares <= {float(answers.count(row["completion"])) for row in group}
+        assert {row["empo/cluster"] for row in group if row["completion"] == max(answers, key=answers.count)} <= {
+            "0",
+            "1",
+        }
+        assert {row["empo/cause"] for row in group} == {""}
 
 
 def test_streamed_prompts(tmp_path: Path, scorer: Scorer) -> None:
