@@ -269,6 +269,9 @@ class Strategy(ABC):
     uses_nats: bool = False
     """Whether it compares the entropy with ln G; an estimator that is not in nats is then refused."""
 
+    uses_logprobs: bool = False
+    """Whether it needs the group's token log-probabilities; a group without them is then unscored."""
+
     @abstractmethod
     def __call__(self, given: StrategyInput) -> Rewards:
         """One reward per response, in the order of the responses."""

@@ -446,7 +446,8 @@ class Scorer:
             draft.entropy = finite(self._estimator(EntropyInput(group, clusters, draft.similarities)), "the entropy")
         gate = self.config.gates.outside(draft.entropy, clusters)
         if gate is not None:
-            return Rewards((self.config.gates.reward,) * size), *gate
+            stopped: tuple[float | None, ...] = (self.config.gates.reward,) * size
+            return Rewards(_penalised(stopped, draft) if self.config.gates.guards_apply else stopped), *gate
         with stage(Cause.STRATEGY_FAILED):
             correct = draft.correct if self._strategy.uses_reference else None
             rewards = self._strategy(StrategyInput(group, clusters, draft.entropy, correct))

@@ -49,7 +49,12 @@ METHODS: Mapping[str, Method] = {
     ),
     "srt": Method({"preset": "srt"}, about="majority, only groups with a majority share of 0.5 or more"),
     "scrl": Method(
-        {"preset": "scrl"}, about="selective majority (no negative labels: the trainer gives no likelihoods)"
+        {
+            "preset": "empo-math",
+            "strategy": {"name": "scrl", "mode": "binary", "positive": 0.5, "margin": 0.15, "negative": 0.15}
+            | {"blank": 0.0, "logprobs": "optional"},
+        },
+        about="selective majority (no negative labels: the trainer gives no likelihoods)",
     ),
     "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
     "kl-strong": Method(EMPO, kl=0.2, about="empo, with a KL term of 0.2"),

@@ -52,6 +52,25 @@ def copied_from_prompt(answer: str, prompt: str, rouge_l: float = 0.8) -> bool:
     return 2 * common_subsequence(head, tail) > (rouge_l + TOLERANCE) * (len(head) + len(tail))
 
 
+def copied_as_in_paper(answer: str, prompt: str, rouge_l: float = 0.8) -> bool:
+    """EMPO's rule (rewards.py of its TRL code): a substring of the question, or ROUGE-L precision above `rouge_l`.
+
+    Precision is the share of the answer's words that are in the longest common subsequence with the question. It also
+    catches short right answers that the question mentions, as in "Which is larger, 7 or 9?".
+
+    Args:
+        answer: the extracted answer.
+        prompt: the prompt's text.
+        rouge_l: the threshold, in [0, 1].
+    """
+    if answer.lower() in prompt.lower():
+        return True
+    words = _words(answer)[:MAX_WORDS]
+    if not words:
+        return True  # ROUGE cannot be computed, which counts as copied there
+    return common_subsequence(words, _words(prompt)[-MAX_WORDS:]) > (rouge_l + TOLERANCE) * len(words)
+
+
 def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
     """The length of the longest common subsequence of two lists of words, by bit vectors.
 

@@ -53,6 +53,8 @@ class Gates(BaseModel):
         entropy: the entropy band.
         min_share: the minimum share of the largest cluster.
         reward: the reward of all members of an excluded group; None: the group is unscored.
+        guards_apply: whether guards replace the `reward` of members of an excluded group, too, as in EMPO's free-form
+            code, where a response without an answer gets -0.5 in any group.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +62,13 @@ class Gates(BaseModel):
     entropy: EntropyBand = EntropyBand()
     min_share: float | None = Field(default=None, ge=0, le=1)
     reward: float | None = Field(default=None, allow_inf_nan=False)
+    guards_apply: bool = False
+
+    @model_validator(mode="after")
+    def _has_a_reward(self) -> Gates:
+        if self.guards_apply and self.reward is None:
+            raise ValueError("guards_apply needs a reward that guards can replace: an excluded group is unscored")
+        return self
 
     def outside(self, entropy: float, clusters: Clusters) -> tuple[Cause, str] | None:
         """The cause and a sentence if a gate excludes the group; else None."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from empo_rewards.filters.copied import copied_from_prompt
+from empo_rewards.errors import ConfigError
+from empo_rewards.filters.copied import copied_as_in_paper, copied_from_prompt
 from empo_rewards.filters.repetition import is_degenerate
 from empo_rewards.group import Answer, AnswerKind, Group
 from empo_rewards.protocols import Guard, Penalty
@@ -43,23 +45,30 @@ class Refusal(Guard):
 
 @dataclass(frozen=True)
 class Copied(Guard):
-    """Penalises an answer copied from the prompt, after EMPO's free-form reward (see `copied_from_prompt`).
+    """Penalises an answer copied from the prompt.
 
     Args:
         reward: replaces the strategy's reward.
-        rouge_l: the threshold of the F-measure, in [0, 1].
+        rouge_l: the threshold of ROUGE-L, in [0, 1].
         void: whether the answer also loses its vote.
+        rule: "words": our variant (`copied_from_prompt`); "paper": that of EMPO's code (`copied_as_in_paper`).
     """
 
     reward: float | None = 0.0
     rouge_l: float = 0.8
     void: bool = False
+    rule: Literal["words", "paper"] = "words"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rouge_l <= 1:
+            raise ConfigError(f"rouge_l is {self.rouge_l}; it lies in [0, 1]")
 
     def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
         """A penalty for each copied answer; equal texts are checked once."""
         prompt = group.prompt_text
         distinct = {a.text for a in answers if a.kind is AnswerKind.ANSWER}
-        caught = {text for text in distinct if copied_from_prompt(text, prompt, rouge_l=self.rouge_l)}
+        copied = copied_as_in_paper if self.rule == "paper" else copied_from_prompt
+        caught = {text for text in distinct if copied(text, prompt, self.rouge_l)}
         return [Penalty(self.reward, self.void) if a.text in caught else None for a in answers]
 
 

@@ -19,7 +19,7 @@ from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
-from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, scrl
+from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, scrl
 
 
 @hookimpl
@@ -69,7 +69,7 @@ def register_entropy_estimators(register: Register) -> None:
 
 @hookimpl
 def register_strategies(register: Register) -> None:
-    """Reward strategies, and the controls `random`, `format` and `reference`."""
+    """Reward strategies, and the controls `random`, `format`, `reference` and `best`."""
     register("empo", consensus.Empo)
     register("majority", consensus.Majority)
     register("majority_threshold", consensus.MajorityThreshold)
@@ -79,6 +79,9 @@ def register_strategies(register: Register) -> None:
     register("random", controls.Random)
     register("format", controls.Format)
     register("reference", controls.Reference)
+    register("best", controls.Best)
+    register("likelihood", likelihood.Likelihood)
+    register("mix", mix.Mix)
 
 
 @hookimpl

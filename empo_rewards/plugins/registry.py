@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_type_hints
+from typing import Annotated, Any, Optional, Union, get_type_hints
 
 import pluggy
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -47,11 +47,13 @@ class Nested:
         base: the base class of its kind.
         default: the name of the component to build if none is configured; None: the factory's own default is used.
         optional: whether the configuration may say that there is none (null).
+        many: whether it takes a list of them.
     """
 
     base: type
     default: str | None = None
     optional: bool = False
+    many: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Registered:
         """The options that are nested components.
 
         Raises:
-            PluginError: an annotation mentions a base class in another way than `Base`, `Base | None` or `Annotated`.
+            PluginError: an annotation mentions a base class in another way than `Base`, `list[Base]`, with `| None` or
+                in `Annotated`.
         """
         found = {}
         for name, (annotation, default) in self.parameters.items():
@@ -99,7 +102,7 @@ class Registered:
             elif _mentions_base(annotation):
                 raise self._error(
                     f"has a parameter {name!r} of type {annotation}; a nested component is annotated with one base "
-                    "class, or with `Base | None`"
+                    "class, `Base | None`, or `list[Base]`"
                 )
         return found
 
@@ -110,7 +113,8 @@ class Registered:
             if (nested := self.nested.get(name)) is None:
                 fields[name] = (annotation, default)
             else:
-                fields[name] = (Component | None if nested.optional else Component, nested.default or default)
+                wanted = list[Component] if nested.many else Component
+                fields[name] = (Optional[wanted] if nested.optional else wanted, nested.default or default)  # noqa: UP045 - computed
         try:
             return create_model(
                 self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
@@ -140,6 +144,8 @@ def _nested(annotation: Any) -> Nested | None:
         found = _nested(parts[0])
         default = next((extra.name for extra in parts[1:] if isinstance(extra, DefaultComponent)), None)
         return found and replace(found, default=default or found.default)
+    if typing.get_origin(annotation) is list and parts[0] in BASES.values():
+        return Nested(parts[0], many=True)
     if typing.get_origin(annotation) in (Union, UnionType):
         among = [found for part in parts if (found := _nested(part)) is not None]
         return replace(among[0], optional=NoneType in parts) if len(among) == 1 else None
@@ -207,6 +213,8 @@ class Registry:
             wanted = options.get(name) if name in options else nested.default and Component(name=nested.default)
             if isinstance(wanted, Component):
                 options[name] = self.create(nested.base, wanted, f"{path}.{name}")
+            elif nested.many and isinstance(wanted, list):
+                options[name] = [self.create(nested.base, one, f"{path}.{name}[{k}]") for k, one in enumerate(wanted)]
         try:
             return check_contract(registered.factory(**options), base, tuple(registered.parameters))
         except ConfigError as error:

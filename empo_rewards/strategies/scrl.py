@@ -1,60 +1,87 @@
-"""SCRL: selective positive and entropy-gated negative pseudo-labels."""
+"""SCRL: selective positive and entropy-gated negative pseudo-labels (arXiv 2603.19880, ACL'26)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from empo_rewards.entropy.likelihoods import log_likelihoods
-from empo_rewards.protocols import Rewards, Strategy, StrategyInput
+from empo_rewards.errors import GroupError
+from empo_rewards.protocols import Clusters, Rewards, Strategy, StrategyInput
 
 
 @dataclass(frozen=True)
 class Scrl(Strategy):
-    """SCRL: selective positive and entropy-gated negative pseudo-labels (arXiv 2603.19880).
+    """SCRL, with the constants of its authors' training script (Jasper-Yan/SCRL, run_example.sh).
 
-    +1 for the majority if its share is at least `positive` and exceeds the second share by more than `margin`; -1 for
-    clusters whose share is below `negative` and whose mean uncertainty is at least that of the group; `abstain` for all
-    other responses.
+    p_a is the share of answer a among all responses, H_a the mean uncertainty of its responses, H that of all. The
+    majority y is a pseudo-positive label if p_y >= `positive`, and exceeds the next share by more than `margin`. Other
+    answers with p_a < `negative` and H_a >= H are negative. The rewards of `continuous` are
 
-    The uncertainty of a response is its mean negative token log-probability, a one-sample estimate of its token
-    entropy. Without token log-probabilities no response is labelled negative.
+        p_a - λ(H_a - H) for y;   -(`negative` - p_a) - λ(H_a - H) for negatives;   -λ(H_a - H) for other answers
+
+    with λ = `entropy_weight`; those of `binary` are 1, -1 and `abstain`. A response without an answer gets `blank`.
+
+    The authors' uncertainty is the mean entropy of a response's token distributions; here it is the mean negative
+    log-probability of its tokens, which estimates that from one sample.
 
     Args:
+        mode: "continuous", as in the authors' runs, or "binary".
         positive, margin, negative: shares in [0, 1].
-        abstain: the reward of a response without a label; None: no reward, if the trainer supports that.
+        entropy_weight: λ.
+        blank: the reward of a response without an answer.
+        abstain: in `binary`, the reward of an answer without a label; None: no reward, if the trainer supports that.
+        logprobs: "required": a group without token log-probabilities is unscored. "optional": such a group has no
+            negatives and H_a = H = 0. That is not SCRL any more, but its positive labels alone.
     """
 
-    positive: float = 0.5
-    margin: float = 0.15
-    negative: float = 0.15
+    mode: Literal["continuous", "binary"] = "continuous"
+    positive: float = 0.375
+    margin: float = 0.125
+    negative: float = 0.125
+    entropy_weight: float = 0.1
+    blank: float | None = -1.0
     abstain: float | None = 0.0
+    logprobs: Literal["required", "optional"] = "required"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "uses_logprobs", self.logprobs == "required")
 
     def __call__(self, given: StrategyInput) -> Rewards:
-        """+1, -1 or `abstain`."""
+        """One reward for each response."""
         clusters = given.clusters
+        excess = self._excess(given)
+        label = self._positive(clusters)
+        by_answer = [self._reward(clusters.shares[k], k == label, excess[k]) for k in range(clusters.voters)]
+        return Rewards(tuple(by_answer[k] if k < clusters.voters else self.blank for k in clusters.labels))
+
+    def _positive(self, clusters: Clusters) -> int | None:
+        """The id of the pseudo-positive answer, if there is one. A single answer needs no margin."""
         shares = clusters.shares[: clusters.voters]
-        second = shares[1] if len(shares) > 1 else 0.0
-        trusted = clusters.largest_share >= self.positive and clusters.largest_share - second > self.margin
-        doubtful = self._doubtful(given)
+        if not shares or shares[0] < self.positive:
+            return None
+        return 0 if len(shares) == 1 or shares[0] - shares[1] > self.margin else None
 
-        def label(k: int) -> float | None:
-            if trusted and k in clusters.modal:
-                return 1.0
-            return -1.0 if k in doubtful else self.abstain
-
-        return Rewards(tuple(label(k) for k in clusters.labels))
-
-    def _doubtful(self, given: StrategyInput) -> frozenset[int]:
-        """The clusters with a small share and a high uncertainty."""
-        likelihoods = log_likelihoods(given.group)
-        if likelihoods is None:
-            return frozenset()
+    def _excess(self, given: StrategyInput) -> Sequence[float | None]:
+        """H_a - H for each answer; None for each without log-probabilities."""
+        found = log_likelihoods(given.group)
         clusters = given.clusters
-        group_mean = -math.fsum(likelihoods) / len(likelihoods)
-        doubtful = set()
-        for k in range(clusters.voters):
-            members = [-value for value, label in zip(likelihoods, clusters.labels, strict=True) if label == k]
-            if clusters.shares[k] < self.negative and math.fsum(members) / len(members) >= group_mean:
-                doubtful.add(k)
-        return frozenset(doubtful)
+        if found is None:
+            if self.logprobs == "required":
+                raise GroupError("the strategy `scrl` needs token_logprobs for every response of the group")
+            return (None,) * clusters.voters
+        mean = -math.fsum(found) / len(found)
+        sums = [0.0] * clusters.voters
+        for value, label in zip(found, clusters.labels, strict=True):
+            if label < clusters.voters:
+                sums[label] -= value
+        return [total / size - mean for total, size in zip(sums, clusters.sizes, strict=False)]
+
+    def _reward(self, share: float, is_positive: bool, excess: float | None) -> float | None:
+        is_negative = not is_positive and share < self.negative and excess is not None and excess >= 0
+        if self.mode == "binary":
+            return 1.0 if is_positive else -1.0 if is_negative else self.abstain
+        base = share if is_positive else share - self.negative if is_negative else 0.0
+        return base - self.entropy_weight * (excess or 0.0)

@@ -135,7 +135,7 @@ def test_a_fault_is_no_reward() -> None:
 
 
 def test_who_abstains_has_no_reward() -> None:
-    scrl = {**BOXED, "strategy": {"name": "scrl", "abstain": None}}
+    scrl = {**BOXED, "strategy": {"name": "scrl", "mode": "binary", "abstain": None, "logprobs": "optional"}}
     rewards = Trainer(8, 8).ask(EMPOReward(scrl), ["p"] * 8, boxed(1, 1, 1, 1, 1, 2, 2, 2))
     assert rewards == [1] * 5 + [None] * 3
 

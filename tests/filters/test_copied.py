@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from empo_rewards.filters.copied import MIN_WORDS, common_subsequence, copied_from_prompt
+from empo_rewards.filters.copied import MIN_WORDS, common_subsequence, copied_as_in_paper, copied_from_prompt
 
 QUESTION = "Explain in your own words why the leaves of most trees change their colour in the autumn months."
 
@@ -99,3 +99,19 @@ def test_the_longest_common_subsequence(a: list[str], b: list[str]) -> None:
         for j, right in enumerate(b):
             table[i + 1][j + 1] = table[i][j] + 1 if left == right else max(table[i][j + 1], table[i + 1][j])
     assert common_subsequence(a, b) == table[-1][-1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "prompt", "copied"),
+    [
+        ("7", "Which is larger, 7 or 9?", True),  # any substring, right or not
+        ("LARGER", "Which is larger, 7 or 9?", True),
+        ("what is the speed of light now", "What is the speed of light?", True),  # precision 6/7
+        ("the speed of light in vacuum", "What is the speed of light?", False),  # 4/6
+        ("299792458 m/s", "What is the speed of light?", False),
+        ("?!", "What is the speed of light", True),  # no words: there ROUGE fails, and counts as 1
+    ],
+)
+def test_the_papers_rule_by_hand(answer: str, prompt: str, copied: bool) -> None:
+    """`rep > 0.8 or prediction in question` of rewards.py (QingyangZhang/EMPO), ROUGE-L's precision by hand."""
+    assert copied_as_in_paper(answer, prompt) is copied

@@ -7,7 +7,9 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from empo_rewards import Group, Scorer
 from empo_rewards.entropy.counts import plug_in
+from empo_rewards.errors import ConfigError
 from empo_rewards.filters.gates import EntropyBand, Gates
 from empo_rewards.group import Cause
 from empo_rewards.protocols import Clusters
@@ -60,3 +62,19 @@ def test_the_share_gate_counts_votes_only() -> None:
 def test_impossible_bands_are_refused(band: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         EntropyBand.model_validate(band)
+
+
+def test_guards_may_apply_in_an_excluded_group() -> None:
+    """EMPO's free-form code by hand: no share reaches .2, so 0; without an answer -0.5 all the same."""
+    config = {"preset": "empo-natural-paper", "equivalence": "exact"}
+    responses = [rf"\boxed{{answer {k}}}" for k in range(10)] + ["I do not know", r"\boxed{}"]
+    with Scorer(config) as scorer:
+        score = scorer.score(Group("What is it?", responses))
+        assert score.rewards == (0,) * 10 + (-0.5, -0.5)
+        assert score.cause is Cause.SHARE_LOW
+        agreed = scorer.score(Group("Is it 7 or 9?", [r"\boxed{seven}"] * 3 + [r"\boxed{9}", "9"]))
+        assert agreed.rewards == (0.6, 0.6, 0.6, 0, -0.5)  # 9 stands in the question
+    with Scorer({**config, "gates": {"guards_apply": False}}) as scorer:
+        assert scorer.score(Group("What is it?", responses)).rewards == (0,) * 12
+    with pytest.raises(ConfigError, match="guards_apply needs a reward"):
+        Scorer({"preset": "empo-math", "gates": {"min_share": 0.2, "guards_apply": True}})

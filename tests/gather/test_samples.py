@@ -109,7 +109,7 @@ def test_the_neutral_value_is_the_running_mean_or_a_constant() -> None:
 def test_an_abstention_is_paid_the_mean_of_the_others() -> None:
     texts = ["1", "1", "1", "2"]
     samples = [(Sample("q", rf"\boxed{{{text}}}"), {"key": "g", "member": i}) for i, text in enumerate(texts)]
-    config = {**CONFIG, "strategy": {"name": "scrl", "abstain": None}}
+    config = {**CONFIG, "strategy": {"name": "scrl", "mode": "binary", "abstain": None, "logprobs": "optional"}}
     given = submit_all(samples, config, size=4)
     assert [result.reward for result in given] == [1, 1, 1, 1]
     assert [result.scored for result in given] == [True, True, True, False]

@@ -208,8 +208,8 @@ def of_name(name: str = "x") -> Strategy:
     return Ones()
 
 
-def of_list(parts: list[Strategy]) -> Strategy:
-    return parts[0]
+def of_mapping(parts: dict[str, Strategy]) -> Strategy:
+    return parts["first"]
 
 
 def of_two_kinds(part: Strategy | Guard) -> Strategy:
@@ -227,7 +227,7 @@ def of_two_kinds(part: Strategy | Guard) -> Strategy:
         (of_undefined, "no signature that can be read: NameError"),
         (dict, "no signature that can be read"),
         (of_name, "a parameter 'name', which is no possible name"),
-        (of_list, "a parameter 'parts' of type"),
+        (of_mapping, "a parameter 'parts' of type"),
         (of_two_kinds, "a parameter 'part' of type"),
     ],
 )

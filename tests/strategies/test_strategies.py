@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,8 +13,10 @@ from empo_rewards.errors import ConfigError, GroupError
 from empo_rewards.group import Group
 from empo_rewards.protocols import Relation, Strategy, StrategyInput
 from empo_rewards.strategies.consensus import Empo, Majority, MajorityThreshold
-from empo_rewards.strategies.controls import Format, Random, Reference
+from empo_rewards.strategies.controls import Best, Format, Random, Reference
 from empo_rewards.strategies.entropy_scaled import EntropyScaled
+from empo_rewards.strategies.likelihood import Likelihood
+from empo_rewards.strategies.mix import Mix
 from empo_rewards.strategies.scrl import Scrl
 
 
@@ -37,8 +40,8 @@ VOTES: list[str | None] = ["a", "a", "b", None, "a", "c", "b", None]
         (MajorityThreshold(0.375), (1, 1, 0, 0, 1, 0, 0, 0)),
         (MajorityThreshold(0.5), (None,) * 8),
         (Format(), (1, 1, 1, 0, 1, 1, 1, 0)),
-        (Scrl(positive=0.3, margin=0.1), (1, 1, 0, 0, 1, 0, 0, 0)),
-        (Scrl(), (0,) * 8),
+        (Scrl(mode="binary", margin=0.1, logprobs="optional"), (1, 1, 0, -1, 1, 0, 0, -1)),
+        (Scrl(mode="binary", logprobs="optional"), (0, 0, 0, -1, 0, 0, 0, -1)),  # .375 exceeds .25 by no more than .125
     ],
 )
 def test_rewards_by_hand(strategy: Strategy, expected: tuple[float | None, ...]) -> None:
@@ -51,19 +54,38 @@ def test_majority_ties() -> None:
     assert Majority()(verdict([None, None])).rewards == (0, 0)
 
 
-def test_scrl_labels_small_uncertain_clusters_negative() -> None:
-    votes: list[str | None] = ["a"] * 6 + ["b", "c", None]
-    # Mean uncertainty (6·0.1 + 2.0 + 0.05 + 0.35)/9 = 1/3: b is above it, c below.
-    logprobs = [-0.1] * 6 + [-2.0, -0.05, -0.35]
-    strategy = Scrl(abstain=None)
-    assert strategy(verdict(votes, logprobs)).rewards == (1,) * 6 + (-1, None, None)
-    assert strategy(verdict(votes)).rewards == (1,) * 6 + (None, None, None)
+SIXTEEN: list[str | None] = ["a"] * 8 + ["b"] * 5 + ["c", "d", None]
+UNCERTAINTIES = [0.2] * 8 + [0.4] * 5 + [1.0, 0.1, 0.3]
+"""Their mean is (1.6 + 2.0 + 1.0 + 0.1 + 0.3)/16 = 0.3125."""
 
 
-def test_scrl_wants_a_margin() -> None:
-    close: list[str | None] = ["a"] * 5 + ["b"] * 4 + ["c"]  # .5 against .4
-    assert Scrl()(verdict(close)).rewards == (0,) * 10
-    assert Scrl(margin=0.05)(verdict(close)).rewards == (1,) * 5 + (0,) * 5
+def test_scrl_as_published_by_hand() -> None:
+    """The continuous rewards of scrl_math/__init__.py with the constants of run_example.sh (Jasper-Yan/SCRL)."""
+    rewards = Scrl()(verdict(SIXTEEN, [-value for value in UNCERTAINTIES])).rewards
+    positive = 0.5 - 0.1 * (0.2 - 0.3125)  # a: .5 >= .375, and .5 - .3125 > .125
+    neutral = -0.1 * (0.4 - 0.3125)  # b
+    negative = -(0.125 - 0.0625) - 0.1 * (1.0 - 0.3125)  # c: .0625 < .125, and 1.0 >= .3125
+    sure = -0.1 * (0.1 - 0.3125)  # d: as small, but less uncertain than the group
+    assert rewards == pytest.approx([positive] * 8 + [neutral] * 5 + [negative, sure, -1], abs=1e-12)
+    assert (positive, negative) == pytest.approx((0.51125, -0.13125), abs=1e-12)
+
+
+def test_scrl_binary_by_hand() -> None:
+    rewards = Scrl(mode="binary", abstain=None)(verdict(SIXTEEN, [-value for value in UNCERTAINTIES])).rewards
+    assert rewards == (1,) * 8 + (None,) * 5 + (-1, None, -1)
+
+
+def test_scrl_without_uncertainties_is_refused_or_said_to_be_partial() -> None:
+    with pytest.raises(GroupError, match="needs token_logprobs"):
+        Scrl()(verdict(SIXTEEN))
+    assert Scrl(logprobs="optional")(verdict(SIXTEEN)).rewards == (0.5,) * 8 + (0,) * 7 + (-1,)
+
+
+def test_a_single_answer_needs_no_margin_in_scrl() -> None:
+    alone: list[str | None] = ["a"] * 3 + [None] * 5
+    assert Scrl(logprobs="optional")(verdict(alone)).rewards == (0.375,) * 3 + (-1,) * 5
+    close: list[str | None] = ["a"] * 4 + ["b"] * 3 + ["c"]
+    assert Scrl(mode="binary", logprobs="optional")(verdict(close)).rewards == (0,) * 8
 
 
 @pytest.mark.parametrize(
@@ -88,13 +110,56 @@ def test_random_is_a_function_of_the_group_and_follows_its_order() -> None:
     rewards = Random(seed=7)(verdict(list(texts))).rewards
     assert rewards == Random(seed=7)(verdict(list(texts))).rewards
     assert rewards != Random(seed=8)(verdict(list(texts))).rewards
-    assert 140 < sum(r for r in rewards if r) < 260
     backwards = Random(seed=7)(verdict(list(reversed(texts)))).rewards
     for text in set(texts):
-        forward = sorted(r for r, t in zip(rewards, texts, strict=True) if t == text)
+        forward = sorted(r for r, t in zip(rewards, texts, strict=True) if t == text and r is not None)
         assert forward == sorted(r for r, t in zip(backwards, reversed(texts), strict=True) if t == text)
-    assert set(Random(probability=0)(verdict(["a", "b"])).rewards) == {0}
-    assert set(Random(probability=1)(verdict(["a", "b"])).rewards) == {1}
+
+
+def test_random_is_uniform_whatever_the_response() -> None:
+    rewards = [r for r in Random()(verdict([None if i % 2 else f"{i}" for i in range(4_000)])).rewards if r is not None]
+    for low in range(10):  # 400 +- 19 in each tenth
+        assert 300 < sum(low <= 10 * reward < low + 1 for reward in rewards) < 500
+
+
+def test_random_by_option() -> None:
+    answered = Random(answered_only=True)(verdict(["a", None])).rewards
+    assert answered[0] == Random()(verdict(["a", None])).rewards[0]
+    assert answered[1] == 0
+    assert set(Random("coin", probability=0)(verdict(["a", "b"])).rewards) == {0}
+    assert set(Random("coin", probability=1)(verdict(["a", "b"])).rewards) == {1}
+
+
+def test_best_pays_labels_where_the_majority_is_wrong() -> None:
+    """`reward_type == 'best'` of compute_metrics.py (QingyangZhang/EMPO)."""
+    votes: list[str | None] = ["a", "a", "b", None]
+    assert Best()(verdict(votes, correct=(False, False, True, False))).rewards == (0, 0, 1, 0)
+    assert Best()(verdict(votes, correct=(True, True, False, False))).rewards == (0, 0, 0, 0)
+    assert Best()(verdict(["a", "b"], correct=(True, False))).rewards == (1, 0)
+    assert Best()(verdict([None], correct=(False,))).rewards == (0,)
+    with pytest.raises(GroupError, match="needs a reference"):
+        Best()(verdict(votes))
+
+
+def test_likelihood_by_hand() -> None:
+    group = Group("q", ["x", "y"], token_logprobs=[[-0.5, -1.5], [-3.0]])
+    given = replace(verdict(["x", "y"]), group=group)
+    assert Likelihood()(given).rewards == (-1, -3)
+    assert Likelihood("sum")(given).rewards == (-2, -3)
+    assert Likelihood("probability")(given).rewards == pytest.approx((math.exp(-2), math.exp(-3)))
+    with pytest.raises(GroupError, match="needs token_logprobs"):
+        Likelihood()(verdict(["x"]))
+
+
+def test_mix_by_hand() -> None:
+    mixed = Mix([Empo(), Reference()], [0.5, 2])(verdict(["a", "a", "b"], correct=(False, False, True)))
+    assert mixed.rewards == pytest.approx((1 / 3, 1 / 3, 1 / 6 + 2))
+    assert Mix([Empo(), Majority()])(verdict(["a", "b", "b"])).rewards == pytest.approx((1 / 6, 5 / 6, 5 / 6))
+    abstains = Mix([Empo(), Scrl("binary", abstain=None, logprobs="optional")])(verdict(["a", "a", "a", "b"]))
+    assert abstains.rewards == (0.875, 0.875, 0.875, None)
+    assert Mix([EntropyScaled(alpha=2.0), Empo()])(verdict(["a", "b"])).advantage_scale == 0
+    assert Mix([Empo(), Reference()]).uses_reference
+    assert not Mix([Empo(), Majority()]).uses_reference
 
 
 def test_reference_uses_what_it_is_given() -> None:
@@ -110,6 +175,8 @@ def test_reference_uses_what_it_is_given() -> None:
         lambda: MajorityThreshold(1.1),
         lambda: EntropyScaled(alpha=0),
         lambda: Random(probability=2),
+        lambda: Mix([]),
+        lambda: Mix([Empo()], [1, 2]),
     ],
 )
 def test_impossible_options_are_refused(make: object) -> None:

@@ -1,0 +1,42 @@
+"""A weighted sum of strategies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from empo_rewards.errors import ConfigError
+from empo_rewards.protocols import Rewards, Strategy, StrategyInput
+
+
+@dataclass(frozen=True)
+class Mix(Strategy):
+    """The weighted sum of other strategies' rewards; a response on which one of them abstains has none.
+
+    With `reference` among them it mixes a verifiable reward with a label-free one. Scales of advantages are multiplied.
+
+    Args:
+        parts: each a strategy, given by its name, or by its name and options.
+        weights: one for each part, by default 1 divided by their number.
+    """
+
+    parts: list[Strategy]
+    weights: list[float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ConfigError("parts is empty; a mix needs strategies")
+        if self.weights is not None and len(self.weights) != len(self.parts):
+            raise ConfigError(f"there are {len(self.weights)} weights for {len(self.parts)} parts")
+        for name in ("uses_reference", "uses_nats", "uses_logprobs"):
+            object.__setattr__(self, name, any(getattr(part, name) for part in self.parts))
+
+    def __call__(self, given: StrategyInput) -> Rewards:
+        """The sum for each response."""
+        weights = self.weights or [1 / len(self.parts)] * len(self.parts)
+        found = [part(given) for part in self.parts]
+        rewards = []
+        for each in zip(*(one.rewards for one in found), strict=True):
+            terms = [None if value is None else weight * value for weight, value in zip(weights, each, strict=True)]
+            rewards.append(None if None in terms else math.fsum(term for term in terms if term is not None))
+        return Rewards(tuple(rewards), math.prod(one.advantage_scale for one in found))
