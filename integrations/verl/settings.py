@@ -102,9 +102,9 @@ class RunSettings(BaseModel):
         return 0.0 if self.neutral is None else self.neutral
 
 
-def plain(config: Any) -> dict[str, Any]:
+def plain(config: Any, *, resolve: bool = True) -> dict[str, Any]:
     """verl's configuration as plain mappings, its interpolations resolved."""
-    container: Any = OmegaConf.to_container(config, resolve=True)
+    container: Any = OmegaConf.to_container(config, resolve=resolve)
     return dict(container)
 
 
