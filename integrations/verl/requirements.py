@@ -49,6 +49,15 @@ def effective(config: Any) -> Any:
     return migrate_legacy_reward_impl(config.copy())
 
 
+def trainer_of(config: Config) -> str:
+    """The trainer that a configuration is for: `v0`, `v1`, `one_step_off` or `fully_async`."""
+    if "async_training" in config:
+        return "fully_async"
+    if "rollout" in config:  # its GPUs for rollouts, which the trainers in one place do not have
+        return "one_step_off"
+    return "v1" if get(config, "trainer.use_v1", False) else "v0"
+
+
 class Run(NamedTuple):
     """What is checked.
 

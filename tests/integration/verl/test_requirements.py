@@ -175,13 +175,14 @@ def test_the_main_of_every_trainer_begins_with_the_check(model: Path, module: st
         trainer.main.__wrapped__(config)
 
 
-def test_the_terminal_shows_one_line_and_no_traceback(model: Path) -> None:
+def test_the_terminal_shows_one_line_and_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "verl.trainer.main_ppo", "reward.reward_manager.name=empo"],
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
+        cwd=tmp_path,
         env={**os.environ, "HYDRA_FULL_ERROR": "0"},
     )
     assert done.returncode == 1
