@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import yaml
 
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, InputError
@@ -90,20 +91,23 @@ def compose(path: Path, overrides: Sequence[str]) -> Any:
     from hydra import initialize_config_dir  # noqa: PLC0415 - as above
     from hydra.errors import HydraException  # noqa: PLC0415 - as above
     from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415 - as above
-    from verl.experimental.reward_loop import migrate_legacy_reward_impl  # noqa: PLC0415 - slow to import
+
+    from empo_rewards.integrations.verl import requirements  # noqa: PLC0415 - needs what `environment` checks
 
     if not path.is_file():
         raise InputError(f"{path} is no file")
     try:
         with initialize_config_dir(str(path.resolve().parent), version_base=None):
             composed = hydra_compose(path.stem, overrides=list(overrides))
-        return migrate_legacy_reward_impl(composed)
-    except (HydraException, OmegaConfBaseException) as error:
+        if "actor_rollout_ref" not in composed or "reward" not in composed:
+            raise ConfigError(f"{path} configures no trainer of verl: begin it with `defaults: [ppo_trainer, _self_]`")
+        return requirements.effective(composed)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def configuration(config: Any) -> list[Check]:
-    """Check a configuration by verl's rules and the adapter's; nothing is started.
+    """Check a configuration by the adapter's rules and verl's; nothing is started.
 
     Raises:
         ConfigError: in one line, what is wrong.
@@ -112,21 +116,22 @@ def configuration(config: Any) -> list[Check]:
     from verl.trainer.ppo.utils import need_critic, need_reference_policy  # noqa: PLC0415 - slow to import
     from verl.utils.config import validate_config  # noqa: PLC0415 - slow to import
 
-    from empo_rewards.integrations.verl import settings  # noqa: PLC0415 - needs what `environment` checks
-    from empo_rewards.integrations.verl.manager import EMPORewardManager  # noqa: PLC0415 - as above
+    from empo_rewards.integrations.verl import requirements, settings  # noqa: PLC0415 - needs what `environment` checks
 
+    plain = settings.plain(config)
+    if not requirements.is_ours(plain):
+        raise ConfigError(f"reward.reward_manager.name={config.reward.reward_manager.name}: set it to {MANAGER}")
+    if (problem := next(requirements.problems(plain), None)) is not None:
+        raise ConfigError(problem)
     try:
         named = resolve_reward_manager_cls(config)
     except (ValueError, AssertionError, ImportError, AttributeError) as error:
         raise ConfigError(f"reward.reward_manager: {error}. {_how_to_register()}") from error
-    if not issubclass(named, EMPORewardManager):
-        raise ConfigError(f"reward.reward_manager.name={config.reward.reward_manager.name}: set it to {MANAGER}")
     try:
         validate_config(config, need_reference_policy(config), need_critic(config))
     except (AssertionError, ValueError) as error:
         raise ConfigError(f"verl refuses the configuration: {' '.join(str(error).split())}") from error
-    run = settings.read(settings.plain(config))
-    EMPORewardManager(config, None)  # raises where the scorer, or what the data say of their phase, is wrong
+    run = settings.read(plain)
     neutral = "the running mean" if run.neutral is None else f"{run.neutral:g}"
     phase = "the agent-loop manager" if run.exact else "the declared splits and data sources"
     return [
@@ -134,6 +139,7 @@ def configuration(config: Any) -> list[Check]:
         Check("group", True, f"{run.group_size} rollouts a prompt, over {run.shards} rendezvous actors"),
         Check("validation rows", True, f"known by {phase}"),
         Check("without a reward", True, f"a row is given {neutral} ({config.algorithm.adv_estimator})"),
+        Check("not refused", True, f"by any of {len(requirements.REQUIREMENTS)} rules"),
     ]
 
 

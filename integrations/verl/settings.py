@@ -109,9 +109,9 @@ class RunSettings(BaseModel):
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def plain(config: Any) -> dict[str, Any]:
+def plain(config: Any, *, resolve: bool = True) -> dict[str, Any]:
     """verl's configuration as plain mappings, its interpolations resolved."""
-    container: Any = OmegaConf.to_container(config, resolve=True)
+    container: Any = OmegaConf.to_container(config, resolve=resolve)
     return dict(container)
 
 
