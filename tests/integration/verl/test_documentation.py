@@ -16,7 +16,7 @@ from verl.utils.import_utils import load_class_from_fqn
 from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 from empo_rewards.integrations.verl.manager import EMPORewardManager
 from empo_rewards.integrations.verl.row_rewards import KEYS
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, VerlSettings
+from empo_rewards.integrations.verl.settings import VerlSettings
 from empo_rewards.integrations.verl.validation import ValidationRule
 
 PAGE = (Path(__file__).parents[3] / "docs" / "verl.md").read_text(encoding="utf-8")
@@ -48,8 +48,9 @@ def test_the_prompts_become_verls_dataset(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_classes_are_found_by_the_names_that_the_page_gives(model: Path) -> None:
-    assert AGENT_LOOP in PAGE
-    assert load_class_from_fqn(AGENT_LOOP) is EMPOAgentLoopManager
+    former = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
+    assert former in PAGE
+    assert load_class_from_fqn(former) is EMPOAgentLoopManager
     path, name = re.findall(r"path=(pkg://\S+)`, `.name=(\w+)`", PAGE)[0]
     config = support.config(
         model,

@@ -19,8 +19,6 @@ from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 from verl.utils import tensordict_utils as tu
 
-from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
-
 
 @pytest.fixture(scope="module")
 def config(model: Path, cluster: None) -> Iterator[Any]:
@@ -103,9 +101,9 @@ def check_validation(rows: dict[str, list[tuple[Any, float, Any]]], tokenizer: A
 
 
 @pytest.fixture
-def agents(config: Any, manager: Any, tokenizer: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """An agent-loop manager of the class that the test is given, over a model of which `fails` fails once."""
-    made = request.param.create(
+def agents(config: Any, manager: Any, tokenizer: Any) -> Iterator[Any]:
+    """v1's own manager, over a model that fails once at a prompt that is "broken"."""
+    made = AgentLoopManagerTQ.create(
         config=config,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer), fail="broken"),
         teacher_client=None,
@@ -116,28 +114,12 @@ def agents(config: Any, manager: Any, tokenizer: Any, request: pytest.FixtureReq
         ray.kill(actor)
 
 
-@pytest.mark.parametrize("agents", [AgentLoopManagerTQ], indirect=True, ids=["manager alone"])
-def test_the_manager_alone(agents: Any, tokenizer: Any) -> None:
-    names = [f"question {i}{'?' * (i % 9)}" for i in range(24)]
-    submit(agents, "train", names, split="train")
-    rows = sample("train", len(names), seconds=300)
-    assert Counter(map(len, rows.values())) == {support.N: len(names)}
-    check_training(rows, tokenizer)
-    submit(agents, "val", names[:6], split="test")
-    check_validation(sample("val", 6), tokenizer)
-    # One generation fails: its peers are let go at the deadline, without a reward, and say so.
-    submit(agents, "train", ["broken", "whole"], split="train")
-    rows = sample("train", 2, seconds=support.IDLE_SECONDS + 60)
-    check_training({"train-whole": rows["train-whole"]}, tokenizer)
-    assert len(rows["train-broken"]) == support.N - 1
-    for _, reward, info in rows["train-broken"]:
-        assert (reward, info["scored"], info["unscored/incomplete"]) == (0.0, 0.0, 1.0)
-        assert (info["group_size"], info["group_expected"]) == (support.N - 1, support.N)
-
-
-@pytest.mark.parametrize("agents", [EMPOAgentLoopManager], indirect=True, ids=["agent-loop manager"])
-def test_the_agent_loop_manager(agents: Any, tokenizer: Any) -> None:
+def test_the_agent_loops(agents: Any, tokenizer: Any) -> None:
     """Groups of their own sizes, validation rows that nothing marks, and a failure that nobody waits for."""
+    submit(agents, "train", [f"question {i}{'?' * (i % 9)}" for i in range(24)], split="train", sizes=[16] * 24)
+    rows = sample("train", 24, seconds=300)
+    assert Counter(map(len, rows.values())) == {16: 24}
+    check_training(rows, tokenizer)
     names = [f"problem {i}{'?' * (i % 9)}" for i in range(12)]
     sizes = [4 + i % 5 for i in range(12)]
     submit(agents, "train", names, split="train", sizes=sizes)
