@@ -119,11 +119,9 @@ def configuration(config: Any) -> list[Check]:
         raise ConfigError(f"verl refuses the configuration: {' '.join(str(error).split())}") from error
     run = settings.read(plain)
     neutral = "the running mean" if run.neutral is None else f"{run.neutral:g}"
-    phase = "the agent-loop manager" if run.exact else "the declared splits and data sources"
     return [
         Check("reward manager", True, f"{named.__module__}.{named.__name__}"),
         Check("group", True, f"{run.group_size} rollouts a prompt, over {run.shards} rendezvous actors"),
-        Check("validation rows", True, f"known by {phase}"),
         Check("without a reward", True, f"a row is given {neutral} ({config.algorithm.adv_estimator})"),
         Check("not refused", True, f"by any of {len(requirements.REQUIREMENTS)} rules"),
     ]

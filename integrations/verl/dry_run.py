@@ -122,9 +122,7 @@ def _offline(scorer: Any, rows: Sequence[Row], *, by_label: bool, neutral: float
     rewards = [0.0] * len(rows)
     with Scorer(scorer) as made:
         for prompt, places in members.items():
-            samples = [
-                Sample(prompt, rows[i].response, LABEL, "dry run", (LOGPROB,) * rows[i].tokens) for i in places
-            ]
+            samples = [Sample(prompt, rows[i].response, LABEL, "dry run", (LOGPROB,) * rows[i].tokens) for i in places]
             for parts in [[i] for i in range(len(places))] if by_label else [list(range(len(places)))]:
                 score = made.score(group_of([samples[i] for i in parts]))
                 given = sample_rewards(score, NeutralReward(neutral))

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -31,7 +32,7 @@ from verl.utils.ray_utils import auto_await
 
 from empo_rewards import Scorer
 from empo_rewards.integrations.verl import rows, settings
-from empo_rewards.integrations.verl.row_rewards import KEYS, RowReward
+from empo_rewards.integrations.verl.row_rewards import RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.shards import CONCURRENT_CALLS, Shards
 
@@ -44,7 +45,7 @@ class Hook:
     """One function of verl, and what replaces it.
 
     Args:
-        owner: the class.
+        owner: the class or module.
         name: the function's.
         parameters: its parameters in the versions that were tested.
         wrap: makes the replacement from the original.
@@ -52,7 +53,7 @@ class Hook:
     """
 
     def __init__(
-        self, owner: type, name: str, parameters: str, wrap: Callable[[Function], Function], loss: str
+        self, owner: type | ModuleType, name: str, parameters: str, wrap: Callable[[Function], Function], loss: str
     ) -> None:
         self.owner, self.name, self.parameters, self.wrap, self.loss = owner, name, parameters.split(), wrap, loss
 
@@ -183,8 +184,8 @@ def _scored(manager: Any, data: Any) -> Any:
     metrics = [reward.metrics for reward in given]
     return DataProto(
         batch=TensorDict({"rm_scores": rewards}, batch_size=len(data)),
-        non_tensor_batch={key: np.array([values[key] for values in metrics]) for key in KEYS},
-        meta_info={"reward_extra_keys": list(KEYS)},
+        non_tensor_batch={key: np.array([values[key] for values in metrics]) for key in metrics[0]},
+        meta_info={"reward_extra_keys": list(metrics[0])},
     )
 
 

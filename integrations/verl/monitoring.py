@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import ray
 from ray.exceptions import RayActorError
 
 from empo_rewards import Group, GroupScore, Scorer
@@ -44,42 +43,39 @@ class RunMonitor:
         return self._monitor.metrics()
 
 
-def scorer_and_monitor(source: str | Mapping[str, Any]) -> tuple[Scorer, Mapping[str, Any] | None]:
-    """The scorer of a configuration without the monitor, and the options of the monitor, if it has one."""
+def monitor_options(source: str | Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The options of the monitor in a scorer's configuration; None where it has none."""
+    observers = Scorer(source).config.observers
+    return next((component.options for component in observers if component.name == OBSERVER), None)
+
+
+def scorer_without_monitor(source: str | Mapping[str, Any]) -> Scorer:
+    """The scorer of a configuration, without the monitor."""
     config = Scorer(source).config
-    options = next((component.options for component in config.observers if component.name == OBSERVER), None)
     others = tuple(component for component in config.observers if component.name != OBSERVER)
-    return Scorer(config.model_copy(update={"observers": others})), options
+    return Scorer(config.model_copy(update={"observers": others}))
 
 
-class MonitorClient:
-    """Feeds the monitor of a run, from one shard.
+class MonitorFeed:
+    """Feeds the monitor of a run from one shard.
 
     Args:
-        name: the actor's.
-        options: the monitor's.
+        actor: the handle of a `RunMonitor`.
     """
 
-    def __init__(self, name: str, options: Mapping[str, Any]) -> None:
-        self._actor = ray.remote(RunMonitor).options(
-            name=name, get_if_exists=True, lifetime="detached", num_cpus=0, max_restarts=-1
-        )
-        self._options = options
-        self._handle: Any = None
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
         self._is_lost = False
 
     async def observed(self, group: Group, score: GroupScore) -> GroupScore:
-        """The score, with the monitor's numbers among its metrics: as far as the monitor answers."""
+        """The score, with the monitor's numbers among its metrics, where the monitor answers."""
         if not score.clusters:
             return score
         try:
-            if self._handle is None:
-                self._handle = await asyncio.to_thread(self._actor.remote, self._options)
-            numbers = await asyncio.wait_for(_answer(self._handle.add.remote(observe(group, score))), ANSWER_SECONDS)
-        except (RayActorError, asyncio.TimeoutError, ValueError) as error:
-            self._handle = None
+            numbers = await asyncio.wait_for(_answer(self._actor.add.remote(observe(group, score))), ANSWER_SECONDS)
+        except (RayActorError, asyncio.TimeoutError) as error:
             if not self._is_lost:
-                log.error("the monitor of the run does not answer, and has missed a group: %s", error)
+                log.error("the run's monitor does not answer: its numbers are missing until it does: %r", error)
             self._is_lost = True
             return score
         self._is_lost = False

@@ -16,14 +16,17 @@ from omegaconf import OmegaConf
 
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, EmpoError
-from empo_rewards.integrations.verl import settings, validation
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, RunSettings
+from empo_rewards.integrations.verl import settings
+from empo_rewards.integrations.verl.settings import NAMES, RunSettings
 
-MANAGER, ESTIMATOR = "empo", "empo_grpo"
-"""The names of the reward manager and of the advantage estimator in a configuration."""
+ESTIMATOR = "empo_grpo"
+"""The name of the advantage estimator in a configuration."""
+
+AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
+"""The agent-loop manager of former configurations."""
 
 DIFFERS_WITHIN_A_GROUP = ("reward", "acc")
-"""The metrics by which DAPO's filter can tell a group whose rows differ; all others are equal for all rows of a group."""
+"""The metrics by which DAPO's filter can tell groups whose rows differ; all others are equal in a group."""
 
 NUMBERS = ("actor_rollout_ref.rollout.n", "actor_rollout_ref.rollout.temperature", "reward.num_workers")
 """Settings of verl that the adapter reads as numbers."""
@@ -103,11 +106,9 @@ def get(config: Config, key: str, default: Any = None) -> Any:
 
 def is_ours(config: Config) -> bool:
     """Whether a run uses any part of this adapter."""
-    named = get(config, "reward.reward_manager.name")
-    module = str(get(config, "reward.reward_manager.module.path", ""))
     return (
-        MANAGER in (named, get(config, "reward_model.reward_manager"))
-        or module.endswith("empo_rewards.integrations.verl.manager")
+        get(config, "reward.reward_manager.name") in NAMES
+        or get(config, "reward_model.reward_manager") in NAMES
         or get(config, "algorithm.adv_estimator") == ESTIMATOR
         or get(config, "actor_rollout_ref.rollout.agent.agent_loop_manager_class") == AGENT_LOOP
     )
@@ -118,13 +119,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _other_manager(run: Run) -> str | None:
-    config = run.config
-    module = str(get(config, "reward.reward_manager.module.path", ""))
-    name = get(config, "reward.reward_manager.name")
-    if name == MANAGER or module.endswith("empo_rewards.integrations.verl.manager"):
-        return None
-    part = ESTIMATOR if get(config, "algorithm.adv_estimator") == ESTIMATOR else "EMPOAgentLoopManager"
-    return f"reward.reward_manager.name={name} with {part}"
+    name = get(run.config, "reward.reward_manager.name")
+    part = ESTIMATOR if get(run.config, "algorithm.adv_estimator") == ESTIMATOR else "EMPOAgentLoopManager"
+    return None if name in NAMES else f"reward.reward_manager.name={name} with {part}"
 
 
 def _unreadable_data(run: Run) -> str | None:
@@ -251,7 +248,7 @@ REQUIREMENTS = (
         _filter,
     ),
     Requirement(
-        "an entropy of log-probabilities (`rao_blackwell`, `semantic_density`) with `rollout.calculate_log_probs=false`",
+        "an entropy of log-probabilities (`rao_blackwell`, `semantic_density`) with `calculate_log_probs=false`",
         "every group would be unscored",
         "set `actor_rollout_ref.rollout.calculate_log_probs=true`",
         _no_logprobs,
@@ -280,18 +277,6 @@ def problems(config: Config) -> Iterator[str]:
         return
     run = Run(config, run_settings, scorer)
     yield from filter(None, (requirement.broken_by(run) for requirement in REQUIREMENTS))
-    if not run_settings.exact:
-        data = config.get("data") or {}
-        if _unreadable_data(run) is not None:
-            return
-        try:
-            validation.check_declaration(
-                run_settings.settings.validation,
-                validation.origins(data.get("train_files")),
-                validation.origins(data.get("val_files")),
-            )
-        except ConfigError as error:
-            yield str(error)
 
 
 def refuse(config: Any) -> None:

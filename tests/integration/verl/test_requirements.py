@@ -1,4 +1,4 @@
-"""Configurations that cannot work are refused at the start of a run and by `verl-check`: in one line, with the remedy."""
+"""Configurations that cannot work are refused at the start of a run and by `verl-check`, in one line with the remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,8 +18,8 @@ from hydra import compose, initialize_config_dir
 from empo_rewards.cli.app import main
 from empo_rewards.errors import ConfigError
 from empo_rewards.integrations.verl.check import configuration
-from empo_rewards.integrations.verl.requirements import REQUIREMENTS, problems
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, plain
+from empo_rewards.integrations.verl.requirements import AGENT_LOOP, REQUIREMENTS, problems
+from empo_rewards.integrations.verl.settings import plain
 
 EXACT = f"+actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
 
@@ -65,7 +64,11 @@ MISTAKES = {
         "actor_rollout_ref.rollout.temperature=0",
         "set actor_rollout_ref.rollout.temperature=1.0",
     ),
-    "greedy": (["actor_rollout_ref.rollout.do_sample=false"], "actor_rollout_ref.rollout.do_sample=false", "do_sample=true"),
+    "greedy": (
+        ["actor_rollout_ref.rollout.do_sample=false"],
+        "actor_rollout_ref.rollout.do_sample=false",
+        "do_sample=true",
+    ),
     "a scale that is lost": (
         ["+reward.reward_kwargs.scorer=seed-grpo"],
         "the strategy entropy_scaled with algorithm.adv_estimator=grpo",
@@ -82,12 +85,23 @@ MISTAKES = {
         "set algorithm.filter_groups.metric=reward",
     ),
     "no log-probabilities": (
-        ["+reward.reward_kwargs.scorer={entropy: rao_blackwell}", "actor_rollout_ref.rollout.calculate_log_probs=false"],
+        [
+            "+reward.reward_kwargs.scorer={entropy: rao_blackwell}",
+            "actor_rollout_ref.rollout.calculate_log_probs=false",
+        ],
         "entropy rao_blackwell with actor_rollout_ref.rollout.calculate_log_probs=false",
         "set actor_rollout_ref.rollout.calculate_log_probs=true",
     ),
-    "no training file": (["data.train_files=nowhere.parquet"], "data.train_files=nowhere.parquet (no such file)", "make"),
-    "no validation file": (["data.val_files=[nowhere.parquet]"], "data.val_files=nowhere.parquet (no such file)", "make"),
+    "no training file": (
+        ["data.train_files=nowhere.parquet"],
+        "data.train_files=nowhere.parquet (no such file)",
+        "make",
+    ),
+    "no validation file": (
+        ["data.val_files=[nowhere.parquet]"],
+        "data.val_files=nowhere.parquet (no such file)",
+        "make",
+    ),
     "no file named": (["data.train_files=null"], "data.train_files=None (no such file)", "make"),
 }
 """Name: overrides, and what the message begins with and holds."""
@@ -209,7 +223,7 @@ trainer: {n_gpus_per_node: 1}
 def check(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], path: Path, *overrides: str
 ) -> tuple[int, str]:
-    """The exit code of `verl-check`, and what it says on standard error; in this process, since verl's import is slow."""
+    """The exit code of `verl-check`, and what it says on standard error; in this process: verl's import is slow."""
     monkeypatch.setattr(sys, "argv", ["empo-rewards", "verl-check", str(path), *overrides])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -246,7 +260,16 @@ def test_verl_check_says_it_in_one_line(
         ("a: 1", [], "configures no trainer of verl"),
         (None, [], "is no file"),
     ],
-    ids=["no YAML", "unknown key", "no value", "unknown preset", "unknown default", "no number", "not verl's", "no file"],
+    ids=[
+        "no YAML",
+        "unknown key",
+        "no value",
+        "unknown preset",
+        "unknown default",
+        "no number",
+        "not verl's",
+        "no file",
+    ],
 )
 def test_a_plain_mistake_is_one_line(
     tmp_path: Path,

@@ -69,7 +69,7 @@ class Nothing:
     """Stands for worker groups and managers of checkpoints: every method does nothing, now or awaited."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("async_calls") or name.startswith("__"):
+        if name.startswith(("async_calls", "__")):
             raise AttributeError(name)
         return lambda *_, **__: None
 
