@@ -1,4 +1,4 @@
-"""Configurations that cannot work are refused at the start of a run and by `verl-check`, in one line with the remedy."""
+"""Configurations that cannot work are refused at the start of a run, and by `verl-check`: one line with the remedy."""
 
 from __future__ import annotations
 
