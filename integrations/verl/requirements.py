@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hydra.errors import CompactHydraException
 from omegaconf import OmegaConf
+from packaging.version import Version
 
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, EmpoError
@@ -43,9 +45,9 @@ def effective(config: Any) -> Any:
     """The configuration that a trainer uses.
 
     verl's fully asynchronous trainer moves settings in their former places (`reward_model.reward_manager`) to the new
-    ones; its other trainers ignore them.
+    ones, and before verl 0.9 all trainers did; the others ignore them.
     """
-    if "async_training" not in config:
+    if "async_training" not in config and Version(metadata.version("verl")) >= Version("0.9"):
         return config
     from verl.experimental.reward_loop import migrate_legacy_reward_impl  # noqa: PLC0415 - older versions lack it
 
@@ -119,9 +121,15 @@ def _is_number(value: Any) -> bool:
 
 
 def _other_manager(run: Run) -> str | None:
-    name = get(run.config, "reward.reward_manager.name")
-    part = ESTIMATOR if get(run.config, "algorithm.adv_estimator") == ESTIMATOR else "EMPOAgentLoopManager"
-    return None if name in NAMES else f"reward.reward_manager.name={name} with {part}"
+    config, name = run.config, get(run.config, "reward.reward_manager.name")
+    if name in NAMES:
+        return None
+    if get(config, "algorithm.adv_estimator") == ESTIMATOR:
+        part = ESTIMATOR
+    else:
+        former = get(config, "reward_model.reward_manager")
+        part = "EMPOAgentLoopManager" if former is None else f"reward_model.reward_manager={former}"
+    return f"reward.reward_manager.name={name} with {part}"
 
 
 def _unreadable_data(run: Run) -> str | None:
@@ -200,8 +208,8 @@ def _no_logprobs(run: Run) -> str | None:
 
 REQUIREMENTS = (
     Requirement(
-        "`empo_grpo` or `EMPOAgentLoopManager` with another reward manager than `empo`",
-        "these take rewards from EMPO's reward manager",
+        "`empo_grpo`, `EMPOAgentLoopManager` or `reward_model.reward_manager` without `reward.reward_manager.name=empo`",
+        "without EMPO's reward manager these do nothing",
         "set `reward.reward_manager.name=empo`",
         _other_manager,
     ),
