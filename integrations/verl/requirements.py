@@ -208,7 +208,7 @@ def _no_logprobs(run: Run) -> str | None:
 
 REQUIREMENTS = (
     Requirement(
-        "`empo_grpo`, `EMPOAgentLoopManager` or `reward_model.reward_manager` without `reward.reward_manager.name=empo`",
+        "`empo_grpo`, `EMPOAgentLoopManager` or `reward_model.reward_manager` with another reward manager than `empo`",
         "without EMPO's reward manager these do nothing",
         "set `reward.reward_manager.name=empo`",
         _other_manager,

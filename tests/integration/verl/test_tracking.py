@@ -16,11 +16,13 @@ import pytest
 import ray
 import trainers
 import verl_support as support
+from ray.util import list_named_actors
 from trainers import PROMPTS, Speaker
 
 from empo_rewards import Group, Scorer
 from empo_rewards.integrations.verl import trainer_hooks
 from empo_rewards.integrations.verl.row_rewards import DETAILS, KEYS
+from empo_rewards.integrations.verl.shards import MONITOR
 from empo_rewards.integrations.verl.tracking import step_metrics
 
 STEPS, COLLAPSED = 4, 2
@@ -77,6 +79,11 @@ def queue_agents(model: Path, manager: Any, tokenizer: Any) -> Iterator[Any]:
 @pytest.fixture(params=["v0", "one_step_off", "fully_async", "v1"])
 def trainer(request: pytest.FixtureRequest) -> tuple[str, Callable[..., None], Any]:
     """The trainer's name, what runs it, and its agent-loop manager."""
+    for actor in [
+        ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)
+    ]:  # it begins anew: the trainers share their agent-loop workers
+        ray.kill(actor, no_restart=False)
+        ray.get(actor.__ray_ready__.remote())
     name: str = request.param
     agents = request.getfixturevalue("queue_agents" if name == "v1" else "agents")
     return name, getattr(trainers, f"run_{name}"), agents

@@ -41,7 +41,9 @@ class Speaker(support.FakeModel):
         count = self.asked[text] = self.asked.get(text, 0) + 1
         answer = 0 if kind == "collapsed" else int(number) + (count % 3 == 1)
         spoken = "nothing" if kind == "question" and int(number) % 8 == 7 and count % 3 == 0 else f"\\boxed{{{answer}}}"
-        return TokenOutput(token_ids=[self.alphabet[letter] for letter in spoken] + [1], stop_reason="completed")
+        tokens = [self.alphabet[letter] for letter in spoken] + [1]
+        versions = {"min_global_steps": 0, "max_global_steps": 0}  # of the weights
+        return TokenOutput(token_ids=tokens, stop_reason="completed", extra_fields=versions)
 
 
 def batches(steps: int, collapsed: int) -> list[dict[str, Any]]:
