@@ -150,6 +150,12 @@ def test_what_can_work_is_not_refused(model: Path, data: list[str]) -> None:
         verl.utils.device.auto_set_device(support.config(model, *data, *overrides))
 
 
+def test_a_fully_asynchronous_run_has_no_batch_size(model: Path, data: list[str]) -> None:
+    """verl's own rules for the others would refuse it."""
+    config = support.config(model, *data, "data.train_batch_size=0", file=support.FULLY_ASYNC)
+    assert all(check.fine for check in configuration(config))
+
+
 def test_other_runs_are_left_alone(model: Path) -> None:
     """All of the mistakes at once, in a run that uses nothing of this adapter."""
     verl.utils.device.auto_set_device(
