@@ -116,7 +116,7 @@ def configuration(config: Any) -> list[Check]:
     from verl.trainer.ppo.utils import need_critic, need_reference_policy  # noqa: PLC0415 - slow to import
     from verl.utils.config import validate_config  # noqa: PLC0415 - slow to import
 
-    from empo_rewards.integrations.verl import requirements, settings  # noqa: PLC0415 - needs what `environment` checks
+    from empo_rewards.integrations.verl import hooks, requirements, settings  # noqa: PLC0415 - as `environment` checks
 
     plain = settings.plain(config)
     if not requirements.is_ours(plain):
@@ -133,7 +133,7 @@ def configuration(config: Any) -> list[Check]:
         raise ConfigError(f"verl refuses the configuration: {' '.join(str(error).split())}") from error
     run = settings.read(plain)
     neutral = "the running mean" if run.neutral is None else f"{run.neutral:g}"
-    phase = "the agent-loop manager" if run.exact else "the declared splits and data sources"
+    phase = "the agent-loop workers" if hooks.observes() else "the declared splits and data sources"
     return [
         Check("reward manager", True, f"{named.__module__}.{named.__name__}"),
         Check("group", True, f"{run.group_size} rollouts a prompt, over {run.shards} rendezvous actors"),

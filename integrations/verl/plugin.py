@@ -30,7 +30,6 @@ def register() -> None:
     try:
         if has_reward_loop:
             registry, module, name = "verl.experimental.reward_loop.reward_manager", "manager", "EMPORewardManager"
-            import_module(f"{OURS}.hooks").install()
         else:
             registry, module, name = "verl.workers.reward_manager", "legacy", "EMPOBatchRewardManager"
         import_module(registry).register(NAME)(getattr(import_module(f"{OURS}.{module}"), name))
@@ -39,6 +38,7 @@ def register() -> None:
         if has_reward_loop:
             seams = import_module(f"{OURS}.seams")
             seams.install(seams.DRIVER)
+            seams.install(import_module(f"{OURS}.hooks").REWARD_LOOP)
     except Exception:
         logging.getLogger("empo_rewards").exception("empo-rewards could not register: verl will not know %r", NAME)
         raise

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, EmpoError
-from empo_rewards.integrations.verl import settings, validation
+from empo_rewards.integrations.verl import hooks, settings, validation
 from empo_rewards.integrations.verl.settings import AGENT_LOOP, RunSettings
 
 MANAGER, ESTIMATOR = "empo", "empo_grpo"
@@ -271,7 +271,7 @@ def problems(config: Config) -> Iterator[str]:
         return
     run = Run(config, run_settings, scorer)
     yield from filter(None, (requirement.broken_by(run) for requirement in REQUIREMENTS))
-    if not run_settings.exact:
+    if not hooks.observes():
         data = config.get("data") or {}
         if _unreadable_data(run) is not None:
             return

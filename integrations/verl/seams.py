@@ -101,8 +101,9 @@ TRAINERS = (
 """Wrapped at the start of training, in the process of the trainer: those of the modules that it has imported."""
 
 
-def install(seams: tuple[Seam, ...]) -> None:
-    """Wrap these functions, once each."""
+def install(seams: tuple[Seam, ...]) -> bool:
+    """Wrap these functions, once each; whether all are wrapped."""
+    done = True
     for seam in seams:
         module = sys.modules.get(seam.module) if seams is TRAINERS else import_module(seam.module)
         if module is None:
@@ -112,7 +113,7 @@ def install(seams: tuple[Seam, ...]) -> None:
         original = getattr(owner, name, None)
         if getattr(original, "_empo_rewards", False):
             continue
-        if original is None or tuple(inspect.signature(original).parameters) != seam.parameters:
+        if not has_parameters(original, seam.parameters):
             log.error(
                 "this version of verl has no %s.%s(%s): %s",
                 seam.module,
@@ -120,8 +121,17 @@ def install(seams: tuple[Seam, ...]) -> None:
                 ", ".join(seam.parameters),
                 seam.loss,
             )
+            done = False
             continue
         replacement = seam.wrap(original)
-        replacement._empo_rewards = True  # type: ignore[attr-defined] # marks what is wrapped already
-        setattr(owner, name, replacement)
+        if replacement is not original:
+            replacement._empo_rewards = True  # type: ignore[attr-defined] # marks what is wrapped already
+            setattr(owner, name, replacement)
+    return done
 
+
+def has_parameters(function: Any, parameters: tuple[str, ...]) -> bool:
+    """Whether a function has these parameters, beside those that ray adds to the methods of an actor's class."""
+    if function is None:
+        return False
+    return tuple(name for name in inspect.signature(function).parameters if not name.startswith("_ray_")) == parameters

@@ -65,7 +65,11 @@ MISTAKES = {
         "actor_rollout_ref.rollout.temperature=0",
         "set actor_rollout_ref.rollout.temperature=1.0",
     ),
-    "greedy": (["actor_rollout_ref.rollout.do_sample=false"], "actor_rollout_ref.rollout.do_sample=false", "do_sample=true"),
+    "greedy": (
+        ["actor_rollout_ref.rollout.do_sample=false"],
+        "actor_rollout_ref.rollout.do_sample=false",
+        "do_sample=true",
+    ),
     "a scale that is lost": (
         ["+reward.reward_kwargs.scorer=seed-grpo"],
         "the strategy entropy_scaled with algorithm.adv_estimator=grpo",
@@ -82,12 +86,23 @@ MISTAKES = {
         "set algorithm.filter_groups.metric=reward",
     ),
     "no log-probabilities": (
-        ["+reward.reward_kwargs.scorer={entropy: rao_blackwell}", "actor_rollout_ref.rollout.calculate_log_probs=false"],
+        [
+            "+reward.reward_kwargs.scorer={entropy: rao_blackwell}",
+            "actor_rollout_ref.rollout.calculate_log_probs=false",
+        ],
         "entropy rao_blackwell with actor_rollout_ref.rollout.calculate_log_probs=false",
         "set actor_rollout_ref.rollout.calculate_log_probs=true",
     ),
-    "no training file": (["data.train_files=nowhere.parquet"], "data.train_files=nowhere.parquet (no such file)", "make"),
-    "no validation file": (["data.val_files=[nowhere.parquet]"], "data.val_files=nowhere.parquet (no such file)", "make"),
+    "no training file": (
+        ["data.train_files=nowhere.parquet"],
+        "data.train_files=nowhere.parquet (no such file)",
+        "make",
+    ),
+    "no validation file": (
+        ["data.val_files=[nowhere.parquet]"],
+        "data.val_files=nowhere.parquet (no such file)",
+        "make",
+    ),
     "no file named": (["data.train_files=null"], "data.train_files=None (no such file)", "make"),
 }
 """Name: overrides, and what the message begins with and holds."""
@@ -245,7 +260,16 @@ def test_verl_check_says_it_in_one_line(
         ("a: 1", [], "configures no trainer of verl"),
         (None, [], "is no file"),
     ],
-    ids=["no YAML", "unknown key", "no value", "unknown preset", "unknown default", "no number", "not verl's", "no file"],
+    ids=[
+        "no YAML",
+        "unknown key",
+        "no value",
+        "unknown preset",
+        "unknown default",
+        "no number",
+        "not verl's",
+        "no file",
+    ],
 )
 def test_a_plain_mistake_is_one_line(
     tmp_path: Path,
