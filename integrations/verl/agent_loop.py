@@ -202,7 +202,7 @@ class EMPOAgentLoopManager:
 
 
 def _manager_for(prompts: Any) -> Any:
-    hooks.observes()
+    hooks.install_agent_loops()
     if isinstance(prompts, DataProto):
         return AgentLoopManager
     from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ  # noqa: PLC0415 - needs TransferQueue

@@ -1,4 +1,4 @@
-"""How a run's rows come to their groups: what is replaced in verl, for runs with this package's reward manager alone.
+"""What is replaced in verl where it has no hook, for runs with this package's reward manager alone.
 
 - `RewardLoopManager._init_reward_loop_workers`: a reward worker may hold any number of waiting rows (ray's default is
   1000), and the rendezvous belongs to the run.
@@ -6,7 +6,7 @@
 - `AgentLoopManager._init_agent_loop_workers`, `.generate_sequences`: the agent-loop workers of every trainer, and of
   classes derived from verl's, are those of `agent_loop`.
 
-See `seams` for how.
+Each is replaced only if it has the parameters that are expected; if not, that is said, and verl's own remains.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -33,12 +34,75 @@ from empo_rewards import Scorer
 from empo_rewards.integrations.verl import rows, settings
 from empo_rewards.integrations.verl.row_rewards import RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
-from empo_rewards.integrations.verl.seams import Seam, install
 from empo_rewards.integrations.verl.shards import CONCURRENT_CALLS, Shards
 
 log = logging.getLogger("empo_rewards")
 
 Function = Callable[..., Any]
+
+
+class Hook:
+    """One function of verl, and what replaces it.
+
+    Args:
+        owner: the class or module.
+        name: the function's.
+        parameters: its parameters in the versions that were tested.
+        wrap: makes the replacement from the original.
+        loss: what a run lacks without it.
+    """
+
+    def __init__(
+        self, owner: type | ModuleType, name: str, parameters: str, wrap: Callable[[Function], Function], loss: str
+    ) -> None:
+        self.owner, self.name, self.parameters, self.wrap, self.loss = owner, name, parameters.split(), wrap, loss
+
+    def install(self) -> bool:
+        """Replace the function, once; whether it is replaced."""
+        original = getattr(self.owner, self.name, None)
+        if getattr(original, "_empo_rewards", False):
+            return True
+        if original is None or parameters_of(original) != self.parameters:
+            log.error(
+                "this verl has no %s.%s(%s): %s", self.owner.__name__, self.name, ", ".join(self.parameters), self.loss
+            )
+            return False
+        replacement = self.wrap(original)
+        replacement._empo_rewards = True  # type: ignore[attr-defined] # marks what is replaced already
+        setattr(self.owner, self.name, replacement)
+        return True
+
+
+def parameters_of(function: Function) -> list[str]:
+    """The names of a function's parameters, without those that ray adds to the methods of an actor's class."""
+    return [name for name in inspect.signature(function).parameters if not name.startswith("_ray_")]
+
+
+def install() -> None:
+    """Replace what concerns the reward loop; called when verl is imported."""
+    from verl.experimental.reward_loop.reward_loop import RewardLoopManager  # noqa: PLC0415 - verl is being imported
+
+    for name, parameters, wrap, loss in (
+        ("_init_reward_loop_workers", "self", begun, "its reward workers hold 1000 rows each; phases are as declared"),
+        ("compute_rm_score", "self data", in_groups, "the rows of its batches are scored one by one"),
+    ):
+        Hook(RewardLoopManager, name, parameters, wrap, loss).install()
+
+
+def install_agent_loops() -> bool:
+    """Replace what concerns the agent loops; whether phase, size and losses of rows are known."""
+    from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker  # noqa: PLC0415 - slow to import
+
+    for name, expected in (
+        ("_run_agent_loop", ["self", "sampling_params", "trajectory", "agent_name", "trace", "kwargs"]),
+        ("_compute_score", ["self", "outputs", "kwargs"]),
+    ):
+        if parameters_of(getattr(AgentLoopWorker, name)) != expected:
+            log.error("this verl has no AgentLoopWorker.%s(%s): phases are as declared", name, ", ".join(expected))
+            return False
+    sizes = Hook(AgentLoopManager, "generate_sequences", "self prompts", with_members, "group sizes are `rollout.n`")
+    workers = Hook(AgentLoopManager, "_init_agent_loop_workers", "self", with_groups, "phases are as declared")
+    return sizes.install() and workers.install()
 
 
 def begun(original: Function) -> Function:
@@ -47,7 +111,7 @@ def begun(original: Function) -> Function:
     @wraps(original)
     def _init_reward_loop_workers(self: Any) -> None:
         if settings.is_ours(self.config):
-            settings.set_run(self.config, uuid4().hex, observed=observes())
+            settings.set_run(self.config, uuid4().hex, observed=install_agent_loops())
             run = settings.read(settings.plain(self.config))
             Scorer(run.settings.scorer)  # a configuration that is wrong fails here
             self.empo_rewards_shards = Shards(run).create()
@@ -98,69 +162,6 @@ def with_members(original: Function) -> Function:
         return await undecorated(self, prompts)
 
     return generate_sequences
-
-
-def unchanged(original: Function) -> Function:
-    """The function as it is: only its parameters matter."""
-    return original
-
-
-REWARD_LOOP = (
-    Seam(
-        "verl.experimental.reward_loop.reward_loop",
-        "RewardLoopManager._init_reward_loop_workers",
-        ("self",),
-        begun,
-        "a reward worker holds 1000 waiting rows, and the phase of a row is as declared",
-    ),
-    Seam(
-        "verl.experimental.reward_loop.reward_loop",
-        "RewardLoopManager.compute_rm_score",
-        ("self", "data"),
-        in_groups,
-        "the rows of a batch are scored one by one",
-    ),
-)
-"""Wrapped when verl is imported."""
-
-AS_DECLARED = "the phase of a row is as declared, and its group's size as configured"
-
-AGENT_LOOPS = (
-    Seam(
-        "verl.experimental.agent_loop.agent_loop",
-        "AgentLoopWorker._run_agent_loop",
-        ("self", "sampling_params", "trajectory", "agent_name", "trace", "kwargs"),
-        unchanged,
-        AS_DECLARED,
-    ),
-    Seam(
-        "verl.experimental.agent_loop.agent_loop",
-        "AgentLoopWorker._compute_score",
-        ("self", "outputs", "kwargs"),
-        unchanged,
-        AS_DECLARED,
-    ),
-    Seam(
-        "verl.experimental.agent_loop.agent_loop",
-        "AgentLoopManager.generate_sequences",
-        ("self", "prompts"),
-        with_members,
-        AS_DECLARED,
-    ),
-    Seam(
-        "verl.experimental.agent_loop.agent_loop",
-        "AgentLoopManager._init_agent_loop_workers",
-        ("self",),
-        with_groups,
-        AS_DECLARED,
-    ),
-)
-"""Wrapped at the start of a run, in the trainer's process."""
-
-
-def observes() -> bool:
-    """Whether this version of verl lets phase, size and losses of rows be seen; the agent loops are then wrapped."""
-    return all(install((seam,)) for seam in AGENT_LOOPS)  # each only after the ones before it
 
 
 def _scored(manager: Any, data: Any) -> Any:

@@ -26,19 +26,16 @@ def register() -> None:
     Raises:
         ImportError: verl is not installed as expected; logged too, because verl hides it.
     """
-    has_reward_loop = _has_reward_loop()
     try:
-        if has_reward_loop:
+        if _has_reward_loop():
             registry, module, name = "verl.experimental.reward_loop.reward_manager", "manager", "EMPORewardManager"
+            import_module(f"{OURS}.hooks").install()
+            import_module(f"{OURS}.trainer_hooks").install()
         else:
             registry, module, name = "verl.workers.reward_manager", "legacy", "EMPOBatchRewardManager"
         import_module(registry).register(NAME)(getattr(import_module(f"{OURS}.{module}"), name))
         estimator = import_module(f"{OURS}.advantage").empo_grpo
         import_module("verl.trainer.ppo.core_algos").register_adv_est(ESTIMATOR)(estimator)
-        if has_reward_loop:
-            seams = import_module(f"{OURS}.seams")
-            seams.install(seams.DRIVER)
-            seams.install(import_module(f"{OURS}.hooks").REWARD_LOOP)
     except Exception:
         logging.getLogger("empo_rewards").exception("empo-rewards could not register: verl will not know %r", NAME)
         raise

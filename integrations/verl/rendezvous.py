@@ -8,12 +8,13 @@ import math
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from empo_rewards import Group, GroupScore, Scorer
+from empo_rewards import Group, GroupScore
 from empo_rewards.gather import GatherError, GatherFullError, Member
 from empo_rewards.gather.samples import NeutralReward, SampleScorer, group_of
 from empo_rewards.integrations.verl import batches, row_rewards
+from empo_rewards.integrations.verl.monitoring import MonitorFeed, scorer_without_monitor
 from empo_rewards.integrations.verl.row_rewards import RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.settings import RunSettings
@@ -43,15 +44,19 @@ class Rendezvous:
 
     Args:
         run: the settings.
+        monitor: the actor of the run's monitor; None: it has none.
     """
 
-    def __init__(self, run: RunSettings) -> None:
+    def __init__(self, run: RunSettings, monitor: Any = None) -> None:
         self._run = run
-        self._scorer = Scorer(run.settings.scorer)
+        self._scorer = scorer_without_monitor(run.settings.scorer)
+        self._monitor = None if monitor is None else MonitorFeed(monitor)
         self._neutral = NeutralReward(run.neutral)
-        self._samples = SampleScorer(
-            self._scorer.ascore, limits=run.settings.limits, neutral=self._neutral, reuse_keys=False
-        )
+        limits = run.settings.limits
+        self._samples = SampleScorer(self._score, limits=limits, neutral=self._neutral, reuse_keys=False)
+        # Groups of validation rows, for the monitor alone.
+        self._validated = SampleScorer(self._score, limits=limits, reuse_keys=False)
+        self._watching: set[asyncio.Task[None]] = set()
         self._advantages: OrderedDict[str, Advantage] = OrderedDict()
 
     async def submit(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
@@ -61,13 +66,18 @@ class Rendezvous:
     async def score(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
         """The rewards of the rows of a batch that has all members of its groups: nothing is waited for."""
         groups = batches.groups_of(rows, self._run.group_size)
-        scores = await self._scores(batches.to_score(rows, groups))
+        scores = await self._scores(batches.to_score(rows, groups), observed=True)
         for group, score in zip(groups, scores, strict=True):
             self._remember(group.uid, score)
         return batches.rewards_of(rows, groups, scores, self._neutral)
 
     async def validate(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
-        """Compare the answer of each row with its label."""
+        """Compare the answer of each row with its label; the monitor gets the groups of those that have a size."""
+        if self._monitor is not None:
+            tasks = {asyncio.ensure_future(self._watch(row)) for row in rows if row.uid is not None and row.size}
+            self._watching |= tasks
+            for task in tasks:
+                task.add_done_callback(self._watching.discard)
         return [row_rewards.of_validation(score) for score in await self._scores(group_of([r.sample]) for r in rows)]
 
     async def forget(self, uid: Hashable, member: Member | None, size: int | None) -> None:
@@ -85,8 +95,22 @@ class Rendezvous:
         """The state of this shard, and a diagnosis of the set-up."""
         return {**asdict(self._samples.stats()), "diagnosis": self._samples.diagnosis()}
 
-    async def _scores(self, groups: Iterable[Group]) -> list[GroupScore]:
-        return await asyncio.to_thread(lambda: list(self._scorer.score_many(groups)))
+    async def _scores(self, groups: Iterable[Group], observed: bool = False) -> list[GroupScore]:
+        pairs = await asyncio.to_thread(lambda: list(self._scorer.score_many(groups, with_groups=True)))
+        return [await self._observed(group, score) if observed else score for group, score in pairs]
+
+    async def _score(self, group: Group) -> GroupScore:
+        return await self._observed(group, await self._scorer.ascore(group))
+
+    async def _observed(self, group: Group, score: GroupScore) -> GroupScore:
+        return score if self._monitor is None else await self._monitor.observed(group, score)
+
+    async def _watch(self, row: RolloutRow) -> None:
+        """Let the monitor see the group of a validation row, whose own reward does not wait for it."""
+        try:
+            await self._validated.submit(row.sample, key=row.uid, member=row.member, size=row.size)
+        except GatherError as error:
+            log.warning("the monitor has missed a row of the validation group %s: %s", row.uid, error)
 
     async def _reward(self, row: RolloutRow) -> RowReward:
         key = row.sample.prompt if row.uid is None else row.uid

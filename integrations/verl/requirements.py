@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +14,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hydra.errors import CompactHydraException
 from omegaconf import OmegaConf
+from packaging.version import Version
 
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, EmpoError
-from empo_rewards.integrations.verl import hooks, settings, validation
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, RunSettings
+from empo_rewards.integrations.verl import settings
+from empo_rewards.integrations.verl.settings import NAMES, RunSettings
 
-MANAGER, ESTIMATOR = "empo", "empo_grpo"
-"""The names of the reward manager and of the advantage estimator in a configuration."""
+ESTIMATOR = "empo_grpo"
+"""The name of the advantage estimator in a configuration."""
+
+AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
+"""The agent-loop manager of former configurations."""
 
 DIFFERS_WITHIN_A_GROUP = ("reward", "acc")
-"""The metrics by which DAPO's filter can tell a group whose rows differ; all others are equal for all rows of a group."""
+"""The metrics by which DAPO's filter can tell groups whose rows differ; all others are equal in a group."""
 
 NUMBERS = ("actor_rollout_ref.rollout.n", "actor_rollout_ref.rollout.temperature", "reward.num_workers")
 """Settings of verl that the adapter reads as numbers."""
@@ -40,13 +45,22 @@ def effective(config: Any) -> Any:
     """The configuration that a trainer uses.
 
     verl's fully asynchronous trainer moves settings in their former places (`reward_model.reward_manager`) to the new
-    ones; its other trainers ignore them.
+    ones, and before verl 0.9 all trainers did; the others ignore them.
     """
-    if "async_training" not in config:
+    if "async_training" not in config and Version(metadata.version("verl")) >= Version("0.9"):
         return config
     from verl.experimental.reward_loop import migrate_legacy_reward_impl  # noqa: PLC0415 - older versions lack it
 
     return migrate_legacy_reward_impl(config.copy())
+
+
+def trainer_of(config: Config) -> str:
+    """The trainer that a configuration is for: `v0`, `v1`, `one_step_off` or `fully_async`."""
+    if "async_training" in config:
+        return "fully_async"
+    if "rollout" in config:  # its GPUs for rollouts, which the trainers in one place do not have
+        return "one_step_off"
+    return "v1" if get(config, "trainer.use_v1", False) else "v0"
 
 
 class Run(NamedTuple):
@@ -94,11 +108,9 @@ def get(config: Config, key: str, default: Any = None) -> Any:
 
 def is_ours(config: Config) -> bool:
     """Whether a run uses any part of this adapter."""
-    named = get(config, "reward.reward_manager.name")
-    module = str(get(config, "reward.reward_manager.module.path", ""))
     return (
-        MANAGER in (named, get(config, "reward_model.reward_manager"))
-        or module.endswith("empo_rewards.integrations.verl.manager")
+        get(config, "reward.reward_manager.name") in NAMES
+        or get(config, "reward_model.reward_manager") in NAMES
         or get(config, "algorithm.adv_estimator") == ESTIMATOR
         or get(config, "actor_rollout_ref.rollout.agent.agent_loop_manager_class") == AGENT_LOOP
     )
@@ -109,12 +121,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _other_manager(run: Run) -> str | None:
-    config = run.config
-    module = str(get(config, "reward.reward_manager.module.path", ""))
-    name = get(config, "reward.reward_manager.name")
-    if name == MANAGER or module.endswith("empo_rewards.integrations.verl.manager"):
+    config, name = run.config, get(run.config, "reward.reward_manager.name")
+    if name in NAMES:
         return None
-    part = ESTIMATOR if get(config, "algorithm.adv_estimator") == ESTIMATOR else "EMPOAgentLoopManager"
+    if get(config, "algorithm.adv_estimator") == ESTIMATOR:
+        part = ESTIMATOR
+    else:
+        former = get(config, "reward_model.reward_manager")
+        part = "EMPOAgentLoopManager" if former is None else f"reward_model.reward_manager={former}"
     return f"reward.reward_manager.name={name} with {part}"
 
 
@@ -194,8 +208,8 @@ def _no_logprobs(run: Run) -> str | None:
 
 REQUIREMENTS = (
     Requirement(
-        "`empo_grpo` or `EMPOAgentLoopManager` with another reward manager than `empo`",
-        "these take rewards from EMPO's reward manager",
+        "`empo_grpo`, `EMPOAgentLoopManager` or `reward_model.reward_manager` with another reward manager than `empo`",
+        "without EMPO's reward manager these do nothing",
         "set `reward.reward_manager.name=empo`",
         _other_manager,
     ),
@@ -242,7 +256,7 @@ REQUIREMENTS = (
         _filter,
     ),
     Requirement(
-        "an entropy of log-probabilities (`rao_blackwell`, `semantic_density`) with `rollout.calculate_log_probs=false`",
+        "an entropy of log-probabilities (`rao_blackwell`, `semantic_density`) with `calculate_log_probs=false`",
         "every group would be unscored",
         "set `actor_rollout_ref.rollout.calculate_log_probs=true`",
         _no_logprobs,
@@ -271,18 +285,6 @@ def problems(config: Config) -> Iterator[str]:
         return
     run = Run(config, run_settings, scorer)
     yield from filter(None, (requirement.broken_by(run) for requirement in REQUIREMENTS))
-    if not hooks.observes():
-        data = config.get("data") or {}
-        if _unreadable_data(run) is not None:
-            return
-        try:
-            validation.check_declaration(
-                run_settings.settings.validation,
-                validation.origins(data.get("train_files")),
-                validation.origins(data.get("val_files")),
-            )
-        except ConfigError as error:
-            yield str(error)
 
 
 def refuse(config: Any) -> None:

@@ -21,8 +21,9 @@ of its validation metrics, and would bootstrap anything else a thousand times.
 """
 
 DETAILS = tuple(LOG_PREFIX + name for name in ("answer", "cluster", "reward", "cause"))
-"""Further keys, for verl's dumps of rollouts: the extracted answer, the number of its meaning cluster (0 is the largest),
-the reward where the row has one of its own, and otherwise why not. The prefix keeps them apart from a data set's columns.
+"""Further keys, for verl's dumps of rollouts: the extracted answer, the number of its meaning cluster (0: the largest),
+the reward where the row has one of its own, and otherwise why not. The prefix keeps them apart from a data set's
+columns.
 """
 
 ANSWER_CHARS = 200

@@ -13,9 +13,6 @@ from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
 from empo_rewards.integrations.verl.validation import ValidationRule
 
-AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
-"""The agent-loop manager of former configurations; verl's own does the same."""
-
 NAMES = ("empo", "EMPORewardManager")
 """The reward manager's name in a configuration: as registered, and as a class of `reward.reward_manager.module`."""
 

@@ -19,6 +19,7 @@ from ray.exceptions import RayActorError
 
 from empo_rewards.gather import Member
 from empo_rewards.integrations.verl import row_rewards
+from empo_rewards.integrations.verl.monitoring import RunMonitor, monitor_options
 from empo_rewards.integrations.verl.rendezvous import Rendezvous
 from empo_rewards.integrations.verl.row_rewards import RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
@@ -28,6 +29,9 @@ log = logging.getLogger("empo_rewards")
 
 PREFIX = "empo_rewards_rendezvous_"
 """What the name of a shard begins with; the run's id, the digest of its settings and the shard's number follow."""
+
+MONITOR = "empo_rewards_monitor_"
+"""What the name of the run's monitor begins with; the run's id and the digest of its settings follow."""
 
 CONCURRENT_CALLS = 1_000_000
 """Concurrent calls of a shard, and of a reward worker: each waiting row is one, and the rendezvous bounds them."""
@@ -50,7 +54,8 @@ class Shards:
     def __init__(self, run: RunSettings) -> None:
         self.run = run
         run_id = run.run_id or f"job-{ray.get_runtime_context().get_job_id()}"
-        self._name = f"{PREFIX}{run_id}_{run.digest}_"
+        self._name = f"{run_id}_{run.digest}"
+        self._monitor_options = monitor_options(run.settings.scorer)
         self._handles: dict[int, Any] = {}
         self._finding: dict[int, asyncio.Lock] = {}
         settings = run.settings
@@ -89,7 +94,7 @@ class Shards:
     def create(self) -> list[Any]:
         """Create all shards; the caller's process is their owner, and they end with these handles."""
         self._handles.update({shard: self._find(shard) for shard in range(self.run.shards)})
-        return list(self._handles.values())
+        return [*self._handles.values(), self._monitor()]
 
     async def _rewards(self, method: str, rows: Sequence[RolloutRow]) -> list[RowReward]:
         """The answer of the shard of these rows; with its cause where there is none."""
@@ -147,7 +152,7 @@ class Shards:
     def _find(self, shard: int) -> Any:
         """The actor, created if there is none."""
         actor = ray.remote(Rendezvous).options(
-            name=f"{self._name}{shard}",
+            name=f"{PREFIX}{self._name}_{shard}",
             get_if_exists=True,
             num_cpus=0,
             max_concurrency=CONCURRENT_CALLS,
@@ -155,9 +160,16 @@ class Shards:
             scheduling_strategy="SPREAD",
         )
         try:
-            return actor.remote(self.run)
+            return actor.remote(self.run, self._monitor())
         except ValueError as error:  # another process created it first, and it was gone when ray looked it up
             raise _GoneAgainError(str(error)) from error
+
+    def _monitor(self) -> Any:
+        """The actor of the run's monitor, created if there is none; None where the scorer has no monitor."""
+        if self._monitor_options is None:
+            return None
+        options = {"get_if_exists": True, "num_cpus": 0, "max_restarts": -1}
+        return ray.remote(RunMonitor).options(name=f"{MONITOR}{self._name}", **options).remote(self._monitor_options)
 
 
 class _GoneAgainError(Exception):

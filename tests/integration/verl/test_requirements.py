@@ -1,4 +1,4 @@
-"""Configurations that cannot work are refused at the start of a run and by `verl-check`: in one line, with the remedy."""
+"""Configurations that cannot work are refused at the start of a run, and by `verl-check`: one line with the remedy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hydra import compose, initialize_config_dir
 
 from empo_rewards.cli.app import main
 from empo_rewards.errors import ConfigError
-from empo_rewards.integrations.verl.check import configuration
-from empo_rewards.integrations.verl.requirements import REQUIREMENTS, problems
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, plain
+from empo_rewards.integrations.verl.check import configuration, dry_run
+from empo_rewards.integrations.verl.requirements import AGENT_LOOP, REQUIREMENTS, problems
+from empo_rewards.integrations.verl.settings import plain
 
 EXACT = f"+actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
 
@@ -111,11 +111,7 @@ MISTAKES = {
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A training and a validation set, as overrides."""
-    folder = tmp_path_factory.mktemp("data")
-    for split in ("train", "test"):
-        row = {"prompt": [{"role": "user", "content": "?"}], "data_source": "demo", "extra_info": {"split": split}}
-        pq.write_table(pa.Table.from_pylist([row]), folder / f"{split}.parquet")
-    return [f"data.train_files={folder}/train.parquet", f"data.val_files={folder}/test.parquet"]
+    return support.make_data(tmp_path_factory.mktemp("data"))
 
 
 def test_every_requirement_has_a_mistake(model: Path, data: list[str]) -> None:
@@ -162,6 +158,12 @@ def test_other_runs_are_left_alone(model: Path) -> None:
     verl.utils.device.auto_set_device(None)
 
 
+def test_the_former_place_of_the_reward_manager_which_verl_ignores(model: Path, data: list[str]) -> None:
+    config = plain(support.config(model, *data, "reward.reward_manager.name=naive"))
+    (said,) = problems({**config, "reward_model": {"reward_manager": "empo"}})
+    assert said.startswith("reward.reward_manager.name=naive with reward_model.reward_manager=empo")
+
+
 def test_data_that_verl_cannot_train_on(model: Path, data: list[str], tmp_path: Path) -> None:
     broken, other = tmp_path / "broken.parquet", tmp_path / "other.parquet"
     broken.write_text("prompt\n", encoding="utf-8")
@@ -190,13 +192,14 @@ def test_the_main_of_every_trainer_begins_with_the_check(model: Path, module: st
         trainer.main.__wrapped__(config)
 
 
-def test_the_terminal_shows_one_line_and_no_traceback(model: Path) -> None:
+def test_the_terminal_shows_one_line_and_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "verl.trainer.main_ppo", "reward.reward_manager.name=empo"],
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
+        cwd=tmp_path,
         env={**os.environ, "HYDRA_FULL_ERROR": "0"},
     )
     assert done.returncode == 1
@@ -223,7 +226,7 @@ trainer: {n_gpus_per_node: 1}
 def check(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], path: Path, *overrides: str
 ) -> tuple[int, str]:
-    """The exit code of `verl-check`, and what it says on standard error; in this process, since verl's import is slow."""
+    """The exit code of `verl-check`, and what it says on standard error; in this process: verl's import is slow."""
     monkeypatch.setattr(sys, "argv", ["empo-rewards", "verl-check", str(path), *overrides])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -252,6 +255,7 @@ def test_verl_check_says_it_in_one_line(
     ("content", "overrides", "message"),
     [
         ("a: [1", [], "run.yaml"),
+        (PRIMARY, ["reward.reward_manager.name=naive"], "reward.reward_manager.name=naive: set it to empo"),
         (PRIMARY, ["no_such.key=1"], "no_such"),
         (PRIMARY, ["actor_rollout_ref.rollout.n"], "actor_rollout_ref.rollout.n"),
         (PRIMARY, ["+reward.reward_kwargs.scorer=empo-maths"], "did you mean 'empo-math'"),
@@ -262,6 +266,7 @@ def test_verl_check_says_it_in_one_line(
     ],
     ids=[
         "no YAML",
+        "another manager",
         "unknown key",
         "no value",
         "unknown preset",
@@ -286,3 +291,25 @@ def test_a_plain_mistake_is_one_line(
     assert code == 2
     assert message in " ".join(said.split())
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("trainer", ["v0", "one_step_off", "fully_async"])
+def test_the_dry_run_takes_the_trainer_of_the_configuration(
+    model: Path, manager: Any, data: list[str], trainer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the shared reward workers; `test_commands` does it for v1, with workers of its own."""
+    import verl.experimental.reward_loop
+
+    monkeypatch.setattr(verl.experimental.reward_loop, "RewardLoopManager", lambda _: manager)
+    file = {"one_step_off": support.ONE_STEP_OFF, "fully_async": support.FULLY_ASYNC}.get(trainer)
+    options = {} if file is None else {"file": file}
+    config = support.run_config(
+        model, "trainer.use_v1=false", "actor_rollout_ref.rollout.val_kwargs.n=2", *data, **options
+    )
+    found = dry_run(config, 1)
+    assert [(check.name, check.fine) for check in found] == [
+        (f"{trainer}, training rows", True),
+        (f"{trainer}, validation rows", True),
+    ]
+    assert found[0].says == f"{4 * support.N} rows of 4 prompts have their group's offline reward"
+    assert found[1].says == "8 rows of 4 prompts have the reward of their label"

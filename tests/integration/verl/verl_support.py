@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import torch
 import verl
@@ -76,6 +78,14 @@ def make_model(folder: Path) -> Path:
         architectures=["LlamaForCausalLM"],
     ).save_pretrained(folder)
     return folder
+
+
+def make_data(folder: Path) -> list[str]:
+    """A training and a validation set in a folder, as overrides of verl's configuration."""
+    for split in ("train", "test"):
+        row = {"prompt": [{"role": "user", "content": "?"}], "data_source": "demo", "extra_info": {"split": split}}
+        pq.write_table(pa.Table.from_pylist([row]), folder / f"{split}.parquet")
+    return [f"data.train_files={folder}/train.parquet", f"data.val_files={folder}/test.parquet"]
 
 
 @contextmanager
