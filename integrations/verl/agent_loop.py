@@ -107,9 +107,8 @@ class GroupedWorker:
             return
         start = perf_counter()
         state.submitted = True
-        tokens = Tokens(final.response_ids, final.response_mask, final.response_logprobs)
-        prompt = rows.prompt_text(kwargs["raw_prompt"])
-        row = await asyncio.to_thread(rows.of_fields, kwargs, prompt, tokens, self.tokenizer)
+        tokens = Tokens(final.prompt_ids, final.response_ids, final.response_mask, final.response_logprobs)
+        row = await asyncio.to_thread(rows.of_fields, kwargs, tokens, self.tokenizer)
         row = row._replace(uid=place.uid, member=place.member, size=place.size)
         if place.validate:
             (given,) = await self.shards.validate([row])

@@ -100,13 +100,9 @@ def install_agent_loops() -> bool:
         if parameters_of(getattr(AgentLoopWorker, name)) != expected:
             log.error("this verl has no AgentLoopWorker.%s(%s): phases are as declared", name, ", ".join(expected))
             return False
+    sizes = Hook(AgentLoopManager, "generate_sequences", "self prompts", with_members, "group sizes are `rollout.n`")
     workers = Hook(AgentLoopManager, "_init_agent_loop_workers", "self", with_groups, "phases are as declared")
-    return (
-        workers.install()
-        and Hook(
-            AgentLoopManager, "generate_sequences", "self prompts", with_members, "group sizes are `rollout.n`"
-        ).install()
-    )
+    return sizes.install() and workers.install()
 
 
 def begun(original: Function) -> Function:
@@ -156,7 +152,7 @@ def with_members(original: Function) -> Function:
     """Wrap v0's `generate_sequences(prompts)`, which divides a batch over the workers, whatever its groups."""
     undecorated = inspect.unwrap(original, stop=inspect.iscoroutinefunction)
 
-    @auto_await  # as verl's own: it looks at how its caller calls it
+    @auto_await  # type: ignore[untyped-decorator] # as verl's own: it looks at how its caller calls it
     @wraps(original)
     async def generate_sequences(self: Any, prompts: Any) -> Any:
         if settings.is_ours(self.config):

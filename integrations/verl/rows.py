@@ -10,10 +10,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from empo_rewards.errors import GroupError
+from empo_rewards.extraction.thinking import opens_thinking
 from empo_rewards.gather import Member
 from empo_rewards.gather.samples import Sample, token_logprobs
 from empo_rewards.group import Group, Label, read_label
 from empo_rewards.integrations.verl.validation import DataOrigin, origin_of
+
+TAIL_TOKENS = 64
+"""The end of a prompt in which a chat template may open thinking."""
+
+THINKING = "<think>\n"
+"""A mark that opens thinking."""
 
 
 class Tokenizer(Protocol):
@@ -46,14 +53,16 @@ class RolloutRow(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """The tokens of a response, as an agent loop gives them.
+    """The tokens of a rollout, as an agent loop gives them.
 
     Args:
-        ids: R token ids.
+        prompt: the token ids of the prompt, with the chat template.
+        ids: R token ids of the response.
         mask: for each 1 where the model generated it, 0 where a tool or the chat template wrote it.
         logprobs: for each its log-probability, where verl recorded any.
     """
 
+    prompt: Sequence[int]
     ids: Sequence[int]
     mask: Sequence[int]
     logprobs: Sequence[float] | None = None
@@ -64,35 +73,32 @@ def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
 
     Also, where they are given, `response_mask` and `rollout_log_probs`, both (R,).
     """
-    fields: Mapping[str, Any] = item.non_tensor_batch
-    responses, mask = item.batch["responses"], item.batch["attention_mask"]
-    length = int(mask[-responses.shape[-1] :].sum())
-    own, logprobs = item.batch.get("response_mask"), item.batch.get("rollout_log_probs")
+    batch = item.batch
+    wide = batch["prompts"].shape[-1]
+    attended = batch["attention_mask"].bool()
+    length = int(attended[wide:].sum())
+    own, logprobs = batch.get("response_mask"), batch.get("rollout_log_probs")
     tokens = Tokens(
-        responses[:length].tolist(),
+        batch["prompts"][attended[:wide]].tolist(),
+        batch["responses"][:length].tolist(),
         [1] * length if own is None else own[:length].tolist(),
         None if logprobs is None else logprobs[:length].tolist(),
     )
-    messages = fields.get("raw_prompt")
-    if messages is None:
-        ids = item.batch["prompts"]
-        prompt = tokenizer.decode(ids[mask[: ids.shape[-1]].bool()], skip_special_tokens=True)
-    else:
-        prompt = prompt_text(messages)
-    return of_fields(fields, prompt, tokens, tokenizer)
+    return of_fields(item.non_tensor_batch, tokens, tokenizer)
 
 
-def of_fields(fields: Mapping[str, Any], prompt: str, response: Tokens, tokenizer: Tokenizer) -> RolloutRow:
-    """The row of a response and of verl's non-tensor fields."""
+def of_fields(fields: Mapping[str, Any], tokens: Tokens, tokenizer: Tokenizer) -> RolloutRow:
+    """The row of a rollout and of verl's non-tensor fields."""
     origin = origin_of(fields)
-    uid = fields.get("uid")
+    uid, messages = fields.get("uid"), fields.get("raw_prompt")
+    prompt = tokenizer.decode(tokens.prompt, skip_special_tokens=True) if messages is None else prompt_text(messages)
     return RolloutRow(
         Sample(
             prompt,
-            response_text(response, tokenizer),
+            response_text(tokens, tokenizer),
             reference(fields.get("reward_model")),
             origin.data_source,
-            own_logprobs(response),
+            own_logprobs(tokens),
         ),
         origin,
         None if uid is None else str(uid),
@@ -106,14 +112,17 @@ def prompt_text(messages: Any) -> str:
     return Group(messages if isinstance(messages, str) else list(messages), [""]).prompt_text
 
 
-def response_text(response: Tokens, tokenizer: Tokenizer) -> str:
+def response_text(tokens: Tokens, tokenizer: Tokenizer) -> str:
     """The text of what the model generated: of several turns, each on lines of its own.
 
     Special tokens stay where they have text behind them, for they tell thinking and channels from answers (gpt-oss's
-    `<|channel|>`, Magistral's `[THINK]`); those at the end of a turn are left out.
+    `<|channel|>`, Magistral's `[THINK]`); those at the end of a turn are left out. A mark that opens thinking and that
+    the chat template wrote at the end of the prompt is put before the response.
     """
-    turns = groupby(zip(response.ids, response.mask, strict=True), key=lambda token: bool(token[1]))
-    return "\n".join(_turn_text([token for token, _ in turn], tokenizer) for own, turn in turns if own)
+    turns = groupby(zip(tokens.ids, tokens.mask, strict=True), key=lambda token: bool(token[1]))
+    text = "\n".join(_turn_text([token for token, _ in turn], tokenizer) for own, turn in turns if own)
+    tail = tokenizer.decode(tokens.prompt[-TAIL_TOKENS:], skip_special_tokens=False)
+    return f"{THINKING}{text}" if opens_thinking(tail) else text
 
 
 def _turn_text(ids: list[int], tokenizer: Tokenizer) -> str:
@@ -125,14 +134,14 @@ def _turn_text(ids: list[int], tokenizer: Tokenizer) -> str:
     return tokenizer.decode(ids[:end], skip_special_tokens=special.isdisjoint(ids[:end]))
 
 
-def own_logprobs(response: Tokens) -> tuple[float, ...] | None:
+def own_logprobs(tokens: Tokens) -> tuple[float, ...] | None:
     """The log-probabilities of the tokens that the model generated, in single precision, as verl keeps them.
 
     None where verl recorded none, or where one is not a number.
     """
-    if response.logprobs is None or len(response.logprobs) != len(response.ids):
+    if tokens.logprobs is None or len(tokens.logprobs) != len(tokens.ids):
         return None
-    own = (value for value, mine in zip(response.logprobs, response.mask, strict=True) if mine)
+    own = (value for value, mine in zip(tokens.logprobs, tokens.mask, strict=True) if mine)
     values = token_logprobs(np.fromiter(own, dtype=np.float32).tolist())
     return None if values is None or any(map(math.isnan, values)) else values
 

@@ -64,8 +64,8 @@ def test_rewards_are_those_of_whole_groups_with_phase_and_size_as_they_are(
 ) -> None:
     """Shuffled groups of another size than `rollout.n`, cut over two workers; validation rows that nothing marks.
 
-    The manager is the one of former configurations, which leaves all to verl's own; the asynchronous trainers' tests
-    have no other than verl's own. `use_v1` is what it is by default in the one-step-off trainer, whose batches are v0's.
+    The manager is the one of former configurations, which leaves all to verl's own (the tests of the asynchronous
+    trainers have that one). `use_v1` is as the one-step-off trainer has it by default, whose batches are v0's.
     """
     agents = EMPOAgentLoopManager.create(
         config=support.run_config(model, "trainer.use_v1=true"),
