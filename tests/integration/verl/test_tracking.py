@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 import ray
 import trainers
 import verl_support as support
+from ray.exceptions import ActorUnavailableError
 from ray.util import list_named_actors
 from trainers import PROMPTS, Speaker
 
@@ -72,15 +74,21 @@ def queue_agents(model: Path, queued: Any, manager: Any, tokenizer: Any) -> Iter
         ray.kill(actor)
 
 
+def begin_monitors_anew() -> None:
+    """Let the monitors that there are forget what they have seen."""
+    for actor in [ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)]:
+        ray.kill(actor, no_restart=False)
+        with suppress(ActorUnavailableError):  # of the first call, which notices
+            ray.get(actor.__ray_ready__.remote())
+        ray.get(actor.__ray_ready__.remote())
+
+
 @pytest.fixture(params=["v0", "one_step_off", "fully_async", "v1"])
 def trainer(request: pytest.FixtureRequest) -> tuple[str, Callable[..., None], Any]:
     """The trainer's name, what runs it, and its agent-loop manager."""
     name: str = request.param
     agents = request.getfixturevalue("queue_agents" if name == "v1" else "agents")
-    # The monitor begins anew: the trainers share their agent-loop workers.
-    for actor in [ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)]:
-        ray.kill(actor, no_restart=False)
-        ray.get(actor.__ray_ready__.remote())
+    begin_monitors_anew()  # the trainers share their agent-loop workers
     return name, getattr(trainers, f"run_{name}"), agents
 
 
