@@ -169,7 +169,7 @@ MARKS = ("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|return|>", "[T
         ("", "so \\boxed{4}<eos><pad>", "4"),
         (
             "",
-            "<|channel|>analysis<|message|>\\boxed{7}?<|end|><|start|>assistant<|channel|>final<|message|>Answer: 4<|return|>",
+            "<|channel|>analysis<|message|>Is \\boxed{7}?<|end|><|channel|>final<|message|>So \\boxed{4}<|return|>",
             "4",
         ),
         ("", "<|channel|>analysis<|message|>Perhaps \\boxed{7}, but", ""),
