@@ -87,7 +87,6 @@ def dry_run(config: Any, workers: int) -> list[tuple[str, bool, str]]:
     tokenizer = _tokenizer(config)
     few = {
         "reward": {"num_workers": workers},
-        "data": {"train_batch_size": PROMPTS},
         "actor_rollout_ref": {"rollout": {"agent": {"num_workers": 1}}},
     }
     started = OmegaConf.merge(config, few)

@@ -97,7 +97,9 @@ class Rendezvous:
 
     async def _scores(self, groups: Iterable[Group], observed: bool = False) -> list[GroupScore]:
         pairs = await asyncio.to_thread(lambda: list(self._scorer.score_many(groups, with_groups=True)))
-        return [await self._observed(group, score) if observed else score for group, score in pairs]
+        if not observed:
+            return [score for _, score in pairs]
+        return list(await asyncio.gather(*(self._observed(group, score) for group, score in pairs)))
 
     async def _score(self, group: Group) -> GroupScore:
         return await self._observed(group, await self._scorer.ascore(group))

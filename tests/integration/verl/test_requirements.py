@@ -19,7 +19,7 @@ from hydra import compose, initialize_config_dir
 from empo_rewards.cli.app import main
 from empo_rewards.errors import ConfigError
 from empo_rewards.integrations.verl.check import configuration, dry_run
-from empo_rewards.integrations.verl.requirements import AGENT_LOOP, REQUIREMENTS, problems
+from empo_rewards.integrations.verl.requirements import AGENT_LOOP, REQUIREMENTS, problems, trainer_of
 from empo_rewards.integrations.verl.settings import plain
 
 EXACT = f"+actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
@@ -148,6 +148,12 @@ def test_what_can_work_is_not_refused(model: Path, data: list[str]) -> None:
         ["data.train_files=hdfs://far/away.parquet", EXACT],
     ):
         verl.utils.device.auto_set_device(support.config(model, *data, *overrides))
+
+
+def test_a_fully_asynchronous_run_has_no_batch_size(model: Path, data: list[str]) -> None:
+    """verl's own rules for the others would refuse it."""
+    config = support.config(model, *data, "data.train_batch_size=0", file=support.FULLY_ASYNC)
+    assert all(check.fine for check in configuration(config))
 
 
 def test_other_runs_are_left_alone(model: Path) -> None:
@@ -293,20 +299,26 @@ def test_a_plain_mistake_is_one_line(
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("trainer", ["v0", "one_step_off", "fully_async"])
+TRAINERS = {"one_step_off": support.ONE_STEP_OFF, "fully_async": support.FULLY_ASYNC}
+
+
+def test_the_configuration_names_its_trainer(model: Path) -> None:
+    for trainer, file in TRAINERS.items():
+        assert trainer_of(plain(support.config(model, file=file))) == trainer
+    for trainer, use_v1 in (("v0", "false"), ("v1", "true")):
+        assert trainer_of(plain(support.config(model, f"trainer.use_v1={use_v1}"))) == trainer
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
 def test_the_dry_run_takes_the_trainer_of_the_configuration(
     model: Path, manager: Any, data: list[str], trainer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over the shared reward workers; `test_commands` does it for v1, with workers of its own."""
+    """Over the shared reward workers; v0's path is that of one step off, and `test_commands` takes v1."""
     import verl.experimental.reward_loop
 
     monkeypatch.setattr(verl.experimental.reward_loop, "RewardLoopManager", lambda _: manager)
-    file = {"one_step_off": support.ONE_STEP_OFF, "fully_async": support.FULLY_ASYNC}.get(trainer)
-    options = {} if file is None else {"file": file}
-    config = support.run_config(
-        model, "trainer.use_v1=false", "actor_rollout_ref.rollout.val_kwargs.n=2", *data, **options
-    )
-    found = dry_run(config, 1)
+    override = "actor_rollout_ref.rollout.val_kwargs.n=2"
+    found = dry_run(support.run_config(model, override, *data, file=TRAINERS[trainer]), 1)
     assert [(check.name, check.fine) for check in found] == [
         (f"{trainer}, training rows", True),
         (f"{trainer}, validation rows", True),

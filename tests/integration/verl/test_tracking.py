@@ -55,15 +55,12 @@ def agents(model: Path, manager: Any, tokenizer: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def queue_agents(model: Path, manager: Any, tokenizer: Any) -> Iterator[Any]:
+def queue_agents(model: Path, queued: Any, manager: Any, tokenizer: Any) -> Iterator[Any]:
     """One for v1, with its queue."""
-    import transfer_queue
     from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 
     config = support.run_config(model, *SETTINGS)
-    config.transfer_queue.enable = True
-    config.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
-    transfer_queue.init(config.transfer_queue)
+    config.transfer_queue = queued.transfer_queue
     made = AgentLoopManagerTQ.create(
         config=config,
         llm_client=Speaker(support.alphabet_of(tokenizer)),
@@ -73,19 +70,17 @@ def queue_agents(model: Path, manager: Any, tokenizer: Any) -> Iterator[Any]:
     yield made
     for actor in made.agent_loop_workers:
         ray.kill(actor)
-    transfer_queue.close()
 
 
 @pytest.fixture(params=["v0", "one_step_off", "fully_async", "v1"])
 def trainer(request: pytest.FixtureRequest) -> tuple[str, Callable[..., None], Any]:
     """The trainer's name, what runs it, and its agent-loop manager."""
-    for actor in [
-        ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)
-    ]:  # it begins anew: the trainers share their agent-loop workers
-        ray.kill(actor, no_restart=False)
-        ray.get(actor.__ray_ready__.remote())
     name: str = request.param
     agents = request.getfixturevalue("queue_agents" if name == "v1" else "agents")
+    # The monitor begins anew: the trainers share their agent-loop workers.
+    for actor in [ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)]:
+        ray.kill(actor, no_restart=False)
+        ray.get(actor.__ray_ready__.remote())
     return name, getattr(trainers, f"run_{name}"), agents
 
 
