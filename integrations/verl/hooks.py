@@ -152,7 +152,6 @@ def with_members(original: Function) -> Function:
     """Wrap v0's `generate_sequences(prompts)`, which divides a batch over the workers, whatever its groups."""
     undecorated = inspect.unwrap(original, stop=inspect.iscoroutinefunction)
 
-    @auto_await  # type: ignore[untyped-decorator] # as verl's own: it looks at how its caller calls it
     @wraps(original)
     async def generate_sequences(self: Any, prompts: Any) -> Any:
         if settings.is_ours(self.config):
@@ -161,7 +160,8 @@ def with_members(original: Function) -> Function:
             number_members(prompts)
         return await undecorated(self, prompts)
 
-    return generate_sequences
+    decorated: Function = auto_await(generate_sequences)  # as verl's own is: it looks at how its caller calls it
+    return decorated
 
 
 def _scored(manager: Any, data: Any) -> Any:

@@ -2,8 +2,8 @@
 
 Each row carries its metrics and details in `reward_extra_info`. verl's v0-style trainers (v0, one-step-off, fully
 asynchronous) keep them in the batch and dump them, but log none; the v1 trainer leaves them in its queue. So the
-functions in which verl computes the metrics of a step are wrapped (see `seams`): what they return has the means over
-the rows of the batch beside `critic/*`.
+functions in which verl computes the metrics of a step are wrapped (see `trainer_hooks`): what they return has the means
+over the rows of the batch beside `critic/*`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "nli")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "nli"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import verl_support as support
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from verl.experimental.fully_async_policy.fully_async_rollouter import FullyAsyn
 from verl.experimental.fully_async_policy.message_queue import MessageQueue, MessageQueueClient
 from verl.experimental.one_step_off_policy.ray_trainer import OneStepOffRayTrainer
 from verl.workers.rollout.llm_server import FullyAsyncLLMServerClient, LLMServerManager
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
 
 PROMPTS = 16
 SIZE = 8

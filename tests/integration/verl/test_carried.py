@@ -85,8 +85,8 @@ def entailment(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_log_probabilities_as_verl_records_them(
     queued: Any, tokenizer: Any, entailment: str, through: Callable[[Any, Any], Rollouts], name: str
 ) -> None:
-    """Rewards are those of offline groups with these log-probabilities, to the bit; entropies, too, but for the last bits
-    of a classifier's probabilities, which depend on the batch."""
+    """Rewards are those of offline groups with these log-probabilities, to the bit; and so are entropies, but for the
+    rounding of a classifier's probabilities, which depends on the batch."""
     scorer = {
         "scrl with rao_blackwell": {"preset": "scrl", "entropy": "rao_blackwell"},
         "semantic_density": {
@@ -104,7 +104,7 @@ def test_log_probabilities_as_verl_records_them(
             texts, logprobs, rewards, entropies = (list(values) for values in zip(*rollouts, strict=True))
             score = offline.score(Group(prompt, texts, reference="4", token_logprobs=logprobs))
             assert rewards == support.float32(score.rewards)
-            assert entropies == pytest.approx([score.entropy] * 8, rel=1e-6)
+            assert entropies == pytest.approx([score.entropy] * 8, rel=1e-4)
             assert score.status.value == "scored"
             given.update(rewards)
     assert len(given) > 2
@@ -118,7 +118,7 @@ class WithTool(support.FakeModel):
         """A call, and at the second turn an answer."""
         if "tool: " in text:
             return dice.choice(["\\boxed{4}", "So it is \\boxed{4.0}.", "no idea"])
-        return '<tool_call>\n{"name": "look_up", "arguments": {"word": "it"}}\n</tool_call>'
+        return '<tool_call>{"name": "look_up", "arguments": {"word": "it"}}</tool_call>'
 
 
 TOOL = '''
@@ -169,7 +169,7 @@ MARKS = ("<|channel|>", "<|message|>", "<|start|>", "<|end|>", "<|return|>", "[T
         ("", "so \\boxed{4}<eos><pad>", "4"),
         (
             "",
-            "<|channel|>analysis<|message|>\\boxed{7}?<|end|><|start|>assistant<|channel|>final<|message|>4<|return|>",
+            "<|channel|>analysis<|message|>Is \\boxed{7}?<|end|><|channel|>final<|message|>So \\boxed{4}<|return|>",
             "4",
         ),
         ("", "<|channel|>analysis<|message|>Perhaps \\boxed{7}, but", ""),
