@@ -13,11 +13,15 @@ from typing import Any
 from empo_rewards.integrations.verl import tracking
 from empo_rewards.integrations.verl.hooks import Function, Hook
 
-METRICS = ("compute_data_metrics", "batch use_critic", tracking.with_step_metrics, "the log lacks EMPO's numbers")
-
 TRAINERS = (
-    ("verl.trainer.ppo.ray_trainer", None, *METRICS),
-    ("verl.experimental.separation.ray_trainer", None, *METRICS),
+    (
+        "verl.trainer.ppo.metric_utils",
+        None,
+        "compute_data_metrics",
+        "batch use_critic",
+        tracking.with_step_metrics,
+        "the log lacks EMPO's numbers",
+    ),
     (
         "verl.trainer.ppo.v1.trainer_base",
         "PPOTrainer",
@@ -35,7 +39,7 @@ TRAINERS = (
         "rollout dumps lack EMPO's details",
     ),
 )
-"""Of each trainer its module, the class or None, the function, its parameters, the wrapper, and the loss without it."""
+"""A module, a class of it or None, a function, its parameters, the wrapper, and what a run lacks without it."""
 
 
 def install() -> None:
@@ -52,8 +56,15 @@ def install_in_trainers() -> None:
     """Wrap the functions of those trainers that this process has imported."""
     for module_name, owner, name, parameters, wrap, loss in TRAINERS:
         module = sys.modules.get(module_name)
-        if module is not None:
-            Hook(module if owner is None else getattr(module, owner), name, parameters, wrap, loss).install()
+        if module is None:
+            continue
+        place = module if owner is None else getattr(module, owner)
+        original = getattr(place, name, None)
+        if Hook(place, name, parameters, wrap, loss).install() and owner is None:
+            # Trainers, verl's own and others, have imported the function by its name.
+            for user in list(sys.modules.values()):
+                if getattr(user, "__dict__", {}).get(name) is original:
+                    setattr(user, name, getattr(place, name))
 
 
 def checked(original: Function) -> Function:

@@ -5,19 +5,25 @@ Each run has two healthy steps, and two in which the model gives every prompt th
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean
+from types import ModuleType
 from typing import Any
 
 import pytest
 import ray
 import trainers
 import verl_support as support
+from ray.exceptions import ActorUnavailableError
 from ray.util import list_named_actors
 from trainers import PROMPTS, Speaker
+from verl.trainer.ppo import metric_utils
 
 from empo_rewards import Group, Scorer
 from empo_rewards.integrations.verl import trainer_hooks
@@ -72,15 +78,24 @@ def queue_agents(model: Path, queued: Any, manager: Any, tokenizer: Any) -> Iter
         ray.kill(actor)
 
 
+def begin_monitors_anew() -> None:
+    """Let the monitors that there are forget what they have seen."""
+    for actor in [ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)]:
+        ray.kill(actor, no_restart=False)
+        while True:
+            try:
+                ray.get(actor.__ray_ready__.remote())
+                break
+            except ActorUnavailableError:  # it is still restarting
+                time.sleep(0.1)
+
+
 @pytest.fixture(params=["v0", "one_step_off", "fully_async", "v1"])
 def trainer(request: pytest.FixtureRequest) -> tuple[str, Callable[..., None], Any]:
     """The trainer's name, what runs it, and its agent-loop manager."""
     name: str = request.param
     agents = request.getfixturevalue("queue_agents" if name == "v1" else "agents")
-    # The monitor begins anew: the trainers share their agent-loop workers.
-    for actor in [ray.get_actor(name) for name in list_named_actors() if name.startswith(MONITOR)]:
-        ray.kill(actor, no_restart=False)
-        ray.get(actor.__ray_ready__.remote())
+    begin_monitors_anew()  # the trainers share their agent-loop workers
     return name, getattr(trainers, f"run_{name}"), agents
 
 
@@ -162,15 +177,24 @@ def test_the_names_of_metrics_do_not_change_how_verl_averages_them() -> None:
     assert all(key.startswith("empo/") for key in DETAILS)
 
 
+def test_a_trainer_of_somebody_else_has_the_numbers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe's trainer has imported the function by its name, as verl's own have."""
+    original = inspect.unwrap(metric_utils.compute_data_metrics)
+    monkeypatch.setattr(metric_utils, "compute_data_metrics", original)
+    recipe = ModuleType("a_recipes_trainer")
+    monkeypatch.setitem(sys.modules, recipe.__name__, recipe)
+    recipe.__dict__["compute_data_metrics"] = original
+    trainer_hooks.install_in_trainers()
+    assert recipe.__dict__["compute_data_metrics"] is metric_utils.compute_data_metrics is not original
+
+
 def test_a_version_with_other_functions_is_named_at_the_start(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import verl.trainer.ppo.ray_trainer as module
-
     def compute_data_metrics(batch: Any) -> dict[str, Any]:
         return {}
 
-    monkeypatch.setattr(module, "compute_data_metrics", compute_data_metrics)
+    monkeypatch.setattr(metric_utils, "compute_data_metrics", compute_data_metrics)
     trainer_hooks.install_in_trainers()
-    assert module.compute_data_metrics is compute_data_metrics
-    assert "no verl.trainer.ppo.ray_trainer.compute_data_metrics(batch, use_critic): the log lacks" in caplog.text
+    assert metric_utils.compute_data_metrics is compute_data_metrics
+    assert "no verl.trainer.ppo.metric_utils.compute_data_metrics(batch, use_critic): the log lacks" in caplog.text
