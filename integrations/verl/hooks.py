@@ -167,7 +167,7 @@ def with_members(original: Function) -> Function:
 def _scored(manager: Any, data: Any) -> Any:
     """The rewards of a whole batch, as `compute_rm_score` returns them."""
     model = manager.config.actor_rollout_ref.model
-    tokenizer = hf_tokenizer(copy_to_local(model.tokenizer_path or model.path), trust_remote_code=True)
+    tokenizer = hf_tokenizer(copy_to_local(model.get("tokenizer_path") or model.path), trust_remote_code=True)
     run = settings.read(settings.plain(manager.config))
     batch = [rows.of_item(data[i], tokenizer) for i in range(len(data))]
     # In a thread, because the caller's may run an event loop.

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf, open_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
 from empo_rewards.integrations.verl.validation import ValidationRule
@@ -104,8 +105,9 @@ class RunSettings(BaseModel):
 
     @property
     def digest(self) -> str:
-        """A digest of the settings: runs that differ in them share nothing."""
-        content = self.model_dump_json(exclude={"run_id", "observed"})
+        """A digest of the settings and of what the scorer's file says: runs that differ in them share nothing."""
+        scorer = Scorer(self.settings.scorer).config.model_dump_json()
+        content = scorer + self.model_dump_json(exclude={"run_id", "observed"})
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

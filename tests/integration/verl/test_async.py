@@ -27,8 +27,8 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers c
 
 PROMPTS = 16
 SIZE = 8
-SECONDS = 200
-"""Deadline for what takes seconds."""
+SECONDS = 500
+"""Deadline for what takes seconds on a quiet machine."""
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +66,9 @@ def check_training(batch: DataProto, tokenizer: Any) -> None:
     assert len({round(reward, 6) for reward in rewards}) > 3  # not all alike
 
 
-def check_validation(metrics: dict[str, Any], start: float) -> None:
-    """Accuracy of ten answers, of which some are 4, long before the deadline of a group."""
-    assert time.monotonic() - start < support.IDLE_SECONDS
+def check_validation(metrics: dict[str, Any], expired: list[int]) -> None:
+    """Accuracy of ten answers, of which some are 4; and no more groups have passed their deadline than before."""
+    assert totals("expired_idle", "expired_total") == expired
     accuracy = metrics["val-core/demo/acc/mean@2"]
     assert 0 < accuracy < 1
     assert accuracy * 20 == pytest.approx(round(accuracy * 20))
@@ -98,6 +98,7 @@ def test_one_step_off(
         *data,
         f"data.train_batch_size={PROMPTS // 2}",
         "actor_rollout_ref.hybrid_engine=false",
+        "actor_rollout_ref.rollout.agent.num_workers=1",
         "actor_rollout_ref.rollout.val_kwargs.n=2",
         "trainer.balance_batch=false",
         n=SIZE,
@@ -121,8 +122,8 @@ def test_one_step_off(
             trainer.is_last_step = trainer.global_steps == 2
             batch, coming = await trainer._fit_generate(coming, iterator)
             batches.append(batch)
-            start = time.monotonic()
-            check_validation(trainer._validate(), start)
+            expired = totals("expired_idle", "expired_total")
+            check_validation(trainer._validate(), expired)
         return batches
 
     batches = asyncio.run(asyncio.wait_for(steps(), SECONDS))
@@ -210,8 +211,8 @@ def test_fully_asynchronous(
         await rollouter.set_max_required_samples()
         fitting = asyncio.create_task(rollouter.fit())
         samples: list[Any] = []
-        start = time.monotonic()
-        check_validation(await asyncio.to_thread(rollouter.do_validate), start)
+        expired = totals("expired_idle", "expired_total")
+        check_validation(await asyncio.to_thread(rollouter.do_validate), expired)
         while (found := await queue.get_sample())[0] is not None:
             samples.append(ray.cloudpickle.loads(found[0]))
             if rollouter.paused or len(samples) % 4 == 0:

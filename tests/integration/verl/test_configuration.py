@@ -67,12 +67,17 @@ def test_two_blocks_are_one_too_many(model: Path) -> None:
     assert read(model, "+empo.shards=3").shards == 3
 
 
-def test_the_digest_follows_the_settings_and_not_the_run(model: Path) -> None:
+def test_the_digest_follows_the_settings_and_not_the_run(model: Path, tmp_path: Path) -> None:
     one = read(model)
     assert read(model, "data.train_batch_size=8").digest == one.digest
     assert one.model_copy(update={"run_id": "r", "observed": True}).digest == one.digest
     others = [read(model, f"+reward.reward_kwargs.{key}") for key in ("scorer=ttrl", "neutral=1.0", "idle_seconds=9")]
     assert len({one.digest, read(model, n=8).digest, *(other.digest for other in others)}) == 5
+    path = tmp_path / "scorer.yaml"
+    path.write_text("preset: ttrl", encoding="utf-8")
+    before = read(model, f"+reward.reward_kwargs.scorer={path}").digest
+    path.write_text("preset: empo-math", encoding="utf-8")
+    assert read(model, f"+reward.reward_kwargs.scorer={path}").digest != before
 
 
 def test_the_scorer_is_checked_when_the_manager_is_made(model: Path, tokenizer: Any) -> None:
