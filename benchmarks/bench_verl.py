@@ -28,9 +28,9 @@ from transformers import AutoTokenizer
 
 from empo_rewards.gather.samples import Sample
 from empo_rewards.integrations.verl import settings
-from empo_rewards.integrations.verl.client import RewardClient
-from empo_rewards.integrations.verl.row_rewards import KEYS, RowReward
+from empo_rewards.integrations.verl.row_rewards import RowReward, of_fault
 from empo_rewards.integrations.verl.rows import RolloutRow
+from empo_rewards.integrations.verl.shards import Shards
 from empo_rewards.integrations.verl.validation import DataOrigin
 
 ROOT = Path(__file__).parents[1]
@@ -73,14 +73,14 @@ class Echo:
 
     async def submit(self, row: RolloutRow) -> RowReward:
         """Something of the size of our answers."""
-        return RowReward(float(row.member is not None), (0.5,) * len(KEYS))
+        return of_fault("refused", float(row.member is not None))
 
 
 def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -> dict[str, float]:
     """Milliseconds per row with string equivalence: batched; one call per row; and ray's own part of the latter."""
     scorer = "+reward.reward_kwargs.scorer={preset: empo-math, equivalence: exact}"
-    config = support.config(model, scorer, "data.train_batch_size=32", workers=1, n=N)
-    client = RewardClient(settings.read(OmegaConf.to_container(config, resolve=True)))
+    config = support.config(model, scorer, workers=1, n=N)
+    shards = Shards(settings.read(OmegaConf.to_container(config, resolve=True)))
     echo = ray.remote(Echo).options(num_cpus=0, max_concurrency=1_000_000).remote()
 
     def made(repeat: int) -> list[RolloutRow]:
@@ -97,9 +97,9 @@ def through_rendezvous(model: Path, rows: list[tuple[str, str]], repeats: int) -
         for repeat in range(repeats + 1):
             batch, single = made(2 * repeat), made(2 * repeat + 1)
             start = time.perf_counter()
-            await client.train_batch(repeat, 0, dict(enumerate(batch)))
+            await shards.train_batch(batch)
             times["batch"].append(time.perf_counter() - start)
-            for name, call in (("single", client.train), ("ray", echoed)):
+            for name, call in (("single", shards.train), ("ray", echoed)):
                 start = time.perf_counter()
                 await asyncio.gather(*(call(row) for row in single))
                 times[name].append(time.perf_counter() - start)

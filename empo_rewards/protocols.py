@@ -223,6 +223,9 @@ class EntropyEstimator(ABC):
     uses_similarities: bool = False
     """Whether it needs `EntropyInput.similarities`; the equivalence backend must then have `gives_similarities`."""
 
+    uses_logprobs: bool = False
+    """Whether it needs the group's token log-probabilities; a group without them is then unscored."""
+
     in_nats: bool = True
     """Whether its result is an entropy in nats. If not, gates and strategies that compare it with ln G are refused."""
 
@@ -271,6 +274,9 @@ class Strategy(ABC):
 
     uses_logprobs: bool = False
     """Whether it needs the group's token log-probabilities; a group without them is then unscored."""
+
+    scales_advantages: bool = False
+    """Whether its `Rewards.advantage_scale` may differ from 1, so that the trainer has to apply it."""
 
     @abstractmethod
     def __call__(self, given: StrategyInput) -> Rewards:

@@ -167,6 +167,16 @@ class Scorer:
         warnings.warn("Scorer.from_config(x) is now Scorer(x)", DeprecationWarning, stacklevel=2)
         return cls(source, plugins=plugins)
 
+    @property
+    def scales_advantages(self) -> bool:
+        """Whether the strategy gives advantages a scale, which the trainer has to apply."""
+        return self._strategy.scales_advantages
+
+    @property
+    def uses_logprobs(self) -> bool:
+        """Whether groups without token log-probabilities are unscored."""
+        return self._estimator.uses_logprobs or self._strategy.uses_logprobs
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.config, self._plugins)
 

@@ -46,6 +46,8 @@ class RaoBlackwell(EntropyEstimator):
 
     length_normalized: bool = True
 
+    uses_logprobs = True
+
     def __call__(self, given: EntropyInput) -> float:
         """`rao_blackwell` of the responses' log-likelihoods."""
         likelihoods = needed_log_likelihoods(given.group, "rao_blackwell", self.length_normalized)

@@ -241,6 +241,7 @@ class SemanticDensity(EntropyEstimator):
     length_normalized: bool = True
 
     uses_similarities = True
+    uses_logprobs = True
 
     def __call__(self, given: EntropyInput) -> float:
         """The entropy over the distinct responses."""

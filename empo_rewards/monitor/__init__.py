@@ -24,11 +24,11 @@ from collections.abc import Callable, Hashable
 from empo_rewards.errors import ConfigError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor.detector import Alarm, CollapseDetector
-from empo_rewards.monitor.observation import observe
+from empo_rewards.monitor.observation import Observation, observe
 from empo_rewards.monitor.settings import MonitorSettings
 from empo_rewards.protocols import Observer
 
-__all__ = ["Alarm", "Monitor"]
+__all__ = ["Alarm", "Monitor", "Observation", "observe"]
 
 log = logging.getLogger("empo_rewards")
 
@@ -71,13 +71,14 @@ class Monitor(Observer):
 
     def __call__(self, group: Group, score: GroupScore) -> None:
         """Take in a group. One that a fault left without clusters says nothing about the model, and is skipped."""
-        if not score.clusters:
-            return
-        observation = observe(group, score)
-        kind = (group.data_source, group.reference is None, score.expected_size)
+        if score.clusters:
+            self.add(observe(group, score))
+
+    def add(self, observation: Observation) -> None:
+        """Take in the observation of a group, which another process may have made (see `observe`)."""
         with self._lock:
-            detector = self._detectors.setdefault(kind, CollapseDetector(self._settings))
-            self._detectors.move_to_end(kind)
+            detector = self._detectors.setdefault(observation.kind, CollapseDetector(self._settings))
+            self._detectors.move_to_end(observation.kind)
             if len(self._detectors) > MAX_KINDS:
                 self._detectors.popitem(last=False)
             alarm = detector.add(observation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TypeVar
 from zlib import crc32
 
@@ -23,7 +24,7 @@ class Observation:
     """The part of one group that is kept.
 
     Args:
-        prompt: a hash of the prompt.
+        prompt: a hash of the prompt, the same in every process.
         majority: the commonest answer; None where more than half of the responses have none.
         answers: how many responses gave each answer, named by the normal form of its commonest spelling; None: no
             answer, a refusal, or one that a guard caught.
@@ -31,6 +32,7 @@ class Observation:
         entropy: semantic entropy in nats, where it is known.
         length: mean length of the responses in characters.
         outvoted: whether the group has a label, and a minority was rewarded more than the majority.
+        kind: groups of one kind are watched together: those of one data source, of one size, with a label or without.
     """
 
     prompt: Hashable
@@ -40,6 +42,7 @@ class Observation:
     entropy: float | None
     length: float
     outvoted: bool = False
+    kind: Hashable = None
 
     @property
     def size(self) -> int:
@@ -77,7 +80,9 @@ def observe(group: Group, score: GroupScore) -> Observation:
         answers[None] = len(score.answers) - found
     length = sum(map(len, group.responses)) / len(group)
     outvoted = group.reference is not None and _outvoted(score)
-    return Observation(hash(prompt), majority, answers, spellings, score.entropy, length, outvoted)
+    digest = blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    kind = (group.data_source, group.reference is None, score.expected_size)
+    return Observation(digest, majority, answers, spellings, score.entropy, length, outvoted, kind)
 
 
 def _outvoted(score: GroupScore) -> bool:

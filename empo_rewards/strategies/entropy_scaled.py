@@ -29,6 +29,7 @@ class EntropyScaled(Strategy):
     form: Literal["linear", "exponential", "focal"] = "linear"
 
     uses_nats = True
+    scales_advantages = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "uses_reference", self.base.uses_reference)

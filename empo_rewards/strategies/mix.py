@@ -28,7 +28,7 @@ class Mix(Strategy):
             raise ConfigError("parts is empty; a mix needs strategies")
         if self.weights is not None and len(self.weights) != len(self.parts):
             raise ConfigError(f"there are {len(self.weights)} weights for {len(self.parts)} parts")
-        for name in ("uses_reference", "uses_nats", "uses_logprobs"):
+        for name in ("uses_reference", "uses_nats", "uses_logprobs", "scales_advantages"):
             object.__setattr__(self, name, any(getattr(part, name) for part in self.parts))
 
     def __call__(self, given: StrategyInput) -> Rewards:

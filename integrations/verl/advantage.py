@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayActorError
 from ray.util import list_named_actors
 
 from empo_rewards.integrations.verl.rendezvous import Advantage
@@ -94,8 +95,13 @@ def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) ->
 
 
 def remembered(uids: Iterable[str]) -> dict[str, Advantage]:
-    """The scale and the abstentions of these groups, from the rendezvous actors of this run."""
+    """The scale and the abstentions of these groups, from the rendezvous actors that answer."""
     wanted = list(uids)
     shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(PREFIX)]
-    answers: list[dict[str, Advantage]] = ray.get([shard.advantages.remote(wanted) for shard in shards])
-    return {uid: advantage for answer in answers for uid, advantage in answer.items()}
+    found: dict[str, Advantage] = {}
+    for answer in [shard.advantages.remote(wanted) for shard in shards]:
+        try:
+            found.update(ray.get(answer))
+        except RayActorError as error:  # it has just died, and with it what it remembered
+            log.warning("a rendezvous actor does not answer: %s", error)
+    return found

@@ -1,9 +1,7 @@
-"""An agent-loop manager for verl's v0 and v1 trainers that knows phase, group size and lost rows.
-
-`actor_rollout_ref.rollout.agent.agent_loop_manager_class=empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager`
+"""Agent-loop workers that know the phase, the group size and the lost rows, for all of verl's trainers.
 
 A reward manager is not told these; the agent-loop workers know them, and submit the rows themselves: no row waits
-inside a reward worker, and no group waits for a lost row.
+inside a reward worker, and no group waits for a lost row. `hooks` puts them in place of verl's own workers.
 """
 
 from __future__ import annotations
@@ -18,14 +16,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import ray
+from verl import DataProto
 from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker
+from verl.utils.ray_utils import auto_await
 
 from empo_rewards.gather import Member
-from empo_rewards.integrations.verl import rows, settings
-from empo_rewards.integrations.verl.client import RewardClient
+from empo_rewards.integrations.verl import hooks, rows, settings
+from empo_rewards.integrations.verl.rows import Tokens
+from empo_rewards.integrations.verl.shards import Shards
 
 FIELD = "empo_member"
-"""The non-tensor field by which v0's manager passes a row's member id and group size to its workers."""
+"""The field of a row by which its `Membership` passes through verl."""
+
+
+class Membership(NamedTuple):
+    """A row's place in its group.
+
+    Args:
+        size: of the group.
+        member: its id; None: its `session_id` is.
+    """
+
+    size: int
+    member: Member | None = None
 
 
 class RowPlace(NamedTuple):
@@ -39,30 +52,18 @@ class RowPlace(NamedTuple):
 
 @dataclass
 class RowState:
-    """The state of a row within its task."""
+    """The state of a row within its task.
 
-    place: RowPlace
+    Args:
+        place: None where the trainer gives rows no uid.
+        submitted: whether it was submitted to its group.
+    """
+
+    place: RowPlace | None
     submitted: bool = False
-    """Whether it was submitted to its group."""
 
 
 _state: ContextVar[RowState] = ContextVar("empo_rewards_state")
-
-
-class EMPOAgentLoopManager:
-    """The class named in the configuration; makes the manager for the configured trainer."""
-
-    @classmethod
-    def create(cls, config: Any, *args: Any, **kwargs: Any) -> Any:
-        """As verl's own `create`.
-
-        Raises:
-            ConfigError: the adapter's configuration is wrong.
-        """
-        settings.read(settings.plain(config))
-        if config.trainer.use_v1:
-            return _v1_manager().create(config, *args, **kwargs)
-        return StreamingManager.create(config, *args, **kwargs)
 
 
 class GroupedWorker:
@@ -71,106 +72,139 @@ class GroupedWorker:
     config: Any
     tokenizer: Any
     reward_loop_worker_handles: Any
-    _client: RewardClient | None = None
+    _shards: Shards | None = None
+
+    async def generate_sequences(self, batch: Any) -> Any:
+        """As verl's own. Of a v0 batch that its manager did not number, it has whole groups."""
+        if isinstance(batch, DataProto):
+            number_members(batch)
+        return await super().generate_sequences(batch)  # type: ignore[misc] # verl's
+
+    async def _run_prompt(self, prompt: dict[str, Any], sampling_params: Any, trajectory: Any, **kwargs: Any) -> None:
+        """v1: all sessions of a prompt."""
+        rollout = self.config.actor_rollout_ref.rollout
+        size = prompt.get("__rollout_n__", rollout.val_kwargs.n if trajectory["validate"] else rollout.n)
+        prompt[FIELD] = Membership(int(size))
+        await super()._run_prompt(prompt, sampling_params, trajectory=trajectory, **kwargs)  # type: ignore[misc] # verl's
 
     async def _run_agent_loop(self, sampling_params: Any, trajectory: Mapping[str, Any], **kwargs: Any) -> Any:
-        place = self._place_of(trajectory, kwargs)
-        state = RowState(place)
+        state = RowState(_place(kwargs, bool(trajectory["validate"])))
         token = _state.set(state)
         try:
             return await super()._run_agent_loop(sampling_params, trajectory, **kwargs)  # type: ignore[misc] # verl's
         finally:
             _state.reset(token)
+            place = state.place
             # It failed, had no output, or was rewarded by its agent loop: the group must not wait for it.
-            if not state.submitted and not place.validate:
-                await asyncio.shield(self.client.forget(place.uid, place.member, place.size))
+            if place is not None and not state.submitted and not place.validate:
+                await asyncio.shield(self.shards.forget(place.uid, place.member, place.size))
 
     async def _compute_score(self, outputs: Any, kwargs: Mapping[str, Any]) -> None:
-        final = outputs[-1]
-        if final.reward_score is not None or self.reward_loop_worker_handles is None:
+        final, state = outputs[-1], _state.get()
+        place = state.place
+        if final.reward_score is not None or self.reward_loop_worker_handles is None or place is None:
             await super()._compute_score(outputs, kwargs=kwargs)  # type: ignore[misc] # verl's
             return
         start = perf_counter()
-        state = _state.get()
-        place, state.submitted = state.place, True
-        response = await asyncio.to_thread(self.tokenizer.decode, final.response_ids, skip_special_tokens=True)
-        row = rows.of_fields(kwargs, rows.prompt_text(kwargs["raw_prompt"]), response)
+        state.submitted = True
+        tokens = Tokens(final.prompt_ids, final.response_ids, final.response_mask, final.response_logprobs)
+        row = await asyncio.to_thread(rows.of_fields, kwargs, tokens, self.tokenizer)
         row = row._replace(uid=place.uid, member=place.member, size=place.size)
-        given = await (self.client.validate(row) if place.validate else self.client.train(row))
+        if place.validate:
+            (given,) = await self.shards.validate([row])
+        else:
+            given = await self.shards.train(row)
         final.reward_score = given.reward
         final.extra_fields["reward_extra_info"] = given.metrics
         final.metrics.compute_score = perf_counter() - start
 
     @property
-    def client(self) -> RewardClient:
-        """This worker's client of the rendezvous, made at first use."""
-        if self._client is None:
-            self._client = RewardClient(settings.read(settings.plain(self.config)))
-        return self._client
-
-    def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> RowPlace:
-        raise NotImplementedError
+    def shards(self) -> Shards:
+        """This worker's access to the rendezvous, made at first use."""
+        if self._shards is None:
+            self._shards = Shards(settings.read(settings.plain(self.config)))
+        return self._shards
 
 
-class StreamingWorker(GroupedWorker, AgentLoopWorker):
-    """v0: the manager has numbered the members of each group."""
-
-    def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> RowPlace:
-        member, size = kwargs.pop(FIELD)
-        return RowPlace(str(kwargs["uid"]), int(member), int(size), bool(trajectory["validate"]))
-
-
-class StreamingManager(AgentLoopManager):
-    """v0: sees the whole batch, and so the size of each group."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.agent_loop_workers_class = ray.remote(StreamingWorker)
-        super().__init__(*args, **kwargs)
-
-    def generate_sequences(self, prompts: Any) -> Any:
-        """As verl's own, with each row's place in its group."""
-        uids = [str(uid) for uid in prompts.non_tensor_batch["uid"]]
-        sizes, seen = Counter(uids), Counter[str]()
-        places = np.empty(len(uids), dtype=object)
-        for row, uid in enumerate(uids):
-            places[row] = (seen[uid], sizes[uid])
-            seen[uid] += 1
-        prompts.non_tensor_batch[FIELD] = places
-        return super().generate_sequences(prompts)
+def _place(fields: dict[str, Any], validate: bool) -> RowPlace | None:
+    """The place of the row with these fields, of which `FIELD` is taken out."""
+    membership: Membership | None = fields.pop(FIELD, None)
+    if membership is None:
+        return None
+    member = int(fields["session_id"]) if membership.member is None else membership.member
+    return RowPlace(str(fields["uid"]), member, membership.size, validate)
 
 
-def _v1_manager() -> Any:
-    """v1's manager and worker, defined at need: their modules import TransferQueue."""
-    from verl.trainer.ppo.v1.agent_loop_tq import (  # noqa: PLC0415 - needs TransferQueue, which v0 lacks
-        AgentLoopManagerTQ,
-        AgentLoopWorkerTQ,
-    )
+def number_members(batch: Any) -> None:
+    """Give each row of a v0 batch its `Membership`, once; nothing where the rows have no uid.
 
-    decorated: Any = AgentLoopWorkerTQ
-    plain_worker = decorated.__ray_actor_class__  # the class that ray's decorator wraps
+    Args:
+        batch: has all rows of its groups.
+    """
+    fields = batch.non_tensor_batch
+    if "uid" not in fields or FIELD in fields:
+        return
+    uids = [str(uid) for uid in fields["uid"]]
+    sizes, seen = Counter(uids), Counter[str]()
+    places = np.empty(len(uids), dtype=object)
+    for row, uid in enumerate(uids):
+        places[row] = Membership(sizes[uid], seen[uid])
+        seen[uid] += 1
+    fields[FIELD] = places
 
-    class QueueWorker(GroupedWorker, plain_worker):  # type: ignore[misc, valid-type] # verl has no types
-        """v1: one worker runs all sessions of a prompt."""
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self._sizes: dict[str, int] = {}
+def grouped(workers: Any) -> Any:
+    """A class of agent-loop workers with `GroupedWorker` mixed in.
 
-        async def _run_prompt(self, prompt: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-            uid = str(prompt["uid"])
-            self._sizes[uid] = int(prompt.get("__rollout_n__", self.config.actor_rollout_ref.rollout.n))
-            try:
-                await super()._run_prompt(prompt, *args, **kwargs)
-            finally:
-                del self._sizes[uid]
+    Args:
+        workers: a class as ray's decorator returns it. One that is no `AgentLoopWorker` is returned as it is.
+    """
+    plain: type = workers.__ray_actor_class__
+    if not issubclass(plain, AgentLoopWorker) or issubclass(plain, GroupedWorker):
+        return workers
+    mixed = type(f"Grouped{plain.__name__}", (GroupedWorker, plain), {})
+    options = getattr(workers, "_default_options", None)
+    return ray.remote(**options)(mixed) if options else ray.remote(mixed)
 
-        def _place_of(self, trajectory: Mapping[str, Any], kwargs: dict[str, Any]) -> RowPlace:
-            uid = str(kwargs["uid"])
-            return RowPlace(uid, int(kwargs["session_id"]), self._sizes[uid], bool(trajectory["validate"]))
 
-    class QueueManager(AgentLoopManagerTQ):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.agent_loop_workers_class = ray.remote(QueueWorker)
+class EMPOAgentLoopManager:
+    """`agent_loop_manager_class` of former configurations; verl's own manager does the same, and need not be replaced.
 
-    return QueueManager
+    The manager is the one of the trainer that hands over the first batch: v0's and the asynchronous trainers' batches
+    are a `DataProto`, v1's a `TensorDict`.
+    """
+
+    def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+        settings.read(settings.plain(config))
+        self._made: Any = None
+        self._arguments = ((config, *args), kwargs)
+
+    @classmethod
+    def create(cls, *args: Any, **kwargs: Any) -> EMPOAgentLoopManager:
+        """As verl's own `create`.
+
+        Raises:
+            ConfigError: the adapter's configuration is wrong.
+        """
+        return cls(*args, **kwargs)
+
+    @auto_await  # type: ignore[untyped-decorator] # verl has no types
+    async def generate_sequences(self, prompts: Any) -> Any:
+        """As verl's own."""
+        if self._made is None:
+            args, kwargs = self._arguments
+            self._made = await _manager_for(prompts).create(*args, **kwargs)
+        given = self._made.generate_sequences(prompts)
+        return await given if asyncio.iscoroutine(given) else given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made, name)
+
+
+def _manager_for(prompts: Any) -> Any:
+    hooks.install_agent_loops()
+    if isinstance(prompts, DataProto):
+        return AgentLoopManager
+    from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ  # noqa: PLC0415 - needs TransferQueue
+
+    return AgentLoopManagerTQ

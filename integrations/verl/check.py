@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
+import yaml
 
-from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, InputError
 from empo_rewards.extras import hook_of
-from empo_rewards.gather.samples import NeutralReward, Sample, group_of, sample_rewards
 
 MANAGER, OUR_PLUGIN = "empo", "empo_rewards"
-PROMPTS = 4
-"""Generated groups of a dry run: enough to spread over workers and shards."""
-
-ANSWERS = ("\\boxed{12}", "\\boxed{12.0}", "\\boxed{\\frac{24}{2}}", "\\boxed{-7}", "\\boxed{x^2}", "I do not know.")
-SECONDS = 600.0
-"""Deadline for the rewards of a dry run."""
 
 
 class Check(NamedTuple):
@@ -90,20 +77,23 @@ def compose(path: Path, overrides: Sequence[str]) -> Any:
     from hydra import initialize_config_dir  # noqa: PLC0415 - as above
     from hydra.errors import HydraException  # noqa: PLC0415 - as above
     from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415 - as above
-    from verl.experimental.reward_loop import migrate_legacy_reward_impl  # noqa: PLC0415 - slow to import
+
+    from empo_rewards.integrations.verl import requirements  # noqa: PLC0415 - needs what `environment` checks
 
     if not path.is_file():
         raise InputError(f"{path} is no file")
     try:
         with initialize_config_dir(str(path.resolve().parent), version_base=None):
             composed = hydra_compose(path.stem, overrides=list(overrides))
-        return migrate_legacy_reward_impl(composed)
-    except (HydraException, OmegaConfBaseException) as error:
+        if "actor_rollout_ref" not in composed or "reward" not in composed:
+            raise ConfigError(f"{path} configures no trainer of verl: begin it with `defaults: [ppo_trainer, _self_]`")
+        return requirements.effective(composed)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def configuration(config: Any) -> list[Check]:
-    """Check a configuration by verl's rules and the adapter's; nothing is started.
+    """Check a configuration by the adapter's rules and verl's; nothing is started.
 
     Raises:
         ConfigError: in one line, what is wrong.
@@ -112,141 +102,39 @@ def configuration(config: Any) -> list[Check]:
     from verl.trainer.ppo.utils import need_critic, need_reference_policy  # noqa: PLC0415 - slow to import
     from verl.utils.config import validate_config  # noqa: PLC0415 - slow to import
 
-    from empo_rewards.integrations.verl import settings  # noqa: PLC0415 - needs what `environment` checks
-    from empo_rewards.integrations.verl.manager import EMPORewardManager  # noqa: PLC0415 - as above
+    from empo_rewards.integrations.verl import requirements, settings  # noqa: PLC0415 - needs what `environment` checks
 
+    plain = settings.plain(config)
+    if not requirements.is_ours(plain):
+        raise ConfigError(f"reward.reward_manager.name={config.reward.reward_manager.name}: set it to {MANAGER}")
+    if (problem := next(requirements.problems(plain), None)) is not None:
+        raise ConfigError(problem)
     try:
         named = resolve_reward_manager_cls(config)
     except (ValueError, AssertionError, ImportError, AttributeError) as error:
         raise ConfigError(f"reward.reward_manager: {error}. {_how_to_register()}") from error
-    if not issubclass(named, EMPORewardManager):
-        raise ConfigError(f"reward.reward_manager.name={config.reward.reward_manager.name}: set it to {MANAGER}")
     try:
-        validate_config(config, need_reference_policy(config), need_critic(config))
+        if requirements.trainer_of(plain) != "fully_async":  # which checks by rules of its own, once it has GPUs
+            validate_config(config, need_reference_policy(config), need_critic(config))
     except (AssertionError, ValueError) as error:
         raise ConfigError(f"verl refuses the configuration: {' '.join(str(error).split())}") from error
-    run = settings.read(settings.plain(config))
-    EMPORewardManager(config, None)  # raises where the scorer, or what the data say of their phase, is wrong
+    run = settings.read(plain)
     neutral = "the running mean" if run.neutral is None else f"{run.neutral:g}"
-    phase = "the agent-loop manager" if run.exact else "the declared splits and data sources"
     return [
         Check("reward manager", True, f"{named.__module__}.{named.__name__}"),
         Check("group", True, f"{run.group_size} rollouts a prompt, over {run.shards} rendezvous actors"),
-        Check("validation rows", True, f"known by {phase}"),
         Check("without a reward", True, f"a row is given {neutral} ({config.algorithm.adv_estimator})"),
+        Check("not refused", True, f"by any of {len(requirements.REQUIREMENTS)} rules"),
     ]
 
 
 def dry_run(config: Any, workers: int) -> list[Check]:
-    """Generated rollouts through verl's own reward workers, as one batch and row by row, compared with offline scores.
+    """Rollouts of a stub model through the trainer that the configuration names, compared with offline scores.
 
     Args:
         config: as composed.
         workers: reward workers to start.
     """
-    from omegaconf import OmegaConf  # noqa: PLC0415 - comes with verl
-    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
+    from empo_rewards.integrations.verl import dry_run as runs  # noqa: PLC0415 - slow to import
 
-    from empo_rewards.integrations.verl import settings  # noqa: PLC0415 - needs what `environment` checks
-
-    run = settings.read(settings.plain(config))
-    model = config.actor_rollout_ref.model
-    source = model.get("tokenizer_path") or model.path
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"the tokenizer {source} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
-    dice = random.Random(0)  # noqa: S311 - made-up rollouts
-    rows = [(f"dry run {k}", dice.choice(ANSWERS[: k + 2])) for k in range(PROMPTS) for _ in range(run.group_size)]
-    dice.shuffle(rows)
-    data = _batch(tokenizer, rows)
-    expected = _offline(run.settings.scorer, rows, tokenizer)
-    started = OmegaConf.merge(config, {"reward": {"num_workers": workers}, "data": {"train_batch_size": PROMPTS}})
-    with _reward_workers(started) as manager:
-        whole = manager.compute_rm_score(data).batch["rm_scores"].sum(-1)
-        single = torch.tensor(asyncio.run(_one_by_one(manager, data)))
-    wanted = torch.tensor(expected)
-    return [
-        Check("as one batch", bool((whole == wanted).all()), _comparison(whole, wanted)),
-        Check("row by row", bool((single == wanted).all()), _comparison(single, wanted)),
-    ]
-
-
-def _comparison(found: torch.Tensor, wanted: torch.Tensor) -> str:
-    wrong = int((found != wanted).sum())
-    count = f"{len(wanted)} rows in {PROMPTS} groups"
-    return f"{count} have their offline reward" if not wrong else f"{wrong} of {count} differ from their offline reward"
-
-
-def _batch(tokenizer: Any, rows: Sequence[tuple[str, str]]) -> Any:
-    from tensordict import TensorDict  # noqa: PLC0415 - comes with verl
-    from verl import DataProto  # noqa: PLC0415 - comes with verl
-
-    prompts = [tokenizer.encode(uid, add_special_tokens=False) for uid, _ in rows]
-    responses = [tokenizer.encode(text, add_special_tokens=False) for _, text in rows]
-    wide, long = max(map(len, prompts)), max(map(len, responses))
-    ids, mask = torch.zeros(len(rows), wide + long, dtype=torch.long), torch.zeros(len(rows), wide + long)
-    for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        place = slice(wide - len(prompt), wide + len(response))
-        ids[row, place] = torch.tensor(prompt + response)
-        mask[row, place] = 1
-    tensors = {"prompts": ids[:, :wide], "responses": ids[:, wide:], "attention_mask": mask.long()}
-    fields: dict[str, Sequence[object]] = {
-        "uid": [uid for uid, _ in rows],
-        "data_source": ["dry run"] * len(rows),
-        "reward_model": [{"ground_truth": "12"}] * len(rows),
-        "extra_info": [{"split": "train"}] * len(rows),
-    }
-    return DataProto(
-        batch=TensorDict(tensors, batch_size=len(rows)),
-        non_tensor_batch={name: _objects(values) for name, values in fields.items()},
-    )
-
-
-def _objects(values: Sequence[object]) -> np.ndarray[Any, np.dtype[np.object_]]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = list(values)
-    return array
-
-
-def _offline(scorer: Any, rows: Sequence[tuple[str, str]], tokenizer: Any) -> list[float]:
-    """The offline reward of each row; 0 where its group has no rewards."""
-    members: dict[str, list[int]] = {}
-    for row, (uid, _) in enumerate(rows):
-        members.setdefault(uid, []).append(row)
-    rewards = [0.0] * len(rows)
-    with Scorer(scorer) as made:
-        for uid, places in members.items():
-            texts = [
-                tokenizer.decode(tokenizer.encode(rows[i][1], add_special_tokens=False), skip_special_tokens=True)
-                for i in places
-            ]
-            score = made.score(group_of([Sample(uid, text, reference="12") for text in texts]))
-            for place, given in zip(places, sample_rewards(score, NeutralReward(0.0)), strict=True):
-                rewards[place] = given.reward
-    return rewards
-
-
-async def _one_by_one(manager: Any, data: Any) -> list[float]:
-    workers = manager.reward_loop_workers
-    calls = [workers[i % len(workers)].compute_score.remote(data[i : i + 1]) for i in range(len(data))]
-    results = await asyncio.wait_for(asyncio.gather(*(_awaited(call) for call in calls)), SECONDS)
-    return [result["reward_score"] for result in results]
-
-
-async def _awaited(call: Any) -> Any:
-    return await call
-
-
-@contextmanager
-def _reward_workers(config: Any) -> Iterator[Any]:
-    """verl's reward workers on a local ray, which ends with them."""
-    import ray  # noqa: PLC0415 - comes with verl
-    from verl.experimental.reward_loop import RewardLoopManager  # noqa: PLC0415 - slow to import
-
-    needed = int(config.reward.num_workers) + 4  # logical: verl's actors ask for one each
-    ray.init(num_cpus=needed, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        yield RewardLoopManager(config)
-    finally:
-        ray.shutdown()
+    return [Check(*found) for found in runs.dry_run(config, workers)]

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from empo_rewards import Group, Scorer
-from empo_rewards.gather.samples import NeutralReward, group_of, sample_rewards
-from empo_rewards.integrations.verl import row_rewards, rows
+from empo_rewards import Scorer
+from empo_rewards.gather.samples import NeutralReward, group_of
+from empo_rewards.integrations.verl import batches, row_rewards, rows
 from empo_rewards.integrations.verl.row_rewards import KEYS, RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.settings import parse
@@ -62,16 +62,6 @@ class EMPOBatchRewardManager:
         return [row_rewards.of_validation(score) for score in self._scorer.score_many(groups)]
 
     def _train(self, batch: list[RolloutRow]) -> list[RowReward]:
-        members: dict[str, list[int]] = {}
-        for position, row in enumerate(batch):
-            members.setdefault(str(row.uid), []).append(position)
-        groups = (self._group(uid, [batch[i] for i in positions]) for uid, positions in members.items())
-        found: dict[int, RowReward] = {}
-        for positions, score in zip(members.values(), self._scorer.score_many(groups), strict=True):
-            for position, result in zip(positions, sample_rewards(score, self._neutral), strict=True):
-                found[position] = row_rewards.of_sample_reward(result)
-        return [found[position] for position in range(len(batch))]
-
-    def _group(self, uid: str, members: list[RolloutRow]) -> Group:
-        expected = members[0].size or self._settings.group_size
-        return group_of([row.sample for row in members], id=uid, expected_size=expected)
+        groups = batches.groups_of(batch, self._settings.group_size or 1)
+        scores = self._scorer.score_many(batches.to_score(batch, groups))
+        return batches.rewards_of(batch, groups, scores, self._neutral)

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
-import ray
 from verl import DataProto
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
+from empo_rewards import Scorer
 from empo_rewards.integrations.verl import rows, settings, validation
-from empo_rewards.integrations.verl.client import RewardClient
-from empo_rewards.integrations.verl.row_rewards import RowReward
-from empo_rewards.integrations.verl.rows import RolloutRow
+from empo_rewards.integrations.verl.shards import Shards
 
 log = logging.getLogger("empo_rewards")
-
-BATCH_CALL = "compute_score_batch"
-"""The method of verl's reward worker that receives a chunk of a batch; single rows come by another one.
-
-verl tells a reward manager neither which of the two was called nor which chunk it is. Both are read from ray's runtime
-context: where a batch is padded, its copies are known by their place in the whole batch only (see `batches`).
-"""
-
-WORKER_NAME = "reward_loop_worker_"
-"""The name of verl's reward workers, which their number follows."""
 
 
 class EMPORewardManager(RewardManagerBase):
     """Label-free rewards for training rows, accuracy for validation rows.
+
+    It gets the rows of agent-loop workers that are not ours (see `agent_loop`), one at a time and without their phase,
+    which is then as declared.
 
     Args:
         config: verl's configuration; see `settings.VerlSettings` for what is ours.
@@ -52,74 +43,41 @@ class EMPORewardManager(RewardManagerBase):
         plain = settings.plain(config)
         self._tokenizer: rows.Tokenizer = tokenizer
         self._run = settings.read(plain)
-        if not self._run.exact:
-            data = plain.get("data") or {}
-            validation.check_declaration(
-                self._run.settings.validation,
-                validation.origins(data.get("train_files")),
-                validation.origins(data.get("val_files")),
-            )
+        Scorer(self._run.settings.scorer)  # a configuration that is wrong fails here
+        data = plain.get("data") or {}
+        self._files = (data.get("train_files"), data.get("val_files"))
+        self._is_declared = False
+        if not self._run.observed:
+            self._check_declaration()
         if self._run.neutral is None:
             log.warning(
                 "the advantage estimator is not relative to the group: a row without a reward gets the running mean "
                 "of the rewards (reward.reward_kwargs.neutral sets a constant)"
             )
-        self._client = RewardClient(self._run)
-        self._chunks: dict[str, _Chunk] = {}
-        self._batches = 0
+        self._shards: Shards | None = None
 
     async def run_single(self, data: DataProto) -> dict[str, object]:
-        """The reward of one row (of the last one, where an agent loop made several outputs)."""
-        item = data[-1]
-        context = ray.get_runtime_context()
-        if str(context.get_task_name()).endswith(BATCH_CALL):
-            reward = await self._in_chunk(str(context.get_task_id()), item)
+        """The reward of one row (of the last one, where an agent loop made several outputs).
+
+        Raises:
+            ConfigError: the row has come without its phase, and the declaration of validation rows is wrong.
+        """
+        if not self._is_declared:
+            log.error(
+                "rows come to the reward workers, and not from agent-loop workers of ours, which is what was set up: "
+                "their phase is taken from reward.reward_kwargs.validation, and their group's size from the settings"
+            )
+            self._check_declaration()
+        if self._shards is None:
+            self._shards = Shards(self._run)
+        row = await asyncio.to_thread(rows.of_item, data[-1], self._tokenizer)
+        if self._run.settings.validation.covers(row.origin):
+            (reward,) = await self._shards.validate([row])
         else:
-            row = await asyncio.to_thread(rows.of_item, item, self._tokenizer)
-            covers = self._run.settings.validation.covers(row.origin)
-            reward = await (self._client.validate(row) if covers else self._client.train(row))
+            reward = await self._shards.train(row)
         return reward.as_result()
 
-    async def _in_chunk(self, call: str, item: Any) -> RowReward:
-        """The reward of one row of a chunk. verl starts the rows of a call all at once, in the chunk's order."""
-        chunk = self._chunks.get(call)
-        if chunk is None:
-            # The task first runs after all rows of the call, which were ready to run before it was created.
-            chunk = self._chunks[call] = _Chunk([], asyncio.get_running_loop().create_task(self._score_chunk(call)))
-        chunk.items.append(item)
-        index = len(chunk.items) - 1
-        rewards = await asyncio.shield(chunk.rewards)
-        return rewards[index]
-
-    async def _score_chunk(self, call: str) -> list[RowReward]:
-        items = self._chunks.pop(call).items
-        number, self._batches = self._batches, self._batches + 1
-        worker = _worker_number()
-        decoded = await asyncio.to_thread(lambda: [rows.of_item(item, self._tokenizer) for item in items])
-        start = worker * len(items)
-        training: dict[int, RolloutRow] = {}
-        validating: dict[int, RolloutRow] = {}
-        for position, row in enumerate(decoded, start):
-            covers = self._run.settings.validation.covers(row.origin)
-            (validating if covers else training)[position] = row
-        found, checked = await asyncio.gather(
-            self._client.train_batch(number, worker, training), self._client.validate_all(list(validating.values()))
-        )
-        found.update(zip(validating, checked, strict=True))
-        return [found[position] for position in range(start, start + len(items))]
-
-
-class _Chunk(NamedTuple):
-    """The rows of one call to a reward worker, and the task that gives their rewards."""
-
-    items: list[Any]
-    rewards: asyncio.Task[list[RowReward]]
-
-
-def _worker_number() -> int:
-    """The number of this reward worker."""
-    name = str(ray.get_runtime_context().get_actor_name())
-    number = name.removeprefix(WORKER_NAME)
-    if number == name or not number.isdigit():
-        raise RuntimeError(f"this actor is called {name!r}, and not {WORKER_NAME}N as verl's reward workers are")
-    return int(number)
+    def _check_declaration(self) -> None:
+        train, val = map(validation.origins, self._files)
+        validation.check_declaration(self._run.settings.validation, train, val)
+        self._is_declared = True

@@ -29,6 +29,8 @@ def register() -> None:
     try:
         if _has_reward_loop():
             registry, module, name = "verl.experimental.reward_loop.reward_manager", "manager", "EMPORewardManager"
+            import_module(f"{OURS}.hooks").install()
+            import_module(f"{OURS}.trainer_hooks").install()
         else:
             registry, module, name = "verl.workers.reward_manager", "legacy", "EMPOBatchRewardManager"
         import_module(registry).register(NAME)(getattr(import_module(f"{OURS}.{module}"), name))

@@ -6,17 +6,15 @@ import asyncio
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import ray
-
-from empo_rewards import GroupScore, Scorer
+from empo_rewards import Group, GroupScore
 from empo_rewards.gather import GatherError, GatherFullError, Member
-from empo_rewards.gather.samples import NeutralReward, SampleScorer
+from empo_rewards.gather.samples import NeutralReward, SampleScorer, group_of
 from empo_rewards.integrations.verl import batches, row_rewards
-from empo_rewards.integrations.verl.batches import GatheredBatch, GroupKey, PlannedGroup, Position
+from empo_rewards.integrations.verl.monitoring import MonitorFeed, scorer_without_monitor
 from empo_rewards.integrations.verl.row_rewards import RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.settings import RunSettings
@@ -25,9 +23,6 @@ log = logging.getLogger("empo_rewards")
 
 REMEMBERED = 65_536
 """Groups whose `Advantage` is remembered for the estimator: 256 steps of 256 prompts on one shard."""
-
-LEASE_SECONDS = 900.0
-"""A shard ends when nobody has called it for so long: its run has ended."""
 
 
 class Advantage(NamedTuple):
@@ -49,48 +44,41 @@ class Rendezvous:
 
     Args:
         run: the settings.
-        lease_seconds: see `LEASE_SECONDS`.
+        monitor: the actor of the run's monitor; None: it has none.
     """
 
-    def __init__(self, run: RunSettings, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, run: RunSettings, monitor: Any = None) -> None:
         self._run = run
-        self._lease_seconds = lease_seconds
-        self._watch: asyncio.Task[None] | None = None
-        self._called = 0.0
-        self._scorer = Scorer(run.settings.scorer)
+        self._scorer = scorer_without_monitor(run.settings.scorer)
+        self._monitor = None if monitor is None else MonitorFeed(monitor)
         self._neutral = NeutralReward(run.neutral)
-        self._samples = SampleScorer(
-            self._scorer.ascore,
-            limits=run.settings.limits,
-            neutral=self._neutral,
-            reuse_keys=False,
-        )
-        self._batches: dict[int, GatheredBatch] = {}
+        limits = run.settings.limits
+        self._samples = SampleScorer(self._score, limits=limits, neutral=self._neutral, reuse_keys=False)
+        # Groups of validation rows, for the monitor alone.
+        self._validated = SampleScorer(self._score, limits=limits, reuse_keys=False)
+        self._watching: set[asyncio.Task[None]] = set()
         self._advantages: OrderedDict[str, Advantage] = OrderedDict()
 
-    async def submit(self, row: RolloutRow) -> RowReward:
-        """Wait for the row's group, and return the row's reward."""
-        await self.renew()
-        key = row.sample.prompt if row.uid is None else row.uid
-        return await self._reward(row, key, row.member, row.size or self._run.group_size)
+    async def submit(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
+        """Wait for the group of each of these rows, and return their rewards."""
+        return list(await asyncio.gather(*map(self._reward, rows)))
 
-    async def submit_batch(
-        self, number: int, worker: int, rows: Mapping[Position, RolloutRow]
-    ) -> dict[Position, RowReward]:
-        """Take in one worker's chunk of a batch, wait for those of the others, and return the rewards of its rows.
+    async def score(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
+        """The rewards of the rows of a batch that has all members of its groups: nothing is waited for."""
+        groups = batches.groups_of(rows, self._run.group_size)
+        scores = await self._scores(batches.to_score(rows, groups), observed=True)
+        for group, score in zip(groups, scores, strict=True):
+            self._remember(group.uid, score)
+        return batches.rewards_of(rows, groups, scores, self._neutral)
 
-        Args:
-            number: of the batch.
-            worker: the worker's number.
-            rows: those that belong to this shard (maybe none), by their position in the padded batch.
-        """
-        await self.renew()
-        current = self._batches.setdefault(number, GatheredBatch(self._run.workers))
-        current.add(worker, rows)
-        if current.rewards is None:
-            current.rewards = asyncio.get_running_loop().create_task(self._batch_rewards(number, current))
-        settled = await asyncio.shield(current.rewards)
-        return {position: settled[position] for position in rows}
+    async def validate(self, rows: Sequence[RolloutRow]) -> list[RowReward]:
+        """Compare the answer of each row with its label; the monitor gets the groups of those that have a size."""
+        if self._monitor is not None:
+            tasks = {asyncio.ensure_future(self._watch(row)) for row in rows if row.uid is not None and row.size}
+            self._watching |= tasks
+            for task in tasks:
+                task.add_done_callback(self._watching.discard)
+        return [row_rewards.of_validation(score) for score in await self._scores(group_of([r.sample]) for r in rows)]
 
     async def forget(self, uid: Hashable, member: Member | None, size: int | None) -> None:
         """Report a member as lost."""
@@ -105,31 +93,32 @@ class Rendezvous:
 
     async def stats(self) -> dict[str, object]:
         """The state of this shard, and a diagnosis of the set-up."""
-        return {**asdict(self._samples.stats()), "diagnosis": self._samples.diagnosis(), "batches": len(self._batches)}
+        return {**asdict(self._samples.stats()), "diagnosis": self._samples.diagnosis()}
 
-    async def renew(self) -> None:
-        """Renew the lease."""
-        loop = asyncio.get_running_loop()
-        self._called = loop.time()
-        if self._watch is None:
-            self._watch = loop.create_task(self._end_after_lease())
+    async def _scores(self, groups: Iterable[Group], observed: bool = False) -> list[GroupScore]:
+        pairs = await asyncio.to_thread(lambda: list(self._scorer.score_many(groups, with_groups=True)))
+        if not observed:
+            return [score for _, score in pairs]
+        return list(await asyncio.gather(*(self._observed(group, score) for group, score in pairs)))
 
-    async def _end_after_lease(self) -> None:
-        """End this actor when its lease has expired."""
-        loop = asyncio.get_running_loop()
-        while (left := self._called + self._lease_seconds - loop.time()) > 0:
-            await asyncio.sleep(left)
-        await self.close()
-        ray.kill(ray.get_runtime_context().current_actor)
+    async def _score(self, group: Group) -> GroupScore:
+        return await self._observed(group, await self._scorer.ascore(group))
 
-    async def close(self) -> None:
-        """Release all waiting callers, and end the processes that scoring started."""
-        await self._samples.close()
-        self._scorer.close()
+    async def _observed(self, group: Group, score: GroupScore) -> GroupScore:
+        return score if self._monitor is None else await self._monitor.observed(group, score)
 
-    async def _reward(self, row: RolloutRow, key: Hashable, member: Member | None, size: int) -> RowReward:
+    async def _watch(self, row: RolloutRow) -> None:
+        """Let the monitor see the group of a validation row, whose own reward does not wait for it."""
         try:
-            result = await self._samples.submit(row.sample, key=key, member=member, size=size)
+            await self._validated.submit(row.sample, key=row.uid, member=row.member, size=row.size)
+        except GatherError as error:
+            log.warning("the monitor has missed a row of the validation group %s: %s", row.uid, error)
+
+    async def _reward(self, row: RolloutRow) -> RowReward:
+        key = row.sample.prompt if row.uid is None else row.uid
+        size = row.size or self._run.group_size
+        try:
+            result = await self._samples.submit(row.sample, key=key, member=row.member, size=size)
         except GatherError as error:
             # An exception would stop the trainer: the row is given the neutral value, and its metrics name the cause.
             cause = "refused" if isinstance(error, GatherFullError) else "failed"
@@ -137,31 +126,6 @@ class Rendezvous:
             return row_rewards.of_fault(cause, self._run.fallback)
         self._remember(str(key), result.score)
         return row_rewards.of_sample_reward(result)
-
-    async def _batch_rewards(self, number: int, current: GatheredBatch) -> Mapping[Position, RowReward]:
-        """The rewards of a batch, once it is whole or its deadline has passed."""
-        try:
-            await asyncio.wait_for(current.whole.wait(), self._run.settings.idle_seconds)
-        except asyncio.TimeoutError:
-            log.warning("batch %d: messages of %d of %d workers", number, len(current.heard), current.workers)
-        del self._batches[number]
-        plan = batches.plan(current.rows, self._run.group_size, current.workers - 1)
-        settled = await asyncio.gather(*(self._group_rewards(number, group, current.rows) for group in plan.groups))
-        found = {position: reward for rewards in settled for position, reward in rewards.items()}
-        found.update({copy: found[original] for copy, original in plan.copies.items()})
-        return found
-
-    async def _group_rewards(
-        self, number: int, group: PlannedGroup, rows: Mapping[Position, RolloutRow]
-    ) -> dict[Position, RowReward]:
-        key = GroupKey(group.uid, number)
-        waiting = [
-            asyncio.ensure_future(self._reward(rows[position], key, position, group.size)) for position in group.members
-        ]
-        await asyncio.sleep(0)  # now they have entered
-        for lost in range(group.size - len(group.members)):
-            await self.forget(key, f"lost {lost}", group.size)
-        return dict(zip(group.members, await asyncio.gather(*waiting), strict=True))
 
     def _remember(self, uid: str, score: GroupScore) -> None:
         """Keep what the advantage estimator will ask for."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from empo_rewards.gather.samples import SAMPLE_METRICS, SampleReward
+from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, SampleReward
 from empo_rewards.group import GroupScore
 
 OWN_CAUSES = ("refused", "failed", "unreachable", "surplus")
@@ -20,6 +20,24 @@ A training row has floats, NaN for a missing value. A validation row has `acc`, 
 of its validation metrics, and would bootstrap anything else a thousand times.
 """
 
+DETAILS = tuple(LOG_PREFIX + name for name in ("answer", "cluster", "reward", "cause"))
+"""Further keys, for verl's dumps of rollouts: the extracted answer, the number of its meaning cluster (0: the largest),
+the reward where the row has one of its own, and otherwise why not. The prefix keeps them apart from a data set's
+columns.
+"""
+
+ANSWER_CHARS = 200
+"""Longer answers are cut in a dump."""
+
+
+class RowDetails(NamedTuple):
+    """The values of `DETAILS`; None for what a row lacks."""
+
+    answer: str | None = None
+    cluster: int | None = None
+    reward: float | None = None
+    cause: str | None = None
+
 
 class RowReward(NamedTuple):
     """The reward and the metrics of one row; compact, because each row's is sent on its own.
@@ -27,15 +45,17 @@ class RowReward(NamedTuple):
     Args:
         reward: finite, in training.
         numbers: the values of `KEYS`.
+        details: see `DETAILS`.
     """
 
     reward: float
     numbers: tuple[float | None, ...]
+    details: RowDetails
 
     @property
-    def metrics(self) -> dict[str, float | None]:
-        """The metrics by name."""
-        return dict(zip(KEYS, self.numbers, strict=True))
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """The metrics and the details by name."""
+        return dict(zip((*KEYS, *DETAILS), (*self.numbers, *self.details), strict=True))
 
     def as_result(self) -> dict[str, object]:
         """In verl's format."""
@@ -51,7 +71,7 @@ def of_sample_reward(result: SampleReward) -> RowReward:
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
     if result.position is None:
         metrics["unscored/surplus"] = 1.0
-    return _row_reward(result.reward, metrics)
+    return _row_reward(result.reward, metrics, _details(score, result.position, result.scored))
 
 
 def of_fault(cause: str, neutral: float) -> RowReward:
@@ -67,7 +87,7 @@ def of_fault(cause: str, neutral: float) -> RowReward:
     }
     metrics["advantage_scale"] = 1.0
     metrics[f"unscored/{cause}"] = 1.0
-    return _row_reward(neutral, metrics)
+    return _row_reward(neutral, metrics, RowDetails(cause=cause))
 
 
 def of_validation(score: GroupScore) -> RowReward:
@@ -75,11 +95,24 @@ def of_validation(score: GroupScore) -> RowReward:
     correct = None if score.correct is None else score.correct[0]
     metrics: dict[str, float | None] = dict.fromkeys(KEYS)
     metrics["acc"] = _number(correct)
-    return _row_reward(_number(correct), metrics)
+    details = _details(score, 0, has_reward=False)
+    return _row_reward(_number(correct), metrics, details._replace(cluster=None))
 
 
-def _row_reward(reward: float, metrics: Mapping[str, float | None]) -> RowReward:
-    return RowReward(reward, tuple(metrics[key] for key in KEYS))
+def _details(score: GroupScore, position: int | None, has_reward: bool) -> RowDetails:
+    """The details of the response at a position of its group; None: the group was scored without it."""
+    if position is None:
+        return RowDetails(cause="surplus")
+    return RowDetails(
+        score.answers[position].text[:ANSWER_CHARS] if position < len(score.answers) else None,
+        score.clusters[position] if position < len(score.clusters) else None,
+        score.rewards[position] if has_reward else None,
+        None if score.cause is None else score.cause.value,
+    )
+
+
+def _row_reward(reward: float, metrics: Mapping[str, float | None], details: RowDetails) -> RowReward:
+    return RowReward(reward, tuple(metrics[key] for key in KEYS), details)
 
 
 def _number(correct: bool | None) -> float:

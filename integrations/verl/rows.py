@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from empo_rewards.errors import GroupError
+from empo_rewards.extraction.thinking import opens_thinking
 from empo_rewards.gather import Member
-from empo_rewards.gather.samples import Sample
+from empo_rewards.gather.samples import Sample, token_logprobs
 from empo_rewards.group import Group, Label, read_label
 from empo_rewards.integrations.verl.validation import DataOrigin, origin_of
+
+TAIL_TOKENS = 64
+"""The end of a prompt in which a chat template may open thinking."""
+
+THINKING = "<think>\n"
+"""A mark that opens thinking."""
 
 
 class Tokenizer(Protocol):
     """The part of a tokenizer that is used."""
+
+    all_special_ids: list[int]
+    added_tokens_decoder: Mapping[int, Any]
+    """By id, the tokens that were added to the vocabulary; `special` says whether decoding may skip one."""
 
     def decode(self, token_ids: Any, *, skip_special_tokens: bool) -> str:
         """The text of token ids."""
@@ -25,7 +38,7 @@ class RolloutRow(NamedTuple):
     """One response and the key of its group.
 
     Args:
-        sample: its texts.
+        sample: its texts and log-probabilities.
         origin: its data source and split.
         uid: its group's id; None where verl gives none (the prompt is used instead).
         member: its id within the group; None where verl gives none.
@@ -39,27 +52,54 @@ class RolloutRow(NamedTuple):
     size: int | None = None
 
 
+class Tokens(NamedTuple):
+    """The tokens of a rollout, as an agent loop gives them.
+
+    Args:
+        prompt: the token ids of the prompt, with the chat template.
+        ids: R token ids of the response.
+        mask: for each 1 where the model generated it, 0 where a tool or the chat template wrote it.
+        logprobs: for each its log-probability, where verl recorded any.
+    """
+
+    prompt: Sequence[int]
+    ids: Sequence[int]
+    mask: Sequence[int]
+    logprobs: Sequence[float] | None = None
+
+
 def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
-    """The row of a `DataProtoItem`: tensors `prompts` (P,), `responses` (R,), `attention_mask` (P + R,)."""
-    fields: Mapping[str, Any] = item.non_tensor_batch
-    responses, mask = item.batch["responses"], item.batch["attention_mask"]
-    length = responses.shape[-1]
-    response = tokenizer.decode(responses[: int(mask[-length:].sum())], skip_special_tokens=True)
-    messages = fields.get("raw_prompt")
-    if messages is None:
-        ids = item.batch["prompts"]
-        prompt = tokenizer.decode(ids[mask[: ids.shape[-1]].bool()], skip_special_tokens=True)
-    else:
-        prompt = prompt_text(messages)
-    return of_fields(fields, prompt, response)
+    """The row of a `DataProtoItem`: tensors `prompts` (P,), `responses` (R,), `attention_mask` (P + R,).
+
+    Also, where they are given, `response_mask` and `rollout_log_probs`, both (R,).
+    """
+    batch = item.batch
+    wide = batch["prompts"].shape[-1]
+    attended = batch["attention_mask"].bool()
+    length = int(attended[wide:].sum())
+    own, logprobs = batch.get("response_mask"), batch.get("rollout_log_probs")
+    tokens = Tokens(
+        batch["prompts"][attended[:wide]].tolist(),
+        batch["responses"][:length].tolist(),
+        [1] * length if own is None else own[:length].tolist(),
+        None if logprobs is None else logprobs[:length].tolist(),
+    )
+    return of_fields(item.non_tensor_batch, tokens, tokenizer)
 
 
-def of_fields(fields: Mapping[str, Any], prompt: str, response: str) -> RolloutRow:
-    """The row of texts and of verl's non-tensor fields."""
+def of_fields(fields: Mapping[str, Any], tokens: Tokens, tokenizer: Tokenizer) -> RolloutRow:
+    """The row of a rollout and of verl's non-tensor fields."""
     origin = origin_of(fields)
-    uid = fields.get("uid")
+    uid, messages = fields.get("uid"), fields.get("raw_prompt")
+    prompt = tokenizer.decode(tokens.prompt, skip_special_tokens=True) if messages is None else prompt_text(messages)
     return RolloutRow(
-        Sample(prompt, response, _reference(fields.get("reward_model")), origin.data_source),
+        Sample(
+            prompt,
+            response_text(tokens, tokenizer),
+            reference(fields.get("reward_model")),
+            origin.data_source,
+            own_logprobs(tokens),
+        ),
         origin,
         None if uid is None else str(uid),
         _member(fields),
@@ -72,19 +112,53 @@ def prompt_text(messages: Any) -> str:
     return Group(messages if isinstance(messages, str) else list(messages), [""]).prompt_text
 
 
-def _member(fields: Mapping[str, Any]) -> Member | None:
-    """The member id: v1 numbers a prompt's sessions; v0 numbers the rows of a batch, for its scheduler."""
-    number = fields.get("session_id", fields.get("priority"))
-    return None if number is None else int(number)
+def response_text(tokens: Tokens, tokenizer: Tokenizer) -> str:
+    """The text of what the model generated: of several turns, each on lines of its own.
+
+    Special tokens stay where they have text behind them, for they tell thinking and channels from answers (gpt-oss's
+    `<|channel|>`, Magistral's `[THINK]`); those at the end of a turn are left out. A mark that opens thinking and that
+    the chat template wrote at the end of the prompt is put before the response.
+    """
+    turns = groupby(zip(tokens.ids, tokens.mask, strict=True), key=lambda token: bool(token[1]))
+    text = "\n".join(_turn_text([token for token, _ in turn], tokenizer) for own, turn in turns if own)
+    tail = tokenizer.decode(tokens.prompt[-TAIL_TOKENS:], skip_special_tokens=False)
+    return f"{THINKING}{text}" if opens_thinking(tail) else text
 
 
-def _reference(reward_model: object) -> Label:
+def _turn_text(ids: list[int], tokenizer: Tokenizer) -> str:
+    special = set(tokenizer.all_special_ids)
+    special.update(token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special)
+    end = len(ids)
+    while end and ids[end - 1] in special:
+        end -= 1
+    return tokenizer.decode(ids[:end], skip_special_tokens=special.isdisjoint(ids[:end]))
+
+
+def own_logprobs(tokens: Tokens) -> tuple[float, ...] | None:
+    """The log-probabilities of the tokens that the model generated, in single precision, as verl keeps them.
+
+    None where verl recorded none, or where one is not a number.
+    """
+    if tokens.logprobs is None or len(tokens.logprobs) != len(tokens.ids):
+        return None
+    own = (value for value, mine in zip(tokens.logprobs, tokens.mask, strict=True) if mine)
+    values = token_logprobs(np.fromiter(own, dtype=np.float32).tolist())
+    return None if values is None or any(map(math.isnan, values)) else values
+
+
+def reference(reward_model: object) -> Label:
     """The label, used for metrics only; None for ground truths of another kind, such as a program's test cases."""
     truth = reward_model.get("ground_truth") if isinstance(reward_model, Mapping) else None
     try:
         return read_label(list(truth) if isinstance(truth, np.ndarray) else truth)  # a list, as Parquet gives it
     except GroupError:
         return None
+
+
+def _member(fields: Mapping[str, Any]) -> Member | None:
+    """The member id: v1 numbers a prompt's sessions; v0 numbers the rows of a batch, for its scheduler."""
+    number = fields.get("session_id", fields.get("priority"))
+    return None if number is None else int(number)
 
 
 def _size(extra_info: object) -> int | None:

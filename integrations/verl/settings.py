@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.gather import GatherLimits
 from empo_rewards.integrations.verl.validation import ValidationRule
 
-AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
+NAMES = ("empo", "EMPORewardManager")
+"""The reward manager's name in a configuration: as registered, and as a class of `reward.reward_manager.module`."""
+
+RUN = "empo_rewards_run"
+"""The key of `reward` under which the trainer's process passes `id` and `observed` to its workers (see `hooks`)."""
 
 GROUP_RELATIVE = frozenset(
     [
@@ -33,9 +38,6 @@ GROUP_RELATIVE = frozenset(
     ]
 )
 """The advantage estimators for which a constant reward within a group gives advantage 0, whatever the constant."""
-
-WORKER_CALLS = 1000
-"""Calls that an asynchronous ray actor runs at once by default, as verl's reward workers do."""
 
 
 class VerlSettings(BaseModel):
@@ -82,9 +84,9 @@ class RunSettings(BaseModel):
         settings: the user's.
         group_size: rollouts per prompt.
         shards: rendezvous actors.
-        workers: verl's reward workers.
         neutral: the value for a row without a reward; None: the running mean.
-        exact: whether `EMPOAgentLoopManager` is configured, which knows phase, size and losses.
+        run_id: the run's id; None where the trainer's process did not give it one.
+        observed: the agent-loop workers are ours, which know phase, size and losses.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,46 +94,60 @@ class RunSettings(BaseModel):
     settings: VerlSettings
     group_size: int
     shards: int
-    workers: int
     neutral: float | None
-    exact: bool
+    run_id: str | None = None
+    observed: bool = False
 
     @property
     def fallback(self) -> float:
         """The neutral value where there is no group to take a mean of."""
         return 0.0 if self.neutral is None else self.neutral
 
+    @property
+    def digest(self) -> str:
+        """A digest of the settings and of what the scorer's file says: runs that differ in them share nothing."""
+        scorer = Scorer(self.settings.scorer).config.model_dump_json()
+        content = scorer + self.model_dump_json(exclude={"run_id", "observed"})
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-def plain(config: Any) -> dict[str, Any]:
+
+def plain(config: Any, *, resolve: bool = True) -> dict[str, Any]:
     """verl's configuration as plain mappings, its interpolations resolved."""
-    container: Any = OmegaConf.to_container(config, resolve=True)
+    container: Any = OmegaConf.to_container(config, resolve=resolve)
     return dict(container)
+
+
+def is_ours(config: Any) -> bool:
+    """Whether a configuration of verl names this package's reward manager."""
+    return OmegaConf.select(config, "reward.reward_manager.name") in NAMES
+
+
+def set_run(config: Any, run_id: str, observed: bool) -> None:
+    """Write the run's id into verl's configuration, which all of its workers are given (see `RunSettings`)."""
+    with open_dict(config.reward):
+        config.reward[RUN] = {"id": run_id, "observed": observed}
 
 
 def read(config: Mapping[str, Any]) -> RunSettings:
     """The settings of a verl configuration, as plain mappings.
 
     Raises:
-        ConfigError: in one line, the key and what is wrong with it; or a run that would deadlock.
+        ConfigError: in one line, the key and what is wrong with it.
     """
     settings = parse(_block(config))
-    rollout = config["actor_rollout_ref"]["rollout"]
     estimator = str(config.get("algorithm", {}).get("adv_estimator", "grpo"))
-    size = settings.group_size or int(rollout["n"])
-    workers = int(config["reward"]["num_workers"])
+    size = settings.group_size or int(config["actor_rollout_ref"]["rollout"]["n"])
     relative = estimator in GROUP_RELATIVE
-    run = RunSettings(
+    begun = config["reward"].get(RUN) or {}
+    return RunSettings(
         settings=settings,
         # REMAX generates a greedy response beside the n, with the same uid: it is a member of the group.
         group_size=size + (estimator == "remax"),
-        shards=settings.shards or min(8, max(1, workers // 2)),
-        workers=workers,
+        shards=settings.shards or min(8, max(1, int(config["reward"]["num_workers"]) // 2)),
         neutral=settings.neutral if settings.neutral is not None or not relative else 0.0,
-        exact=str((rollout.get("agent") or {}).get("agent_loop_manager_class")) == AGENT_LOOP,
+        run_id=begun.get("id"),
+        observed=begun.get("observed", False),
     )
-    if not run.exact:
-        _check_room(config, run)
-    return run
 
 
 def _block(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -159,27 +175,3 @@ def parse(block: Mapping[str, Any]) -> VerlSettings:
             ) from error
         known = ValidationRule.model_fields if len(first["loc"]) > 1 else VerlSettings.model_fields
         raise ConfigError(f"{path}: unknown key{suggestion(str(first['loc'][-1]), known)}") from error
-
-
-def _check_room(config: Mapping[str, Any], run: RunSettings) -> None:
-    """Refuse a run whose waiting rows exceed the concurrent calls of verl's reward workers, which would deadlock.
-
-    A row waits inside its worker's call, a worker runs `WORKER_CALLS` of them, and verl picks workers at random: five
-    standard deviations above the mean must fit.
-    """
-    data, filters = config.get("data") or {}, (config.get("algorithm") or {}).get("filter_groups") or {}
-    prompts = int(data.get("train_batch_size") or 0) * int(filters.get("max_inflight_gen_batches") or 1)
-    rows = prompts * run.group_size
-    if _busiest(rows, run.workers) <= WORKER_CALLS:
-        return
-    enough = next(n for n in range(run.workers + 1, rows + 1) if _busiest(rows, n) <= WORKER_CALLS)
-    raise ConfigError(
-        f"{rows} rows may wait for their groups at once, but reward.num_workers={run.workers} reward workers hold "
-        f"{WORKER_CALLS} each: set reward.num_workers={enough}, or "
-        f"++actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
-    )
-
-
-def _busiest(rows: int, workers: int) -> float:
-    mean = rows / workers
-    return mean if workers == 1 else mean + 5 * math.sqrt(mean)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import os
+import pickle
 import random
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -272,6 +276,29 @@ def test_a_group_without_clusters_is_passed_over() -> None:
     for _ in range(100):
         monitor(group, failed)
     assert monitor.metrics() == {"alarm": 0}
+
+
+def test_observations_of_other_processes_are_the_same() -> None:
+    """Each pair of processes has hashes of its own for a text: the prompt is told apart by a digest."""
+    code = (
+        "from empo_rewards import Group, Scorer; from empo_rewards.monitor import observe; import pickle, sys; "
+        "group = Group('What?', [r'\\boxed{1}', r'\\boxed{1.0}', 'none']); "
+        "sys.stdout.buffer.write(pickle.dumps(observe(group, Scorer().score(group))))"
+    )
+    seen = [
+        pickle.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env).stdout)
+        for env in ({**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2"))
+    ]
+    assert seen[0] == seen[1]
+    assert seen[0].prompt is not None
+    group = Group("What?", [r"\boxed{1}", r"\boxed{1.0}", "none"])
+    score = Scorer().score(group)
+    alone, fed = Monitor(), Monitor()
+    for _ in range(64):
+        alone(group, score)
+        fed.add(seen[0])
+    assert alone.metrics() == fed.metrics()
+    assert "agreement" in fed.metrics()
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=12))

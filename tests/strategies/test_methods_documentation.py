@@ -13,7 +13,7 @@ from empo_rewards.protocols import Strategy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
 ROWS = {quoted(row[0])[0]: row for row in table(PAGE, "strategy", "reward of a response")}
-CAPABILITIES = {"logprobs": "uses_logprobs", "labels": "uses_reference", "nats": "uses_nats"}
+CAPABILITIES = {"logprobs": "uses_logprobs", "labels": "uses_reference", "nats": "uses_nats", "scale": "scales_advantages"}
 REGISTRY = load()
 OF_PARTS = {"mix": {"parts": ["empo"]}}
 
@@ -26,4 +26,4 @@ def test_every_strategy_has_its_row() -> None:
 def test_the_needs_are_those_that_it_declares(name: str) -> None:
     made = REGISTRY.create(Strategy, Component(name=name, **OF_PARTS.get(name, {})), "strategy")
     declared = {need for need, capability in CAPABILITIES.items() if getattr(made, capability)}
-    assert declared == set(quoted(ROWS[name][2])) - {"scale"}
+    assert declared == set(quoted(ROWS[name][2]))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "nli"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import verl_support as support
@@ -41,3 +42,16 @@ def manager(model: Path, cluster: None) -> Iterator[Any]:
     manager = support.reward_loop(support.run_config(model))
     yield manager
     support.end(manager)
+
+
+@pytest.fixture(scope="session")
+def queued(model: Path, cluster: None) -> Iterator[Any]:
+    """A configuration of the v1 trainer, with its queue."""
+    import transfer_queue as tq  # v0 lacks it
+
+    made = support.run_config(model, "actor_rollout_ref.rollout.val_kwargs.n=2")
+    made.transfer_queue.enable = True
+    made.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
+    tq.init(made.transfer_queue)
+    yield made
+    tq.close()

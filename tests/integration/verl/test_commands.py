@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import verl_support as support
 import yaml
 
 from empo_rewards.cli.app import main
@@ -24,7 +25,7 @@ reward:
   reward_manager: {name: empo}
   reward_kwargs: {scorer: empo-math}
 algorithm: {adv_estimator: grpo}
-data: {train_files: null, val_files: null, train_batch_size: 8}
+data: {train_batch_size: 8}
 actor_rollout_ref:
   rollout: {name: vllm, n: 8, log_prob_micro_batch_size_per_gpu: 1}
   actor: {ppo_micro_batch_size_per_gpu: 1, ppo_mini_batch_size: 8}
@@ -67,39 +68,16 @@ def test_verl_check_drives_a_configuration(model: Path, tmp_path: Path) -> None:
         "verl-check",
         path,
         f"actor_rollout_ref.model.path={model}",
+        "actor_rollout_ref.rollout.val_kwargs.n=2",
         "reward.num_workers=8",
+        *support.make_data(tmp_path),
         "--workers",
         "1",
     )
     assert "8 rollouts a prompt, over 4 rendezvous actors" in said
-    assert said.count("32 rows in 4 groups have their offline reward") == 2
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("reward.reward_kwargs.scorer=empo-maths", "error: 'empo-maths' is neither a preset nor a file"),
-        ("reward.reward_manager.name=naive", "set it to empo"),
-        ("reward.reward_managers.name=empo", "Could not override 'reward.reward_managers.name'"),
-    ],
-)
-def test_what_is_wrong_is_one_line(
-    model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    override: str,
-    message: str,
-) -> None:
-    """In this process: verl takes ten seconds to import."""
-    path = tmp_path / "run.yaml"
-    path.write_text(PRIMARY, encoding="utf-8")
-    arguments = ["empo-rewards", "verl-check", str(path), f"actor_rollout_ref.model.path={model}", override]
-    monkeypatch.setattr(sys, "argv", arguments)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert message in " ".join("".join(capfd.readouterr()).split())
+    assert "v1, training rows" in said
+    assert "32 rows of 4 prompts have their group's offline reward" in said
+    assert "8 rows of 4 prompts have the reward of their label" in said
 
 
 def test_the_single_node_script_is_empos_published_run() -> None:

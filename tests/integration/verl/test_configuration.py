@@ -27,7 +27,7 @@ def read(model: Path, *overrides: str, **options: Any) -> settings.RunSettings:
 
 def test_one_line_is_enough(model: Path) -> None:
     run = read(model, workers=8)
-    assert (run.group_size, run.shards, run.workers, run.neutral, run.exact) == (16, 4, 8, 0.0, False)
+    assert (run.group_size, run.shards, run.neutral, run.observed) == (16, 4, 0.0, False)
     assert run.settings.scorer == "empo-math"
 
 
@@ -67,14 +67,17 @@ def test_two_blocks_are_one_too_many(model: Path) -> None:
     assert read(model, "+empo.shards=3").shards == 3
 
 
-def test_rows_that_cannot_all_wait_are_refused_with_what_to_set(model: Path) -> None:
-    """1,600 rows in one worker, which holds 1,000: each would wait for a peer that cannot get in."""
-    batch = "data.train_batch_size=100"
-    with pytest.raises(ConfigError, match=r"1600 rows .* set reward.num_workers=2, or .*EMPOAgentLoopManager"):
-        read(model, batch, workers=1)
-    assert read(model, batch, workers=2).workers == 2
-    exact = f"++actor_rollout_ref.rollout.agent.agent_loop_manager_class={settings.AGENT_LOOP}"
-    assert read(model, batch, exact, workers=1).exact
+def test_the_digest_follows_the_settings_and_not_the_run(model: Path, tmp_path: Path) -> None:
+    one = read(model)
+    assert read(model, "data.train_batch_size=8").digest == one.digest
+    assert one.model_copy(update={"run_id": "r", "observed": True}).digest == one.digest
+    others = [read(model, f"+reward.reward_kwargs.{key}") for key in ("scorer=ttrl", "neutral=1.0", "idle_seconds=9")]
+    assert len({one.digest, read(model, n=8).digest, *(other.digest for other in others)}) == 5
+    path = tmp_path / "scorer.yaml"
+    path.write_text("preset: ttrl", encoding="utf-8")
+    before = read(model, f"+reward.reward_kwargs.scorer={path}").digest
+    path.write_text("preset: empo-math", encoding="utf-8")
+    assert read(model, f"+reward.reward_kwargs.scorer={path}").digest != before
 
 
 def test_the_scorer_is_checked_when_the_manager_is_made(model: Path, tokenizer: Any) -> None:
@@ -118,30 +121,15 @@ def row(text: str, uid: str | None = "g", size: int | None = None) -> RolloutRow
     return RolloutRow(Sample("p", text), DataOrigin(None, None), uid, None, size)
 
 
-def test_copies_are_what_is_too_much_at_the_end() -> None:
-    """Four of one text and a copy: which of them came first does not matter, their places do."""
-    placed = batches.plan({i: row("same") for i in (9, 2, 4, 0, 7)}, size=4, padding=3)
-    assert [(group.uid, group.size, group.members) for group in placed.groups] == [("g", 4, (0, 2, 4, 7))]
-    assert placed.copies == {9: 0}
-
-
-def test_a_larger_group_is_no_copy() -> None:
-    """The fifth has no original before it: the group was sampled with another n."""
-    placed = batches.plan({i: row(f"text {i}") for i in range(5)}, size=4, padding=3)
-    assert placed.groups == (batches.PlannedGroup("g", 5, (0, 1, 2, 3, 4)),)
-    assert placed.copies == {}
-
-
-def test_a_row_may_say_its_groups_size() -> None:
-    placed = batches.plan({i: row("same", size=2) for i in range(2)}, size=4, padding=3)
-    assert placed.groups == (batches.PlannedGroup("g", 2, (0, 1)),)
-
-
-def test_without_uids_a_prompt_has_as_many_groups_as_fit() -> None:
-    rows = {i: row(f"text {i % 3}", uid=None) for i in range(8)}
-    placed = batches.plan({**rows, 8: row("text 0", uid=None)}, size=4, padding=3)
-    assert [group.members for group in placed.groups] == [(0, 1, 2, 3), (4, 5, 6, 7)]
-    assert placed.copies == {8: 0}
+def test_a_batch_is_divided_into_groups() -> None:
+    """By uid, however many rows have it; a row may say its group's size; without uids a prompt has what fits."""
+    larger = [row(f"text {i}") for i in range(5)]
+    assert batches.groups_of(larger, 4) == [batches.BatchGroup("g", 5, (0, 1, 2, 3, 4))]
+    assert batches.groups_of([row("same", size=3)] * 2, 4) == [batches.BatchGroup("g", 3, (0, 1))]
+    mixed = [row("a", "g"), row("a", "h"), row("b", "g"), row("b", None)]
+    assert [group.positions for group in batches.groups_of(mixed, 2)] == [(0, 2), (1,), (3,)]
+    without = batches.groups_of([row(f"text {i % 3}", uid=None) for i in range(9)], 4)
+    assert [(group.size, group.positions) for group in without] == [(4, (0, 1, 2, 3)), (4, (4, 5, 6, 7)), (4, (8,))]
 
 
 @pytest.mark.parametrize(
@@ -159,5 +147,4 @@ def test_without_uids_a_prompt_has_as_many_groups_as_fit() -> None:
 )
 def test_a_label_is_what_it_is_elsewhere(truth: object, label: object) -> None:
     """Texts, numbers and lists of accepted answers; the test cases of a program are none."""
-    row = rows.of_fields({"reward_model": {"ground_truth": truth}}, "p", "r")
-    assert row.sample.reference == label
+    assert rows.reference({"ground_truth": truth}) == label

@@ -15,8 +15,10 @@ from verl.utils.import_utils import load_class_from_fqn
 
 from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 from empo_rewards.integrations.verl.manager import EMPORewardManager
-from empo_rewards.integrations.verl.row_rewards import KEYS
-from empo_rewards.integrations.verl.settings import AGENT_LOOP, VerlSettings
+from empo_rewards.integrations.verl.requirements import REQUIREMENTS
+from empo_rewards.integrations.verl.row_rewards import DETAILS, KEYS
+from empo_rewards.integrations.verl.settings import VerlSettings
+from empo_rewards.integrations.verl.trainer_hooks import TRAINERS
 from empo_rewards.integrations.verl.validation import ValidationRule
 
 PAGE = (Path(__file__).parents[3] / "docs" / "verl.md").read_text(encoding="utf-8")
@@ -36,6 +38,21 @@ def test_every_metric_is_documented() -> None:
         assert key in listed or key.startswith("unscored/"), key
 
 
+def test_the_details_of_a_dump_are_documented() -> None:
+    assert set(DETAILS) <= set(quoted(section(PAGE, "Metrics")))
+
+
+def test_the_refused_configurations_are_those_of_the_code() -> None:
+    documented = table(PAGE, "refused", "because", "instead")
+    assert documented == [[row.refused, row.reason, row.remedy] for row in REQUIREMENTS]
+
+
+def test_the_wrapped_functions_of_the_trainers_are_documented() -> None:
+    named = " ".join(quoted(section(PAGE, "Metrics")))
+    for _, _, function, *_ in TRAINERS:
+        assert function in named
+
+
 def test_the_prompts_become_verls_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = code_blocks(PAGE, "python")
     monkeypatch.chdir(tmp_path)
@@ -48,8 +65,9 @@ def test_the_prompts_become_verls_dataset(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_the_classes_are_found_by_the_names_that_the_page_gives(model: Path) -> None:
-    assert AGENT_LOOP in PAGE
-    assert load_class_from_fqn(AGENT_LOOP) is EMPOAgentLoopManager
+    former = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
+    assert former in PAGE
+    assert load_class_from_fqn(former) is EMPOAgentLoopManager
     path, name = re.findall(r"path=(pkg://\S+)`, `.name=(\w+)`", PAGE)[0]
     config = support.config(
         model,

@@ -1,4 +1,4 @@
-"""verl's reward workers: chunks of a batch, single rows at random, and killed workers."""
+"""verl's reward workers: whole batches, single rows at random, killed workers and shards, and several runs."""
 
 from __future__ import annotations
 
@@ -6,30 +6,25 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
 import verl_support as support
 from ray.exceptions import RayActorError
-from ray.util import list_named_actors
 
-from empo_rewards.integrations.verl import settings
 from empo_rewards.integrations.verl.advantage import remembered
-from empo_rewards.integrations.verl.rendezvous import Rendezvous
 
 PATIENCE = 240
 """Seconds after which a test says that a row waits for ever: far beyond the deadline, on any machine."""
 
 
 def stream(data: Any, order: Sequence[int], worker_of: Any) -> dict[int, Any]:
-    """Hand in rows one by one, as verl's agent loop does; what each got, an error of its worker included."""
+    """Hand in rows one by one, as agent loops do that are not ours; what each got."""
 
     async def one(row: int) -> Any:
-        try:
-            return await worker_of(row).compute_score.remote(data[row : row + 1])
-        except RayActorError as error:
-            return error
+        return await worker_of(row).compute_score.remote(data[row : row + 1])
 
     async def run() -> list[Any]:
         return await asyncio.wait_for(asyncio.gather(*(one(row) for row in order)), PATIENCE)
@@ -37,24 +32,26 @@ def stream(data: Any, order: Sequence[int], worker_of: Any) -> dict[int, Any]:
     return dict(zip(order, asyncio.run(run()), strict=True))
 
 
-def expected(rows: Sequence[tuple[str, str]]) -> list[float]:
+def expected(rows: Sequence[tuple[str, str]], scorer: str = "empo-math") -> list[float]:
     """The offline rewards."""
     uids = [uid for uid, _ in rows]
-    return support.offline(uids, [text for _, text in rows], [f"question of {uid}" for uid in uids])[0]
+    return support.offline(uids, [text for _, text in rows], [f"question of {uid}" for uid in uids], scorer)[0]
 
 
-def test_every_reward_is_the_offline_reward_of_its_group(manager: Any, tokenizer: Any) -> None:
-    """More rows than the four workers run calls at a time."""
-    rows = support.made_up_rows(668, support.N)
+def test_every_reward_of_a_batch_is_the_offline_reward_of_its_group(manager: Any, tokenizer: Any) -> None:
+    """128 prompts with 16 responses each where 6 are configured, and one that has lost a response."""
+    rows = [*support.made_up_rows(128, 16), *[("short", "\\boxed{1}")] * (support.N - 1)]
     result = manager.compute_rm_score(support.batch(tokenizer, rows))
-    uids, responses = [uid for uid, _ in rows], [response for _, response in rows]
+    uids, responses = [uid for uid, _ in rows[: -support.N + 1]], [response for _, response in rows]
     rewards, scores = support.offline(uids, responses, [f"question of {uid}" for uid in uids])
-    assert result.batch["rm_scores"].sum(-1).tolist() == support.float32(rewards)
+    short = [0.0] * (support.N - 1)
+    assert result.batch["rm_scores"].sum(-1).tolist() == [*support.float32(rewards), *short]
     extra = result.non_tensor_batch
-    assert list(extra["entropy"]) == [scores[uid].entropy for uid in uids]
-    assert list(extra["pseudo_label_accuracy"]) == [scores[uid].metrics["pseudo_label_accuracy"] for uid in uids]
+    assert list(extra["entropy"])[: len(uids)] == [scores[uid].entropy for uid in uids]
     assert set(extra["acc"]) == {0.0, 1.0}
-    assert set(extra["scored"]) == {1.0}
+    assert list(extra["scored"]) == [1.0] * len(uids) + short
+    assert (extra["group_size"][-1], extra["group_expected"][-1]) == (support.N - 1, support.N)
+    assert extra["unscored/incomplete"][-1] == 1.0
 
 
 def test_by_hand(manager: Any, tokenizer: Any) -> None:
@@ -67,30 +64,30 @@ def test_by_hand(manager: Any, tokenizer: Any) -> None:
     assert result.batch["rm_scores"].sum(-1).tolist() == expected
 
 
-def test_rows_without_a_uid_are_grouped_by_prompt(manager: Any, tokenizer: Any) -> None:
+def test_rows_of_a_batch_without_uids_are_grouped_by_prompt(manager: Any, tokenizer: Any) -> None:
     rows = support.made_up_rows(4, support.N, seed=7)
     data = support.batch(tokenizer, rows)
-    uids = list(data.non_tensor_batch.pop("uid"))
+    data.non_tensor_batch.pop("uid")
     result = manager.compute_rm_score(data)
-    rewards, _ = support.offline(uids, [response for _, response in rows], [f"question of {uid}" for uid in uids])
-    assert result.batch["rm_scores"].sum(-1).tolist() == support.float32(rewards)
+    assert result.batch["rm_scores"].sum(-1).tolist() == support.float32(expected(rows))
 
 
 def test_validation_rows_are_held_against_their_label(manager: Any, tokenizer: Any) -> None:
     texts = ["\\boxed{4}", "\\boxed{5}", "\\boxed{8/2}", "nothing", "\\boxed{4.0}", "\\boxed{}"]
-    result = manager.compute_rm_score(
-        support.batch(tokenizer, [(f"v{i}", t) for i, t in enumerate(texts)], split="test")
-    )
+    data = support.batch(tokenizer, [(f"v{i}", text) for i, text in enumerate(texts)], split="test")
+    result = manager.compute_rm_score(data)
     assert result.batch["rm_scores"].sum(-1).tolist() == [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
     assert list(result.non_tensor_batch["acc"]) == [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
     assert set(result.non_tensor_batch["entropy"]) == {None}
+    found = stream(data, range(6), lambda row: manager.reward_loop_workers[row % 2])
+    assert [found[row]["reward_score"] for row in range(6)] == [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
 
 
-def test_single_rows_that_come_in_any_order_to_any_worker(manager: Any, tokenizer: Any) -> None:
-    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(64, support.N, seed=3)]
+def test_single_rows_in_any_order_to_one_worker_that_ray_would_give_1000(manager: Any, tokenizer: Any) -> None:
+    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(200, support.N, seed=3)]
     data = support.batch(tokenizer, rows)
-    dice = random.Random(4)
-    found = stream(data, list(range(len(rows))), lambda _: dice.choice(manager.reward_loop_workers))
+    order = random.Random(4).sample(range(len(rows)), len(rows))
+    found = stream(data, order, lambda _: manager.reward_loop_workers[0])
     assert [found[row]["reward_score"] for row in range(len(rows))] == expected(rows)
     keys = {tuple(result["reward_extra_info"]) for result in found.values()}
     assert len(keys) == 1
@@ -139,12 +136,25 @@ def test_a_killed_reward_worker_takes_only_its_own_rows(manager: Any, tokenizer:
             assert ray.get(call, timeout=PATIENCE)["reward_score"] == rewards[row]
 
 
-def test_a_rendezvous_that_nobody_calls_any_more_ends(manager: Any) -> None:
-    """It is detached, so that it does not die with a worker; so it must not outlive its run."""
-    run = settings.read(settings.plain(manager.config))
-    left = ray.remote(Rendezvous).options(name="left alone", lifetime="detached", num_cpus=0).remote(run, 1.0)
-    ray.get(left.renew.remote())
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and "left alone" in list_named_actors():
-        time.sleep(0.2)
-    assert "left alone" not in list_named_actors()
+def test_two_runs_in_one_session_have_their_own_rewards_and_take_their_actors_along(
+    manager: Any, model: Path, tokenizer: Any
+) -> None:
+    """A second run with another preset, while the first one's actors live; then a third with the second's settings."""
+    from verl.experimental.reward_loop import RewardLoopManager
+
+    rows = support.made_up_rows(8, support.N, seed=8)
+    data = support.batch(tokenizer, rows)
+    first = manager.compute_rm_score(data).batch["rm_scores"].sum(-1).tolist()
+    before = support.rendezvous_names()
+    for _ in range(2):
+        config = support.run_config(model, "+reward.reward_kwargs.scorer=ttrl", workers=0)
+        other = RewardLoopManager(config)
+        assert len(support.rendezvous_names()) == len(before) + 2
+        second = other.compute_rm_score(data).batch["rm_scores"].sum(-1).tolist()
+        assert second == support.float32(expected(rows, "ttrl")) != first
+        del other
+        deadline = time.monotonic() + PATIENCE
+        while support.rendezvous_names() != before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert support.rendezvous_names() == before
+    assert manager.compute_rm_score(data).batch["rm_scores"].sum(-1).tolist() == first

@@ -1,4 +1,4 @@
-"""v0's streaming path: each row goes to a random reward worker as soon as it is generated."""
+"""v0's agent loops: several workers generate the rows of a batch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import ray
 import torch
 import verl_support as support
 from tensordict import TensorDict
 from verl import DataProto
-from verl.experimental.agent_loop import AgentLoopManager
 
 from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 
@@ -61,33 +59,21 @@ def check_validation(output: DataProto, tokenizer: Any) -> None:
     assert list(output.non_tensor_batch["acc"]) == found
 
 
-@pytest.fixture(scope="module")
-def config(model: Path) -> Any:
-    return support.run_config(model, "trainer.use_v1=false", "actor_rollout_ref.rollout.agent.num_workers=1")
+def test_rewards_are_those_of_whole_groups_with_phase_and_size_as_they_are(
+    model: Path, manager: Any, tokenizer: Any
+) -> None:
+    """Shuffled groups of another size than `rollout.n`, cut over two workers; validation rows that nothing marks.
 
-
-def test_the_manager_alone_trains_and_validates(config: Any, manager: Any, tokenizer: Any) -> None:
-    agents = AgentLoopManager.create(
-        config=config,
-        llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
-        reward_loop_worker_handles=manager.reward_loop_worker_handles,
-    )
-    generated = prompts([f"question {i}{'?' * (i % 32)}" for i in range(24)], support.N, split="train")
-    check_training(agents.generate_sequences(generated), generated, tokenizer)
-    check_validation(agents.generate_sequences(prompts([f"exam {i}" for i in range(8)], 1, split="test")), tokenizer)
-    for actor in agents.agent_loop_workers:
-        ray.kill(actor)
-
-
-def test_the_agent_loop_manager_knows_phase_and_size(config: Any, manager: Any, tokenizer: Any) -> None:
-    """Validation and training rows that look alike; groups of another size than `rollout.n`; and more waiting rows than
-    one of verl's workers holds."""
+    The manager is the one of former configurations, which leaves all to verl's own (the tests of the asynchronous
+    trainers have that one). `use_v1` is as the one-step-off trainer has it by default, whose batches are v0's.
+    """
     agents = EMPOAgentLoopManager.create(
-        config=config,
+        config=support.run_config(model, "trainer.use_v1=true"),
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
         reward_loop_worker_handles=manager.reward_loop_worker_handles,
     )
-    generated = prompts([f"problem {i}{'?' * (i % 9)}" for i in range(112)], 9, split="train")
+    generated = prompts([f"problem {i}{'?' * (i % 9)}" for i in range(128)], 16, split="train")
+    generated.reorder(torch.randperm(len(generated), generator=torch.Generator().manual_seed(0)))
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     validating = prompts([f"exam {i}" for i in range(10)], 2, split="train", validate=True)
     check_validation(agents.generate_sequences(validating), tokenizer)

@@ -6,8 +6,7 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,17 +18,14 @@ from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 from verl.utils import tensordict_utils as tu
 
-from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
 
+class Session(NamedTuple):
+    """What verl's queue has of one rollout."""
 
-@pytest.fixture(scope="module")
-def config(model: Path, cluster: None) -> Iterator[Any]:
-    made = support.run_config(model, "actor_rollout_ref.rollout.val_kwargs.n=2")
-    made.transfer_queue.enable = True
-    made.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1
-    tq.init(made.transfer_queue)
-    yield made
-    tq.close()
+    ids: Any
+    reward: float
+    info: dict[str, Any]
+    logprobs: list[float]
 
 
 def submit(agents: Any, partition: str, names: list[str], *, split: str, sizes: list[int] | None = None) -> list[str]:
@@ -59,8 +55,8 @@ def submit(agents: Any, partition: str, names: list[str], *, split: str, sizes: 
     return uids
 
 
-def sample(partition: str, count: int, seconds: float = 120, **options: Any) -> dict[str, list[tuple[str, float, Any]]]:
-    """What verl's replay buffer gives: for each uid (response, reward, reward_extra_info) of each session."""
+def sample(partition: str, count: int, seconds: float = 120, **options: Any) -> dict[str, list[Session]]:
+    """What verl's replay buffer gives: for each uid its sessions."""
     buffer = ReplayBuffer("sync", None, None, "drop", None, poll_interval=0.2, **options)
     got: list[Any] = []
     thread = threading.Thread(target=lambda: got.append(buffer.sample(1, partition, count)), daemon=True)
@@ -69,44 +65,45 @@ def sample(partition: str, count: int, seconds: float = 120, **options: Any) -> 
     assert got, f"the trainer still waits for {partition} after {seconds} s"
     meta, _ = got[0]
     data = tq.kv_batch_get(
-        keys=meta.keys, partition_id=partition, select_fields=["rm_scores", "responses", "extra_fields"]
+        keys=meta.keys,
+        partition_id=partition,
+        select_fields=["rm_scores", "responses", "extra_fields", "rollout_log_probs"],
     )
-    rows: dict[str, list[tuple[str, float, Any]]] = {}
-    for key, reward, ids, extra in zip(
-        meta.keys, list(data["rm_scores"]), list(data["responses"]), list(data["extra_fields"]), strict=True
+    rows: dict[str, list[Session]] = {}
+    for key, reward, ids, extra, logprobs in zip(
+        meta.keys,
+        *(list(data[name]) for name in ("rm_scores", "responses", "extra_fields", "rollout_log_probs")),
+        strict=True,
     ):
         info = getattr(extra, "data", extra)["reward_extra_info"]
-        rows.setdefault(key.rsplit("_", 2)[0], []).append((ids, float(reward.sum()), info))
+        rows.setdefault(key.rsplit("_", 2)[0], []).append(Session(ids, float(reward.sum()), info, logprobs.tolist()))
     tq.kv_clear(keys=meta.keys, partition_id=partition)
     return rows
 
 
-def check_training(rows: dict[str, list[tuple[Any, float, Any]]], tokenizer: Any) -> None:
+def check_training(rows: dict[str, list[Session]], tokenizer: Any) -> None:
     """Each row has the offline reward of its group, to the bit."""
-    flat = [
-        (uid, tokenizer.decode(ids, skip_special_tokens=True), reward)
-        for uid, g in rows.items()
-        for ids, reward, _ in g
-    ]
-    names = [uid.split("-", 1)[1] for uid, _, _ in flat]
-    rewards, scores = support.offline([uid for uid, _, _ in flat], [text for _, text, _ in flat], names)
-    assert [reward for _, _, reward in flat] == support.float32(rewards)
-    assert {uid: group[0][2]["entropy"] for uid, group in rows.items()} == {u: s.entropy for u, s in scores.items()}
+    flat = [(uid, session) for uid, sessions in rows.items() for session in sessions]
+    texts = [tokenizer.decode(session.ids, skip_special_tokens=True) for _, session in flat]
+    names = [uid.split("-", 1)[1] for uid, _ in flat]
+    rewards, scores = support.offline([uid for uid, _ in flat], texts, names)
+    assert [session.reward for _, session in flat] == support.float32(rewards)
+    assert {uid: group[0].info["entropy"] for uid, group in rows.items()} == {u: s.entropy for u, s in scores.items()}
 
 
-def check_validation(rows: dict[str, list[tuple[Any, float, Any]]], tokenizer: Any) -> None:
+def check_validation(rows: dict[str, list[Session]], tokenizer: Any) -> None:
     """Each row has 1 where its answer is 4, however it is written."""
-    for ids, reward, info in (row for group in rows.values() for row in group):
-        assert reward == float(tokenizer.decode(ids, skip_special_tokens=True) in support.ANSWERS[:3])
-        assert info["acc"] == reward
-        assert info["entropy"] is None
+    for session in (session for sessions in rows.values() for session in sessions):
+        assert session.reward == float(tokenizer.decode(session.ids, skip_special_tokens=True) in support.ANSWERS[:3])
+        assert session.info["acc"] == session.reward
+        assert session.info["entropy"] is None
 
 
 @pytest.fixture
-def agents(config: Any, manager: Any, tokenizer: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """An agent-loop manager of the class that the test is given, over a model of which `fails` fails once."""
-    made = request.param.create(
-        config=config,
+def agents(queued: Any, manager: Any, tokenizer: Any) -> Iterator[Any]:
+    """v1's own manager, over a model that fails once at a prompt that is "broken"."""
+    made = AgentLoopManagerTQ.create(
+        config=queued,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer), fail="broken"),
         teacher_client=None,
         reward_loop_worker_handles=manager.reward_loop_worker_handles,
@@ -116,28 +113,12 @@ def agents(config: Any, manager: Any, tokenizer: Any, request: pytest.FixtureReq
         ray.kill(actor)
 
 
-@pytest.mark.parametrize("agents", [AgentLoopManagerTQ], indirect=True, ids=["manager alone"])
-def test_the_manager_alone(agents: Any, tokenizer: Any) -> None:
-    names = [f"question {i}{'?' * (i % 9)}" for i in range(24)]
-    submit(agents, "train", names, split="train")
-    rows = sample("train", len(names), seconds=300)
-    assert Counter(map(len, rows.values())) == {support.N: len(names)}
-    check_training(rows, tokenizer)
-    submit(agents, "val", names[:6], split="test")
-    check_validation(sample("val", 6), tokenizer)
-    # One generation fails: its peers are let go at the deadline, without a reward, and say so.
-    submit(agents, "train", ["broken", "whole"], split="train")
-    rows = sample("train", 2, seconds=support.IDLE_SECONDS + 60)
-    check_training({"train-whole": rows["train-whole"]}, tokenizer)
-    assert len(rows["train-broken"]) == support.N - 1
-    for _, reward, info in rows["train-broken"]:
-        assert (reward, info["scored"], info["unscored/incomplete"]) == (0.0, 0.0, 1.0)
-        assert (info["group_size"], info["group_expected"]) == (support.N - 1, support.N)
-
-
-@pytest.mark.parametrize("agents", [EMPOAgentLoopManager], indirect=True, ids=["agent-loop manager"])
-def test_the_agent_loop_manager(agents: Any, tokenizer: Any) -> None:
+def test_the_agent_loops(agents: Any, tokenizer: Any) -> None:
     """Groups of their own sizes, validation rows that nothing marks, and a failure that nobody waits for."""
+    submit(agents, "train", [f"question {i}{'?' * (i % 9)}" for i in range(24)], split="train", sizes=[16] * 24)
+    rows = sample("train", 24, seconds=300)
+    assert Counter(map(len, rows.values())) == {16: 24}
+    check_training(rows, tokenizer)
     names = [f"problem {i}{'?' * (i % 9)}" for i in range(12)]
     sizes = [4 + i % 5 for i in range(12)]
     submit(agents, "train", names, split="train", sizes=sizes)
@@ -156,7 +137,7 @@ def test_the_agent_loop_manager(agents: Any, tokenizer: Any) -> None:
     options = {"filter_groups_metric": "reward", "refill_fn": refill, "train_batch_size": 8, "gen_batch_size": 1}
     rows = sample("train", 8, **options)
     assert len(rows) == 8
-    assert all(len({reward for _, reward, _ in group}) > 1 for group in rows.values())
+    assert all(len({session.reward for session in group}) > 1 for group in rows.values())
     assert next(more) > 16
     check_training(rows, tokenizer)
     shards = support.rendezvous_actors()
@@ -164,7 +145,8 @@ def test_the_agent_loop_manager(agents: Any, tokenizer: Any) -> None:
     submit(agents, "train", ["broken once", "sound"], split="train")
     rows = sample("train", 2)
     check_training({"train-sound": rows["train-sound"]}, tokenizer)
-    assert {(reward, info["unscored/incomplete"]) for _, reward, info in rows["train-broken once"]} == {(0.0, 1.0)}
+    lost = {(session.reward, session.info["unscored/incomplete"]) for session in rows["train-broken once"]}
+    assert lost == {(0.0, 1.0)}
     after = ray.get([shard.stats.remote() for shard in shards])
     assert [stats["expired_idle"] for stats in after] == expired
     assert sum(stats["shortened"] for stats in after) >= 1

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import torch
 import verl
@@ -29,15 +31,18 @@ from empo_rewards import Group, GroupScore, Scorer
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
 
-VERL_CONFIG = str(Path(verl.__file__).parent / "trainer" / "config")
+VERL = Path(verl.__file__).parent
+VERL_CONFIG = VERL / "trainer" / "config"
+ONE_STEP_OFF = VERL / "experimental" / "one_step_off_policy" / "config" / "one_step_off_ppo_trainer.yaml"
+FULLY_ASYNC = VERL / "experimental" / "fully_async_policy" / "config" / "fully_async_ppo_trainer.yaml"
 CPUS = 12
 """Logical ones: verl's actors ask for one each and hang at the start where there are too few."""
 
-WORKERS = 4
+WORKERS = 2
 """Reward workers."""
 
 N = 6
-"""Rollouts per prompt: no multiple of `WORKERS`, so that batches of whole groups are padded."""
+"""Rollouts per prompt."""
 
 IDLE_SECONDS = 30
 """After which an incomplete group is given up: far more than its rows take on a busy machine."""
@@ -75,6 +80,14 @@ def make_model(folder: Path) -> Path:
     return folder
 
 
+def make_data(folder: Path) -> list[str]:
+    """A training and a validation set in a folder, as overrides of verl's configuration."""
+    for split in ("train", "test"):
+        row = {"prompt": [{"role": "user", "content": "?"}], "data_source": "demo", "extra_info": {"split": split}}
+        pq.write_table(pa.Table.from_pylist([row]), folder / f"{split}.parquet")
+    return [f"data.train_files={folder}/train.parquet", f"data.val_files={folder}/test.parquet"]
+
+
 @contextmanager
 def ray_session(**environment: str) -> Iterator[None]:
     """A local ray with logical CPUs and these environment variables in its workers; shut down in any case."""
@@ -86,12 +99,15 @@ def ray_session(**environment: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def config(model: Path, *overrides: str, workers: int = 2, n: int = 16) -> Any:
-    """verl's own configuration with the empo manager and these overrides."""
-    with initialize_config_dir(VERL_CONFIG, version_base=None):
+def config(
+    model: Path, *overrides: str, workers: int = 2, n: int = 16, file: Path = VERL_CONFIG / "ppo_trainer.yaml"
+) -> Any:
+    """verl's own configuration (of the trainer with this file) with the empo manager and these overrides."""
+    with initialize_config_dir(str(file.parent), version_base=None):
         composed = compose(
-            "ppo_trainer",
+            file.stem,
             overrides=[
+                "hydra.searchpath=[pkg://verl.trainer.config]",
                 f"actor_rollout_ref.model.path={model}",
                 "actor_rollout_ref.rollout.name=vllm",
                 f"actor_rollout_ref.rollout.n={n}",
@@ -114,10 +130,10 @@ def config(model: Path, *overrides: str, workers: int = 2, n: int = 16) -> Any:
     return migrate_legacy_reward_impl(composed)
 
 
-def run_config(model: Path, *overrides: str) -> Any:
+def run_config(model: Path, *overrides: str, **options: Any) -> Any:
     """The configuration that the shared reward workers run under, with overrides that do not concern them."""
     shared = (f"+reward.reward_kwargs.idle_seconds={IDLE_SECONDS}", "+reward.reward_kwargs.shards=2")
-    return config(model, *shared, *overrides, workers=WORKERS, n=N)
+    return config(model, *shared, *overrides, **{"workers": WORKERS, "n": N, **options})
 
 
 def objects(values: Sequence[object]) -> np.ndarray:
@@ -227,7 +243,7 @@ class FakeModel:
         self.asked: dict[str, int] = {}
 
     async def generate(self, request_id: str, prompt_ids: list[int], **_: object) -> Any:
-        """One response."""
+        """One response, with log-probabilities in double precision."""
         from verl.workers.rollout.replica import TokenOutput
 
         text = "".join(self.letters.get(token, "?") for token in prompt_ids)
@@ -236,9 +252,12 @@ class FakeModel:
         await asyncio.sleep(dice.random() * self.seconds)
         if self.fail is not None and self.fail in text and count == 3:
             raise RuntimeError("the engine died on this one")
-        pool = ANSWERS[: 1 + len(text + str(prompt_ids[-20:])) % len(ANSWERS)]
-        answer = dice.choice(pool)
-        return TokenOutput(token_ids=[self.alphabet[letter] for letter in answer] + [1], stop_reason="completed")
+        tokens = [self.alphabet[letter] for letter in self.answer(text, prompt_ids, dice)] + [1]
+        return TokenOutput(token_ids=tokens, log_probs=[-2 * dice.random() for _ in tokens], stop_reason="completed")
+
+    def answer(self, text: str, prompt_ids: list[int], dice: random.Random) -> str:
+        """The text of a response."""
+        return dice.choice(ANSWERS[: 1 + len(text + str(prompt_ids[-20:])) % len(ANSWERS)])
 
 
 def alphabet_of(tokenizer: Any) -> dict[str, int]:
@@ -257,22 +276,27 @@ def reward_loop(settings: Any) -> Any:
 
 
 def one_more_worker(manager: Any) -> Any:
-    """A reward worker beside the shared ones, which a test may kill; it is given single rows only."""
-    options = manager.reward_loop_workers_class.options(name=f"reward_loop_worker_{WORKERS}")
+    """A reward worker beside the shared ones, which a test may kill."""
+    options = manager.reward_loop_workers_class.options(name="one more reward worker")
     return options.remote(manager.config, manager.reward_router_address)
 
 
-def end(manager: Any, *others: Any) -> None:
-    """End actors, and the rendezvous with them, so that the next test has names and CPUs."""
-    for actor in [*manager.reward_loop_workers, *others, *rendezvous_actors()]:
+def end(manager: Any) -> None:
+    """End the reward workers and the rendezvous, so that the next test has names and CPUs."""
+    for actor in [*manager.reward_loop_workers, *rendezvous_actors()]:
         ray.kill(actor)
 
 
 def rendezvous_actors() -> list[Any]:
     """The shards that are there."""
+    return [ray.get_actor(name) for name in rendezvous_names()]
+
+
+def rendezvous_names() -> list[str]:
+    """Their names."""
     from ray.util import list_named_actors
 
-    return [ray.get_actor(name) for name in list_named_actors() if name.startswith("empo_rewards_rendezvous_")]
+    return sorted(name for name in list_named_actors() if name.startswith("empo_rewards_rendezvous_"))
 
 
 def wait_for_members(count: int, name: str, seconds: float = 120) -> None:
