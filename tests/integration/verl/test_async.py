@@ -21,6 +21,7 @@ from verl.experimental.fully_async_policy.detach_utils import assemble_batch_fro
 from verl.experimental.fully_async_policy.fully_async_rollouter import FullyAsyncLLMServerManager, FullyAsyncRollouter
 from verl.experimental.fully_async_policy.message_queue import MessageQueue, MessageQueueClient
 from verl.experimental.one_step_off_policy.ray_trainer import OneStepOffRayTrainer
+from verl.experimental.reward_loop import RewardLoopManager
 from verl.workers.rollout.llm_server import FullyAsyncLLMServerClient, LLMServerManager
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
@@ -53,6 +54,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
         "data.shuffle=false",
         "data.validation_shuffle=false",
     )
+
+
+@pytest.fixture(scope="module")
+def manager(model: Path, cluster: None) -> RewardLoopManager:
+    """verl's reward loop without any worker: no row comes to one."""
+    return RewardLoopManager(support.run_config(model, workers=0))
 
 
 def check_training(batch: DataProto, tokenizer: Any) -> None:
@@ -169,7 +176,6 @@ class Interrupted(FullyAsyncLLMServerClient):
         return first
 
 
-@pytest.mark.usefixtures("cluster")
 def test_fully_asynchronous(
     model: Path,
     manager: Any,
@@ -184,6 +190,7 @@ def test_fully_asynchronous(
         *data,
         "data.train_batch_size=0",
         "actor_rollout_ref.hybrid_engine=false",
+        "actor_rollout_ref.rollout.agent.num_workers=1",
         "actor_rollout_ref.rollout.val_kwargs.n=2",
         "actor_rollout_ref.actor.ppo_mini_batch_size=4",
         "async_training.staleness_threshold=0.5",
