@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, out, scorer_from
-from empo_rewards.cli.rollouts import ReadGroup, read_groups
+from empo_rewards.reading.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, SetOption, err, out, scorer_from
-from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.reading.rollouts import Rejected, read_groups
 from empo_rewards.group import Group
 from empo_rewards.scorer import Scorer
 

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
-from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup
+from empo_rewards.reading.rollouts import Located, ReadGroup
+from empo_rewards.reading.sources import STDIN
 from empo_rewards.errors import InputError
 
 MEMBER_BYTES = 256 * 1024

@@ -15,7 +15,8 @@ from rich.text import Text
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
 from empo_rewards.cli.journal import beside, open_journal, read_records
 from empo_rewards.cli.parallel import score_stream
-from empo_rewards.cli.rollouts import STDIN, Located, ReadGroup, Rejected, read_groups
+from empo_rewards.reading.rollouts import Located, ReadGroup, Rejected, read_groups
+from empo_rewards.reading.sources import STDIN
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
 from empo_rewards.group import GroupScore

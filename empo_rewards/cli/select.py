@@ -12,8 +12,8 @@ import typer
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
-from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
-from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
+from empo_rewards.reading.rollouts import Rejected, read_groups
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore

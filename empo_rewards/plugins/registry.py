@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
     "strategy": "register_strategies",
     "guard": "register_guards",
     "observer": "register_observers",
+    "reader": "register_readers",
     "preset": "register_presets",
 }
 """The kinds of things that can be registered, and the hook of each."""

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, format_of, write_dataset
-from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.datasets import DatasetFormat, Difficulty, SelectedPrompt, format_of, write_dataset
+from empo_rewards.reading.rollouts import Rejected, read_groups
 from empo_rewards.errors import InputError
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
