@@ -11,7 +11,7 @@ import sys
 import typer
 
 from empo_rewards._version import __version__
-from empo_rewards.cli import compare, doctor, explain, extract, paths, plugins, score, select, serve, verl_check
+from empo_rewards.cli import compare, dataset, doctor, explain, extract, paths, plugins, score, select, serve, verl_check
 from empo_rewards.cli.console import fail
 from empo_rewards.errors import EmpoError
 
@@ -28,6 +28,7 @@ app.command("explain")(explain.explain)
 app.command("equivalent")(compare.equivalent)
 app.command("extract")(extract.extract)
 app.command("select")(select.select)
+app.command("dataset")(dataset.dataset)
 app.command("plugins")(plugins.plugins)
 app.command("doctor")(doctor.doctor)
 app.command("path")(paths.path)

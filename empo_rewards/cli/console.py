@@ -28,6 +28,14 @@ GroupSizeOption = Annotated[
         help="How many responses a group has. Longer ones of flat rows are cut, shorter ones count as incomplete.",
     ),
 ]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="FIELD=PATH",
+        help="Where a field stands in a row, as in responses=generations or prompt=doc.question. May be repeated.",
+    ),
+]
 
 
 def fail(message: str) -> None:

@@ -12,11 +12,11 @@ import typer
 from rich.text import Text
 
 from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, out, scorer_from
-from empo_rewards.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
+from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
 from empo_rewards.reading.rollouts import Rejected, read_groups
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
-from empo_rewards.group import Group, GroupScore
+from empo_rewards.group import Group, GroupScore, read_label
 from empo_rewards.scorer import Scorer
 
 
@@ -84,7 +84,7 @@ def select(
 
 def _kept(
     source: Path, scorer: Scorer, wanted: dict[str, Bounds], summary: Summary, group_size: int | None
-) -> Iterator[SelectedPrompt]:
+) -> Iterator[Prompt]:
     """The prompts in range; the others are counted, with why where that may surprise."""
 
     def groups() -> Iterator[Group]:
@@ -96,6 +96,7 @@ def _kept(
                 yield item.group
 
     unlabelled = 0
+    ability = "math" if scorer.config.equivalence.name == "math" else None
     for group, score in scorer.score_many(groups(), with_groups=True):
         summary.add(score)
         if score.cause is not None and score.cause.is_fault:
@@ -104,7 +105,7 @@ def _kept(
         unlabelled += "pass_rate" in wanted and difficulty.pass_rate is None
         measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
         if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
-            yield SelectedPrompt(group.prompt, next(iter(group.accepted), None), group.data_source, difficulty)
+            yield Prompt(group.prompt, read_label(group.reference), group.data_source, ability, difficulty)
     if unlabelled:
         err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
 

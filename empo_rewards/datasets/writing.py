@@ -4,6 +4,10 @@
   `extra_info` (`split`, `index`, and `difficulty` added here), see verl's documentation on preparing data.
 - OpenRLHF: JSON lines with `input` (a text, or chat messages where the prompt has them), `label`, `datasource` and
   `difficulty`. OpenRLHF's input key is `input` by default; its label key must be set to `label`.
+- TRL: JSON lines with `prompt` (chat messages) and `reference`, for `EMPOReward(reference="reference")`.
+- slime: JSON lines with `prompt` (chat messages), `label` and `metadata`, for `--input-key prompt --label-key label
+  --apply-chat-template`.
+- plain: JSON lines with the package's own fields, as the prompts were read.
 
 Prompts of rollout dumps have had the chat template applied. As messages they would get it a second time: select from
 rollouts that have the messages, or give OpenRLHF the text without a template.
@@ -12,20 +16,24 @@ rollouts that have the messages, or give OpenRLHF the text without a template.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import Enum
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from empo_rewards.datasets.prompts import Prompt
 from empo_rewards.errors import InputError
 from empo_rewards.extras import require
-from empo_rewards.group import Message
+from empo_rewards.group import Label, Message
 
 UNKNOWN_SOURCE = "unknown"
 """verl chooses its built-in reward by `data_source`, so every row must have one; a custom reward ignores it."""
+
+UNKNOWN_ABILITY = "unknown"
+"""What verl's column `ability` holds where nothing is known of a prompt's kind; verl does not read it."""
 
 ROWS_AT_ONCE = 1024
 
@@ -35,40 +43,14 @@ class DatasetFormat(str, Enum):
 
     VERL = "verl"
     OPENRLHF = "openrlhf"
+    TRL = "trl"
+    SLIME = "slime"
+    PLAIN = "plain"
 
-
-@dataclass(frozen=True)
-class Difficulty:
-    """How hard a prompt is for the model that answered it.
-
-    Args:
-        entropy: semantic entropy in nats; 0 where all answers agree.
-        largest_share: the share of the most frequent answer.
-        pass_rate: the share of correct answers; None without a reference.
-        responses: how many responses that was estimated from.
-    """
-
-    entropy: float | None = None
-    largest_share: float | None = None
-    pass_rate: float | None = None
-    responses: int | None = None
-
-
-@dataclass(frozen=True)
-class SelectedPrompt:
-    """A prompt to train on.
-
-    Args:
-        prompt: a text, or chat messages.
-        reference: the first accepted answer; None without a label.
-        data_source: the name of the data set that the prompt comes from.
-        difficulty: how hard it is for the model that answered it.
-    """
-
-    prompt: str | Sequence[Message]
-    reference: str | None = None
-    data_source: str | None = None
-    difficulty: Difficulty = Difficulty()
+    @property
+    def ending(self) -> str:
+        """The ending of its files."""
+        return ".parquet" if self is DatasetFormat.VERL else ".jsonl"
 
 
 def format_of(out: Path) -> DatasetFormat:
@@ -83,49 +65,85 @@ def format_of(out: Path) -> DatasetFormat:
     return known[out.suffix]
 
 
-def verl_rows(
-    kept: Iterable[SelectedPrompt], *, split: str = "train", ability: str = "math"
-) -> Iterator[dict[str, Any]]:
-    """Rows of verl's format.
-
-    Raises:
-        InputError: a message has more than a role and a text, which the format cannot hold.
-    """
-    for index, item in enumerate(kept):
-        prompt = [{"role": "user", "content": item.prompt}] if isinstance(item.prompt, str) else item.prompt
-        yield {
-            "data_source": item.data_source or UNKNOWN_SOURCE,
-            "prompt": [_plain_message(message, index) for message in prompt],
-            "ability": ability,
-            "reward_model": {"style": "rule", "ground_truth": item.reference},
-            "extra_info": {"split": split, "index": index, "difficulty": asdict(item.difficulty)},
-        }
+def _messages(prompt: Prompt) -> list[dict[str, Any]]:
+    """The prompt as chat messages."""
+    if isinstance(prompt.prompt, str):
+        return [{"role": "user", "content": prompt.prompt}]
+    return [dict(message) for message in prompt.prompt]
 
 
-def openrlhf_rows(kept: Iterable[SelectedPrompt]) -> Iterator[dict[str, Any]]:
-    """Rows of OpenRLHF's format, where a missing reference is an empty label."""
-    for item in kept:
-        yield {
-            "input": item.prompt if isinstance(item.prompt, str) else [dict(message) for message in item.prompt],
-            "label": item.reference or "",
-            "datasource": item.data_source or UNKNOWN_SOURCE,
-            "difficulty": asdict(item.difficulty),
-        }
+def _label(label: Label, several: bool) -> str | list[str] | None:
+    """The label as it is written: a text, or for a dataset of which a prompt has several accepted answers a list."""
+    accepted = [] if label is None else [label] if isinstance(label, str) else list(label)
+    return accepted if several else next(iter(accepted), None)
+
+
+def _verl_row(prompt: Prompt, index: int, split: str, several: bool) -> dict[str, Any]:
+    return {
+        "data_source": prompt.data_source or UNKNOWN_SOURCE,
+        "prompt": [_plain_message(message, index) for message in _messages(prompt)],
+        "ability": prompt.ability or UNKNOWN_ABILITY,
+        "reward_model": {"style": "rule", "ground_truth": _label(prompt.reference, several)},
+        "extra_info": {"split": split, "index": index, "difficulty": asdict(prompt.difficulty)},
+    }
+
+
+def _openrlhf_row(prompt: Prompt, index: int, split: str, several: bool) -> dict[str, Any]:
+    return {
+        "input": prompt.prompt if isinstance(prompt.prompt, str) else _messages(prompt),
+        "label": _label(prompt.reference, several) or ([] if several else ""),
+        "datasource": prompt.data_source or UNKNOWN_SOURCE,
+        "difficulty": asdict(prompt.difficulty),
+    }
+
+
+def _trl_row(prompt: Prompt, index: int, split: str, several: bool) -> dict[str, Any]:
+    return {"prompt": _messages(prompt), "reference": _label(prompt.reference, several)}
+
+
+def _slime_row(prompt: Prompt, index: int, split: str, several: bool) -> dict[str, Any]:
+    return {
+        "prompt": _messages(prompt),
+        "label": _label(prompt.reference, several) or ([] if several else ""),
+        "metadata": {"data_source": prompt.data_source or UNKNOWN_SOURCE, "split": split, "index": index},
+    }
+
+
+def _plain_row(prompt: Prompt, index: int, split: str, several: bool) -> dict[str, Any]:
+    row = {
+        "prompt": prompt.prompt if isinstance(prompt.prompt, str) else _messages(prompt),
+        "reference": _label(prompt.reference, several),
+        "data_source": prompt.data_source,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+_ROWS = {
+    DatasetFormat.VERL: _verl_row,
+    DatasetFormat.OPENRLHF: _openrlhf_row,
+    DatasetFormat.TRL: _trl_row,
+    DatasetFormat.SLIME: _slime_row,
+    DatasetFormat.PLAIN: _plain_row,
+}
 
 
 def write_dataset(
-    kept: Iterable[SelectedPrompt],
+    prompts: Iterable[Prompt],
     out: Path,
     *,
     form: DatasetFormat | None = None,
+    split: str = "train",
+    several: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Write a dataset, and return how many rows it has. `out` appears when it is complete.
 
     Args:
-        kept: the prompts; read once, never all in memory.
+        prompts: the prompts; read once, never all in memory.
         out: the file.
         form: the format; None: the one that the name of `out` implies.
+        split: what rows say about their purpose, where the format has a place for it: "train" or "test".
+        several: write labels as lists of accepted answers; else the first of them.
         overwrite: replace `out` where it exists.
 
     Raises:
@@ -137,11 +155,8 @@ def write_dataset(
         raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
     part = out.with_name(out.name + ".part")
     try:
-        count = (
-            _write_parquet(verl_rows(kept), part)
-            if form is DatasetFormat.VERL
-            else _write_lines(openrlhf_rows(kept), part)
-        )
+        rows = (_ROWS[form](prompt, index, split, several) for index, prompt in enumerate(prompts))
+        count = _write_parquet(rows, part, several) if form is DatasetFormat.VERL else _write_lines(rows, part)
         part.replace(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from error
@@ -167,7 +182,7 @@ def _write_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
     return count
 
 
-def _write_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> int:
+def _write_parquet(rows: Iterator[Mapping[str, Any]], path: Path, several: bool) -> int:
     require("parquet", "writing Parquet")
     import pyarrow as pa  # noqa: PLC0415 - an extra
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
@@ -183,7 +198,7 @@ def _write_parquet(rows: Iterator[Mapping[str, Any]], path: Path) -> int:
             ("data_source", text),
             ("prompt", pa.list_(struct(role=text, content=text))),
             ("ability", text),
-            ("reward_model", struct(style=text, ground_truth=text)),
+            ("reward_model", struct(style=text, ground_truth=pa.list_(text) if several else text)),
             ("extra_info", struct(split=text, index=count, difficulty=difficulty)),
         ]
     )
