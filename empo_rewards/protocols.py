@@ -286,8 +286,6 @@ class Observer(ABC):
 
 # The check of the contract
 
-Kind = TypeVar("Kind", Extractor, EquivalenceBackend, EntropyEstimator, Strategy, Guard, Observer)
-
 # Reading
 
 
@@ -315,6 +313,8 @@ class Reader(ABC):
         """The rows of a file with this ending."""
         raise NotImplementedError
 
+
+Kind = TypeVar("Kind", Extractor, EquivalenceBackend, EntropyEstimator, Strategy, Guard, Observer, Reader)
 
 BASES: Mapping[str, type] = {
     "extractor": Extractor,

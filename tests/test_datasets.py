@@ -19,7 +19,6 @@ from pages import code_blocks, quoted, section, table
 from typer.testing import CliRunner
 
 from empo_rewards.cli.app import app
-
 from empo_rewards.datasets import (
     INSTRUCTIONS,
     DatasetFormat,
@@ -31,14 +30,16 @@ from empo_rewards.datasets import (
     write_dataset,
 )
 from empo_rewards.datasets.writing import format_of
-from empo_rewards.reading.rollouts import Rejected, read_groups
 from empo_rewards.errors import InputError, MissingExtraError
+from empo_rewards.reading.rollouts import Rejected, read_groups
 
 LAUNCH = (Path(__file__).parents[1] / "docs" / "launch.md").read_text(encoding="utf-8")
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
 KEPT = [
     Prompt("1+1?"),
-    Prompt(MESSAGES, reference="2", data_source="sums", ability="math", difficulty=Difficulty(math.log(2), 0.5, 0.25, 8)),
+    Prompt(
+        MESSAGES, reference="2", data_source="sums", ability="math", difficulty=Difficulty(math.log(2), 0.5, 0.25, 8)
+    ),
 ]
 
 
@@ -328,7 +329,10 @@ def test_the_documented_calls_for_the_papers_datasets(tmp_path: Path, monkeypatc
 
 
 def test_the_instructions_page_shows_them_as_they_are() -> None:
-    shown = {quoted(name)[0]: (quoted(user), quoted(system)) for name, user, system, _ in table(LAUNCH, "name", "the user's message")}
+    shown = {
+        quoted(name)[0]: (quoted(user), quoted(system))
+        for name, user, system, _ in table(LAUNCH, "name", "the user's message")
+    }
     assert shown.keys() == INSTRUCTIONS.keys()
     for name, (user, system) in shown.items():
         text = "\n".join(user)

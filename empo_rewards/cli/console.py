@@ -9,13 +9,35 @@ from rich.console import Console
 from rich.text import Text
 
 from empo_rewards.config import merge, parse_assignments
+from empo_rewards.plugins.registry import load
+from empo_rewards.reading import ReadOptions
+from empo_rewards.reading.forms import OWN
+from empo_rewards.reading.mapping import parse_mapping
 from empo_rewards.scorer import Scorer
 
 out = Console(soft_wrap=False)
 err = Console(stderr=True)
 
+
+def complete_preset(incomplete: str) -> list[str]:
+    """The names of the presets that begin so, for the shell."""
+    return [name for name in load().presets if name.startswith(incomplete)]
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """The names of the formats of rollouts that begin so, for the shell."""
+    return [name for name in (OWN, *load().entries["reader"]) if name.startswith(incomplete)]
+
+
 ConfigOption = Annotated[
-    str, typer.Option("--config", "-c", metavar="PRESET|FILE", help="A preset's name or a YAML file.")
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PRESET|FILE",
+        help="A preset's name or a YAML file.",
+        autocompletion=complete_preset,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -28,6 +50,24 @@ GroupSizeOption = Annotated[
         help="How many responses a group has. Longer ones of flat rows are cut, shorter ones count as incomplete.",
     ),
 ]
+SourcesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Rollouts: JSON lines, JSON, CSV or Parquet (also .gz, .bz2, .xz, .zst), folders, patterns, or - for"
+        " standard input.",
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="The form of all rows, where it is not to be recognised (docs/formats.md).",
+        autocompletion=complete_format,
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Stop after N groups.")]
 MapOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -38,9 +78,23 @@ MapOption = Annotated[
 ]
 
 
-def fail(message: str) -> None:
-    """Print an error as one line on standard error."""
+WRONG = 2
+"""The exit code of wrong usage, configuration or input."""
+
+
+def fail(message: str) -> int:
+    """Print an error as one line on standard error; the exit code of what the user can mend."""
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+    return WRONG
+
+
+def reading_from(
+    group_size: int | None, form: str | None, mapping: list[str] | None, limit: int | None = None
+) -> ReadOptions:
+    """How rows become groups, by the options `--group-size`, `--format`, `--map` and `--limit`."""
+    return ReadOptions(
+        group_size=group_size, readers=load().readers, form=form, mapping=parse_mapping(mapping or []), limit=limit
+    )
 
 
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:

@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, out, scorer_from
-from empo_rewards.reading.rollouts import ReadGroup, read_groups
+from empo_rewards.cli.console import (
+    ConfigOption,
+    FormatOption,
+    GroupSizeOption,
+    MapOption,
+    SetOption,
+    SourcesArgument,
+    out,
+    reading_from,
+    scorer_from,
+)
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
+from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
 
 PROMPT_CHARS = 400
 
 
 def explain(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
+    sources: SourcesArgument,
     group_id: Annotated[str | None, typer.Option("--id", help="The id of the group; by default the first.")] = None,
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
     group_size: GroupSizeOption = None,
+    form: FormatOption = None,
+    mapping: MapOption = None,
 ) -> None:
     """Show one group response by response: its answer, what found it, its cluster, its guards, its reward."""
-    group = _find(source, group_id, group_size)
+    group = _find(sources, group_id, reading_from(group_size, form, mapping))
     with scorer_from(config, assignments) as scorer:
         show(group, scorer.score(group))
 
 
-def _find(source: Path, group_id: str | None, group_size: int | None) -> Group:
-    for located in read_groups(source, group_size=group_size):
+def _find(sources: list[str], group_id: str | None, reading: ReadOptions) -> Group:
+    first = None
+    for located in read_groups(sources, reading):
         if isinstance(located, ReadGroup) and group_id in (None, located.group.id):
             return located.group
-    raise InputError(f"{source}: no group has the id {group_id!r}" if group_id else f"{source}: there is no group")
+        if isinstance(located, Rejected):
+            first = first or f"{located.source}:{located.line}: {located.cause}"
+    if group_id is not None:
+        raise InputError(f"{', '.join(sources)}: no group has the id {group_id!r}")
+    raise InputError(f"{', '.join(sources)}: there is no group" + (f"; {first}" if first else ""))
 
 
 def show(group: Group, score: GroupScore) -> None:

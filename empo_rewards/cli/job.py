@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from empo_rewards._version import __version__
+from empo_rewards.errors import InputError
 from empo_rewards.reading.containers import is_stream
 from empo_rewards.reading.sources import STDIN, Sources, input_files, listed
-from empo_rewards.errors import InputError
 
 SAMPLE_BYTES = 64 * 1024
 """How much of each end of an input file is hashed to recognise it."""

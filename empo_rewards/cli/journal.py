@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
-from empo_rewards.reading.rollouts import Located, ReadGroup
-from empo_rewards.reading.sources import STDIN
 from empo_rewards.errors import InputError
+from empo_rewards.reading.rollouts import Located, ReadGroup
+from empo_rewards.reading.sources import Sources, folders, listed
 
 MEMBER_BYTES = 256 * 1024
 """Lines of a compressed output are written in gzip members of this size (uncompressed). A member is whole or does not
@@ -60,7 +60,7 @@ def read_records(out: Path) -> Iterator[dict[str, Any]]:
 def open_journal(
     out: Path,
     *,
-    source: str | Path,
+    source: Sources,
     settings: Mapping[str, Any],
     resume: bool = False,
     overwrite: bool = False,
@@ -233,16 +233,14 @@ def _whole_gzip_lines(file: IO[bytes]) -> tuple[int, int]:
     return count, end
 
 
-def _check_place(out: Path, source: str | Path) -> None:
+def _check_place(out: Path, source: Sources) -> None:
     """Check that an output is a file in a folder that exists, and not part of its own input."""
     if not out.parent.is_dir():
         raise InputError(f"{out}: the folder {out.parent} does not exist")
     if out.exists() and not out.is_file():
         raise InputError(f"{out}: the output must be a file")
-    if str(source) == STDIN:
-        return
-    place, whole = out.resolve(), Path(source).resolve()
-    if whole in (place, place.parent):
+    place = out.resolve()
+    if place in [Path(one).resolve() for one in listed(source)] or place.parent in folders(source):
         raise InputError(f"{out}: the output would become part of the input; choose another place")
 
 

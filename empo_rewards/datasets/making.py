@@ -41,7 +41,7 @@ class MadeDataset:
     bad: tuple[BadPrompt, ...]
 
 
-def make_dataset(
+def make_dataset(  # noqa: PLR0913 - the options of the command `dataset`, by keyword
     source: str | Path,
     out: str | Path = ".",
     *,

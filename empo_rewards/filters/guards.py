@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from empo_rewards.errors import ConfigError
 from empo_rewards.filters.copied import copied_from_prompt
 from empo_rewards.filters.repetition import is_degenerate
 from empo_rewards.group import Answer, AnswerKind, Group
@@ -54,6 +55,10 @@ class Copied(Guard):
     reward: float | None = 0.0
     rouge_l: float = 0.8
     void: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rouge_l <= 1:
+            raise ConfigError(f"rouge_l is {self.rouge_l}; it lies in [0, 1]")
 
     def __call__(self, group: Group, answers: Sequence[Answer]) -> Sequence[Penalty | None]:
         """A penalty for each copied answer; equal texts are checked once."""

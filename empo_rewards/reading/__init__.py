@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from empo_rewards.reading.rollouts import Located, ReadGroup, Rejected, read_groups
+from empo_rewards.reading.rollouts import Located, ReadGroup, ReadOptions, Rejected, read_groups
 
-__all__ = ["Located", "ReadGroup", "Rejected", "read_groups"]
+__all__ = ["Located", "ReadGroup", "ReadOptions", "Rejected", "read_groups"]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from empo_rewards.errors import InputError
 from empo_rewards.extras import require
@@ -96,6 +96,9 @@ FOREIGN = {
 READABLE = "JSON lines, a JSON array, CSV or Parquet"
 
 DELIMITERS = ",\t;"
+
+ByteStream: TypeAlias = "io.BufferedReader | _Utf8"
+"""Bytes that have been unpacked and are UTF-8."""
 
 Columns = Callable[[Sequence[str]], "list[str] | None"]
 """Which columns of a table are to be read, of those that it has; None: all."""
@@ -189,7 +192,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def _recognised(
     stack: ExitStack, name: str, stream: BinaryIO, path: Path | None, known: Sequence[str] = ()
-) -> tuple[Layout, IO[bytes]]:
+) -> tuple[Layout, ByteStream]:
     """The layout, and the stream unpacked, as UTF-8, at its beginning. `stack` closes what is opened on the way."""
     file = _peekable(stream)
     if path is not None:
@@ -198,15 +201,16 @@ def _recognised(
     if not start and path is not None and not is_stream(path):
         raise InputError(f"{name}: the file is empty")
     packing = next((packing for packing in Packing if start.startswith(packing.magic)), None)
-    claimed = path and PACKING_OF.get(path.suffix)
+    claimed = None if path is None else PACKING_OF.get(path.suffix)
     if claimed is not None and claimed is not packing:
         raise InputError(f"{name}: by its name a {claimed.value[0]} file, but it does not begin like one")
     if packing is not None:
         file = stack.enter_context(_peekable(_Unpacked(packing, file)))
         start = _start(name, file, packing)
     if start.startswith(UTF16_MARKS):
-        file = stack.enter_context(_Utf8(file))
-        return _layout(name, start.decode("utf-16", "ignore").encode(), path, known), file
+        text = _Utf8(file)
+        stack.callback(text.close)
+        return _layout(name, start.decode("utf-16", "ignore").encode(), path, known), text
     return _layout(name, start, path, known), file
 
 
@@ -296,7 +300,7 @@ def _header(line: bytes) -> set[str]:
 class _Utf8(io.RawIOBase):
     """UTF-16 text, read as lines of UTF-8."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: io.BufferedReader) -> None:
         self._text = io.TextIOWrapper(file, "utf-16", errors="replace", newline="")
 
     def readable(self) -> bool:
@@ -329,7 +333,7 @@ def _rows(
         yield from _json_lines(name, file)
 
 
-def _lines(name: str, file: IO[bytes]) -> Iterator[bytes]:
+def _lines(name: str, file: ByteStream) -> Iterator[bytes]:
     """The lines, each cut at `MAX_ROW_BYTES`; a damaged stream is an `InputError`."""
     line = 0
     try:
@@ -343,12 +347,12 @@ def _lines(name: str, file: IO[bytes]) -> Iterator[bytes]:
         raise _damaged(name, _packing_of(file), line, error) from error
 
 
-def _packing_of(file: IO[bytes]) -> Packing | None:
+def _packing_of(file: ByteStream) -> Packing | None:
     """The compression of a stream, for messages."""
     return getattr(getattr(file, "raw", None), "packing", None)
 
 
-def _json_lines(name: str, file: IO[bytes]) -> Iterator[RawRow]:
+def _json_lines(name: str, file: ByteStream) -> Iterator[RawRow]:
     for line, data in enumerate(_lines(name, file), 1):
         if len(data) == MAX_ROW_BYTES and not data.endswith(b"\n"):
             yield _faulty(line, data, f"the row is longer than {MAX_ROW_BYTES} bytes")
@@ -374,7 +378,9 @@ def _decoded_line(line: int, data: bytes) -> RawRow:
 
 def _faulty(line: int, data: bytes, fault: str) -> RawRow:
     # A character takes at most four bytes: enough of a huge row for the excerpt.
-    return RawRow(line, None, lambda: data[: 4 * MAX_ROW_EXCERPT].decode(errors="backslashreplace").rstrip("\r\n"), fault)
+    return RawRow(
+        line, None, lambda: data[: 4 * MAX_ROW_EXCERPT].decode(errors="backslashreplace").rstrip("\r\n"), fault
+    )
 
 
 def _not_utf8(data: bytes, error: UnicodeDecodeError) -> str:
@@ -396,7 +402,7 @@ def _well_formed(value: Any) -> Any:
     return value
 
 
-def _json_values(name: str, file: IO[bytes]) -> Iterator[RawRow]:
+def _json_values(name: str, file: ByteStream) -> Iterator[RawRow]:
     """The items of a JSON array, or objects that go over several lines; `line` counts them. One is held at a time."""
     decode = json.JSONDecoder(parse_int=_integer).raw_decode
     utf8 = codecs.getincrementaldecoder("utf-8-sig")()
@@ -447,8 +453,8 @@ def _json_values(name: str, file: IO[bytes]) -> Iterator[RawRow]:
         raise InputError(f"{name}: the array has no end: the file is cut off after item {item}")
 
 
-def _csv_rows(name: str, file: IO[bytes], json_cells: frozenset[str]) -> Iterator[RawRow]:
-    """The rows of a table with a header. An empty cell is null; cells of `json_cells` may hold a JSON list or object."""
+def _csv_rows(name: str, file: ByteStream, json_cells: frozenset[str]) -> Iterator[RawRow]:
+    """The rows of a table with a header. An empty cell is null; those of columns in `json_cells` may hold JSON."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))  # a bound of the process; it is only widened
 
     def texts() -> Iterator[str]:
@@ -457,6 +463,8 @@ def _csv_rows(name: str, file: IO[bytes], json_cells: frozenset[str]) -> Iterato
                 text = data.decode()
             except UnicodeDecodeError as error:
                 raise InputError(f"{name}, line {line}: {_not_utf8(data, error)}") from error
+            if len(data) == MAX_ROW_BYTES:
+                raise InputError(f"{name}, line {line}: the row is longer than {MAX_ROW_BYTES} bytes")
             yield text.removeprefix("\ufeff") if line == 1 else text
 
     lines = texts()
@@ -469,11 +477,11 @@ def _csv_rows(name: str, file: IO[bytes], json_cells: frozenset[str]) -> Iterato
 
     reader = csv.reader(all_lines(), delimiter=delimiter)
     try:
-        names = next(reader, [])
+        names = [name.strip() for name in next(reader, [])]
         start = reader.line_num + 1
         for cells in reader:
             if cells:
-                row = {key.strip(): _cell(key.strip(), cell, json_cells) for key, cell in zip(names, cells, strict=False)}
+                row = {key: _cell(key, cell, json_cells) for key, cell in zip(names, cells, strict=False)}
                 fault = None if len(cells) == len(names) else f"{len(cells)} cells for {len(names)} columns"
                 yield RawRow(start, row, partial(json.dumps, row, ensure_ascii=False), fault)
             start = reader.line_num + 1
@@ -490,9 +498,9 @@ def _cell(name: str, cell: str, json_cells: frozenset[str]) -> Any:
     return cell or None
 
 
-def _spooled(stack: ExitStack, name: str, file: IO[bytes]) -> Any:
+def _spooled(stack: ExitStack, name: str, file: ByteStream) -> Any:
     """A copy on disk of a stream, for a container that must be read from its end."""
-    copy = stack.enter_context(tempfile.TemporaryFile())
+    copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     try:
         shutil.copyfileobj(file, copy)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:

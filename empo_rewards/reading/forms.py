@@ -40,7 +40,9 @@ def is_own(row: Row) -> bool:
 
 def _is_list_of(value: object, *keys: str) -> bool:
     """Whether a value is a list whose first item is an object with one of the keys."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and any(k in value[0] for k in keys)
+    return (
+        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and any(k in value[0] for k in keys)
+    )
 
 
 def _own(row: Row, **fields: Any) -> dict[str, Any]:
@@ -98,7 +100,9 @@ class VllmOutputs(Reader):
 def _choices(body: Row, row: Row, **fields: Any) -> list[dict[str, Any]]:
     """The group of an OpenAI-compatible response."""
     choices = body["choices"]
-    texts = [choice.get("text") if "text" in choice else (choice.get("message") or {}).get("content") for choice in choices]
+    texts = [
+        choice.get("text") if "text" in choice else (choice.get("message") or {}).get("content") for choice in choices
+    ]
     logprobs = [_choice_logprobs(choice.get("logprobs")) for choice in choices]
     return [
         _own(
@@ -177,12 +181,14 @@ class ChatMessages(Reader):
         return [_own({**row, "messages": None}, prompt=messages[:-1], response=_reply(messages))]
 
 
+ROLES: Mapping[object, str] = {"human": "user", "gpt": "assistant"}
+"""ShareGPT's names of roles."""
+
+
 class ShareGpt(Reader):
     """Conversations in ShareGPT's form."""
 
     about = "ShareGPT: conversations of from (human, gpt, system) and value"
-
-    ROLES: Mapping[str, str] = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 
     def recognises(self, row: Row) -> bool:
         """By `conversations`, a list of objects with `from`."""
@@ -191,7 +197,7 @@ class ShareGpt(Reader):
     def convert(self, row: Row) -> list[dict[str, Any]]:
         """One response a row."""
         turns = [turn for turn in row["conversations"] if isinstance(turn, Mapping)]
-        messages = [{"role": self.ROLES.get(str(t.get("from")), str(t.get("from"))), "content": t.get("value")} for t in turns]
+        messages = [{"role": ROLES.get(t.get("from"), t.get("from")), "content": t.get("value")} for t in turns]
         return [_own(row, prompt=messages[:-1], response=_reply(messages))]
 
 
@@ -298,4 +304,3 @@ BUILT_IN: Mapping[str, Reader] = {
     "sharegpt": ShareGpt(),
 }
 """The built-in readers by name, in the order in which they are asked."""
-

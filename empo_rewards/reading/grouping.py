@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
-from empo_rewards.reading.rows import FlatRow, GroupKeys
 from empo_rewards.errors import InputError
 from empo_rewards.gather.samples import Sample, group_of
 from empo_rewards.group import Group, Message, read_label
+from empo_rewards.reading.rows import FlatRow, GroupKeys
 
 CACHE_KIB = 16 * 1024
 """Memory that the database may use before it writes to disk."""

@@ -165,10 +165,8 @@ def _likeliest(shapes: Sequence[Shape], words: Sequence[str], *, alone: bool) ->
 
     def likeness(shape: Shape) -> float:
         names = shape.path.lower().replace("*.", "").split(".")
-        return max(
-            2 - place / len(words) if word in names else max(difflib.SequenceMatcher(None, word, name).ratio() for name in names)
-            for place, word in enumerate(words)
-        )
+        exact = [2 - place / len(words) for place, word in enumerate(words) if word in names]
+        return max(exact or (difflib.SequenceMatcher(None, w, name).ratio() for w in words for name in names))
 
     best = max(shapes, key=likeness, default=None)
     if best is None:

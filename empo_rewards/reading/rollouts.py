@@ -64,7 +64,7 @@ Located: TypeAlias = ReadGroup | Rejected
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How rows become groups.
 
     Args:
@@ -90,6 +90,11 @@ class Reading:
             raise InputError(f"the group size must be at least 1, not {self.group_size}")
         if self.form not in (None, OWN, *self.readers):
             raise InputError(f"no format is called {self.form!r}{suggestion(self.form or '', [OWN, *self.readers])}")
+
+    def settings(self) -> dict[str, Any]:
+        """What the groups depend on beside the files, JSON-ready; options that are not given are left out."""
+        given = {"format": self.form, "map": dict(self.mapping) or None, "limit": self.limit}
+        return {"group_size": self.group_size, **{name: value for name, value in given.items() if value is not None}}
 
     def rows(self, row: Any) -> Iterable[Any]:
         """The rows in the package's own fields that a row of the file holds."""
@@ -122,13 +127,17 @@ class Reading:
 
 
 def read_groups(
-    sources: Sources, reading: Reading | None = None, *, group_size: int | None = None, stdin: BinaryIO | None = None
+    sources: Sources,
+    reading: ReadOptions | None = None,
+    *,
+    group_size: int | None = None,
+    stdin: BinaryIO | None = None,
 ) -> Generator[Located, None, None]:
     """The groups and rejected rows of files, folders, or standard input.
 
     Args:
         sources: a path, a folder, a pattern, `-` for standard input, or a list of these.
-        reading: how rows become groups; None: as `Reading(group_size=group_size)`.
+        reading: how rows become groups; None: as `ReadOptions(group_size=group_size)`.
         group_size: how many responses make a group, where `reading` is not given.
         stdin: what to read for `-`; by default the process's standard input.
 
@@ -139,7 +148,7 @@ def read_groups(
         InputError: at once where a file is missing, empty, or not of the type that its name says; from the generator
             where a file is truncated or has no rows.
     """
-    reading = reading or Reading(group_size=group_size)
+    reading = reading or ReadOptions(group_size=group_size)
     if STDIN in listed(sources) and stdin is None and sys.stdin is None:
         raise InputError("standard input is closed")
     files: list[tuple[str, Iterator[RawRow]]] = []
@@ -168,7 +177,7 @@ def _opened_rows(reader: Reader, path: Path) -> Iterator[RawRow]:
         raise InputError(f"{path}: cannot be read: {described(error)}") from error
 
 
-def _read(files: Iterable[tuple[str, Iterator[RawRow]]], reading: Reading) -> Generator[Located, None, None]:
+def _read(files: Iterable[tuple[str, Iterator[RawRow]]], reading: ReadOptions) -> Generator[Located, None, None]:
     name, empty, groups = STDIN, True, 0
     for name, rows in files:
         for located in _groups(name, rows, reading):
@@ -181,7 +190,7 @@ def _read(files: Iterable[tuple[str, Iterator[RawRow]]], reading: Reading) -> Ge
         raise InputError(f"{'standard input' if name == STDIN else name}: there are no rows")
 
 
-def _groups(name: str, rows: Iterator[RawRow], reading: Reading) -> Iterator[Located]:
+def _groups(name: str, rows: Iterator[RawRow], reading: ReadOptions) -> Iterator[Located]:
     """The groups of one file."""
     with closing(Grouping()) as flat:
         for raw in rows:

@@ -25,6 +25,16 @@ def listed(sources: Sources) -> list[str]:
     return [str(sources)] if isinstance(sources, str | Path) else [str(source) for source in sources]
 
 
+def folders(sources: Sources) -> set[Path]:
+    """The folders of which all files are read; a file that appears in one becomes part of the input."""
+    places = {
+        Path(source) if os.path.isdir(source) else Path(source).parent
+        for source in listed(sources)
+        if os.path.isdir(source) or (glob.has_magic(source) and not os.path.lexists(source))
+    }
+    return {place.resolve() for place in places}
+
+
 def input_files(sources: Sources, suffixes: frozenset[str] = frozenset(LAYOUT_OF)) -> tuple[Path, ...]:
     """The files of all inputs in order; those of a folder or pattern in the order of the numbers in their names.
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from empo_rewards.entropy.likelihoods import log_likelihoods
+from empo_rewards.errors import ConfigError
 from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 
 
@@ -29,6 +30,11 @@ class Scrl(Strategy):
     margin: float = 0.15
     negative: float = 0.15
     abstain: float | None = 0.0
+
+    def __post_init__(self) -> None:
+        for name, share in (("positive", self.positive), ("margin", self.margin), ("negative", self.negative)):
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{name} is {share}; a share lies in [0, 1]")
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """+1, -1 or `abstain`."""

@@ -24,7 +24,9 @@ def wait_for_nodes(count: int, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while (alive := sum(node["Alive"] for node in ray.nodes())) < count:
         if time.monotonic() > deadline:
-            raise EmpoError(f"{alive} of {count} nodes have joined within {seconds:g} s: start the others, or set NODES")
+            raise EmpoError(
+                f"{alive} of {count} nodes have joined within {seconds:g} s: start the others, or set NODES"
+            )
         time.sleep(PAUSE_SECONDS)
 
 

@@ -19,11 +19,11 @@ from generated import math_groups, short_answer_groups, write_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from empo_rewards.errors import InputError
+from empo_rewards.group import Group
 from empo_rewards.reading import containers, rows
 from empo_rewards.reading.rollouts import ReadGroup, Rejected, read_groups
 from empo_rewards.reading.rows import RESPONSES
-from empo_rewards.errors import InputError
-from empo_rewards.group import Group
 
 
 def jsonl(*rows: object) -> bytes:

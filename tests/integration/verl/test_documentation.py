@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 import verl_support as support
 from pages import quoted, section, table
 from verl.trainer.ppo.reward import resolve_reward_manager_cls
