@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from rich.text import Text
 
 from empo_rewards.cli.console import err
@@ -78,15 +80,17 @@ class BlankWatch:
         registry = load()
         used = {component.name for component in self._scorer.config.extraction.extractors}
         counts: dict[str, int] = {}
-        for name in registry.entries["extractor"].keys() - used:
+        for name in (name for name in registry.entries["extractor"] if name not in used):
             try:
-                extractor = registry.create(Extractor, Component(name=name), name)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)  # of former names
+                    extractor = registry.create(Extractor, Component(name=name), name)
                 counts[name] = sum(extractor(response, prompt) is not None for response, prompt in self._blank)
             except EmpoError:  # it needs options
                 continue
         if not counts:
             return None
-        name = max(sorted(counts), key=lambda name: (counts[name] and name not in WHOLE, counts[name]))
+        name = max(counts, key=lambda name: (counts[name] and name not in WHOLE, counts[name]))
         return (name, counts[name]) if counts[name] else None
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from empo_rewards.errors import InputError, described
 from empo_rewards.extras import require
 from empo_rewards.group import Label, Message
-from empo_rewards.reading.containers import RawRow, bare_suffix, check_file, file_rows, is_stream, text_rows
+from empo_rewards.reading.containers import Fields, RawRow, bare_suffix, check_file, file_rows, is_stream, text_rows
 from empo_rewards.reading.mapping import mapped
-from empo_rewards.reading.rows import FIELDS, SOURCE, RowError, read_prompt, read_reference, read_text
+from empo_rewards.reading.rows import FIELDS, SOURCE, STRUCTURED, RowError, read_prompt, read_reference, read_text
 
 HUB = "hf:"
 """What a name of the Hub may begin with, to tell it from a file's."""
@@ -125,7 +125,7 @@ def _local_rows(path: Path) -> Iterator[RawRow]:
     check_file(path)
     if bare_suffix(path) in ("", ".txt") and not is_stream(path) and not _has_json(path):
         return text_rows(path)
-    return file_rows(path, known=tuple(FIELDS))
+    return file_rows(path, fields=Fields(FIELDS, STRUCTURED))
 
 
 def _has_json(path: Path) -> bool:

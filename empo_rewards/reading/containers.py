@@ -105,6 +105,19 @@ Columns = Callable[[Sequence[str]], "list[str] | None"]
 
 
 @dataclass(frozen=True)
+class Fields:
+    """What is known of the columns of a CSV file.
+
+    Args:
+        known: names by which a file without an ending is recognised as one.
+        structured: columns whose cells may hold a JSON list or object.
+    """
+
+    known: frozenset[str] = frozenset()
+    structured: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class RawRow:
     """A row of a file: its decoded value, or why it cannot be decoded.
 
@@ -142,27 +155,27 @@ def check_file(path: Path) -> None:
             _recognised(stack, str(path), _opened(path), path)
 
 
-def file_rows(path: Path, *, columns: Columns | None = None, known: Sequence[str] = ()) -> Iterator[RawRow]:
+def file_rows(path: Path, *, columns: Columns | None = None, fields: Fields | None = None) -> Iterator[RawRow]:
     """The rows of a file or pipe.
 
     Args:
         path: the file.
         columns: chooses the columns of a Parquet file; None: all are read.
-        known: names of columns by which CSV without an ending is recognised, and of cells that may hold JSON.
+        fields: what is known of a table's columns.
 
     Raises:
         InputError: the file cannot be opened or is damaged; the rows before were given.
     """
     with ExitStack() as stack:
-        yield from _rows(stack, str(path), _opened(path), path, columns, known)
+        yield from _rows(stack, str(path), _opened(path), path, columns, fields or Fields())
 
 
 def stream_rows(
-    name: str, stream: BinaryIO, *, columns: Columns | None = None, known: Sequence[str] = ()
+    name: str, stream: BinaryIO, *, columns: Columns | None = None, fields: Fields | None = None
 ) -> Iterator[RawRow]:
     """The rows of an open stream, as `file_rows`; `name` stands in messages. The stream stays open."""
     with ExitStack() as stack:
-        yield from _rows(stack, name, stream, None, columns, known)
+        yield from _rows(stack, name, stream, None, columns, fields or Fields())
 
 
 def text_rows(path: Path) -> Iterator[RawRow]:
@@ -191,7 +204,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _recognised(
-    stack: ExitStack, name: str, stream: BinaryIO, path: Path | None, known: Sequence[str] = ()
+    stack: ExitStack, name: str, stream: BinaryIO, path: Path | None, known: frozenset[str] = frozenset()
 ) -> tuple[Layout, ByteStream]:
     """The layout, and the stream unpacked, as UTF-8, at its beginning. `stack` closes what is opened on the way."""
     file = _peekable(stream)
@@ -261,7 +274,7 @@ def _decompressor(packing: Packing, file: io.BufferedReader) -> Any:
     return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
 
 
-def _layout(name: str, start: bytes, path: Path | None, known: Sequence[str]) -> Layout:
+def _layout(name: str, start: bytes, path: Path | None, known: frozenset[str]) -> Layout:
     """The layout by the first bytes, and by the name for what has no mark of its own."""
     by_name = None if path is None else LAYOUT_OF.get(bare_suffix(path))
     if start.startswith(b"PAR1"):
@@ -279,7 +292,7 @@ def _layout(name: str, start: bytes, path: Path | None, known: Sequence[str]) ->
         return Layout.JSON_VALUES
     if first.strip() == b"{":
         return Layout.JSON_VALUES
-    if by_name is None and not text.startswith(b"{") and _header(first) & set(known):
+    if by_name is None and not text.startswith(b"{") and _header(first) & known:
         return Layout.CSV
     return Layout.JSON_LINES
 
@@ -319,14 +332,14 @@ def _rows(
     stream: BinaryIO,
     path: Path | None,
     columns: Columns | None,
-    known: Sequence[str],
+    fields: Fields,
 ) -> Iterator[RawRow]:
-    layout, file = _recognised(stack, name, stream, path, known)
+    layout, file = _recognised(stack, name, stream, path, fields.known)
     if layout is Layout.PARQUET:
         seekable = path if path is not None and path.suffix not in PACKING_OF and not is_stream(path) else None
         yield from _parquet_rows(name, seekable or _spooled(stack, name, file), columns)
     elif layout is Layout.CSV:
-        yield from _csv_rows(name, file, frozenset(known))
+        yield from _csv_rows(name, file, fields.structured)
     elif layout is Layout.JSON_VALUES:
         yield from _json_values(name, file)
     else:

@@ -25,6 +25,7 @@ from empo_rewards.protocols import Reader
 from empo_rewards.reading.containers import (
     LAYOUT_OF,
     MAX_ROW_EXCERPT,
+    Fields,
     RawRow,
     check_file,
     file_rows,
@@ -33,11 +34,11 @@ from empo_rewards.reading.containers import (
 from empo_rewards.reading.forms import BUILT_IN, FORM_FIELDS, OWN, is_own
 from empo_rewards.reading.grouping import Grouping
 from empo_rewards.reading.mapping import mapped
-from empo_rewards.reading.rows import FIELDS, RESPONSE, RESPONSES, RowError, parse_row
+from empo_rewards.reading.rows import FIELDS, RESPONSE, RESPONSES, STRUCTURED, RowError, parse_row
 from empo_rewards.reading.sources import STDIN, Sources, input_files, listed
 
 FILE_ENDINGS = frozenset(LAYOUT_OF)
-KNOWN = tuple(FIELDS | FORM_FIELDS)
+TABLE = Fields(FIELDS | FORM_FIELDS, STRUCTURED | FORM_FIELDS)
 RESPONSE_FIELDS = frozenset((*RESPONSE, *RESPONSES, *FORM_FIELDS))
 
 
@@ -154,13 +155,13 @@ def read_groups(
     files: list[tuple[str, Iterator[RawRow]]] = []
     for source in listed(sources):
         if source == STDIN:
-            rows = stream_rows(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, known=KNOWN)
+            rows = stream_rows(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE)
             files.append((STDIN, rows))
     for path in input_files(sources, FILE_ENDINGS | {reader.ending for reader in reading.readers.values()} - {""}):
         opener = reading.opener(path)
         if opener is None:
             check_file(path)
-            files.append((str(path), file_rows(path, columns=reading.columns, known=KNOWN)))
+            files.append((str(path), file_rows(path, columns=reading.columns, fields=TABLE)))
         else:
             files.append((str(path), _opened_rows(opener, path)))
     return _read(files, reading)

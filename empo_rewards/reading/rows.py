@@ -35,6 +35,9 @@ FIELDS = frozenset(
 )
 """The fields that are read; other columns of a Parquet file are not loaded."""
 
+STRUCTURED = frozenset((*RESPONSES, *LOGPROBS, *METADATA, "messages", "reward_model"))
+"""The fields that are lists or objects; in a CSV file they stand as JSON."""
+
 NO_RESPONSES = "this is a prompt dataset without responses: generate first"
 
 
