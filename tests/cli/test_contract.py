@@ -13,7 +13,7 @@ import yaml
 from pages import table
 
 from empo_rewards import ConfigError, Group, GroupError, Scorer, hookimpl
-from empo_rewards.cli import app, console
+from empo_rewards.cli import app, console, paths
 from empo_rewards.cli.app import BUG, run
 from empo_rewards.config import Component, ScorerConfig, load_config
 from empo_rewards.plugins.registry import load
@@ -278,8 +278,10 @@ def test_select_writes_what_other_trainers_read(say: Say, tmp_path: Path) -> Non
     assert isinstance(json.loads((tmp_path / "plain.jsonl").read_text().splitlines()[0])["prompt"], str)
 
 
-def test_the_shell_is_offered_presets_and_formats() -> None:
+def test_the_shell_is_offered_presets_formats_and_paths() -> None:
     assert console.complete_preset("empo-m") == ["empo-math"]
+    assert paths.complete_name("openrlhf/agent") == ["openrlhf/agent_func"]
+    assert {"presets", "verl", "trl", "slime", "openrlhf"} <= set(paths.complete_name(""))
     assert set(console.complete_format("o")) == {"own", "openai", "openai_batch"}
 
 
