@@ -22,10 +22,12 @@ from empo_rewards.cli import (
     compare,
     dataset,
     doctor,
+    equivalent,
     explain,
     extract,
     paths,
     plugins,
+    report,
     score,
     select,
     serve,
@@ -48,7 +50,9 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
-app.command("equivalent")(compare.equivalent)
+app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("equivalent")(equivalent.equivalent)
 app.command("extract")(extract.extract)
 app.command("select")(select.select)
 app.command("dataset")(dataset.dataset)

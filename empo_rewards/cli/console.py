@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from empo_rewards.config import merge, parse_assignments
+from empo_rewards.errors import InputError
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading import ReadOptions
 from empo_rewards.reading.forms import OWN
@@ -95,6 +97,16 @@ def reading_from(
     return ReadOptions(
         group_size=group_size, readers=load().readers, form=form, mapping=parse_mapping(mapping or []), limit=limit
     )
+
+
+def scorer_of(what: str) -> Scorer:
+    """The scorer of a preset's name, a YAML file, or a JSON mapping of settings."""
+    if not what.lstrip().startswith("{"):
+        return Scorer(what)
+    try:
+        return Scorer(json.loads(what))
+    except ValueError as error:
+        raise InputError(f"not a JSON mapping of settings: {error}: {what}") from error
 
 
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:

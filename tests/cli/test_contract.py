@@ -130,7 +130,7 @@ def test_a_bug_says_that_it_is_one_and_has_a_code_of_its_own(say: Say, monkeypat
     def broken(*_: object) -> None:
         raise KeyError("of\nours")
 
-    monkeypatch.setattr("empo_rewards.cli.compare.compare.equivalent", broken)
+    monkeypatch.setattr("empo_rewards.cli.equivalent.compare.equivalent", broken)
     code, _, err = say("equivalent", "1", "2")
     assert code == BUG == 70
     assert err.startswith("error: this is a bug of empo-rewards (KeyError: ")
