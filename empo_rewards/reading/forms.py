@@ -259,12 +259,12 @@ class InspectLog(Reader):
         return ("eval" in row and "samples" in row) or ("input" in row and self._completion(row) is not None)
 
     def convert(self, row: Row) -> list[dict[str, Any]]:
-        """One response a sample and epoch."""
+        """One response a sample and epoch; one that failed has none, and is missing from its group."""
         samples = row["samples"] or [] if "samples" in row else [row]
         return [
             {
                 "prompt": sample.get("input"),
-                "response": self._completion(sample),
+                "response": None if sample.get("error") else self._completion(sample),
                 "reference": sample.get("target"),
                 "id": None if sample.get("id") is None else str(sample["id"]),
                 "metadata": sample.get("metadata") or None,

@@ -142,6 +142,16 @@ def advise(row: Mapping[str, Any]) -> str | None:
     return f"; looked for responses, completions or outputs; {responses.path} holds {responses.kind}: try {options}"
 
 
+def advise_texts(name: str, item: object) -> str:
+    """The end of a message about a list of objects where texts were expected: the map that takes a text of each."""
+    keys = [
+        key
+        for key in ("text", "content", *RESPONSE_WORDS)
+        if isinstance(item, Mapping) and isinstance(item.get(key), str)
+    ]
+    return f": try --map responses={name}.*.{keys[0]}" if keys else ""
+
+
 def _shapes(value: Mapping[str, Any], prefix: str, depth: int) -> Iterator[Shape]:
     for key, item in list(value.items())[:EXAMINED]:
         path = f"{prefix}{key}"

@@ -97,24 +97,31 @@ class ReadOptions:
         given = {"format": self.form, "map": dict(self.mapping) or None, "limit": self.limit}
         return {"group_size": self.group_size, **{name: value for name, value in given.items() if value is not None}}
 
-    def rows(self, row: Any) -> Iterable[Any]:
+    def rows(self, row: Any) -> Sequence[Any]:
         """The rows in the package's own fields that a row of the file holds."""
         if not isinstance(row, Mapping):
             return [row]
         if self.form == OWN or (self.mapping and self.form is None):
             return [mapped(row, self.mapping)]
-        reader = self.readers[self.form] if self.form else self._reader_of(row)
-        if reader is None:
+        name = self.form or self._form_of(row)
+        if name is None:
             return [row]
-        if self.form and not reader.recognises(row):
-            raise RowError(f"not a row of the format {self.form}: {reader.about}")
-        converted = reader.convert(row)
-        return (mapped(row, self.mapping, own) for own in converted) if self.mapping else converted
+        reader = self.readers[name]
+        try:
+            if self.form and not reader.recognises(row):
+                raise RowError(f"not a row of the format {name}: {reader.about}")
+            converted = reader.convert(row)
+        except RowError:
+            raise
+        except Exception as error:  # a part that is not what the reader expects; the rows of a file are anything
+            raise RowError(f"cannot be read in the format {name}: {described(error)}") from error
+        return [mapped(row, self.mapping, own) for own in converted] if self.mapping else converted
 
-    def _reader_of(self, row: Mapping[str, Any]) -> Reader | None:
+    def _form_of(self, row: Mapping[str, Any]) -> str | None:
+        """The name of the first reader that recognises a row; None for the package's own fields, and for none."""
         if is_own(row):
             return None
-        return next((reader for reader in self.readers.values() if reader.recognises(row)), None)
+        return next((name for name, reader in self.readers.items() if reader.recognises(row)), None)
 
     def opener(self, path: Path) -> Reader | None:
         """The reader that opens a file by its ending; None for files of rows."""

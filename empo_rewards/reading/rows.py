@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError, InputError
 from empo_rewards.group import Group, Label, Message, read_label
-from empo_rewards.reading.mapping import advise
+from empo_rewards.reading.mapping import advise, advise_texts
 
 PROMPT = ("prompt", "question", "problem", "input", "messages")
 RESPONSES = ("responses", "completions", "outputs")
@@ -110,6 +110,9 @@ def _group(row: Mapping[str, Any]) -> Group:
     name, responses = first_of(row, RESPONSES)
     if not isinstance(responses, list):
         raise RowError(f"{name} must be a list of texts, not {_kind(responses)}")
+    for position, response in enumerate(responses):
+        if not isinstance(response, str):
+            raise RowError(f"{name}[{position}] must be a text, not {_kind(response)}{advise_texts(name, response)}")
     try:
         reference, fault = read_reference(row)
         metadata = _metadata(row)

@@ -8,13 +8,17 @@ import gzip
 import io
 import json
 import lzma
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from forms_cases import CASES, ONE, OWN_CASES, QUESTION, TWO
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pages import quoted, section, table
 from typer.testing import CliRunner
 
@@ -22,6 +26,7 @@ from empo_rewards import Group, InputError
 from empo_rewards.cli.app import app
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
+from empo_rewards.reading.forms import FORM_FIELDS
 from empo_rewards.reading.mapping import parse_mapping
 from empo_rewards.reading.rows import ID, LOGPROBS, METADATA, PROMPT, REFERENCE, RESPONSE, RESPONSES, SOURCE, STEP, UID
 
@@ -284,6 +289,56 @@ def test_a_forced_format_refuses_other_rows(tmp_path: Path) -> None:
     assert bad.cause.startswith("not a row of the format vllm: vLLM's offline outputs")
     with pytest.raises(InputError, match="no format is called 'vlm'; did you mean 'vllm'"):
         ReadOptions(form="vlm")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["text", "content", "message", "role", "from", "value", "choices", "body", "output", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(FORM_FIELDS | {"outputs", "response", "completion", "prompt"})), json_values)
+)
+@settings(deadline=None)
+def test_no_row_raises_whatever_its_parts_are(row: dict[str, Any]) -> None:
+    located = list(read_groups("-", stdin=io.BytesIO(lines([row, {"prompt": "p", "responses": ["a"]}]))))
+    assert Group("p", ["a"]) in [item.group for item in located if isinstance(item, ReadGroup)]
+
+
+def test_a_sample_that_failed_is_missing_from_its_group(tmp_path: Path) -> None:
+    (log,), _ = CASES["inspect"]
+    broken = {**log, "samples": [log["samples"][0], {**log["samples"][1], "error": {"message": "timeout"}}]}
+    (tmp_path / "in.json").write_text(json.dumps(broken))
+    bad, read = read_groups(tmp_path / "in.json")
+    assert isinstance(bad, Rejected)
+    assert isinstance(read, ReadGroup)
+    assert (read.group.responses, read.group.expected_size) == ([ONE], 2)
+
+
+def test_an_eval_log_is_opened_by_inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for its library, which gives the samples of a log one at a time."""
+    (log,), expected = CASES["inspect"]
+
+    class Sample(dict[str, Any]):
+        def model_dump(self, mode: str) -> dict[str, Any]:
+            return dict(self)
+
+    inspect_log = ModuleType("inspect_ai.log")
+    inspect_log.read_eval_log_samples = lambda path, all_samples_required: map(Sample, log["samples"])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "inspect_ai", ModuleType("inspect_ai"))
+    monkeypatch.setitem(sys.modules, "inspect_ai.log", inspect_log)
+    (tmp_path / "log.eval").write_bytes(b"PK\x03\x04")
+    assert groups(tmp_path / "log.eval") == expected
+    assert groups(tmp_path) == expected
 
 
 def test_an_eval_log_without_inspect_is_one_line(tmp_path: Path) -> None:

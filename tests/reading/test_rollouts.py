@@ -332,7 +332,11 @@ class TestBadRows:
             ({"prompt": "p", "responses": []}, "responses is empty"),
             ({"prompt": "p", "responses": "a"}, "responses must be a list of texts, not a text"),
             ({"prompt": "p", "responses": ["a", 1]}, "responses[1] must be a text"),
-            ({"prompt": "p", "responses": ["a", None]}, "responses[1] must be a text"),
+            ({"prompt": "p", "responses": ["a", None]}, "responses[1] must be a text, not null"),
+            (
+                {"prompt": "p", "responses": [{"score": 1, "text": "a"}]},
+                "responses[0] must be a text, not an object: try --map responses=responses.*.text",
+            ),
             ({"responses": ["a"]}, "no prompt: one of the fields"),
             ({"prompt": {"x": 1}, "responses": ["a"]}, "prompt must be a text or a list of messages, not an object"),
             ({"prompt": ["hi"], "responses": ["a"]}, "prompt[0] must be a message"),

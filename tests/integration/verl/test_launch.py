@@ -75,7 +75,8 @@ def test_from_an_empty_folder_to_a_checked_job(model: Path, tmp_path: Path) -> N
     (commands,) = code_blocks(section(PAGE, "From prompts to a checked job"), "sh")
     rows = [{"prompt": f"What is {n} + {n}?"} for n in range(100)]
     (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    said = bash("set -e\n" + commands.replace("Qwen/Qwen2.5-Math-1.5B", str(model)), tmp_path)
+    commands_here = commands.replace("Qwen/Qwen2.5-Math-1.5B", str(model))
+    said = bash(f"set -e\n{commands_here}", tmp_path)
     assert "train.parquet: 52 prompts" in said
     assert said.count("rows in 4 groups have their offline reward") == 2
     config = yaml.safe_load(said[said.rindex("actor_rollout_ref:") :])
