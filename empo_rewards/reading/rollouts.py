@@ -103,18 +103,19 @@ class ReadOptions:
             return [row]
         if self.form == OWN or (self.mapping and self.form is None):
             return [mapped(row, self.mapping)]
-        name = self.form or self._form_of(row)
-        if name is None:
-            return [row]
-        reader = self.readers[name]
+        name = self.form
         try:
+            name = self.form or self._form_of(row)
+            if name is None:
+                return [row]
+            reader = self.readers[name]
             if self.form and not reader.recognises(row):
                 raise RowError(f"not a row of the format {name}: {reader.about}")
             converted = reader.convert(row)
         except RowError:
             raise
-        except Exception as error:  # a part that is not what the reader expects; the rows of a file are anything
-            raise RowError(f"cannot be read in the format {name}: {described(error)}") from error
+        except Exception as error:  # a part that is not what a reader expects; the rows of a file are anything
+            raise RowError(f"cannot be read in {name or 'any'} format: {described(error)}") from error
         return [mapped(row, self.mapping, own) for own in converted] if self.mapping else converted
 
     def _form_of(self, row: Mapping[str, Any]) -> str | None:
