@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 import os.path
+import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from empo_rewards.errors import ConfigError, suggestion
 from empo_rewards.filters.gates import Gates
+from empo_rewards.yaml_file import KeyPath, parse_value, read_yaml
 
 Source = str | PathLike[str] | Mapping[str, Any]
 """A preset's name, the path of a YAML file, or a mapping."""
@@ -93,6 +95,42 @@ class ScorerConfig(BaseModel):
     incomplete: Literal["unscored", "partial"] = "unscored"
 
 
+class Places:
+    """Where each key of a configuration was given, for messages.
+
+    Args:
+        origin: the name of the source.
+        lines: the place of each key that stands in a file.
+    """
+
+    def __init__(self, origin: str, lines: Mapping[KeyPath, str]) -> None:
+        self._origin = origin
+        self._lines = lines
+
+    def place(self, keys: KeyPath) -> str:
+        """The file and line of a key, of the innermost key around it that has one, or the source's name."""
+        for length in range(len(keys), 0, -1):
+            if keys[:length] in self._lines:
+                return self._lines[keys[:length]]
+        return self._origin
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Put the file and line before the messages of configuration errors that begin with a key."""
+        try:
+            yield
+        except ConfigError as error:
+            parts = _PARTS.findall(str(error).partition(":")[0])
+            keys = tuple(int(part) if part.isdecimal() else part for part in parts)
+            place = self.place(keys)
+            if place == self._origin:
+                raise
+            raise ConfigError(f"{place}: {error}") from error
+
+
+_PARTS = re.compile(r"\w+", flags=re.ASCII)
+
+
 def load_config(source: Source | ScorerConfig, presets: Presets) -> ScorerConfig:
     """The configuration from a preset's name, the path of a YAML file, or a mapping.
 
@@ -102,56 +140,78 @@ def load_config(source: Source | ScorerConfig, presets: Presets) -> ScorerConfig
     Raises:
         ConfigError: one line with the key's path and what is wrong with it.
     """
+    return load_located(source, presets)[0]
+
+
+def load_located(source: Source | ScorerConfig, presets: Presets) -> tuple[ScorerConfig, Places]:
+    """The configuration as `load_config` gives it, and where its keys were given."""
     if isinstance(source, ScorerConfig):
-        return source
-    data, origin = _resolve(source, presets, ())
+        return source, Places("configuration", {})
+    data, origin, lines = _resolve(source, presets, ())
+    places = Places(origin, lines)
     try:
-        return ScorerConfig.model_validate(data)
+        return ScorerConfig.model_validate(data), places
     except ValidationError as error:
-        raise ConfigError(one_line(error, ScorerConfig, origin)) from error
+        raise ConfigError(one_line(error, ScorerConfig, places.place(error.errors()[0]["loc"]))) from error
 
 
-def _resolve(source: Source, presets: Presets, seen: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    """The mapping of a source with its presets merged in, and the source's name for messages."""
+def _resolve(
+    source: Source, presets: Presets, seen: tuple[str, ...], folder: Path = Path()
+) -> tuple[dict[str, Any], str, dict[KeyPath, str]]:
+    """The mapping of a source with its presets merged in, the source's name, and where its keys stand.
+
+    Args:
+        source: as in `load_config`.
+        presets: the registered presets.
+        seen: the files and presets that build on this one.
+        folder: where a relative path begins: that of the file that names it.
+    """
+    lines: dict[KeyPath, str] = {}
     if isinstance(source, Mapping):
         data, origin = dict(source), "configuration"
     else:
-        origin = str(source)
+        content = _content(source, presets, folder)
+        origin = str(source if isinstance(content, Mapping) else content)
         if origin in seen:
             raise ConfigError(f"presets build on each other in a circle: {' -> '.join((*seen, origin))}")
-        data = _read(source, presets)
+        if isinstance(content, Mapping):
+            data = dict(content)
+        else:
+            data, found = read_yaml(content)
+            lines, folder = dict(found), content.parent
     base = data.pop("preset", None)
     if base is None:
-        return data, origin
+        return data, origin, lines
     if not isinstance(base, str):
         raise ConfigError(f"{origin}: preset must be a name or a path, not {type(base).__name__}")
-    below, _ = _resolve(base, presets, (*seen, origin))
-    return merge(below, data), origin
+    below, _, below_lines = _resolve(base, presets, (*seen, origin), folder)
+    kept = {keys: place for keys, place in below_lines.items() if not _gives(data, keys)}
+    return merge(below, data), origin, {**kept, **lines}
 
 
-def _read(source: str | PathLike[str], presets: Presets) -> dict[str, Any]:
-    """The mapping of a preset's name or of a file."""
+def _gives(data: Mapping[str, Any], keys: KeyPath) -> bool:
+    """Whether a mapping has a value at these keys, or one in place of what they lead to."""
+    value: Any = data
+    for key in keys:
+        if not isinstance(value, Mapping):
+            return True
+        if key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _content(source: str | PathLike[str], presets: Presets, folder: Path) -> Mapping[str, Any] | Path:
+    """The mapping of a preset, or the path of a preset's or another file."""
     name = str(source)
     if name in presets:
         content = presets[name]
-        if isinstance(content, Mapping):
-            return dict(content)
-        path = Path(content)
-    else:
-        path = Path(name)
-        if not os.path.isfile(path):  # `Path.is_file` raises for a name that is too long, before Python 3.14
-            raise ConfigError(f"{name!r} is neither a preset nor a file{suggestion(name, presets)}")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{name} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{name} must hold keys and values, not a {type(data).__name__}")
-    return data
+        return content if isinstance(content, Mapping) else Path(content)
+    path = folder / name
+    if not os.path.isfile(path):  # `Path.is_file` raises for a name that is too long, before Python 3.14
+        missing = "" if folder == Path() else f", looked for in {folder}"
+        raise ConfigError(f"{name!r} is neither a preset nor a file{missing}{suggestion(name, presets)}")
+    return path
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,10 +245,21 @@ def one_line(error: ValidationError, model: type[BaseModel], origin: str, compon
         what = "missing"
     else:
         given = f" (it is {first['input']!r})" if not isinstance(first["input"], Mapping | list | tuple) else ""
-        message = first["msg"].removeprefix("Value error, ")
+        message = _WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
         what = message[:1].lower() + message[1:] + given
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{place}: {what}{more}"
+
+
+_WORDS: Mapping[str, str] = {
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be keys and values",
+    "model_type": "must be keys and values",
+    "model_attributes_type": "must be keys and values",
+    "dataclass_type": "must be keys and values",
+}
+"""Words for what pydantic calls by names of Python's types."""
 
 
 def _fields(model: type[BaseModel], location: Sequence[str | int]) -> Iterable[str]:
@@ -210,14 +281,14 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Parse overrides of the form `key.path=value`, with values in YAML.
 
     Raises:
-        ConfigError: a text has no `=`.
+        ConfigError: a text has no `=`, or its value is not YAML.
     """
     result: dict[str, Any] = {}
     for text in assignments:
         path, equals, value = text.partition("=")
         if not equals or not path.strip():
             raise ConfigError(f"{text!r} is not KEY=VALUE, as in strategy=majority or gates.min_share=0.2")
-        nested: Any = yaml.safe_load(value)
+        nested: Any = parse_value(value, f"--set {text}")
         for key in reversed(path.strip().split(".")):
             nested = {key: nested}
         result = merge(result, nested)

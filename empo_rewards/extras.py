@@ -31,6 +31,7 @@ EXTRAS: Mapping[str, Extra] = {
     "nli": Extra("equivalence by bidirectional entailment", ("torch", "transformers")),
     "embedding": Extra("sentence embeddings: equivalence by them, and the strategy `evol`", ("sentence_transformers",)),
     "parquet": Extra("Parquet files, in and out", ("pyarrow",)),
+    "hub": Extra("prompts from datasets of the Hugging Face Hub", ("datasets",)),
     "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
     "judge": Extra("equivalence by a judge behind an OpenAI-compatible server", ("anyio", "httpx")),
     "vllm": Extra("a judge inside the process, for scoring offline", ("vllm",)),

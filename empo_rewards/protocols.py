@@ -10,9 +10,10 @@ from __future__ import annotations
 import difflib
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
+from pathlib import Path
 from types import FunctionType
 from typing import NamedTuple, TypeVar, get_type_hints
 
@@ -321,7 +322,35 @@ class Observer(ABC):
 
 # The check of the contract
 
-Kind = TypeVar("Kind", Extractor, EquivalenceBackend, EntropyEstimator, Strategy, Guard, Observer)
+# Reading
+
+
+class Reader(ABC):
+    """Reads one form of rollouts: turns a row of a file into rows with the package's own fields.
+
+    Those fields are `prompt` (a text or chat messages), and `responses` (a list of texts: a whole group) or `response`
+    (one member of a group); optionally `reference`, `id`, `uid`, `step`, `token_logprobs`, `data_source`, `metadata`.
+    """
+
+    about: str = ""
+    """What writes such rows, and their fields, for messages and the list of formats."""
+    ending: str = ""
+    """The ending of files that `open` reads; empty where the rows stand in JSON lines, CSV or Parquet."""
+
+    @abstractmethod
+    def recognises(self, row: Mapping[str, object]) -> bool:
+        """Whether a row has this form, by a look at its fields."""
+
+    @abstractmethod
+    def convert(self, row: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+        """The rows with the package's own fields. A part that is not as expected may be passed on: it is checked."""
+
+    def open(self, path: Path) -> Iterable[Mapping[str, object]]:
+        """The rows of a file with this ending."""
+        raise NotImplementedError
+
+
+Kind = TypeVar("Kind", Extractor, EquivalenceBackend, EntropyEstimator, Strategy, Guard, Observer, Reader)
 
 BASES: Mapping[str, type] = {
     "extractor": Extractor,
@@ -330,6 +359,7 @@ BASES: Mapping[str, type] = {
     "strategy": Strategy,
     "guard": Guard,
     "observer": Observer,
+    "reader": Reader,
 }
 """The base class of each kind of component."""
 

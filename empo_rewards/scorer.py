@@ -14,7 +14,7 @@ from typing import Literal, TypeVar, overload
 
 from empo_rewards import metrics
 from empo_rewards.clustering import answer_set, cluster, expand_similarities
-from empo_rewards.config import Component, ScorerConfig, Source, load_config
+from empo_rewards.config import Component, ScorerConfig, Source, load_located
 from empo_rewards.errors import ConfigError, GroupError, PluginError, StageError, stage
 from empo_rewards.extraction.pipeline import extract, reference_answer
 from empo_rewards.group import Answer, AnswerKind, Cause, Group, GroupScore, Status
@@ -112,8 +112,18 @@ class Scorer:
 
     def __init__(self, config: Source | ScorerConfig = "empo-math", *, plugins: Sequence[object] = ()) -> None:
         registry = load(plugins)
-        self.config = load_config(config, registry.presets)
+        self.config, places = load_located(config, registry.presets)
         self._plugins = tuple(plugins)
+        with places.named():
+            self._build(registry)
+        self._threads = PerProcess(_new_threads)
+
+    def _build(self, registry: Registry) -> None:
+        """Build the components of the configuration.
+
+        Raises:
+            ConfigError, PluginError, MissingExtraError: one of them cannot be built.
+        """
 
         def named(base: type[Kind], components: Sequence[Component], path: str) -> tuple[tuple[str, Kind], ...]:
             return tuple(
@@ -130,7 +140,6 @@ class Scorer:
         self._strategy = registry.create(Strategy, self.config.strategy, "strategy")
         self._backend = registry.create(EquivalenceBackend, self.config.equivalence, "equivalence")
         self._check_estimator(registry)
-        self._threads = PerProcess(_new_threads)
 
     def _check_estimator(self, registry: Registry) -> None:
         """Check that the backend gives similarities if the estimator needs them, and that nats are used consistently.
@@ -195,7 +204,11 @@ class Scorer:
             threads.shutdown()
 
     def score(self, group: Group) -> GroupScore:
-        """The score of one group."""
+        """The score of one group.
+
+        Raises:
+            GroupError: it is no `Group`.
+        """
         return self._score_batch([_checked_group(group)])[0]
 
     @overload
@@ -483,7 +496,9 @@ def until_fault(items: Iterable[T], faults: list[Exception]) -> Iterator[T]:
 
 def _checked_group(group: Group) -> Group:
     if not isinstance(group, Group):
-        raise GroupError(f"a Group is scored, not an object of type {type(group).__name__}")
+        many = isinstance(group, list | tuple) and bool(group) and isinstance(group[0], Group)
+        what = "score_many(groups) scores several" if many else "give Group(prompt, [response, ...])"
+        raise GroupError(f"a Group is scored, not an object of type {type(group).__name__}: {what}")
     return group
 
 

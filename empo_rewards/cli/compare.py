@@ -11,11 +11,21 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from empo_rewards.cli.console import GroupSizeOption, err, foreign, out, print_json, scorer_of
+from empo_rewards.cli.console import (
+    FormatOption,
+    GroupSizeOption,
+    MapOption,
+    err,
+    foreign,
+    out,
+    print_json,
+    reading_from,
+    scorer_of,
+)
 from empo_rewards.cli.report import scored_groups
-from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
+from empo_rewards.reading import ReadGroup, ReadOptions, read_groups
 from empo_rewards.report import Contents, write_page
 from empo_rewards.report.comparison import Differences
 
@@ -35,13 +45,16 @@ def compare(
         Path | None, typer.Option("--out", "-o", help="Write the groups that differ as a page, too.")
     ] = None,
     group_size: GroupSizeOption = None,
+    form: FormatOption = None,
+    mapping: MapOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON with all groups that differ.")] = False,
 ) -> None:
     """Show how many groups differ, which ones, and how: clusters, answers, rewards, entropy, majorities."""
+    reading = reading_from(group_size, form, mapping)
     comparison = Differences()
     contents = Contents(f"{one} → {other}")
     with ExitStack() as stack:
-        sides = [_side(stack, what, rollouts, group_size) for what in (one, other)]
+        sides = [_side(stack, what, rollouts, reading) for what in (one, other)]
         for number, (left, right) in enumerate(zip_longest(*sides), 1):
             if left is None or right is None:
                 shorter, longer = (one, other) if left is None else (other, one)
@@ -79,14 +92,14 @@ def compare(
 
 
 def _side(
-    stack: ExitStack, what: str, rollouts: Path | None, group_size: int | None
+    stack: ExitStack, what: str, rollouts: Path | None, reading: ReadOptions
 ) -> Iterator[tuple[Group | None, GroupScore]]:
     """The scores of one side: of a file, or computed."""
     path = Path(what)
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
-        return scored_groups(path, rollouts, group_size)
+        return scored_groups(path, rollouts, reading)
     if rollouts is None:
         raise InputError(f"{what} is no file of scores; a configuration needs rollouts to score: compare A B ROLLOUTS")
     scorer = stack.enter_context(scorer_of(what))
-    groups = (item.group for item in read_groups(rollouts, group_size=group_size) if isinstance(item, ReadGroup))
+    groups = (item.group for item in read_groups(rollouts, reading) if isinstance(item, ReadGroup))
     return scorer.score_many(groups, with_groups=True)

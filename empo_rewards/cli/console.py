@@ -16,13 +16,35 @@ from typing_extensions import Buffer
 
 from empo_rewards.config import merge, parse_assignments
 from empo_rewards.errors import InputError, printable
+from empo_rewards.plugins.registry import load
+from empo_rewards.reading import ReadOptions
+from empo_rewards.reading.forms import OWN
+from empo_rewards.reading.mapping import parse_mapping
 from empo_rewards.scorer import Scorer
 
 out = Console(soft_wrap=False)
 err = Console(stderr=True)
 
+
+def complete_preset(incomplete: str) -> list[str]:
+    """The names of the presets that begin so, for the shell."""
+    return [name for name in load().presets if name.startswith(incomplete)]
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """The names of the formats of rollouts that begin so, for the shell."""
+    return [name for name in (OWN, *load().entries["reader"]) if name.startswith(incomplete)]
+
+
 ConfigOption = Annotated[
-    str, typer.Option("--config", "-c", metavar="PRESET|FILE", help="A preset's name or a YAML file.")
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PRESET|FILE",
+        help="A preset's name or a YAML file.",
+        autocompletion=complete_preset,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -33,6 +55,32 @@ GroupSizeOption = Annotated[
     typer.Option(
         min=1,
         help="How many responses a group has. Longer ones of flat rows are cut, shorter ones count as incomplete.",
+    ),
+]
+SourcesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Rollouts: JSON lines, JSON, CSV or Parquet (also .gz, .bz2, .xz, .zst), folders, patterns, or - for"
+        " standard input.",
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="The form of all rows, where it is not to be recognised (docs/formats.md).",
+        autocompletion=complete_format,
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Stop after N groups.")]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="FIELD=PATH",
+        help="Where a field stands in a row, as in responses=generations or prompt=doc.question. May be repeated.",
     ),
 ]
 
@@ -91,9 +139,23 @@ def print_json(record: Mapping[str, Any]) -> None:
     typer.echo(json.dumps(record, ensure_ascii=sys.stdout.isatty()))
 
 
-def fail(message: str) -> None:
-    """Print an error as one line on standard error."""
+WRONG = 2
+"""The exit code of wrong usage, configuration or input."""
+
+
+def fail(message: str) -> int:
+    """Print an error as one line on standard error; the exit code of what the user can mend."""
     err.print(Text.assemble(("error: ", "bold red"), foreign(message)), soft_wrap=True, highlight=False)
+    return WRONG
+
+
+def reading_from(
+    group_size: int | None, form: str | None, mapping: list[str] | None, limit: int | None = None
+) -> ReadOptions:
+    """How rows become groups, by the options `--group-size`, `--format`, `--map` and `--limit`."""
+    return ReadOptions(
+        group_size=group_size, readers=load().readers, form=form, mapping=parse_mapping(mapping or []), limit=limit
+    )
 
 
 def scorer_of(what: str) -> Scorer:

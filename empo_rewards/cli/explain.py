@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import count
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,17 +14,21 @@ from rich.text import Text
 
 from empo_rewards.cli.console import (
     ConfigOption,
+    FormatOption,
     GroupSizeOption,
+    MapOption,
     SetOption,
+    SourcesArgument,
     err,
     foreign,
     out,
     print_json,
+    reading_from,
     scorer_from,
 )
-from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore, Status
+from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
 from empo_rewards.scorer import PairReason, Scorer
 
 PROMPT_CHARS = 400
@@ -52,7 +55,7 @@ _BADNESS: dict[Worst, Callable[[GroupScore], float]] = {
 
 
 def explain(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
+    sources: SourcesArgument,
     ids: Annotated[list[str] | None, typer.Option("--id", help="The id of a group. May be repeated.")] = None,
     lines: Annotated[
         list[int] | None, typer.Option("--line", min=1, help="The line on which a group begins. May be repeated.")
@@ -69,6 +72,8 @@ def explain(
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
     group_size: GroupSizeOption = None,
+    form: FormatOption = None,
+    mapping: MapOption = None,
 ) -> None:
     """Show groups response by response: the answer, what found it, its cluster, its guards, its reward.
 
@@ -77,8 +82,9 @@ def explain(
     if worst is not None and (ids or lines):
         raise InputError("--worst looks at all groups; leave out --id and --line")
     unscored = False
+    reading = reading_from(group_size, form, mapping)
     with scorer_from(config, assignments) as scorer:
-        for read, score in _chosen(source, ids or [], lines or [], worst, number, scorer, group_size):
+        for read, score in _chosen(sources, ids or [], lines or [], worst, number, scorer, reading):
             reasons = [] if why is None or not score.clusters else scorer.why(read.group, [why])
             unscored = unscored or score.status is Status.UNSCORED
             if as_json:
@@ -91,20 +97,21 @@ def explain(
 
 
 def _chosen(
-    source: Path,
+    sources: list[str],
     ids: list[str],
     lines: list[int],
     worst: Worst | None,
     number: int,
     scorer: Scorer,
-    group_size: int | None,
+    reading: ReadOptions,
 ) -> Iterator[tuple[ReadGroup, GroupScore]]:
     """The groups to show, in the order of the input or from the worst on.
 
     Raises:
         InputError: a group is not there.
     """
-    groups = _readable(source, group_size)
+    rejected: list[Rejected] = []
+    groups = _readable(sources, reading, rejected)
     if worst is not None:
         ties = count()
         badness = _BADNESS[worst]
@@ -124,23 +131,23 @@ def _chosen(
                 return
     if wanted:
         missing = ", ".join(f"line {one}" if isinstance(one, int) else f"the id {one!r}" for one in wanted)
-        raise InputError(f"{source}: no group has {missing}")
+        raise InputError(f"{', '.join(sources)}: no group has {missing}")
     if left == number:
-        raise InputError(f"{source}: there is no group")
+        first = "".join(f"; {one.source}:{one.line}: {one.cause}" for one in rejected[:1])
+        raise InputError(f"{', '.join(sources)}: there is no group{first}")
 
 
-def _readable(source: Path, group_size: int | None) -> Iterable[ReadGroup]:
-    """The groups of the input; how many rows were rejected is told at the end, and the first of them at once."""
-    rejected = 0
-    for located in read_groups(source, group_size=group_size):
+def _readable(sources: list[str], reading: ReadOptions, rejected: list[Rejected]) -> Iterable[ReadGroup]:
+    """The groups of the input. Bad rows are added to `rejected`; the first is told at once, how many at the end."""
+    for located in read_groups(sources, reading):
         if isinstance(located, ReadGroup):
             yield located
             continue
-        rejected += 1
-        if rejected == 1:
+        rejected.append(located)
+        if len(rejected) == 1:
             err.print(foreign(f"{located.source}:{located.line}: {located.cause}"), soft_wrap=True)
-    if rejected > 1:
-        err.print(f"{rejected:,} rows cannot be read; `score` shows each of them")
+    if len(rejected) > 1:
+        err.print(f"{len(rejected):,} rows cannot be read; `score` shows each of them")
 
 
 def _record(

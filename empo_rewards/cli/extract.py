@@ -4,38 +4,60 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from empo_rewards.cli.console import ConfigOption, SetOption, err, foreign, out, print_json, scorer_from
-from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.cli.console import (
+    ConfigOption,
+    FormatOption,
+    LimitOption,
+    MapOption,
+    SetOption,
+    SourcesArgument,
+    err,
+    foreign,
+    out,
+    print_json,
+    reading_from,
+    scorer_from,
+)
+from empo_rewards.errors import InputError
 from empo_rewards.group import Group
+from empo_rewards.reading import Rejected, read_groups
 from empo_rewards.scorer import Scorer
 
 
 def extract(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
+    sources: SourcesArgument,
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Show the responses on which the multiple-choice rules disagree.")
     ] = False,
+    form: FormatOption = None,
+    mapping: MapOption = None,
+    limit: LimitOption = None,
 ) -> None:
     """Print the answer of each response as a JSON line, with what found it and where; or audit the rules."""
-    rejected = 0
+    rejected = read = 0
+    first = ""
     counts: Counter[str] = Counter()
     with scorer_from(config, assignments) as scorer:
-        for located in read_groups(source):
+        for located in read_groups(sources, reading_from(None, form, mapping, limit)):
             if isinstance(located, Rejected):
                 rejected += 1
+                first = first or f"{located.source}:{located.line}: {located.cause}"
                 err.print(foreign(f"{located.source}:{located.line}: {located.cause}"))
-            elif audit:
+                continue
+            read += 1
+            if audit:
                 counts.update(_audit(scorer, located.group, located.line))
             else:
                 counts.update(_answers(scorer, located.group, located.line))
+    if not read:
+        raise InputError(f"none of the {rejected:,} rows can be read: {first}")
     if audit and not counts:
         err.print("no rule applied: audit with a preset that extracts choices (empo-choice), on prompts that list them")
     else:

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from empo_rewards._version import __version__
-from empo_rewards.cli.rollouts import STDIN, input_files, is_stream
 from empo_rewards.errors import InputError
+from empo_rewards.reading.containers import is_stream
+from empo_rewards.reading.sources import STDIN, Sources, input_files, listed
 
 CHUNK_BYTES = 2**20
 """How much of an input file is read at once to hash it. All of it is hashed, at 1 to 2 GB/s: a row that was edited in
 the middle makes another job, as it changes the groups that were scored already."""
 
 
-def fingerprint(source: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def fingerprint(source: Sources, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What makes two runs the same job: the package's version, the input, and the settings.
 
     Args:
@@ -28,7 +29,7 @@ def fingerprint(source: str | Path, settings: Mapping[str, Any]) -> dict[str, An
     Raises:
         InputError: the input does not exist, or cannot be read.
     """
-    files = None if str(source) == STDIN else [_file_fingerprint(path) for path in input_files(source)]
+    files = None if STDIN in listed(source) else [_file_fingerprint(path) for path in input_files(source)]
     # As JSON gives it back, so that a tuple and a list do not count as different.
     job: dict[str, Any] = json.loads(json.dumps({"version": __version__, "input": files, "settings": settings}))
     return job

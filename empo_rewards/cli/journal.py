@@ -32,8 +32,9 @@ from typing import IO, Any
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
 from empo_rewards.cli.outputs import check_place, check_still_there, locked, resolved, write_whole
-from empo_rewards.cli.rollouts import Located, ReadGroup
 from empo_rewards.errors import InputError
+from empo_rewards.reading.rollouts import Located, ReadGroup
+from empo_rewards.reading.sources import Sources
 
 MEMBER_BYTES = 256 * 1024
 """Lines of a compressed output are written in gzip members of this size (uncompressed). A member is whole or does not
@@ -74,7 +75,7 @@ def record_of(line: bytes, where: str) -> dict[str, Any]:
 def open_journal(
     out: Path,
     *,
-    source: str | Path,
+    source: Sources,
     settings: Mapping[str, Any],
     resume: bool = False,
     overwrite: bool = False,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 from weakref import WeakSet
 
-from empo_rewards.cli.rollouts import STDIN, input_files
 from empo_rewards.errors import InputError
+from empo_rewards.reading.sources import STDIN, Sources, folders, input_files, listed
 
 
 def resolved(path: Path) -> Path:
@@ -20,7 +20,7 @@ def resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def check_place(path: Path, source: str | Path) -> None:
+def check_place(path: Path, source: Sources) -> None:
     """Check that what is to be written is a file in a folder that exists, and not part of its own input."""
     try:
         there = path.stat()
@@ -32,11 +32,10 @@ def check_place(path: Path, source: str | Path) -> None:
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     if there is not None and not stat.S_ISREG(there.st_mode):
         raise InputError(f"{path}: the output must be a file")
-    if str(source) == STDIN:
-        inside, given = False, [] if sys.stdin is None else [os.fstat(0)]
-    else:
-        inside = Path(source).is_dir() and path.parent.samefile(source)
-        given = [file.stat() for file in input_files(source)]
+    inside = path.parent.resolve() in folders(source)
+    given = [file.stat() for file in input_files(source)]
+    if STDIN in listed(source) and sys.stdin is not None:
+        given.append(os.fstat(0))
     if inside or (there is not None and any(os.path.samestat(there, file) for file in given)):
         raise InputError(f"{path}: the output would become part of the input; choose another place")
 

@@ -11,11 +11,20 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from empo_rewards.cli.console import GroupSizeOption, SetOption, foreign, out, scorer_from
+from empo_rewards.cli.console import (
+    FormatOption,
+    GroupSizeOption,
+    MapOption,
+    SetOption,
+    foreign,
+    out,
+    reading_from,
+    scorer_from,
+)
 from empo_rewards.cli.journal import read_records, record_of
-from empo_rewards.cli.rollouts import ReadGroup, read_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
+from empo_rewards.reading import ReadGroup, ReadOptions, read_groups
 from empo_rewards.report import Contents, write_page
 from empo_rewards.report.live import HOST, LiveReport, serve
 
@@ -38,6 +47,8 @@ def report(
     ] = None,
     assignments: SetOption = None,
     group_size: GroupSizeOption = None,
+    form: FormatOption = None,
+    mapping: MapOption = None,
     ids: Annotated[list[str] | None, typer.Option("--id", help="Only the group of this id. May be repeated.")] = None,
     max_megabytes: Annotated[
         float, typer.Option(min=0.1, help="Compressed texts that the page holds; past it a sample of the groups.")
@@ -51,12 +62,13 @@ def report(
     """Write a page that shows what was scored, and why: an overview, and every group with its clusters."""
     if config is not None and rollouts is None:
         raise InputError("--config says why answers are equal, which needs the rollouts too: report SCORES ROLLOUTS")
+    reading = reading_from(group_size, form, mapping)
     with ExitStack() as stack:
         why = stack.enter_context(scorer_from(config, assignments)).why if config is not None else None
         contents = Contents(scores.name, max_bytes=int(max_megabytes * 2**20), why=why)
         if follow:
-            _follow(LiveReport(contents), scores, rollouts, group_size, port)
-        for group, score in scored_groups(scores, rollouts, group_size):
+            _follow(LiveReport(contents), scores, rollouts, reading, port)
+        for group, score in scored_groups(scores, rollouts, reading):
             if not ids or score.id in ids:
                 contents.add(group, score)
     if not contents.numbers:
@@ -65,12 +77,12 @@ def report(
     out.print(foreign(f"{len(contents.numbers):,} groups: {target}"), soft_wrap=True)
 
 
-def _follow(live: LiveReport, scores: Path, rollouts: Path | None, group_size: int | None, port: int) -> NoReturn:
+def _follow(live: LiveReport, scores: Path, rollouts: Path | None, reading: ReadOptions, port: int) -> NoReturn:
     """Serve the report, and add what is appended to the file of scores, until the user interrupts."""
     server = serve(live, port, POLL_SECONDS)
     out.print(foreign(f"http://{HOST}:{server.server_port}/ follows {scores}; Ctrl-C ends it"), soft_wrap=True)
     try:
-        for group, score in scored_groups(scores, rollouts, group_size, records=appended_records(scores)):
+        for group, score in scored_groups(scores, rollouts, reading, records=appended_records(scores)):
             live.add(lambda contents, group=group, score=score: contents.add(group, score))  # type: ignore[misc]  # the default binds it
     finally:
         server.shutdown()
@@ -102,7 +114,7 @@ def appended_records(path: Path) -> Iterator[dict[str, Any]]:
 def scored_groups(
     scores: Path,
     rollouts: Path | None,
-    group_size: int | None,
+    reading: ReadOptions,
     *,
     records: Iterator[dict[str, Any]] | None = None,
 ) -> Iterator[tuple[Group | None, GroupScore]]:
@@ -115,7 +127,7 @@ def scored_groups(
     if rollouts is None:
         yield from ((None, GroupScore.from_dict(record)) for record in records)
         return
-    groups = (item for item in read_groups(rollouts, group_size=group_size) if isinstance(item, ReadGroup))
+    groups = (item for item in read_groups(rollouts, reading) if isinstance(item, ReadGroup))
     for record, read in zip(records, chain(groups, iter(lambda: None, 0)), strict=False):
         score = GroupScore.from_dict(record)
         if read is None or record.get("line", read.line) != read.line or score.size != len(read.group):

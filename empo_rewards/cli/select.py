@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,26 @@ from typing import Annotated
 
 import typer
 
-from empo_rewards.cli.console import ConfigOption, GroupSizeOption, SetOption, err, foreign, out, scorer_from
-from empo_rewards.cli.datasets import DatasetFormat, Difficulty, SelectedPrompt, write_dataset
-from empo_rewards.cli.outputs import check_place, resolved
-from empo_rewards.cli.rollouts import Rejected, read_groups
+from empo_rewards.cli.console import (
+    ConfigOption,
+    FormatOption,
+    GroupSizeOption,
+    LimitOption,
+    MapOption,
+    SetOption,
+    SourcesArgument,
+    err,
+    foreign,
+    out,
+    reading_from,
+    scorer_from,
+)
+from empo_rewards.cli.outputs import check_place
 from empo_rewards.cli.summary import Summary
+from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
 from empo_rewards.errors import InputError
-from empo_rewards.group import Group, GroupScore
+from empo_rewards.group import Group, GroupScore, read_label
+from empo_rewards.reading import ReadOptions, Rejected, read_groups
 from empo_rewards.scorer import Scorer
 
 
@@ -50,20 +64,25 @@ class Bounds:
 
 
 def select(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Rollouts, as for `score`.")],
-    target: Annotated[Path, typer.Option("--out", "-o", help="The data set: .parquet for verl, .jsonl for OpenRLHF.")],
+    sources: SourcesArgument,
+    target: Annotated[
+        Path, typer.Option("--out", "-o", help="The data set; without --for: .parquet for verl, .jsonl for OpenRLHF.")
+    ],
     entropy: Annotated[
         str | None, typer.Option(metavar="LO..HI", help="Keep prompts whose semantic entropy (nats) lies in there.")
     ] = None,
     pass_rate: Annotated[
         str | None, typer.Option(metavar="LO..HI", help="Keep prompts whose part of right responses lies in there.")
     ] = None,
-    form: Annotated[
-        DatasetFormat | None, typer.Option("--format", help="The data set's form, where the name does not say it.")
+    trainer: Annotated[
+        DatasetFormat | None, typer.Option("--for", help="The trainer that reads the data set; plain: as it was read.")
     ] = None,
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
     group_size: GroupSizeOption = None,
+    form: FormatOption = None,
+    mapping: MapOption = None,
+    limit: LimitOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:
     """Keep the prompts worth training on, and write them with their estimated difficulty."""
@@ -74,29 +93,30 @@ def select(
     }
     if not wanted:
         raise InputError("nothing to select by: give --entropy LO..HI, --pass-rate LO..HI, or both")
-    check_place(resolved(target), source)
+    check_place(Path(os.path.realpath(target)), sources)
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        kept = _kept(source, scorer, wanted, summary, group_size)
-        count = write_dataset(kept, target, form=form, overwrite=overwrite)
+        kept = _kept(sources, scorer, wanted, summary, reading_from(group_size, form, mapping, limit))
+        count = write_dataset(kept, target, form=trainer, overwrite=overwrite)
     out.print(f"kept {count:,} of {summary.groups:,} prompts: {target}", highlight=False)
     raise typer.Exit(summary.exit_code)
 
 
 def _kept(
-    source: Path, scorer: Scorer, wanted: dict[str, Bounds], summary: Summary, group_size: int | None
-) -> Iterator[SelectedPrompt]:
+    sources: list[str], scorer: Scorer, wanted: dict[str, Bounds], summary: Summary, reading: ReadOptions
+) -> Iterator[Prompt]:
     """The prompts in range; the others are counted, with why where that may surprise."""
 
     def groups() -> Iterator[Group]:
-        for item in read_groups(source, group_size=group_size):
+        for item in read_groups(sources, reading):
             if isinstance(item, Rejected):
-                summary.rejected += 1
+                summary.reject(f"{item.source}:{item.line}: {item.cause}")
                 err.print(foreign(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
             else:
                 yield item.group
 
     unlabelled = 0
+    ability = "math" if scorer.config.equivalence.name == "math" else None
     for group, score in scorer.score_many(groups(), with_groups=True):
         summary.add(score)
         if score.cause is not None and score.cause.is_fault:
@@ -105,7 +125,9 @@ def _kept(
         unlabelled += "pass_rate" in wanted and difficulty.pass_rate is None
         measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
         if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
-            yield SelectedPrompt(group.prompt, next(iter(group.accepted), None), group.data_source, difficulty)
+            yield Prompt(group.prompt, read_label(group.reference), group.data_source, ability, difficulty)
+    if summary.rejected and not summary.groups:
+        raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     if unlabelled:
         err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 from rich.table import Table
 
-from empo_rewards.group import Cause, GroupScore, Status
+from empo_rewards.group import Cause, Group, GroupScore, Status
 
 MEANS = {
     "entropy": "mean entropy (nats)",
@@ -33,13 +34,29 @@ class Summary:
         self.groups = 0
         self.responses = 0
         self.rejected = 0
+        self.first_rejection = ""
+        self.sizes: Counter[int] = Counter()
+        self.incomplete = 0
+        self.lost_labels = 0
+        self.first_lost_label = ""
         self.by_status: Counter[Status] = Counter()
         self.by_cause: Counter[Cause] = Counter()
         self._values: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         self.undecided = 0.0
 
-    def add(self, score: GroupScore) -> None:
-        """Count one group."""
+    def reject(self, where_and_why: str) -> None:
+        """Count one bad row."""
+        self.rejected += 1
+        self.first_rejection = self.first_rejection or where_and_why
+
+    def add(self, score: GroupScore, group: Group | None = None) -> None:
+        """Count one group; with the group itself, also what reading it has left out."""
+        conflict = ((group.metadata or {}).get("conflicts") or {}) if group is not None else {}
+        if isinstance(conflict, Mapping) and "reference" in conflict:
+            self.lost_labels += 1
+            self.first_lost_label = self.first_lost_label or str(conflict["reference"])
+        self.sizes[score.size] += 1
+        self.incomplete += score.size < score.expected_size
         self.groups += 1
         self.responses += score.size
         self.by_status[score.status] += 1
@@ -68,6 +85,24 @@ class Summary:
         return {(False, False): 0, (True, False): 3, (False, True): 4, (True, True): 5}[
             self.rejected > 0, self.faults > 0
         ]
+
+    def remarks(self, group_size: int | None) -> Iterator[str]:
+        """What a user should know beside the table, a line each."""
+        if self.lost_labels:
+            yield (
+                f"{self.lost_labels:,} groups were scored without their label: {self.first_lost_label}"
+                if not self.first_lost_label.startswith("[")
+                else f"{self.lost_labels:,} groups were scored without a label: their rows have different ones,"
+                f" as in {self.first_lost_label}"
+            )
+        (usual, count), *others = self.sizes.most_common() or [(0, 0)]
+        if group_size is None and others and not self.incomplete and count > self.groups / 2:
+            smaller = sum(number for size, number in others if size < usual)
+            if smaller:
+                yield (
+                    f"{count:,} groups have {usual} responses, {smaller:,} have fewer, and are paid as if they were"
+                    f" whole: --group-size {usual} leaves them unscored"
+                )
 
     def table(self) -> Table:
         """The totals and means as a table."""

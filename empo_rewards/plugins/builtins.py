@@ -19,6 +19,7 @@ from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
+from empo_rewards.reading.forms import BUILT_IN
 from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, scrl
 
 
@@ -97,6 +98,13 @@ def register_guards(register: Register) -> None:
 def register_observers(register: Register) -> None:
     """Observers: the collapse monitor."""
     register("monitor", Monitor)
+
+
+@hookimpl
+def register_readers(register: Register) -> None:
+    """Readers of rollouts: the forms that generators, trainers and evaluations write."""
+    for name, reader in BUILT_IN.items():
+        register(name, type(reader))
 
 
 @hookimpl

@@ -53,5 +53,10 @@ def register_observers(register: Register) -> None:
 
 
 @hookspec
+def register_readers(register: Register) -> None:
+    """Register readers of rollouts: `register("vllm", VllmOutputs)`."""
+
+
+@hookspec
 def register_presets(register: RegisterPreset) -> None:
     """Register presets, each a mapping or the path of a YAML file: `register("ttrl", {"strategy": "majority"})`."""

@@ -18,10 +18,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from empo_rewards.config import Component, Presets, one_line
 from empo_rewards.errors import ConfigError, EmpoError, PluginError, described, suggestion
 from empo_rewards.plugins import hookspecs
-from empo_rewards.protocols import BASES, DefaultComponent, Kind, check_contract
+from empo_rewards.protocols import BASES, DefaultComponent, Kind, Reader, check_contract
 
 ENTRY_POINT_GROUP = "empo_rewards"
 PLUGINS_VARIABLE = "EMPO_REWARDS_PLUGINS"
+BUILT_IN = "built-in"
+"""The name of the plugin with the package's own components."""
 
 KINDS: Mapping[str, str] = {
     "extractor": "register_extractors",
@@ -30,6 +32,7 @@ KINDS: Mapping[str, str] = {
     "strategy": "register_strategies",
     "guard": "register_guards",
     "observer": "register_observers",
+    "reader": "register_readers",
     "preset": "register_presets",
 }
 """The kinds of things that can be registered, and the hook of each."""
@@ -117,7 +120,9 @@ class Registered:
                 fields[name] = (Optional[wanted] if nested.optional else wanted, nested.default or default)  # noqa: UP045 - computed
         try:
             return create_model(
-                self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
+                self.name,
+                __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False),
+                **fields,
             )
         except Exception as error:
             raise self._error(f"has parameters that cannot be options: {described(error)}") from error
@@ -173,6 +178,15 @@ class Registry:
         """The registered presets by name."""
         return {name: registered.factory for name, registered in self.entries["preset"].items()}
 
+    @property
+    def readers(self) -> Mapping[str, Reader]:
+        """The registered readers of rollouts by name, the built-in ones first.
+
+        Raises:
+            PluginError: one cannot be made.
+        """
+        return {name: self.create(Reader, Component(name=name), name) for name in self.entries["reader"]}
+
     def find(self, kind: str, name: str) -> Registered:
         """The registration of that name.
 
@@ -224,6 +238,8 @@ class Registry:
         except EmpoError:
             raise
         except Exception as error:
+            if isinstance(error, ValueError) and registered.plugin == BUILT_IN:  # of an option's value
+                raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
             raise PluginError(
                 f"{registered.plugin}: the {kind} {component.name!r} cannot be made: {described(error)}"
             ) from error
@@ -242,7 +258,7 @@ def load(plugins: Sequence[object] = ()) -> Registry:
 
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(builtins, "built-in")
+    manager.register(builtins, BUILT_IN)
     skipped = _load_installed(manager)
     for position, plugin in enumerate(plugins):
         name = getattr(plugin, "__name__", type(plugin).__qualname__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from empo_rewards.entropy.likelihoods import log_likelihoods
-from empo_rewards.errors import GroupError
+from empo_rewards.errors import ConfigError, GroupError
 from empo_rewards.protocols import Clusters, Rewards, Strategy, StrategyInput
 
 
@@ -47,6 +47,9 @@ class Scrl(Strategy):
     logprobs: Literal["required", "optional"] = "required"
 
     def __post_init__(self) -> None:
+        for name, share in (("positive", self.positive), ("margin", self.margin), ("negative", self.negative)):
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{name} is {share}; a share lies in [0, 1]")
         object.__setattr__(self, "uses_logprobs", self.logprobs == "required")
 
     def __call__(self, given: StrategyInput) -> Rewards:

@@ -24,8 +24,8 @@ import pytest
 from empo_rewards.cli import journal as journal_module
 from empo_rewards.cli import outputs as outputs_module
 from empo_rewards.cli.journal import open_journal, read_records
-from empo_rewards.cli.rollouts import read_groups
 from empo_rewards.errors import InputError
+from empo_rewards.reading.rollouts import read_groups
 
 SETTINGS = {"config": {"preset": "empo-math"}, "group_size": None}
 MODES: list[dict[str, bool]] = [{}, {"resume": True}, {"overwrite": True}]

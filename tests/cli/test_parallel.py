@@ -16,9 +16,9 @@ import pytest
 
 from empo_rewards.cli import parallel
 from empo_rewards.cli.parallel import score_stream
-from empo_rewards.cli.rollouts import ReadGroup
 from empo_rewards.errors import EmpoError, InputError
 from empo_rewards.group import Answer, Group, GroupScore, Status
+from empo_rewards.reading.rollouts import ReadGroup
 
 
 @dataclass

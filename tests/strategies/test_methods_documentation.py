@@ -13,7 +13,12 @@ from empo_rewards.protocols import Strategy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
 ROWS = {quoted(row[0])[0]: row for row in table(PAGE, "strategy", "reward of a response")}
-CAPABILITIES = {"logprobs": "uses_logprobs", "labels": "uses_reference", "nats": "uses_nats", "scale": "scales_advantages"}
+CAPABILITIES = {
+    "logprobs": "uses_logprobs",
+    "labels": "uses_reference",
+    "nats": "uses_nats",
+    "scale": "scales_advantages",
+}
 REGISTRY = load()
 OF_PARTS = {"mix": {"parts": ["empo"]}}
 

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 import verl_support as support
-import yaml
 
 from empo_rewards.cli.app import main
 
 BIN = Path(sys.executable).parent
-CONFIGS = Path(__file__).parents[3] / "configs" / "verl"
 
 PRIMARY = """
 hydra:
@@ -78,47 +76,3 @@ def test_verl_check_drives_a_configuration(model: Path, tmp_path: Path) -> None:
     assert "v1, training rows" in said
     assert "32 rows of 4 prompts have their group's offline reward" in said
     assert "8 rows of 4 prompts have the reward of their label" in said
-
-
-def test_the_single_node_script_is_empos_published_run() -> None:
-    """What verl's own command line makes of the script."""
-    said = run(
-        "bash",
-        CONFIGS / "single_node.sh",
-        "--cfg",
-        "job",
-        "--resolve",
-        errors=False,
-        TRAIN="train.parquet",
-        VAL="val.parquet",
-    )
-    config = yaml.safe_load(said[said.index("actor_rollout_ref:") :])
-    actor, rollout = config["actor_rollout_ref"]["actor"], config["actor_rollout_ref"]["rollout"]
-    assert (actor["strategy"], actor["policy_loss"]["loss_mode"]) == ("fsdp", "gspo")
-    assert (actor["clip_ratio_low"], actor["clip_ratio_high"]) == (3e-4, 4e-4)
-    assert (actor["optim"]["lr"], actor["ppo_mini_batch_size"], actor["use_kl_loss"]) == (5e-7, 32, False)
-    assert (rollout["n"], config["data"]["train_batch_size"]) == (16, 256)
-    assert (config["reward"]["reward_manager"]["name"], config["algorithm"]["adv_estimator"]) == ("empo", "grpo")
-    assert config["trainer"]["n_gpus_per_node"] * config["trainer"]["nnodes"] == 8
-    assert config["data"]["train_files"] == "train.parquet"
-
-
-def test_the_megatron_script_runs_on_several_nodes(tmp_path: Path) -> None:
-    """With a stand-in for ray's command line, which would start a cluster."""
-    ray = tmp_path / "ray"
-    ray.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/ray.log\n', encoding="utf-8")
-    ray.chmod(0o755)
-    nodes = {"NODES": "4", "HEAD": "10.0.0.1", "PATH": f"{tmp_path}:{BIN}:{os.environ['PATH']}"}
-    files = {"TRAIN": "train.parquet", "VAL": "val.parquet"}
-    script = CONFIGS / "megatron_multi_node.sh"
-    said = run("bash", script, "--cfg", "job", "--resolve", RANK="0", errors=False, **nodes, **files)
-    config = yaml.safe_load(said[said.index("actor_rollout_ref:") :])
-    assert config["actor_rollout_ref"]["actor"]["strategy"] == "megatron"
-    assert (config["trainer"]["nnodes"], config["ray_kwargs"]["ray_init"]["address"]) == (4, "auto")
-    assert config["actor_rollout_ref"]["rollout"]["n"] == 16
-    run("bash", script, RANK="1", **nodes)
-    assert (tmp_path / "ray.log").read_text(encoding="utf-8").splitlines() == [
-        "start --head --node-ip-address 10.0.0.1 --port 6379",
-        "stop",
-        "start --address 10.0.0.1:6379 --block",
-    ]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-import pyarrow.parquet as pq
-import pytest
 import verl_support as support
-from pages import code_blocks, quoted, section, table
+from pages import quoted, section, table
 from verl.trainer.ppo.reward import resolve_reward_manager_cls
 from verl.utils.import_utils import load_class_from_fqn
 
@@ -51,17 +48,6 @@ def test_the_wrapped_functions_of_the_trainers_are_documented() -> None:
     named = " ".join(quoted(section(PAGE, "Metrics")))
     for _, _, function, *_ in TRAINERS:
         assert function in named
-
-
-def test_the_prompts_become_verls_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = code_blocks(PAGE, "python")
-    monkeypatch.chdir(tmp_path)
-    Path("prompts.jsonl").write_text(json.dumps({"prompt": "1 + 1 = ?"}) + "\n", encoding="utf-8")
-    exec(compile("\n".join(line[3:] for line in code.splitlines()), "docs/verl.md", "exec"), {})
-    (row,) = pq.read_table("train.parquet").to_pylist()
-    assert (row["data_source"], row["extra_info"]["split"]) == ("mine", "train")
-    assert row["prompt"][0]["role"] == "user"
-    assert row["prompt"][0]["content"].startswith("1 + 1 = ?\nPlease reason")
 
 
 def test_the_classes_are_found_by_the_names_that_the_page_gives(model: Path) -> None:

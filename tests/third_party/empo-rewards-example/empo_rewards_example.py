@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from empo_rewards.protocols import (
     Guard,
     Observer,
     Penalty,
+    Reader,
     Relation,
     Rewards,
     Strategy,
@@ -136,6 +137,27 @@ def register_guards(register: Register) -> None:
 def register_observers(register: Register) -> None:
     """A file of statuses."""
     register("ledger", Ledger)
+
+
+class Transcripts(Reader):
+    """A line of text, with the prompt before `?` and the responses between bars."""
+
+    about = "transcripts: line"
+
+    def recognises(self, row: Mapping[str, object]) -> bool:
+        """By the one field."""
+        return set(row) == {"line"}
+
+    def convert(self, row: Mapping[str, object]) -> list[dict[str, object]]:
+        """One group a line."""
+        prompt, _, responses = str(row["line"]).partition("?")
+        return [{"prompt": prompt, "responses": responses.split("|")}]
+
+
+@hookimpl
+def register_readers(register: Register) -> None:
+    """Transcripts."""
+    register("transcripts", Transcripts)
 
 
 @hookimpl

@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
-from empo_rewards.cli.rows import FlatRow, GroupKeys
 from empo_rewards.errors import InputError
 from empo_rewards.gather.samples import Sample, group_of
 from empo_rewards.group import Group, Message, read_label
+from empo_rewards.reading.rows import FlatRow, GroupKeys
 
 CACHE_KIB = 16 * 1024
 """Memory that the database may use before it writes to disk."""
@@ -79,6 +79,7 @@ class Grouping:
                 row.data_source,
                 row.metadata,
                 row.keys.uid or row.keys.id,
+                row.label_fault,
             ],
             default=str,
         )
@@ -155,7 +156,7 @@ class Grouping:
 
 def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> Group:
     contents = [json.loads(arrival.content or "") for arrival in arrivals]
-    responses, logprobs, references, sources, metadata, names = map(list, zip(*contents, strict=True))
+    responses, logprobs, references, sources, metadata, names, faults = map(list, zip(*contents, strict=True))
     conflicts: dict[str, Any] = {}
     shared = metadata[0] if all(one == metadata[0] for one in metadata) else None
     whole: dict[str, Any] = dict(shared) if shared is not None else {}
@@ -168,6 +169,9 @@ def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> 
         distinct = sorted({str(value) for value in values if value is not None})
         if len(distinct) > 1:
             conflicts[name] = distinct
+    fault = next(filter(None, faults), None)
+    if fault is not None and not any(references):
+        conflicts["reference"] = fault
     if conflicts:
         whole["conflicts"] = conflicts
     samples = [

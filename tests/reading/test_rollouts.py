@@ -19,11 +19,11 @@ from generated import math_groups, short_answer_groups, write_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from empo_rewards.cli import rollouts
-from empo_rewards.cli.rollouts import ReadGroup, Rejected, read_groups
-from empo_rewards.cli.rows import RESPONSES
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group
+from empo_rewards.reading import containers, rows
+from empo_rewards.reading.rollouts import ReadGroup, Rejected, read_groups
+from empo_rewards.reading.rows import RESPONSES
 
 
 def jsonl(*rows: object) -> bytes:
@@ -269,7 +269,6 @@ class TestLostMembers:
             {"uid": "u", "response": "b"},
             {"uid": "u", "prompt": 7, "response": "b"},
             {"uid": ["u", "v"], "prompt": "p", "response": "b"},
-            {"uid": "u", "prompt": "p", "response": "b", "reference": {"a": 1}},
         ],
     )
     @pytest.mark.parametrize("first", [True, False])
@@ -333,23 +332,14 @@ class TestBadRows:
             ({"prompt": "p", "responses": []}, "responses is empty"),
             ({"prompt": "p", "responses": "a"}, "responses must be a list of texts, not a text"),
             ({"prompt": "p", "responses": ["a", 1]}, "responses[1] must be a text"),
-            ({"prompt": "p", "responses": ["a", None]}, "responses[1] must be a text"),
+            ({"prompt": "p", "responses": ["a", None]}, "responses[1] must be a text, not null"),
+            (
+                {"prompt": "p", "responses": [{"score": 1, "text": "a"}]},
+                "responses[0] must be a text, not an object: try --map responses=responses.*.text",
+            ),
             ({"responses": ["a"]}, "no prompt: one of the fields"),
             ({"prompt": {"x": 1}, "responses": ["a"]}, "prompt must be a text or a list of messages, not an object"),
             ({"prompt": ["hi"], "responses": ["a"]}, "prompt[0] must be a message"),
-            (
-                {"prompt": "p", "responses": ["a"], "reference": {"x": 1}},
-                "reference must be a text, a number, or a list of them, not an object",
-            ),
-            (
-                {"prompt": "p", "responses": ["a"], "reference": [["1"], ["2"]]},
-                "reference must be a text, a number, or a list of them, not a list",
-            ),
-            (
-                {"prompt": "p", "responses": ["a"], "reference": True},
-                "reference must be a text, a number, or a list of them, not true or false",
-            ),
-            ({"prompt": "p", "responses": ["a"], "reward_model": "rule"}, "reward_model must be an object"),
             ({"prompt": "p", "responses": ["a"], "id": {}}, "id must be a text or a number, not an object"),
             ({"prompt": "p", "responses": ["a"], "token_logprobs": [[0.1]]}, "a log-probability is <= 0"),
             (
@@ -371,7 +361,24 @@ class TestBadRows:
         assert bad.line == 2
         assert cause in bad.cause
         assert "\n" not in bad.cause
-        assert bad.row == jsonl(row)[: rollouts.MAX_ROW_EXCERPT].decode(errors="backslashreplace").rstrip("\n")
+        assert bad.row == jsonl(row)[: containers.MAX_ROW_EXCERPT].decode(errors="backslashreplace").rstrip("\n")
+
+    @pytest.mark.parametrize(
+        ("label", "cause"),
+        [
+            ({"reference": {"x": 1}}, "reference must be a text, a number, or a list of them, not an object"),
+            ({"label": True}, "label must be a text, a number, or a list of them, not true or false"),
+            ({"gts": [["1"], ["2"]]}, "gts must be a text, a number, or a list of them, not a list"),
+            ({"reward_model": "rule"}, "reward_model must be an object with `ground_truth`, not a text"),
+        ],
+    )
+    def test_a_label_that_cannot_be_read_costs_the_label_and_not_the_row(
+        self, label: dict[str, Any], cause: str
+    ) -> None:
+        whole, flat = {"prompt": "p", "responses": ["a"], **label}, {"prompt": "q", "response": "b", **label}
+        for group in groups(whole, flat):
+            assert group.reference is None
+            assert group.metadata == {"conflicts": {"reference": cause}}
 
     def test_deep_nesting_that_json_reads_but_nothing_else_would(self) -> None:
         for depth in range(200, 1_000, 50):
@@ -379,7 +386,7 @@ class TestBadRows:
             assert len(read(deep)) == 1
 
     def test_row_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rollouts, "MAX_ROW_BYTES", 100)
+        monkeypatch.setattr(containers, "MAX_ROW_BYTES", 100)
         fine = {"prompt": "p", "responses": ["a"]}
         located = read({"prompt": "p" * 3_000_000, "responses": ["a"]}, fine)
         assert [(type(item), item.line) for item in located] == [(Rejected, 1), (ReadGroup, 2)]
@@ -387,15 +394,16 @@ class TestBadRows:
 
     def test_row_as_long_as_it_may_be(self, monkeypatch: pytest.MonkeyPatch) -> None:
         line = jsonl({"prompt": "p", "responses": ["a"]})
-        monkeypatch.setattr(rollouts, "MAX_ROW_BYTES", len(line))
+        monkeypatch.setattr(containers, "MAX_ROW_BYTES", len(line))
         assert len(good(line, line)) == 2
 
     @given(st.binary(max_size=200))
     @settings(deadline=None)
     def test_no_bytes_raise(self, data: bytes) -> None:
+        """The container is recognised by the first row."""
         fine = b'\n{"prompt": "p", "responses": ["a"]}\n'
-        located = list(read_groups("-", stdin=io.BytesIO(data + fine)))
-        assert located[-1] == ReadGroup(Group("p", ["a"]), line=data.count(b"\n") + 2)
+        located = list(read_groups("-", stdin=io.BytesIO(fine + data + fine)))
+        assert located[-1] == ReadGroup(Group("p", ["a"]), line=data.count(b"\n") + 4)
 
     json_values = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -403,7 +411,7 @@ class TestBadRows:
         max_leaves=5,
     )
 
-    @given(st.lists(st.dictionaries(st.sampled_from(sorted(rollouts.FIELDS)), json_values, max_size=6), min_size=1))
+    @given(st.lists(st.dictionaries(st.sampled_from(sorted(rows.FIELDS)), json_values, max_size=6), min_size=1))
     @settings(deadline=None)
     def test_no_row_raises_and_none_is_lost(self, rows: list[dict[str, Any]]) -> None:
         located = read(*rows)
@@ -479,16 +487,29 @@ class TestFiles:
         with pytest.raises(InputError, match=r"2\.jsonl: the file is empty"):
             read_groups(tmp_path)
 
-    def test_folders_that_are_no_dumps(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="holds no rollout dumps"):
+    def test_several_inputs_and_patterns(self, tmp_path: Path) -> None:
+        names = ["10.jsonl", "9.jsonl", "scores.jsonl.rejected.jsonl", "scores.jsonl.journal.json"]
+        for name in names:
+            (tmp_path / name).write_bytes(jsonl({"prompt": name, "responses": ["a"]}))
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "1.jsonl").write_bytes(jsonl({"prompt": "deep", "responses": ["a"]}))
+
+        def prompts(*sources: Path | str) -> list[Any]:
+            return [item.group.prompt for item in read_groups(sources) if isinstance(item, ReadGroup)]
+
+        assert prompts(tmp_path) == ["9.jsonl", "10.jsonl"]  # and not what `score` writes beside its output
+        assert prompts(tmp_path / "10.jsonl", str(tmp_path / "9.jsonl")) == ["10.jsonl", "9.jsonl"]
+        assert prompts(f"{tmp_path}/*0.jsonl") == ["10.jsonl"]
+        assert prompts(f"{tmp_path}/**/1*.jsonl") == ["10.jsonl", "deep"]
+
+    def test_inputs_that_name_no_file_or_one_twice(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="the folder holds no files of rollouts"):
             read_groups(tmp_path)
+        with pytest.raises(InputError, match="no file has such a name"):
+            read_groups(f"{tmp_path}/*.jsonl")
         (tmp_path / "1.jsonl").write_bytes(jsonl(*self.rows))
-        (tmp_path / "01.jsonl").write_bytes(jsonl(*self.rows))
-        with pytest.raises(InputError, match="two dumps of one step"):
-            read_groups(tmp_path)
-        (tmp_path / "train.jsonl").write_bytes(jsonl(*self.rows))
-        with pytest.raises(InputError, match=r"train\.jsonl is no rollout dump"):
-            read_groups(tmp_path)
+        with pytest.raises(InputError, match=r"1\.jsonl is given twice"):
+            read_groups([tmp_path, tmp_path / "1.jsonl"])
 
     def test_empty_standard_input(self) -> None:
         with pytest.raises(InputError, match="standard input: there are no rows"):
@@ -578,8 +599,9 @@ class TestParquet:
         assert [item.group.responses for item in located if isinstance(item, ReadGroup)] == [["a", "c"]]
 
     def test_unknown_columns(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="none of its columns is known: text, n"):
-            list(read_groups(self.write(tmp_path / "in.parquet", [{"text": "x", "n": 1}])))
+        (row,) = read_groups(self.write(tmp_path / "in.parquet", [{"text": "x", "n": 1}]))
+        assert isinstance(row, Rejected)
+        assert row.cause == "no prompt and no responses among the fields: text, n"
 
     def test_no_rows(self, tmp_path: Path) -> None:
         path = tmp_path / "in.parquet"
@@ -627,7 +649,7 @@ def bag(located: list[ReadGroup | Rejected]) -> Counter[Any]:
 
 MEMORY_PROBE = """
 import resource, sys
-from empo_rewards.cli.rollouts import ReadGroup, read_groups
+from empo_rewards.reading.rollouts import ReadGroup, read_groups
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sizes = [len(item.group) for item in read_groups(sys.argv[1]) if isinstance(item, ReadGroup)]
 print(len(sizes), min(sizes), max(sizes), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

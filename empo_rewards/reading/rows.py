@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError, InputError
 from empo_rewards.group import Group, Label, Message, read_label
+from empo_rewards.reading.mapping import advise, advise_texts
 
-PROMPT = ("prompt", "question", "problem", "input")
+PROMPT = ("prompt", "question", "problem", "input", "messages")
 RESPONSES = ("responses", "completions", "outputs")
 """A list of texts: the row is a whole group."""
 RESPONSE = ("response", "completion", "output")
 """One text: the row is one member of a group."""
-REFERENCE = ("reference", "ground_truth", "gts", "answer", "label")
+REFERENCE = ("reference", "ground_truth", "gts", "answer", "label", "reference_answer", "target", "gt")
 LOGPROBS = ("token_logprobs",)
 SOURCE = ("data_source", "datasource", "source")
 METADATA = ("metadata", "extra_info")
@@ -33,6 +34,9 @@ FIELDS = frozenset(
     (*PROMPT, *RESPONSES, *RESPONSE, *REFERENCE, *LOGPROBS, *SOURCE, *METADATA, *STEP, *UID, *ID, "reward_model")
 )
 """The fields that are read; other columns of a Parquet file are not loaded."""
+
+STRUCTURED = frozenset((*RESPONSES, *LOGPROBS, *METADATA, "messages", "reward_model"))
+"""The fields that are lists or objects; in a CSV file they stand as JSON."""
 
 NO_RESPONSES = "this is a prompt dataset without responses: generate first"
 
@@ -77,6 +81,7 @@ class FlatRow:
     token_logprobs: Sequence[float] | None
     data_source: str | None
     metadata: Mapping[str, Any] | None
+    label_fault: str | None = None
 
 
 def parse_row(row: object) -> Group | FlatRow:
@@ -87,49 +92,60 @@ def parse_row(row: object) -> Group | FlatRow:
     """
     if not isinstance(row, Mapping):
         raise RowError(f"a row must be an object with named fields, not {_kind(row)}")
-    if _first(row, RESPONSES)[1] is not None:
+    if first_of(row, RESPONSES)[1] is not None:
         return _group(row)
     if any(name in row for name in RESPONSE):
         return _flat_row(row)
     if any(name in row for name in RESPONSES):
-        raise RowError(f"{_first(row, RESPONSES)[0]} is null")
-    if _first(row, PROMPT)[1] is not None:
+        raise RowError(f"{first_of(row, RESPONSES)[0]} is null")
+    advice = advise(row)
+    if advice is None and first_of(row, PROMPT)[1] is not None:
         raise RowError(NO_RESPONSES, _readable_keys(row))
-    raise RowError(f"no prompt and no responses among the fields: {', '.join(map(str, row)) or 'there are none'}")
+    found = ", ".join(map(str, row)) or "there are none"
+    what = "responses" if first_of(row, PROMPT)[1] is not None else "prompt and no responses"
+    raise RowError(f"no {what} among the fields: {found}{advice or ''}", _readable_keys(row))
 
 
 def _group(row: Mapping[str, Any]) -> Group:
-    name, responses = _first(row, RESPONSES)
+    name, responses = first_of(row, RESPONSES)
     if not isinstance(responses, list):
         raise RowError(f"{name} must be a list of texts, not {_kind(responses)}")
+    for position, response in enumerate(responses):
+        if not isinstance(response, str):
+            raise RowError(f"{name}[{position}] must be a text, not {_kind(response)}{advise_texts(name, response)}")
     try:
+        reference, fault = read_reference(row)
+        metadata = _metadata(row)
+        if fault is not None:
+            metadata = {**(metadata or {}), "conflicts": {"reference": fault}}
         return Group(
-            prompt=_prompt(row),
+            prompt=read_prompt(row),
             responses=responses,
-            reference=_reference(row),
-            id=_text(row, ID) or _text(row, UID),
-            token_logprobs=_first(row, LOGPROBS)[1],
-            data_source=_text(row, SOURCE),
-            metadata=_metadata(row),
+            reference=reference,
+            id=read_text(row, ID) or read_text(row, UID),
+            token_logprobs=first_of(row, LOGPROBS)[1],
+            data_source=read_text(row, SOURCE),
+            metadata=metadata,
         )
     except (InputError, GroupError) as error:
         raise RowError(str(error)) from error
 
 
 def _flat_row(row: Mapping[str, Any]) -> FlatRow:
-    name, response = _first(row, RESPONSE)
+    name, response = first_of(row, RESPONSE)
     try:
         if not isinstance(response, str):
             raise RowError(f"{name} must be a text, not {_kind(response)}")
-        prompt = _prompt(row)
-        keys = GroupKeys(_text(row, STEP), _text(row, UID), _text(row, ID), prompt_digest(prompt))
+        prompt = read_prompt(row)
+        keys = GroupKeys(read_text(row, STEP), read_text(row, UID), read_text(row, ID), prompt_digest(prompt))
         if not prompt and keys.uid is None and keys.id is None:
             raise RowError("the prompt is empty and there is no uid: nothing says which group this response belongs to")
-        logprobs = _first(row, LOGPROBS)[1]
+        logprobs = first_of(row, LOGPROBS)[1]
         if logprobs is not None:
             # A group of one checks them with the same messages as a whole group.
             Group(prompt, [response], token_logprobs=[logprobs])
-        return FlatRow(keys, prompt, response, _reference(row), logprobs, _text(row, SOURCE), _metadata(row))
+        reference, fault = read_reference(row)
+        return FlatRow(keys, prompt, response, reference, logprobs, read_text(row, SOURCE), _metadata(row), fault)
     except (InputError, GroupError) as error:
         raise RowError(str(error), _readable_keys(row)) from error
 
@@ -138,10 +154,10 @@ def _readable_keys(row: Mapping[str, Any]) -> GroupKeys | None:
     """The group keys of a row that can be read; None where no group can be found by them."""
     parts: dict[str, Any] = {}
     for part, read in (
-        ("step", lambda: _text(row, STEP)),
-        ("uid", lambda: _text(row, UID)),
-        ("id", lambda: _text(row, ID)),
-        ("prompt", lambda: prompt_digest(_prompt(row))),
+        ("step", lambda: read_text(row, STEP)),
+        ("uid", lambda: read_text(row, UID)),
+        ("id", lambda: read_text(row, ID)),
+        ("prompt", lambda: prompt_digest(read_prompt(row))),
     ):
         try:
             parts[part] = read()
@@ -161,7 +177,7 @@ def prompt_digest(prompt: str | Sequence[Message]) -> bytes:
     return hashlib.blake2b(text.encode("ascii"), digest_size=16, person=b"messages").digest()
 
 
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
+def first_of(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
     """The first of the names whose value is not null, with that value; else the first that the row has, with None."""
     present = None
     for name in names:
@@ -172,8 +188,13 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> tuple[str, Any]:
     return present or names[0], None
 
 
-def _prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
-    name, prompt = _first(row, PROMPT)
+def read_prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
+    """The row's prompt.
+
+    Raises:
+        RowError: there is none, or it is neither a text nor a list of messages.
+    """
+    name, prompt = first_of(row, PROMPT)
     if prompt is None:
         raise RowError(f"no prompt: one of the fields {', '.join(PROMPT)} must give it")
     if isinstance(prompt, str):
@@ -186,24 +207,28 @@ def _prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
     return prompt
 
 
-def _reference(row: Mapping[str, Any]) -> Label:
-    reward_model = row.get("reward_model")
-    if reward_model is not None and not isinstance(reward_model, Mapping):
-        raise RowError(f"reward_model must be an object with `ground_truth`, not {_kind(reward_model)}")
-    if reward_model is not None and reward_model.get("ground_truth") is not None:
-        return _label("reward_model.ground_truth", reward_model["ground_truth"])
-    return _label(*_first(row, REFERENCE))
-
-
-def _label(name: str, value: object) -> Label:
+def read_reference(row: Mapping[str, Any]) -> tuple[Label, str | None]:
+    """The row's label, and why it cannot be read (None where it can): a fault costs the label, not the row."""
+    name, value = "reward_model.ground_truth", row.get("reward_model")
+    if isinstance(value, Mapping):
+        value = value.get("ground_truth")
+    elif value is not None:
+        return None, f"reward_model must be an object with `ground_truth`, not {_kind(value)}"
+    if value is None:
+        name, value = first_of(row, REFERENCE)
     try:
-        return read_label(value)
-    except GroupError as error:
-        raise RowError(f"{name} must be a text, a number, or a list of them, not {_kind(value)}") from error
+        return read_label(value), None
+    except GroupError:
+        return None, f"{name} must be a text, a number, or a list of them, not {_kind(value)}"
 
 
-def _text(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    return _as_text(*_first(row, names))
+def read_text(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The value of the first of the names that the row has, as text.
+
+    Raises:
+        RowError: it is neither a text nor a number.
+    """
+    return _as_text(*first_of(row, names))
 
 
 def _as_text(name: str, value: object) -> str | None:
@@ -218,9 +243,9 @@ def _as_text(name: str, value: object) -> str | None:
 
 
 def _metadata(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    name, value = _first(row, METADATA)
+    name, value = first_of(row, METADATA)
     metadata = {} if value is None else dict(value) if isinstance(value, Mapping) else {name: value}
-    step = _text(row, STEP)
+    step = read_text(row, STEP)
     if step is not None:
         metadata.setdefault("step", step)
     return metadata or None

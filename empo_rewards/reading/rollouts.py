@@ -1,0 +1,237 @@
+"""Reads rollouts: a stream of groups and rejected rows, in bounded memory.
+
+`sources.py` says which files an input names, `containers.py` how rows stand in a file, `forms.py` which tools' rows
+are read, `rows.py` what the package's own fields are, and `grouping.py` by which rules flat rows make a group.
+
+A row with a whole group is yielded at once. Groups of flat rows (one response a row) are yielded at the end of their
+file, in the order of their first rows. The stream depends on the input alone, so a position in it identifies a group,
+whatever its `id`; `--resume` relies on that.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from empo_rewards.errors import EmpoError, InputError, described, suggestion
+from empo_rewards.group import Group
+from empo_rewards.protocols import Reader
+from empo_rewards.reading.containers import (
+    LAYOUT_OF,
+    MAX_ROW_EXCERPT,
+    Fields,
+    RawRow,
+    check_file,
+    file_rows,
+    stream_rows,
+)
+from empo_rewards.reading.forms import BUILT_IN, FORM_FIELDS, OWN, is_own
+from empo_rewards.reading.grouping import Grouping
+from empo_rewards.reading.mapping import mapped
+from empo_rewards.reading.rows import FIELDS, RESPONSE, RESPONSES, STRUCTURED, RowError, parse_row
+from empo_rewards.reading.sources import STDIN, Sources, input_files, listed
+
+FILE_ENDINGS = frozenset(LAYOUT_OF)
+TABLE = Fields(FIELDS | FORM_FIELDS, STRUCTURED | FORM_FIELDS)
+RESPONSE_FIELDS = frozenset((*RESPONSE, *RESPONSES, *FORM_FIELDS))
+
+
+@dataclass(frozen=True)
+class ReadGroup:
+    """A group with its file and the line of its first row (from 1; in Parquet: the row)."""
+
+    group: Group
+    line: int
+    source: str = STDIN
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A bad row: its file and line, why it was rejected, and its first `MAX_ROW_EXCERPT` characters."""
+
+    line: int
+    cause: str
+    source: str = STDIN
+    row: str = ""
+
+
+Located: TypeAlias = ReadGroup | Rejected
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How rows become groups.
+
+    Args:
+        group_size: how many responses make a group. A group with more is cut in the order of arrival; one with fewer
+            carries `expected_size=group_size`. None: all rows of a key, all responses of a row.
+        readers: the forms of rows by name, tried in this order for rows that do not have the package's own fields.
+        form: the name of the form that all rows have; None: each row's is recognised.
+        mapping: fields by their paths in a row (`mapping.parse_mapping`).
+        limit: stop after so many groups.
+
+    Raises:
+        InputError: an option has an impossible value.
+    """
+
+    group_size: int | None = None
+    readers: Mapping[str, Reader] = field(default_factory=lambda: BUILT_IN)
+    form: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.group_size is not None and self.group_size < 1:
+            raise InputError(f"the group size must be at least 1, not {self.group_size}")
+        if self.form not in (None, OWN, *self.readers):
+            raise InputError(f"no format is called {self.form!r}{suggestion(self.form or '', [OWN, *self.readers])}")
+
+    def settings(self) -> dict[str, Any]:
+        """What the groups depend on beside the files, JSON-ready; options that are not given are left out."""
+        given = {"format": self.form, "map": dict(self.mapping) or None, "limit": self.limit}
+        return {"group_size": self.group_size, **{name: value for name, value in given.items() if value is not None}}
+
+    def rows(self, row: Any) -> Sequence[Any]:
+        """The rows in the package's own fields that a row of the file holds."""
+        if not isinstance(row, Mapping):
+            return [row]
+        if self.form == OWN or (self.mapping and self.form is None):
+            return [mapped(row, self.mapping)]
+        name = self.form
+        try:
+            name = self.form or self._form_of(row)
+            if name is None:
+                return [row]
+            reader = self.readers[name]
+            if self.form and not reader.recognises(row):
+                raise RowError(f"not a row of the format {name}: {reader.about}")
+            converted = reader.convert(row)
+        except RowError:
+            raise
+        except Exception as error:  # a part that is not what a reader expects; the rows of a file are anything
+            raise RowError(f"cannot be read in {name or 'any'} format: {described(error)}") from error
+        return [mapped(row, self.mapping, own) for own in converted] if self.mapping else converted
+
+    def _form_of(self, row: Mapping[str, Any]) -> str | None:
+        """The name of the first reader that recognises a row; None for the package's own fields, and for none."""
+        if is_own(row):
+            return None
+        return next((name for name, reader in self.readers.items() if reader.recognises(row)), None)
+
+    def opener(self, path: Path) -> Reader | None:
+        """The reader that opens a file by its ending; None for files of rows."""
+        return next((r for r in self.readers.values() if r.ending and path.name.endswith(r.ending)), None)
+
+    def columns(self, names: Sequence[str]) -> list[str] | None:
+        """The columns of a table that can matter; None: all."""
+        if self.mapping or self.form or self.readers != BUILT_IN or not RESPONSE_FIELDS & set(names):
+            return None
+        return [name for name in names if name in FIELDS or name in FORM_FIELDS]
+
+
+def read_groups(
+    sources: Sources,
+    reading: ReadOptions | None = None,
+    *,
+    group_size: int | None = None,
+    stdin: BinaryIO | None = None,
+) -> Generator[Located, None, None]:
+    """The groups and rejected rows of files, folders, or standard input.
+
+    Args:
+        sources: a path, a folder, a pattern, `-` for standard input, or a list of these.
+        reading: how rows become groups; None: as `ReadOptions(group_size=group_size)`.
+        group_size: how many responses make a group, where `reading` is not given.
+        stdin: what to read for `-`; by default the process's standard input.
+
+    Returns:
+        A generator; a bad row never raises. Close it (or use it up) to free its files.
+
+    Raises:
+        InputError: at once where a file is missing, empty, or not of the type that its name says; from the generator
+            where a file is truncated or has no rows.
+    """
+    reading = reading or ReadOptions(group_size=group_size)
+    if STDIN in listed(sources) and stdin is None and sys.stdin is None:
+        raise InputError("standard input is closed")
+    files: list[tuple[str, Iterator[RawRow]]] = []
+    for source in listed(sources):
+        if source == STDIN:
+            rows = stream_rows(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE)
+            files.append((STDIN, rows))
+    for path in input_files(sources, FILE_ENDINGS | {reader.ending for reader in reading.readers.values()} - {""}):
+        opener = reading.opener(path)
+        if opener is None:
+            check_file(path)
+            files.append((str(path), file_rows(path, columns=reading.columns, fields=TABLE)))
+        else:
+            files.append((str(path), _opened_rows(opener, path)))
+    return _read(files, reading)
+
+
+def _opened_rows(reader: Reader, path: Path) -> Iterator[RawRow]:
+    """The rows of a file that a reader opens itself, by its tool's own library."""
+    try:
+        for line, row in enumerate(reader.open(path), 1):
+            yield RawRow(line, row, partial(json.dumps, row, default=str))
+    except EmpoError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read: {described(error)}") from error
+
+
+def _read(files: Iterable[tuple[str, Iterator[RawRow]]], reading: ReadOptions) -> Generator[Located, None, None]:
+    name, empty, groups = STDIN, True, 0
+    for name, rows in files:
+        for located in _groups(name, rows, reading):
+            empty = False
+            yield located
+            groups += isinstance(located, ReadGroup)
+            if reading.limit is not None and groups >= reading.limit:
+                return
+    if empty:
+        raise InputError(f"{'standard input' if name == STDIN else name}: there are no rows")
+
+
+def _groups(name: str, rows: Iterator[RawRow], reading: ReadOptions) -> Iterator[Located]:
+    """The groups of one file."""
+    with closing(Grouping()) as flat:
+        for raw in rows:
+            try:
+                if raw.fault is not None:
+                    raise RowError(raw.fault)
+                for row in reading.rows(raw.value):
+                    parsed = parse_row(row)
+                    if isinstance(parsed, Group):
+                        yield from (ReadGroup(group, raw.line, name) for group in _cut(parsed, reading.group_size))
+                    else:
+                        flat.add(raw.line, parsed)
+            except RecursionError:
+                yield Rejected(raw.line, "nested too deeply", name, raw.show()[:MAX_ROW_EXCERPT])
+            except RowError as error:
+                if error.lost is not None:
+                    flat.add_lost(raw.line, error.lost)
+                yield Rejected(raw.line, str(error), name, raw.show()[:MAX_ROW_EXCERPT])
+        for line, group in flat.groups(reading.group_size):
+            yield ReadGroup(group, line, name)
+
+
+def _cut(group: Group, size: int | None) -> Iterator[Group]:
+    """The group in parts of `size` responses; a shorter part has `expected_size=size`."""
+    if size is None or len(group) == size:
+        yield group
+        return
+    for start in range(0, len(group), size):
+        part = slice(start, start + size)
+        yield replace(
+            group,
+            responses=group.responses[part],
+            token_logprobs=None if group.token_logprobs is None else group.token_logprobs[part],
+            expected_size=size,
+        )
