@@ -66,7 +66,6 @@ _REMARKS = (
     r"(?:subject to|too [a-z]+|no longer|of interest|with respect to|based on|according to|of the form|to be)\b",
     r"for the (?:whole|question|problem|first|second|given)\b|within [0-9.]+ ?%|due to (?:the|a|this)\b",
     r"(?:this|that|it|these|those)(?: one)?[.!]?\s*\Z|depend(?:s|ent|ing) (?:up)?on\b|(?:left (?:as|to)|yours?)\b",
-    r"after [a-z]+ing\b",
     rf"an? (?:[a-z-]+ ){{0,3}}{_TYPE}(?:[.,;:]|\s*\Z| (?:of|in|that|which|with|between|because|since|and|for|when)\b)",
     rf"the {_TALK}\b(?! (?:of )?[0-9$\\])",
     rf"to {_SOLVE} (?:the|this|how|what|for|it|out|an?|which|\$|\\)",
@@ -74,7 +73,6 @@ _REMARKS = (
     rf"(?:i|i'm|i've) {_SPEAKER}\b",
     r"(?:let me|let's|let us|please|feel free|here (?:is|are)|here's|see (?:the|above|below)|given (?:that|the))\b",
     r"(?:what|how) (?:we|you|i)\b|(?:step [0-9]|first,|sure[,!]|since|because|suppose|assume|consider|recall) ",
-    r"(?:when|why|note that)\b",
     any_of(
         "正确 错误 不正确 合理 显然 如下 以下 上述 多少 什么 正しい correct[ao]?\\Z exacte\\Z richtig\\Z falsch\\Z"
         " верный правильный verificad[ao]\\b la_misma\\b"
@@ -125,7 +123,7 @@ _GRADED = re.compile(
     r"|rất|sangat|çok|heel|erg|bardzo) \w|(?:fácil|difícil) de |(?:facile|difficile) (?:à|da) |(?:leicht|schwer) zu "
     r"|(?:很|非常|十分|可以|とても|매우))"
 )
-"""A degree or a judgement before an adjective, what it is like to do a thing. Adjectives of mathematics have no degree."""
+"""A degree or a judgement before an adjective, which one of mathematics has not; what it is like to do a thing."""
 _PARTICIPLE = (
     r"(?!hundred|kindred|sacred|hatred)(?:[a-z]{2,}[^aeiou\W]ed|[a-z]{2,}[aiou]ed|"
     + any_of(
@@ -136,8 +134,8 @@ _PARTICIPLE = (
 )
 _DONE = re.compile(
     rf"(?:(?:[a-z]{{3,}}ly|best|well|now|still|thus|once|already|only|not|being|to be|going to be|waiting to be) )*"
-    rf"(?P<participle>{_PARTICIPLE}) (?:in|on|at|by|from|to|with|without|for|of|as|into|onto|over|up|out|off|down|through"
-    r"|under|after|before|using|via|per|once|when|if|among|around|together|away|back|there|here|[a-z]{3,}ly)\b"
+    rf"(?P<participle>{_PARTICIPLE}) (?:in|on|at|by|from|to|with|without|for|of|as|into|onto|over|up|out|off|down"
+    r"|through|under|after|before|using|via|per|once|when|if|among|around|together|away|back|there|here|[a-z]{3,}ly)\b"
     rf"|(?:[a-z]+ing|there|about) to be {_PARTICIPLE}\b|worth [a-z-]+ing\b"
 )
 """A participle and how, where, or for whom it was done."""
@@ -156,8 +154,8 @@ _NUMBERS = any_of(
     " phi psi omega"
 )
 _QUANTIFIES = re.compile(
-    rf"\b(?:{_NUMBERS}|undefined|undetermined|indeterminate|unbounded|impossible(?! to)|inconsistent|nonexistent|certain"
-    r"|diverge\w*|same|equal|empty|cannot|can't|can not|none|(?:does|do|did)(?: not|n't) exist|[b-hj-z]"
+    rf"\b(?:{_NUMBERS}|undefined|undetermined|indeterminate|unbounded|impossible(?! to)|inconsistent|nonexistent"
+    r"|certain|diverge\w*|same|equal|empty|cannot|can't|can not|none|(?:does|do|did)(?: not|n't) exist|[b-hj-z]"
     r"|not (?:defined|possible|enough|sufficient|real|an?|unique))\b"
     r"|\A(?:there (?:is|are) )?(?:(?:all|any|every|each|both|one(?! of\b)|nothing|never|neither|yes)\b"
     r"|no(?: (?:real|such|integer|valid|other|possible))?(?: \w+)?\Z)"
@@ -171,8 +169,8 @@ _ASKS_QUANTITY = re.compile(
     r"|\b(?:find|determine|what (?:is|are|was|were|will be)|express|give)\b[^.?!\n]{0,60}?(?:\$|\\[(\[]|\b"
     + any_of(
         "values? number sum product difference quotient remainder probability area perimeter circumference volume"
-        " length distance radius diameter height width percent(?:age)? ratio average mean median total cost price age degree"
-        " measure coefficient integers? constant"
+        " length distance radius diameter height width percent(?:age)? ratio average mean median total cost price age"
+        " degree measure coefficient integers? constant"
     )
     + r"\b)|多少|几|求|计算",
     re.IGNORECASE,
