@@ -14,7 +14,7 @@ from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.numerals import ORDINALS, SCALES, SMALL
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT
-from empo_rewards.equivalence.words.reading import MAX_CHARS, read, split
+from empo_rewards.equivalence.words.reading import MAX_CHARS, read
 from empo_rewards.latex import STYLE
 
 MAX_ANSWER_WORDS = 60
@@ -99,9 +99,9 @@ def _letter(text: str, choices: Mapping[str, str]) -> str | None:
 def _short_kind(text: str) -> Kinded:
     if is_mathematics(text):
         return Kinded(Kind.NUMBER, text)
-    answer, said = split(text)
-    if said and answer and not read(text).hedged and is_mathematics(answer):
-        return Kinded(Kind.NUMBER, answer)
+    said = read(text)
+    if said.tail and said.answer and not said.hedged and is_mathematics(said.answer):
+        return Kinded(Kind.NUMBER, said.answer)
     return Kinded(Kind.SHORT_TEXT if len(text.split()) <= SHORT else Kind.LONG_TEXT)
 
 
@@ -124,9 +124,12 @@ def is_mathematics(text: str) -> bool:
 
 
 def _only_words(text: str) -> bool:
-    """Whether a text has words and prose punctuation only, and no word that mathematics reads."""
+    """Whether a text has words and prose punctuation only, and no word that mathematics reads; or is a sentence."""
     words = [word for word in _BETWEEN_WORDS.split(text.lower()) if word]
-    return bool(words) and len(words[0]) > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
+    if sum(len(word) > 3 and word.isalpha() for word in words) > SHORT:
+        return True
+    longest = max(map(len, words), default=0)
+    return longest > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
 
 
 def _with_symbols(shape: object) -> bool:

@@ -85,6 +85,8 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
 def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of likeness
     if a.content == b.content:
         return _NAMED
+    if a.initials.isdisjoint(b.initials) and len(a.raw) > 1 < len(b.raw):  # what most pairs are: no word in common
+        return _weigh(a, b)
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
     names: tuple[Name | None, Name | None] = (None, None)
@@ -114,7 +116,7 @@ def _untitled(part: Part, name: Name | None) -> Part:
 
 def _compounds(a: Words, b: Words) -> bool:
     """Whether two phrases differ in what is written as one word: "well-being", "wellbeing"."""
-    return len(a) != len(b) and "".join(a) == "".join(b)
+    return len(a) != len(b) and "".join(a[:1])[:1] == "".join(b[:1])[:1] and "".join(a) == "".join(b)
 
 
 def _weigh(a: Part, b: Part) -> Found:  # noqa: PLR0911 - one return a kind of difference
@@ -124,11 +126,9 @@ def _weigh(a: Part, b: Part) -> Found:  # noqa: PLR0911 - one return a kind of d
     if a.numbers != b.numbers:
         one_adds_a_number = left.difference(a.numbers) == right.difference(b.numbers)
         return _DIFFERENT if short and (one_adds_a_number or (a.numbers and b.numbers)) else _MORE
-    if (say.NOT in left) != (say.NOT in right):
-        return _DIFFERENT if short else _OTHER
-    ways = [part.bag & {say.UP, say.DOWN} for part in (a, b)]
-    if ways[0] != ways[1]:
-        return _MORE if not (ways[0] and ways[1]) else _DIFFERENT if short else _OTHER
+    if a.ways != b.ways:
+        contrary = say.NOT in a.ways ^ b.ways or (a.ways - {say.NOT} and b.ways - {say.NOT})
+        return _MORE if not contrary else _DIFFERENT if short else _OTHER
     only_left, only_right = left - right, right - left
     if not only_left or not only_right:
         return _MORE
@@ -136,15 +136,16 @@ def _weigh(a: Part, b: Part) -> Found:  # noqa: PLR0911 - one return a kind of d
         return _DIFFERENT
     if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
         return _DIFFERENT
-    return _SPELLED if _respelled(only_left, only_right) else _OTHER
+    shared = len(only_left) < len(left) or a.initials == b.initials
+    return _SPELLED if shared and _respelled(only_left, only_right) else _OTHER
 
 
 def _respelled(left: frozenset[str], right: frozenset[str]) -> bool:
     """Whether each word of the one set may be a spelling of one of the other's."""
-    return max(len(left), len(right)) <= MAX_RESPELLED and all(
-        any(alike(word, other) for other in others)
-        for words, others in ((left, right), (right, left))
-        for word in words
+    if max(len(left), len(right)) > MAX_RESPELLED:
+        return False
+    return all(any(alike(word, other) for other in right) for word in left) and all(
+        any(alike(word, other) for word in left) for other in right
     )
 
 
