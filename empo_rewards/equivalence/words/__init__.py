@@ -52,7 +52,6 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
     for position, reading in enumerate(readings):
         classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
     relation = WordRelation({}, set(), set(), set())
-    kinds = {Verdict.DIFFERENT: relation.different, Verdict.OTHER: relation.other, Verdict.SPELLED: relation.spelled}
     for members in classes.values():
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
     open_classes = [members for members in classes.values() if members[0] not in hedgers]
@@ -63,8 +62,9 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
         found = compare(readings[one[0]], readings[two[0]], question)
         if found.verdict is Verdict.SAME:
             relation.same[one[0], two[0]] = found.strength
-        elif found.verdict in kinds:
-            kinds[found.verdict].update([(i, j) if i < j else (j, i) for i in one for j in two])
+        elif found.verdict is not Verdict.MORE:
+            kind = getattr(relation, found.verdict.value)
+            kind.update([(i, j) if i < j else (j, i) for i in one for j in two])
     return relation
 
 

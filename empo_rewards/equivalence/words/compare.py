@@ -85,7 +85,7 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
 def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of likeness
     if a.content == b.content:
         return _NAMED
-    if a.initials.isdisjoint(b.initials) and len(a.raw) > 1 < len(b.raw):  # what most pairs are: no word in common
+    if _unlike(a, b):
         return _weigh(a, b)
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
@@ -104,6 +104,17 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
         if sure is not None:
             return Found(Verdict.SAME, sure) if sure else _DIFFERENT
     return found
+
+
+def _unlike(a: Part, b: Part) -> bool:
+    """What most pairs are, at the least cost: no word in common, no abbreviation, and no other spelling of the words."""
+    return (
+        a.initials != b.initials
+        and a.bag.isdisjoint(b.bag)
+        and len(a.raw) > 1 < len(b.raw)
+        and a.content != () != b.content
+        and a.content[0][0] != b.content[0][0]
+    )
 
 
 def _untitled(part: Part, name: Name | None) -> Part:
