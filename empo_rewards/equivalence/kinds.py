@@ -30,7 +30,7 @@ _CHOICE_AND_TEXT = re.compile(r"[(\[]?([A-Z])[)\].:]{1,2}\s+(\S.*)")
 _COMMAND = re.compile(rf"{STYLE}|\\[A-Za-z]*")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SYMBOLIC = re.compile(
-    r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b"
+    r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b|[A-Za-z]-$"
 )
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
 _BETWEEN_WORDS = re.compile(r"[ ,.;:?!()\"'’“”–-]+")
@@ -42,6 +42,7 @@ _COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | _set(
 _FUNCTIONS = _set("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh")
 _SAID = _COUNTING | _FUNCTIONS
 _TWO_LETTER_WORDS = _set("am an as at be by do go he if in is it me my no of on or so to up us we")
+_DECADE = re.compile(r"1\d\d0s|20\d0s")
 _CODE = re.compile(r"[A-Za-z]{1,4}\d{1,4}")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 
@@ -113,7 +114,7 @@ def _kind_of(text: str) -> Kinded:
 
 def is_mathematics(text: str) -> bool:
     """Whether its key is a value, and its letters are units or symbols rather than words."""
-    if _only_words(text):  # most answers: not worth to be read as a formula
+    if _only_words(text) or _DECADE.fullmatch(text):  # most answers: not worth to be read as a formula
         return False
     shape = key_of(text, _POLICY).shape
     if isinstance(shape, Text):

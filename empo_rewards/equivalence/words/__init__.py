@@ -8,6 +8,7 @@ stands in front or inside and changes ("more than 5 years"). Nothing here is lea
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from itertools import combinations
@@ -19,6 +20,10 @@ from empo_rewards.equivalence.words.question import Question, ask
 from empo_rewards.equivalence.words.reading import Part, Reading, read
 
 __all__ = ["SHORT", "WordRelation", "relate_words"]
+
+
+_SYMBOLS = re.compile(r"(?:[A-Z][a-z]?){1,4}")
+"""The symbols of elements, whose capitals count."""
 
 
 class WordRelation(NamedTuple):
@@ -73,6 +78,8 @@ def _answering(reading: Reading, question: Question) -> Reading:
 
     Where that side has a phrase in quotation marks, or emphasised, it gives this.
     """
+    if question.chemical and len(reading.head.raw) == 1 and _SYMBOLS.fullmatch(reading.head.raw[0]):
+        return reading._replace(head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw)))
     if say.NOT in reading.whole:
         return reading
     if reading.items:

@@ -107,7 +107,7 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
 
 
 def _unlike(a: Part, b: Part) -> bool:
-    """What most pairs are, at the least cost: no word in common, no abbreviation, and no other spelling of the words."""
+    """What most pairs are, at the least cost: no word in common, no abbreviation, no other spelling of the words."""
     return (
         a.initials != b.initials
         and a.bag.isdisjoint(b.bag)
@@ -130,7 +130,7 @@ def _compounds(a: Words, b: Words) -> bool:
     return len(a) != len(b) and "".join(a[:1])[:1] == "".join(b[:1])[:1] and "".join(a) == "".join(b)
 
 
-def _weigh(a: Part, b: Part) -> Found:  # noqa: PLR0911 - one return a kind of difference
+def _weigh(a: Part, b: Part) -> Found:
     """What two phrases' words alone say."""
     left, right = a.bag, b.bag
     short = max(len(a.content), len(b.content)) <= SHORT
@@ -163,7 +163,7 @@ def _respelled(left: frozenset[str], right: frozenset[str]) -> bool:
 def _opposed(a: str, b: str) -> bool:
     """Whether one of two words is the other with a negative prefix, or they have opposite prefixes or endings."""
     if a[-3:] != b[-3:] and a[:3] != b[:3]:
-        return False
+        return a.lower() == b.lower()  # symbols of elements
     short, long = sorted((a, b), key=len)
     negative = len(short) > 3 and any(long == start + short for start in say.NEGATIVE_STARTS)
     return (
@@ -224,7 +224,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
             added = (*long.content[:start], *long.content[end:])
             changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
             counts = sum(any(map(str.isdigit, word)) for word in added)
-            names_place = start == 0 and " ".join(short.content) in say.PLACES
+            names_place = start == 0 and say.plain(" ".join(short.raw)) in say.PLACES
             return (
                 (subject or "of" in short.raw)
                 and (question.words | say.CARRIERS).issuperset(added)
@@ -247,5 +247,5 @@ def _misspelt(a: Part, b: Part) -> bool:
     if len(a.content) != len(b.content):
         return False
     differing = [(one, other) for one, other in zip(a.content, b.content, strict=True) if one != other]
-    name = all(word[0].isupper() for part in (a, b) for word in part.raw)
+    name = all(word[0].isupper() or word in say.PARTICLES for part in (a, b) for word in part.raw)
     return len(differing) == 1 and slip(*differing[0], name=name, beside=len(a.content) > 1)

@@ -29,6 +29,7 @@ _TYPOGRAPHY = str.maketrans(
 _LATEX = re.compile(rf"{command(*TEXT, *FONTS)}\s?\{{([^{{}}]*)\}}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_NUMBERED = re.compile(r"(?<=\w)\((?=[IVX]{1,4}\)|\d{1,2}\))([IVX\d]+)\)")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
@@ -36,7 +37,7 @@ _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
-_AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
+_AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
@@ -163,6 +164,7 @@ def _tidied(text: str) -> str:
         folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded))
     lines = (" ".join(line.split()) for line in folded.splitlines())
     tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", "\n".join(filter(None, lines))))
+    tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II)
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
 
 
@@ -292,7 +294,9 @@ def _raw(text: str) -> list[str]:
 
 def _meant(raw: Sequence[str]) -> list[str]:
     """Canonical words, each by itself; copulas are still there."""
-    words = [word for before, token in zip(("", *raw), raw) for word in _canonical(token, before[:1].isalpha())]
+    words = [
+        word for before, token in zip(("", *raw), raw, strict=False) for word in _canonical(token, before[:1].isalpha())
+    ]
     if len(words) > 1:
         after = [*words[1:], ""]
         words = [
