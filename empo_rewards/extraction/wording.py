@@ -150,7 +150,8 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
         link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
         if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
             yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
-    for pattern in (_HEADING, _PICKED) if "选" in text or "選" in text else (_HEADING,):
+    picked = max(text.find(pick, start, end) for pick in "选選") >= 0
+    for pattern in (_HEADING, _PICKED) if picked else (_HEADING,):
         for match in pattern.finditer(text, start, end):
             yield Announcement(match.start(), match.end())
     for match in _BEHIND.finditer(text, start, end) if found else ():

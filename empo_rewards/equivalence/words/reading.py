@@ -445,13 +445,15 @@ def _converse(words: list[str]) -> list[str]:
 
 
 def _genitive(words: list[str]) -> list[str]:
-    if "of" not in words[1:-1]:
-        return words
-    k = words.index("of", 1)
-    left, right = words[:k], words[k + 1 :]
-    if not right or left[-1][-1].isdigit() or right[0][-1].isdigit():
-        return words
-    return [*_genitive(right), *left]
+    """The owner before what it owns; not the parts of a number: "5 of 7"."""
+    owned: list[list[str]] = []
+    while "of" in words[1:-1]:
+        k = words.index("of", 1)
+        if words[k - 1][-1].isdigit() or words[k + 1][-1].isdigit():
+            break
+        owned.append(words[:k])
+        words = words[k + 1 :]
+    return [*words, *chain.from_iterable(reversed(owned))]
 
 
 def _direction_last(words: list[str]) -> list[str]:
