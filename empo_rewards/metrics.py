@@ -33,13 +33,16 @@ def of_clusters(clusters: Clusters) -> dict[str, float]:
 def of_labels(clusters: Clusters, correct: Sequence[bool]) -> dict[str, float]:
     """Accuracy of the responses and of the majority (the pseudo-label) against the reference, and pass@G.
 
-    With tied largest clusters, `pseudo_label_accuracy` is the fraction of them that is correct.
+    With tied largest clusters, `pseudo_label_accuracy` is the fraction of them that is correct. `reward_accuracy` is
+    the fraction of responses whose pseudo-reward, 1 in a largest cluster and 0 elsewhere, is what the label gives.
     """
     right = {label for label, good in zip(clusters.labels, correct, strict=True) if good}
     modal = clusters.modal
+    agreed = sum((label in modal) == good for label, good in zip(clusters.labels, correct, strict=True))
     return {
         "accuracy": sum(correct) / len(correct),
         "pass_at_g": float(any(correct)),
+        "reward_accuracy": agreed / len(correct),
         "pseudo_label_accuracy": len(right & modal) / len(modal) if modal else 0.0,
     }
 

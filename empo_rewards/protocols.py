@@ -114,6 +114,19 @@ class Relation:
     strengths: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Reason:
+    """Why a backend holds two answers for the same, for different, or for undecided.
+
+    Args:
+        rule: the rule that decided, in a few words, as in "canonical forms" or "cosine of embeddings".
+        facts: what the rule looked at, by name: forms, similarities, thresholds, a judge's answer.
+    """
+
+    rule: str
+    facts: Mapping[str, str | float] = field(default_factory=dict)
+
+
 class EquivalenceBackend(ABC):
     """Decides which answers mean the same. The relation is symmetric and does not depend on the order of the sets.
 
@@ -127,6 +140,20 @@ class EquivalenceBackend(ABC):
     @abstractmethod
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """One relation per set. A call has the sets of all groups of a batch, so that a backend can batch over them."""
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The reason for what `relate` says of two texts of a set, for people who look at a group.
+
+        It is asked for single pairs, and never while training. By default the pair is compared alone.
+        """
+        alone = AnswerSet((answers.texts[i], answers.texts[j]), answers.prompt, self.gives_similarities)
+        relation = self.relate([alone])[0]
+        if isinstance(relation, Exception):
+            raise relation
+        facts: dict[str, str | float] = {"alone": "equal" if relation.equal else "not equal"}
+        if relation.similarities is not None:
+            facts["similarity"] = relation.similarities[0][1]
+        return Reason("decided by the backend", facts)
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Release processes and connections; a later `relate` starts them again."""

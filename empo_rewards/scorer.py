@@ -32,6 +32,7 @@ from empo_rewards.protocols import (
     Kind,
     Observer,
     Penalty,
+    Reason,
     Relation,
     Rewards,
     Strategy,
@@ -56,6 +57,20 @@ PROBES = 3
 
 
 BLANK = Answer("", AnswerKind.BLANK)
+
+
+@dataclass(frozen=True)
+class PairReason:
+    """Why two responses of a group are in one cluster, or are not.
+
+    Args:
+        relation: "equal" (one cluster), "different", or "undecided" (counted as different).
+        rule, facts: the backend's reason (see `Reason`), or what kept the two from being compared.
+    """
+
+    relation: Literal["equal", "different", "undecided"]
+    rule: str
+    facts: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass
@@ -205,6 +220,47 @@ class Scorer:
     async def ascore(self, group: Group) -> GroupScore:
         """`score`, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads.get(), self.score, group)
+
+    def why(self, group: Group, pairs: Iterable[tuple[int, int]]) -> list[PairReason]:
+        """The reason for each pair of responses, given by their positions; computed when asked, and never for rewards.
+
+        Raises:
+            GroupError: a position is not one of the group's.
+            StageError: the answers of the group cannot be compared.
+        """
+        draft = self._read(group)
+        if draft.failure is not None:
+            raise draft.failure
+        answers = answer_set(draft.votes, draft.group.prompt_text)
+        relation = self._relate([answers])[0]
+        if isinstance(relation, Exception):
+            raise StageError(Cause.EQUIVALENCE_FAILED, relation) from relation
+        draft.clusters = cluster(draft.votes, answers, relation)
+        with stage(Cause.EQUIVALENCE_FAILED):
+            return [self._why(draft, answers, relation, i, j) for i, j in pairs]
+
+    def _why(self, draft: _Draft, answers: AnswerSet, relation: Relation, i: int, j: int) -> PairReason:
+        size = len(draft.votes)
+        if not (0 <= i < size and 0 <= j < size):
+            raise GroupError(f"{_name(draft.group)}: no pair {i}, {j} among {size} responses, counted from 0")
+        left, right = draft.votes[i], draft.votes[j]
+        if left is None or right is None:
+            silent = i if left is None else j
+            voided = draft.answers[silent].kind is AnswerKind.ANSWER
+            said = "a guard took its vote" if voided else f"it has no answer ({draft.answers[silent].kind.value})"
+            return PairReason("equal" if i == j else "different", "not compared", {f"response {silent}": said})
+        if left == right:
+            return PairReason("equal", "the same text", {"both": left})
+        a, b = sorted((answers.texts.index(left), answers.texts.index(right)))
+        reason = self._backend.why(answers, a, b)
+        if not isinstance(reason, Reason):
+            raise PluginError(f"`why` of the equivalence backend gave a {type(reason).__name__}, not a Reason")
+        clusters = draft.clusters
+        assert clusters is not None  # noqa: S101 - set by `why`
+        if clusters.labels[i] == clusters.labels[j]:
+            return PairReason("equal", reason.rule, reason.facts)
+        undecided = (a, b) in relation.undecided
+        return PairReason("undecided" if undecided else "different", reason.rule, reason.facts)
 
     def extract(self, response: str, prompt: str = "") -> Answer:
         """Extract the answer of one response, as `score` does."""

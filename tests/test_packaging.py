@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def packages_under(name: str, folder: Path) -> set[str]:
         for init in folder.rglob("__init__.py")
         if "third_party" not in init.parts
     }
+
+
+def test_the_report_page_is_that_of_its_sources() -> None:
+    """Where this fails, the page is older than `web/`: run `make report-page`."""
+    web = ROOT / "web"
+    files = [*(web / "src").iterdir(), web / "build.mjs", web / "package-lock.json"]
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda file: file.relative_to(web).as_posix()):
+        digest.update(file.read_bytes())
+    page = (ROOT / "empo_rewards" / "report" / "page.html").read_text(encoding="utf-8")
+    assert f'<meta name="built-from" content="{digest.hexdigest()}">' in page
+    assert len(page) < 2 * 2**20
 
 
 def test_every_package_is_shipped() -> None:

@@ -11,7 +11,20 @@ import sys
 import typer
 
 from empo_rewards._version import __version__
-from empo_rewards.cli import compare, doctor, explain, extract, paths, plugins, score, select, serve, verl_check
+from empo_rewards.cli import (
+    compare,
+    doctor,
+    equivalent,
+    explain,
+    extract,
+    paths,
+    plugins,
+    report,
+    score,
+    select,
+    serve,
+    verl_check,
+)
 from empo_rewards.cli.console import fail
 from empo_rewards.errors import EmpoError
 
@@ -25,7 +38,9 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
-app.command("equivalent")(compare.equivalent)
+app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("equivalent")(equivalent.equivalent)
 app.command("extract")(extract.extract)
 app.command("select")(select.select)
 app.command("plugins")(plugins.plugins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from empo_rewards.config import merge, parse_assignments
+from empo_rewards.errors import InputError
 from empo_rewards.scorer import Scorer
 
 out = Console(soft_wrap=False)
@@ -33,6 +35,16 @@ GroupSizeOption = Annotated[
 def fail(message: str) -> None:
     """Print an error as one line on standard error."""
     err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+
+
+def scorer_of(what: str) -> Scorer:
+    """The scorer of a preset's name, a YAML file, or a JSON mapping of settings."""
+    if not what.lstrip().startswith("{"):
+        return Scorer(what)
+    try:
+        return Scorer(json.loads(what))
+    except ValueError as error:
+        raise InputError(f"not a JSON mapping of settings: {error}: {what}") from error
 
 
 def scorer_from(config: str, assignments: list[str] | None) -> Scorer:

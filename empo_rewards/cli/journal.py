@@ -49,10 +49,20 @@ def read_records(out: Path) -> Iterator[dict[str, Any]]:
     """
     with gzip.open(out, "rb") if out.suffix == ".gz" else out.open("rb") as file:
         for number, line in enumerate(file, 1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{out}, line {number}: not a score: {error}") from error
+            yield record_of(line, f"{out}, line {number}")
+
+
+def record_of(line: bytes, where: str) -> dict[str, Any]:
+    """The record of one line of an output.
+
+    Raises:
+        InputError: it is not JSON.
+    """
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{where}: not a score: {error}") from error
+    return found
 
 
 @contextmanager

@@ -20,6 +20,7 @@ MEANS = {
     "extraction_disagreement": "responses on which the choice rules disagree",
     "accuracy": "accuracy",
     "pseudo_label_accuracy": "pseudo-label accuracy",
+    "reward_accuracy": "reward accuracy",
     "pass_at_g": "pass@G",
 }
 """Metrics whose mean over the groups that have them is shown, in this order, with their labels."""

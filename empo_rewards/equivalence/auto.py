@@ -15,7 +15,7 @@ from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.equivalence.words.reading import MAX_CHARS
 from empo_rewards.extraction.choice import choices_of
-from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, DefaultComponent, EquivalenceBackend, Reason, Relation
 from empo_rewards.relations import relate
 
 FOUND = 0.5
@@ -128,6 +128,26 @@ class AutoEquivalence(EquivalenceBackend):
         if self._semantic is not None:
             self._meaning(works, self._semantic)
         return [work.failure or work.relation() for work in works]
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The kinds of the two answers, and the reason of the stage that decided: mathematics, words or the model."""
+        work = self._begin(answers)
+        kinds: dict[str, str | float] = {"one is": work.kinds[i].kind.value, "other is": work.kinds[j].kind.value}
+        forms = work.kinds[i].form, work.kinds[j].form
+        self._by_words(work)
+        if forms[0] is not None and forms[1] is not None and _pair((i, j)) not in work.equal:
+            reason = self._math.why(AnswerSet((forms[0], forms[1]), answers.prompt), 0, 1)
+            return Reason(reason.rule, {**kinds, **reason.facts})
+        if (i, j) in work.equal:
+            return Reason("the same by their words", {**kinds, "strength": work.equal[i, j]})
+        if (i, j) in work.different:
+            return Reason("different by their words", kinds)
+        stands = work.representatives()
+        place = {position: k for k, alike in enumerate(stands.values()) for position in alike}
+        if self._semantic is None or i not in place or j not in place:
+            return Reason("not the same by their words, and no model is asked", kinds)
+        reason = self._semantic.why(work.question(stands), *sorted((place[i], place[j])))
+        return Reason(reason.rule, {**kinds, **reason.facts})
 
     def close(self) -> None:
         """Close the nested backends; `relate` starts them anew."""

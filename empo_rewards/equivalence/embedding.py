@@ -17,7 +17,7 @@ from empo_rewards.equivalence.linkage import Linkage, agglomerate
 from empo_rewards.equivalence.memory import ContentMemory, fingerprint
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.errors import ConfigError
-from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +101,26 @@ class EmbeddingEquivalence(EquivalenceBackend):
             known |= found
         shares = {form: 1 / askers[form] for form in new}
         return [self._relation(work, known, shares) for work in works]
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """What words say of the pair, and where they do not tell, its cosine and the threshold."""
+        work = self._begin(answers)
+        row = {form: k for k, form in enumerate(work.distinct)}
+        pair = _pair(row[work.forms[i]], row[work.forms[j]])
+        if pair[0] == pair[1]:
+            return Reason("normal forms", {"both": work.forms[i]})
+        if pair in work.said:
+            return Reason("the same by their words", {"strength": work.said[pair]})
+        if pair in work.apart:
+            return Reason("different by their words")
+        if pair not in work.left:
+            return Reason("settled before the model was asked")
+        asked = [work.distinct[k] for k in pair]
+        known = self._memory.get_many(asked) | self._embed(asked)
+        cosine = _cosines([known[form].vector for form in asked])[0][1]
+        return Reason(
+            "cosine of embeddings", {"cosine": cosine, "threshold": self._threshold, "linkage": self._linkage}
+        )
 
     def _begin(self, answers: AnswerSet) -> _EmbeddingWork:
         """What words decide, and what is left to the model."""

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 
 _ARTICLES = frozenset({"a", "an", "the"})
 _JOINERS = frozenset("-_")
@@ -46,6 +46,11 @@ class ExactEquivalence(EquivalenceBackend):
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """One relation per set: texts with the same normal form are equal; no pair is undecided."""
         return [self._relation(answers) for answers in sets]
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The forms that were compared."""
+        forms = [normal_form(answers.texts[k]) if self.normalize else answers.texts[k] for k in (i, j)]
+        return Reason("normal forms" if self.normalize else "texts", {"one": forms[0], "other": forms[1]})
 
     def _relation(self, answers: AnswerSet) -> Relation:
         first: dict[str, int] = {}

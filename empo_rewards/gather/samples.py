@@ -37,7 +37,7 @@ METRICS = (
 )
 """Metrics of a group that every sample has, labelled or not."""
 
-LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "pass_at_g")
+LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "reward_accuracy", "pass_at_g")
 """Metrics of a group with a reference."""
 
 RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distinct_majorities", "commonest_share"))

@@ -1,0 +1,265 @@
+"""What is in a report: the numbers of every group, in columns, and the texts of as many groups as there is room for."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import random
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from empo_rewards._version import __version__
+from empo_rewards.group import Group, GroupScore
+from empo_rewards.monitor import Monitor
+from empo_rewards.report.comparison import Change
+from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, means, overview
+from empo_rewards.scorer import PairReason
+
+EXCERPT = 160
+"""Characters of a prompt and of a majority answer in the table, which are also what its search sees."""
+
+PART_BYTES = 256 * 1024
+"""About how much of the texts, as JSON, the page decodes at a time."""
+
+MAX_REASONED = 24
+"""Groups with more different answers than this get no reasons in the page: there would be too many pairs."""
+
+COLUMNS = (
+    *("id", "prompt", "majority", "share", "entropy", "clusters", "size", "blanks", "flagged", "undecided"),
+    *("accuracy", "right", "outcome", "changes", "part", "slot"),
+)
+
+Why = Callable[[Group, Iterable[tuple[int, int]]], Sequence[PairReason]]
+"""The reasons for pairs of responses of a group: `Scorer.why`."""
+
+
+class Contents:
+    """Collects the data of a report, group by group.
+
+    Args:
+        title: shown as the page's heading.
+        max_bytes: bytes of compressed texts that the page holds. Once it is full, a uniform sample of the groups keeps
+            its texts; groups that had a fault or a wrong and sure majority are kept before others.
+        why: gives the reasons for pairs of answers; None: the page says that they are not known.
+    """
+
+    def __init__(self, title: str, *, max_bytes: int = 32 * 2**20, why: Why | None = None) -> None:
+        self.title = title
+        self.numbers: list[GroupNumbers] = []
+        self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self.comparison: dict[str, Any] | None = None
+        """The totals of a comparison (see `Differences.to_dict`), where the report is of one."""
+        self._max_bytes = max_bytes
+        self._why = why
+        self._texts: dict[int, bytes] = {}
+        self._held = 0
+        self._rank: dict[int, float] = {}
+        """A random number below 1, and 1 more for groups that matter most; those of the highest ranks are held."""
+        self._lowest = 0.0
+        self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
+        self._monitor = Monitor()
+        self._steps: dict[float, dict[str, Any]] = {}
+
+    def add(
+        self,
+        group: Group | None,
+        score: GroupScore,
+        *,
+        before: GroupScore | None = None,
+        changes: Sequence[Change] = (),
+    ) -> None:
+        """Take in a score, with its group where the rollouts are at hand.
+
+        In a comparison: with another score of the same group, and what differs.
+        """
+        row = len(self.numbers)
+        numbers = numbers_of(group, score)
+        self.numbers.append(numbers)
+        for name, value in _cells(group, score, numbers, changes).items():
+            self.columns[name].append(value)
+        if group is not None and numbers.step is not None:
+            self._monitor(group, score)
+            self._steps[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
+        rank = self._random.random() + (numbers.cause is not None or self._wrong_and_sure(row))
+        if rank > self._lowest:
+            self._keep(row, rank, self._detail(group, score, before))
+
+    def index(self, *, after: int = 0) -> dict[str, Any]:
+        """The page's index: the overview, and the columns of the rows from `after` on."""
+        numbers = overview(self.numbers)
+        numbers["steps"] = self._over_steps()
+        return {
+            "title": self.title,
+            "version": __version__,
+            "notices": self._sampled(),
+            "comparison": self.comparison,
+            "rows": len(self.numbers),
+            "overview": numbers,
+            "columns": {name: values[after:] for name, values in self.columns.items()},
+        }
+
+    def detail(self, row: int) -> Any:
+        """The texts of one group; None where they are not held."""
+        return json.loads(gzip.decompress(self._texts[row])) if row in self._texts else None
+
+    def parts(self) -> Iterator[str]:
+        """The texts in parts, each compressed and in base64; sets the columns `part` and `slot`."""
+        part: list[bytes] = []
+        number = size = 0
+        for row in sorted(self._texts):
+            text = gzip.decompress(self._texts[row])
+            self.columns["part"][row], self.columns["slot"][row] = number, len(part)
+            part.append(text)
+            size += len(text)
+            if size >= PART_BYTES:
+                yield packed(b"[" + b",".join(part) + b"]")
+                part, size, number = [], 0, number + 1
+        if part:
+            yield packed(b"[" + b",".join(part) + b"]")
+
+    # Texts
+
+    def _detail(self, group: Group | None, score: GroupScore, before: GroupScore | None) -> bytes:
+        texts = list(dict.fromkeys(answer.text for answer in score.answers if answer.text))
+        first = {text: position for position, text in reversed(list(enumerate(a.text for a in score.answers)))}
+        reasons = None
+        if group is not None and self._why is not None and score.clusters and len(texts) <= MAX_REASONED:
+            pairs = list(combinations(range(len(texts)), 2))
+            found = self._why(group, [(first[texts[i]], first[texts[j]]) for i, j in pairs])
+            reasons = {f"{i},{j}": vars(reason) for (i, j), reason in zip(pairs, found, strict=True)}
+        names = ["answers", "clusters", "cluster_shares", "rewards", "flags", "correct", "detail"]
+        record, earlier = score.to_dict(), None if before is None else before.to_dict()
+        detail = {
+            **{name: record[name] for name in names},
+            "before": None if earlier is None else {name: earlier[name] for name in (*names, "entropy", "status")},
+            "prompt": None if group is None else group.prompt_text,
+            "responses": None if group is None else list(group.responses),
+            "reference": [] if group is None else list(group.accepted),
+            "advantages": advantages(score),
+            "texts": texts,
+            "texts_clusters": [score.clusters[first[text]] for text in texts] if score.clusters else [0] * len(texts),
+            "reasons": reasons,
+            "why_not": self._why_not(texts),
+        }
+        return gzip.compress(json.dumps(detail, allow_nan=False).encode(), 5, mtime=0)
+
+    def _why_not(self, texts: Sequence[str]) -> str:
+        if self._why is None:
+            return "Write the report with the rollouts and --config, and it says why."
+        return f"There are {len(texts)} different answers, too many pairs for the page: use explain --why I J."
+
+    def _wrong_and_sure(self, row: int) -> bool:
+        return self.columns["right"][row] == 0 and (self.columns["share"][row] or 0) >= SURE
+
+    def _keep(self, row: int, rank: float, text: bytes) -> None:
+        """Hold a group's texts. Past the bound those of the lowest ranks go, and no lower rank is held any more."""
+        self._texts[row], self._rank[row] = text, rank
+        self._held += len(text)
+        if self._held <= self._max_bytes:
+            return
+        for lowest in sorted(self._rank, key=self._rank.__getitem__):
+            if self._held <= 0.9 * self._max_bytes or len(self._texts) == 1:
+                break
+            self._held -= len(self._texts.pop(lowest))
+            self._lowest = self._rank.pop(lowest)
+
+    def _sampled(self) -> list[str]:
+        if len(self._texts) == len(self.numbers):
+            return []
+        said = (
+            f"The page has the numbers of all {len(self.numbers):,} groups and the texts of a sample of "
+            f"{len(self._texts):,}: groups with a fault, or a wrong and sure majority, first, then others at random. "
+            "--max-megabytes sets its size."
+        )
+        return [said]
+
+    # Steps
+
+    def _over_steps(self) -> dict[str, Any] | None:
+        if len(self._steps) < 2:
+            return None
+        by_step: dict[float, list[GroupNumbers]] = {}
+        for numbers in self.numbers:
+            if numbers.step is not None:
+                by_step.setdefault(numbers.step, []).append(numbers)
+        rows = [{"step": step, **means(by_step[step]), **self._steps[step]} for step in sorted(by_step)]
+        signs = sorted({name for row in self._steps.values() for name in row} - {"monitor/alarm"})
+        return {
+            "rows": rows,
+            "signs": [name.removeprefix("monitor/") for name in signs],
+            "alarms": [row["step"] for row in rows if row.get("monitor/alarm")],
+        }
+
+
+def numbers_of(group: Group | None, score: GroupScore) -> GroupNumbers:
+    """The numbers of one group."""
+    return GroupNumbers(
+        status=score.status,
+        cause=None if score.cause is None else score.cause.value,
+        size=score.size,
+        expected=score.expected_size,
+        rewards=tuple(reward for reward in score.rewards if reward is not None),
+        lengths=tuple(len(answer.text) for answer in score.answers if answer.text),
+        metrics={name: score.metrics[name] for name in MEANS if name in score.metrics},
+        right=score.correct,
+        source=(group.data_source or "") if group is not None else "",
+        step=None if group is None else _step(group.metadata),
+    )
+
+
+def _step(metadata: Mapping[str, Any] | None) -> float | None:
+    """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
+    try:
+        step = float((metadata or {}).get("step", math.nan))
+    except (TypeError, ValueError):
+        return None
+    return step if math.isfinite(step) else None
+
+
+def advantages(score: GroupScore) -> list[float | None] | None:
+    """(r - mean)/std of the rewards of a group, times its scale: the advantages of GRPO (arXiv 2402.03300, sec. 4.1.2).
+
+    With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group without rewards.
+    """
+    rewards = [reward for reward in score.rewards if reward is not None]
+    if len(rewards) < 2:
+        return None
+    mean = math.fsum(rewards) / len(rewards)
+    deviation = math.sqrt(math.fsum((reward - mean) ** 2 for reward in rewards) / (len(rewards) - 1))
+    return [
+        None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6)
+        for reward in score.rewards
+    ]
+
+
+def _cells(group: Group | None, score: GroupScore, numbers: GroupNumbers, changes: Sequence[Change]) -> dict[str, Any]:
+    """One group's row of the table."""
+    metrics = score.metrics
+    largest = next((a.text for a, k in zip(score.answers, score.clusters, strict=False) if k == 0 and a.text), "")
+    right = numbers.majority_is_right
+    return {
+        "id": score.id or "",
+        "prompt": "" if group is None else " ".join(group.prompt_text[: 4 * EXCERPT].split())[:EXCERPT],
+        "majority": largest[:EXCERPT],
+        "share": metrics.get("largest_share"),
+        "entropy": score.entropy,
+        "clusters": len(score.cluster_shares),
+        "size": score.size,
+        "blanks": round(metrics.get("blanks", 0.0) * score.size),
+        "flagged": sum(bool(names) for names in score.flags),
+        "undecided": int(metrics.get("undecided_pairs", 0)),
+        "accuracy": metrics.get("accuracy"),
+        "right": None if right is None else int(right),
+        "outcome": score.status.value if score.cause is None else score.cause.value,
+        "changes": ", ".join(change.value for change in changes),
+        "part": -1,
+        "slot": 0,
+    }
+
+
+def packed(data: bytes) -> str:
+    """Bytes compressed and in base64, as a block of the page holds them."""
+    return b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")

@@ -1,0 +1,74 @@
+"""The report that follows a growing file of scores, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = str(Path(sys.executable).parent / "empo-rewards")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
+
+
+def ask(url: str, host: str | None = None) -> Any:
+    request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return answer.read().decode()
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
+    """The address of a report that follows a file with two scores, the file, and the lines still to come."""
+    scores, whole = tmp_path / "scores.jsonl", tmp_path / "whole.jsonl"
+    subprocess.run([COMMAND, "score", EXAMPLE, "--out", whole], check=True, capture_output=True, timeout=60)
+    lines = whole.read_text().splitlines(keepends=True)
+    scores.write_text("".join(lines[:2]) + lines[2][:50])
+    command = [COMMAND, "report", str(scores), str(EXAMPLE), "--follow", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        address = following.stdout.readline().split()[0]
+        yield address, scores, lines
+        following.terminate()
+
+
+def rows(address: str, after: int, wanted: int) -> dict[str, Any]:
+    """The index, as soon as it has so many rows."""
+    for _ in range(100):
+        index: dict[str, Any] = json.loads(ask(f"{address}report/index?after={after}"))
+        if index["rows"] >= wanted:
+            return index
+        time.sleep(0.1)
+    raise AssertionError(index)
+
+
+def test_new_scores_appear_and_what_is_known_is_not_sent_again(growing: tuple[str, Path, list[str]]) -> None:
+    address, scores, lines = growing
+    page = ask(address)
+    assert 'id="live"' in page
+    assert "connect-src 'self'" in page
+    first = rows(address, 0, 2)
+    assert first["rows"] == 2  # the third line is not whole yet
+    with scores.open("a") as file:
+        file.write(lines[2][50:] + "".join(lines[3:]))
+    more = rows(address, 2, len(lines))
+    assert more["overview"]["groups"] == len(lines)
+    assert more["columns"]["id"] == [json.loads(line)["id"] for line in lines[2:]]
+    detail = json.loads(ask(f"{address}report/group?row=2"))
+    assert detail["responses"] == json.loads(EXAMPLE.read_text().splitlines()[2])["responses"]
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [("report/group", None), ("report/group?row=-1", None), ("../etc/passwd", None), ("report/index", "evil.example")],
+)
+def test_other_requests_are_refused(growing: tuple[str, Path, list[str]], path: str, host: str | None) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        ask(growing[0] + path, host)

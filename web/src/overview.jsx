@@ -1,0 +1,166 @@
+// The first view: the numbers of all groups, computed by `empo_rewards.report.numbers`, and what they mean.
+import { h, Fragment } from "preact";
+import { Bars, Curves, Histogram, Rates } from "./charts.jsx";
+import { shown } from "./text.jsx";
+
+const count = (number) => number.toLocaleString("en");
+const share = (number) => (number === null || number === undefined ? "none" : number.toFixed(3));
+const percent = (number) => `${(100 * number).toFixed(1)}%`;
+
+const Tiles = ({ numbers }) => {
+  const labelled = numbers.labels;
+  const tiles = [
+    ["groups", count(numbers.groups)],
+    ["responses", count(numbers.responses)],
+    ["scored", count(numbers.status.scored ?? 0)],
+    ["unscored", count(numbers.status.unscored ?? 0)],
+    ["mean entropy (nats)", share(numbers.means.entropy)],
+    ["mean largest share", share(numbers.means.largest_share)],
+    ["unanimous", percent(numbers.means.unanimous ?? 0)],
+    ["blank responses", percent(numbers.means.blanks ?? 0)],
+    ["caught by a guard", percent(numbers.means.flagged ?? 0)],
+    ...(labelled
+      ? [
+          ["accuracy", share(labelled.accuracy)],
+          ["majority right", share(labelled.pseudo_label_accuracy)],
+          ["reward accuracy", share(labelled.reward_accuracy)],
+          ["wrong and sure", count(labelled.wrong_and_sure)],
+        ]
+      : []),
+  ];
+  return (
+    <dl class="tiles">
+      {tiles.map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+};
+
+const Sources = ({ sources }) =>
+  sources.length > 1 && (
+    <>
+      <h2>By data source</h2>
+      <div class="scrolled" tabIndex="0">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">source</th>
+              {["groups", "scored", "entropy", "largest share", "blanks", "accuracy", "majority right"].map((name) => (
+                <th scope="col" class="number">{name}</th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {sources.map((row) => (
+              <tr>
+                <th scope="row" class="foreign">{shown(row.name)}</th>
+                <td class="number">{count(row.groups)}</td>
+                <td class="number">{count(row.scored)}</td>
+                {["entropy", "largest_share", "blanks", "accuracy", "pseudo_label_accuracy"].map((name) => (
+                  <td class="number">{share(row[name])}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+
+const Steps = ({ steps }) => {
+  const curve = (name) => steps.rows.filter((row) => row[name] !== null && row[name] !== undefined).map((row) => ({ x: row.step, y: row[name] }));
+  const shares = { "largest share": curve("largest_share"), unanimous: curve("unanimous"), blanks: curve("blanks") };
+  const labels = { accuracy: curve("accuracy"), "majority right": curve("pseudo_label_accuracy") };
+  const signs = Object.fromEntries(steps.signs.map((name) => [name.replaceAll("_", " "), curve(`monitor/${name}`)]));
+  return (
+    <>
+      <h2>Over the steps</h2>
+      {steps.alarms.length > 0 && (
+        <p class="notice alarm">
+          The monitor's alarm is on from step {steps.alarms[0]}. Stop, look at the groups of that step, and go back to an earlier checkpoint or add a KL term.
+        </p>
+      )}
+      <div class="charts">
+        <Curves title="Entropy" curves={{ entropy: curve("entropy") }} unit="step" rate="nats" marked={steps.alarms} says="A slow fall is learning; a fall to 0 in a few steps is a collapse on one answer." />
+        <Curves title="Agreement" curves={shares} unit="step" rate="share" domain={[0, 1]} marked={steps.alarms} says="Agreement rises as the model learns. Where nearly all groups are unanimous, nothing is left to learn from." />
+        {labels.accuracy.length > 0 && <Curves title="Against the labels" curves={labels} unit="step" rate="share" domain={[0, 1]} marked={steps.alarms} says="Accuracy should follow agreement up. Agreement that rises without it rewards errors." />}
+        {steps.signs.length > 0 && <Curves title="The monitor's signs" curves={signs} unit="step" rate="value" marked={steps.alarms} says="What the monitor watches; the page on the monitor explains each sign." />}
+      </div>
+    </>
+  );
+};
+
+const Differences = ({ totals }) => (
+  <>
+    <p class="notice">
+      {count(totals.changed)} of {count(totals.groups)} groups differ; this page holds those, as they are in the second.
+    </p>
+    <div class="charts">
+      {totals.changed > 0 && <Bars title="What differs" counts={totals.by_change} says="A group counts once for each way in which it differs." />}
+      <figure>
+        <h3>Means over all groups</h3>
+        <table>
+          <thead>
+            <tr><th scope="col">metric</th><th scope="col" class="number">first</th><th scope="col" class="number">second</th></tr>
+          </thead>
+          <tbody>
+            {Object.entries(totals.means).map(([name, values]) => (
+              <tr>
+                <th scope="row">{name.replaceAll("_", " ")}</th>
+                {values.map((value) => <td class="number">{share(value)}</td>)}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </figure>
+    </div>
+  </>
+);
+
+export const Overview = ({ index }) => {
+  const numbers = index.overview;
+  const labels = numbers.labels;
+  return (
+    <>
+      {index.notices.map((notice) => <p class="notice">{notice}</p>)}
+      {index.comparison && <Differences totals={index.comparison} />}
+      <Tiles numbers={numbers} />
+      {numbers.expectation && (
+        <>
+          <h2>What to expect of training</h2>
+          <p class="notice">{numbers.expectation}</p>
+        </>
+      )}
+      <h2>The groups</h2>
+      <div class="charts">
+        {numbers.entropy && <Histogram title="Semantic entropy" histogram={numbers.entropy} unit="nats" says="0 where all answers agree, ln G where none do. Groups at both ends give little or no signal." />}
+        <Histogram title="Largest share" histogram={numbers.largest_share} unit="share of the largest cluster" says="How much of a group says its most frequent answer: the reward of that answer." />
+        {numbers.rewards && <Histogram title="Rewards" histogram={numbers.rewards} unit="reward" what="responses" says="A trainer learns from differences in a group. One bar alone means that there are none." />}
+        <Bars title="Group sizes" counts={numbers.sizes} says={numbers.ragged ? `${count(numbers.ragged)} groups have fewer members than were expected or than most have: look at why members are lost.` : "All groups have their members."} />
+        {Object.keys(numbers.causes).length > 0 && <Bars title="Why groups are unscored or stopped" counts={numbers.causes} says="Gates and abstentions are choices of the configuration; each other cause is a fault to mend." />}
+        <Histogram title="Answer lengths" histogram={numbers.answer_lengths} unit="characters" what="answers" says="Long answers are often sentences or fragments: look at what the extractor took." />
+      </div>
+      {labels && (
+        <>
+          <h2>Against the labels</h2>
+          <p>
+            {count(labels.groups)} groups have a label. The labels touched no reward unless the configuration's strategy uses them.{" "}
+            {labels.auroc !== null && `Entropy tells right majorities from wrong ones with AUROC ${labels.auroc.toFixed(3)} (0.5: not at all; 1: always).`}{" "}
+            {count(labels.wrong_and_sure)} majorities are wrong and sure (share {labels.sure} or more): these rewards teach errors.
+          </p>
+          <div class="charts">
+            <Rates title="Accuracy by entropy" bins={labels.accuracy_by_entropy} unit="nats" rate="accuracy" says="Accuracy should fall as entropy rises: then agreement is evidence. The numbers at the bottom are groups; bars are 95% intervals." />
+            <Rates title="Right majorities by entropy" bins={labels.majority_by_entropy} unit="nats" rate="share of right majorities" says="Where this falls below one half, an upper bound on the entropy (a gate) keeps wrong majorities out." />
+            <Curves title="pass@k" curves={{ "pass@k": labels.pass_at_k.map(([x, y]) => ({ x, y })) }} unit="k samples" rate="pass@k" domain={[0, 1]} log says="The unbiased estimate. The distance from pass@1 to the right end is what agreement may still bring out." />
+          </div>
+        </>
+      )}
+      {numbers.steps && <Steps steps={numbers.steps} />}
+      <Sources sources={numbers.sources} />
+    </>
+  );
+};
