@@ -264,7 +264,8 @@ def _phrase(raw: Sequence[str]) -> Part:
 
 
 def _made(words: Words, raw: Words) -> Part:
-    content, numbers = words, ()
+    content = words
+    numbers: Words = ()
     if not say.NEUTRAL_PREPOSITIONS.isdisjoint(words):
         content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
     if not all(map(str.isalpha, content)):
