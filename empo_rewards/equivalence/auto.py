@@ -190,17 +190,18 @@ class AutoEquivalence(EquivalenceBackend):
         """Compare answers in words by their words, including words beside a number; formulas are not read."""
         blind = [form is not None and is_formula(form) and not is_code(form) for _, form in work.kinds]
 
+        decided = {position for position, (kind, _) in enumerate(work.kinds) if kind in MATHEMATICS}
+
         def seen(pairs: Iterable[Pair]) -> Iterator[Pair]:
             for i, j in pairs:
-                mathematics = MATHEMATICS.issuperset((work.kinds[i].kind, work.kinds[j].kind))
-                if not (mathematics or blind[i] or blind[j]):
+                if not ((i in decided and j in decided) or blind[i] or blind[j]):
                     yield i, j
 
         if not self._words or any(len(text) > MAX_CHARS for text in work.answers.texts):
             for pair in seen(self._exact.relate([work.answers])[0].equal):
                 work.equal[pair] = 1.0
         if self._words:
-            said = relate_words(work.answers.texts, work.answers.prompt)
+            said = relate_words(work.answers.texts, work.answers.prompt, decided)
             for pair in seen(said.same):
                 work.equal[pair] = max(said.same[pair], work.equal.get(pair, 0))
             work.different.update(seen(said.different))

@@ -14,7 +14,7 @@ from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.numerals import ORDINALS, SCALES, SMALL
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT
-from empo_rewards.equivalence.words.reading import MAX_CHARS, read, split
+from empo_rewards.equivalence.words.reading import MAX_CHARS, read
 from empo_rewards.latex import STYLE
 
 MAX_ANSWER_WORDS = 60
@@ -30,7 +30,7 @@ _CHOICE_AND_TEXT = re.compile(r"[(\[]?([A-Z])[)\].:]{1,2}\s+(\S.*)")
 _COMMAND = re.compile(rf"{STYLE}|\\[A-Za-z]*")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SYMBOLIC = re.compile(
-    r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b"
+    r"[\\^_=<>≤≥≠≈√∫∑∏±×÷·→+*/²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾|]|\w!(?!\w)|\d[A-Za-z]|[A-Za-z]\d|^-|\b[A-Za-z]-[A-Za-z]\b|[A-Za-z]-$"
 )
 """What makes a formula of letters: an operator, a relation, a script, a digit beside a letter."""
 _BETWEEN_WORDS = re.compile(r"[ ,.;:?!()\"'’“”–-]+")
@@ -42,6 +42,7 @@ _COUNTING = frozenset({*SMALL, *SCALES, *ORDINALS}) | _set(
 _FUNCTIONS = _set("sin cos tan cot sec csc log exp lim max min det arg arcsin arccos arctan sinh cosh tanh")
 _SAID = _COUNTING | _FUNCTIONS
 _TWO_LETTER_WORDS = _set("am an as at be by do go he if in is it me my no of on or so to up us we")
+_DECADE = re.compile(r"1\d\d0s|20\d0s")
 _CODE = re.compile(r"[A-Za-z]{1,4}\d{1,4}")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 
@@ -99,9 +100,9 @@ def _letter(text: str, choices: Mapping[str, str]) -> str | None:
 def _short_kind(text: str) -> Kinded:
     if is_mathematics(text):
         return Kinded(Kind.NUMBER, text)
-    answer, said = split(text)
-    if said and answer and not read(text).hedged and is_mathematics(answer):
-        return Kinded(Kind.NUMBER, answer)
+    said = read(text)
+    if said.tail and said.answer and not said.hedged and is_mathematics(said.answer):
+        return Kinded(Kind.NUMBER, said.answer)
     return Kinded(Kind.SHORT_TEXT if len(text.split()) <= SHORT else Kind.LONG_TEXT)
 
 
@@ -113,7 +114,7 @@ def _kind_of(text: str) -> Kinded:
 
 def is_mathematics(text: str) -> bool:
     """Whether its key is a value, and its letters are units or symbols rather than words."""
-    if _only_words(text):  # most answers: not worth to be read as a formula
+    if _only_words(text) or _DECADE.fullmatch(text):  # most answers: not worth to be read as a formula
         return False
     shape = key_of(text, _POLICY).shape
     if isinstance(shape, Text):
@@ -124,9 +125,12 @@ def is_mathematics(text: str) -> bool:
 
 
 def _only_words(text: str) -> bool:
-    """Whether a text has words and prose punctuation only, and no word that mathematics reads."""
+    """Whether a text has words and prose punctuation only, and no word that mathematics reads; or is a sentence."""
     words = [word for word in _BETWEEN_WORDS.split(text.lower()) if word]
-    return bool(words) and len(words[0]) > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
+    if sum(len(word) > 3 and word.isalpha() for word in words) > SHORT:
+        return True
+    longest = max(map(len, words), default=0)
+    return longest > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
 
 
 def _with_symbols(shape: object) -> bool:

@@ -182,7 +182,7 @@ def _container(response: str, choices: Mapping[str, str]) -> Extracted | None:
 
 def _announced(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The last "the answer is (B)", "the correct option is B", "故选：B"."""
-    return _read(_ANNOUNCED(response), choices)
+    return _read(_ANNOUNCED(response, "\n".join(choices.values())), choices)
 
 
 _LONE = re.compile(r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、])")

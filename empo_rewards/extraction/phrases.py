@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.refusals import is_blank
+from empo_rewards.extraction.remarks import remark_in
 from empo_rewards.extraction.spans import bare_span, last_of, math_end, strip_span, text_end
 from empo_rewards.extraction.wording import (
     ASIDE,
@@ -22,7 +23,6 @@ from empo_rewards.extraction.wording import (
     WHICH_IS,
     Announcement,
     announcements,
-    remark_in,
 )
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -75,7 +75,10 @@ _BULLET = re.compile(
     r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion"
     r"|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
 )
-_NO_ANSWER = re.compile(r"(?:not|never|nicht|neither)\b|#", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    r"(?:not|nicht)\b(?! (?:enough (?:info|data)|(?:defined|possible)\b))|(?:never|neither)\b(?= \w)|#", re.IGNORECASE
+)
+_DENIED_PROPERTY = re.compile(r"not (?P<property>[a-z]{3,}(?: [a-z]{3,})?)[.*_]{0,3}(?:\s|\Z)")
 _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
 
 
@@ -110,11 +113,11 @@ class FinalAnswer(Extractor):
         limit = end
         found = announcements(response, max(0, end - self.within), end, choices=self.choices)
         for announcement in reversed(found):  # each looks no further than where the next one begins: linear in all
-            answer = _announced(response, announcement, limit)
+            answer = _announced(response, announcement, limit, prompt)
             if answer is not None:
                 return None if answer is _DENIED else answer
             limit = announcement.start
-        return None if found else _concluded(response, end)
+        return None if found else _concluded(response, end, prompt)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class AnswerLine(FinalAnswer):
         warnings.warn("extraction: answer_line is part of final_answer now", DeprecationWarning, stacklevel=2)
 
 
-def _announced(response: str, announcement: Announcement, limit: int) -> Extracted | None:
+def _announced(response: str, announcement: Announcement, limit: int, prompt: str) -> Extracted | None:
     """The answer behind one announcement, which ends before `limit`; None where it is none, or `_DENIED`."""
     if announcement.value_end is not None:
         start, end = bare_span(response, announcement.end, announcement.value_end)
@@ -142,7 +145,7 @@ def _announced(response: str, announcement: Announcement, limit: int) -> Extract
     contrast = NOT_BUT.match(response, start, limit)
     if contrast is not None:
         start = contrast.end()
-    elif _NO_ANSWER.match(response, start, limit):
+    elif _NO_ANSWER.match(response, start, limit) and not _is_property(response, start, limit, prompt):
         return None
     end = _sentence_end(response, start, limit)
     if response[start:end].rstrip().endswith((":", "：")):  # "It is given by:" leads to mathematics or to nothing
@@ -155,10 +158,16 @@ def _announced(response: str, announcement: Announcement, limit: int) -> Extract
     which = WHICH_IS.match(response, end, limit)
     if which is not None and RESTATED.match(response, start, end):  # "the sum of the digits, which is 15"
         start, end = which.end(), _sentence_end(response, which.end(), limit)
-    return _read(response, start, end, announcement)
+    return _read(response, start, end, announcement, prompt)
 
 
-def _read(response: str, start: int, end: int, announcement: Announcement) -> Extracted | None:
+def _is_property(response: str, start: int, limit: int, prompt: str) -> bool:
+    """Whether what is denied is a property that the question asks about: "not invertible"."""
+    denied = _DENIED_PROPERTY.match(response, start, limit)
+    return denied is not None and denied["property"] in prompt
+
+
+def _read(response: str, start: int, end: int, announcement: Announcement, prompt: str) -> Extracted | None:
     """The answer in the span of a sentence, where it is one."""
     box = LastBox()(response[start:end])
     if box is not None:
@@ -172,7 +181,7 @@ def _read(response: str, start: int, end: int, announcement: Announcement) -> Ex
         return None
     if announcement.modal and not _VALUE.match(text):  # "must be positive" says what it is like
         return None
-    said = remark_in(text, announced_by_verb=announcement.verb)
+    said = remark_in(text, prompt, announced_by_verb=announcement.verb)
     if said is not None:
         return _DENIED if said == "denial" else None
     return Extracted(text, start, end)
@@ -324,7 +333,7 @@ CONCLUSION_CHARS = 400
 """A conclusion is no longer."""
 
 
-def _concluded(response: str, end: int) -> Extracted | None:
+def _concluded(response: str, end: int, prompt: str) -> Extracted | None:
     """The value that the last sentence concludes in Chinese: "因此，体积为 42。" ends the response.
 
     Strict: the sentence ends with its full stop and states a number or mathematics. No English sentence counts:
@@ -338,4 +347,4 @@ def _concluded(response: str, end: int) -> Extracted | None:
     if states is None or response[stop:end].strip(" .。*_$"):
         return None
     value = start + states.end()
-    return _read(response, value, stop, Announcement(start, value, modal=True))
+    return _read(response, value, stop, Announcement(start, value, modal=True), prompt)

@@ -42,6 +42,8 @@ _ASKS = re.compile(r"[^\n?？]{0,1000}[?？]|[^\n]{0,1000}\n+[ \t]{0,4}(?:A|Assi
 _RESTATED_CHARS = 24
 MAX_RESTATED = 32
 """So many times a response may restate a question of its prompt."""
+MAX_QUESTIONS = 1_000
+"""So many times it may begin one before it has answered anything; what comes after that is not read."""
 _SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
 _CONTAINER = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,4}\{\s{0,4}[^}\s]|####")
 
@@ -96,6 +98,8 @@ def turn_end(response: str, start: int, prompt: str) -> int:
             )
             searched = question.start()
             if not answered:
+                if restated >= MAX_QUESTIONS:
+                    return question.start()
                 continue
         asked = asked or _folded(prompt)
         follows = _folded(response[question.end() : question.end() + 4 * _RESTATED_CHARS])[:_RESTATED_CHARS]

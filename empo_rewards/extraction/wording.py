@@ -1,4 +1,4 @@
-r"""The words that extraction knows: how an answer is announced, what is merely said about one, where a turn ends.
+r"""The words that extraction knows: how an answer is announced, and where a turn ends.
 
 One table for all extractors. A search with one of these expressions is linear: what it repeats is bounded, or is one
 class of characters behind a literal.
@@ -16,7 +16,7 @@ def _words(table: str) -> tuple[str, ...]:
     return tuple(word.replace("_", " ") for word in table.split())
 
 
-def _any(table: str) -> str:
+def any_of(table: str) -> str:
     """An expression for one of the words of a table."""
     return "(?:" + "|".join(_words(table)) + ")"
 
@@ -54,7 +54,7 @@ def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[
 
 
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
-_QUALIFIES = _any(
+_QUALIFIES = any_of(
     "to for of in as rounded expressed we I you that which given when after choice option key value here finale?"
     " correct[ao] corret[ao] cert[ao] correcte corretta exact[ae] definitiv[ao] al? à aux? alla para pour por que de"
     " del du d[aio] en em auf der zu für im на к в задачи النهائية النهائي الصحيحة الصحيح على هنا إذن cuối_cùng đúng"
@@ -64,9 +64,9 @@ _QUALIFIER = (  # "(arabic numerals)", "to the question", "a la pregunta", "auf 
     rf"{_NOTE}(?:[ \t]{{1,3}}{_QUALIFIES}(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}"
     r"(?:,[^,\n.:=]{1,40}(?:,|(?=[:：])))?"
 )
-_ADVERB = rf"(?:[ \t]{{1,3}}{_any('therefore thus then hence also clearly simply indeed still actually now')})?"
+_ADVERB = rf"(?:[ \t]{{1,3}}{any_of('therefore thus then hence also clearly simply indeed still actually now')})?"
 _MODAL = "(?P<modal>(?:should|must|has to|will)(?: therefore| thus| then)? (?:be|equal))"
-_VERBS = _any(
+_VERBS = any_of(
     "is are was equals? becomes would_be seems?_to_be appears?_to_be turns?_out_to_be comes?_out_(?:to_be|as|to)"
     " works?_out_to(?:_be)? remains es son ser[íi]a ser[áa] est sont serait sera ist lautet w[äa]re beträgt é è são"
     " sarebbe adalah là jest равен равна равно это составляет هو هي है"
@@ -78,7 +78,7 @@ _MARK = r"(?P<mark>[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))
 _LINK = re.compile(
     rf"[*_]{{0,3}}{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}{_MARK}"
     rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>(?:{_MODAL}|{_VERBS})(?![^\W\d_])))"
-    rf"|{_NOTE}的?[ \t*_]{{0,4}}[】\]]?{_any('应该 應該 应当 应 應 就 便 则 因此 也 只能')}?(?P<cjk>{_CJK_VERBS})",
+    rf"|{_NOTE}的?[ \t*_]{{0,4}}[】\]]?{any_of('应该 應該 应当 应 應 就 便 则 因此 也 只能')}?(?P<cjk>{_CJK_VERBS})",
     re.IGNORECASE,
 )
 _LINK_CHARS = 320
@@ -94,7 +94,7 @@ _PICKED = re.compile(  # 故选：B
 )
 _BEHIND = re.compile(  # "42 is the final answer", "(C) is the correct choice"
     r"[ \t](?:is|are)(?: therefore| thus| indeed| clearly| then| likely)?[ \t](?:the|our|my)(?:[ \t]"
-    rf"{_any('final correct right best only most likely appropriate suitable accurate logical plausible')}){{0,3}}"
+    rf"{any_of('final correct right best only most likely appropriate suitable accurate logical plausible')}){{0,3}}"
     r"[ \t](?:answer|option|choice)\b"
 )
 _VALUE_BEFORE = re.compile(
@@ -102,17 +102,17 @@ _VALUE_BEFORE = re.compile(
     r"|(?<![\w.'\\^{])[A-Z])\Z"
 )
 _VALUE_CHARS = 90
-_OTHERS = _any(
+_OTHERS = any_of(
     "if whether unless suppose supposing assume assuming wrong incorrect false previous earlier initial possible"
     " alternative common typical partial another no any an student'?s their wenn falls si se если ob"
 )
 _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is somebody else's
-    rf"\b{_OTHERS}(?:[ \t]{_any('that the an your my our final correct die la le el')}){{0,4}}[ \t]\Z"
+    rf"\b{_OTHERS}(?:[ \t]{any_of('that the an your my our final correct die la le el')}){{0,4}}[ \t]\Z"
     r"|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
     re.IGNORECASE,
 )
 _BEFORE_CHARS = 48
-_NOT = _any("no not ne n' nicht kein não non не 不 并非")
+_NOT = any_of("no not ne n' nicht kein não non не 不 并非")
 _NEGATED = re.compile(rf"(?<![^\W\d_]){_NOT}(?![^\W\d_])", re.IGNORECASE)
 _NOTED = re.compile(_NOTE.removesuffix("?"))
 
@@ -150,7 +150,8 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
         link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
         if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
             yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
-    for pattern in (_HEADING, _PICKED) if "选" in text or "選" in text else (_HEADING,):
+    picked = max(text.find(pick, start, end) for pick in "选選") >= 0
+    for pattern in (_HEADING, _PICKED) if picked else (_HEADING,):
         for match in pattern.finditer(text, start, end):
             yield Announcement(match.start(), match.end())
     for match in _BEHIND.finditer(text, start, end) if found else ():
@@ -162,16 +163,16 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
 # -------------------------------------------------------------------------------------------- around what is announced
 
 EMOJI = r"\u2600-\u27bf\ufe0f\U0001f300-\U0001faff"
-_PARTICIPLES = _any(
+_PARTICIPLES = any_of(
     "given found determined calculated computed expressed written represented stated shown simplified derived obtained"
     " described summarized encapsulated presented listed"
 )
-_ADVERBS = _any(
+_ADVERBS = any_of(
     "therefore thus hence then simply indeed just only actually clearly obviously also still always now namely that"
 )
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
     rf"(?:[\s*_:：{EMOJI}]|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
-    rf"|(?:most )?{_any('likely probably certainly definitely perhaps maybe possibly')}\b"
+    rf"|(?:most )?{any_of('likely probably certainly definitely perhaps maybe possibly')}\b"
     rf"|{_ADVERBS}\b,?"
     r"|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])"
     r"|(?:[Ii]t|[Tt]hat)'s(?=[ \t][-0-9$\\(*])"
@@ -183,120 +184,19 @@ LEAD = re.compile(  # what may stand between the words that announce an answer a
 NOT_BUT = re.compile(
     r"(?:not|never|nicht|no)\b[^.\n;]{1,60}?(?:, | )(?:but|sondern|sino)(?: rather| instead)? ", re.IGNORECASE
 )
-ASIDE = _any(
+ASIDE = any_of(
     "so because since as which where whose who therefore hence thus i\\.e that_is this these it we there giving"
     " making meaning but the_product the_sum the_difference the_total rounded using given from see note or_equivalently"
 )
 """The words with which a clause about the answer begins, once it has been given."""
-CJK_ASIDE = _any("因为 因此 所以 故 即 其中 这 由于 也就是 可知 可得 选项 则 但 而 以上 なぜなら つまり よって")
+CJK_ASIDE = any_of("因为 因此 所以 故 即 其中 这 由于 也就是 可知 可得 选项 则 但 而 以上 なぜなら つまり よって")
 WHICH_IS = re.compile(r",[ \t]which[ \t](?:is|equals)(?:[ \t]equal[ \t]to)?[ \t]")
 RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
-_VERB_LAST = _any("です である だ になります となります となる 입니다 이다 이에요 예요 है hai dir dır")
+_VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요 है hai dir dır")
 TAIL = re.compile(  # the verb of a sentence that ends with it, and emoji
     rf"[ \t]{{0,2}}{_VERB_LAST}[ \t]{{0,2}}\Z|[\s*_{EMOJI}]+\Z"
 )
 TAIL_CHARS = 12
-
-# ------------------------------------------------------------------------------------------------------------ remarks
-
-_DEGREES = _any(
-    "not very so quite too also now no already indeed most both always still rather more less only just almost even as"
-    " [a-z]{3,14}ly"
-)
-_DEGREE = rf"(?:{_DEGREES}\b,? ){{0,4}}"
-_EVALUATION = _any(
-    "correct right wrong incorrect (?:in)?accurate precise (?:in)?valid (?:un)?reasonable (?:im)?plausible sensible"
-    " (?:un)?realistic helpful useful (?:un)?clear obvious evident apparent trivial nontrivial straightforward simpler?"
-    " complex complicated eas(?:y|ier) hard(?:er)? tricky difficult challenging impractical (?:in)?consistent good"
-    " great nice fine ok okay perfect neat elegant beautiful satisfactory satisfying (?:double-)?checked verified"
-    " confirmed proven proved done (?:in)?complete final known missing hidden provided given found shown boxed below"
-    " above here there ready written stated presented represented simplified approximate expected logical"
-    " (?:counter)?intuitive sound solid robust meaningful relevant important (?:un)?certain unsure (?:un)?likely"
-    " dependent derived obtained calculated computed determined explained listed supposed required needed asked going"
-    " yet pending irrelevant ambiguous subjective debatable justified (?:un)?acceptable appropriate suitable supported"
-    " possible impossible_to_(?:say|tell|know) interesting surprising long short rounded expressed in_question"
-    " up_to_you independent_of true_(?:for|when|if) close off unique nonsens(?:e|ical) well[_-]defined"
-    " self[_-]explanatory worth_[a-z]+ing being_[a-z]+ no_different worked_out"
-    " [a-z-]{3,14}(?:ed|own|ound)_(?:above|below|earlier|here)"
-)
-_FOLLOWS = (
-    r"(?=[.,;:!)]|\s*\Z|[ \t]"
-    + _any(
-        "and as because since in to for with by based but enough at that when where if or on from after here now below"
-        " above too about under using given within i we you so then once again already up"
-    )
-    + r"\b)"
-)
-_TYPE = _any(
-    "number integer fraction decimal expression value function constant polynomial multiple percentage ratio range set"
-    " list matter equation formula combination guess approximation estimate mistake typo bit lot"
-)
-_UNIT = _any(
-    "[cmk]?m meters? metres? feet inches miles units dollars cents degrees radians hours minutes seconds percent"
-)
-_FORMS = _any("forms? formats? terms units? decimals? line agreement accordance box order_to simplest lowest")
-_TALK = _any(
-    "same one following result answer solution calculation steps? expression value final desired required requested"
-)
-_SOLVE = _any("find solve determine calculate compute answer evaluate simplify figure get verify")
-_SPEAKER = _any("think believe need hope will can am would have don't do_not guess got get not still")
-_REMARKS = (
-    rf"{_EVALUATION}{_FOLLOWS}",
-    rf"in (?:its |the |a |an |their )?(?:[a-z]+ )?{_FORMS}\b",
-    rf"in the {_any('range box table figure text question problem form next previous last')}\b",
-    rf"in (?:square |cubic )?{_UNIT}\b",
-    rf"(?:on|at|from) the {_any('next previous following last end bottom top table graph figure calculation above')}\b",
-    r"as (?:follows|[a-z]{3,12}ed|shown|given|above|below|before|a (?:fraction|decimal|number|percent))\b",
-    r"(?:subject to|too [a-z]+|no longer|of interest|with respect to|based on|according to|of the form|to be)\b",
-    r"for the (?:whole|question|problem|first|second|given)\b|within [0-9.]+ ?%|due to (?:the|a|this)\b",
-    r"(?:this|that|it|these|those)(?: one)?[.!]?\s*\Z|depend(?:s|ent|ing) (?:up)?on\b|(?:left (?:as|to)|yours?)\b",
-    r"after [a-z]+ing\b",
-    rf"an? (?:[a-z-]+ ){{0,3}}{_TYPE}(?:[.,;:]|\s*\Z| (?:of|in|that|which|with|between|because|since|and|for|when)\b)",
-    rf"the {_TALK}\b(?! (?:of )?[0-9$\\])",
-    rf"to {_SOLVE} (?:the|this|how|what|for|it|out|an?|which|\$|\\)",
-    rf"we {_any('need have_to can must will first want should are start begin know get find use cannot could')}\b",
-    rf"(?:i|i'm|i've) {_SPEAKER}\b",
-    r"(?:let me|let's|let us|please|feel free|here (?:is|are)|here's|see (?:the|above|below)|given (?:that|the))\b",
-    r"(?:what|how) (?:we|you|i)\b|(?:step [0-9]|first,|sure[,!]|since|because|suppose|assume|consider|recall) ",
-    r"(?:when|why|note that)\b",
-    _any(
-        "正确 错误 不正确 合理 显然 如下 以下 上述 多少 什么 正しい correct[ao]?\\Z exacte\\Z richtig\\Z falsch\\Z"
-        " верный правильный verificad[ao]\\b la_misma\\b"
-    ),
-)
-"""What is said about an answer rather than for one, by its first words: what it is like, where it stands, how it is
-written, what it rests on; a description of its type; the start of a solution; the speaker."""
-_REMARK = re.compile(
-    rf"{_DEGREE}(?:(?P<denied>not (?:correct|right|valid|accurate)\b"
-    rf"|(?:wrong|incorrect|invalid|inaccurate)\b{_FOLLOWS})|{'|'.join(_REMARKS)})"
-)
-_SPEAKS_TO = re.compile(
-    r"\b(?:you(?:'ll| will| can| should| would)? (?:find|get|obtain|see|need|have)|i hope|let me know|hope this)\b"
-)
-_REMARK_CHARS = 160
-_SMALL = _any("a an and at by for from in is it of on or the to with you")
-_TITLE = re.compile(rf"(?!Step [0-9])[A-Z][\w']*(?:[ -](?:[A-Z][\w']*|{_SMALL}))*[ -][A-Z][\w']*[!?]?")
-
-
-def remark_in(text: str, *, announced_by_verb: bool) -> str | None:
-    """What is said about an answer rather than for one: "remark", or "denial" where it takes the answer back.
-
-    "The answer is correct", "... is in simplest form", "Answer: due to the complexity ...". A text that begins with a
-    capital behind a verb is a name ("Simple Minds"). None for an answer.
-
-    Args:
-        text: what an announcement announces, bare.
-        announced_by_verb: the announcement ends with a verb, as "the answer is" does, not with a mark or a heading.
-    """
-    plain = " ".join(text[:_REMARK_CHARS].replace("’", "'").split())
-    if announced_by_verb and plain[:1].isupper() and not plain.startswith(("I ", "I'", "Due ", "Based ")):
-        return None
-    match = None if _TITLE.fullmatch(plain) else _REMARK.match(plain.casefold())
-    if match is not None:
-        single = plain[:1].isupper() and " " not in plain  # "Answer: Correct" answers what asks for it
-        return None if single else "denial" if match["denied"] else "remark"
-    return "remark" if _SPEAKS_TO.search(plain.casefold()) else None
-
 
 # -------------------------------------------------------------------------------------------------------------- turns
 
@@ -307,10 +207,10 @@ END_OF_TEXT = (
 )
 """The tokens with which the chat templates in use end a turn: Llama 2 to 4, Qwen, Phi, gpt-oss, Gemma, Mistral,
 DeepSeek, InternLM, Command R."""
-_SPEAKERS = _any(
+_SPEAKERS = any_of(
     "Q(?=[_\\t]?[0-9]{0,3}[.:]) Human User 问 用户 Użytkownik Usuario Utilisateur Пользователь ユーザー 사용자"
 )
-_QUESTIONS = _any(
+_QUESTIONS = any_of(
     "Question Problem Exercise Instruction Input Pregunta Frage Aufgabe Pergunta Domanda Вопрос Задача السؤال سؤال 问题"
     " 问題 題目 题目 例题 問題 質問 질문 문제 Câu_hỏi प्रश्न"
 )

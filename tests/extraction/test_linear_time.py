@@ -13,16 +13,19 @@ from collections.abc import Callable
 import pytest
 
 from empo_rewards import Scorer
+from empo_rewards.equivalence.auto import AutoEquivalence
+from empo_rewards.equivalence.kinds import kind_of
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.choice import RULES as CHOICE_RULES
 from empo_rewards.extraction.choice import audit_choice, choices_of
 from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes, Pattern
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.refusals import is_blank, is_refusal
+from empo_rewards.extraction.remarks import asks_for_quantity, remark_in
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
 from empo_rewards.extraction.whole import LastMath, LastNumber, WholeText
 from empo_rewards.filters.repetition import is_degenerate
-from empo_rewards.protocols import Extracted
+from empo_rewards.protocols import AnswerSet, Extracted
 
 SHORT, GROWTH = 3_000, 8
 STEEP = 26.0
@@ -78,10 +81,10 @@ def cpu(rule: Callable[[str], object], text: str) -> float:
     return spent
 
 
-def is_steep(rule: Callable[[str], object], piece: str, lead: str) -> bool:
+def is_steep(rule: Callable[[str], object], piece: str, lead: str, size: int = SHORT) -> bool:
     """Whether the work grows faster than the text, each time that it is measured."""
     for _ in range(TRIES):
-        short, long = (lead + piece * (size // len(piece)) for size in (SHORT, SHORT * GROWTH))
+        short, long = (lead + piece * (length // len(piece)) for length in (size, size * GROWTH))
         spent = cpu(rule, long)
         if spent < MEASURABLE or spent / max(cpu(rule, short), MEASURABLE / GROWTH**2) < STEEP:
             return False
@@ -93,6 +96,27 @@ def test_the_work_grows_with_the_text(rule: Callable[[str], object]) -> None:
     for piece in PIECES:
         for lead in ("", "the answer is "):
             assert not is_steep(rule, piece, lead), (lead, piece)
+
+
+@pytest.mark.parametrize("rule", [RULES["thinking"], RULES["turn"]], ids=["thinking", "turn"])
+def test_what_reads_all_of_a_response_grows_with_it(rule: Callable[[str], object]) -> None:
+    """A search for one character is so fast that only a long text shows that it is repeated."""
+    for piece in [*PIECES, "Q: x\n"]:
+        assert not is_steep(rule, piece, "", 40_000), piece
+
+
+@pytest.mark.parametrize("rule", ["words", "kind", "question", "remark"])
+def test_answers_in_words_are_read_in_proportion(rule: str) -> None:
+    """Of a longer answer or prompt no more is read; the rest of the work is linear."""
+    backend = AutoEquivalence()
+    rules: dict[str, Callable[[str], object]] = {
+        "words": lambda text: backend.relate([AnswerSet((text, text + "x", "Paris"), text)]),
+        "kind": kind_of,
+        "question": asks_for_quantity.__wrapped__,
+        "remark": lambda text: remark_in(text, text, announced_by_verb=True),
+    }
+    for piece in PIECES[::3] if rule == "words" else PIECES:
+        assert not is_steep(rules[rule], piece, "the "), piece
 
 
 def test_a_quadratic_rule_would_be_seen() -> None:

@@ -8,8 +8,9 @@ stands in front or inside and changes ("more than 5 years"). Nothing here is lea
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ from empo_rewards.equivalence.words.question import Question, ask
 from empo_rewards.equivalence.words.reading import Part, Reading, read
 
 __all__ = ["SHORT", "WordRelation", "relate_words"]
+
+
+_SYMBOLS = re.compile(r"(?:[A-Z][a-z]?){1,4}")
+"""The symbols of elements, whose capitals count."""
 
 
 class WordRelation(NamedTuple):
@@ -37,8 +42,14 @@ class WordRelation(NamedTuple):
     spelled: set[tuple[int, int]]
 
 
-def relate_words(texts: Sequence[str], prompt: str = "") -> WordRelation:
-    """What words say of every two of the answers to one question."""
+def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int] = ()) -> WordRelation:
+    """What words say of every two of the answers to one question.
+
+    Args:
+        texts: the answers.
+        prompt: the question.
+        decided: positions of answers of which every two are compared elsewhere.
+    """
     question = ask(prompt)
     readings = [_answering(read(text), question) for text in texts]
     classes: dict[Hashable, list[int]] = defaultdict(list)
@@ -48,16 +59,17 @@ def relate_words(texts: Sequence[str], prompt: str = "") -> WordRelation:
     relation = WordRelation({}, set(), set(), set())
     for members in classes.values():
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
-    for one, two in combinations(classes.values(), 2):
-        left, right = one[0], two[0]
-        if left in hedgers or right in hedgers:
+    open_classes = [members for members in classes.values() if members[0] not in hedgers]
+    elsewhere = [all(position in decided for position in members) for members in open_classes]
+    for (one, closed), (two, also_closed) in combinations(zip(open_classes, elsewhere, strict=True), 2):
+        if closed and also_closed:
             continue
-        found = compare(readings[left], readings[right], question)
+        found = compare(readings[one[0]], readings[two[0]], question)
         if found.verdict is Verdict.SAME:
-            relation.same[min(left, right), max(left, right)] = found.strength
+            relation.same[one[0], two[0]] = found.strength
         elif found.verdict is not Verdict.MORE:
             kind = getattr(relation, found.verdict.value)
-            kind.update((min(i, j), max(i, j)) for i in one for j in two)
+            kind.update([(i, j) if i < j else (j, i) for i in one for j in two])
     return relation
 
 
@@ -66,6 +78,8 @@ def _answering(reading: Reading, question: Question) -> Reading:
 
     Where that side has a phrase in quotation marks, or emphasised, it gives this.
     """
+    if question.chemical and len(reading.head.raw) == 1 and _SYMBOLS.fullmatch(reading.head.raw[0]):
+        return reading._replace(head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw)))
     if say.NOT in reading.whole:
         return reading
     if reading.items:

@@ -85,6 +85,8 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
 def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of likeness
     if a.content == b.content:
         return _NAMED
+    if _unlike(a, b):
+        return _weigh(a, b)
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
     names: tuple[Name | None, Name | None] = (None, None)
@@ -104,6 +106,17 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
     return found
 
 
+def _unlike(a: Part, b: Part) -> bool:
+    """What most pairs are, at the least cost: no word in common, no abbreviation, no other spelling of the words."""
+    return (
+        a.initials != b.initials
+        and a.bag.isdisjoint(b.bag)
+        and len(a.raw) > 1 < len(b.raw)
+        and a.content != () != b.content
+        and a.content[0][0] != b.content[0][0]
+    )
+
+
 def _untitled(part: Part, name: Name | None) -> Part:
     """A name without its titles, as far as the words go."""
     if name is None or not name.titles:
@@ -114,21 +127,19 @@ def _untitled(part: Part, name: Name | None) -> Part:
 
 def _compounds(a: Words, b: Words) -> bool:
     """Whether two phrases differ in what is written as one word: "well-being", "wellbeing"."""
-    return len(a) != len(b) and "".join(a) == "".join(b)
+    return len(a) != len(b) and "".join(a[:1])[:1] == "".join(b[:1])[:1] and "".join(a) == "".join(b)
 
 
-def _weigh(a: Part, b: Part) -> Found:  # noqa: PLR0911 - one return a kind of difference
+def _weigh(a: Part, b: Part) -> Found:
     """What two phrases' words alone say."""
     left, right = a.bag, b.bag
     short = max(len(a.content), len(b.content)) <= SHORT
     if a.numbers != b.numbers:
         one_adds_a_number = left.difference(a.numbers) == right.difference(b.numbers)
         return _DIFFERENT if short and (one_adds_a_number or (a.numbers and b.numbers)) else _MORE
-    if (say.NOT in left) != (say.NOT in right):
-        return _DIFFERENT if short else _OTHER
-    ways = [part.bag & {say.UP, say.DOWN} for part in (a, b)]
-    if ways[0] != ways[1]:
-        return _MORE if not (ways[0] and ways[1]) else _DIFFERENT if short else _OTHER
+    if a.ways != b.ways:
+        contrary = say.NOT in a.ways ^ b.ways or (a.ways - {say.NOT} and b.ways - {say.NOT})
+        return _MORE if not contrary else _DIFFERENT if short else _OTHER
     only_left, only_right = left - right, right - left
     if not only_left or not only_right:
         return _MORE
@@ -136,22 +147,23 @@ def _weigh(a: Part, b: Part) -> Found:  # noqa: PLR0911 - one return a kind of d
         return _DIFFERENT
     if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
         return _DIFFERENT
-    return _SPELLED if _respelled(only_left, only_right) else _OTHER
+    shared = len(only_left) < len(left) or a.initials == b.initials
+    return _SPELLED if shared and _respelled(only_left, only_right) else _OTHER
 
 
 def _respelled(left: frozenset[str], right: frozenset[str]) -> bool:
     """Whether each word of the one set may be a spelling of one of the other's."""
-    return max(len(left), len(right)) <= MAX_RESPELLED and all(
-        any(alike(word, other) for other in others)
-        for words, others in ((left, right), (right, left))
-        for word in words
+    if max(len(left), len(right)) > MAX_RESPELLED:
+        return False
+    return all(any(alike(word, other) for other in right) for word in left) and all(
+        any(alike(word, other) for word in left) for other in right
     )
 
 
 def _opposed(a: str, b: str) -> bool:
     """Whether one of two words is the other with a negative prefix, or they have opposite prefixes or endings."""
     if a[-3:] != b[-3:] and a[:3] != b[:3]:
-        return False
+        return a.lower() == b.lower()  # symbols of elements
     short, long = sorted((a, b), key=len)
     negative = len(short) > 3 and any(long == start + short for start in say.NEGATIVE_STARTS)
     return (
@@ -212,7 +224,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
             added = (*long.content[:start], *long.content[end:])
             changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
             counts = sum(any(map(str.isdigit, word)) for word in added)
-            names_place = start == 0 and " ".join(short.content) in say.PLACES
+            names_place = start == 0 and say.plain(" ".join(short.raw)) in say.PLACES
             return (
                 (subject or "of" in short.raw)
                 and (question.words | say.CARRIERS).issuperset(added)
@@ -235,5 +247,5 @@ def _misspelt(a: Part, b: Part) -> bool:
     if len(a.content) != len(b.content):
         return False
     differing = [(one, other) for one, other in zip(a.content, b.content, strict=True) if one != other]
-    name = all(word[0].isupper() for part in (a, b) for word in part.raw)
+    name = all(word[0].isupper() or word in say.PARTICLES for part in (a, b) for word in part.raw)
     return len(differing) == 1 and slip(*differing[0], name=name, beside=len(a.content) > 1)

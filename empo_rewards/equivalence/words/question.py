@@ -25,6 +25,14 @@ _ORDERED = re.compile(
     r"\b(?:in (?:\w+ ){0,2}order(?! to)|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronological)",
     re.IGNORECASE,
 )
+_WORK = re.compile(
+    r"\b(?:title|(?:which|what)(?: \w+){0,3} (?:novel|book|film|movie|song|poem|painting|album|opera|musical|play"
+    r"|series|show|band))\b",
+    re.IGNORECASE,
+)
+_CHEMICAL = re.compile(
+    r"\b(?:chem|element|compound|substance|molecul|formula|symbol|gas|oxide|ion\b|acid|metal)", re.IGNORECASE
+)
 _ALTERNATIVES = frozenset({"or", "vs", "versus"})
 
 
@@ -34,12 +42,14 @@ class Question(NamedTuple):
     Args:
         words: its canonical words, without those that it sets against each other ("elastic or inelastic").
         person: it asks for a person.
-        ordered: it asks for things in an order.
+        ordered: it asks for things in an order, or for a title.
+        chemical: it asks for a substance: `CO` is not `Co`.
     """
 
     words: frozenset[str] = frozenset()
     person: bool = False
     ordered: bool = False
+    chemical: bool = False
 
 
 @lru_cache(maxsize=1_024)
@@ -55,4 +65,6 @@ def ask(prompt: str) -> Question:
         for k, word in enumerate(said):
             if word in _ALTERNATIVES:
                 alternatives.update(said[max(k - 2, 0) : k + 3])
-    return Question(frozenset(words - alternatives), bool(_PERSON.search(text)), bool(_ORDERED.search(text)))
+    ordered = _ORDERED.search(text) or _WORK.search(text)
+    found = (_PERSON.search(text), ordered, _CHEMICAL.search(text))
+    return Question(frozenset(words - alternatives), *map(bool, found))

@@ -29,6 +29,7 @@ _TYPOGRAPHY = str.maketrans(
 _LATEX = re.compile(rf"{command(*TEXT, *FONTS)}\s?\{{([^{{}}]*)\}}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_NUMBERED = re.compile(r"(?<=\w)\((?=[IVX]{1,4}\)|\d{1,2}\))([IVX\d]+)\)")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
@@ -36,7 +37,7 @@ _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
-_AND = re.compile(r"\s(?:and|&|or)\s|&", re.IGNORECASE)
+_AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
@@ -48,8 +49,10 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
+_RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_WAYS = frozenset((say.NOT, say.UP, say.DOWN))
 _SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
 
@@ -62,6 +65,8 @@ class Part(NamedTuple):
         raw: the words as they are written, with their capitals.
         bag: the set of `content`.
         numbers: those of `content` that hold a digit, sorted.
+        ways: the tokens of negation, rise and fall in `content`.
+        initials: the first letters of `content`.
         sides: of a sentence with one copula, its subject and its predicate.
     """
 
@@ -70,6 +75,8 @@ class Part(NamedTuple):
     raw: Words
     bag: frozenset[str]
     numbers: Words
+    ways: frozenset[str]
+    initials: frozenset[str]
     sides: tuple[Part, ...] = ()
 
 
@@ -77,6 +84,7 @@ class Reading(NamedTuple):
     """What a text says.
 
     Args:
+        answer: the part of the text that gives the answer.
         head: the answer that it gives.
         items: where that is an enumeration, its items; else empty.
         choice: whether it leaves open which of the items is meant.
@@ -88,6 +96,7 @@ class Reading(NamedTuple):
         long: whether it is too long to be read; nothing else is filled in then.
     """
 
+    answer: str
     head: Part
     items: tuple[Part, ...]
     choice: bool
@@ -104,17 +113,17 @@ class Reading(NamedTuple):
         return self.head.words + self.tail
 
 
-NOTHING = Part((), (), (), frozenset(), ())
+NOTHING = Part((), (), (), frozenset(), (), frozenset(), frozenset())
 
 
 @lru_cache(maxsize=READINGS)
 def read(text: str) -> Reading:
     """Reads a text; the work is bounded by `MAX_CHARS`."""
     if len(text) > MAX_CHARS:
-        return Reading(NOTHING, (), False, (), None, None, (), False, long=True)
+        return Reading(text, NOTHING, (), False, (), None, None, (), False, long=True)
     tidy = _tidied(text)
-    answer, said = _split(tidy)
-    head = part(answer)
+    given, said = _split(tidy)
+    answer, head = given, part(given)
     if not head.content:
         answer, said, head = tidy, [], part(tidy)
     items, choice = _items(answer)
@@ -130,15 +139,11 @@ def read(text: str) -> Reading:
     parts = tuple(map(part, items)) if len(items) > 1 else ()
     found = _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
-    return Reading(head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
-
-
-def split(text: str) -> tuple[str, list[str]]:
-    """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
-    return _split(_tidied(text))
+    return Reading(given, head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
 
 
 def _split(tidy: str) -> tuple[str, list[str]]:
+    """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(tidy)
     found = _BREAK.search(head, 1)
     if found:
@@ -153,11 +158,13 @@ def _split(tidy: str) -> tuple[str, list[str]]:
 def _tidied(text: str) -> str:
     if not text.isascii():
         text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
-    folded = text.translate(_TYPOGRAPHY).replace('"', "")
+    folded = text.replace("`", "'").replace("*", "") if text.isascii() else text.translate(_TYPOGRAPHY)
+    folded = folded.replace('"', "")
     if "\\" in folded or "$" in folded or "~" in folded:
         folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded))
     lines = (" ".join(line.split()) for line in folded.splitlines())
     tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", "\n".join(filter(None, lines))))
+    tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II)
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
 
 
@@ -257,9 +264,14 @@ def _phrase(raw: Sequence[str]) -> Part:
 
 
 def _made(words: Words, raw: Words) -> Part:
-    content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
-    numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
-    return Part(words, content, raw, frozenset(content), numbers)
+    content = words
+    numbers: Words = ()
+    if not say.NEUTRAL_PREPOSITIONS.isdisjoint(words):
+        content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
+    if not all(map(str.isalpha, content)):
+        numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
+    bag = frozenset(content)
+    return Part(words, content, raw, bag, numbers, bag & _WAYS, frozenset(word[0] for word in content))
 
 
 def _says_nothing(words: Words, k: int) -> bool:
@@ -283,7 +295,9 @@ def _raw(text: str) -> list[str]:
 
 def _meant(raw: Sequence[str]) -> list[str]:
     """Canonical words, each by itself; copulas are still there."""
-    words = [word for place, token in enumerate(raw) for word in _canonical(token, raw[place - 1] if place else "")]
+    words = [
+        word for before, token in zip(("", *raw), raw, strict=False) for word in _canonical(token, before[:1].isalpha())
+    ]
     if len(words) > 1:
         after = [*words[1:], ""]
         words = [
@@ -301,21 +315,19 @@ def _meant(raw: Sequence[str]) -> list[str]:
     return words[start:]
 
 
-def _canonical(token: str, before: str) -> Iterator[str]:
+@lru_cache(maxsize=READINGS)
+def _canonical(token: str, behind_word: bool) -> Words:
+    """The canonical words of one word as it is written."""
     if token in _SILENT:
-        return
+        return ()
     if token[0].isdigit() or (token[0] == "-" and len(token) > 1):
         bare = _ORDINAL_END.sub("", token)
-        yield bare if bare == token else f"#{bare}"
-    elif token in say.ROMAN_LETTERS and before[:1].isalpha():
-        yield say.ROMAN_LETTERS[token]
-    elif _CJK.match(token):
-        yield from _chinese(token)
-    else:
-        yield from _canonical_word(token)
+        return (bare if bare == token else f"#{bare}",)
+    if token in say.ROMAN_LETTERS and behind_word:
+        return (say.ROMAN_LETTERS[token],)
+    return tuple(_chinese(token)) if _CJK.match(token) else _canonical_word(token)
 
 
-@lru_cache(maxsize=READINGS)
 def _canonical_word(token: str) -> Words:
     word = say.plain(token.replace(".", ""))
     if word.endswith("n't") or word in say.NEGATIONS:
@@ -354,6 +366,8 @@ def _in_order(words: list[str]) -> Words:
     "X is made by Y" is "Y make X", "X lags Y" is "Y lead X", "the price of oil" is "oil price", "a rise in prices" and
     "rising prices" are "prices rise", "the second law" is "law 2".
     """
+    if len(words) == 1:
+        return (words[0].lstrip("#"),)
     words = _active(words)
     if len(words) > 1:
         words = [word for word in words[:-1] if word not in say.COPULAS] + words[-1:]
@@ -364,8 +378,7 @@ def _in_order(words: list[str]) -> Words:
 
 def _relates(words: list[str]) -> bool:
     """Whether the sides of a sentence are exchanged or bound: it is not one thing that another is."""
-    than = any(word in say.CONVERSE_COMPARATIVES and words[k + 1 : k + 2] == ["than"] for k, word in enumerate(words))
-    return than or not say.CONVERSES.keys().isdisjoint(words) or _active(words) is not words
+    return _converse(words) is not words or not say.CONVERSES.keys().isdisjoint(words) or _active(words) is not words
 
 
 def _active(words: list[str]) -> list[str]:
@@ -415,6 +428,8 @@ def _two_word_directions(words: list[str]) -> list[str]:
 
 def _converse(words: list[str]) -> list[str]:
     """One of two relations that say the same with their sides exchanged."""
+    if _RELATING.isdisjoint(words):
+        return words
     for k, word in enumerate(words):
         left, right = words[:k], words[k + 1 :]
         swap, name = word in say.CONVERSES, say.CONVERSES.get(word)
@@ -431,21 +446,22 @@ def _converse(words: list[str]) -> list[str]:
 
 
 def _genitive(words: list[str]) -> list[str]:
-    if "of" not in words[1:-1]:
-        return words
-    k = words.index("of", 1)
-    left, right = words[:k], words[k + 1 :]
-    if not right or left[-1][-1].isdigit() or right[0][-1].isdigit():
-        return words
-    return [*_genitive(right), *left]
+    """The owner before what it owns; not the parts of a number: "5 of 7"."""
+    owned: list[list[str]] = []
+    while "of" in words[1:-1]:
+        k = words.index("of", 1)
+        if words[k - 1][-1].isdigit() or words[k + 1][-1].isdigit():
+            break
+        owned.append(words[:k])
+        words = words[k + 1 :]
+    return [*words, *chain.from_iterable(reversed(owned))]
 
 
 def _direction_last(words: list[str]) -> list[str]:
     """A rise as a noun or as an adjective behind what rises; not a verb that has an object."""
-    places = [k for k, word in enumerate(words) if word in (say.UP, say.DOWN)]
-    if len(places) != 1 or len(words) < 2:
+    if words.count(say.UP) + words.count(say.DOWN) != 1 or len(words) < 2:
         return words
-    (k,) = places
+    k = words.index(say.UP if say.UP in words else say.DOWN)
     after = words[k + 1 : k + 2]
     if k == 0 or after in (["in"], ["of"]):
         rest = words[k + 2 :] if after in (["in"], ["of"]) else words[k + 1 :]

@@ -13,7 +13,10 @@ MAX_LETTERS = 40
 """A longer word is its own spelling only."""
 
 MIN_SLIP = 6
-"""A shorter word with another letter is another word."""
+"""A shorter name with another letter is another name."""
+
+MIN_WORD = 8
+"""A shorter word with another letter is another word: desert and dessert, marital and martial."""
 
 LONG = 9
 """In so long a name the consonants alone tell it."""
@@ -42,17 +45,20 @@ def alike(a: str, b: str) -> bool:
 def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 - one return a kind of slip
     """Whether one of two different words is surely a slip, or another custom, of spelling the other.
 
-    A doubled letter, two letters exchanged, "oe" for "ö"; in a long name vowels too many; in a name beside an equal one
-    also another vowel or a letter too many. Not where words are told by that very letter: nitrate and nitrite.
+    A doubled letter, two letters exchanged; in a name "oe" for "ö", in a long one vowels too many; in a name beside an
+    equal one also another vowel or a letter too many. Not where words are told by that letter: nitrate and nitrite.
 
     Args:
         a, b: the words in small letters.
         name: they are written as names.
         beside: they stand beside equal words.
     """
-    if _UMLAUT.sub("", a) == _UMLAUT.sub("", b):
+    least = min(len(a), len(b))
+    if least < MIN_SLIP or a[0] != b[0]:
+        return False
+    if name and _UMLAUT.sub("", a) == _UMLAUT.sub("", b):
         return True
-    if min(len(a), len(b)) < MIN_SLIP or a[0] != b[0]:
+    if least < MIN_WORD and not (name and beside):
         return False
     if _DOUBLED.sub(r"\1", a) == _DOUBLED.sub(r"\1", b):
         return True

@@ -127,31 +127,28 @@ SAME_SIDE = _set("more higher larger bigger") | frozenset(CONVERSE_COMPARATIVES.
 
 RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
 
-SYNONYMS = {
-    word: stem
-    for stem, words in {
-        "make": "make made produce generate create form synthesize synthesise yield",
-        "use": "use utilize utilise employ",
-        "cause": "cause induce provoke", "begin": "begin start commence", "end": "end finish terminate",
-        "big": "big large", "help": "help aid assist", "show": "show demonstrate display", "need": "need require",
-        "convert": "convert transform", "consumer": "consumer buyer purchaser", "seller": "seller supplier vendor",
-        "bc": "bc bce", "ad": "ad ce", "percent": "percent pct %", "usa": "usa us", "saint": "saint st",
-        "mount": "mount mt", "and": "and &", "degree": "degree deg °",
-        "write": "write wrote written", "build": "build built", "lead": "lead led", "win": "win won",
-        "sing": "sing sang sung", "draw": "draw drew drawn", "find": "find found", "give": "give gave given",
-        "take": "take took taken", "hold": "hold held", "bear": "bear bore borne", "speak": "speak spoke spoken",
-        "gray": "gray grey", "program": "program programme",
-        "defense": "defense defence", "offense": "offense offence",
-        "license": "license licence",
-        "sulfur": "sulfur sulphur",
-        "aluminum": "aluminum aluminium",
-    }.items()
-    for word in words.split()
-}  # fmt: skip
-"""Names of one thing that no rule of spelling gives, from the plainest words of many fields."""
 
-IRREGULAR = _set("make write build lead win sing draw find give take hold bear speak")
-"""Verbs of `SYNONYMS` by whose participles a passive is known."""
+def _by_word(table: str) -> dict[str, str]:
+    """The first word of each comma-separated entry, by all of its words."""
+    return {word: words.split()[0] for words in table.split(",") for word in words.split()}
+
+
+_VERBS = _by_word(
+    "write wrote written, build built, lead led, win won, sing sang sung, draw drew drawn, find found, give gave "
+    "given, take took taken, hold held, bear bore borne, speak spoke spoken, beat beaten, teach taught, catch "
+    "caught, bring brought, buy bought, sell sold, tell told, send sent, choose chose chosen, eat ate eaten, drive "
+    "drove driven, steal stole stolen, break broke broken, see seen, throw threw thrown, fight fought, make made "
+    "produce generate create form synthesize synthesise yield"
+)
+IRREGULAR = frozenset(_VERBS.values())
+"""Verbs by whose participles a passive is known."""
+SYNONYMS = _VERBS | _by_word(
+    "use utilize utilise employ, cause induce provoke, begin start commence, end finish terminate, big large, help "
+    "aid assist, show demonstrate display, need require, convert transform, consumer buyer purchaser, seller "
+    "supplier vendor, bc bce, ad ce, percent pct %, usa us, saint st, mount mt, and &, degree deg °, gray grey, "
+    "program programme, defense defence, offense offence, license licence, sulfur sulphur, aluminum aluminium"
+)
+"""Names of one thing that no rule of spelling gives, from the plainest words of many fields."""
 
 CONTRASTING_STARTS = (
     ("hyper", "hypo"), ("endo", "exo"), ("inter", "intra"), ("macro", "micro"), ("over", "under"), ("pre", "post"),
@@ -198,6 +195,8 @@ def stem(word: str) -> str:
     if word in SYNONYMS:
         return SYNONYMS[word]
     base = _singular(word)
+    if base != word and base in numerals.SCALES:  # hundreds are not a hundred
+        return word
     if base in SYNONYMS:
         return SYNONYMS[base]
     if len(base) > 4 and base.isascii():

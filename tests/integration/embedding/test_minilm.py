@@ -20,6 +20,7 @@ from sentence_transformers import SentenceTransformer
 from empo_rewards import Group, Scorer, equivalent
 from empo_rewards.clustering import components as components_of
 from empo_rewards.clustering import connected_components
+from empo_rewards.equivalence.auto import AutoEquivalence
 from empo_rewards.equivalence.embedding import EmbeddingEquivalence
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.protocols import AnswerSet, Relation
@@ -246,3 +247,23 @@ def test_mathematics_imports_nothing_of_torch() -> None:
 def test_a_former_name_of_a_linkage_works_and_warns() -> None:
     with pytest.warns(DeprecationWarning, match="components is now called single"):
         EmbeddingEquivalence(model=MODEL, linkage="components")
+
+
+def test_auto_embeds_the_texts_of_open_pairs_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    encode = SentenceTransformer.encode
+
+    def observed(self: SentenceTransformer, sentences: list[str], **options: object) -> object:
+        calls.append(list(sentences))
+        return encode(self, sentences, **options)
+
+    monkeypatch.setattr(SentenceTransformer, "encode", observed)
+    sets = [
+        AnswerSet(("Dostoevsky", "Dostoyevsky", "Fyodor Dostoevsky", "1866"), "Which book?"),
+        AnswerSet(("Tchaikovsky", "Tchaikovski", "Paris", "12", "13"), "Which town?"),
+    ]
+    backend = AutoEquivalence(semantic=EmbeddingEquivalence(model=MODEL, device="cpu"))
+    assert all(isinstance(relation, Relation) for relation in backend.relate(sets))
+    (texts,) = calls
+    assert {"tchaikovsky", "tchaikovski"} <= set(texts), "they differ in their spelling"
+    assert {"1866", "12", "13", "paris"}.isdisjoint(texts), "settled without a model"
