@@ -474,14 +474,13 @@ def _conjugate(terms: Terms, generator: Atom) -> Terms:
 
 def _common_factor(terms: Terms) -> dict[Atom, Rational]:
     """The exponents that make every atom's least exponent in the sum zero; for symbols, constants and functions."""
-    least: dict[Atom, Rational] = {}
-    for name in {name for monomial in terms for name, _ in monomial}:
-        if isinstance(name, (int, Radical)) or name == I:
-            continue
-        lowest = min(dict(monomial).get(name, 0) for monomial in terms)
-        if lowest:
-            least[name] = -lowest
-    return least
+    found: dict[Atom, list[Rational]] = {}
+    for monomial in terms:
+        for name, exponent in monomial:
+            if not (isinstance(name, (int, Radical)) or name == I):
+                found.setdefault(name, []).append(exponent)
+    lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
+    return {name: -exponent for name, exponent in lowest.items() if exponent}
 
 
 def _scaled(terms: Terms, shift: dict[Atom, Rational], budget: Budget) -> Terms:
@@ -498,6 +497,7 @@ def _exact_quotient(top: Terms, bottom: Terms, budget: Budget) -> Terms | None:
         exponents = dict(monomial)
         return tuple(exponents.get(name, 0) for name in names)
 
+    budget.spend((len(top) + len(bottom)) * (2 + len(names) >> 2))
     lead = max(bottom, key=degrees)
     lead_degrees, lead_coefficient = degrees(lead), bottom[lead]
     inverse = {name: -exponent for name, exponent in lead}
@@ -507,7 +507,7 @@ def _exact_quotient(top: Terms, bottom: Terms, budget: Budget) -> Terms | None:
     for _ in range(MAX_TERMS):
         if not rest:
             return result
-        budget.spend(4 * len(rest))
+        budget.spend(len(rest) * (4 + len(names) >> 2))
         monomial = max(rest, key=lambda m: (degrees(m), _rank(m)))
         gap = [a - b for a, b in zip(degrees(monomial), lead_degrees, strict=True)]
         if any(g < low for g, low in zip(gap, lowest, strict=True)):

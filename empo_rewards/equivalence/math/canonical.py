@@ -142,6 +142,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return 
     if words is not None:
         return Key(words, work=4 * len(tokens))
     budget = Budget()
+    budget.spend(6 * len(tokens))
     if parameter is not None:
         plainly, key = (_Reader(policy, part, budget).key(folded) for part in parameter)
         key = key._replace(readings=(*key.readings, plainly.shape))
@@ -150,7 +151,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return 
     facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
-    return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
+    return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left))
 
 
 def unread_key(text: str, *, failed: bool) -> Key:
