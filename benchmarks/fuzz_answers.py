@@ -73,8 +73,8 @@ class Fuzzer:
         self.dice = random.Random(seed)
         self.seeds = seeds
         self.mutations: tuple[Callable[[str], str], ...] = (
-            self._splice, self._nest, self._nest, self._repeat, self._widen, self._widen, self._raise, self._lose, self._insert,
-            self._twice,
+            self._splice, self._nest, self._nest, self._repeat, self._widen, self._widen, self._raise, self._lose,
+            self._insert, self._twice,
         )  # fmt: skip
 
     def answers(self) -> Iterator[tuple[str, str]]:

@@ -55,8 +55,8 @@ MAX_DETERMINANT = 5
 MAX_FACTORIAL = 2_500
 """Largest n of a computed n!: its 25,000 bits fit MAX_BITS."""
 
-TRIAL_PRIMES_BELOW = 2_000
-"""Radicands are factored by the primes below this; a cofactor under its square is prime for certain."""
+TRIAL_PRIMES, TRIAL_PRIMES_BELOW = 303, 2_000
+"""Radicands are factored by this many primes, those below this; a cofactor under its square is prime for certain."""
 
 MAX_BASED_DIGITS = 400
 """Digits of a number in another base that is converted."""

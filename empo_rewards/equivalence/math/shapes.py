@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
-from empo_rewards.equivalence.math.algebra import Budget, Rational, TooLarge, Value, add, atom, constant, negative
-from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED, MAX_WORK
+from empo_rewards.equivalence.math.algebra import Rational, TooLarge, Value, atom, constant, spend
+from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.units import Unit
 
@@ -132,7 +132,7 @@ Shape: TypeAlias = (
 )
 
 INFINITY = atom("∞")
-MINUS_INFINITY = negative(INFINITY)
+MINUS_INFINITY = -INFINITY
 EMPTY = SetOf(frozenset())
 REALS = Ordered((MINUS_INFINITY, INFINITY), "()")
 
@@ -212,7 +212,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         return None
     if isinstance(a, Value) and isinstance(b, Value):
         return judge.values(a, b, decimal=decimal)
-    judge.spend(10)
+    spend(10)
 
     def each(pairs: Iterable[tuple[Shape, Shape]]) -> bool | None:
         return _all(compare(x, y, judge, decimal=decimal) for x, y in pairs)
@@ -349,8 +349,7 @@ def before(a: Shape, b: Shape) -> bool | None:
     x, y = a.rational, b.rational
     if x is not None and y is not None:
         return x < y
-    budget = Budget(MAX_WORK // 4)
-    sign = balls.sign_of(add(a, negative(b), budget=budget), budget)
+    sign = balls.sign_of(a - b)
     return None if sign is None else sign < 0
 
 
