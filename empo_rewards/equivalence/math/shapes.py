@@ -221,7 +221,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
     return _others(a, b, judge)
 
 
-def _aligned(shape: Shape) -> tuple[object, Sequence[Shape]] | None:
+def _aligned(shape: Shape) -> tuple[object, Sequence[Shape]] | None:  # noqa: PLR0911 - one return a kind
     """What two shapes of one kind must share, and their parts, each compared with its like; None for other kinds."""
     if isinstance(shape, Ordered):
         return None, shape.elements
@@ -406,9 +406,7 @@ def _combined(sets: list[list[Ordered]], kept: Callable[[list[bool]], bool]) -> 
     for start, stop in pairwise(sorted({cut for parts in spans for span in parts for cut in span})):
         if kept([any(low <= start < high for low, high in parts) for parts in spans]):
             found = [*found[:-1], (found[-1][0], stop)] if found and found[-1][1] == start else [*found, (start, stop)]
-    merged = [
-        Ordered((values[low // 2], values[high // 2]), "[("[low % 2] + ")]"[high % 2]) for low, high in found
-    ]
+    merged = [Ordered((values[low // 2], values[high // 2]), "[("[low % 2] + ")]"[high % 2]) for low, high in found]
     if all(low == high for (low, high), _ in merged):
         return SetOf(frozenset(low for (low, _), _ in merged))
     return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
