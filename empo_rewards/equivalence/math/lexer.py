@@ -127,6 +127,8 @@ _TOKEN = re.compile(
     r"|(?P<foreign>(?:(?![A-Za-z])[^\W\d_])+)|(?P<mark>\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.)",
     re.DOTALL,
 )
+_ALONE = frozenset("+/^_,;:|()[]%&°?")
+"""Marks that are a token, whatever stands beside them."""
 _MARKS = {
     "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→", "~=": "≈",
     "、": ",",
@@ -134,7 +136,8 @@ _MARKS = {
 """The kind of a mark, where it is not the mark itself."""
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _NO_ITEM = _SEPARATORS | {"word", "\\\\", "&"}
-_OPENING, _CLOSING = frozenset({"(", "[", r"\{"}), frozenset({")", "]", r"\}"})
+_DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)
+"""How a bracket changes the depth."""
 _ARGUMENT = frozenset({"frac", "sqrt", "binom", "}"})
 """What braces follow that hold one expression, and no list."""
 
@@ -153,21 +156,29 @@ class _Lexer:
         self.braces: list[str] = []
         self.depth = 0
         self.style = ""
-        signs = self.text.count("$")
-        amounts = len(_AMOUNT.findall(self.text)) == signs  # $5-$10
-        self.currency = (signs - self.text.count("\\$")) % 2 == 1 or (amounts and "\\$" not in self.text)
+        self.currency = "$" in text and self.has_currency()
         self.listed = ", " in text
         self.dotted = "..." in text or "dots" in text
 
+    def has_currency(self) -> bool:
+        """Whether a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10."""
+        signs, escaped = self.text.count("$"), self.text.count("\\$")
+        return (signs - escaped) % 2 == 1 or (not escaped and len(_AMOUNT.findall(self.text)) == signs)
+
     def run(self) -> list[Token]:
-        position, length = 0, len(self.text)
-        readers = {name: getattr(self, name) for name in _TOKEN.groupindex}
+        text, position, length = self.text, 0, len(self.text)
         while position < length:
-            match = _TOKEN.match(self.text, position)
-            assert match is not None and match.lastgroup is not None  # noqa: S101, PT018 - any character is a mark
-            position = readers[match.lastgroup](match[0], match.start(), match.end())
-            if len(self.tokens) > MAX_TOKENS:
-                raise Unreadable
+            character = text[position]
+            if character in _ALONE:
+                self.emit(character, character)
+                position += 1
+            elif character == " ":
+                self.spaced = True
+                position += 1
+            else:
+                match = _TOKEN.match(text, position)
+                assert match is not None and match.lastgroup is not None  # noqa: S101, PT018 - any character is a mark
+                position = _READERS[match.lastgroup](self, match[0], position, match.end())
         return self.tokens
 
     def emit(self, kind: str, text: str) -> None:
@@ -175,12 +186,13 @@ class _Lexer:
             if self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
                 self.tokens.append(Token(",", "quad", True))
             self.wide = False
-        if kind in _OPENING:
-            self.depth += 1
-        elif kind in _CLOSING and self.depth:
-            self.depth -= 1
+        if kind in _DEEPER:
+            self.depth = max(0, self.depth + _DEEPER[kind])
         self.tokens.append(Token(kind, text, self.spaced))
-        self.spaced, self.style = False, ""
+        self.spaced = False
+        self.style = ""
+        if len(self.tokens) > MAX_TOKENS:
+            raise Unreadable
 
     # One reader a group of `_TOKEN`: of the text between two positions; where the next token begins.
 
@@ -316,6 +328,9 @@ class _Lexer:
             return (columns and self.text.find("}", argument, argument + 40) + 1) or argument
         self.emit(kind, text)
         return end
+
+
+_READERS = {name: getattr(_Lexer, name) for name in _TOKEN.groupindex}
 
 
 def lex(folded: str) -> list[Token]:

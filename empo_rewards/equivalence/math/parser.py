@@ -290,7 +290,7 @@ class _Parser:
             self.replace(self.at, dollar)
             self.replace(self.at + 1, sign)
         currency = self.take().text if self.kind() == "$" else ""
-        body = self.sum(measured=True, one=bool(currency))
+        body = self.sum(measured=True)
         if self.kind() == "$":
             currency = self.take().text
         unit, self.found_unit = self.found_unit or self.unit(), {}
@@ -397,10 +397,10 @@ class _Parser:
 
     # Sums and products
 
-    def sum(self, *, measured: bool = False, one: bool = False) -> Node:
-        """A sum; `measured`: its first term may have a unit; `one`: it ends where another amount of money begins."""
+    def sum(self, *, measured: bool = False) -> Node:
+        """A sum, up to another amount of money; `measured`: its first term may have a unit."""
         parts = [self.signed(measured)]
-        while self.kinds[self.at] in _SIGNS and not self.found_unit and not (one and self.kind(1) == "$"):
+        while self.kinds[self.at] in _SIGNS and not self.found_unit and self.kind(1) != "$":
             parts.append(self.signed())
         if len(parts) == 1:
             return parts[0]
@@ -438,7 +438,7 @@ class _Parser:
             elif kind == "mod" and not self.congruence:
                 self.enter()
                 self.take()
-                factors = [("", Call("mod", (_product(factors), self.modulus())))]
+                factors = [("", Call("mod", (_product(factors), self.juxtaposed(self.signed_factor()))))]
             elif (
                 self.starts_factor()
                 and not (kind == "(" and self.kind(1) == "mod")
@@ -456,16 +456,15 @@ class _Parser:
 
     def divisor(self, before: Node) -> Node:
         """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
-        factors: list[tuple[str, Node]] = [("", self.signed_factor())]
-        if not (isinstance(factors[0][1], Num) and isinstance(before, Num)):
-            while self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced and self.starts_factor():
-                factors.append(("", self.factor()))
-        return _product(factors)
+        first = self.signed_factor()
+        if isinstance(first, Num) and isinstance(before, Num):
+            return first
+        return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
 
-    def modulus(self) -> Node:
-        """What stands after mod: the juxtaposed factors, up to a sign of operation."""
-        factors: list[tuple[str, Node]] = [("", self.signed_factor())]
-        while self.starts_factor():
+    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
+        """The factors side by side."""
+        factors: list[tuple[str, Node]] = [("", first)]
+        while goes_on() and self.starts_factor():
             factors.append(("", self.factor()))
         return _product(factors)
 
@@ -545,78 +544,78 @@ class _Parser:
         reader = _PRIMARIES.get(self.kinds[self.at])
         if reader is None:
             raise Unreadable
-        return reader(self)
+        return reader(self, self.take().text)
 
-    def symbol(self) -> Node:
-        return self.indexed(Sym(self.take().text))
+    def symbol(self, name: str) -> Node:
+        return self.indexed(Sym(name))
 
-    def constant(self) -> Node:
-        return Constant(self.take().kind)
-
-    def blackboard(self) -> Node:
-        self.take()
-        letter = self.argument()
-        if not isinstance(letter, Sym):
-            raise Unreadable
-        return Constant(letter.name)
-
-    def labelled(self) -> Node:
-        """\\angle ABC."""
-        name, letters = self.take().text, ""
-        while self.kind() in ("sym", "run"):
-            letters += self.take().text
-        return Word(f"{name} {letters}")
-
-    def chosen(self) -> Node:
-        """^{10}C_3, _{10}C_3: a binomial coefficient."""
-        self.take()
-        above = self.argument()
-        letter, _, below = self.indexed(Sym(self.take().text)).name.partition("_") if self.kind() == "sym" else [""] * 3
-        if letter not in _CHOSEN or not below.isdigit() or not isinstance(above, Num):
-            raise Unreadable
-        return Call(_CHOSEN[letter], (above, Num(below)))
-
-    def binomial(self) -> Node:
-        self.take()
-        return Call("binomial", (self.argument(), self.argument()))
-
-    def number(self) -> Node:
-        text = self.take().text
-        if not text.isdigit():
+    def number(self, text: str) -> Node:
+        if not text.isdigit() or self.kind() not in ("sym", "num"):
             return Num(text)
-        chosen = self.texts("sym", "num")
-        if chosen and chosen[0] in _CHOSEN and not any(t.spaced for t in self.tokens[self.at : self.at + 2]):  # 10C3
+        spaced = self.tokens[self.at].spaced
+        chosen, fraction = self.texts("sym", "num"), self.texts("num", "/", "num")
+        if chosen and chosen[0] in _CHOSEN and not spaced and not self.tokens[self.at + 1].spaced:  # 10C3
             self.at += 2
             return Call(_CHOSEN[chosen[0]], (Num(text), Num(chosen[1])))
-        fraction = self.texts("num", "/", "num")
-        if fraction and self.tokens[self.at].spaced and _is_proper(fraction[0], fraction[2]):  # 4 4/9
+        if fraction and spaced and _is_proper(fraction[0], fraction[2]):  # 4 4/9
             self.at += 3
             return Mixed(text, fraction[0], fraction[2])
         return Num(text)
 
-    def letters(self) -> Node:
+    def chosen(self, mark: str) -> Node:
+        """^{10}C_3, _{10}C_3: a binomial coefficient."""
+        above = self.argument()
+        symbol = self.argument()
+        letter, _, below = symbol.name.partition("_") if isinstance(symbol, Sym) else ("", "", "")
+        if letter not in _CHOSEN or not below.isdigit() or not isinstance(above, Num):
+            raise Unreadable
+        return Call(_CHOSEN[letter], (above, Num(below)))
+
+    def letters(self, text: str) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
-        touching = self.at > 0 and self.kinds[self.at - 1] == "num" and not self.tokens[self.at].spaced
-        first, text = self.at == 0, self.take().text
-        if (is_word(text) and not touching) or (
-            len(text) == 3 and first and self.kind() == "=" and _is_plain_word(text)
-        ):
+        here = self.at - 1
+        touching = here > 0 and self.kinds[here - 1] == "num" and not self.tokens[here].spaced
+        named = len(text) == 3 and not here and self.kind() == "=" and _is_plain_word(text)
+        if (is_word(text) and not touching) or named:
             return Word(self.indexed(Sym(text)).name)
-        if self.kind() not in ("^", "_", "'", "(", "!", "num"):
-            return Product(tuple(("", Sym(letter)) for letter in text))
-        last = self.postfix(self.indexed(Sym(text[-1])))
+        last: Node = Sym(text[-1])
+        if self.kind() in ("^", "_", "'", "(", "!", "num"):
+            last = self.postfix(self.indexed(Sym(text[-1])))
         return Product((*(("", Sym(letter)) for letter in text[:-1]), ("", last)))
 
-    def worded(self) -> Node:
+    def worded(self, text: str) -> Node:
         """Words within a formula, as one name, with their index."""
-        words = [self.take().text]
-        if len(words[0]) == 1:
-            return self.indexed(Sym(words[0]))
+        if len(text) == 1:
+            return self.indexed(Sym(text))
+        words = [text]
         while self.kind() == "word":
             words.append(self.take().text)
         if any(word.lower() in units.NOT_UNITS for word in words):
             raise Unreadable
         return Word(self.indexed(Sym(" ".join(words))).name)
+
+    def labelled(self, name: str) -> Node:
+        """\\angle ABC."""
+        letters = ""
+        while self.kind() in ("sym", "run"):
+            letters += self.take().text
+        return Word(f"{name} {letters}")
+
+    def blackboard(self, name: str) -> Node:
+        letter = self.argument()
+        if not isinstance(letter, Sym):
+            raise Unreadable
+        return Constant(letter.name)
+
+    def accented(self, name: str) -> Node:
+        body = self.argument()
+        if name == "overline" and isinstance(body, Product):
+            return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
+        if not isinstance(body, Sym):
+            raise Unreadable
+        if body.name.startswith("unit "):
+            return body  # \\hat{\\mathbf i}
+        return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
 
     def indexed(self, symbol: Sym, *, touching: bool = True) -> Sym:
         """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
@@ -644,31 +643,21 @@ class _Parser:
             raise Unreadable
         return Sym(f"{name}_{index}")
 
-    def accented(self) -> Node:
-        name = self.take().text
-        body = self.argument()
-        if name == "overline" and isinstance(body, Product):
-            return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
-        if not isinstance(body, Sym):
-            raise Unreadable
-        if body.name.startswith("unit "):
-            return body  # \\hat{\\mathbf i}
-        return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
+    # Commands and functions
 
     def argument(self) -> Node:
         """A command's argument: a group in braces, one digit, or one symbol. \\sqrt\\sqrt2 nests as brackets do."""
-        kind = self.kind()
-        if kind == "num":
-            token = self.tokens[self.at]
-            if len(token.text) == 1 or not token.text.isdigit():
-                return Num(self.take().text)
+        kind, token = self.kind(), self.tokens[self.at] if self.kind() else Token("", "", False)
+        if kind == "num" and token.text.isdigit() and len(token.text) > 1:
             self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
             return Num(token.text[0])
+        if kind == "num":
+            return Num(self.take().text)
         if kind == "sym":
             return self.indexed(Sym(self.take().text), touching=False)
         if kind == "run":
             return Sym(self.first_letter())
-        return self.bracket() if kind == "{" else self.nested(self.primary)
+        return self.primary() if kind == "{" else self.nested(self.primary)
 
     def first_letter(self) -> str:
         """The first of the letters ahead; the others stay."""
@@ -677,33 +666,27 @@ class _Parser:
         self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
         return token.text[0]
 
-    def fraction(self) -> Node:
-        self.take()
-        derivative = self.begins_with_d()
+    def fraction(self, name: str) -> Node:
+        differential = self.kind() == "{" and self.begins_with_d(1)
         top = self.argument()
-        derivative = self.begins_with_d() and derivative
+        differential = differential and self.kind() == "{" and self.begins_with_d(1)
         bottom = self.argument()
-        if derivative:
+        if differential:  # no quotient of products
             return Call("derivative", (top, bottom))
         return Product((("", Bracket("(", Listing((top,), ()), ")")), ("/", bottom)))
 
-    def begins_with_d(self) -> bool:
-        """Whether d or ∂ begins a group: above and below a bar it makes a derivative, and no quotient of products."""
-        token = self.tokens[self.at + 1] if self.kind() == "{" and self.kind(1) else None
-        return token is not None and token.kind in ("sym", "run") and token.text[0] in "d∂"
+    def begins_with_d(self, ahead: int = 0) -> bool:
+        return self.kind(ahead) in ("sym", "run") and self.tokens[self.at + ahead].text[0] in "d∂"
 
-    def root(self) -> Node:
-        self.take()
+    def root(self, name: str) -> Node:
         degree: tuple[Node, ...] = ()
         if self.accept("["):
             degree = self.nested(self.listing).items[:1]
             self.expect("]")
-        if self.kind() == "num":
-            return Call("sqrt", (Num(self.take().text), *degree))
-        return Call("sqrt", (self.argument(), *degree))
+        radicand = Num(self.take().text) if self.kind() == "num" else self.argument()
+        return Call("sqrt", (radicand, *degree))
 
-    def function(self) -> Node:
-        name = self.take().text
+    def function(self, name: str) -> Node:
         base: tuple[Node, ...] = ()
         exponent: Node | None = None
         while self.kind() in ("_", "^"):
@@ -721,7 +704,7 @@ class _Parser:
     def arguments(self) -> tuple[Node, ...]:
         """A function's arguments: what brackets hold, else the product that follows."""
         if self.kind() in ("(", "[", "{", r"\{"):
-            bracket = self.bracket()
+            bracket = self.primary()
             return bracket.items.items if isinstance(bracket, Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
@@ -731,8 +714,7 @@ class _Parser:
 
     # Sums, integrals and limits, which are not computed
 
-    def large_operator(self) -> Node:
-        name = self.take().text
+    def large_operator(self, name: str) -> Node:
         if name == "lim":
             return self.nested(self.limit)
         limits: dict[str, tuple[Node, ...]] = {"_": (), "^": ()}
@@ -757,8 +739,9 @@ class _Parser:
 
     def is_differential(self) -> bool:
         """Whether dx is ahead."""
-        kind, text = self.kind(), self.tokens[self.at].text if self.kind() else ""
-        return text[:1] == "d" and (len(text) == 2 if kind == "run" else kind == "sym" and self.kind(1) == "sym")
+        return self.begins_with_d() and (
+            self.kind(1) == "sym" if self.kind() == "sym" else len(self.tokens[self.at].text) == 2
+        )
 
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
@@ -773,16 +756,15 @@ class _Parser:
         self.expect("_")
         self.expect("{")
         variable = self.sum()
-        if self.kind() not in ("→", "⇒"):
+        if not (self.accept("→") or self.accept("⇒")):
             raise Unreadable
-        self.take()
         target: Node = self.bound() if self.kind(1) == "^" else self.sum()
         side = ""
         if self.accept("^"):
             braced = self.accept("{")
-            if self.kind() not in ("+", "-"):
-                raise Unreadable
             side = self.take().kind
+            if side not in ("+", "-"):
+                raise Unreadable
             if braced:
                 self.expect("}")
         self.expect("}")
@@ -790,17 +772,17 @@ class _Parser:
 
     # Brackets
 
-    def bracket(self) -> Node:
+    def bracket(self, opening: str) -> Node:
         """(...), [...], {...}, a set, an interval with its ends open or closed, ]a, b[; {n \\choose k}."""
-        opening = self.take().kind
-        if opening in ("{", r"\{") and (self.accept("}") or self.accept(r"\}")):
+        braces = opening in ("{", r"\{")
+        if braces and (self.accept("}") or self.accept(r"\}")):
             if self.kind() in ("^", "_"):
-                return self.chosen()  # {}^{10}C_3
+                return self.primary()  # {}^{10}C_3
             if opening == "{" and (self.depth or self.kind()):
                 raise Unreadable
             return Constant("∅")
         if opening == r"\{" and self.kind() == "begin":  # a system, whose brace never closes
-            system = self.grid()
+            system = self.primary()
             self.accept(r"\}")
             return system
         # in a printed set a bar ends the first part of {x | condition}
@@ -811,38 +793,30 @@ class _Parser:
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
-        if opening in ("{", r"\{"):
-            if closing not in ("}", r"\}") or (condition is not None and len(listing.items) != 1):
-                raise Unreadable
-            if condition is not None:
-                return Builder(listing.items[0], condition)
-            return (
-                listing.items[0] if opening == "{" and len(listing.items) == 1 else Bracket(opening, listing, closing)
-            )
-        if closing not in (")", "]", "["):
+        if closing not in (("}", r"\}") if braces else (")", "]", "[")) or (condition and len(listing.items) > 1):
             raise Unreadable
-        outward = {"]": "(", "[": ")"}
-        return Bracket(
-            outward["]"] if opening == "]" else opening, listing, outward["["] if closing == "[" else closing
-        )
+        if condition:
+            return Builder(listing.items[0], condition)
+        if opening == "{" and len(listing.items) == 1:
+            return listing.items[0]
+        return Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
 
     def closes_outward(self) -> bool:
         """Whether the [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
         after = self.kind(1)
         return after in _ENDS_LEAF or after in _SET_OPERATIONS or after == "."
 
-    def enclosed(self) -> Node:
+    def enclosed(self, opening: str) -> Node:
         """|...|, ⌊...⌋, ⌈...⌉."""
-        closing, name = _ENCLOSED[self.take().kind]
+        closing, name = _ENCLOSED[opening]
         self.bars += closing == "|"
         body = self.nested(self.sum)
         self.bars -= closing == "|"
         self.expect(closing)
         return Call(name, (body,))
 
-    def grid(self) -> Node:
+    def grid(self, environment: str) -> Node:
         self.enter()
-        environment = self.take().text
         rows: list[list[Node]] = [[]]
         while self.kind() != "end":
             if self.accept("\\\\"):
@@ -857,15 +831,16 @@ class _Parser:
         return Grid(filled, environment)
 
 
-_PRIMARIES: dict[str, Callable[[_Parser], Node]] = {
+_PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     "num": _Parser.number, "sym": _Parser.symbol, "run": _Parser.letters, "word": _Parser.worded,
-    "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "binom": _Parser.binomial,
-    "^": _Parser.chosen, "_": _Parser.chosen, "∞": _Parser.constant, "∅": _Parser.constant,
+    "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
+    "binom": lambda parser, name: Call("binomial", (parser.argument(), parser.argument())),
     "mathbb": _Parser.blackboard, "accent": _Parser.accented, "label": _Parser.labelled,
-    "begin": _Parser.grid, "large": _Parser.large_operator,
-    **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket), **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
+    "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
+    **dict.fromkeys("∞∅", lambda parser, name: Constant(name)),
+    **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
 }  # fmt: skip
-"""What reads a primary, by the kind of its first token."""
+"""What reads a primary, by the kind of its first token, from the token's text on."""
 
 
 def _product(factors: list[tuple[str, Node]]) -> Node:
@@ -919,6 +894,6 @@ def parse_by(tokens: list[Token], units_read: str = "spaced") -> tuple[Listing, 
     if not tokens:
         raise Unreadable
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
-        tokens = [tokens[0]._replace(kind="("), *tokens[1:-1], tokens[-1]._replace(kind=")")]
+        tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
     parser = _Parser(tokens, units_read)
     return parser.answer(), parser.unsure
