@@ -14,38 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from empo_rewards.equivalence.math import units
+from empo_rewards.equivalence.math import nodes, units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
-from empo_rewards.equivalence.math.nodes import (
-    Based,
-    Bound,
-    Bracket,
-    Builder,
-    Call,
-    ChoiceLetter,
-    Combined,
-    Comparing,
-    Compound,
-    Constant,
-    Grid,
-    Listing,
-    Mixed,
-    Modular,
-    Node,
-    Num,
-    Postfix,
-    Power,
-    Product,
-    Proportion,
-    Qualified,
-    Quantity,
-    Signed,
-    Span,
-    Sum,
-    Sym,
-    Word,
-)
+from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.table import TABLE
 
 T = TypeVar("T")
@@ -58,6 +30,7 @@ _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\
 _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
 _ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
+_BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
 _SIGNS = frozenset("+-±∓")
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
@@ -138,11 +111,11 @@ class _Parser:
 
     # Lists and relations
 
-    def answer(self) -> Listing:
-        choice = self.texts("(", "sym", ")") or self.texts("(", "word", ")")
+    def answer(self) -> nodes.Listing:
+        choice = (self.texts("(", "sym", ")") or self.texts("(", "word", ")")) if self.kind() == "(" else []
         if choice and choice[1] in _CHOICES and self.kind(3) not in _NO_CHOICE and self.tokens[3].spaced:
             self.at = 3  # (B) 5
-            return Listing((ChoiceLetter(choice[1], self.answer()),), ())
+            return nodes.Listing((nodes.ChoiceLetter(choice[1], self.answer()),), ())
         listing = self.listing()
         while self.accept("."):
             pass
@@ -150,7 +123,7 @@ class _Parser:
             raise Unreadable
         return listing
 
-    def listing(self) -> Listing:
+    def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end."""
         items: list[Node] = []
         separators: list[str] = []
@@ -164,7 +137,7 @@ class _Parser:
             separator = self.separator()
         if not items:
             raise Unreadable
-        return Listing(tuple(items), tuple(separators))
+        return nodes.Listing(tuple(items), tuple(separators))
 
     def at_end(self, *, first: bool) -> bool:
         kind = self.kinds[self.at]
@@ -184,8 +157,8 @@ class _Parser:
 
     def relation(self) -> Node:
         if self.kinds[self.at] in _ORDERS:
-            return Bound(self.take().kind, self.proportion())
-        operands: list[Node] = [self.proportion()]
+            return nodes.Bound(self.take().kind, self.proportion())
+        operands: list[Node] = [self.leaf(_ENDS_LEAF) or self.proportion()]
         operators: list[str] = []
         while (kind := self.kinds[self.at]) in _RELATIONS or (kind == "&" and self.kind(1) in _RELATIONS):
             self.accept("&")
@@ -194,13 +167,13 @@ class _Parser:
                 operator = "≤" if operator == "<" else "≥"
             self.accept("&")
             operators.append(operator)
-            operands.append(self.proportion())
+            operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
         modulus = self.congruent_by() if kind in ("pmod", "(", "mod", ",") else None
         if modulus is not None:
-            return Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
+            return nodes.Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
         if not operators:
             return operands[0]
-        return Comparing(tuple(operands), tuple("=" if operator == "≡" else operator for operator in operators))
+        return nodes.Comparing(tuple(operands), tuple("=" if operator == "≡" else operator for operator in operators))
 
     def congruent_by(self) -> Node | None:
         """The modulus of \\pmod 7 or (mod 7) ahead."""
@@ -220,13 +193,13 @@ class _Parser:
         while self.kinds[self.at] == ":" and not self.bars:  # in {x : condition} it is no ratio
             self.take()
             parts.append(self.combination())
-        return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
+        return parts[0] if len(parts) == 1 else nodes.Proportion(tuple(parts))
 
     def combination(self) -> Node:
         left, depth = self.quantity(), self.depth
         while self.kinds[self.at] in _SET_OPERATIONS:
             self.enter()
-            left = Combined(self.take().kind, left, self.quantity())
+            left = nodes.Combined(self.take().kind, left, self.quantity())
         self.depth = depth
         return left
 
@@ -237,41 +210,38 @@ class _Parser:
         if self.kinds[self.at + 1] in ends:
             kind = self.kinds[self.at]
             if kind == "num":
-                return Num(self.take().text)
+                return nodes.Num(self.take().text)
             if kind == "sym":
-                return Sym(self.take().text)
+                return nodes.Sym(self.take().text)
         return None
 
     def quantity(self) -> Node:
         """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days; $300 at 7%."""
-        leaf = self.leaf(_ENDS_LEAF)
-        if leaf is not None:
-            return leaf
         first = self.measured()
-        if isinstance(first, Quantity):
+        if isinstance(first, nodes.Quantity):
             parts = [first]
             while self.kind() == "num":
                 parts.append(self.another(()))
             if len(parts) > 1:
-                return Compound(tuple(parts))
-            terms = [Signed("+", first.body)]
+                return nodes.Compound(tuple(parts))
+            terms = [nodes.Signed("+", first.body)]
             while self.kind() in ("+", "-"):
                 sign = self.take().kind
-                terms.append(Signed(sign, self.another(first.unit).body))
-            first = Quantity(Sum(tuple(terms)), first.unit) if len(terms) > 1 else first
+                terms.append(nodes.Signed(sign, self.another(first.unit).body))
+            first = nodes.Quantity(nodes.Sum(tuple(terms)), first.unit) if len(terms) > 1 else first
         if self.accept("to"):
-            return Span(first, self.measured())
+            return nodes.Span(first, self.measured())
         if not self.is_qualifier():
             return first
         words: list[str] = []
         while self.kind() not in _SEPARATORS and self.kind():
             words.append(self.take().text.lower())
-        return Qualified(first, " ".join(words))
+        return nodes.Qualified(first, " ".join(words))
 
-    def another(self, unit: units.Unit) -> Quantity:
+    def another(self, unit: units.Unit) -> nodes.Quantity:
         """A quantity beside another one; in its unit, where it has to be."""
         part = self.measured()
-        if not isinstance(part, Quantity) or (unit and part.unit != unit):
+        if not isinstance(part, nodes.Quantity) or (unit and part.unit != unit):
             raise Unreadable
         return part
 
@@ -293,12 +263,13 @@ class _Parser:
         body = self.sum(measured=True)
         if self.kind() == "$":
             currency = self.take().text
-        unit, self.found_unit = self.found_unit or self.unit(), {}
+        unit = self.found_unit or (self.unit() if self.kind() in _BEGINS_UNIT else {})
+        self.found_unit = {}
         if currency:
             unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
         if "%" in unit and len(unit) == 1:
-            return Postfix("%", body)
-        return Quantity(body, units.canonical(unit)) if unit else body
+            return nodes.Postfix("%", body)
+        return nodes.Quantity(body, units.canonical(unit)) if unit else body
 
     def unit(self, joined: bool = False) -> dict[str, int]:
         """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""
@@ -404,7 +375,7 @@ class _Parser:
             parts.append(self.signed())
         if len(parts) == 1:
             return parts[0]
-        return Sum(tuple(part if isinstance(part, Signed) else Signed("+", part) for part in parts))
+        return nodes.Sum(tuple(part if isinstance(part, nodes.Signed) else nodes.Signed("+", part) for part in parts))
 
     def signed(self, measured: bool = False) -> Node:
         sign, signs = "+", 0
@@ -416,7 +387,7 @@ class _Parser:
             elif mark == "-":
                 sign = {"+": "-", "-": "+", "±": "∓", "∓": "±"}[sign]
         body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
-        return body if sign == "+" and not signs else Signed(sign, body)
+        return body if sign == "+" and not signs else nodes.Signed(sign, body)
 
     def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
@@ -434,11 +405,11 @@ class _Parser:
             elif kind == "%" and not stop_at_function:
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
-                factors = [("", Postfix("%", _product(factors)))]
+                factors = [("", nodes.Postfix("%", _product(factors)))]
             elif kind == "mod" and not self.congruence:
                 self.enter()
                 self.take()
-                factors = [("", Call("mod", (_product(factors), self.juxtaposed(self.signed_factor()))))]
+                factors = [("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.signed_factor()))))]
             elif (
                 self.starts_factor()
                 and not (kind == "(" and self.kind(1) == "mod")
@@ -457,7 +428,7 @@ class _Parser:
     def divisor(self, before: Node) -> Node:
         """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
         first = self.signed_factor()
-        if isinstance(first, Num) and isinstance(before, Num):
+        if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
             return first
         return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
 
@@ -469,7 +440,7 @@ class _Parser:
         return _product(factors)
 
     def signed_factor(self) -> Node:
-        return Signed(self.take().kind, self.factor()) if self.kind() in ("+", "-") else self.factor()
+        return nodes.Signed(self.take().kind, self.factor()) if self.kind() in ("+", "-") else self.factor()
 
     def starts_factor(self) -> bool:
         kind = self.kinds[self.at]
@@ -495,48 +466,48 @@ class _Parser:
                 base = self.raised(base)
             elif kind in ("!", "!!") and self.kind(1) != "=":
                 self.take()
-                base = Postfix(kind, base)
+                base = nodes.Postfix(kind, base)
             elif kind == "°":
                 self.take()
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
                 if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS):
-                    base = Quantity(base, ((f"°{self.take().text}", 1),))
+                    base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
-                    base = Postfix("°", base)
-            elif kind == "'" and isinstance(base, Sym):
+                    base = nodes.Postfix("°", base)
+            elif kind == "'" and isinstance(base, nodes.Sym):
                 self.take()
-                base = Sym(base.name + "'")
+                base = nodes.Sym(base.name + "'")
             elif kind == "_" and (digits := _digits(base)):
                 self.take()
-                base = Based(digits, self.small_integer())
+                base = nodes.Based(digits, self.small_integer())
             else:
                 break
         self.depth = depth
         return base
 
     def raised(self, base: Node) -> Node:
-        if self.kind() == "{" and self.kind(1) == "'" and isinstance(base, Sym):
+        if self.kind() == "{" and self.kind(1) == "'" and isinstance(base, nodes.Sym):
             self.take()
             name = base.name
             while self.accept("'"):
                 name += "'"
             self.expect("}")
-            return Sym(name)
+            return nodes.Sym(name)
         exponent = self.exponent()
-        if isinstance(base, Sym) and self.kind() == "_":
+        if isinstance(base, nodes.Sym) and self.kind() == "_":
             base = self.indexed(base)
-        return Power(base, exponent)
+        return nodes.Power(base, exponent)
 
     def exponent(self) -> Node:
         self.enter()
         if self.kind() in ("-", "+"):
-            result: Node = Signed(self.take().kind, self.exponent())
+            result: Node = nodes.Signed(self.take().kind, self.exponent())
         else:
             result = self.primary()
             if self.accept("^"):  # right-associative
-                result = Power(result, self.exponent())
+                result = nodes.Power(result, self.exponent())
             elif self.accept("!"):
-                result = Postfix("!", result)
+                result = nodes.Postfix("!", result)
         self.depth -= 1
         return result
 
@@ -547,29 +518,29 @@ class _Parser:
         return reader(self, self.take().text)
 
     def symbol(self, name: str) -> Node:
-        return self.indexed(Sym(name))
+        return self.indexed(nodes.Sym(name))
 
     def number(self, text: str) -> Node:
         if not text.isdigit() or self.kind() not in ("sym", "num"):
-            return Num(text)
+            return nodes.Num(text)
         spaced = self.tokens[self.at].spaced
         chosen, fraction = self.texts("sym", "num"), self.texts("num", "/", "num")
         if chosen and chosen[0] in _CHOSEN and not spaced and not self.tokens[self.at + 1].spaced:  # 10C3
             self.at += 2
-            return Call(_CHOSEN[chosen[0]], (Num(text), Num(chosen[1])))
+            return nodes.Call(_CHOSEN[chosen[0]], (nodes.Num(text), nodes.Num(chosen[1])))
         if fraction and spaced and _is_proper(fraction[0], fraction[2]):  # 4 4/9
             self.at += 3
-            return Mixed(text, fraction[0], fraction[2])
-        return Num(text)
+            return nodes.Mixed(text, fraction[0], fraction[2])
+        return nodes.Num(text)
 
     def chosen(self, mark: str) -> Node:
         """^{10}C_3, _{10}C_3: a binomial coefficient."""
         above = self.argument()
         symbol = self.argument()
-        letter, _, below = symbol.name.partition("_") if isinstance(symbol, Sym) else ("", "", "")
-        if letter not in _CHOSEN or not below.isdigit() or not isinstance(above, Num):
+        letter, _, below = symbol.name.partition("_") if isinstance(symbol, nodes.Sym) else ("", "", "")
+        if letter not in _CHOSEN or not below.isdigit() or not isinstance(above, nodes.Num):
             raise Unreadable
-        return Call(_CHOSEN[letter], (above, Num(below)))
+        return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
 
     def letters(self, text: str) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
@@ -577,53 +548,53 @@ class _Parser:
         touching = here > 0 and self.kinds[here - 1] == "num" and not self.tokens[here].spaced
         named = len(text) == 3 and not here and self.kind() == "=" and _is_plain_word(text)
         if (is_word(text) and not touching) or named:
-            return Word(self.indexed(Sym(text)).name)
-        last: Node = Sym(text[-1])
+            return nodes.Word(self.indexed(nodes.Sym(text)).name)
+        last: Node = nodes.Sym(text[-1])
         if self.kind() in ("^", "_", "'", "(", "!", "num"):
-            last = self.postfix(self.indexed(Sym(text[-1])))
-        return Product((*(("", Sym(letter)) for letter in text[:-1]), ("", last)))
+            last = self.postfix(self.indexed(nodes.Sym(text[-1])))
+        return nodes.Product((*(("", nodes.Sym(letter)) for letter in text[:-1]), ("", last)))
 
     def worded(self, text: str) -> Node:
         """Words within a formula, as one name, with their index."""
         if len(text) == 1:
-            return self.indexed(Sym(text))
+            return self.indexed(nodes.Sym(text))
         words = [text]
         while self.kind() == "word":
             words.append(self.take().text)
         if any(word.lower() in units.NOT_UNITS for word in words):
             raise Unreadable
-        return Word(self.indexed(Sym(" ".join(words))).name)
+        return nodes.Word(self.indexed(nodes.Sym(" ".join(words))).name)
 
     def labelled(self, name: str) -> Node:
         """\\angle ABC."""
         letters = ""
         while self.kind() in ("sym", "run"):
             letters += self.take().text
-        return Word(f"{name} {letters}")
+        return nodes.Word(f"{name} {letters}")
 
     def blackboard(self, name: str) -> Node:
         letter = self.argument()
-        if not isinstance(letter, Sym):
+        if not isinstance(letter, nodes.Sym):
             raise Unreadable
-        return Constant(letter.name)
+        return nodes.Constant(letter.name)
 
     def accented(self, name: str) -> Node:
         body = self.argument()
-        if name == "overline" and isinstance(body, Product):
-            return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
-        if not isinstance(body, Sym):
+        if name == "overline" and isinstance(body, nodes.Product):
+            return nodes.Word("".join(node.name for _, node in body.factors if isinstance(node, nodes.Sym)))
+        if not isinstance(body, nodes.Sym):
             raise Unreadable
         if body.name.startswith("unit "):
             return body  # \\hat{\\mathbf i}
-        return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
+        return self.indexed(nodes.Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
 
-    def indexed(self, symbol: Sym, *, touching: bool = True) -> Sym:
+    def indexed(self, symbol: nodes.Sym, *, touching: bool = True) -> nodes.Sym:
         """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
         name, kind = symbol.name, self.kind()
         if kind == "num" and touching and name not in ("e", "i", "π") and name.isalpha():
             digits = self.tokens[self.at]
             if not digits.spaced and digits.text.isdigit():
-                return Sym(f"{name}_{self.take().text}")
+                return nodes.Sym(f"{name}_{self.take().text}")
         if not self.accept("_"):
             return symbol
         kind, index = self.kind(), ""
@@ -641,7 +612,7 @@ class _Parser:
             index = self.take().text
         elif kind:  # x_ is x_{}
             raise Unreadable
-        return Sym(f"{name}_{index}")
+        return nodes.Sym(f"{name}_{index}")
 
     # Commands and functions
 
@@ -650,13 +621,13 @@ class _Parser:
         kind, token = self.kind(), self.tokens[self.at] if self.kind() else Token("", "", False)
         if kind == "num" and token.text.isdigit() and len(token.text) > 1:
             self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
-            return Num(token.text[0])
+            return nodes.Num(token.text[0])
         if kind == "num":
-            return Num(self.take().text)
+            return nodes.Num(self.take().text)
         if kind == "sym":
-            return self.indexed(Sym(self.take().text), touching=False)
+            return self.indexed(nodes.Sym(self.take().text), touching=False)
         if kind == "run":
-            return Sym(self.first_letter())
+            return nodes.Sym(self.first_letter())
         return self.primary() if kind == "{" else self.nested(self.primary)
 
     def first_letter(self) -> str:
@@ -672,8 +643,8 @@ class _Parser:
         differential = differential and self.kind() == "{" and self.begins_with_d(1)
         bottom = self.argument()
         if differential:  # no quotient of products
-            return Call("derivative", (top, bottom))
-        return Product((("", Bracket("(", Listing((top,), ()), ")")), ("/", bottom)))
+            return nodes.Call("derivative", (top, bottom))
+        return nodes.Product((("", nodes.Bracket("(", nodes.Listing((top,), ()), ")")), ("/", bottom)))
 
     def begins_with_d(self, ahead: int = 0) -> bool:
         return self.kind(ahead) in ("sym", "run") and self.tokens[self.at + ahead].text[0] in "d∂"
@@ -683,8 +654,8 @@ class _Parser:
         if self.accept("["):
             degree = self.nested(self.listing).items[:1]
             self.expect("]")
-        radicand = Num(self.take().text) if self.kind() == "num" else self.argument()
-        return Call("sqrt", (radicand, *degree))
+        radicand = nodes.Num(self.take().text) if self.kind() == "num" else self.argument()
+        return nodes.Call("sqrt", (radicand, *degree))
 
     def function(self, name: str) -> Node:
         base: tuple[Node, ...] = ()
@@ -694,22 +665,22 @@ class _Parser:
                 base = (self.argument(),)
             else:
                 exponent = self.exponent()
-        if exponent == Signed("-", Num("1")) and TABLE[name].inverse:
+        if exponent == nodes.Signed("-", nodes.Num("1")) and TABLE[name].inverse:
             name, exponent = TABLE[name].inverse, None
         if base and name not in ("log", "ln", "lg"):
             raise Unreadable
-        call = Call("log" if base else name, (*base, *self.nested(self.arguments)))
-        return call if exponent is None else Power(call, exponent)
+        call = nodes.Call("log" if base else name, (*base, *self.nested(self.arguments)))
+        return call if exponent is None else nodes.Power(call, exponent)
 
     def arguments(self) -> tuple[Node, ...]:
         """A function's arguments: what brackets hold, else the product that follows."""
         if self.kind() in ("(", "[", "{", r"\{"):
             bracket = self.primary()
-            return bracket.items.items if isinstance(bracket, Bracket) else (bracket,)
+            return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
         if self.kind() in ("-", "+"):
-            return (Signed(self.take().kind, self.product(stop_at_function=True)),)
+            return (nodes.Signed(self.take().kind, self.product(stop_at_function=True)),)
         return (self.product(stop_at_function=True),)
 
     # Sums, integrals and limits, which are not computed
@@ -724,9 +695,11 @@ class _Parser:
                 self.at += 2
                 continue
             limit = self.bound()
-            limits[mark] = limit.operands if isinstance(limit, Comparing) and limit.operators == ("=",) else (limit,)
+            limits[mark] = (
+                limit.operands if isinstance(limit, nodes.Comparing) and limit.operators == ("=",) else (limit,)
+            )
         body = self.nested(self.integrand if name == "int" else self.product)
-        return Call(f"{name} {len(limits['_'])} {len(limits['^'])}", (*limits["_"], *limits["^"], body))
+        return nodes.Call(f"{name} {len(limits['_'])} {len(limits['^'])}", (*limits["_"], *limits["^"], body))
 
     def integrand(self) -> Node:
         """What an integral is of: a sum up to its differentials, \\int f + g dx; as it stands where they come first."""
@@ -746,10 +719,10 @@ class _Parser:
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
         if self.kind() in ("+", "-"):
-            return Signed(self.take().kind, self.bound())
+            return nodes.Signed(self.take().kind, self.bound())
         if self.kind() == "num":
-            return Num(self.take().text)
-        return Sym(self.take().text) if self.kind() == "sym" else self.argument()
+            return nodes.Num(self.take().text)
+        return nodes.Sym(self.take().text) if self.kind() == "sym" else self.argument()
 
     def limit(self) -> Node:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
@@ -768,7 +741,7 @@ class _Parser:
             if braced:
                 self.expect("}")
         self.expect("}")
-        return Call(f"lim {side}", (variable, target, self.product()))
+        return nodes.Call(f"lim {side}", (variable, target, self.product()))
 
     # Brackets
 
@@ -780,7 +753,7 @@ class _Parser:
                 return self.primary()  # {}^{10}C_3
             if opening == "{" and (self.depth or self.kind()):
                 raise Unreadable
-            return Constant("∅")
+            return nodes.Constant("∅")
         if opening == r"\{" and self.kind() == "begin":  # a system, whose brace never closes
             system = self.primary()
             self.accept(r"\}")
@@ -789,17 +762,17 @@ class _Parser:
         outer, self.bars, self.integral = (self.bars, self.integral), int(opening == r"\{"), False
         listing = self.nested(self.listing)
         if self.accept("choose"):
-            listing = Listing((Call("binomial", (*listing.items, *self.nested(self.listing).items)),), ())
+            listing = nodes.Listing((nodes.Call("binomial", (*listing.items, *self.nested(self.listing).items)),), ())
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
         if closing not in (("}", r"\}") if braces else (")", "]", "[")) or (condition and len(listing.items) > 1):
             raise Unreadable
         if condition:
-            return Builder(listing.items[0], condition)
+            return nodes.Builder(listing.items[0], condition)
         if opening == "{" and len(listing.items) == 1:
             return listing.items[0]
-        return Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
+        return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
 
     def closes_outward(self) -> bool:
         """Whether the [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
@@ -813,7 +786,7 @@ class _Parser:
         body = self.nested(self.sum)
         self.bars -= closing == "|"
         self.expect(closing)
-        return Call(name, (body,))
+        return nodes.Call(name, (body,))
 
     def grid(self, environment: str) -> Node:
         self.enter()
@@ -828,30 +801,30 @@ class _Parser:
         if self.take().text != environment or environment not in _GRIDS or not filled:
             raise Unreadable
         self.depth -= 1
-        return Grid(filled, environment)
+        return nodes.Grid(filled, environment)
 
 
 _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     "num": _Parser.number, "sym": _Parser.symbol, "run": _Parser.letters, "word": _Parser.worded,
     "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
-    "binom": lambda parser, name: Call("binomial", (parser.argument(), parser.argument())),
+    "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
     "mathbb": _Parser.blackboard, "accent": _Parser.accented, "label": _Parser.labelled,
     "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
-    **dict.fromkeys("∞∅", lambda parser, name: Constant(name)),
+    **dict.fromkeys("∞∅", lambda parser, name: nodes.Constant(name)),
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
 }  # fmt: skip
 """What reads a primary, by the kind of its first token, from the token's text on."""
 
 
 def _product(factors: list[tuple[str, Node]]) -> Node:
-    return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+    return factors[0][1] if len(factors) == 1 else nodes.Product(tuple(factors))
 
 
 def _digits(node: Node) -> str:
     """The digits of a number, in brackets too."""
-    while isinstance(node, Bracket) and len(node.items.items) == 1:
+    while isinstance(node, nodes.Bracket) and len(node.items.items) == 1:
         node = node.items.items[0]
-    return node.text if isinstance(node, Num) else ""
+    return node.text if isinstance(node, nodes.Num) else ""
 
 
 def _is_proper(top: str, bottom: str) -> bool:
@@ -861,11 +834,11 @@ def _is_proper(top: str, bottom: str) -> bool:
 
 def _mixed(whole: Node, fraction: Node) -> Node | None:
     """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
-    if not (isinstance(whole, Num) and whole.text.isdigit() and isinstance(fraction, Product)):
+    if not (isinstance(whole, nodes.Num) and whole.text.isdigit() and isinstance(fraction, nodes.Product)):
         return None
     (_, top), *rest = fraction.factors
     digits = _digits(top), _digits(rest[0][1]) if [mark for mark, _ in rest] == ["/"] else ""
-    return Mixed(whole.text, *digits) if _is_proper(*digits) else None
+    return nodes.Mixed(whole.text, *digits) if _is_proper(*digits) else None
 
 
 def is_word(text: str, shortest: int = 4) -> bool:
@@ -882,12 +855,13 @@ def _is_plain_word(text: str) -> bool:
 def _is_number(factors: list[tuple[str, Node]]) -> bool:
     """Whether factors are a number, in scientific notation too."""
     return all(
-        isinstance(factor, (Num, Mixed)) or (isinstance(factor, Power) and isinstance(factor.base, Num))
+        isinstance(factor, (nodes.Num, nodes.Mixed))
+        or (isinstance(factor, nodes.Power) and isinstance(factor.base, nodes.Num))
         for _, factor in factors
     )
 
 
-def parse_by(tokens: list[Token], units_read: str = "spaced") -> tuple[Listing, set[str]]:
+def parse_by(tokens: list[Token], units_read: str = "spaced") -> tuple[nodes.Listing, set[str]]:
     """The syntax of an answer by one reading of units, and which units in it may as well be symbols."""
     start = next((at for at, token in enumerate(tokens) if token.kind not in ("=", "≈")), len(tokens))
     tokens = tokens[start:]
