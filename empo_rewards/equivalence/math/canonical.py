@@ -68,7 +68,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:
         said = plain(folded)
         found = dates.read(said, policy) or chemistry.read(said)
         if found is not None:
-            return Key(found.shape, found.facets, work=len(text), options=found.options)
+            return found._replace(work=len(text))
     try:
         tokens = lex(folded)
     except Unreadable:

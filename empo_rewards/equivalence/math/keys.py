@@ -27,14 +27,6 @@ class Option(NamedTuple):
     facets: Mapping[str, Hashable] = MappingProxyType({})
 
 
-class AnswerReading(NamedTuple):
-    """What a text says where it is no expression: a date, a time, a formula of chemistry."""
-
-    shape: Shape
-    facets: Mapping[str, Hashable] = MappingProxyType({})
-    options: tuple[Option, ...] = ()
-
-
 class Key(NamedTuple):
     """The canonical form of an answer.
 
@@ -58,23 +50,32 @@ class Key(NamedTuple):
     options: tuple[Option, ...] = ()
 
 
-def footprint(thing: object, seen: set[int] | None = None) -> int:  # noqa: PLR0911 - one return a kind
+_LITTLE, _LITTLE_BYTES = 64, 1_500
+"""Work past which a key may be large, and the bytes of one that cost less."""
+
+
+def footprint(key: Key) -> int:
     """Bytes that a key takes, roughly; what it holds twice counts once."""
-    seen = set() if seen is None else seen
-    if id(thing) in seen:
-        return 0
-    if isinstance(thing, str):
-        return 60 + len(thing)
-    if isinstance(thing, (int, Fraction)):
-        return 30 + (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
-    seen.add(id(thing))
-    if isinstance(thing, Value):
-        return 120 + footprint(thing.terms, seen) + footprint(thing.over, seen)
-    if isinstance(thing, Mapping):
-        return 64 + sum(100 + footprint(name, seen) + footprint(value, seen) for name, value in thing.items())
-    if isinstance(thing, (tuple, frozenset)):
-        return 60 + sum(40 + footprint(part, seen) for part in thing)
-    return 40
+    if key.work <= _LITTLE:
+        return _LITTLE_BYTES
+    size, seen = 0, set()
+    rest: list[object] = [*key]
+    while rest:
+        thing = rest.pop()
+        size += 80
+        if isinstance(thing, str):
+            size += len(thing)
+        elif isinstance(thing, (int, Fraction)):
+            size += (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
+        elif id(thing) not in seen:
+            seen.add(id(thing))
+            if isinstance(thing, Mapping):
+                rest += thing.items()
+            elif isinstance(thing, Value):
+                rest += (thing.terms, thing.over)
+            elif isinstance(thing, (tuple, frozenset)):
+                rest += thing
+    return size
 
 
 class UnionFind:

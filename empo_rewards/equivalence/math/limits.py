@@ -13,7 +13,7 @@ MAX_TOKENS = 1_700
 
 MAX_DEPTH = 40
 """Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack,
-whose default limit of 1,000 the caller shares. Brackets that only repeat others are dropped before."""
+whose default limit of 1,000 the caller shares."""
 
 MAX_LITERAL_DIGITS = 4_000
 """Digits of a number that becomes an int: under Python's own limit of 4,300, past which int() raises. Longer numbers
