@@ -58,6 +58,9 @@ MAX_FACTORIAL = 2_500
 TRIAL_PRIMES, TRIAL_PRIMES_BELOW = 303, 2_000
 """Radicands are factored by this many primes, those below this; a cofactor under its square is prime for certain."""
 
+MAX_CHOICES = 4
+"""Arguments of a max that is written by |x|."""
+
 MAX_BASED_DIGITS = 400
 """Digits of a number in another base that is converted."""
 
