@@ -384,10 +384,11 @@ def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[T
         if (known := _known_power(name, exponent)) is not None:
             step, number, pieces = known
             turns = exponent // step
-            if pieces and turns > MAX_EXPONENT:
-                raise TooLarge
             scale = check_size(scale * integer_power(number, turns))
-            factors.extend(pieces * turns)
+            if pieces:
+                if turns > MAX_EXPONENT:
+                    raise TooLarge
+                factors.extend(pieces * turns)
             left = exponent - step * turns
         if len(factors) > MAX_EXPONENT or exponent.numerator.bit_length() > MAX_EXPONENT_BITS:
             raise TooLarge

@@ -54,9 +54,9 @@ _MAX_SHIFT = 12
 def apply(name: str, args: tuple[Value, ...]) -> Value:
     """name(args) in canonical form."""
     row = TABLE.get(name)
-    if row is None or row.exact is None or not row.arity[0] <= len(args) <= row.arity[1]:
-        return kept(name, *args)
-    return row.exact(*args)
+    if row is not None and not row.arity[0] <= len(args) <= row.arity[1]:
+        return kept(f"{name} of {len(args)}", *args)
+    return kept(name, *args) if row is None or row.exact is None else row.exact(*args)
 
 
 # Trigonometry
@@ -201,7 +201,7 @@ def _sign(x: Value) -> Value:
 
 
 def _maximum(*args: Value) -> Value:
-    """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; arguments that are never the largest go."""
+    """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; what is never the largest goes."""
     largest: list[Value] = []
     for value in dict.fromkeys(args):
         signs = [_order(value, other) for other in largest]

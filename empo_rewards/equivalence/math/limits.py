@@ -15,9 +15,8 @@ MAX_DEPTH = 40
 """Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack,
 whose default limit of 1,000 the caller shares."""
 
-MAX_LITERAL_DIGITS = 4_000
-"""Digits of a number that becomes an int: under Python's own limit of 4,300, past which int() raises. Longer numbers
-are compared as strings of digits."""
+MAX_LITERAL_DIGITS = 20_000
+"""Digits of a number, written out."""
 
 MAX_BITS = 1 << 15
 """Bits of a numerator or denominator (9,864 digits): gcd stays under a millisecond, and 2006! still fits."""
