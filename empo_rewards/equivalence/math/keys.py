@@ -9,7 +9,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.algebra import Budget, Value, constant, multiply, quotient
+from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Measure, Opaque, Shape, readings
 from empo_rewards.equivalence.math.units import Unit, scale
@@ -241,7 +241,7 @@ def _measure(key: Key) -> tuple[Value, Unit] | None:
     if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
         return None
     factor, dimension = scale(unit)
-    return multiply(key.shape, constant(quotient(factor.numerator, factor.denominator)), Budget()), dimension
+    return key.shape * quotient(factor.numerator, factor.denominator), dimension
 
 
 def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:

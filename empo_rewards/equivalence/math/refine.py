@@ -31,13 +31,12 @@ from empo_rewards.equivalence.math.algebra import (
     TooLarge,
     Undefined,
     Value,
-    add,
-    divide,
+    attempt,
     is_positive,
-    negative,
     parts_of,
     quotient,
     same,
+    spend,
 )
 from empo_rewards.equivalence.math.balls import (
     Ball,
@@ -51,7 +50,7 @@ from empo_rewards.equivalence.math.balls import (
     generic,
     log2_of,
 )
-from empo_rewards.equivalence.math.limits import MAX_GROUP_REFINING, MAX_REFINING, MAX_WORK, PRECISIONS
+from empo_rewards.equivalence.math.limits import MAX_REFINING, MAX_WORK, PRECISIONS
 from empo_rewards.equivalence.math.table import TABLE
 
 AGREEING_POINTS = 4
@@ -100,6 +99,7 @@ class Traits:
         todo, seen = [value], {value}
         while todo:
             inner = todo.pop()
+            spend(len(inner.terms))
             for monomial, coefficient in (*inner.terms.items(), *(inner.over or {}).items()):
                 size = abs(coefficient.numerator).bit_length() - coefficient.denominator.bit_length()
                 self.large, self.small = max(self.large, min(size, 64)), min(self.small, max(size, -64))
@@ -127,7 +127,7 @@ class Traits:
             self.branches.update((name, k) for k in range(len(name.args)))
             self.steps |= len(name.args) > MAX_CHOICES
             for a, b in combinations(name.args[:MAX_CHOICES], 2):
-                self._change_at(add(a, negative(b), budget=Budget()))
+                self._change_at(a - b)
 
     def _change_at(self, condition: Value) -> None:
         if condition.symbols and not is_positive(condition):
@@ -242,7 +242,6 @@ class Judge:
 
     def __init__(self, tolerance: float | None = None) -> None:
         self.tolerance = tolerance
-        self.budget = Budget(MAX_GROUP_REFINING)
         self.refined = self.probed = 0
         self._traits: dict[Value, Traits] = {}
         self._left: dict[Value, Budget] = {}
@@ -252,8 +251,13 @@ class Judge:
         """The value's traits, found once."""
         found = self._traits.get(value)
         if found is None:
-            found = self._traits[value] = Traits(value)
+            with self._own(value).counted():
+                found = self._traits[value] = Traits(value)
         return found
+
+    def _own(self, value: Value) -> Budget:
+        """What enclosing a value may still cost."""
+        return self._left.setdefault(value, Budget(MAX_REFINING))
 
     def values(self, a: Value, b: Value, *, decimal: bool = False) -> bool | None:
         """Whether two values are equal; None where it cannot be told.
@@ -264,15 +268,10 @@ class Judge:
             return True
         if a.exact and b.exact:
             return False
-        trial = Budget(MAX_WORK // 4)
-        try:
-            if same(a, b, trial):
-                return True
-            if a.flat and b.flat:
-                return False
-        except TooLarge:
-            pass
-        self.spend(MAX_WORK // 4 - trial.left + 10)
+        spend(10)
+        equal = attempt(MAX_WORK // 4, lambda: same(a, b))
+        if equal or (equal is not None and a.flat and b.flat):
+            return equal
         left, right = self.traits(a), self.traits(b)
         if left.functions != right.functions:
             return None  # what f is decides, and that is not said
@@ -281,25 +280,23 @@ class Judge:
         self.probed += verdict is True and not proved
         return verdict
 
-    def spend(self, work: int) -> None:
-        """Takes work from the group's budget; raises `TooLarge` where it ends."""
-        self.budget.spend(work)
-
     def _sample(self, value: Value, point: Point, precision: int, real: bool) -> PointSample:
         key = (value, precision, real, tuple(point[name] for name in self.traits(value).names))
         found = self._samples.get(key)
         if found is None:
-            own = self._left.setdefault(value, Budget(MAX_REFINING))
+            own = self._own(value)
             before = own.left
-            at = Evaluator(point, precision, own, real=real)
+            at = Evaluator(point, precision, real=real)
             try:
-                found = PointSample(at_precision(precision, lambda: at.value(value)), at.degrees, at.picks, precision)
+                with own.counted():
+                    ball = at_precision(precision, lambda: at.value(value))
+                found = PointSample(ball, at.degrees, at.picks, precision)
             except NoValue as outcome:
                 found = type(outcome)()
             except TooLarge:
                 found = Unknown()
             self._samples[key] = found
-            self.spend(before - own.left + 20)
+            spend(before - own.left + 20)
         if isinstance(found, NoValue):
             raise found
         return found
@@ -320,7 +317,7 @@ class Judge:
                 continue
             if lacking:
                 return ("half" if found else "off"), ()
-            self.spend(10)
+            spend(10)
             told = _told(*found, proof=not point)
             if told:
                 return told, tuple(found)
@@ -376,7 +373,7 @@ class Judge:
         x, y = a.rational, b.rational
         if x is not None and y is not None:
             return abs(Fraction(x) - y) <= Fraction(tolerance) * max(abs(Fraction(x)), abs(Fraction(y)))
-        left, right = (next(enclosures(value, self.budget), None) for value in (a, b))
+        left, right = (next(enclosures(value), None) for value in (a, b))
         if left is None or right is None:
             return False
         return bool(abs(left.v - right.v) <= tolerance * abs(left.v).max(abs(right.v)))
@@ -409,10 +406,11 @@ class Judge:
             if head in Value(rest).atoms | Value(factor).atoms or head in Value(rest).symbols | Value(factor).symbols:
                 continue
             try:
-                if self.values(value, divide(Value(rest), Value(factor), Budget(MAX_WORK // 4))):
-                    return True
+                solution = attempt(MAX_WORK // 4, lambda top=rest, below=factor: Value(top) / Value(below))  # type: ignore[misc]  # the defaults bind them
             except Undefined:
                 continue
+            if solution is not None and self.values(value, solution):
+                return True
         return None
 
     def enclosed(self, value: Value) -> tuple[float, float] | None:

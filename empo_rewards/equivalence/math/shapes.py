@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
-from empo_rewards.equivalence.math.algebra import Budget, Rational, TooLarge, Value, add, atom, constant, negative
-from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED, MAX_WORK
+from empo_rewards.equivalence.math.algebra import Rational, TooLarge, Value, atom, constant, spend
+from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.units import Unit
 
@@ -135,7 +135,7 @@ Shape: TypeAlias = (
 )
 
 INFINITY = atom("∞")
-MINUS_INFINITY = negative(INFINITY)
+MINUS_INFINITY = -INFINITY
 EMPTY = SetOf(frozenset())
 REALS = Ordered((MINUS_INFINITY, INFINITY), "()")
 
@@ -201,7 +201,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         return None
     if isinstance(a, Value) and isinstance(b, Value):
         return judge.values(a, b, decimal=decimal)
-    judge.spend(10)
+    spend(10)
     if type(a) is type(b) and (aligned := _aligned(a)) is not None:
         (frame, parts), (other, others) = aligned, _aligned(b) or aligned
         ends = {shape.ends for shape in (a, b) if isinstance(shape, Ordered)}
@@ -340,8 +340,7 @@ def order(a: Shape, b: Shape) -> int:
     x, y = a.rational, b.rational
     if x is not None and y is not None:
         return (x > y) - (x < y)
-    budget = Budget(MAX_WORK // 4)
-    sign = balls.sign_of(add(a, negative(b), budget=budget), budget)
+    sign = balls.sign_of(a - b)
     if sign is None:
         raise _Unordered
     return sign
