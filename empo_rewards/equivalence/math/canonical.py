@@ -81,6 +81,8 @@ def key_of(text: str, policy: MathPolicy) -> Key:
 
 def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     spend(_TOKEN_WORK * len(tokens))
+    if {"word", "run", "∈"}.isdisjoint([token.kind for token in tokens]):
+        return _Reader(policy, tokens).key(folded)
     called, spelled_out = name_in_words(spoken(tokens))
     parameter = integer_parameter(spelled_out)
     words = words_of(spelled_out) if parameter is None else None
