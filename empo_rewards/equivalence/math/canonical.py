@@ -38,7 +38,7 @@ from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MA
 from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.numbers import decimal_comma, literal
 from empo_rewards.equivalence.math.numerals import integer_parameter, is_amount, spoken
-from empo_rewards.equivalence.math.parser import parse_by
+from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.scalars import Scalars, has_grid
 from empo_rewards.equivalence.math.shapes import INFINITY, MINUS_INFINITY, Ordered, SetOf, Shape, items, ordered
@@ -81,6 +81,8 @@ def key_of(text: str, policy: MathPolicy) -> Key:
 
 def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     spend(_TOKEN_WORK * len(tokens))
+    if {"word", "run", "∈"}.isdisjoint([token.kind for token in tokens]):
+        return _Reader(policy, tokens).key(folded)
     called, spelled_out = name_in_words(spoken(tokens))
     parameter = integer_parameter(spelled_out)
     words = words_of(spelled_out) if parameter is None else None
@@ -166,7 +168,7 @@ class _Reader(Scalars):
             return Key(shapes.Text(folded))
         decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
-            listing, unsure = parse_by(self.tokens)
+            listing, unsure = parse(self.tokens)
             part = self.listing(listing)
             options = self.options(part, unsure)
         except (Unreadable, TooLarge, Undefined):
@@ -177,7 +179,7 @@ class _Reader(Scalars):
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
         letters = (letter for token in self.tokens if token.kind in ("sym", "run") for letter in token.text)
         if isinstance(shape, Value) and not {"C", "I"}.isdisjoint(letters):
-            readings = (*readings, *(other.shape for other in self.otherwise(respell=True) if other.shape != shape))
+            readings = (*readings, *self.respelled(listing, shape))
         if self.policy.decimal_comma == "decimal" and "," in self.kinds:
             number = decimal_comma(self.tokens)
             shape = shape if number is None else constant(number)
@@ -185,32 +187,38 @@ class _Reader(Scalars):
             shape = SetOf(frozenset(shape.elements))
         return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
-    def otherwise(self, *, respell: bool = False, units_read: str = "spaced") -> list[_Part]:
-        """The one part that the tokens are with another spelling of constants, or another reading of single letters."""
+    def respelled(self, listing: nodes.Listing, shape: Shape) -> tuple[Shape, ...]:
+        """The answer with another spelling of constants, where that is another shape."""
         try:
-            part = _Reader(self.policy, self.tokens, respell=respell).listing(parse_by(self.tokens, units_read)[0])
+            found = _Reader(self.policy, self.tokens, respell=True).listing(listing).shapes
         except (Unreadable, TooLarge, Undefined):
-            return []
-        return [part] if len(part.shapes) == 1 else []
+            return ()
+        return found if len(found) == 1 and found[0] != shape else ()
 
-    def options(self, part: _Part, unsure: set[str]) -> tuple[Option, ...]:
+    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
         said, facets = _joined(self.tokens), part.facets
         shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
             return Option("comma:list", said, shape, facets), Option("comma:decimal", said, constant(comma))
-        for mark, here, there, units_read in (
-            ("glued", "product", "unit", "all"),
-            ("spaced", "unit", "product", "none"),
-        ):
-            if mark in unsure:  # 2600g, 5 N
-                others = self.otherwise(units_read=units_read)
-                found = [Option(f"letters:{there}", said, other.shape, other.facets) for other in others]
-                return (Option(f"letters:{here}", said, shape, facets), *found)
+        for how, unit in unsure.items() if isinstance(shape, Value) else ():
+            letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
+            if how == "glued":  # 2600g
+                quantity = Option("letters:unit", said, shape / letters, {**facets, "unit": unit})
+                return Option("letters:product", said, shape, facets), quantity
+            bare = {kind: value for kind, value in facets.items() if kind != "unit"}
+            scale = units.DEGREES.get(unit)  # 100 C
+            degrees = [Option("letters:degrees", said, shape, {**facets, "unit": scale})] if scale else []
+            product = Option("letters:product", said, shape * letters, bare)
+            return Option("letters:unit", said, shape, facets), product, *degrees  # 5 N
         words = any(token.text == "to" for token in self.tokens)
         if isinstance(shape, shapes.Range) and words and not facets and balls.sign_of(shape.low) == 1:
             return Option("to:range", said, shape), Option("to:ratio", said, shapes.Ratio((shape.high / shape.low,)))
+        if [token.kind for token in self.tokens] == ["num", "-", "num"] and not isinstance(shape, shapes.Range):
+            low, high = (constant(literal(token.text)) for token in self.tokens[::2])
+            found = self.range(low, high)
+            return (Option("dash:range", said, found),) if found else ()
         if facets.get("unit") == (("pound", 1),):
             return tuple(Option(f"pound:{unit}", said, shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
         return ()

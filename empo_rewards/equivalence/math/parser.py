@@ -50,19 +50,18 @@ _NO_CHOICE = _RELATIONS | frozenset("+-*/^") | {""}
 class _Parser:
     """The state of one reading.
 
-    `units_read` says which single letters after a number are its unit: those apart from it ("spaced": 5 N), those
-    that touch it too ("all": 5N), or "none". `unsure` holds which were met that may as well be symbols: "spaced",
-    "glued". `found_unit` is the unit that ended a product. `bars` counts the open |...|, in which a bar closes one.
+    Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
+    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `found_unit` is the unit that ended a
+    product. `bars` counts the open |...|, in which a bar closes one.
     `integral`: a differential ends the expression. `congruence`: mod is no operation.
     """
 
-    def __init__(self, tokens: list[Token], units_read: str) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.kinds = [token.kind for token in tokens] + [""] * 8
         self.at = self.depth = self.bars = 0
         self.integral = False
-        self.units_read = units_read
-        self.unsure: set[str] = set()
+        self.unsure: dict[str, units.Unit] = {}
         self.found_unit: dict[str, int] = {}
         self.congruence = "≡" in self.kinds
 
@@ -322,7 +321,7 @@ class _Parser:
         if kind == "sym":
             return joined and (text in units.LETTERS or text in ("Omega", "mu") or self.is_prefix(token, ahead + 1))
         if text in units.PRODUCTS and not joined:
-            return self.units_read == "all" or (token.spaced and self.units_read == "spaced")
+            return token.spaced
         return joined or text in units.SYMBOLS or (token.spaced and _is_plain_word(text))
 
     def is_prefix(self, token: Token, after: int = 0) -> bool:
@@ -335,20 +334,20 @@ class _Parser:
         """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
         start = self.at
         token = self.tokens[start]
-        if self.units_read == "none" or (token.kind == "run" and token.text not in units.PRODUCTS):
+        if token.kind == "run" and token.text not in units.PRODUCTS:
             return False
         try:
             found = self.unit(joined=True)
         except Unreadable:
             found = {}
-        names = [other.text for other in self.tokens[start : self.at] if other.kind in ("word", "run", "sym")]
+        names = [other.text for other in self.tokens[start : self.at] if other.text.isalpha()]
         sure = any(len(name) > 1 and name not in units.PRODUCTS for name in names)
         whole = bool(found) and self.kind() in _ENDS_UNIT
         if whole and not sure:
             whole = self.kind() not in ("+", "-")
-            if whole:
-                self.unsure.add("spaced" if token.spaced else "glued")
-                whole = token.spaced or self.units_read == "all"
+            if whole and not self.depth:
+                self.unsure["spaced" if token.spaced else "glued"] = units.canonical(found)
+            whole = whole and token.spaced
         if whole:
             self.found_unit = found
         else:
@@ -861,13 +860,13 @@ def _is_number(factors: list[tuple[str, Node]]) -> bool:
     )
 
 
-def parse_by(tokens: list[Token], units_read: str = "spaced") -> tuple[nodes.Listing, set[str]]:
-    """The syntax of an answer by one reading of units, and which units in it may as well be symbols."""
+def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
+    """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
     start = next((at for at, token in enumerate(tokens) if token.kind not in ("=", "≈")), len(tokens))
     tokens = tokens[start:]
     if not tokens:
         raise Unreadable
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
         tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
-    parser = _Parser(tokens, units_read)
+    parser = _Parser(tokens)
     return parser.answer(), parser.unsure
