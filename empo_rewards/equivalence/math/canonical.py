@@ -202,16 +202,8 @@ class _Reader(Scalars):
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
             return Option("comma:list", said, shape, facets), Option("comma:decimal", said, constant(comma))
-        for how, unit in unsure.items() if isinstance(shape, Value) else ():
-            letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
-            if how == "glued":  # 2600g
-                quantity = Option("letters:unit", said, shape / letters, {**facets, "unit": unit})
-                return Option("letters:product", said, shape, facets), quantity
-            bare = {kind: value for kind, value in facets.items() if kind != "unit"}
-            scale = units.DEGREES.get(unit)  # 100 C
-            degrees = [Option("letters:degrees", said, shape, {**facets, "unit": scale})] if scale else []
-            product = Option("letters:product", said, shape * letters, bare)
-            return Option("letters:unit", said, shape, facets), product, *degrees  # 5 N
+        if unsure and isinstance(shape, Value):
+            return _letters_or_unit(said, shape, facets, *next(iter(unsure.items())))
         words = any(token.text == "to" for token in self.tokens)
         if isinstance(shape, shapes.Range) and words and not facets and balls.sign_of(shape.low) == 1:
             return Option("to:range", said, shape), Option("to:ratio", said, shapes.Ratio((shape.high / shape.low,)))
@@ -828,6 +820,21 @@ def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
             for shape in everything
         ),
     )
+
+
+def _letters_or_unit(
+    said: str, value: Value, facets: Mapping[str, Hashable], how: str, unit: Unit
+) -> tuple[Option, ...]:
+    """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
+    letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
+    if how == "glued":
+        quantity = Option("letters:unit", said, value / letters, {**facets, "unit": unit})
+        return Option("letters:product", said, value, facets), quantity
+    bare = {kind: found for kind, found in facets.items() if kind != "unit"}
+    scale = units.DEGREES.get(unit)
+    degrees = [Option("letters:degrees", said, value, {**facets, "unit": scale})] if scale else []
+    product = Option("letters:product", said, value * letters, bare)
+    return Option("letters:unit", said, value, facets), product, *degrees
 
 
 # Syntax
