@@ -24,13 +24,13 @@ MAX_BITS = 1 << 15
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
-MAX_WORK = 14_000
+MAX_WORK = 11_000
 """Units of work that reading one answer may cost."""
 
 MAX_GROUP_READING = 1_000_000
 """Units that reading the answers of one group may cost, the shortest first: past it the others are not read."""
 
-MAX_REFINING = 9_000
+MAX_REFINING = 8_000
 """Units that enclosing one answer may cost, at all points and precisions together."""
 
 MAX_GROUP_REFINING = 600_000
