@@ -67,9 +67,7 @@ class MathPolicy:
         return replace(self, percent="number" if asks_for_percentage(prompt) else "fraction")
 
 
-_ALLOWED = {
-    name: get_args(hint) for name, hint in get_type_hints(MathPolicy).items() if get_origin(hint) is Literal
-}
+_ALLOWED = {name: get_args(hint) for name, hint in get_type_hints(MathPolicy).items() if get_origin(hint) is Literal}
 """The values of each choice."""
 
 _ASKS_FOR_PERCENTAGE = re.compile(
