@@ -195,14 +195,15 @@ class _Reader(Scalars):
             return ()
         return found if len(found) == 1 and found[0] != shape else ()
 
-    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
+    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:  # noqa: PLR0911 - one a convention
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
         said, facets = _joined(self.tokens), part.facets
         shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
             return Option("comma:list", said, shape, facets), Option("comma:decimal", said, comma)
-        for how, unit in unsure.items() if isinstance(shape, Value) else ():
+        if unsure and isinstance(shape, Value):
+            how, unit = next(iter(unsure.items()))
             letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
             if how == "glued":  # 2600g
                 quantity = Option("letters:unit", said, shape / letters, {**facets, "unit": unit})

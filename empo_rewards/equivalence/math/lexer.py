@@ -48,6 +48,7 @@ _DEGREE = re.compile(
     r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
     r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
 )
+_PRIMES = re.compile(r"\^ ?(?:\{ ?((?:\\prime ?)+)\}|(\\prime)(?![A-Za-z]))")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
@@ -75,6 +76,8 @@ def fold(text: str) -> str:
     text = (quoted[quoted.lastindex or 1] if quoted is not None else text.strip("`")).strip()
     if "\\\\" in text and "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
+    if "\\prime" in text:
+        text = _PRIMES.sub(lambda match: "'" * match[0].count("p"), text)
     return _DEGREE.sub("°", text)
 
 
@@ -184,7 +187,7 @@ class _Lexer:
     def emit(self, kind: str, text: str) -> None:
         if self.wide:  # a wide space separates items, unless a separator, an end or a word stands beside it
             if self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
-                self.tokens.append(Token(",", "quad", True))
+                self.tokens.append(Token(",", ",", True))
             self.wide = False
         if kind in _DEEPER:
             self.depth = max(0, self.depth + _DEEPER[kind])

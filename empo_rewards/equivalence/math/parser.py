@@ -152,7 +152,7 @@ class _Parser:
         while self.kinds[self.at] in _SEPARATORS:
             token = self.take()
             found = token.text if token.kind in ("and", "or") or not found else found
-        return "," if found == "quad" else found
+        return found
 
     def relation(self) -> Node:
         if self.kinds[self.at] in _ORDERS:
@@ -204,15 +204,12 @@ class _Parser:
 
     # Quantities
 
-    def leaf(self, ends: frozenset[str]) -> Node | None:
-        """The number or symbol ahead, where it is all there is before one of `ends`."""
-        if self.kinds[self.at + 1] in ends:
-            kind = self.kinds[self.at]
-            if kind == "num":
-                return nodes.Num(self.take().text)
-            if kind == "sym":
-                return nodes.Sym(self.take().text)
-        return None
+    def leaf(self, ends: frozenset[str] = frozenset()) -> Node | None:
+        """The number or symbol ahead; where `ends` are given, only if one of them follows."""
+        kind = self.kinds[self.at]
+        if kind not in ("num", "sym") or (ends and self.kinds[self.at + 1] not in ends):
+            return None
+        return nodes.Num(self.take().text) if kind == "num" else nodes.Sym(self.take().text)
 
     def quantity(self) -> Node:
         """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days; $300 at 7%."""
@@ -400,7 +397,9 @@ class _Parser:
                 break
             if kind in ("*", "/") and self.kind(1) and not stop_at_function:
                 self.take()
-                factors.append((kind, self.divisor(factors[-1][1]) if kind == "/" else self.signed_factor()))
+                factors.append(
+                    (kind, self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor))
+                )
             elif kind == "%" and not stop_at_function:
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
@@ -408,7 +407,9 @@ class _Parser:
             elif kind == "mod" and not self.congruence:
                 self.enter()
                 self.take()
-                factors = [("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.signed_factor()))))]
+                factors = [
+                    ("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.perhaps_signed(self.factor)))))
+                ]
             elif (
                 self.starts_factor()
                 and not (kind == "(" and self.kind(1) == "mod")
@@ -426,7 +427,7 @@ class _Parser:
 
     def divisor(self, before: Node) -> Node:
         """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
-        first = self.signed_factor()
+        first = self.perhaps_signed(self.factor)
         if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
             return first
         return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
@@ -438,8 +439,12 @@ class _Parser:
             factors.append(("", self.factor()))
         return _product(factors)
 
-    def signed_factor(self) -> Node:
-        return nodes.Signed(self.take().kind, self.factor()) if self.kind() in ("+", "-") else self.factor()
+    def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
+        return (
+            nodes.Signed(self.take().kind, self.nested(lambda: self.perhaps_signed(parse)))
+            if self.kind() in ("+", "-")
+            else parse()
+        )
 
     def starts_factor(self) -> bool:
         kind = self.kinds[self.at]
@@ -485,30 +490,20 @@ class _Parser:
         return base
 
     def raised(self, base: Node) -> Node:
-        if self.kind() == "{" and self.kind(1) == "'" and isinstance(base, nodes.Sym):
-            self.take()
-            name = base.name
-            while self.accept("'"):
-                name += "'"
-            self.expect("}")
-            return nodes.Sym(name)
         exponent = self.exponent()
         if isinstance(base, nodes.Sym) and self.kind() == "_":
             base = self.indexed(base)
         return nodes.Power(base, exponent)
 
     def exponent(self) -> Node:
-        self.enter()
-        if self.kind() in ("-", "+"):
-            result: Node = nodes.Signed(self.take().kind, self.exponent())
-        else:
-            result = self.primary()
-            if self.accept("^"):  # right-associative
-                result = nodes.Power(result, self.exponent())
-            elif self.accept("!"):
-                result = nodes.Postfix("!", result)
-        self.depth -= 1
-        return result
+        return self.nested(lambda: self.perhaps_signed(self.tower))
+
+    def tower(self) -> Node:
+        """An exponent without its sign."""
+        result = self.primary()
+        if self.accept("^"):  # right-associative
+            return nodes.Power(result, self.exponent())
+        return nodes.Postfix("!", result) if self.accept("!") else result
 
     def primary(self) -> Node:
         reader = _PRIMARIES.get(self.kinds[self.at])
@@ -653,7 +648,7 @@ class _Parser:
         if self.accept("["):
             degree = self.nested(self.listing).items[:1]
             self.expect("]")
-        radicand = nodes.Num(self.take().text) if self.kind() == "num" else self.argument()
+        radicand = (self.leaf() if self.kind() == "num" else None) or self.argument()
         return nodes.Call("sqrt", (radicand, *degree))
 
     def function(self, name: str) -> Node:
@@ -678,9 +673,7 @@ class _Parser:
             return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
-        if self.kind() in ("-", "+"):
-            return (nodes.Signed(self.take().kind, self.product(stop_at_function=True)),)
-        return (self.product(stop_at_function=True),)
+        return (self.perhaps_signed(lambda: self.product(stop_at_function=True)),)
 
     # Sums, integrals and limits, which are not computed
 
@@ -717,11 +710,7 @@ class _Parser:
 
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
-        if self.kind() in ("+", "-"):
-            return nodes.Signed(self.take().kind, self.bound())
-        if self.kind() == "num":
-            return nodes.Num(self.take().text)
-        return nodes.Sym(self.take().text) if self.kind() == "sym" else self.argument()
+        return self.perhaps_signed(lambda: self.leaf() or self.argument())
 
     def limit(self) -> Node:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
