@@ -170,7 +170,10 @@ class _Lexer:
 
     def run(self) -> list[Token]:
         text, position, length = self.text, 0, len(self.text)
+        long = length > MAX_TOKENS
         while position < length:
+            if long and len(self.tokens) > MAX_TOKENS:
+                raise Unreadable
             character = text[position]
             if character in _ALONE:
                 self.emit(character, character)
@@ -185,17 +188,15 @@ class _Lexer:
         return self.tokens
 
     def emit(self, kind: str, text: str) -> None:
-        if self.wide:  # a wide space separates items, unless a separator, an end or a word stands beside it
-            if self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
+        if self.style or self.wide:
+            # a wide space separates items, unless a separator, an end or a word stands beside it
+            if self.wide and self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
                 self.tokens.append(Token(",", ",", True))
-            self.wide = False
+            self.style, self.wide = "", False
         if kind in _DEEPER:
             self.depth = max(0, self.depth + _DEEPER[kind])
         self.tokens.append(Token(kind, text, self.spaced))
         self.spaced = False
-        self.style = ""
-        if len(self.tokens) > MAX_TOKENS:
-            raise Unreadable
 
     # One reader a group of `_TOKEN`: of the text between two positions; where the next token begins.
 
