@@ -213,7 +213,7 @@ class _Lexer:
             self.open_brace()
         elif text == "}":
             self.close_brace()
-        elif text != "$" or self.currency:
+        elif text != "\\" and (text != "$" or self.currency):
             kind = _MARKS.get(text, text)
             self.emit(kind, text if kind == "$" else kind)
         return end

@@ -622,7 +622,7 @@ class _Parser:
             return self.indexed(nodes.Sym(self.take().text), touching=False)
         if kind == "run":
             return nodes.Sym(self.first_letter())
-        return self.primary() if kind == "{" else self.nested(self.primary)
+        return self.primary() if kind == "{" and self.kind(1) != "}" else self.nested(self.primary)
 
     def first_letter(self) -> str:
         """The first of the letters ahead; the others stay."""
@@ -755,6 +755,8 @@ class _Parser:
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
         if closing not in (("}", r"\}") if braces else (")", "]", "[")) or (condition and len(listing.items) > 1):
+            raise Unreadable
+        if (opening == "]" or closing == "[") and len(listing.items) < 2:
             raise Unreadable
         if condition:
             return nodes.Builder(listing.items[0], condition)
