@@ -77,7 +77,6 @@ class _Parser:
         return [token.text for token in self.tokens[self.at : end]] if self.kinds[self.at : end] == [*kinds] else []
 
     def replace(self, at: int, token: Token) -> None:
-        """Puts another token in the place of one."""
         self.tokens[at] = token
         self.kinds[at] = token.kind
 
@@ -161,11 +160,8 @@ class _Parser:
         operators: list[str] = []
         while (kind := self.kinds[self.at]) in _RELATIONS or (kind == "&" and self.kind(1) in _RELATIONS):
             self.accept("&")
-            operator = self.take().kind
-            if operator in "<>" and self.accept("="):  # < = written apart
-                operator = "≤" if operator == "<" else "≥"
+            operators.append(self.take().kind)
             self.accept("&")
-            operators.append(operator)
             operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
         modulus = self.congruent_by() if kind in ("pmod", "(", "mod", ",") else None
         if modulus is not None:
@@ -754,13 +750,16 @@ class _Parser:
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
-        if closing not in (("}", r"\}") if braces else (")", "]", "[")) or (condition and len(listing.items) > 1):
-            raise Unreadable
-        if (opening == "]" or closing == "[") and len(listing.items) < 2:
+        several = len(listing.items) > 1
+        if (
+            closing not in (("}", r"\}") if braces else (")", "]", "["))
+            or (condition and several)
+            or (not several and (opening == "]" or closing == "["))
+        ):
             raise Unreadable
         if condition:
             return nodes.Builder(listing.items[0], condition)
-        if opening == "{" and len(listing.items) == 1:
+        if opening == "{" and not several:
             return listing.items[0]
         return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
 
