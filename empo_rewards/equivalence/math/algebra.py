@@ -314,34 +314,34 @@ def _exact_root(n: int, degree: int) -> int | None:
 def add(*values: Value) -> Value:
     """The sum."""
     over: Terms | None = None
-    terms: Terms = {}
+    total: dict[Monomial, Rational] = {}
     for value in values:
         addend = value.terms
         if value.over != over:
             old, new = over or {ONE: 1}, value.over or {ONE: 1}
-            terms, addend = _product(terms, new), _product(addend, old)
+            total, addend = dict(_product(total, new)), _product(addend, old)
             over = _product(old, new)
-        terms = _sum(terms, addend)
-    spend(len(terms))
-    return Value(terms) if over is None else ratio(terms, over)
+        _accumulate(total, addend)
+    return Value(total) if over is None else ratio(total, over)
 
 
 def _sum(a: Terms, b: Terms) -> Terms:
     total = dict(a)
     _accumulate(total, b)
-    if len(total) > MAX_TERMS:
-        raise TooLarge
     return total
 
 
 def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> None:
     """total += addend, in place."""
+    spend(2 * len(addend))
     for monomial, coefficient in addend.items():
         new = total.get(monomial, 0) + coefficient
         if new:
             total[monomial] = new
         else:
             total.pop(monomial, None)
+    if len(total) > MAX_TERMS:
+        raise TooLarge
 
 
 def _product(a: Terms, b: Terms) -> Terms:
@@ -358,10 +358,6 @@ def _product(a: Terms, b: Terms) -> Terms:
             for extra in factors:
                 piece = _product(piece, extra)
             _accumulate(total, piece)
-            if len(total) > 2 * MAX_TERMS:
-                raise TooLarge
-    if len(total) > MAX_TERMS:
-        raise TooLarge
     return total
 
 
@@ -384,10 +380,11 @@ def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[T
         if (known := _known_power(name, exponent)) is not None:
             step, number, pieces = known
             turns = exponent // step
-            if pieces and turns > MAX_EXPONENT:
-                raise TooLarge
             scale = check_size(scale * integer_power(number, turns))
-            factors.extend(pieces * turns)
+            if pieces:
+                if turns > MAX_EXPONENT:
+                    raise TooLarge
+                factors.extend(pieces * turns)
             left = exponent - step * turns
         if len(factors) > MAX_EXPONENT or exponent.numerator.bit_length() > MAX_EXPONENT_BITS:
             raise TooLarge
@@ -667,6 +664,7 @@ def primitive(terms: Terms) -> Terms:
 
 def leading_sign(terms: Terms) -> int:
     """The sign of the leading coefficient in a fixed order of monomials."""
+    spend(2 * len(terms))
     return 1 if terms[max(terms, key=_rank)] > 0 else -1
 
 
@@ -694,6 +692,12 @@ def atom_text(name: Atom) -> str:
 
 
 def _total_text(terms: Terms) -> str:
-    """A sum as text. Numbers in hexadecimal: str() refuses long integers."""
-    factors = {m: "*".join(f"{name}^{exponent}" for name, exponent in _rank(m)) for m in terms}
-    return "+".join(sorted(f"{c.numerator:x}/{c.denominator:x}*{factors[m]}" for m, c in terms.items()))
+    """A sum as text."""
+    spend(2 * len(terms))
+    factors = {m: "*".join(f"{name}^{_hex(exponent)}" for name, exponent in _rank(m)) for m in terms}
+    return "+".join(sorted(f"{_hex(c)}*{factors[m]}" for m, c in terms.items()))
+
+
+def _hex(number: Rational) -> str:
+    """A number in hexadecimal: str() refuses long integers."""
+    return f"{number.numerator:x}" if number.denominator == 1 else f"{number.numerator:x}/{number.denominator:x}"

@@ -169,7 +169,7 @@ class Evaluator:
         self.degrees: dict[Hashable, int] = {}
         """Degrees of the roots that were taken, by what they were taken of; under `UNITY` the order of a root of 1."""
         self.picks: dict[Atom, int] = {}
-        """The branch that each |x|, sgn and max took."""
+        """The branch that each |x| and sgn took."""
         self._atoms: dict[Atom, Ball] = {}
         self._step = 3 + (precision >> 9)
         self._call = 5 + (precision * precision >> 18)
@@ -356,26 +356,15 @@ class Evaluator:
         if row.at_pi and (share := _share_of_pi(name.args[0])) is not None:
             self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
             return Ball(row.at_pi(fmpq(share.numerator, share.denominator)), 1, 1, True)
-        if not (row.flint or row.rule or row.branches == "choice"):
+        if not (row.flint or row.rule):
             raise Unknown
         args = tuple(self.value(arg) for arg in name.args)
         if self.real and row.branches == "sign":
             self.picks[name] = self.sign(args[0])
-        if row.branches == "choice":
-            self.picks[name] = self.largest(args)
-            return args[self.picks[name]]
         if row.rule is None:
             return self.simple(row, args[0])
         spend(self._call * row.cost)
         return row.rule(self, *args)
-
-    def largest(self, args: tuple[Ball, ...]) -> int:
-        """Which of the arguments is the largest."""
-        best = 0
-        for k in range(1, len(args)):
-            if self.sign(self.subtract(args[k], args[best])) > 0:
-                best = k
-        return best
 
     def floor(self, x: Ball) -> Ball:
         """The integer below."""

@@ -36,11 +36,11 @@ from empo_rewards.equivalence.math.labels import is_function, label_of, mentions
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
 from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import Node
-from empo_rewards.equivalence.math.numbers import decimal_comma, long_number
+from empo_rewards.equivalence.math.numbers import decimal_comma, literal
 from empo_rewards.equivalence.math.numerals import integer_parameter, is_amount, spoken
 from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.scalars import Scalars, has_grid, literal
+from empo_rewards.equivalence.math.scalars import Scalars, has_grid
 from empo_rewards.equivalence.math.shapes import INFINITY, MINUS_INFINITY, Ordered, SetOf, Shape, items, ordered
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
@@ -50,7 +50,7 @@ _PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
-_TOKEN_WORK = 6
+_TOKEN_WORK = 5
 """Units of work that a token costs until it is syntax."""
 
 
@@ -60,7 +60,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     if simple is not None:
         return simple
     if len(text) > MAX_CHARS:
-        return Key(long_number(text) or shapes.Opaque(text), work=len(text) >> 4)
+        return Key(shapes.Opaque(text), work=len(text) >> 4)
     folded = fold(text)
     if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(shapes.Opaque(text), work=len(text) >> 2)
@@ -108,7 +108,7 @@ def _plain_key(text: str) -> Key | None:
     """The key of a bare number, fraction or letter, which most answers are; None for anything else."""
     number = _PLAIN_NUMBER.fullmatch(text)
     if number:
-        value = shapes.number_of(number[2])
+        value = literal(number[2])
         return Key(constant(-value if number[1] == "-" else value), decimal="." in number[2])
     fraction = _PLAIN_FRACTION.fullmatch(text)
     if fraction:
@@ -172,8 +172,7 @@ class _Reader(Scalars):
             part = self.listing(listing)
             options = self.options(part, unsure)
         except (Unreadable, TooLarge, Undefined):
-            number = long_number(folded.replace("\\!", "").replace("{,}", ","))
-            return Key(number or shapes.Opaque(_joined(self.tokens)), decimal=decimal)
+            return Key(shapes.Opaque(_joined(self.tokens)), decimal=decimal)
         shape = part.shape if len(part.shapes) == 1 else items(part.shapes)
         readings, facets = part.readings, part.facets
         if self.policy.units == "ignore":
@@ -182,7 +181,8 @@ class _Reader(Scalars):
         if isinstance(shape, Value) and not {"C", "I"}.isdisjoint(letters):
             readings = (*readings, *self.respelled(listing, shape))
         if self.policy.decimal_comma == "decimal" and "," in self.kinds:
-            shape = decimal_comma(self.tokens) or shape
+            number = decimal_comma(self.tokens)
+            shape = shape if number is None else constant(number)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
         return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
@@ -195,24 +195,15 @@ class _Reader(Scalars):
             return ()
         return found if len(found) == 1 and found[0] != shape else ()
 
-    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:  # noqa: PLR0911 - one a convention
+    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
         said, facets = _joined(self.tokens), part.facets
         shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
-            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, comma)
+            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, constant(comma))
         if unsure and isinstance(shape, Value):
-            how, unit = next(iter(unsure.items()))
-            letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
-            if how == "glued":  # 2600g
-                quantity = Option("letters:unit", said, shape / letters, {**facets, "unit": unit})
-                return Option("letters:product", said, shape, facets), quantity
-            bare = {kind: value for kind, value in facets.items() if kind != "unit"}
-            scale = units.DEGREES.get(unit)  # 100 C
-            degrees = [Option("letters:degrees", said, shape, {**facets, "unit": scale})] if scale else []
-            product = Option("letters:product", said, shape * letters, bare)
-            return Option("letters:unit", said, shape, facets), product, *degrees  # 5 N
+            return _letters_or_unit(said, shape, facets, *next(iter(unsure.items())))
         words = any(token.text == "to" for token in self.tokens)
         if isinstance(shape, shapes.Range) and words and not facets and balls.sign_of(shape.low) == 1:
             return Option("to:range", said, shape), Option("to:ratio", said, shapes.Ratio((shape.high / shape.low,)))
@@ -356,16 +347,6 @@ class _Reader(Scalars):
         values = tuple(dict.fromkeys(self.branches(node)))
         return _Part(tuple(map(self.decomposed, values)) if self.composed else values)
 
-    def number(self, node: nodes.Num) -> _Part:
-        """A number of any length."""
-        try:
-            return _Part((constant(literal(node.text)),))
-        except TooLarge:
-            number = long_number(node.text)
-            if number is None:
-                raise
-            return _Part((number,))
-
     def quantity(self, node: nodes.Quantity) -> _Part:
         """A value with its unit; $99 - $72 is a difference, or a range."""
         numbers = _bare_difference(node.body) if isinstance(node.body, nodes.Sum) else []
@@ -431,7 +412,7 @@ class _Reader(Scalars):
             return _Part((shapes.Opaque(next(iter(marks)).join(texts)),)) if undone else None
         if len(texts) == 2 and len(others) == 2 and isinstance(others[0][1], nodes.Sym) and not marks - {"", " "}:
             return _Part((shapes.Opaque(f"{texts[0]} {others[0][1].name} {texts[1]}"),))
-        if len(others) == 1 and isinstance(first, nodes.Sym) and first.name[0].isupper():
+        if len(others) == 1 and isinstance(first, nodes.Sym) and first.name[:1].isupper():
             ((mark, bracket),) = others
             if not mark and isinstance(bracket, nodes.Bracket) and bracket.opening + bracket.closing == "()":
                 point = bracket.items.items
@@ -733,7 +714,7 @@ class _Reader(Scalars):
 
 
 _PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
-    nodes.Num: _Reader.number,
+    nodes.Num: lambda self, node: _Part((constant(literal(node.text)),)),
     nodes.Sym: lambda self, node: _Part((self.symbol(node.name),)),
     nodes.Comparing: _Reader.relation,
     nodes.Quantity: _Reader.quantity,
@@ -839,6 +820,21 @@ def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
             for shape in everything
         ),
     )
+
+
+def _letters_or_unit(
+    said: str, value: Value, facets: Mapping[str, Hashable], how: str, unit: Unit
+) -> tuple[Option, ...]:
+    """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
+    letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
+    if how == "glued":
+        quantity = Option("letters:unit", said, value / letters, {**facets, "unit": unit})
+        return Option("letters:product", said, value, facets), quantity
+    bare = {kind: found for kind, found in facets.items() if kind != "unit"}
+    scale = units.DEGREES.get(unit)
+    degrees = [Option("letters:degrees", said, value, {**facets, "unit": scale})] if scale else []
+    product = Option("letters:product", said, value * letters, bare)
+    return Option("letters:unit", said, value, facets), product, *degrees
 
 
 # Syntax

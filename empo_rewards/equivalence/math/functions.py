@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from flint import acb, arb
@@ -39,7 +40,7 @@ from empo_rewards.equivalence.math.algebra import (
     spend,
 )
 from empo_rewards.equivalence.math.balls import Ball, Evaluator, Loose, Off, Unknown
-from empo_rewards.equivalence.math.limits import MAX_FACTORIAL, MAX_GAMMA_BITS
+from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX_GAMMA_BITS
 from empo_rewards.equivalence.math.table import TABLE, Exact, Function, register
 
 _Unary = Callable[[Value], Value]
@@ -53,9 +54,9 @@ _MAX_SHIFT = 12
 def apply(name: str, args: tuple[Value, ...]) -> Value:
     """name(args) in canonical form."""
     row = TABLE.get(name)
-    if row is None or row.exact is None or not row.arity[0] <= len(args) <= row.arity[1]:
-        return kept(name, *args)
-    return row.exact(*args)
+    if row is not None and not row.arity[0] <= len(args) <= row.arity[1]:
+        return kept(f"{name} of {len(args)}", *args)
+    return kept(name, *args) if row is None or row.exact is None else row.exact(*args)
 
 
 # Trigonometry
@@ -200,19 +201,16 @@ def _sign(x: Value) -> Value:
 
 
 def _maximum(*args: Value) -> Value:
-    """max: nested ones as one, of the numbers whose order is certain the largest only."""
-    found: dict[Value, None] = {}
-    for arg in args:
-        nested = [
-            name.args for name in arg.atoms if isinstance(name, Func) and name.name == "max" and arg == atom(name)
-        ]
-        found.update(dict.fromkeys(nested[0] if nested else (arg,)))
+    """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; what is never the largest goes."""
     largest: list[Value] = []
-    for value in found:
+    for value in dict.fromkeys(args):
         signs = [_order(value, other) for other in largest]
         if -1 not in signs:
             largest = [other for other, sign in zip(largest, signs, strict=True) if sign != 1] + [value]
-    return largest[0] if len(largest) == 1 else kept("max", *sorted(largest, key=lambda value: value.text))
+    largest.sort(key=lambda value: value.text)
+    if len(largest) > MAX_CHOICES:
+        return kept("max", *largest)
+    return reduce(lambda a, b: (a + b + _absolute(a - b)) / 2, largest)
 
 
 def _order(a: Value, b: Value) -> int | None:
@@ -391,7 +389,7 @@ _row("erf", "erf", flint="erf", hidden=lambda x: 1.5 * x * x + 8, cost=3)
 _row("abs", "abs", _absolute, rule=_ball_absolute, branches="sign",
      squared=lambda x: None if x.over else (x.terms, x.terms))  # fmt: skip
 _row("sgn", "sgn sign", _sign, rule=lambda at, x: balls.number(at.sign(x)), branches="sign")
-_row("max", "max", _maximum, arity=_ANY, branches="choice")
+_row("max", "max", _maximum, arity=_ANY, branches="step")
 _row("min", "min", lambda *args: -_maximum(*(-arg for arg in args)), arity=_ANY)
 _row("sqrt", exact=_square_root, arity=(1, 2))
 _row("root", arity=_TWO, rule=lambda at, x, n: at.exponential(x, at.divide(balls.number(1), n), object()))

@@ -292,7 +292,7 @@ class _Lexer:
             self.spaced = True
             return end
         name = written[1:].rstrip("*")
-        if name[0].isalpha() and name not in names.COMMANDS and name not in SPELLINGS:
+        if name[:1].isalpha() and name not in names.COMMANDS and name not in SPELLINGS:
             # a command that runs into the letters after it (\quadx) is the longest that it starts with
             sizes = range(min(len(name), names.LONGEST_COMMAND), 1, -1)
             known = (size for size in sizes if name[:size] in names.COMMANDS or name[:size] in SPELLINGS)

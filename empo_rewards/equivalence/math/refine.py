@@ -3,7 +3,7 @@
 Disjoint enclosures prove a difference. Equality is proved for algebraic numbers by a separation bound; other constants
 are equal where they agree to more bits than their own numbers can hide. Expressions with symbols are equal where they
 agree at points over the cells of signs and the scales of their own constants, and nothing is left that points cannot
-see: every branch of every |x| and max was taken at a point where the two agree; between any two places where a branch
+see: every branch of every |x| was taken at a point where the two agree; between any two places where a branch
 may change lies a point, along each symbol; and there is no step (floor, mod), which is never confirmed by points.
 """
 
@@ -13,7 +13,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping, Set
 from fractions import Fraction
 from functools import lru_cache
-from itertools import combinations, islice, pairwise, product, repeat
+from itertools import islice, pairwise, product, repeat
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import (
@@ -59,9 +59,6 @@ AGREEING_POINTS = 4
 MAX_CELLS = 16
 """Cells of signs that are looked at, of 2^n for n symbols."""
 
-MAX_CHOICES = 5
-"""Arguments of a max that may be confirmed."""
-
 MAX_CONDITIONS = 12
 """Places of two expressions where a branch may change that may be confirmed."""
 
@@ -85,7 +82,7 @@ class Traits:
         functions: the functions in it that the table does not have: what they are is not said.
         integer, imaginary, steps: whether it is meant for integers, whether i occurs, whether a step does.
         large, small: the largest and the smallest size of its constants, as powers of 2.
-        branches: each |x|, sgn and max with the branches that must be seen.
+        branches: each |x| and sgn with the branches that must be seen.
         conditions: what is zero where a branch may change.
     """
 
@@ -94,7 +91,7 @@ class Traits:
         self.functions: set[str] = set()
         self.integer = self.imaginary = self.steps = False
         self.large = self.small = 0
-        self.branches: set[tuple[Func, int]] = set()
+        self.branches: set[tuple[Atom, int]] = set()
         self.conditions: set[Value] = set()
         todo, seen = [value], {value}
         while todo:
@@ -123,11 +120,6 @@ class Traits:
         elif row.branches == "sign" and name.args[0].symbols:
             self.branches.update(((name, 1), (name, -1)))
             self._change_at(name.args[0])
-        elif row.branches == "choice" and any(arg.symbols for arg in name.args):
-            self.branches.update((name, k) for k in range(len(name.args)))
-            self.steps |= len(name.args) > MAX_CHOICES
-            for a, b in combinations(name.args[:MAX_CHOICES], 2):
-                self._change_at(a - b)
 
     def _change_at(self, condition: Value) -> None:
         if condition.symbols and not is_positive(condition):
@@ -333,7 +325,7 @@ class Judge:
     def _functions(self, a: Value, b: Value) -> tuple[bool | None, bool]:
         left, right = self.traits(a), self.traits(b)
         real = not (left.imaginary or right.imaginary)
-        seen: set[tuple[Func, int]] = set()
+        seen: set[tuple[Atom, int]] = set()
         agreed = half = blind = 0
         for point in points(left, right):
             outcome, samples = self._at(a, b, point, real=real)
@@ -341,8 +333,7 @@ class Judge:
                 return False, True
             if outcome in ("proved", "agree"):
                 agreed += 1
-                for value, sample in zip((a, b), samples, strict=True):
-                    _see(value, sample.picks, seen)
+                seen.update(pick for sample in samples for pick in sample.picks.items())
             half += outcome == "half"
             blind += outcome == "blind"
             if blind > MAX_BLIND:
@@ -351,7 +342,7 @@ class Judge:
         return True if sure and not self._unseen(left, right, seen) else None, False
 
     @staticmethod
-    def _unseen(left: Traits, right: Traits, seen: set[tuple[Func, int]]) -> bool:
+    def _unseen(left: Traits, right: Traits, seen: set[tuple[Atom, int]]) -> bool:
         """Whether there may be a branch that no point has shown."""
         if left.steps or right.steps or not left.branches | right.branches <= seen:
             return True
@@ -449,19 +440,3 @@ def _told(x: PointSample, y: PointSample, *, proof: bool) -> str:
     if proof and a.algebraic and b.algebraic:
         return "proved" if size < -((min(degree_of(x.degrees, y.degrees), MAX_PROVED) - 1) * u + l + 1) else ""
     return "agree" if size < -(2 * u + l + SPARE_BITS) else ""
-
-
-def _see(value: Value, picks: Mapping[Atom, int], seen: set[tuple[Func, int]]) -> None:
-    """Adds each branch that the value rests on: what stands in a losing branch of max is not seen."""
-    todo, visited = [value], {value}
-    while todo:
-        for name in todo.pop().atoms:
-            live = parts_of(name)
-            if isinstance(name, Func) and name in picks:
-                seen.add((name, picks[name]))
-                if TABLE[name.name].branches == "choice":
-                    live = (name.args[picks[name]],)
-            for part in live:
-                if part not in visited:
-                    visited.add(part)
-                    todo.append(part)

@@ -13,8 +13,6 @@ from empo_rewards.equivalence.math.algebra import (
     UNIT,
     E,
     I,
-    Rational,
-    TooLarge,
     Undefined,
     Value,
     add,
@@ -22,11 +20,11 @@ from empo_rewards.equivalence.math.algebra import (
     constant,
 )
 from empo_rewards.equivalence.math.lexer import Unreadable
-from empo_rewards.equivalence.math.limits import MAX_DETERMINANT, MAX_LITERAL_DIGITS
+from empo_rewards.equivalence.math.limits import MAX_DETERMINANT
 from empo_rewards.equivalence.math.nodes import Node, walk
-from empo_rewards.equivalence.math.numbers import digit_count
+from empo_rewards.equivalence.math.numbers import literal
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import INFINITY, number_of
+from empo_rewards.equivalence.math.shapes import INFINITY
 from empo_rewards.equivalence.math.table import LETTERS
 
 Rows: TypeAlias = tuple[tuple[Value, ...], ...]
@@ -36,17 +34,6 @@ _CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
 _APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
 """Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
 _DEGREE = atom(PI) / 180
-_SHORT = 18
-"""Digits of a number that needs no check of its size."""
-
-
-def literal(text: str) -> Rational:
-    """A number as written; raises `TooLarge` past `MAX_LITERAL_DIGITS`."""
-    if len(text) <= _SHORT and text.isdigit():
-        return int(text)
-    if digit_count(text) > MAX_LITERAL_DIGITS:
-        raise TooLarge
-    return number_of(text)
 
 
 class Scalars:

@@ -10,18 +10,10 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
-from empo_rewards.equivalence.math.algebra import Rational, TooLarge, Value, atom, constant, spend
+from empo_rewards.equivalence.math.algebra import TooLarge, Value, atom, constant, spend
 from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.units import Unit
-
-
-class Long(NamedTuple):
-    """A number with more digits than an int is made from: sign · 0.digits · 10^exponent, without outer zeros."""
-
-    sign: int
-    digits: str
-    exponent: int
 
 
 class Items(NamedTuple):
@@ -130,7 +122,7 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
+    "Value | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
     "Measure | Date | Chemical | Clock | Text | Opaque"
 )
 
@@ -405,18 +397,3 @@ def _combined(sets: list[list[Ordered]], kept: Callable[[list[bool]], bool]) -> 
     if all(low == high for (low, high), _ in merged):
         return SetOf(frozenset(low for (low, _), _ in merged))
     return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
-
-
-def number_of(text: str) -> Rational:
-    """A decimal with an optional exponent or repeated part as an exact number; the caller bounds its digits."""
-    if text.isdigit():
-        return int(text)
-    if "(" in text:
-        whole, repeated = text[:-1].split("(")
-        integer, _, decimals = whole.partition(".")
-        scale = 10 ** len(decimals)
-        fixed = Fraction(int(integer + decimals or "0"), scale)
-        total = fixed + Fraction(int(repeated), scale * (10 ** len(repeated) - 1))
-    else:
-        total = Fraction(text)
-    return total.numerator if total.denominator == 1 else total

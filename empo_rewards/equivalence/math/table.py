@@ -22,7 +22,7 @@ Rule = Callable[..., "Ball"]
 Squared = Callable[..., "tuple[Terms, ...] | None"]
 """Sums whose product is the square of a function of its arguments; None where there are none."""
 
-Branches = Literal["", "sign", "choice", "step"]
+Branches = Literal["", "sign", "step"]
 
 
 class Function(NamedTuple):
@@ -41,7 +41,7 @@ class Function(NamedTuple):
         limit: log2 of the largest argument that is enclosed.
         cost: units of work of one enclosure at 128 bits.
         rule: its enclosure, where `flint` cannot say it.
-        branches: "sign" (of the argument), "choice" (of one argument), "step" (no agreement at points says anything).
+        branches: "sign" (of the argument), "step" (no agreement at points says anything).
         integer: whether its arguments are meant to be integers, as of n!.
         inverse: the function that f^{-1} names.
         letter: whether its name is a letter's too, and a function only where brackets follow at once.
