@@ -210,6 +210,8 @@ class _Parser:
     def quantity(self) -> Node:
         """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days; $300 at 7%."""
         first = self.measured()
+        if self.kinds[self.at] in _ENDS_LEAF:
+            return first
         if isinstance(first, nodes.Quantity):
             parts = [first]
             while self.kind() == "num":
@@ -247,12 +249,14 @@ class _Parser:
 
     def measured(self) -> Node:
         """One value with its unit and its currency."""
-        if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
+        if self.kinds[self.at] in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
             sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
             self.replace(self.at, dollar)
             self.replace(self.at + 1, sign)
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
+        if self.kinds[self.at] in _ENDS_LEAF and not (currency or self.found_unit):
+            return body
         if self.kind() == "$":
             currency = self.take().text
         unit = self.found_unit or (self.unit() if self.kind() in _BEGINS_UNIT else {})
@@ -444,13 +448,11 @@ class _Parser:
 
     def starts_factor(self) -> bool:
         kind = self.kinds[self.at]
-        if self.integral and self.is_differential():
+        if kind not in _STARTS:
+            return kind == "|" and not self.bars
+        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
             return False
-        if kind == "run":
-            return not self.is_unit()
-        if kind == "|":
-            return not self.bars
-        return kind in _STARTS and not (kind == "[" and self.closes_outward())
+        return not (self.integral and self.is_differential())
 
     # Factors
 
