@@ -10,16 +10,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+from empo_rewards.equivalence.math import names
 from empo_rewards.equivalence.math.limits import MAX_TOKENS
-from empo_rewards.equivalence.math.names import (
-    COMMANDS,
-    FOLDED,
-    LONGEST_COMMAND,
-    PLAIN_NAMES,
-    SUBSCRIPTS,
-    SUPERSCRIPTS,
-    UPRIGHT_SYMBOLS,
-)
 from empo_rewards.equivalence.math.table import SPELLINGS
 
 
@@ -42,12 +34,13 @@ class Token(NamedTuple):
     spaced: bool
 
 
-_SUPER = re.compile(f"[{''.join(map(chr, SUPERSCRIPTS))}]+")
-_SUB = re.compile(f"[{''.join(map(chr, SUBSCRIPTS))}]+")
+_SUPER = re.compile(f"[{''.join(map(chr, names.SUPERSCRIPTS))}]+")
+_SUB = re.compile(f"[{''.join(map(chr, names.SUBSCRIPTS))}]+")
 _DEGREE = re.compile(
     r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
     r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
 )
+_PRIMES = re.compile(r"\^ ?(?:\{ ?((?:\\prime ?)+)\}|(\\prime)(?![A-Za-z]))")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
@@ -60,12 +53,14 @@ def fold(text: str) -> str:
     """The text with Unicode forms as LaTeX: ½ is \\frac{1}{2}, x² is x^{2}, zero-width characters are gone."""
     if not text.isascii():
         text = _WIDE_COMMA.sub(",", text)
-        text = _SLANTED.sub(lambda m: f"\\frac{{{m[1]}}}{{{m[2]}}}".translate(SUPERSCRIPTS | SUBSCRIPTS), text)
-        text = _SUPER.sub(lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", text)
-        text = _SUB.sub(lambda m: "_{" + m[0].translate(SUBSCRIPTS) + "}", text)
-        text = text.translate(FOLDED)
+        text = _SLANTED.sub(
+            lambda m: f"\\frac{{{m[1]}}}{{{m[2]}}}".translate(names.SUPERSCRIPTS | names.SUBSCRIPTS), text
+        )
+        text = _SUPER.sub(lambda m: "^{" + m[0].translate(names.SUPERSCRIPTS) + "}", text)
+        text = _SUB.sub(lambda m: "_{" + m[0].translate(names.SUBSCRIPTS) + "}", text)
+        text = text.translate(names.FOLDED)
         if not text.isascii():
-            text = "".join(map(_fold_character, unicodedata.normalize("NFKC", text))).translate(FOLDED)
+            text = "".join(map(_fold_character, unicodedata.normalize("NFKC", text))).translate(names.FOLDED)
     text = "".join(c for c in text if c >= " " or c in "\t\n\r") if not text.isprintable() else text
     text = text.strip()
     if text.startswith("**") and text.endswith("**") and len(text) > 4:
@@ -75,6 +70,8 @@ def fold(text: str) -> str:
     text = (quoted[quoted.lastindex or 1] if quoted is not None else text.strip("`")).strip()
     if "\\\\" in text and "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
+    if "\\prime" in text:
+        text = _PRIMES.sub(lambda match: "'" * match[0].count("p"), text)
     return _DEGREE.sub("°", text)
 
 
@@ -89,7 +86,7 @@ def _fold_character(character: str) -> str:
     return " " if category.startswith("Z") else character
 
 
-_STYLES = sorted((name for name, (kind, _) in COMMANDS.items() if kind in ("style", "text", "upright")), key=len)
+_STYLES = sorted((name for name, (kind, _) in names.COMMANDS.items() if kind in ("style", "text", "upright")), key=len)
 _STYLED = re.compile(rf"\\(?:{'|'.join(reversed(_STYLES))})(?![A-Za-z])\*?")
 _SET_APART = re.compile(r"\\(?:[ ,;:!>\n()\[\]]|q?quad(?![A-Za-z])|left(?![A-Za-z])|right(?![A-Za-z]))|[~$]")
 
@@ -167,7 +164,10 @@ class _Lexer:
 
     def run(self) -> list[Token]:
         text, position, length = self.text, 0, len(self.text)
+        long = length > MAX_TOKENS
         while position < length:
+            if long and len(self.tokens) > MAX_TOKENS:
+                raise Unreadable
             character = text[position]
             if character in _ALONE:
                 self.emit(character, character)
@@ -182,17 +182,15 @@ class _Lexer:
         return self.tokens
 
     def emit(self, kind: str, text: str) -> None:
-        if self.wide:  # a wide space separates items, unless a separator, an end or a word stands beside it
-            if self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
-                self.tokens.append(Token(",", "quad", True))
-            self.wide = False
+        if self.style or self.wide:
+            # a wide space separates items, unless a separator, an end or a word stands beside it
+            if self.wide and self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
+                self.tokens.append(Token(",", ",", True))
+            self.style, self.wide = "", False
         if kind in _DEEPER:
             self.depth = max(0, self.depth + _DEEPER[kind])
         self.tokens.append(Token(kind, text, self.spaced))
         self.spaced = False
-        self.style = ""
-        if len(self.tokens) > MAX_TOKENS:
-            raise Unreadable
 
     # One reader a group of `_TOKEN`: of the text between two positions; where the next token begins.
 
@@ -209,7 +207,7 @@ class _Lexer:
             self.open_brace()
         elif text == "}":
             self.close_brace()
-        elif text != "$" or self.currency:
+        elif text != "\\" and (text != "$" or self.currency):
             kind = _MARKS.get(text, text)
             self.emit(kind, text if kind == "$" else kind)
         return end
@@ -270,7 +268,7 @@ class _Lexer:
         style = self.braces[-1] if self.braces else ""
         as_text = style in ("text", "upright")
         ahead = self.text[end : end + 2]
-        if ahead[:1] == "{" and len(run) > 2 and run in COMMANDS and not as_text:
+        if ahead[:1] == "{" and len(run) > 2 and run in names.COMMANDS and not as_text:
             return self.named(run, end)  # frac{1}{2}: a command that lost its backslash
         if lower in ("and", "or"):
             kind, text = lower, lower
@@ -283,9 +281,9 @@ class _Lexer:
         ):
             kind, text = "func", SPELLINGS[run]
         elif as_text:
-            kind, text = "sym" if style == "upright" and run in UPRIGHT_SYMBOLS else "word", run
+            kind, text = "sym" if style == "upright" and run in names.UPRIGHT_SYMBOLS else "word", run
         else:
-            kind, text = PLAIN_NAMES.get(lower) or ("sym" if len(run) == 1 else "run", run)
+            kind, text = names.PLAIN_NAMES.get(lower) or ("sym" if len(run) == 1 else "run", run)
         self.emit(kind, text)
         return end
 
@@ -294,17 +292,17 @@ class _Lexer:
             self.spaced = True
             return end
         name = written[1:].rstrip("*")
-        if name[:1].isalpha() and name not in COMMANDS and name not in SPELLINGS:
+        if name[:1].isalpha() and name not in names.COMMANDS and name not in SPELLINGS:
             # a command that runs into the letters after it (\quadx) is the longest that it starts with
-            sizes = range(min(len(name), LONGEST_COMMAND), 1, -1)
-            known = (size for size in sizes if name[:size] in COMMANDS or name[:size] in SPELLINGS)
+            sizes = range(min(len(name), names.LONGEST_COMMAND), 1, -1)
+            known = (size for size in sizes if name[:size] in names.COMMANDS or name[:size] in SPELLINGS)
             name = name[: next(known, len(name))]
             end = start + 1 + len(name)
         return self.named(name, end)
 
     def named(self, name: str, end: int) -> int:
         """A command by its name, whose argument begins at `end`."""
-        kind, text = ("func", SPELLINGS[name]) if name in SPELLINGS else COMMANDS.get(name, ("cmd", name))
+        kind, text = ("func", SPELLINGS[name]) if name in SPELLINGS else names.COMMANDS.get(name, ("cmd", name))
         basis = _BASIS.match(self.text, end) if name in _BOLD else None
         argument = self.text.find("}", end, end + 40) + 1 if self.text[end : end + 1] == "{" else 0
         if basis is not None:

@@ -77,7 +77,6 @@ class _Parser:
         return [token.text for token in self.tokens[self.at : end]] if self.kinds[self.at : end] == [*kinds] else []
 
     def replace(self, at: int, token: Token) -> None:
-        """Puts another token in the place of one."""
         self.tokens[at] = token
         self.kinds[at] = token.kind
 
@@ -152,7 +151,7 @@ class _Parser:
         while self.kinds[self.at] in _SEPARATORS:
             token = self.take()
             found = token.text if token.kind in ("and", "or") or not found else found
-        return "," if found == "quad" else found
+        return found
 
     def relation(self) -> Node:
         if self.kinds[self.at] in _ORDERS:
@@ -161,11 +160,8 @@ class _Parser:
         operators: list[str] = []
         while (kind := self.kinds[self.at]) in _RELATIONS or (kind == "&" and self.kind(1) in _RELATIONS):
             self.accept("&")
-            operator = self.take().kind
-            if operator in "<>" and self.accept("="):  # < = written apart
-                operator = "≤" if operator == "<" else "≥"
+            operators.append(self.take().kind)
             self.accept("&")
-            operators.append(operator)
             operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
         modulus = self.congruent_by() if kind in ("pmod", "(", "mod", ",") else None
         if modulus is not None:
@@ -204,19 +200,18 @@ class _Parser:
 
     # Quantities
 
-    def leaf(self, ends: frozenset[str]) -> Node | None:
-        """The number or symbol ahead, where it is all there is before one of `ends`."""
-        if self.kinds[self.at + 1] in ends:
-            kind = self.kinds[self.at]
-            if kind == "num":
-                return nodes.Num(self.take().text)
-            if kind == "sym":
-                return nodes.Sym(self.take().text)
-        return None
+    def leaf(self, ends: frozenset[str] = frozenset()) -> Node | None:
+        """The number or symbol ahead; where `ends` are given, only if one of them follows."""
+        kind = self.kinds[self.at]
+        if kind not in ("num", "sym") or (ends and self.kinds[self.at + 1] not in ends):
+            return None
+        return nodes.Num(self.take().text) if kind == "num" else nodes.Sym(self.take().text)
 
     def quantity(self) -> Node:
         """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days; $300 at 7%."""
         first = self.measured()
+        if self.kinds[self.at] in _ENDS_LEAF:
+            return first
         if isinstance(first, nodes.Quantity):
             parts = [first]
             while self.kind() == "num":
@@ -254,12 +249,14 @@ class _Parser:
 
     def measured(self) -> Node:
         """One value with its unit and its currency."""
-        if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
+        if self.kinds[self.at] in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
             sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
             self.replace(self.at, dollar)
             self.replace(self.at + 1, sign)
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
+        if self.kinds[self.at] in _ENDS_LEAF and not (currency or self.found_unit):
+            return body
         if self.kind() == "$":
             currency = self.take().text
         unit = self.found_unit or (self.unit() if self.kind() in _BEGINS_UNIT else {})
@@ -400,7 +397,9 @@ class _Parser:
                 break
             if kind in ("*", "/") and self.kind(1) and not stop_at_function:
                 self.take()
-                factors.append((kind, self.divisor(factors[-1][1]) if kind == "/" else self.signed_factor()))
+                factors.append(
+                    (kind, self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor))
+                )
             elif kind == "%" and not stop_at_function:
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
@@ -408,7 +407,9 @@ class _Parser:
             elif kind == "mod" and not self.congruence:
                 self.enter()
                 self.take()
-                factors = [("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.signed_factor()))))]
+                factors = [
+                    ("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.perhaps_signed(self.factor)))))
+                ]
             elif (
                 self.starts_factor()
                 and not (kind == "(" and self.kind(1) == "mod")
@@ -426,7 +427,7 @@ class _Parser:
 
     def divisor(self, before: Node) -> Node:
         """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
-        first = self.signed_factor()
+        first = self.perhaps_signed(self.factor)
         if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
             return first
         return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
@@ -438,18 +439,20 @@ class _Parser:
             factors.append(("", self.factor()))
         return _product(factors)
 
-    def signed_factor(self) -> Node:
-        return nodes.Signed(self.take().kind, self.factor()) if self.kind() in ("+", "-") else self.factor()
+    def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
+        return (
+            nodes.Signed(self.take().kind, self.nested(lambda: self.perhaps_signed(parse)))
+            if self.kind() in ("+", "-")
+            else parse()
+        )
 
     def starts_factor(self) -> bool:
         kind = self.kinds[self.at]
-        if self.integral and self.is_differential():
+        if kind not in _STARTS:
+            return kind == "|" and not self.bars
+        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
             return False
-        if kind == "run":
-            return not self.is_unit()
-        if kind == "|":
-            return not self.bars
-        return kind in _STARTS and not (kind == "[" and self.closes_outward())
+        return not (self.integral and self.is_differential())
 
     # Factors
 
@@ -485,30 +488,20 @@ class _Parser:
         return base
 
     def raised(self, base: Node) -> Node:
-        if self.kind() == "{" and self.kind(1) == "'" and isinstance(base, nodes.Sym):
-            self.take()
-            name = base.name
-            while self.accept("'"):
-                name += "'"
-            self.expect("}")
-            return nodes.Sym(name)
         exponent = self.exponent()
         if isinstance(base, nodes.Sym) and self.kind() == "_":
             base = self.indexed(base)
         return nodes.Power(base, exponent)
 
     def exponent(self) -> Node:
-        self.enter()
-        if self.kind() in ("-", "+"):
-            result: Node = nodes.Signed(self.take().kind, self.exponent())
-        else:
-            result = self.primary()
-            if self.accept("^"):  # right-associative
-                result = nodes.Power(result, self.exponent())
-            elif self.accept("!"):
-                result = nodes.Postfix("!", result)
-        self.depth -= 1
-        return result
+        return self.nested(lambda: self.perhaps_signed(self.tower))
+
+    def tower(self) -> Node:
+        """An exponent without its sign."""
+        result = self.primary()
+        if self.accept("^"):  # right-associative
+            return nodes.Power(result, self.exponent())
+        return nodes.Postfix("!", result) if self.accept("!") else result
 
     def primary(self) -> Node:
         reader = _PRIMARIES.get(self.kinds[self.at])
@@ -627,7 +620,7 @@ class _Parser:
             return self.indexed(nodes.Sym(self.take().text), touching=False)
         if kind == "run":
             return nodes.Sym(self.first_letter())
-        return self.primary() if kind == "{" else self.nested(self.primary)
+        return self.primary() if kind == "{" and self.kind(1) != "}" else self.nested(self.primary)
 
     def first_letter(self) -> str:
         """The first of the letters ahead; the others stay."""
@@ -653,7 +646,7 @@ class _Parser:
         if self.accept("["):
             degree = self.nested(self.listing).items[:1]
             self.expect("]")
-        radicand = nodes.Num(self.take().text) if self.kind() == "num" else self.argument()
+        radicand = (self.leaf() if self.kind() == "num" else None) or self.argument()
         return nodes.Call("sqrt", (radicand, *degree))
 
     def function(self, name: str) -> Node:
@@ -678,9 +671,7 @@ class _Parser:
             return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
-        if self.kind() in ("-", "+"):
-            return (nodes.Signed(self.take().kind, self.product(stop_at_function=True)),)
-        return (self.product(stop_at_function=True),)
+        return (self.perhaps_signed(lambda: self.product(stop_at_function=True)),)
 
     # Sums, integrals and limits, which are not computed
 
@@ -717,11 +708,7 @@ class _Parser:
 
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
-        if self.kind() in ("+", "-"):
-            return nodes.Signed(self.take().kind, self.bound())
-        if self.kind() == "num":
-            return nodes.Num(self.take().text)
-        return nodes.Sym(self.take().text) if self.kind() == "sym" else self.argument()
+        return self.perhaps_signed(lambda: self.leaf() or self.argument())
 
     def limit(self) -> Node:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
@@ -765,11 +752,16 @@ class _Parser:
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
-        if closing not in (("}", r"\}") if braces else (")", "]", "[")) or (condition and len(listing.items) > 1):
+        several = len(listing.items) > 1
+        if (
+            closing not in (("}", r"\}") if braces else (")", "]", "["))
+            or (condition and several)
+            or (not several and (opening == "]" or closing == "["))
+        ):
             raise Unreadable
         if condition:
             return nodes.Builder(listing.items[0], condition)
-        if opening == "{" and len(listing.items) == 1:
+        if opening == "{" and not several:
             return listing.items[0]
         return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
 

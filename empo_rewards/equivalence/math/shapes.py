@@ -295,19 +295,15 @@ def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
         sign = (shape == INFINITY) - (shape == MINUS_INFINITY)
         bounds = (sign * 1e5, sign * 1e5) if sign else judge.enclosed(shape)
         return None if bounds is None else ("value", *bounds)
-    parts: Iterable[tuple[float, Shape]]
-    if isinstance(shape, (Ordered, Range)):
-        elements = shape.elements if isinstance(shape, Ordered) else (shape.low, shape.high)
-        parts = ((1 + k / 3, element) for k, element in enumerate(elements))
-    elif isinstance(shape, (Items, SetOf, Spans)):
-        parts = ((1.0, element) for element in _members(shape) or ())
-    else:
+    parts = [shape.low, shape.high] if isinstance(shape, Range) else _members(shape)
+    if parts is None or isinstance(shape, Named):
         return None
     low = high = 0.0
-    for weight, part in parts:
+    for k, part in enumerate(parts):
         inner = outline(part, judge)
         if inner is None:
             return None
+        weight = 1 + k / 3 if isinstance(shape, (Ordered, Range)) else 1.0
         low, high = low + weight * inner[1], high + weight * inner[2]
         margin = (abs(low) + abs(high) + abs(inner[1]) + abs(inner[2])) * 1e-12
         low, high = low - margin, high + margin

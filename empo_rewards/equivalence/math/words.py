@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 
 from empo_rewards.equivalence.math import shapes, units
 from empo_rewards.equivalence.math.algebra import atom
@@ -67,18 +67,18 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_PHRASES: Mapping[str, Shape] = {
-    phrase.strip(): shape
-    for phrases, shape in (
-        ("all real numbers, all reals, any real number, every real number, the set of all real numbers, all real number, "
-         "the set of real numbers, set of all real numbers, real numbers", shapes.REALS),
-        ("no solution, no solutions, no real solution, no real solutions, there is no solution, there are no solutions, "
-         "there is no real solution, empty set, the empty set, null set", shapes.EMPTY),
-        ("dne, d n e, does not exist, the limit does not exist, limit does not exist", Text("does not exist")),
-        ("infinitely many solutions, infinitely many, infinite solutions", Text("infinitely many")),
-    )
-    for phrase in phrases.split(",")
-}  # fmt: skip
+_SAID: tuple[tuple[Shape, str], ...] = (
+    (shapes.REALS, "all real numbers, all reals, any real number, every real number, all real number, real numbers"),
+    (shapes.REALS, "the set of all real numbers, the set of real numbers, set of all real numbers"),
+    (
+        shapes.EMPTY,
+        "no solution, no solutions, no real solution, no real solutions, empty set, the empty set, null set",
+    ),
+    (shapes.EMPTY, "there is no solution, there are no solutions, there is no real solution"),
+    (Text("does not exist"), "dne, d n e, does not exist, the limit does not exist, limit does not exist"),
+    (Text("infinitely many"), "infinitely many solutions, infinitely many, infinite solutions"),
+)
+_PHRASES = {phrase: shape for shape, phrases in _SAID for phrase in phrases.split(", ")}
 """Phrases that say what a sign says too, or each other."""
 
 
