@@ -26,8 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
-from functools import cached_property
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from flint import fmpz
 
@@ -88,6 +87,21 @@ Terms: TypeAlias = "Mapping[Monomial, Rational]"
 ONE: Monomial = frozenset()
 
 
+class _Lazy(Generic[T]):
+    """An attribute that is computed when it is first asked for, without functools.cached_property's lock.
+
+    Before Python 3.12 that lock stops other threads, and a child of a fork for good.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self.compute = compute
+
+    def __get__(self, value: object, owner: type) -> T:
+        found = self.compute(value)
+        value.__dict__[self.compute.__name__] = found
+        return found
+
+
 class Value:
     """An exact value; see the module. Immutable, hashable; equality is equality of the canonical forms.
 
@@ -138,12 +152,12 @@ class Value:
     def __repr__(self) -> str:
         return f"Value({self.text})"
 
-    @cached_property
+    @_Lazy
     def _hash(self) -> int:
         over = None if self.over is None else frozenset(self.over.items())
         return hash((frozenset(self.terms.items()), over))
 
-    @cached_property
+    @_Lazy
     def text(self) -> str:
         """The value as text that is the same for equal values; a long one as its digest."""
         text = _total_text(self.terms) + ("" if self.over is None else "//" + _total_text(self.over))
@@ -161,7 +175,7 @@ class Value:
         """The atoms that occur, not those inside other atoms."""
         return {atom for part in (self.terms, self.over or {}) for monomial in part for atom, _ in monomial}
 
-    @cached_property
+    @_Lazy
     def flat(self) -> bool:
         """Whether it holds symbols, constants and primes only: denominators cleared, its canonical form is unique."""
         return all(isinstance(atom, (str, int)) for atom in self.atoms)
@@ -171,7 +185,7 @@ class Value:
         """Whether a difference of canonical forms proves a difference of values."""
         return self.over is None and self.flat
 
-    @cached_property
+    @_Lazy
     def symbols(self) -> frozenset[str]:
         """The names of the symbols that occur anywhere in it."""
         found = {name for name in self.atoms if isinstance(name, str)} - CONSTANTS

@@ -1,6 +1,8 @@
 """Hostile input: no execution, and bounded work and memory. Work is counted, not timed."""
 
+import subprocess
 import sys
+import textwrap
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from generated import hostile_texts
 from empo_rewards.equivalence.math import MathEquivalence, MathPolicy, canonical
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge, Value, add, atom, constant, rational_power
 from empo_rewards.equivalence.math.canonical import key_of
+from empo_rewards.equivalence.math.limits import MAX_WORK
 from empo_rewards.equivalence.math.shapes import Opaque, compare
 from empo_rewards.protocols import AnswerSet
 
@@ -91,6 +94,11 @@ FAMILIES = {
     "branches": lambda n: "+".join(f"|x-{k}|" for k in range(n)),
     "roots": lambda n: "+".join(rf"\sqrt{{x+{k}}}" for k in range(n)),
     "quotients": lambda n: "+".join(rf"\frac1{{x+{k}}}" for k in range(n)),
+    "degree of a root": lambda n: rf"\sqrt[{n}]{{x+1}}",
+    "degrees of roots": lambda n: "+".join(rf"\sqrt[{k + 2}]{{x}}" for k in range(n)),
+    "digits of an exponent": lambda n: f"x^{{{'9' * n}}}",
+    "digits after the point": lambda n: "0." + "3" * n + "x",
+    "matrix": lambda n: r"\begin{pmatrix}" + "&".join(f"x^{k}" for k in range(n)) + r"\end{pmatrix}",
     "list": lambda n: ", ".join(rf"\sin {k}" for k in range(n)),
 }
 
@@ -160,10 +168,53 @@ def test_work_grows_little_faster_than_the_answer_up_to_its_bound(make):
     def cost(n):
         return steps(lambda: MathEquivalence().relate([AnswerSet((make(n), make(n) + "+x"))]))
 
-    costs = [cost(2**k) for k in range(2, 11)]
+    costs = [cost(2**k) for k in range(2, 12)]
     assert max(costs) < 1_500_000
     for k, (small, large) in enumerate(pairwise(costs), 2):
         assert large < 2 * ((k + 1) / k) ** 2 * 3 * small + 20_000
+
+
+DOUBLED = """
+    import resource, sys
+    sys.path[:0] = sys.argv[1:]
+    from test_math_bounds import FAMILIES
+    from empo_rewards.equivalence.math import MathEquivalence
+    from empo_rewards.protocols import AnswerSet
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+    backend = MathEquivalence()
+    backend.relate([AnswerSet(("2\\\\sin x\\\\cos x", "\\\\sin 2x"))])
+    for name, make in FAMILIES.items():
+        base = peak()
+        for k in range(2, 14):
+            text = make(2**k)
+            backend.relate([AnswerSet((text, text + "+x"))])
+        print(peak() - base, name)
+"""
+
+
+def test_memory_stays_flat_while_the_answer_is_doubled():
+    """In a process of its own, so that the peak is that of the comparisons; to 8,192 of everything, past each bound."""
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(DOUBLED), str(here), str(here.parents[1])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    growth = [line.partition(" ") for line in done.stdout.splitlines()]
+    assert len(growth) == len(FAMILIES)
+    assert [(name, int(mib)) for mib, _, name in growth if int(mib) > 64] == []
+
+
+@pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
+def test_counted_work_never_exceeds_its_budget(make):
+    works = [key_of(make(2**k), POLICY).work for k in range(2, 14)]
+    assert max(works) <= MAX_WORK
+    for k, (small, large) in enumerate(pairwise(works), 2):
+        assert large < 2 * ((k + 1) / k) ** 2 * 3 * small + 1_000
 
 
 @pytest.mark.parametrize(
