@@ -119,7 +119,8 @@ def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         (owner,) = owners
         if _has_rival(reading, owner, keys, by_shape, classes):
             continue
-        agreed = _agreed([keys[position].facets for position in claims[reading]])
+        first, *others = (keys[position].facets.items() for position in claims[reading])
+        agreed = dict(set(first).intersection(*others))
         for position in by_shape[reading]:
             classes.union(owner, position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
@@ -130,19 +131,12 @@ def _has_rival(
     reading: Shape, owner: int, keys: Sequence[Key], by_shape: Mapping[Shape, list[int]], classes: UnionFind
 ) -> bool:
     """Whether the class can be read as another shape of that type, which the set holds too: (3, 4) and (4, 3)."""
-    for position, key in enumerate(keys):
-        if classes.find(position) == owner:
-            for other in key.readings:
-                if other != reading and type(other) is type(reading) and other in by_shape:
-                    here, there = by_shape[reading][0], by_shape[other][0]
-                    if classes.find(here) != classes.find(there) and not isinstance(reading, Value):
-                        return True
-    return False
-
-
-def _agreed(facets: Sequence[Mapping[str, Hashable]]) -> dict[str, Hashable]:
-    """The decorations that all have alike."""
-    return {kind: value for kind, value in facets[0].items() if all(other.get(kind) == value for other in facets)}
+    if isinstance(reading, Value):
+        return False
+    here = classes.find(by_shape[reading][0])
+    others = {other for place, key in enumerate(keys) if classes.find(place) == owner for other in key.readings}
+    rivals = (other for other in others if type(other) is type(reading) and other in by_shape)
+    return any(classes.find(by_shape[other][0]) != here for other in rivals)
 
 
 def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
@@ -252,9 +246,7 @@ def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
     found = set().union(*each) - set("aiAI")
     both = {letter for letter in found if letter.swapcase() in found}
     both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
-    spoken = (
-        {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
-    )
+    spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)}
     return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
 
 
