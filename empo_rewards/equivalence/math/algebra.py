@@ -363,7 +363,7 @@ def _product(a: Terms, b: Terms) -> Terms:
         return b
     if len(b) == 1 and b.get(ONE) == 1:
         return a
-    spend(len(b) * (len(a) + sum(map(len, a))) + len(a) * (len(b) + sum(map(len, b))))
+    spend(2 * len(a) * len(b))
     total: dict[Monomial, Rational] = {}
     for m, c in a.items():
         for n, d in b.items():
@@ -387,6 +387,7 @@ def _monomial_product(m: Monomial, n: Monomial) -> tuple[Rational, Monomial, lis
 
 def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[Terms]]:
     """Brings exponents into their ranges: of radicals into (0, 1), of i into {1}, of sin and |x| below 2."""
+    spend(len(exponents))
     scale: Rational = 1
     factors: list[Terms] = []
     for name, exponent in list(exponents.items()):
