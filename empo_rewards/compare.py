@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 
 from empo_rewards.config import Component
-from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.errors import GroupError, PluginError
-from empo_rewards.plugins.registry import load
+from empo_rewards.plugins import builtins  # noqa: F401 - what the first call needs is imported with this module
+from empo_rewards.plugins.registry import built_in, load
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend
 from empo_rewards.relations import relate
 
@@ -37,8 +37,8 @@ def equivalent(
         raise PluginError(f"the backend must be a name or an EquivalenceBackend, not {type(backend).__name__}")
     if not isinstance(backend, str):
         return _compare(a, b, backend)
-    if backend == "math" and not options and not plugins:
-        return _compare(a, b, _mathematics())
+    if not options and not plugins and (kept := _kept(backend)) is not None:
+        return _compare(a, b, kept)
     component = Component.model_validate({"name": backend, **options})
     made = load(plugins).create(EquivalenceBackend, component, "equivalence")
     try:
@@ -48,9 +48,16 @@ def equivalent(
 
 
 @cache
-def _mathematics() -> MathEquivalence:
-    """The default backend with its defaults, made once: it holds a bounded cache and nothing else."""
-    return MathEquivalence()
+def _kept(backend: str) -> EquivalenceBackend | None:
+    """A built-in backend with its defaults, made once, where it has nothing to close; None for any other."""
+    registry = built_in()
+    if backend not in registry.entries["equivalence backend"]:
+        return None
+    made = registry.create(EquivalenceBackend, Component(name=backend), "equivalence")
+    if type(made).close is EquivalenceBackend.close:
+        return made
+    made.close()
+    return None
 
 
 def _compare(a: str, b: str, backend: EquivalenceBackend) -> bool | None:

@@ -217,12 +217,14 @@ class Registry:
             registered = self.find(kind, component.name)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-        model = registered.options()
-        try:
-            given = model.model_validate(component.options)
-        except ValidationError as error:
-            raise ConfigError(one_line(error, model, path, component.name)) from error
-        options = {name: getattr(given, name) for name in given.model_fields_set}
+        options: dict[str, Any] = {}
+        if component.options or any(default is ... for _, default in registered.parameters.values()):
+            model = registered.options()
+            try:
+                given = model.model_validate(component.options)
+            except ValidationError as error:
+                raise ConfigError(one_line(error, model, path, component.name)) from error
+            options = {name: getattr(given, name) for name in given.model_fields_set}
         for name, nested in registered.nested.items():
             wanted = options.get(name) if name in options else nested.default and Component(name=nested.default)
             if isinstance(wanted, Component):
@@ -254,11 +256,7 @@ def load(plugins: Sequence[object] = ()) -> Registry:
     Raises:
         PluginError: a plugin cannot be imported, or a registration is invalid.
     """
-    from empo_rewards.plugins import builtins  # noqa: PLC0415 - a third of the import time, and a scorer's need only
-
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.register(builtins, BUILT_IN)
+    manager = _manager()
     skipped = _load_installed(manager)
     for position, plugin in enumerate(plugins):
         name = getattr(plugin, "__name__", type(plugin).__qualname__)
@@ -267,6 +265,27 @@ def load(plugins: Sequence[object] = ()) -> Registry:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{error}; the hooks are: {', '.join(KINDS.values())}") from error
+    return _collected(manager, skipped)
+
+
+@functools.cache
+def built_in() -> Registry:
+    """The registry of the built-ins alone. No plugin changes them: a name is registered once."""
+    return _collected(_manager())
+
+
+def _manager() -> pluggy.PluginManager:
+    """A manager that knows the built-ins."""
+    from empo_rewards.plugins import builtins  # noqa: PLC0415 - a third of the import time, and a scorer's need only
+
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.register(builtins, BUILT_IN)
+    return manager
+
+
+def _collected(manager: pluggy.PluginManager, skipped: tuple[str, ...] = ()) -> Registry:
+    """What the plugins of a manager register."""
     registry = Registry(skipped=skipped)
     for kind, hook in KINDS.items():
         for implementation in getattr(manager.hook, hook).get_hookimpls():

@@ -10,7 +10,7 @@ from dataclasses import astuple
 from typing import TypeVar
 
 from empo_rewards.equivalence.cache import LruCache
-from empo_rewards.equivalence.math.algebra import TooLarge
+from empo_rewards.equivalence.math.algebra import Budget, TooLarge
 from empo_rewards.equivalence.math.canonical import key_of, unread_key
 from empo_rewards.equivalence.math.keys import (
     Key,
@@ -24,7 +24,7 @@ from empo_rewards.equivalence.math.keys import (
     settle,
     symbols_of,
 )
-from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING
+from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING, MAX_GROUP_REFINING
 from empo_rewards.equivalence.math.policy import (
     Bases,
     Clock,
@@ -187,16 +187,17 @@ class _Comparison:
     def relation(self, metrics: dict[str, float]) -> Relation:
         """Which keys are the same, and what could not be told."""
         decorated = any(key.facets for key in self.keys)
-        find, budget = self.classes.find, self.judge.budget
-        for a, b in self._open_pairs():
-            if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
-                continue
-            checkpoint()
-            verdict = self._compare(a, b) if budget.left >= 0 else None
-            if verdict:
-                self.classes.union(a, b)
-            elif verdict is None:
-                self.undecided.append((min(a, b), max(a, b)))
+        find = self.classes.find
+        with Budget(MAX_GROUP_REFINING).counted() as budget:
+            for a, b in self._open_pairs():
+                if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
+                    continue
+                checkpoint()
+                verdict = self._compare(a, b) if budget.left >= 0 else None
+                if verdict:
+                    self.classes.union(a, b)
+                elif verdict is None:
+                    self.undecided.append((min(a, b), max(a, b)))
         keys = join_readings(self.keys, self.classes)
         undecided = [(a, b) for a, b in self.undecided if find(a) != find(b)]
         metrics |= {

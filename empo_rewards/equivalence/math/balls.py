@@ -18,6 +18,7 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from flint import acb, arb, ctx, fmpq
@@ -25,7 +26,6 @@ from flint import acb, arb, ctx, fmpq
 from empo_rewards.equivalence.math.algebra import (
     PI,
     Atom,
-    Budget,
     E,
     Exp,
     Func,
@@ -37,6 +37,7 @@ from empo_rewards.equivalence.math.algebra import (
     TooLarge,
     Value,
     factor,
+    spend,
 )
 from empo_rewards.equivalence.math.limits import (
     MAX_ARGUMENT_BITS,
@@ -132,6 +133,12 @@ def checked(v: Any) -> Any:
     return v
 
 
+def hiding(bits: float, v: Any) -> Ball:
+    """A ball of a value that is no algebraic number, and may hide so many bits of what it was computed of."""
+    size = log2_of(checked(v))
+    return Ball(v, bits + max(0, size), bits + max(0, -size))
+
+
 def number(value: Rational | fmpq) -> Ball:
     """A rational number, carried exactly while it is short."""
     q = value if isinstance(value, fmpq) else fmpq(value.numerator, value.denominator)
@@ -155,15 +162,14 @@ class Evaluator:
         point: what the symbols are there.
         precision: bits; FLINT's own precision is the caller's to set (`at_precision`).
         real: whether a value off the reals is none.
-        budget: what it may cost.
     """
 
-    def __init__(self, point: Mapping[str, Rational], precision: int, budget: Budget, *, real: bool = True) -> None:
-        self.point, self.precision, self.budget, self.real = point, precision, budget, real
+    def __init__(self, point: Mapping[str, Rational], precision: int, *, real: bool = True) -> None:
+        self.point, self.precision, self.real = point, precision, real
         self.degrees: dict[Hashable, int] = {}
         """Degrees of the roots that were taken, by what they were taken of; under `UNITY` the order of a root of 1."""
         self.picks: dict[Atom, int] = {}
-        """The branch that each |x|, sgn and max took."""
+        """The branch that each |x| and sgn took."""
         self._atoms: dict[Atom, Ball] = {}
         self._step = 3 + (precision >> 9)
         self._call = 5 + (precision * precision >> 18)
@@ -188,28 +194,24 @@ class Evaluator:
 
     def add(self, parts: list[Ball]) -> Ball:
         """The sum."""
-        self.budget.spend(len(parts) * self._step)
+        spend(len(parts) * self._step)
         if len(parts) == 1:
             return parts[0]
         if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
             return number(sum(exact, start=fmpq(0)))
-        v = parts[0].v
-        for part in parts[1:]:
-            v = v + part.v
+        v = sum((part.v for part in parts[1:]), start=parts[0].v)
         l = sum(part.l for part in parts)  # noqa: E741
         u = max(part.u - part.l for part in parts) + l + math.log2(len(parts))
         return Ball(v, u, l, all(part.algebraic for part in parts))
 
     def multiply(self, parts: list[Ball]) -> Ball:
         """The product."""
-        self.budget.spend(len(parts) * self._step)
+        spend(len(parts) * self._step)
         if len(parts) == 1:
             return parts[0]
         if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
             return number(math.prod(exact, start=fmpq(1)))
-        v = parts[0].v
-        for part in parts[1:]:
-            v = v * part.v
+        v = math.prod((part.v for part in parts[1:]), start=parts[0].v)
         return Ball(checked(v), sum(p.u for p in parts), sum(p.l for p in parts), all(p.algebraic for p in parts))
 
     def divide(self, a: Ball, b: Ball) -> Ball:
@@ -248,7 +250,7 @@ class Evaluator:
             return base
         if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > MAX_VALUE_BITS:
             raise Unknown
-        self.budget.spend(n.bit_length() * self._step)
+        spend(n.bit_length() * self._step)
         exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= MAX_EXACT_BITS else None
         return Ball(checked(base.v**n), base.u * n, base.l * n, base.algebraic, exact)
 
@@ -258,7 +260,7 @@ class Evaluator:
             return x
         if k > MAX_DEGREE:
             raise Unknown
-        self.budget.spend(self._call)
+        spend(self._call)
         u, l = ((x.u + (k - 1) * x.l) / k, x.l) if x.u >= x.l else (x.u, ((k - 1) * x.u + x.l) / k)  # noqa: E741
         self.degrees[node] = math.lcm(k, self.degrees.get(node, 1))
         v = x.v
@@ -281,7 +283,7 @@ class Evaluator:
         return found
 
     def _atom(self, name: Atom) -> Ball:
-        self.budget.spend(self._step)
+        spend(self._step)
         if isinstance(name, str):
             return self._symbol(name)
         if isinstance(name, int):
@@ -339,42 +341,30 @@ class Evaluator:
                 v = acb(v)
         if log2_of(v) > (row.limit or MAX_ARGUMENT_BITS):
             raise Unknown
-        self.budget.spend(self._call * row.cost)
+        spend(self._call * row.cost)
         hidden = x.u + x.l
         if row.hidden is not None:
             if isinstance(v, acb):
                 raise Unknown
             hidden += row.hidden(float(v.abs_upper()))
-        v = checked(getattr(v, row.flint)())
-        size = log2_of(v)
-        return Ball(v, hidden + max(0, size), hidden + max(0, -size))
+        return hiding(hidden, getattr(v, row.flint)())
 
     def _function(self, name: Func) -> Ball:
-        if name.name in ("sin", "cos") and (known := self._of_unity(name)) is not None:
-            return known
         row = TABLE.get(name.name)
         if row is None:
             return self._free(name)
-        if not (row.flint or row.rule or row.branches == "choice"):
+        if row.at_pi and (share := _share_of_pi(name.args[0])) is not None:
+            self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
+            return Ball(row.at_pi(fmpq(share.numerator, share.denominator)), 1, 1, True)
+        if not (row.flint or row.rule):
             raise Unknown
         args = tuple(self.value(arg) for arg in name.args)
         if self.real and row.branches == "sign":
             self.picks[name] = self.sign(args[0])
-        if row.branches == "choice":
-            self.picks[name] = self.largest(args)
-            return args[self.picks[name]]
         if row.rule is None:
             return self.simple(row, args[0])
-        self.budget.spend(self._call * row.cost)
-        return row.rule(self, args)
-
-    def largest(self, args: tuple[Ball, ...]) -> int:
-        """Which of the arguments is the largest."""
-        best = 0
-        for k in range(1, len(args)):
-            if self.sign(self.subtract(args[k], args[best])) > 0:
-                best = k
-        return best
+        spend(self._call * row.cost)
+        return row.rule(self, *args)
 
     def floor(self, x: Ball) -> Ball:
         """The integer below."""
@@ -387,18 +377,6 @@ class Evaluator:
             raise Loose
         return number(int(whole))
 
-    def _of_unity(self, name: Func) -> Ball | None:
-        """sin and cos of a rational multiple of π: twice it is an algebraic integer, its conjugates at most 2."""
-        argument = name.args[0]
-        if argument.over is not None or len(argument.terms) != 1:
-            return None
-        ((monomial, share),) = argument.terms.items()
-        if monomial != frozenset(((PI, 1),)) or share.denominator > MAX_MEASURE or share.numerator.bit_length() > 64:
-            return None
-        self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
-        method = arb.cos_pi_fmpq if name.name == "cos" else arb.sin_pi_fmpq
-        return Ball(method(fmpq(share.numerator, share.denominator)), 1, 1, True)
-
     def _free(self, name: Func) -> Ball:
         """A function that is not in the table: some function of its arguments, the same wherever its name stands."""
         if " " in name.name:
@@ -408,6 +386,14 @@ class Evaluator:
         weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
         parts = [self.multiply([w, self.value(arg)]) for w, arg in zip(weights[1:], name.args, strict=True)]
         return self.add([self.simple(TABLE["sin"], self.add([*parts, weights[0]])), number(2)])
+
+
+def _share_of_pi(value: Value) -> Rational | None:
+    """r of rπ, where sin and cos of it are known: twice them is an algebraic integer, its conjugates at most 2."""
+    share = value.terms.get(frozenset(((PI, 1),)))
+    if value.over is not None or len(value.terms) != 1 or share is None or share.denominator > MAX_MEASURE:
+        return None
+    return share if share.numerator.bit_length() <= 64 else None
 
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:
@@ -423,31 +409,28 @@ def degree_of(*degrees: Mapping[Hashable, int]) -> int:
 # Constants
 
 
-def enclosures(value: Value, budget: Budget) -> Iterator[Ball]:
+def enclosures(value: Value) -> Iterator[Ball]:
     """A real constant at rising precision; nothing where there is no enclosure."""
     for precision in () if value.symbols else PRECISIONS:
         try:
-            yield at_precision(precision, lambda p=precision: Evaluator({}, p, budget).value(value))  # type: ignore[misc]  # the default binds it
+            yield at_precision(precision, partial(Evaluator({}, precision).value, value))
         except Loose:
             continue
         except (NoValue, TooLarge):
             return
 
 
-def sign_of(value: Value, budget: Budget) -> int | None:
+def sign_of(value: Value) -> int | None:
     """The sign of a real constant that is not zero; None where it cannot be told."""
     exact = value.rational
     if exact is not None:
         return (exact > 0) - (exact < 0) if exact else None
-    for ball in enclosures(value, budget):
-        if not ball.v.contains(0):
-            return 1 if ball.v > 0 else -1
-    return None
+    return next(((1 if ball.v > 0 else -1) for ball in enclosures(value) if not ball.v.contains(0)), None)
 
 
-def floor_of(value: Value, budget: Budget) -> int | None:
+def floor_of(value: Value) -> int | None:
     """The integer below a real constant; None where it cannot be told."""
-    for ball in enclosures(value, budget):
+    for ball in enclosures(value):
         if log2_of(ball.v) > MAX_ARGUMENT_BITS:
             return None
         whole = ball.v.floor().unique_fmpz()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple, cast
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
-from empo_rewards.equivalence.math import balls, chemistry, dates, functions, shapes, units
+from empo_rewards.equivalence.math import balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import (
     PI,
     Budget,
@@ -25,260 +25,207 @@ from empo_rewards.equivalence.math.algebra import (
     atom,
     clear,
     constant,
-    divide,
     leading_sign,
-    multiply,
-    negative,
-    power,
     primitive,
     quotient,
     same,
+    spend,
 )
 from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
-from empo_rewards.equivalence.math.limits import (
-    MAX_BASED_DIGITS,
-    MAX_CHARS,
-    MAX_DETERMINANT,
-    MAX_LITERAL_DIGITS,
-    MAX_WORK,
-)
-from empo_rewards.equivalence.math.nodes import (
-    Based,
-    Bound,
-    Bracket,
-    Builder,
-    Call,
-    ChoiceLetter,
-    Combined,
-    Comparing,
-    Compound,
-    Constant,
-    Grid,
-    Listing,
-    Mixed,
-    Modular,
-    Node,
-    Num,
-    Postfix,
-    Power,
-    Product,
-    Proportion,
-    Qualified,
-    Quantity,
-    Signed,
-    Span,
-    Sum,
-    Sym,
-    Word,
-)
-from empo_rewards.equivalence.math.numbers import decimal_comma, digit_count, long_number
+from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
+from empo_rewards.equivalence.math.nodes import Node
+from empo_rewards.equivalence.math.numbers import decimal_comma, literal
 from empo_rewards.equivalence.math.numerals import integer_parameter, is_amount, spoken
-from empo_rewards.equivalence.math.parser import parse_by
+from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import (
-    INFINITY,
-    MINUS_INFINITY,
-    REALS,
-    Congruence,
-    Equation,
-    Items,
-    Matrix,
-    Measure,
-    Named,
-    Opaque,
-    Ordered,
-    Range,
-    Ratio,
-    SetOf,
-    Shape,
-    Text,
-    items,
-    number_of,
-    ordered,
-)
-from empo_rewards.equivalence.math.table import LETTERS
+from empo_rewards.equivalence.math.scalars import Scalars, has_grid
+from empo_rewards.equivalence.math.shapes import INFINITY, MINUS_INFINITY, Ordered, SetOf, Shape, items, ordered
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
 _PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
 _PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
-_CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
-_RESPELLED = re.compile(r"C(_.*)?|I")
-"""Symbols that some write otherwise: constants of integration, as c or C, and the imaginary unit, as i or I."""
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
-"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
-_HALF_TURN = 180
-_SHORT = 18
-"""Digits of a number that needs no check of its size."""
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
+_TOKEN_WORK = 5
+"""Units of work that a token costs until it is syntax."""
 
-def key_of(text: str, policy: MathPolicy) -> Key:  # noqa: PLR0911 - one return a way to read
+
+def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
     simple = _plain_key(text)
     if simple is not None:
         return simple
     if len(text) > MAX_CHARS:
-        return Key(long_number(text) or Opaque(text), work=len(text) >> 4)
+        return Key(shapes.Opaque(text), work=len(text) >> 4)
     folded = fold(text)
     if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
-        return Key(Opaque(text), work=len(text) >> 2)
+        return Key(shapes.Opaque(text), work=len(text) >> 2)
     if "\\frac" not in folded and "\\sqrt" not in folded:
         said = plain(folded)
         found = dates.read(said, policy) or chemistry.read(said)
         if found is not None:
-            return Key(found.shape, found.facets, work=len(text), options=found.options)
+            return found._replace(work=len(text))
     try:
         tokens = lex(folded)
     except Unreadable:
         words = words_of_text(folded)
-        return Key(words or Opaque(" ".join(folded.split())), work=len(text) >> 2)
+        return Key(words or shapes.Opaque(" ".join(folded.split())), work=len(text) >> 2)
+    with Budget().counted() as budget:
+        key = _key_of_tokens(tokens, folded, policy)
+    return key._replace(work=MAX_WORK - int(max(0, budget.left)))
+
+
+def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
+    spend(_TOKEN_WORK * len(tokens))
+    if {"word", "run", "∈"}.isdisjoint([token.kind for token in tokens]):
+        return _Reader(policy, tokens).key(folded)
     called, spelled_out = name_in_words(spoken(tokens))
     parameter = integer_parameter(spelled_out)
     words = words_of(spelled_out) if parameter is None else None
     if words is not None:
-        return Key(words, work=4 * len(tokens))
-    budget = Budget()
+        return Key(words)
     if parameter is not None:
-        plainly, key = (_Reader(policy, part, budget).key(folded) for part in parameter)
+        plainly, key = (_Reader(policy, part).key(folded) for part in parameter)
         key = key._replace(readings=(*key.readings, plainly.shape))
     else:
-        key = _Reader(policy, spelled_out, budget).key(folded)
+        key = _Reader(policy, spelled_out).key(folded)
     facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
-    return key._replace(facets=facets, work=MAX_WORK - max(0, budget.left) + 8 * len(tokens))
+    return key._replace(facets=facets)
 
 
 def unread_key(text: str, *, failed: bool) -> Key:
     """The key of an answer that is not read: equal text is equal, nothing else is known."""
-    return Key(Opaque(text), work=0, failed=failed)
+    return Key(shapes.Opaque(text), work=0, failed=failed)
 
 
 def _plain_key(text: str) -> Key | None:
     """The key of a bare number, fraction or letter, which most answers are; None for anything else."""
-    plain = _PLAIN_NUMBER.fullmatch(text)
-    if plain:
-        value = number_of(plain[2])
-        return Key(constant(-value if plain[1] == "-" else value), decimal="." in plain[2])
+    number = _PLAIN_NUMBER.fullmatch(text)
+    if number:
+        value = literal(number[2])
+        return Key(constant(-value if number[1] == "-" else value), decimal="." in number[2])
     fraction = _PLAIN_FRACTION.fullmatch(text)
     if fraction:
         value = quotient(int(fraction[2]), int(fraction[3]))
         return Key(constant(-value if fraction[1] == "-" else value))
-    if text in _PLAIN_LETTERS:
-        return Key(atom(text))
-    return None
+    return Key(atom(text)) if text in _PLAIN_LETTERS else None
 
 
 class _Part(NamedTuple):
     """One item of an answer: its shapes (two of a ±), what decorates it, how else it may be read."""
 
     shapes: tuple[Shape, ...]
-    facets: dict[str, Hashable]
+    facets: Mapping[str, Hashable] = MappingProxyType({})
     readings: tuple[Shape, ...] = ()
     inequality: bool = False
 
     @property
-    def symbol(self) -> bool:
+    def shape(self) -> Shape:
+        """Its one shape; raises `Unreadable` where there are two."""
+        if len(self.shapes) != 1:
+            raise Unreadable
+        return self.shapes[0]
+
+    @property
+    def value(self) -> Value:
+        """Its one shape, if that is a value."""
+        if not isinstance(self.shape, Value):
+            raise Unreadable
+        return self.shape
+
+    @property
+    def bare(self) -> Shape:
+        """Its one shape, if nothing decorates it."""
+        if self.facets:
+            raise Unreadable
+        return self.shape
+
+    @property
+    def is_symbol(self) -> bool:
         """Whether it is one bare letter."""
         shape = self.shapes[0]
-        return (
-            not self.facets
-            and isinstance(shape, Value)
-            and [*shape.terms] == [frozenset({(str(next(iter(shape.atoms), "")), 1)})]
-        )
+        return not self.facets and isinstance(shape, Value) and [shape] == [atom(name) for name in shape.symbols]
 
 
-class _Reader:
-    """Reads one answer. Holds its policy, its tokens and its budget."""
+class _Reader(Scalars):
+    """Reads one answer: its syntax as shapes, by the kind of its nodes."""
 
-    def __init__(self, policy: MathPolicy, tokens: list[Token], budget: Budget, *, respell: bool = False) -> None:
-        self.policy = policy
-        self.respell = respell
+    def __init__(self, policy: MathPolicy, tokens: list[Token], *, respell: bool = False) -> None:
+        super().__init__(policy, respell=respell)
         self.tokens = tokens
         self.kinds = {token.kind for token in tokens}
         self.composed = any("unit " in token.text or token.text == "∈Z" for token in tokens)
-        self.budget = budget
-        self.plus_minus = 0
-        """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
 
     def key(self, folded: str) -> Key:
+        """The key of the answer that the tokens are."""
         if self.kinds <= SILENT:
-            return Key(Text(folded))
+            return Key(shapes.Text(folded))
         decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
         try:
-            listing, unsure = parse_by(self.tokens)
+            listing, unsure = parse(self.tokens)
             part = self.listing(listing)
-            if len(part.shapes) > 1:
-                part = part._replace(shapes=(items(part.shapes),))
+            options = self.options(part, unsure)
         except (Unreadable, TooLarge, Undefined):
-            shape = long_number(folded.replace("\\!", "").replace("{,}", ",")) or Opaque(_joined(self.tokens))
-            return Key(shape, decimal=decimal)
-        (shape,) = part.shapes
-        facets = part.facets
+            return Key(shapes.Opaque(_joined(self.tokens)), decimal=decimal)
+        shape = part.shape if len(part.shapes) == 1 else items(part.shapes)
+        readings, facets = part.readings, part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
-        readings = part.readings
-        if isinstance(shape, Value) and any(
-            letter in "CI" for token in self.tokens if token.kind in ("sym", "run") for letter in token.text
-        ):
-            respelled = (other.shapes[0] for other in self.otherwise(respell=True))
-            readings = (*readings, *(other for other in respelled if other != shape))
+        letters = (letter for token in self.tokens if token.kind in ("sym", "run") for letter in token.text)
+        if isinstance(shape, Value) and not {"C", "I"}.isdisjoint(letters):
+            readings = (*readings, *self.respelled(listing, shape))
         if self.policy.decimal_comma == "decimal" and "," in self.kinds:
-            shape = decimal_comma(self.tokens) or shape
-        options = self.options(shape, facets, unsure)
+            number = decimal_comma(self.tokens)
+            shape = shape if number is None else constant(number)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
         return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
-    def otherwise(self, *, respell: bool = False, units_read: str = "spaced") -> list[_Part]:
-        """The one part that the tokens are with another spelling of constants, or another reading of single letters."""
-        other = _Reader(self.policy, self.tokens, self.budget, respell=respell)
+    def respelled(self, listing: nodes.Listing, shape: Shape) -> tuple[Shape, ...]:
+        """The answer with another spelling of constants, where that is another shape."""
         try:
-            part = other.listing(parse_by(self.tokens, units_read)[0])
+            found = _Reader(self.policy, self.tokens, respell=True).listing(listing).shapes
         except (Unreadable, TooLarge, Undefined):
-            return []
-        return [part] if len(part.shapes) == 1 else []
+            return ()
+        return found if len(found) == 1 and found[0] != shape else ()
 
-    def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: set[str]) -> tuple[Option, ...]:
+    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
-        said = _joined(self.tokens)
+        said, facets = _joined(self.tokens), part.facets
+        shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
-            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, comma)
-        if "glued" in unsure:
-            parts = self.otherwise(units_read="all")
-            found = [Option("letters:unit", said, part.shapes[0], part.facets) for part in parts]
-            return (Option("letters:product", said, shape, facets), *found)
-        if "spaced" in unsure:  # 5 N
-            parts = self.otherwise(units_read="none")
-            found = [Option("letters:product", said, part.shapes[0], part.facets) for part in parts]
-            return (Option("letters:unit", said, shape, facets), *found)
-        if (
-            isinstance(shape, Range)
-            and balls.sign_of(shape.low, self.budget) == 1
-            and not facets
-            and any(token.text == "to" for token in self.tokens)
-        ):
-            ratio = divide(shape.high, shape.low, self.budget)
-            return Option("to:range", said, shape), Option("to:ratio", said, Ratio((ratio,)))
+            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, constant(comma))
+        if unsure and isinstance(shape, Value):
+            return _letters_or_unit(said, shape, facets, *next(iter(unsure.items())))
+        words = any(token.text == "to" for token in self.tokens)
+        if isinstance(shape, shapes.Range) and words and not facets and balls.sign_of(shape.low) == 1:
+            return Option("to:range", said, shape), Option("to:ratio", said, shapes.Ratio((shape.high / shape.low,)))
+        if [token.kind for token in self.tokens] == ["num", "-", "num"] and not isinstance(shape, shapes.Range):
+            low, high = (constant(literal(token.text)) for token in self.tokens[::2])
+            found = self.range(low, high)
+            return (Option("dash:range", said, found),) if found else ()
         if facets.get("unit") == (("pound", 1),):
             return tuple(Option(f"pound:{unit}", said, shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
         return ()
 
     # Lists
 
-    def listing(self, listing: Listing) -> _Part:
+    def listing(self, listing: nodes.Listing) -> _Part:
+        """Items side by side."""
         if len(listing.items) == 1:
             return self.part(listing.items[0])
         first = listing.items[0]
-        if isinstance(first, Comparing) and first.operators == ("≠",):
+        if isinstance(first, nodes.Comparing) and first.operators == ("≠",):
             return self.excluded(first, listing.items[1:])
-        if all(isinstance(item, Qualified) for item in listing.items):
-            return self.qualified([item for item in listing.items if isinstance(item, Qualified)])
+        if all(isinstance(item, nodes.Qualified) for item in listing.items):
+            return self.qualified(cast("tuple[nodes.Qualified, ...]", listing.items))
         if ";" in listing.separators and "," in listing.separators:
             listing = _regrouped(listing)
         return self.combined([self.part(item) for item in listing.items], listing.separators)
@@ -287,48 +234,45 @@ class _Reader:
         """Items side by side as one part: a list, values by name, or a union of inequalities."""
         labels = [part.facets.get("label") for part in parts]
         logical = not {"∧", "∨"}.isdisjoint(separators)
-        separators = tuple({"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators)
-        if "or" in separators or logical:
-            bare = all(part.symbol for part in parts)
-            if (len(set(labels)) > 1 or bare) if not logical else None in labels:
+        marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
+        if "or" in marks or logical:
+            bare = all(part.is_symbol for part in parts)
+            if None in labels if logical else (len(set(labels)) > 1 or bare):
                 raise Unreadable  # x = 2 or y = 3, p or q: neither a list nor values by name
         facets: dict[str, Hashable] = {}
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
-            return self.quantities(parts, separators)
+            return self.quantities(parts, marks)
         if given:
-            facets["unit"] = next(iter(given))
+            facets["unit"] = given.pop()
         if any(set(part.facets) - {"unit", "label"} for part in parts):
             raise Unreadable
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            return self.alternatives(parts, separators, facets | {"label": labels[0]}, logical=logical)
+            return self.alternatives(parts, marks, facets | {"label": labels[0]}, logical=logical)
         everything = tuple(shape for part in parts for shape in part.shapes)
-        if labels[0] is not None and (set(labels[1:]) <= {None, labels[0]}):
+        if labels[0] is not None and set(labels[1:]) <= {None, labels[0]}:
             facets["label"] = labels[0]
         elif None not in labels:
             base = _common_base([str(label) for label in labels])
-            if base:
-                facets["label"] = base
-            elif len(set(labels)) == len(labels) == len(everything):
+            if base is None and len(set(labels)) == len(labels) == len(everything):
                 return self.named([str(label) for label in labels], everything, facets)
-            else:
+            if base is None:
                 raise Unreadable
+            facets["label"] = base
         elif set(labels) != {None}:
             raise Unreadable
-        if any(isinstance(shape, Opaque) for shape in everything):
+        if any(isinstance(shape, shapes.Opaque) for shape in everything):
             return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
-        joined = {"and", "or"}.intersection(separators) if "label" not in facets else set()
+        joined = {"and", "or"} & marks if "label" not in facets else set()
         if len(joined) == 1:
             facets["joined"] = joined.pop()
         return _Part((items(everything),), facets, _unnamed(everything))
 
-    def quantities(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
+    def quantities(self, parts: list[_Part], marks: set[str]) -> _Part:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
-        found = [(part.shapes[0], part.facets.get("unit")) for part in parts if len(part.shapes) == 1]
-        values = [value for value, unit in found if isinstance(value, Value) and unit is not None]
-        given = [cast("Unit", unit) for _, unit in found if unit is not None]
-        if len(values) != len(parts) or "or" in separators or any(set(part.facets) != {"unit"} for part in parts):
+        if "or" in marks or any(set(part.facets) != {"unit"} for part in parts):
             raise Unreadable
+        values, given = [part.value for part in parts], [cast("Unit", part.facets["unit"]) for part in parts]
         scales = [units.scale(unit) for unit in given]
         if len({dimension for _, dimension in scales}) == 1:
             if any(small[0] >= large[0] for large, small in pairwise(scales)):
@@ -337,251 +281,189 @@ class _Reader:
         names = [units.spelled(unit) for unit in given]
         if len(set(names)) < len(names):
             raise Unreadable
-        shape = Named(frozenset(zip(names, values, strict=True)))
-        return _Part((shape,), {}, (items(values),))
+        return _Part((shapes.Named(frozenset(zip(names, values, strict=True))),), {}, (items(values),))
 
-    def compound(self, values: list[Value], given: list[Unit]) -> _Part:
+    def compound(self, values: Iterable[Value], given: Iterable[Unit]) -> _Part:
         """Quantities of one dimension, added up in its base units."""
         scales = [units.scale(unit) for unit in given]
         if len({dimension for _, dimension in scales}) != 1:
             raise Unreadable
-        total = add(
-            *(
-                multiply(value, constant(quotient(factor.numerator, factor.denominator)), self.budget)
-                for value, (factor, _) in zip(values, scales, strict=True)
-            ),
-            budget=self.budget,
-        )
-        return _Part((Measure(total, scales[0][1]),), {})
+        total = add(*(value * quotient(factor, 1) for value, (factor, _) in zip(values, scales, strict=True)))
+        return _Part((shapes.Measure(total, scales[0][1]),))
 
-    def qualified(self, items: list[Qualified]) -> _Part:
+    def qualified(self, found: Sequence[nodes.Qualified]) -> _Part:
         """$3000 at 10%, $2000 at 8%: each value by what is said of it."""
-        parts = [self.part(item.body) for item in items]
-        facets = parts[0].facets
-        names = [item.words for item in items]
-        if any(part.facets != facets or len(part.shapes) != 1 for part in parts) or len(set(names)) < len(names):
+        parts = [self.part(item.body) for item in found]
+        names = [item.words for item in found]
+        if any(part.facets != parts[0].facets for part in parts) or len(set(names)) < len(names):
             raise Unreadable
-        return self.named(names, tuple(part.shapes[0] for part in parts), facets)
+        return self.named(names, tuple(part.shape for part in parts), parts[0].facets)
 
-    def excluded(self, first: Comparing, others: tuple[Node, ...]) -> _Part:
+    def excluded(self, first: nodes.Comparing, others: tuple[Node, ...] = ()) -> _Part:
         """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
         label = label_of(first.operands[0])
-        points = list(self.branches(first.operands[1]))
-        for other in others:
-            if isinstance(other, Comparing):
-                if other.operators != ("≠",) or label_of(other.operands[0]) != label:
-                    raise Unreadable
-                points += self.branches(other.operands[1])
-            else:
-                points += self.branches(other)
-        if label is None:
-            raise Unreadable
+        points: list[Value] = []
+        for each in (first, *others):
+            relation = each if isinstance(each, nodes.Comparing) else nodes.Comparing((first.operands[0], each), ("≠",))
+            if label is None or relation.operators != ("≠",) or label_of(relation.operands[0]) != label:
+                raise Unreadable
+            points += self.branches(relation.operands[1])
         return _Part((shapes.complement(points),), {"label": label}, inequality=True)
 
-    def named(self, names: list[str], values: tuple[Shape, ...], facets: dict[str, Hashable]) -> _Part:
+    def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Mapping[str, Hashable]) -> _Part:
         """Values by name; in the order written they may be read as a tuple."""
-        shape = Named(frozenset(zip(names, values, strict=True)))
         pair = ordered(values, "()")
-        return _Part((shape,), facets, tuple(dict.fromkeys((pair, *shapes.readings(pair)))))
+        readings = dict.fromkeys((pair, *shapes.readings(pair)))
+        return _Part((shapes.Named(frozenset(zip(names, values, strict=True))),), facets, tuple(readings))
 
-    def alternatives(
-        self, parts: list[_Part], separators: tuple[str, ...], facets: dict[str, Hashable], *, logical: bool
-    ) -> _Part:
-        spans = [shapes.intervals(shape) for part in parts for shape in part.shapes]
-        known = [span for span in spans if span is not None]
-        if len(known) != len(spans):
-            raise Unreadable
-        if "and" in separators and "or" not in separators:
-            result: Shape | None = shapes.union(known[0])
-            for span in known[1:]:
+    def alternatives(self, parts: list[_Part], marks: set[str], facets: dict[str, Hashable], *, logical: bool) -> _Part:
+        """Inequalities about one name: what satisfies all of them where "and" joins them, else their union."""
+        spans = [_intervals(shape) for part in parts for shape in part.shapes]
+        result: Shape | None = None
+        if "and" in marks and "or" not in marks:
+            result = shapes.union(spans[0])
+            for span in spans[1:]:
                 current = shapes.intervals(result) if result is not None else None
                 result = shapes.intersection(current, span) if current else None
-            if result is None or result == shapes.EMPTY:
-                if logical:
-                    raise Unreadable
-                result = shapes.union([interval for span in known for interval in span])
-        else:
-            result = shapes.union([interval for span in known for interval in span])
-        return _Part((result,), facets, inequality=True)
+            result = None if result == shapes.EMPTY else result
+            if result is None and logical:
+                raise Unreadable
+        return _Part(
+            (result or shapes.union([interval for span in spans for interval in span]),), facets, inequality=True
+        )
 
     # One item
 
-    def part(self, node: Node) -> _Part:  # noqa: PLR0911, PLR0912 - one return a kind of node
-        if isinstance(node, Sym) or (isinstance(node, Num) and len(node.text) <= _SHORT and node.text.isdigit()):
-            return _Part((self.value(node),), {})
-        if isinstance(node, Comparing):
-            return self.relation(node)
-        if isinstance(node, Quantity):
-            if isinstance(node.body, Sum) and (numbers := _bare_difference(node.body)):
-                if len(numbers) == 2 and (span := self.range(*map(constant, map(self.literal, numbers)))):
-                    return _Part((span,), {"unit": node.unit})
-                raise Unreadable  # $99 - $72: a difference, or a range
-            inner = self.part(node.body)
-            return inner._replace(facets={**inner.facets, "unit": node.unit})
-        if isinstance(node, Compound):
-            values = [self.value(part.body) for part in node.parts]
-            return self.compound(values, [part.unit for part in node.parts])
-        if isinstance(node, Modular):
-            return self.modular(node)
-        if isinstance(node, Span):
-            return self.span(node)
-        if isinstance(node, Bound):
-            return self.bound(node)
-        if isinstance(node, Listing):
-            return self.listing(node)
-        if isinstance(node, ChoiceLetter):
-            inner = self.part(node.body)
-            letter = atom(E) if node.letter == "e" else atom(node.letter)
-            return inner._replace(facets={**inner.facets, "choice": node.letter}, readings=(*inner.readings, letter))
-        if isinstance(node, Bracket):
-            return self.bracket(node)
-        if isinstance(node, Based):
-            if self.policy.bases == "value":
-                return _Part((constant(_in_base(node.digits, node.base)),), {})
-            return _Part((constant(self.literal(node.digits)),), {"base": node.base})
-        if isinstance(node, (Postfix, Signed)) and _is_degrees(node):
-            inner = self.part(_without_degrees(node))
-            return inner._replace(facets={**inner.facets, "unit": (("°", 1),)})
-        if isinstance(node, Grid) and _is_system(node):
-            return self.listing(Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
-        undone = self.no_arithmetic(node)
-        if undone is not None:
-            return _Part((undone,), {})
-        structured = self.structured(node)
-        if structured is not None:
-            return _Part((structured,), {})
-        return self.scalar_part(node)
+    def part(self, node: Node) -> _Part:
+        """One item, by its kind; an expression that is none of them by its value."""
+        kind = _PARTS.get(type(node))
+        found = kind(self, node) if kind is not None else None
+        return found if found is not None else self.scalar_part(node)
 
-    def no_arithmetic(self, node: Node) -> Shape | None:
-        """What looks like arithmetic and may be a score, an order, a date, a version: 3-1, A-B-C, 3/4/24, 1.2.3.
+    def scalar_part(self, node: Node) -> _Part:
+        """An expression."""
+        if "begin" in self.kinds and has_grid(node):
+            return _Part((self.grid(node),))
+        values = tuple(dict.fromkeys(self.branches(node)))
+        return _Part(tuple(map(self.decomposed, values)) if self.composed else values)
 
-        Years that rise are a range, numbers side by side a sequence. None for an expression.
-        """
-        if isinstance(node, Sum):
-            return self.difference(node)
-        if not isinstance(node, Product) or len(node.factors) < 2:
-            return None
-        texts = [factor.text for _, factor in node.factors if isinstance(factor, Num)]
-        marks = {mark for mark, _ in node.factors[1:]}
-        if len(texts) == len(node.factors):
-            if marks == {" "}:
-                return Ordered(tuple(constant(self.literal(text)) for text in texts), "")
-            undone = marks == {""} or (marks == {"/"} and len(texts) > 2)  # 1.2.3, 3/4/24
-            return Opaque(next(iter(marks)).join(texts)) if undone else None
-        middle = node.factors[1][1]
-        if len(texts) == 2 and len(node.factors) == 3 and isinstance(middle, Sym) and not marks - {"", " "}:
-            return Opaque(f"{texts[0]} {middle.name} {texts[1]}")  # 2 R 3, 2 x 3
-        return None
+    def quantity(self, node: nodes.Quantity) -> _Part:
+        """A value with its unit; $99 - $72 is a difference, or a range."""
+        numbers = _bare_difference(node.body) if isinstance(node.body, nodes.Sum) else []
+        if numbers:
+            span = self.range(*map(constant, map(literal, numbers))) if len(numbers) == 2 else None
+            if span is None:
+                raise Unreadable
+            return _Part((span,), {"unit": node.unit})
+        return self.decorated(node.body, unit=node.unit)
 
-    def difference(self, node: Sum) -> Shape | None:
-        """3-1, A-B-C; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
+    def marked(self, node: nodes.Postfix | nodes.Signed) -> _Part | None:
+        """-45°, a quantity in degrees; 50%, which a policy may read as 50; None for other signs and marks."""
+        if _is_percent(node) and self.policy.percent == "either":
+            return self.scalar_part(node)._replace(readings=(self.value(node.body),))
+        bare = _without_degrees(node)
+        return None if bare is None else self.decorated(bare, unit=(("°", 1),))
+
+    def decorated(self, node: Node, **facets: Hashable) -> _Part:
+        """A part with more said of it."""
+        inner = self.part(node)
+        return inner._replace(facets={**inner.facets, **facets})
+
+    def choice(self, node: nodes.ChoiceLetter) -> _Part:
+        """(B) 5, which may be read as B."""
+        inner = self.decorated(node.body, choice=node.letter)
+        return inner._replace(readings=(*inner.readings, atom(E if node.letter == "e" else node.letter)))
+
+    def based(self, node: nodes.Based) -> _Part:
+        """204_5."""
+        if self.policy.bases == "value":
+            return _Part((constant(_in_base(node.digits, node.base)),))
+        return _Part((constant(literal(node.digits)),), {"base": node.base})
+
+    def sum(self, node: nodes.Sum) -> _Part | None:
+        """3-1, A-B-C as they are; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
         percent = len(node.parts) == 2 and _is_percent(node.parts[1].body)
         if percent:  # the sign after the second number is the first one's too
-            bare = [part.body.body if _is_percent(part.body) else part.body for part in node.parts]  # type: ignore[union-attr]  # a percent sign stands after a body
-            node = Sum(tuple(Signed(part.sign, body) for part, body in zip(node.parts, bare, strict=True)))
+            bodies = [part.body.body if _is_percent(part.body) else part.body for part in node.parts]  # type: ignore[union-attr]  # a percent sign stands after a body
+            node = nodes.Sum(
+                tuple(nodes.Signed(part.sign, body) for part, body in zip(node.parts, bodies, strict=True))
+            )
         numbers = _bare_difference(node)
-        if percent and numbers:
-            values = [self.value(Postfix("%", Num(text))) for text in numbers]
-            return self.range(values[0], values[1]) or Opaque("-".join((*numbers, "%")))
-        years = len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers)
-        found = self.range(*map(constant, map(self.literal, numbers))) if years else None
+        found: Shape | None = None
+        if percent:
+            if not numbers:
+                return None
+            values = [self.value(nodes.Postfix("%", nodes.Num(text))) for text in numbers]
+            found = self.range(*values) or shapes.Opaque("-".join((*numbers, "%")))
+        elif len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
+            found = self.range(*map(constant, map(literal, numbers)))
         written = "-".join(numbers or _letters_in_order(node))
-        return found or (Opaque(written) if written else None)
+        return _Part((found or shapes.Opaque(written),)) if found or written else None
 
-    def modular(self, node: Modular) -> _Part:
+    def product(self, node: nodes.Product) -> _Part | None:
+        """What may be no product: a sequence, date, version, size (3 1 4 2, 3/4/24, 1.2.3, 2 x 3), a point D(3, 4)."""
+        (_, first), *others = node.factors
+        texts = [factor.text for _, factor in node.factors if isinstance(factor, nodes.Num)]
+        marks = {mark for mark, _ in others}
+        if len(texts) == len(node.factors) > 1:
+            if marks == {" "}:
+                return _Part((Ordered(tuple(constant(literal(text)) for text in texts), ""),))
+            undone = marks == {""} or (marks == {"/"} and len(texts) > 2)
+            return _Part((shapes.Opaque(next(iter(marks)).join(texts)),)) if undone else None
+        if len(texts) == 2 and len(others) == 2 and isinstance(others[0][1], nodes.Sym) and not marks - {"", " "}:
+            return _Part((shapes.Opaque(f"{texts[0]} {others[0][1].name} {texts[1]}"),))
+        if len(others) == 1 and isinstance(first, nodes.Sym) and first.name[:1].isupper():
+            ((mark, bracket),) = others
+            if not mark and isinstance(bracket, nodes.Bracket) and bracket.opening + bracket.closing == "()":
+                point = bracket.items.items
+                if len(point) > 1:
+                    reading = ordered(tuple(map(self.value, point)), "()")
+                    return self.scalar_part(node)._replace(readings=(reading,))
+        return None
+
+    def modular(self, node: nodes.Modular) -> _Part:
         """x ≡ 3 (mod 7): a class of residues, of x."""
-        if node.relations > 1 or (node.relations and node.left is None):
-            raise Unreadable
         label = None if node.left is None else label_of(node.left)
-        if node.left is not None and label is None:
+        if node.relations > 1 or (label is None and (node.relations or node.left is not None)):
             raise Unreadable
         shape = self.congruence(self.value(node.residue), self.value(node.modulus))
         return _Part((shape,), {} if label is None else {"label": label})
 
-    def congruence(self, residue: Value, modulus: Value) -> Congruence:
+    def congruence(self, residue: Value, modulus: Value) -> shapes.Congruence:
         """The class of a residue: its least member that is not negative, and a positive modulus."""
-        quotient_of = divide(residue, modulus, self.budget).rational
-        size = balls.sign_of(modulus, self.budget)
-        if size is None or not modulus.terms:
+        turns, size = (residue / modulus).rational, balls.sign_of(modulus)
+        if size is None:
             raise Unreadable
-        if quotient_of is not None:
-            residue = multiply(constant(quotient_of - math.floor(quotient_of)), modulus, self.budget)
-        elif residue.rational is not None and isinstance(modulus.rational, int | Fraction):
-            raise Unreadable
-        return Congruence(residue, modulus if size > 0 else negative(modulus))
+        if turns is not None:
+            residue = modulus * (turns - math.floor(turns))
+        return shapes.Congruence(residue, modulus if size > 0 else -modulus)
 
-    def range(self, low: Value, high: Value) -> Range | None:
+    def range(self, low: Value, high: Value) -> shapes.Range | None:
         """From low to high, if that is upwards for certain."""
-        return Range(low, high) if shapes.before(low, high) else None
+        return shapes.Range(low, high) if shapes.before(low, high) else None
 
-    def span(self, node: Span) -> _Part:
+    def span(self, node: nodes.Span) -> _Part:
         """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
-        if isinstance(node.high, Postfix) and node.high.mark == "%" and isinstance(node.low, Num):
-            node = Span(Postfix("%", node.low), node.high)  # 10 to 20 percent
+        if _is_percent(node.high) and isinstance(node.low, nodes.Num):
+            node = nodes.Span(nodes.Postfix("%", node.low), node.high)  # 10 to 20 percent
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
-        values = [shape for part in (low, high) for shape in part.shapes if isinstance(shape, Value)]
-        if len(values) != 2 or len(low.shapes) != 1 or (low.facets and low.facets != high.facets):
+        if low.facets and low.facets != high.facets:
             raise Unreadable
-        first, last = values
-        found = self.range(first, last)
-        if facets or found is None or isinstance(node.low, Postfix):
-            if found is None and not facets and balls.sign_of(last, self.budget) == 1:
-                return _Part((Ratio((divide(last, first, self.budget),)),), {})
-            if found is None:
-                raise Unreadable
-            return _Part((found,), facets)
-        return _Part((found,), {})
+        found: Shape | None = self.range(low.value, high.value)
+        if found is None and not facets and balls.sign_of(high.value) == 1:
+            found = shapes.Ratio((high.value / low.value,))
+        if found is None:
+            raise Unreadable
+        return _Part((found,), facets)
 
-    def bound(self, node: Bound) -> _Part:
+    def bound(self, node: nodes.Bound) -> _Part:
         """> 5 years: a half-line."""
         inner = self.part(node.body)
-        (shape,) = inner.shapes
-        if not isinstance(shape, Value) or "label" in inner.facets:
+        if "label" in inner.facets:
             raise Unreadable
-        ray = self.ray("", shape, above=node.operator in ">≥", strict=node.operator in "<>")
+        ray = _ray("", inner.value, above=node.operator in ">≥", strict=node.operator in "<>")
         return ray._replace(facets=inner.facets)
-
-    def structured(self, node: Node) -> Shape | None:  # noqa: PLR0911 - one return a kind of node
-        """Sets, matrices and ratios; None for what is a scalar."""
-        if isinstance(node, Constant) and node.name == "∅":
-            return shapes.EMPTY
-        if isinstance(node, Constant) and node.name == "R":
-            return REALS
-        if isinstance(node, Combined):
-            return self.set_operation(node)
-        if isinstance(node, Builder):
-            return self.builder(node)
-        if isinstance(node, Proportion):
-            return self.proportion(node)
-        if "begin" in self.kinds and _has_grid(node):
-            return self.grid(node)
-        return None
-
-    def scalar_part(self, node: Node) -> _Part:
-        if isinstance(node, Num) and digit_count(node.text) > MAX_LITERAL_DIGITS:
-            long = long_number(node.text)
-            if long is None:
-                raise TooLarge
-            return _Part((long,), {})
-        values = tuple(dict.fromkeys(self.branches(node)))
-        if self.composed:
-            return _Part(tuple(map(self.decomposed, values)), {})
-        readings: tuple[Shape, ...] = self.point(node)
-        if isinstance(node, Postfix) and node.mark == "%" and self.policy.percent == "either":
-            readings = (self.value(node.body),)
-        return _Part(values, {}, readings)
-
-    def point(self, node: Node) -> tuple[Shape, ...]:
-        """D(3, 4) may be the point (3, 4) by its name."""
-        if not isinstance(node, Product) or len(node.factors) != 2:
-            return ()
-        (_, name), (mark, bracket) = node.factors
-        if not isinstance(name, Sym) or not name.name[0].isupper() or mark or not isinstance(bracket, Bracket):
-            return ()
-        if bracket.opening + bracket.closing != "()" or len(bracket.items.items) < 2:
-            return ()
-        return (ordered(tuple(self.value(item) for item in bracket.items.items), "()"),)
 
     def decomposed(self, value: Value) -> Shape:
         """i + 2j of unit vectors as (1, 2); a + bk with k an integer as the residues a modulo b."""
@@ -593,161 +475,103 @@ class _Reader:
                 raise Unreadable
             name = str(found[0][0]) if found else ""
             parts[name][monomial - {(name, 1)}] = coefficient
-        if value.over is not None:
+        vector = any(parts[name] for name in names[:3])
+        if value.over is not None or (vector and (parts[""] or parts["∈Z"])) or not (vector or parts["∈Z"]):
             raise Unreadable
-        if parts["∈Z"] and not any(parts[name] for name in names[:3]):
+        if not vector:
             return self.congruence(Value(parts[""]), Value(parts["∈Z"]))
-        if parts[""] or parts["∈Z"]:
-            raise Unreadable
         return ordered(tuple(Value(parts[name]) for name in (names[:3] if parts["unit k"] else names[:2])), "()")
-
-    def branches(self, node: Node) -> Iterator[Value]:
-        """The value, or the two values of an expression with ±."""
-        signs = _plus_minus_signs(node) if "±" in self.kinds or "∓" in self.kinds else []
-        if not signs:
-            yield self.value(node)
-            return
-        if signs.count("±") > 1:  # whether they go together cannot be told
-            raise Unreadable
-        for branch in (1, -1):
-            self.plus_minus = branch
-            yield self.value(node)
-        self.plus_minus = 0
-
-    def single(self, node: Node) -> Shape:
-        """A node that must be one shape without decoration."""
-        part = self.part(node)
-        if len(part.shapes) != 1 or part.facets:
-            raise Unreadable
-        return part.shapes[0]
 
     # Brackets, sets, matrices
 
-    def bracket(self, node: Bracket) -> _Part:
+    def bracket(self, node: nodes.Bracket) -> _Part:
+        """A tuple, an interval, a set; what brackets hold alone."""
         inner = [self.part(item) for item in node.items.items]
+        single = len(inner) == 1
         if node.opening in ("{", r"\{"):
-            if len(inner) == 1 and len(inner[0].shapes) == 1 and node.opening == "{":
+            if single and len(inner[0].shapes) == 1 and node.opening == "{":
                 return inner[0]
-            listed = self.combined(inner, node.items.separators) if len(inner) > 1 else inner[0]
-            elements = frozenset(shape for part in inner for shape in part.shapes)
-            if any(isinstance(part.shapes[0], Equation) or part.inequality for part in inner):
+            listed = inner[0] if single else self.combined(inner, node.items.separators)
+            if any(isinstance(part.shapes[0], shapes.Equation) or part.inequality for part in inner):
                 raise Unreadable
-            if isinstance(listed.shapes[0], Named):
+            if isinstance(listed.shapes[0], shapes.Named):
                 return listed
-            return _Part((SetOf(elements),), listed.facets)
-        if len(inner) == 1 and (len(inner[0].shapes) == 1 or node.opening == "("):
+            return _Part((SetOf(frozenset(shape for part in inner for shape in part.shapes)),), listed.facets)
+        if single and (len(inner[0].shapes) == 1 or node.opening == "("):
             return inner[0]
         facets = self.combined(inner, node.items.separators).facets
-        if "label" in facets or any(len(part.shapes) != 1 for part in inner):
-            raise Unreadable
-        elements_in_order = tuple(part.shapes[0] for part in inner)
         ends = node.opening + node.closing
-        if ends in ("[)", "(]") and len(inner) != 2:
+        if "label" in facets or (ends in ("[)", "(]") and len(inner) != 2):
             raise Unreadable
-        return _Part((ordered(elements_in_order, ends),), facets)
+        return _Part((ordered(tuple(part.shape for part in inner), ends),), facets)
 
-    def set_operation(self, node: Combined) -> Shape:
-        left, right = (
-            SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape
-            for shape in (self.single(node.left), self.single(node.right))
-        )
+    def named_set(self, node: nodes.Constant) -> _Part | None:
+        """∅ and R."""
+        named: dict[str, Shape] = {"∅": shapes.EMPTY, "R": shapes.REALS}
+        shape = named.get(node.name)
+        return None if shape is None else _Part((shape,))
+
+    def set_operation(self, node: nodes.Combined) -> _Part:
+        """Unions, intersections and differences of finite sets and of intervals."""
+        left, right = (_as_set(self.part(side).bare) for side in (node.left, node.right))
         if isinstance(left, SetOf) and isinstance(right, SetOf):
-            if node.operator == "∪":
-                return SetOf(left.elements | right.elements)
-            if not (shapes.exact(left) and shapes.exact(right)):
+            a, b = left.elements, right.elements
+            if node.operator != "∪" and not (shapes.exact(left) and shapes.exact(right)):
                 raise Unreadable
-            return SetOf(left.elements & right.elements if node.operator == "∩" else left.elements - right.elements)
-        spans = shapes.intervals(left), shapes.intervals(right)
-        if spans[0] is None or spans[1] is None:
-            raise Unreadable
+            return _Part((SetOf({"∪": a | b, "∩": a & b, "∖": a - b}[node.operator]),))
         if node.operator == "∪":
-            return shapes.union(spans[0] + spans[1])
+            return _Part((shapes.union(_intervals(left) + _intervals(right)),))
         if node.operator == "∖":
             if not isinstance(right, SetOf):
                 raise Unreadable
-            spans = spans[0], shapes.intervals(shapes.complement(right.elements))
-        left_spans, right_spans = spans
-        result = (
-            shapes.intersection(left_spans, right_spans) if left_spans is not None and right_spans is not None else None
-        )
-        if result is None:
-            raise Unreadable
-        return result
+            right = shapes.complement(right.elements)
+        return _Part((_intersection(_intervals(left), _intervals(right)),))
 
-    def builder(self, node: Builder) -> Shape:
+    def builder(self, node: nodes.Builder) -> _Part:
         """{x | condition}: what the condition says about x."""
         variable = node.variable
-        if isinstance(variable, Comparing) and variable.operators == ("∈",) and variable.operands[1] == Constant("R"):
+        if (
+            isinstance(variable, nodes.Comparing)
+            and variable[1:] == (("∈",),)
+            and variable.operands[1] == nodes.Constant("R")
+        ):
             variable = variable.operands[0]
         part = self.listing(node.condition)
-        if not isinstance(variable, Sym) or part.facets != {"label": variable.name} or len(part.shapes) != 1:
+        if not isinstance(variable, nodes.Sym) or part.facets != {"label": variable.name}:
             raise Unreadable
-        return part.shapes[0]
+        return _Part((part.shape,))
 
-    def proportion(self, node: Proportion) -> Shape:
-        values = [self.value(part) for part in node.parts]
-        if not values[0].terms:
+    def proportion(self, node: nodes.Proportion) -> _Part:
+        """a : b : c."""
+        first, *others = map(self.value, node.parts)
+        if not first.terms:
             raise Unreadable
-        return Ratio(tuple(divide(value, values[0], self.budget) for value in values[1:]))
+        return _Part((shapes.Ratio(tuple(value / first for value in others)),))
+
+    def system(self, node: nodes.Grid) -> _Part | None:
+        """Equations under one another, in a brace or aligned; None for a matrix."""
+        if any(len(row) != 1 or not isinstance(row[0], nodes.Comparing) for row in node.rows):
+            return None
+        return self.listing(nodes.Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
 
     def grid(self, node: Node) -> Shape:
+        """A matrix; a row or column is a vector."""
         rows = self.matrix(node)
-        if rows is None:
-            raise Unreadable
         if len(rows) == 1 and self.policy.vectors == "same":
             return Ordered(rows[0], "")
-        if all(len(row) == 1 for row in rows):
-            return Ordered(tuple(row[0] for row in rows), "")
-        return Matrix(rows)
-
-    def matrix(self, node: Node) -> tuple[tuple[Value, ...], ...] | None:  # noqa: PLR0911 - one return a kind of node
-        """The entries of a matrix, a multiple of one, or a sum of such."""
-        if isinstance(node, Grid):
-            if node.environment == "cases" or any(len(row) != len(node.rows[0]) for row in node.rows):
-                raise Unreadable
-            return tuple(tuple(self.value(entry) for entry in row) for row in node.rows)
-        if isinstance(node, Bracket) and len(node.items.items) == 1:
-            return self.matrix(node.items.items[0])
-        if isinstance(node, Signed) and node.sign in "+-":
-            rows = self.matrix(node.body)
-            return _scaled(rows, constant(1 if node.sign == "+" else -1), self.budget) if rows else None
-        if (
-            isinstance(node, Product)
-            and all(mark != "/" for mark, _ in node.factors)
-            and _has_grid(node.factors[-1][1])
-        ):
-            rows = self.matrix(node.factors[-1][1])
-            if rows and not any(_has_grid(factor) for _, factor in node.factors[:-1]):
-                return _scaled(rows, self.value(Product(node.factors[:-1])), self.budget)
-            left = self.matrix(Product(node.factors[:-1]) if len(node.factors) > 2 else node.factors[0][1])
-            return _matrix_product(left, rows, self.budget) if left and rows else None
-        if isinstance(node, Sum):
-            parts = [self.matrix(part) for part in node.parts]
-            sizes = {(len(rows), len(rows[0])) if rows else None for rows in parts}
-            if len(sizes) == 1 and None not in sizes:
-                known = [rows for rows in parts if rows]
-                return tuple(
-                    tuple(add(*(rows[i][j] for rows in known), budget=self.budget) for j in range(len(known[0][0])))
-                    for i in range(len(known[0]))
-                )
-        return None
+        return Ordered(tuple(row[0] for row in rows), "") if {len(row) for row in rows} == {1} else shapes.Matrix(rows)
 
     # Relations
 
-    def relation(self, node: Comparing) -> _Part:
-        if set(node.operators) <= {"=", "≈"}:
-            return self.equality(node)
-        if node.operators in (("⊆",), ("⊇",)):
-            return self.inclusion(node)
-        if node.operators in (("∈",), ("∉",)):
-            return self.membership(node)
-        if node.operators == ("≠",):
-            return self.excluded(node, ())
-        if set(node.operators) <= {"<", "≤"} or set(node.operators) <= {">", "≥"}:
-            return self.inequality(node)
+    def relation(self, node: nodes.Comparing) -> _Part:
+        """By its operators."""
+        for operators, read in _RELATIONS:
+            if set(node.operators) <= operators and (len(node.operators) == 1 or read in _CHAINED):
+                return read(self, node)
         raise Unreadable
 
-    def equality(self, node: Comparing) -> _Part:  # noqa: PLR0911 - one return a kind of equality
+    def equality(self, node: nodes.Comparing) -> _Part:  # noqa: PLR0911 - one return a kind of equality
+        """A name's value, a chain of equal values, an equation."""
         operands = list(node.operands)
         if "≈" in node.operators:
             operands = _exact_side(operands, node.operators.index("≈") + 1)
@@ -757,7 +581,7 @@ class _Reader:
             return self.assignment(names, last)
         if len(operands) == 1:
             return self.part(first)
-        label = label_of(first) or (first.name if isinstance(first, Sym) and first.name in "ie" else None)
+        label = label_of(first) or (first.name if isinstance(first, nodes.Sym) and first.name in "ie" else None)
         if len(operands) == 2 and label is not None and len(label) > 1 and len(label_of(last) or "") > 1:
             return self.shared([label], last)  # MC = MR
         if len(operands) > 2 and label is not None:
@@ -769,141 +593,105 @@ class _Reader:
             label = label_of(first)
         if label is not None:
             return self.labelled(label, first, last)
-        values = [self.value(operand.body if isinstance(operand, Quantity) else operand) for operand in operands]
+        values = [self.value(operand.body if isinstance(operand, nodes.Quantity) else operand) for operand in operands]
         symbolic = [bool(value.symbols) for value in values]
-        if same(values[0], values[-1], self.budget) or not any(symbolic):
+        if same(values[0], values[-1]) or not any(symbolic):
             return self.part(last)
         if len(values) != 2:
-            steps = [add(value, negative(values[-1]), budget=self.budget) for value in values[1:-1]]
-            if any(symbolic[1:]) or any(balls.sign_of(step, self.budget) for step in steps):
+            if any(symbolic[1:]) or any(balls.sign_of(value - values[-1]) for value in values[1:-1]):
                 raise Unreadable
-            part = self.part(last)  # a + b + c = 12 + 25 + 25 = 62
-            return part._replace(facets={**part.facets, "label": values[0].text})
+            return self.decorated(last, label=values[0].text)  # a + b + c = 12 + 25 + 25 = 62
         asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
-        return _Part((self.equation(values[0], values[1]),), {}, (values[1],) if asked else ())
+        return _Part((_equation(*values),), {}, (values[1],) if asked else ())
 
     def shared(self, names: list[str], value: Node) -> _Part:
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
         label = label_of(value)
         if label is not None:
-            return _Part((atom(Func("all equal", tuple(atom(name) for name in sorted((*names, label))))),), {})
+            return _Part((atom(Func("all equal", tuple(map(atom, sorted((*names, label)))))),))
         part = self.part(value)
-        if len(part.shapes) != 1:
-            raise Unreadable
-        named = self.named(names, part.shapes * len(names), part.facets)
-        return named._replace(readings=(*named.readings, part.shapes[0]))
+        named = self.named(names, (part.shape,) * len(names), part.facets)
+        return named._replace(readings=(*named.readings, part.shape))
 
     def assignment(self, names: list[str], value: Node) -> _Part:
         """(p, q) = (3, 2)."""
         part = self.part(value)
-        (shape,) = part.shapes
+        shape = part.shape
         if isinstance(shape, Ordered) and len(shape.elements) == len(names) == len(set(names)):
             return self.named(names, shape.elements, part.facets)
-        if isinstance(shape, Items) and all(isinstance(s, Ordered) for s, _ in shape.counts):
+        if isinstance(shape, shapes.Items) and all(isinstance(element, Ordered) for element, _ in shape.counts):
             return part
         raise Unreadable
 
     def labelled(self, label: str, name: Node, value: Node) -> _Part:
+        """x = 5: a value by its name, which may be read as an equation."""
         part = self.part(value)
-        readings = part.readings
-        shape = part.shapes[0]
+        readings, shape = part.readings, part.shapes[0]
         if len(part.shapes) == 1 and isinstance(shape, Value) and not part.facets:
-            if is_function(name):
-                symbol = atom(label.partition("(")[0])
-            else:
-                symbol = self.value(name) if not isinstance(name, Proportion) else atom(label)
-            readings = (*readings, self.equation(symbol, shape))
+            plainly = atom(label.partition("(")[0]) if is_function(name) or isinstance(name, nodes.Proportion) else None
+            readings = (*readings, _equation(plainly or self.value(name), shape))
             if shape.symbols and names_a_function(name):
                 label = "y"
         elif is_function(name):
             label = label.partition("(")[0]
         return part._replace(facets={**part.facets, "label": label}, readings=readings)
 
-    def equation(self, left: Value, right: Value) -> Shape:
-        """left = right as a polynomial up to a factor."""
-        difference = add(left, negative(right), budget=self.budget)
-        if not difference.terms:
-            raise Undefined
-        terms = primitive(clear(difference, self.budget))
-        return Equation("=", Value(terms if leading_sign(terms) > 0 else {m: -c for m, c in terms.items()}))
-
-    def inclusion(self, node: Comparing) -> _Part:
+    def inclusion(self, node: nodes.Comparing) -> _Part:
         """Whether one finite set holds another: true or false."""
-        found = [self.single(operand) for operand in node.operands]
-        sides = [SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape for shape in found]
-        small, large = sides if node.operators == ("⊆",) else reversed(sides)
+        small, large = (_as_set(self.part(operand).bare) for operand in node.operands)
+        if node.operators == ("⊇",):
+            small, large = large, small
         if not (isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large)):
             raise Unreadable
-        return _Part((Text("true" if small.elements <= large.elements else "false"),), {})
+        return _Part((shapes.Text("true" if small.elements <= large.elements else "false"),))
 
-    def membership(self, node: Comparing) -> _Part:
+    def membership(self, node: nodes.Comparing) -> _Part:
+        """x ∈ S, x ∉ S."""
         label = label_of(node.operands[0])
-        if label is None:
-            raise Unreadable
         part = self.part(node.operands[1])
+        if label is None or (node.operators == ("∉",) and not isinstance(part.shapes[0], SetOf)):
+            raise Unreadable
         if node.operators == ("∉",):
-            if not isinstance(part.shapes[0], SetOf):
-                raise Unreadable
-            part = part._replace(shapes=(shapes.complement(part.shapes[0].elements),))
+            part = part._replace(shapes=(shapes.complement(cast("SetOf", part.shapes[0]).elements),))
         return part._replace(facets={**part.facets, "label": label})
 
-    def inequality(self, node: Comparing) -> _Part:
-        inner = next((part.args[0] for part in node.operands if isinstance(part, Call) and part.name == "abs"), None)
-        if isinstance(inner, Sym):
+    def inequality(self, node: nodes.Comparing) -> _Part:
+        """a < x <= b, solved for the symbol that it is linear in."""
+        inner = next(
+            (part.args[0] for part in node.operands if isinstance(part, nodes.Call) and part.name == "abs"), None
+        )
+        if isinstance(inner, nodes.Sym):
             return self.of_magnitude(node, inner)
-        operands, operators = list(node.operands), list(node.operators)
+        operands, operators = node.operands, node.operators
         if operators[0] in ">≥":
-            operands.reverse()
-            operators = ["<" if operator == ">" else "≤" for operator in reversed(operators)]
+            turned = {">": "<", "≥": "≤"}
+            operands, operators = operands[::-1], tuple(turned[operator] for operator in operators[::-1])
         if len(operands) == 2:
-            return self.half_line(operands[0], operands[1], operators[0])
+            return self.half_line(*operands, operators[0])
         if len(operands) != 3:
             raise Unreadable
         small, middle, large = operands
         label = label_of(middle)
         if label is not None and not (mentions(small, middle) or mentions(large, middle)):
-            left = self.ray(label, self.value(small), above=True, strict=operators[0] == "<")
-            right = self.ray(label, self.value(large), above=False, strict=operators[1] == "<")
+            left = _ray(label, self.value(small), above=True, strict=operators[0] == "<")
+            right = _ray(label, self.value(large), above=False, strict=operators[1] == "<")
         else:
             left, right = self.half_line(small, middle, operators[0]), self.half_line(middle, large, operators[1])
-        spans = shapes.intervals(left.shapes[0]), shapes.intervals(right.shapes[0])
-        if left.facets != right.facets or spans[0] is None or spans[1] is None:
+        spans = _intervals(left.shape), _intervals(right.shape)
+        if left.facets != right.facets:
             raise Unreadable
-        result = shapes.intersection(spans[0], spans[1])
-        if result is None:
-            result = self.unchecked(spans[0], spans[1])
-        return _Part((result,), left.facets, inequality=True)
+        return left._replace(shapes=(shapes.intersection(*spans) or _unchecked(*spans),))
 
-    def of_magnitude(self, node: Comparing, inner: Sym) -> _Part:
+    def of_magnitude(self, node: nodes.Comparing, inner: nodes.Sym) -> _Part:
         """1 < |x| < 2 as what it says about x, a real number."""
-        size = Sym(f"|{inner.name}|")
-        operands = tuple(size if operand == Call("abs", (inner,)) else operand for operand in node.operands)
-        part = self.inequality(Comparing(operands, node.operators))
-        spans = shapes.intervals(part.shapes[0])
-        positive = shapes.intersection(spans, [Ordered((constant(0), INFINITY), "[)")]) if spans else None
-        spans = shapes.intervals(positive) if positive is not None else None
-        if spans is None or part.facets != {"label": size.name}:
+        size = nodes.Sym(f"|{inner.name}|")
+        operands = tuple(size if operand == nodes.Call("abs", (inner,)) else operand for operand in node.operands)
+        part = self.inequality(nodes.Comparing(operands, node.operators))
+        if part.facets != {"label": size.name}:
             raise Unreadable
-        turned = {"(": ")", "[": "]", ")": "(", "]": "["}
-        mirrored = [
-            Ordered((self.minus(high), self.minus(low)), turned[ends[1]] + turned[ends[0]])
-            for (low, high), ends in spans
-        ]
+        spans = _intervals(_intersection(_intervals(part.shape), [Ordered((constant(0), INFINITY), "[)")]))
+        mirrored = [_mirrored(span) for span in spans]
         return _Part((shapes.union([*spans, *mirrored]),), {"label": inner.name}, inequality=True)
-
-    @staticmethod
-    def minus(shape: Shape) -> Value:
-        if not isinstance(shape, Value):
-            raise Unreadable
-        return negative(shape)
-
-    @staticmethod
-    def unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:
-        """a < x < b with symbols for ends, taken at its word."""
-        (low,), (high,) = left, right
-        if low.elements[1] != INFINITY or high.elements[0] != MINUS_INFINITY:
-            raise Unreadable
-        return Ordered((low.elements[0], high.elements[1]), low.ends[0] + high.ends[1])
 
     def half_line(self, small: Node, large: Node, operator: str) -> _Part:
         """small < large, solved for the one symbol that it is linear in; else as it stands."""
@@ -911,130 +699,142 @@ class _Reader:
         for name, other, above in ((small, large, False), (large, small, True)):
             label = label_of(name)
             if label is not None and label_of(other) is None and not mentions(other, name):
-                return self.ray(label, self.value(other), above=above, strict=strict)
-        values = self.value(small), self.value(large)
-        difference = add(values[0], negative(values[1]), budget=self.budget)
+                return _ray(label, self.value(other), above=above, strict=strict)
+        difference = self.value(small) - self.value(large)
         symbols = [name for name in difference.atoms if isinstance(name, str) and name not in (PI, E, I)]
-        if len(symbols) == 1 and difference.over is None:
+        if difference.over is not None or not difference.symbols:
+            raise Unreadable
+        if len(symbols) == 1:
             linear = frozenset(((symbols[0], 1),))
             rest = Value({m: c for m, c in difference.terms.items() if m != linear})
             factor = difference.terms.get(linear)
             if factor is not None and not rest.symbols:
-                bound = divide(negative(rest), constant(factor), self.budget)
-                return self.ray(symbols[0], bound, above=factor < 0, strict=strict)
-        if difference.symbols and difference.over is None:
-            return _Part((Equation(operator, Value(primitive(difference.terms))),), {})
+                return _ray(symbols[0], -rest / factor, above=factor < 0, strict=strict)
+        return _Part((shapes.Equation(operator, Value(primitive(difference.terms))),))
+
+
+_PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
+    nodes.Num: lambda self, node: _Part((constant(literal(node.text)),)),
+    nodes.Sym: lambda self, node: _Part((self.symbol(node.name),)),
+    nodes.Comparing: _Reader.relation,
+    nodes.Quantity: _Reader.quantity,
+    nodes.Compound: lambda self, node: self.compound(
+        (self.value(part.body) for part in node.parts), (part.unit for part in node.parts)
+    ),
+    nodes.Modular: _Reader.modular,
+    nodes.Span: _Reader.span,
+    nodes.Bound: _Reader.bound,
+    nodes.Listing: _Reader.listing,
+    nodes.ChoiceLetter: _Reader.choice,
+    nodes.Bracket: _Reader.bracket,
+    nodes.Based: _Reader.based,
+    nodes.Constant: _Reader.named_set,
+    nodes.Combined: _Reader.set_operation,
+    nodes.Builder: _Reader.builder,
+    nodes.Proportion: _Reader.proportion,
+    nodes.Grid: _Reader.system,
+    nodes.Sum: _Reader.sum,
+    nodes.Product: _Reader.product,
+    nodes.Postfix: _Reader.marked,
+    nodes.Signed: _Reader.marked,
+}
+"""How each kind of node is read; None, or no entry: as an expression."""
+
+_RELATIONS = (
+    ({"=", "≈"}, _Reader.equality),
+    ({"<", "≤"}, _Reader.inequality),
+    ({">", "≥"}, _Reader.inequality),
+    ({"⊆", "⊇"}, _Reader.inclusion),
+    ({"∈", "∉"}, _Reader.membership),
+    ({"≠"}, _Reader.excluded),
+)
+_CHAINED = (_Reader.equality, _Reader.inequality)
+"""Relations of more than two sides that are read."""
+
+
+# Shapes
+
+
+def _intervals(shape: Shape) -> list[Ordered]:
+    """A set of real numbers as intervals; raises `Unreadable` for what is none."""
+    found = shapes.intervals(shape)
+    if found is None:
         raise Unreadable
+    return found
 
-    @staticmethod
-    def ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
-        shape = (
-            ordered((bound, INFINITY), "()" if strict else "[)")
-            if above
-            else ordered((MINUS_INFINITY, bound), "()" if strict else "(]")
-        )
-        return _Part((shape,), {"label": label}, inequality=True)
 
-    # Scalars
-
-    def literal(self, text: str) -> int | Fraction:
-        if digit_count(text) > MAX_LITERAL_DIGITS:
-            raise TooLarge
-        return number_of(text)
-
-    def value(self, node: Node) -> Value:  # noqa: PLR0911 - one return a kind of node
-        """An expression's exact value."""
-        if isinstance(node, Num):
-            short = len(node.text) <= _SHORT and node.text.isdigit()
-            return constant(int(node.text) if short else self.literal(node.text))
-        if isinstance(node, Sym):
-            return self.symbol(node.name)
-        if isinstance(node, Word):
-            return self.word(node.text)
-        if isinstance(node, Signed):
-            return self.signed(node)
-        if isinstance(node, Sum):
-            return add(*(self.signed(part) for part in node.parts), budget=self.budget)
-        if isinstance(node, Product):
-            return self.product(node)
-        if isinstance(node, Power):
-            return power(self.value(node.base), self.value(node.exponent), self.budget)
-        if isinstance(node, Call):
-            if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
-                return self.value(node.args[2])
-            args = tuple(self.value(arg) for arg in node.args)
-            if node.name == "log" and len(args) == 1 and self.policy.log == "decimal":
-                args = (constant(10), *args)
-            return functions.apply(node.name, args, self.budget)
-        if isinstance(node, Mixed):
-            whole, top, bottom = (int(self.literal(text)) for text in node)
-            return constant(quotient(whole * bottom + top, bottom))
-        return self.wrapped(node)
-
-    def wrapped(self, node: Node) -> Value:
-        if isinstance(node, Postfix):
-            body = self.value(node.body)
-            if node.mark == "%":
-                scale = 1 if self.policy.percent == "number" else Fraction(1, 100)
-                return multiply(body, constant(scale), self.budget)
-            if node.mark == "°":
-                return multiply(body, Value({frozenset(((PI, 1),)): Fraction(1, _HALF_TURN)}), self.budget)
-            name = "factorial" if node.mark == "!" else "double factorial"
-            return functions.apply(name, (body,), self.budget)
-        if isinstance(node, Bracket) and len(node.items.items) == 1:
-            return self.value(node.items.items[0])
-        if isinstance(node, Grid) and node.environment == "vmatrix":
-            return _determinant(self.matrix(node) or (), self.budget)
-        if isinstance(node, Constant):
-            return INFINITY if node.name == "∞" else atom(f"set {node.name}")
+def _intersection(left: list[Ordered], right: list[Ordered]) -> Shape:
+    result = shapes.intersection(left, right)
+    if result is None:
         raise Unreadable
+    return result
 
-    def symbol(self, name: str) -> Value:
-        """A symbol or constant by its name."""
-        if self.respell and _RESPELLED.fullmatch(name):
-            return atom(I) if name == "I" else atom(name.lower())
-        return _CONSTANTS.get(name) or atom(name)
 
-    def word(self, text: str) -> Value:
-        """A name set as text: a product of its letters where it may be one (AB, mgh), one symbol where it is a word."""
-        if text.isalpha() and text.isascii() and len(text) <= 3 and (text.isupper() or set("aeiou").isdisjoint(text)):
-            result = constant(1)
-            for letter in text:
-                result = multiply(result, self.symbol(letter), self.budget)
-            return result
-        return atom(f"word {text}")
+def _unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:
+    """a < x < b with symbols for ends, taken at its word."""
+    (low,), (high,) = left, right
+    if low.elements[1] != INFINITY or high.elements[0] != MINUS_INFINITY:
+        raise Unreadable
+    return Ordered((low.elements[0], high.elements[1]), low.ends[0] + high.ends[1])
 
-    def signed(self, node: Signed) -> Value:
-        body = self.value(node.body)
-        if node.sign in "±∓":
-            if not self.plus_minus:
-                raise Unreadable
-            return body if (node.sign == "±") == (self.plus_minus > 0) else negative(body)
-        return body if node.sign == "+" else negative(body)
 
-    def product(self, node: Product) -> Value:
-        result: Value | None = None
-        factors = node.factors
-        skip = False
-        for position, (mark, factor) in enumerate(factors):
-            if skip:
-                skip = False
-                continue
-            following = factors[position + 1] if position + 1 < len(factors) else None
-            if isinstance(factor, Sym) and following is not None and _applies(factor, *following):
-                assert isinstance(following[1], Bracket)  # noqa: S101 - what `_applies` says
-                args = tuple(self.value(item) for item in following[1].items.items)
-                value, skip = functions.apply(factor.name, args, self.budget), True
-            else:
-                value = self.value(factor)
-            if result is None:
-                result = value
-            elif mark == "/":
-                result = divide(result, value, self.budget)
-            else:
-                result = multiply(result, value, self.budget)
-        assert result is not None  # noqa: S101 - a product has a factor
-        return result
+def _mirrored(span: Ordered) -> Ordered:
+    """An interval on the other side of zero."""
+    ends = span.ends.translate(str.maketrans("([)]", ")](["))
+    low, high = (_Part((element,)).value for element in span.elements)
+    return Ordered((-high, -low), ends[::-1])
+
+
+def _ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
+    shape = (
+        ordered((bound, INFINITY), "()" if strict else "[)")
+        if above
+        else ordered((MINUS_INFINITY, bound), "()" if strict else "(]")
+    )
+    return _Part((shape,), {"label": label}, inequality=True)
+
+
+def _as_set(shape: Shape) -> Shape:
+    """A value as the set of it."""
+    return SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape
+
+
+def _equation(left: Value, right: Value) -> Shape:
+    """left = right as a polynomial up to a factor."""
+    difference = left - right
+    if not difference.terms:
+        raise Undefined
+    terms = primitive(clear(difference))
+    return shapes.Equation("=", Value({m: c * leading_sign(terms) for m, c in terms.items()}))
+
+
+def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    """A list of values by name as the list of tuples in the order of the names."""
+    if not any(isinstance(shape, shapes.Named) for shape in everything):
+        return ()
+    return (
+        items(
+            ordered(tuple(value for _, value in sorted(shape.values, key=lambda pair: pair[0])), "()")
+            if isinstance(shape, shapes.Named)
+            else shape
+            for shape in everything
+        ),
+    )
+
+
+def _letters_or_unit(
+    said: str, value: Value, facets: Mapping[str, Hashable], how: str, unit: Unit
+) -> tuple[Option, ...]:
+    """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
+    letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
+    if how == "glued":
+        quantity = Option("letters:unit", said, value / letters, {**facets, "unit": unit})
+        return Option("letters:product", said, value, facets), quantity
+    bare = {kind: found for kind, found in facets.items() if kind != "unit"}
+    scale = units.DEGREES.get(unit)
+    degrees = [Option("letters:degrees", said, value, {**facets, "unit": scale})] if scale else []
+    product = Option("letters:product", said, value * letters, bare)
+    return Option("letters:unit", said, value, facets), product, *degrees
 
 
 # Syntax
@@ -1050,9 +850,9 @@ def _exact_side(operands: list[Node], cut: int) -> list[Node]:
 
 def _is_decimal(node: Node) -> bool:
     """Whether it is a number in digits, with its sign and unit."""
-    while isinstance(node, (Quantity, Signed)):
+    while isinstance(node, (nodes.Quantity, nodes.Signed)):
         node = node.body
-    return isinstance(node, Num)
+    return isinstance(node, nodes.Num)
 
 
 def _joined(tokens: list[Token]) -> str:
@@ -1060,115 +860,34 @@ def _joined(tokens: list[Token]) -> str:
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
 
 
-def _regrouped(listing: Listing) -> Listing:
+def _regrouped(listing: nodes.Listing) -> nodes.Listing:
     """a, b; c, d as a list of two lists."""
     groups: list[list[Node]] = [[listing.items[0]]]
     for separator, item in zip(listing.separators, listing.items[1:], strict=True):
         if separator == ";":
-            groups.append([item])
-        else:
-            groups[-1].append(item)
-    nodes: list[Node] = [
-        group[0] if len(group) == 1 else Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups
-    ]
-    return Listing(tuple(nodes), (";",) * (len(nodes) - 1))
-
-
-def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
-    """A list of values by name as the list of tuples in the order of the names."""
-    if not any(isinstance(shape, Named) for shape in everything):
-        return ()
-    tuples = [
-        ordered(tuple(value for _, value in sorted(shape.values, key=lambda pair: pair[0])), "()")
-        if isinstance(shape, Named)
-        else shape
-        for shape in everything
-    ]
-    return (items(tuples),)
+            groups.append([])
+        groups[-1].append(item)
+    found = tuple(
+        group[0] if len(group) == 1 else nodes.Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups
+    )
+    return nodes.Listing(found, (";",) * (len(found) - 1))
 
 
 def _common_base(labels: list[str]) -> str | None:
     """x for x_1, x_2: numbered names of one unknown."""
-    bases = {label.partition("_")[0] for label in labels}
-    indices = {label.partition("_")[2] for label in labels}
-    if len(bases) == 1 and len(indices) == len(labels) and all(index.isdigit() for index in indices):
-        return bases.pop()
-    return None
-
-
-def _is_degrees(node: Node) -> bool:
-    while isinstance(node, Signed) and node.sign in "+-":
-        node = node.body
-    return isinstance(node, Postfix) and node.mark == "°"
-
-
-def _without_degrees(node: Node) -> Node:
-    if isinstance(node, Signed):
-        return Signed(node.sign, _without_degrees(node.body))
-    assert isinstance(node, Postfix)  # noqa: S101 - what `_is_degrees` says
-    return node.body
-
-
-def _is_constant_in(node: Node, variable: Node) -> bool:
-    """Whether no name in an expression holds the variable's, not as an index either: a_n is not constant in n."""
-    if not isinstance(variable, Sym):
-        return False
-    if isinstance(node, (Sym, Word)):
-        return variable.name not in node[0]
-    return all(_is_constant_in(part, variable) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes
-
-
-def _is_system(node: Grid) -> bool:
-    """Whether every row is one relation: equations under one another, in a brace or aligned."""
-    return all(len(row) == 1 and isinstance(row[0], Comparing) for row in node.rows)
-
-
-def _has_grid(node: Node) -> bool:
-    """Whether a matrix stands in an arithmetic expression."""
-    if isinstance(node, Grid):
-        return node.environment != "vmatrix"
-    if isinstance(node, Signed):
-        return _has_grid(node.body)
-    if isinstance(node, Sum):
-        return any(_has_grid(part) for part in node.parts)
-    if isinstance(node, Product):
-        return any(_has_grid(factor) for _, factor in node.factors)
-    if isinstance(node, Bracket) and len(node.items.items) == 1:
-        return _has_grid(node.items.items[0])
-    return False
-
-
-def _plus_minus_signs(node: Node) -> list[str]:  # noqa: PLR0911 - one return a kind of node
-    """Every ± and ∓ of an expression."""
-    if isinstance(node, Signed):
-        return ([node.sign] if node.sign in "±∓" else []) + _plus_minus_signs(node.body)
-    if isinstance(node, Sum):
-        return [sign for part in node.parts for sign in _plus_minus_signs(part)]
-    if isinstance(node, Product):
-        return [sign for _, factor in node.factors for sign in _plus_minus_signs(factor)]
-    if isinstance(node, Power):
-        return _plus_minus_signs(node.base) + _plus_minus_signs(node.exponent)
-    if isinstance(node, Call):
-        return [sign for arg in node.args for sign in _plus_minus_signs(arg)]
-    if isinstance(node, Postfix):
-        return _plus_minus_signs(node.body)
-    if isinstance(node, Bracket):
-        return [sign for item in node.items.items for sign in _plus_minus_signs(item)]
-    return []
+    bases, _, indices = zip(*(label.partition("_") for label in labels), strict=True)
+    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdigit() for index in indices)
+    return bases[0] if alike else None
 
 
 def _is_of_names(node: Node) -> bool:
     """Whether it is a sum, difference, product or quotient of bare letters, as questions ask for: m + n."""
-    if isinstance(node, Sum):
+    names: list[Node] = []
+    if isinstance(node, nodes.Sum):
         names = [part.body for part in node.parts if part.sign in "+-"]
-    else:
-        names = [_inside(factor) for _, factor in node.factors] if isinstance(node, Product) else []
-    return len(set(names)) == len(names) > 1 and all(isinstance(name, Sym) for name in names)
-
-
-def _inside(node: Node) -> Node:
-    """What brackets hold, where it is one expression."""
-    return node.items.items[0] if isinstance(node, Bracket) and len(node.items.items) == 1 else node
+    elif isinstance(node, nodes.Product):
+        names = [nodes.inside(factor) for _, factor in node.factors]
+    return len(set(names)) == len(names) > 1 and all(isinstance(name, nodes.Sym) for name in names)
 
 
 def _in_base(digits: str, base: int) -> int:
@@ -1177,57 +896,31 @@ def _in_base(digits: str, base: int) -> int:
     return int(digits, base)
 
 
-def _bare_difference(node: Sum) -> list[str]:
+def _bare_difference(node: nodes.Sum) -> list[str]:
     """The numbers of a difference of bare ones, 3 - 1; empty for any other sum."""
-    numbers = [part.body.text for part in node.parts if isinstance(part.body, Num)]
-    signs = [part.sign for part in node.parts]
-    return numbers if len(numbers) == len(signs) and signs[0] == "+" and set(signs[1:]) == {"-"} else []
+    numbers = [part.body.text for part in node.parts if isinstance(part.body, nodes.Num)]
+    return numbers if len(numbers) == len(node.parts) and _is_difference(node) else []
+
+
+def _letters_in_order(node: nodes.Sum) -> list[str]:
+    """The capital letters of A-B-C; empty for any other sum."""
+    names = [part.body.name for part in node.parts if isinstance(part.body, nodes.Sym)]
+    capitals = len(names) == len(node.parts) > 2 and all(len(name) == 1 and name.isupper() for name in names)
+    return names if capitals and _is_difference(node) else []
+
+
+def _is_difference(node: nodes.Sum) -> bool:
+    first, *others = (part.sign for part in node.parts)
+    return first == "+" and set(others) == {"-"}
+
+
+def _without_degrees(node: Node) -> Node | None:
+    """-45 of -45°; None for what is not in degrees."""
+    if isinstance(node, nodes.Signed) and node.sign in "+-":
+        body = _without_degrees(node.body)
+        return None if body is None else nodes.Signed(node.sign, body)
+    return node.body if isinstance(node, nodes.Postfix) and node.mark == "°" else None
 
 
 def _is_percent(node: Node) -> bool:
-    return isinstance(node, Postfix) and node.mark == "%"
-
-
-def _letters_in_order(node: Sum) -> list[str]:
-    """The capital letters of A-B-C; empty for any other sum."""
-    names = [part.body.name for part in node.parts if isinstance(part.body, Sym)]
-    plain = len(names) == len(node.parts) > 2 and all(len(name) == 1 and name.isupper() for name in names)
-    return names if plain and {part.sign for part in node.parts[1:]} == {"-"} else []
-
-
-def _applies(function: Sym, mark: str, argument: Node) -> bool:
-    """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
-    if mark not in ("",) or not isinstance(argument, Bracket) or argument.opening != "(":
-        return False
-    name = function.name.partition("_")[0]
-    return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
-
-
-def _determinant(rows: tuple[tuple[Value, ...], ...], budget: Budget) -> Value:
-    """By the first row; raises `Undefined` where the matrix is not square."""
-    if not 0 < len(rows) == len(rows[0]) or len(rows) > MAX_DETERMINANT:
-        raise Undefined
-    if len(rows) == 1:
-        return rows[0][0]
-    minors = [tuple(row[:k] + row[k + 1 :] for row in rows[1:]) for k in range(len(rows))]
-    parts = [multiply(entry, _determinant(minor, budget), budget) for entry, minor in zip(rows[0], minors, strict=True)]
-    return add(*(negative(part) if k % 2 else part for k, part in enumerate(parts)), budget=budget)
-
-
-def _matrix_product(
-    left: tuple[tuple[Value, ...], ...], right: tuple[tuple[Value, ...], ...], budget: Budget
-) -> tuple[tuple[Value, ...], ...]:
-    if len(left[0]) != len(right):
-        raise Undefined
-    columns = list(zip(*right, strict=True))
-    return tuple(
-        tuple(
-            add(*(multiply(a, b, budget) for a, b in zip(row, column, strict=True)), budget=budget)
-            for column in columns
-        )
-        for row in left
-    )
-
-
-def _scaled(rows: tuple[tuple[Value, ...], ...], factor: Value, budget: Budget) -> tuple[tuple[Value, ...], ...]:
-    return tuple(tuple(multiply(entry, factor, budget) for entry in row) for row in rows)
+    return isinstance(node, nodes.Postfix) and node.mark == "%"

@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 
 from empo_rewards.equivalence.math.algebra import constant, quotient
-from empo_rewards.equivalence.math.keys import AnswerReading, Option
+from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Clock, Date, Opaque, Ratio
@@ -18,75 +18,79 @@ _FORMULA = re.compile(r"[\\^=()\[\]<>+*%|]")
 """Characters that no date holds."""
 _NAMES = listed("january february march april may june july august september october november december")
 _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, len(name))} | {"sept": 9}
-_MONTH = f"({'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
-_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_MONTH = f"(?P<m>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
+_DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(?P<y>\d{4})"
 _WEEKDAY = re.compile(r"(?:on )?(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
-_FORMS = (
-    (re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})"), "y-md"),
-    (re.compile(rf"{_MONTH} {_DAY}(?:,? (\d{{4}}))?"), "mdy"),
-    (re.compile(rf"(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? (\d{{4}}))?"), "dmy"),
-    (re.compile(rf"{_MONTH},? (\d{{4}})"), "my"),
-)
+_FORMS = [
+    re.compile(form)
+    for form in (
+        rf"{_YEAR}([-/.])(?P<m>\d{{1,2}})\2(?P<d>\d{{1,2}})",
+        rf"{_MONTH} {_DAY}(?:,? {_YEAR})?",
+        rf"(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? {_YEAR})?",
+        rf"{_MONTH},? {_YEAR}",
+    )
+]
 _NUMERIC = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
 _ERA = re.compile(r"(?:(a\.?d\.?) ?(\d{1,4})|(\d{1,4}) ?(b\.?c\.?(?:e\.?)?|a\.?d\.?|c\.?e\.?))")
 _DECADE = re.compile(r"(?:the )?(\d{3}0)'?s")
-_CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::(\d{2}))? ?([ap])\.? ?m\.?")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})")
+_CLOCK = re.compile(r"(\d{1,2})(?::([0-5]\d))? ?([ap])\.? ?m\.?")
+_TIME = re.compile(r"(\d{1,2}):([0-5]\d)")
 
 
-def read(text: str, policy: MathPolicy) -> AnswerReading | None:
+def read(text: str, policy: MathPolicy) -> Key | None:
     """What a plain text says as a date, a year of an era, or a time of day; None for anything else."""
-    if _FORMULA.search(text) is not None or len(text) > MAX_CHARS:
+    if len(text) > MAX_CHARS or _FORMULA.search(text) is not None:
         return None
+    text = text.lower()
     if not any(character.isdigit() for character in text):
-        return {"noon": _time(12, 0), "midnight": _time(0, 0)}.get(text.lower())
-    text = _WEEKDAY.sub("", text.lower(), count=1)
-    for form, order in _FORMS:
+        return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
+    text = _WEEKDAY.sub("", text, count=1)
+    for form in _FORMS:
         match = form.fullmatch(text)
         if match is not None:
-            parts = dict(zip(order, match.groups(), strict=True))
-            month = parts["m"]
-            year, day = parts.get("y"), parts.get("d")
-            return _date(int(year) if year else None, _MONTHS.get(month) or int(month), int(day) if day else None)
+            said = match.groupdict()
+            month = _MONTHS.get(said["m"]) or int(said["m"])
+            return _date(said.get("y"), month, said.get("d"))
     return _numeric(text, policy.date_order) or _era(text) or _clock(text, either=policy.clock == "either")
 
 
-def _date(year: int | None, month: int, day: int | None) -> AnswerReading | None:
-    if not 1 <= month <= 12 or (day is not None and not 1 <= day <= monthrange(year or 2000, month)[1]):
+def _date(year: str | None, month: int, day: str | None) -> Key | None:
+    """A date as such, if there is one; of what is not said, None."""
+    if not 1 <= month <= 12 or (day and not 1 <= int(day) <= monthrange(int(year or 2000), month)[1]):
         return None
-    return AnswerReading(Date(year, month, day))
+    return Key(Date(int(year) if year else None, month, int(day) if day else None))
 
 
-def _numeric(text: str, order: str) -> AnswerReading | None:
+def _numeric(text: str, order: str) -> Key | None:
     """Day and month in digits: in the order that is possible, or the declared one; undecided where neither tells."""
     match = _NUMERIC.fullmatch(text)
     if match is None:
         return None
-    first, mark, second, year = int(match[1]), match[2], int(match[3]), int(match[4])
-    day_first, month_first = _date(year, second, first), _date(year, first, second)
-    if mark == "." or day_first == month_first or month_first is None:
-        return day_first or AnswerReading(Opaque(text))
-    if day_first is None:
-        return month_first
-    return {"day first": day_first, "month first": month_first}.get(order, AnswerReading(Opaque(text)))
+    first, mark, second, year = match.groups()
+    day_first = _date(year, int(second), first)
+    month_first = None if mark == "." else _date(year, int(first), second)
+    if day_first is None or month_first is None or day_first == month_first:
+        return day_first or month_first or Key(Opaque(text))
+    return {"day first": day_first, "month first": month_first}.get(order, Key(Opaque(text)))
 
 
-def _era(text: str) -> AnswerReading | None:
+def _era(text: str) -> Key | None:
     match = _ERA.fullmatch(text)
     if match is not None:
         era = "AD" if match[1] or match[4][0] != "b" else "BC"
-        return AnswerReading(constant(int(match[2] or match[3])), {"unit": ((era, 1),)})
+        return Key(constant(int(match[2] or match[3])), {"unit": ((era, 1),)})
     match = _DECADE.fullmatch(text)
-    return AnswerReading(Opaque(match[1] + "s")) if match is not None else None
+    return Key(Opaque(match[1] + "s")) if match is not None else None
 
 
-def _clock(text: str, *, either: bool) -> AnswerReading | None:
+def _clock(text: str, *, either: bool) -> Key | None:
     """A time with a.m. or p.m. is one; without, h:mm is a time of 24 hours, or a ratio where the set has it."""
     match = _CLOCK.fullmatch(text)
-    if match is not None and 1 <= int(match[1]) <= 12 and int(match[2] or 0) < 60 and not match[3]:
-        return _time(int(match[1]) % 12 + (12 if match[4] == "p" else 0), int(match[2] or 0))
+    if match is not None and 1 <= int(match[1]) <= 12:
+        return Key(Clock(int(match[1]) % 12 + (12 if match[3] == "p" else 0), int(match[2] or 0)))
     match = _TIME.fullmatch(text)
-    if match is None or int(match[1]) > 24 or int(match[2]) > 59:
+    if match is None or int(match[1]) > 24:
         return None
     hours, minutes = int(match[1]), int(match[2])
     options = [Option("time:24 hours", text, Clock(hours, minutes))]
@@ -94,8 +98,4 @@ def _clock(text: str, *, either: bool) -> AnswerReading | None:
         options = [Option(f"time:{half}", text, Clock(hours % 12 + half, minutes)) for half in (0, 12)]
     if hours:
         options.append(Option("time:ratio", text, Ratio((constant(quotient(minutes, hours)),))))
-    return AnswerReading(Clock(hours, minutes), options=tuple(options))
-
-
-def _time(hours: int, minutes: int) -> AnswerReading:
-    return AnswerReading(Clock(hours, minutes))
+    return Key(Clock(hours, minutes), options=tuple(options))

@@ -8,17 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
-from flint import acb
+from flint import acb, arb
 
 from empo_rewards.equivalence.math import balls
 from empo_rewards.equivalence.math.algebra import (
+    ONE,
     PI,
     UNIT,
     ZERO,
     Atom,
-    Budget,
     E,
     Func,
     I,
@@ -30,83 +31,67 @@ from empo_rewards.equivalence.math.algebra import (
     atom,
     check_size,
     constant,
-    divide,
     factor,
     is_positive,
+    kept,
     leading_sign,
-    multiply,
-    negative,
-    power,
     quotient,
     rational_power,
+    spend,
 )
 from empo_rewards.equivalence.math.balls import Ball, Evaluator, Loose, Off, Unknown
-from empo_rewards.equivalence.math.limits import MAX_FACTORIAL, MAX_GAMMA_BITS
+from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX_GAMMA_BITS
 from empo_rewards.equivalence.math.table import TABLE, Exact, Function, register
 
-_Unary = Callable[[Value, Budget], Value]
+_Unary = Callable[[Value], Value]
 
-_ONE = frozenset[Any]()
 _HALF = Fraction(1, 2)
+_PI: Any = frozenset(((PI, 1),))
 _MAX_SHIFT = 12
 """Factors that (n + k)! is written out by."""
 
 
-def apply(name: str, args: tuple[Value, ...], budget: Budget) -> Value:
+def apply(name: str, args: tuple[Value, ...]) -> Value:
     """name(args) in canonical form."""
     row = TABLE.get(name)
-    if row is None or row.exact is None or not row.arity[0] <= len(args) <= row.arity[1]:
-        return atom(Func(name, args))
-    return row.exact(args, budget)
-
-
-def _kept(name: str, *args: Value) -> Value:
-    return atom(Func(name, args))
+    if row is not None and not row.arity[0] <= len(args) <= row.arity[1]:
+        return kept(f"{name} of {len(args)}", *args)
+    return kept(name, *args) if row is None or row.exact is None else row.exact(*args)
 
 
 # Trigonometry
 
 
-def _half_root(numerator: int, radicand: int) -> Value:
-    root = rational_power(constant(radicand), _HALF, Budget())
-    return multiply(constant(Fraction(numerator, 2)), root, Budget())
-
-
-def _quarter_sum(sign: int) -> Value:
-    """(√6 ± √2)/4: the sine of 75 and of 15 degrees."""
-    return multiply(constant(_HALF), add(_half_root(1, 6), _half_root(sign, 2), budget=Budget()), Budget())
+def _root(n: int) -> Value:
+    return rational_power(constant(n), _HALF)
 
 
 _SINES: tuple[Value, ...] = (
     ZERO,
-    _quarter_sum(-1),
-    constant(_HALF),
-    _half_root(1, 2),
-    _half_root(1, 3),
-    _quarter_sum(1),
+    (_root(6) - _root(2)) / 4,
+    UNIT / 2,
+    _root(2) / 2,
+    _root(3) / 2,
+    (_root(6) + _root(2)) / 4,
     UNIT,
 )
 """sin(kπ/12) for k = 0 to 6."""
 _ARCSINES = {value: k for k, value in enumerate(_SINES)}
-_ARCTANGENTS = {divide(_SINES[k], _SINES[6 - k], Budget()): k for k in range(6)}
+_ARCTANGENTS = {_SINES[k] / _SINES[6 - k]: k for k in range(6)}
 
 
-def _pi_times(share: Rational) -> Value:
-    return Value({frozenset(((PI, 1),)): quotient(share, 1)}) if share else ZERO
-
-
-def _sine(argument: Value, budget: Budget) -> Value:
+def _sine(x: Value) -> Value:
     """sin of an argument: odd symmetry, shifts by π/2, and the exact values at multiples of π/12."""
-    if argument.over is not None:
-        return _odd("sin", argument)
-    terms = dict(argument.terms)
-    shift = Fraction(terms.pop(frozenset(((PI, 1),)), 0))
+    if x.over is not None:
+        return _odd("sin", x)
+    terms = dict(x.terms)
+    shift = Fraction(terms.pop(_PI, 0))
     flip = bool(terms) and leading_sign(terms) < 0
     if flip:
         terms, shift = {m: -c for m, c in terms.items()}, -shift
     quarters = math.floor(2 * shift)
     result = _at_rest("cos" if quarters % 2 else "sin", terms, shift - Fraction(quarters, 2))
-    return negative(result) if flip != (quarters % 4 >= 2) else result
+    return -result if flip != (quarters % 4 >= 2) else result
 
 
 def _at_rest(name: str, terms: Terms, rest: Fraction) -> Value:
@@ -114,283 +99,210 @@ def _at_rest(name: str, terms: Terms, rest: Fraction) -> Value:
     if not terms and (12 * rest).denominator == 1:
         k = int(12 * rest)
         return _SINES[k if name == "sin" else 6 - k]
-    return _kept(name, Value({**terms, frozenset(((PI, 1),)): quotient(rest, 1)} if rest else terms))
+    return kept(name, Value({**terms, _PI: quotient(rest, 1)} if rest else terms))
 
 
-def _cosine(argument: Value, budget: Budget) -> Value:
-    if argument.over is not None:
-        return _kept("cos", argument if leading_sign(argument.terms) > 0 else negative(argument))
-    return _sine(add(argument, _pi_times(_HALF), budget=budget), budget)
+def _cosine(x: Value) -> Value:
+    if x.over is not None:
+        return kept("cos", x if leading_sign(x.terms) > 0 else -x)
+    return _sine(x + atom(PI) * _HALF)
 
 
-def _odd(name: str, argument: Value, known: dict[Value, int] | None = None) -> Value:
+def _odd(name: str, x: Value, known: dict[Value, int] | None = None) -> Value:
     """An odd function: of known values the multiple of π/12 that they are, else of the argument with a fixed sign."""
-    for value, sign in ((argument, 1), (negative(argument), -1)):
+    for value, sign in ((x, 1), (-x, -1)):
         if known is not None and value in known:
-            return _pi_times(Fraction(sign * known[value], 12))
-    if argument.terms and leading_sign(argument.terms) < 0:
-        return negative(_kept(name, negative(argument)))
-    return _kept(name, argument)
+            return atom(PI) * Fraction(sign * known[value], 12)
+    return -kept(name, -x) if x.terms and leading_sign(x.terms) < 0 else kept(name, x)
 
 
-def _arcsine(argument: Value, budget: Budget) -> Value:
-    return _odd("arcsin", argument, _ARCSINES)
+def _arcsine(x: Value) -> Value:
+    return _odd("arcsin", x, _ARCSINES)
 
 
-def _arccosine(argument: Value, budget: Budget) -> Value:
+def _arccosine(x: Value) -> Value:
     """arccos x = π/2 - arcsin x, always: so that both are written alike."""
-    return add(_pi_times(_HALF), negative(_arcsine(argument, budget)), budget=budget)
-
-
-def _over(top: _Unary, bottom: _Unary) -> _Unary:
-    return lambda argument, budget: divide(top(argument, budget), bottom(argument, budget), budget)
-
-
-def _unit(argument: Value, budget: Budget) -> Value:
-    return UNIT
-
-
-def _at_inverse(function: _Unary) -> _Unary:
-    return lambda argument, budget: function(divide(UNIT, argument, budget), budget)
+    return atom(PI) * _HALF - _arcsine(x)
 
 
 # Exponentials and logarithms
 
 
-def _exponential(argument: Value, budget: Budget) -> Value:
-    return power(atom(E), argument, budget)
+def _exponential(x: Value) -> Value:
+    return atom(E) ** x
 
 
-def _hyperbolic(sign: int) -> _Unary:
-    """(e^x + sign·e^(-x)) / 2."""
-
-    def inner(argument: Value, budget: Budget) -> Value:
-        rising, falling = _exponential(argument, budget), _exponential(negative(argument), budget)
-        return multiply(constant(_HALF), add(rising, multiply(constant(sign), falling, budget), budget=budget), budget)
-
-    return inner
+def _hyperbolic_sine(x: Value) -> Value:
+    return (_exponential(x) - _exponential(-x)) / 2
 
 
-def _area(sign: int) -> _Unary:
-    """ln(x + √(x² + sign)): the inverses of sinh (1) and cosh (-1)."""
-
-    def inner(argument: Value, budget: Budget) -> Value:
-        square = add(multiply(argument, argument, budget), constant(sign), budget=budget)
-        return _logarithm(add(argument, rational_power(square, _HALF, budget), budget=budget), budget)
-
-    return inner
+def _hyperbolic_cosine(x: Value) -> Value:
+    return (_exponential(x) + _exponential(-x)) / 2
 
 
-def _area_tangent(argument: Value, budget: Budget) -> Value:
-    """ln((1 + x) / (1 - x)) / 2."""
-    inner = divide(add(UNIT, argument, budget=budget), add(UNIT, negative(argument), budget=budget), budget)
-    return multiply(constant(_HALF), _logarithm(inner, budget), budget)
-
-
-def _logarithm(argument: Value, budget: Budget) -> Value:
-    """ln. Of a positive rational: the sum over its primes. Of e^x: x."""
-    if not argument.terms:
+def _logarithm(x: Value) -> Value:
+    """ln. Of a positive rational times powers of e and primes: the sum of theirs."""
+    if not x.terms:
         raise Undefined
-    number = argument.rational
-    if number is not None and number > 0:
-        return _log_rational(number, budget)
-    if argument.over is None and len(argument.terms) == 1:
-        ((monomial, coefficient),) = argument.terms.items()
-        if coefficient > 0 and all(name == E or isinstance(name, int) for name, _ in monomial):
-            parts = [_log_rational(coefficient, budget)]
-            for name, exponent in monomial:
-                log = _log_rational(name, budget) if isinstance(name, int) else UNIT
-                parts.append(multiply(constant(exponent), log, budget))
-            return add(*parts, budget=budget)
-    return _kept("ln", argument)
+    ((monomial, coefficient), *others) = x.terms.items()
+    plain = all(name == E or isinstance(name, int) for name, _ in monomial)
+    if others or x.over is not None or coefficient <= 0 or not plain:
+        return kept("ln", x)
+    powers = (_log_rational(name) * exponent if isinstance(name, int) else constant(exponent)
+              for name, exponent in monomial)  # fmt: skip
+    return add(_log_rational(coefficient), *powers)
 
 
-def _log_rational(number: Rational, budget: Budget) -> Value:
+def _log_rational(number: Rational) -> Value:
     parts = []
     for part, sign in ((number.numerator, 1), (number.denominator, -1)):
         primes, rest = factor(part)
         if rest > 1:
             primes[rest] = 1
-        parts += [Value({frozenset(((Func("ln", (constant(p),)), 1),)): sign * count}) for p, count in primes.items()]
-    return add(*parts, budget=budget) if parts else ZERO
+        parts += [kept("ln", constant(p)) * (sign * count) for p, count in primes.items()]
+    return add(*parts)
 
 
-def _log(args: tuple[Value, ...], budget: Budget) -> Value:
+def _log(*args: Value) -> Value:
     """log(x) is the natural logarithm (as in sympy and math-verify); log(base, x) is ln x / ln base."""
-    if len(args) == 1:
-        return _logarithm(args[0], budget)
-    base, argument = args
-    return divide(_logarithm(argument, budget), _logarithm(base, budget), budget)
+    return _logarithm(args[-1]) / _logarithm(args[0]) if len(args) == 2 else _logarithm(args[0])
 
 
 # Absolute values, extremes, roots
 
 
-def _absolute(argument: Value, budget: Budget) -> Value:
+def _absolute(x: Value) -> Value:
     """|x|: a number, the product of its factors' absolute values, or an atom whose argument has a fixed sign."""
-    sign = 1 if not argument.terms or is_positive(argument) else balls.sign_of(argument, budget)
+    sign = 1 if not x.terms or is_positive(x) else balls.sign_of(x)
     if sign is not None:
-        return argument if sign > 0 else negative(argument)
-    if argument.over is None and len(argument.terms) == 1:
-        ((monomial, coefficient),) = argument.terms.items()
-        result = constant(coefficient if coefficient > 0 else -coefficient)
-        for name, exponent in monomial:
-            result = multiply(result, _absolute_factor(name, exponent), budget)
-        return result
-    return _kept("abs", argument if leading_sign(argument.terms) > 0 else negative(argument))
+        return x if sign > 0 else -x
+    if x.over is None and len(x.terms) == 1:
+        ((monomial, coefficient),) = x.terms.items()
+        magnitudes = (_absolute_factor(name, exponent) for name, exponent in monomial)
+        return math.prod(magnitudes, start=constant(coefficient if coefficient > 0 else -coefficient))
+    return kept("abs", x if leading_sign(x.terms) > 0 else -x)
 
 
 def _absolute_factor(name: Atom, exponent: Rational) -> Value:
     """|name ** exponent|."""
-    factor = Value({frozenset(((name, exponent),)): 1})
+    factor = atom(name, exponent)
     if name == I:
         return UNIT
     if isinstance(name, int) or name in (PI, E) or (isinstance(name, Func) and name.name == "abs"):
         return factor  # positive as it is
     if not isinstance(name, str):
-        return _kept("abs", factor)
-    if exponent.denominator == 1 and exponent % 2 == 0:
-        return factor
-    return Value({frozenset(((Func("abs", (atom(name),)), exponent),)): 1})
+        return kept("abs", factor)
+    return factor if exponent % 2 == 0 else atom(Func("abs", (atom(name),)), exponent)
 
 
-def _sign(argument: Value, budget: Budget) -> Value:
-    sign = 0 if not argument.terms else balls.sign_of(argument, budget)
-    return _odd("sgn", argument) if sign is None else constant(sign)
+def _sign(x: Value) -> Value:
+    sign = 0 if not x.terms else balls.sign_of(x)
+    return _odd("sgn", x) if sign is None else constant(sign)
 
 
-def _maximum(args: tuple[Value, ...], budget: Budget) -> Value:
-    """max: nested ones as one, of the numbers whose order is certain the largest only."""
-    found: dict[Value, None] = {}
-    for arg in args:
-        name = next(iter(arg.atoms)) if len(arg.terms) == 1 and arg.over is None and arg.atoms else None
-        inner = isinstance(name, Func) and name.name == "max" and arg == atom(name)
-        found.update(dict.fromkeys(name.args if inner and isinstance(name, Func) else (arg,)))
-    kept: list[Value] = []
-    for value in found:
-        signs = [_order(value, other, budget) for other in kept]
+def _maximum(*args: Value) -> Value:
+    """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; what is never the largest goes."""
+    largest: list[Value] = []
+    for value in dict.fromkeys(args):
+        signs = [_order(value, other) for other in largest]
         if -1 not in signs:
-            kept = [other for other, sign in zip(kept, signs, strict=True) if sign != 1] + [value]
-    return kept[0] if len(kept) == 1 else _kept("max", *sorted(kept, key=lambda value: value.text))
+            largest = [other for other, sign in zip(largest, signs, strict=True) if sign != 1] + [value]
+    largest.sort(key=lambda value: value.text)
+    if len(largest) > MAX_CHOICES:
+        return kept("max", *largest)
+    return reduce(lambda a, b: (a + b + _absolute(a - b)) / 2, largest)
 
 
-def _order(a: Value, b: Value, budget: Budget) -> int | None:
+def _order(a: Value, b: Value) -> int | None:
     """1 where a >= b for certain, -1 where a <= b."""
-    over, under = add(a, negative(b), budget=budget), add(b, negative(a), budget=budget)
-    return 1 if is_positive(over) else -1 if is_positive(under) else balls.sign_of(over, budget)
+    over = a - b
+    return 1 if is_positive(over) else -1 if is_positive(-over) else balls.sign_of(over)
 
 
-def _minimum(args: tuple[Value, ...], budget: Budget) -> Value:
-    return negative(_maximum(tuple(map(negative, args)), budget))
-
-
-def _square_root(args: tuple[Value, ...], budget: Budget) -> Value:
+def _square_root(x: Value, degree: Value | None = None) -> Value:
     """sqrt(x), or root(x, n)."""
-    degree = 2 if len(args) == 1 else args[1].rational
-    if not isinstance(degree, int) or degree == 0:
-        return _kept("root", *args)
-    return rational_power(args[0], Fraction(1, degree), budget)
+    n = 2 if degree is None else degree.rational
+    return (
+        rational_power(x, Fraction(1, n))
+        if isinstance(n, int) and n
+        else kept("root", x, *([degree] if degree else []))
+    )
 
 
 # Integers
 
 
-def _split(argument: Value) -> tuple[int, Value]:
+def _split(x: Value) -> tuple[int, Value]:
     """An argument as an integer and the rest, whose constant term is in [0, 1)."""
-    term = argument.terms.get(_ONE, 0) if argument.over is None else 0
-    whole = math.floor(term)
-    if not whole:
-        return 0, argument
-    rest = {m: c for m, c in argument.terms.items() if m} | ({_ONE: term - whole} if term != whole else {})
-    return whole, Value(rest)
+    whole = math.floor(x.terms.get(ONE, 0)) if x.over is None else 0
+    return whole, x - whole if whole else x
 
 
-def _floor(argument: Value, budget: Budget) -> Value:
+def _floor(x: Value) -> Value:
     """The integer below: of a constant a number, else an integer that is added stands outside."""
-    whole, rest = _split(argument)
-    known = 0 if not rest.terms or rest.rational is not None else balls.floor_of(rest, budget)
-    return constant(whole + known) if known is not None else add(constant(whole), _kept("floor", rest), budget=budget)
+    whole, rest = _split(x)
+    known = 0 if not rest.terms or rest.rational is not None else balls.floor_of(rest)
+    return (kept("floor", rest) if known is None else constant(known)) + whole
 
 
-def _ceiling(argument: Value, budget: Budget) -> Value:
-    return negative(_floor(negative(argument), budget))
+def _modulo(x: Value, y: Value) -> Value:
+    a, b = x.rational, y.rational
+    return constant(quotient(a % b, 1)) if a is not None and b else kept("mod", x, y)
 
 
-def _modulo(args: tuple[Value, ...], budget: Budget) -> Value:
-    a, b = args[0].rational, args[1].rational
-    return constant(quotient(a % b, 1)) if a is not None and b else _kept("mod", *args)
-
-
-def _factorial(argument: Value, budget: Budget) -> Value:
+def _factorial(x: Value) -> Value:
     """n!: of a number its value, else (n + k)! as n! times factors."""
-    number = argument.rational
+    number = x.rational
     if number is not None:
         if not isinstance(number, int) or number > MAX_FACTORIAL:
-            return _kept("factorial", argument)
+            return kept("factorial", x)
         if number < 0:
             raise Undefined
-        budget.spend(number)
-        return constant(check_size(math.factorial(number), budget))
-    shift, rest = _split(argument)
+        spend(number)
+        return constant(check_size(math.factorial(number)))
+    shift, rest = _split(x)
     if not 0 < abs(shift) <= _MAX_SHIFT:
-        return _kept("factorial", argument)
-    result = _kept("factorial", rest)
+        return kept("factorial", x)
+    result = kept("factorial", rest)
     for k in range(min(shift, 0) + 1, max(shift, 0) + 1):
-        step = add(rest, constant(k), budget=budget)
-        result = multiply(result, step, budget) if shift > 0 else divide(result, step, budget)
+        result = result * (rest + k) if shift > 0 else result / (rest + k)
     return result
 
 
-def _gamma(argument: Value, budget: Budget) -> Value:
-    return _factorial(add(argument, constant(-1), budget=budget), budget)
-
-
-def _double_factorial(argument: Value, budget: Budget) -> Value:
-    number = argument.rational
+def _double_factorial(x: Value) -> Value:
+    number = x.rational
     if isinstance(number, int) and 0 <= number <= MAX_FACTORIAL:
-        budget.spend(number)
-        return constant(check_size(math.prod(range(number, 0, -2)), budget))
-    return _kept("double factorial", argument)
+        spend(number)
+        return constant(check_size(math.prod(range(number, 0, -2))))
+    return kept("double factorial", x)
 
 
-def _binomial(args: tuple[Value, ...], budget: Budget) -> Value:
+def _binomial(x: Value, y: Value) -> Value:
     """Of numbers a number; of a small number below a product; else by factorials."""
-    n, k = args[0].rational, args[1].rational
-    if isinstance(n, int) and isinstance(k, int):
-        if k < 0 or not 0 <= n <= 4 * MAX_FACTORIAL:
-            return _kept("binomial", *args)
-        budget.spend(min(k, n))
-        return constant(check_size(math.comb(n, k), budget))
+    n, k = x.rational, y.rational
+    if isinstance(n, int) and isinstance(k, int) and k >= 0 and 0 <= n <= 4 * MAX_FACTORIAL:
+        spend(min(k, n))
+        return constant(check_size(math.comb(n, k)))
+    if isinstance(n, int) and (isinstance(k, int) or n < 0):
+        return kept("binomial", x, y)
     if isinstance(k, int) and 0 <= k <= _MAX_SHIFT:
-        result = constant(Fraction(1, math.factorial(k)))
-        for j in range(k):
-            result = multiply(result, add(args[0], constant(-j), budget=budget), budget)
-        return result
-    if isinstance(n, int) and n < 0:
-        return _kept("binomial", *args)
-    rest = add(args[0], negative(args[1]), budget=budget)
-    below = multiply(_factorial(args[1], budget), _factorial(rest, budget), budget)
-    return divide(_factorial(args[0], budget), below, budget)
-
-
-def _permutations(args: tuple[Value, ...], budget: Budget) -> Value:
-    left = add(args[0], negative(args[1]), budget=budget)
-    return divide(_factorial(args[0], budget), _factorial(left, budget), budget)
+        return math.prod((x - j for j in range(k)), start=constant(Fraction(1, math.factorial(k))))
+    return _factorial(x) / (_factorial(y) * _factorial(x - y))
 
 
 def _divisor(name: str, compute: Callable[..., int]) -> Exact:
     """gcd or lcm of rationals: of the numerators over one common denominator."""
 
-    def inner(args: tuple[Value, ...], budget: Budget) -> Value:
+    def inner(*args: Value) -> Value:
         numbers = [arg.rational for arg in args]
         if len(set(args)) == 1 and numbers[0] is None and name == "gcd":
             return args[0]
-        if any(n is None for n in numbers):
-            return _kept(name, *sorted(set(args), key=lambda value: value.text))
+        if None in numbers:
+            return kept(name, *sorted(set(args), key=lambda value: value.text))
         fractions = [Fraction(n) for n in numbers if n is not None]
         result, scale = 0 if name == "gcd" else 1, math.lcm(*(f.denominator for f in fractions))
         for f in fractions:
-            result = int(check_size(compute(result, int(f * scale)), budget))
+            result = int(check_size(compute(result, int(f * scale))))
         return constant(quotient(result, scale))
 
     return inner
@@ -411,108 +323,88 @@ def _in_unit_interval(v: Any) -> None:
         raise Off
 
 
-def _ball_absolute(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    x = args[0]
+def _ball_absolute(at: Evaluator, x: Ball) -> Ball:
     return Ball(abs(x.v), x.u, x.l, x.algebraic, None if x.exact is None else abs(x.exact))
 
 
-def _ball_sign(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return balls.number(at.sign(args[0]))
+def _ball_modulo(at: Evaluator, x: Ball, y: Ball) -> Ball:
+    return at.subtract(x, at.multiply([y, at.floor(at.divide(x, y))]))
 
 
-def _ball_floor(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return at.floor(args[0])
-
-
-def _ball_modulo(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return at.subtract(args[0], at.multiply([args[1], at.floor(at.divide(*args))]))
-
-
-def _ball_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    x = args[0]
+def _ball_factorial(at: Evaluator, x: Ball) -> Ball:
     if x.exact is not None and x.exact < 0 and x.exact.q == 1:
         raise Off
     if balls.log2_of(x.v) > MAX_GAMMA_BITS:
         raise Unknown
-    v = balls.checked((x.v + 1).gamma())
-    size = balls.log2_of(v)
-    return Ball(v, x.u + x.l + max(0, size), x.u + x.l + max(0, -size))
+    return balls.hiding(x.u + x.l, (x.v + 1).gamma())
 
 
-def _ball_double_factorial(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    n = args[0].exact
+def _ball_double_factorial(at: Evaluator, x: Ball) -> Ball:
+    n = x.exact
     if n is None or n.q != 1 or not 0 <= n <= MAX_FACTORIAL:
         raise Unknown
     return balls.number(math.prod(range(int(n.p), 0, -2)))
 
 
-def _ball_zeta(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    if at.precision > 512 or isinstance(args[0].v, acb):
+def _ball_zeta(at: Evaluator, x: Ball) -> Ball:
+    if at.precision > 512 or isinstance(x.v, acb):
         raise Unknown
-    return at.simple(TABLE["zeta"], args[0])
+    return at.simple(TABLE["zeta"], x)
 
 
-def _ball_power(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return at.exponential(args[0], args[1], object())
-
-
-def _ball_root(at: Evaluator, args: tuple[Ball, ...]) -> Ball:
-    return at.exponential(args[0], at.divide(balls.number(1), args[1]), object())
-
-
-def _row(name: str, spellings: str = "", one: _Unary | None = None, **columns: Any) -> None:
-    """Adds a function, of one argument where its exact rule is `one`."""
-    if one is not None:
-        columns["exact"] = lambda args, budget: one(args[0], budget)
-    register(Function(name, tuple(spellings.split()), **columns))
+def _row(name: str, spellings: str = "", exact: Exact | None = None, **columns: Any) -> None:
+    """Adds a function."""
+    register(Function(name, tuple(spellings.split()), exact=exact, **columns))
 
 
 _ANY, _TWO = (1, 64), (2, 2)
 
-_row("sin", "sin", _sine, flint="sin", inverse="arcsin")
-_row("cos", "cos", _cosine, flint="cos", inverse="arccos")
-_row("tan", "tan tg", _over(_sine, _cosine), inverse="arctan")
-_row("cot", "cot ctg", _over(_cosine, _sine), inverse="arccot")
-_row("sec", "sec", _over(_unit, _cosine), inverse="arcsec")
-_row("csc", "csc cosec", _over(_unit, _sine), inverse="arccsc")
+_row("sin", "sin", _sine, flint="sin", at_pi=arb.sin_pi_fmpq, inverse="arcsin",
+     squared=lambda x: ({ONE: 1, frozenset(((Func("cos", (x,)), 2),)): -1},))  # fmt: skip
+_row("cos", "cos", _cosine, flint="cos", at_pi=arb.cos_pi_fmpq, inverse="arccos")
+_row("tan", "tan tg", lambda x: _sine(x) / _cosine(x), inverse="arctan")
+_row("cot", "cot ctg", lambda x: _cosine(x) / _sine(x), inverse="arccot")
+_row("sec", "sec", lambda x: UNIT / _cosine(x), inverse="arcsec")
+_row("csc", "csc cosec", lambda x: UNIT / _sine(x), inverse="arccsc")
 _row("arcsin", "arcsin asin", _arcsine, flint="asin", domain=_in_unit_interval)
 _row("arccos", "arccos acos", _arccosine)
-_row("arctan", "arctan atan", lambda x, budget: _odd("arctan", x, _ARCTANGENTS), flint="atan")
+_row("arctan", "arctan atan", lambda x: _odd("arctan", x, _ARCTANGENTS), flint="atan")
 _row("arccot", "arccot acot")
-_row("arcsec", "arcsec asec", _at_inverse(_arccosine))
-_row("arccsc", "arccsc acsc", _at_inverse(_arcsine))
-_row("sinh", "sinh", _hyperbolic(-1), inverse="arsinh")
-_row("cosh", "cosh", _hyperbolic(1), inverse="arcosh")
-_row("tanh", "tanh", _over(_hyperbolic(-1), _hyperbolic(1)), inverse="artanh")
-_row("coth", "coth", _over(_hyperbolic(1), _hyperbolic(-1)))
-_row("sech", "sech", _over(_unit, _hyperbolic(1)))
-_row("csch", "csch", _over(_unit, _hyperbolic(-1)))
-_row("arsinh", "arsinh arcsinh asinh", _area(1))
-_row("arcosh", "arcosh arccosh acosh", _area(-1))
-_row("artanh", "artanh arctanh atanh", _area_tangent)
+_row("arcsec", "arcsec asec", lambda x: _arccosine(UNIT / x))
+_row("arccsc", "arccsc acsc", lambda x: _arcsine(UNIT / x))
+_row("sinh", "sinh", _hyperbolic_sine, inverse="arsinh")
+_row("cosh", "cosh", _hyperbolic_cosine, inverse="arcosh")
+_row("tanh", "tanh", lambda x: _hyperbolic_sine(x) / _hyperbolic_cosine(x), inverse="artanh")
+_row("coth", "coth", lambda x: _hyperbolic_cosine(x) / _hyperbolic_sine(x))
+_row("sech", "sech", lambda x: UNIT / _hyperbolic_cosine(x))
+_row("csch", "csch", lambda x: UNIT / _hyperbolic_sine(x))
+_row("arsinh", "arsinh arcsinh asinh", lambda x: _logarithm(x + rational_power(x * x + 1, _HALF)))
+_row("arcosh", "arcosh arccosh acosh", lambda x: _logarithm(x + rational_power(x * x - 1, _HALF)))
+_row("artanh", "artanh arctanh atanh", lambda x: _logarithm((UNIT + x) / (UNIT - x)) / 2)
 _row("exp", "exp", _exponential, flint="exp", limit=19)
 _row("ln", "ln", _logarithm, flint="log", domain=_positive)
-_row("log", "log", exact=_log, arity=(1, 2))
-_row("lg", "lg", lambda x, budget: _log((constant(10), x), budget))
+_row("log", "log", _log, arity=(1, 2))
+_row("lg", "lg", lambda x: _log(constant(10), x))
 _row("erf", "erf", flint="erf", hidden=lambda x: 1.5 * x * x + 8, cost=3)
-_row("abs", "abs", _absolute, rule=_ball_absolute, branches="sign")
-_row("sgn", "sgn sign", _sign, rule=_ball_sign, branches="sign")
-_row("max", "max", exact=_maximum, arity=_ANY, branches="choice")
-_row("min", "min", exact=_minimum, arity=_ANY)
+_row("abs", "abs", _absolute, rule=_ball_absolute, branches="sign",
+     squared=lambda x: None if x.over else (x.terms, x.terms))  # fmt: skip
+_row("sgn", "sgn sign", _sign, rule=lambda at, x: balls.number(at.sign(x)), branches="sign")
+_row("max", "max", _maximum, arity=_ANY, branches="step")
+_row("min", "min", lambda *args: -_maximum(*(-arg for arg in args)), arity=_ANY)
 _row("sqrt", exact=_square_root, arity=(1, 2))
-_row("root", arity=_TWO, rule=_ball_root)
-_row("power", arity=_TWO, rule=_ball_power)
-_row("floor", "floor", _floor, rule=_ball_floor, branches="step")
-_row("ceil", "ceil", _ceiling)
+_row("root", arity=_TWO, rule=lambda at, x, n: at.exponential(x, at.divide(balls.number(1), n), object()))
+_row("power", arity=_TWO, rule=lambda at, x, y: at.exponential(x, y, object()))
+_row("floor", "floor", _floor, rule=lambda at, x: at.floor(x), branches="step")
+_row("ceil", "ceil", lambda x: -_floor(-x))
 _row("mod", exact=_modulo, arity=_TWO, rule=_ball_modulo, branches="step")
-_row("factorial", one=_factorial, rule=_ball_factorial, cost=20, integer=True)
-_row("Gamma", "Gamma", _gamma, letter=True)
-_row("double factorial", one=_double_factorial, rule=_ball_double_factorial, integer=True)
+_row("factorial", exact=_factorial, rule=_ball_factorial, cost=20, integer=True)
+_row("Gamma", "Gamma", lambda x: _factorial(x - 1), letter=True)
+_row("double factorial", exact=_double_factorial, rule=_ball_double_factorial, integer=True)
 _row("binomial", exact=_binomial, arity=_TWO, integer=True)
-_row("permutations", exact=_permutations, arity=_TWO)
+_row("permutations", exact=lambda n, k: _factorial(n) / _factorial(n - k), arity=_TWO)
 _row("zeta", "zeta", flint="zeta", rule=_ball_zeta, limit=MAX_GAMMA_BITS, cost=25, letter=True)
 _row("W", "W", letter=True)
-_row("gcd", "gcd", exact=_divisor("gcd", math.gcd), arity=_ANY)
-_row("lcm", "lcm", exact=_divisor("lcm", math.lcm), arity=_ANY)
+_row("gcd", "gcd", _divisor("gcd", math.gcd), arity=_ANY)
+_row("lcm", "lcm", _divisor("lcm", math.lcm), arity=_ANY)
 for _name in ("arg", "det", "deg", "dim", "ker", "Re", "Im"):
     _row(_name, _name)

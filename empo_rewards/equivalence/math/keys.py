@@ -9,7 +9,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.algebra import Budget, Value, constant, multiply, quotient
+from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Measure, Opaque, Shape, readings
 from empo_rewards.equivalence.math.units import Unit, scale
@@ -25,14 +25,6 @@ class Option(NamedTuple):
     said: str
     shape: Shape
     facets: Mapping[str, Hashable] = MappingProxyType({})
-
-
-class AnswerReading(NamedTuple):
-    """What a text says where it is no expression: a date, a time, a formula of chemistry."""
-
-    shape: Shape
-    facets: Mapping[str, Hashable] = MappingProxyType({})
-    options: tuple[Option, ...] = ()
 
 
 class Key(NamedTuple):
@@ -58,23 +50,32 @@ class Key(NamedTuple):
     options: tuple[Option, ...] = ()
 
 
-def footprint(thing: object, seen: set[int] | None = None) -> int:  # noqa: PLR0911 - one return a kind
+_LITTLE, _LITTLE_BYTES = 64, 1_500
+"""Work past which a key may be large, and the bytes of one that cost less."""
+
+
+def footprint(key: Key) -> int:
     """Bytes that a key takes, roughly; what it holds twice counts once."""
-    seen = set() if seen is None else seen
-    if id(thing) in seen:
-        return 0
-    if isinstance(thing, str):
-        return 60 + len(thing)
-    if isinstance(thing, (int, Fraction)):
-        return 30 + (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
-    seen.add(id(thing))
-    if isinstance(thing, Value):
-        return 120 + footprint(thing.terms, seen) + footprint(thing.over, seen)
-    if isinstance(thing, Mapping):
-        return 64 + sum(100 + footprint(name, seen) + footprint(value, seen) for name, value in thing.items())
-    if isinstance(thing, (tuple, frozenset)):
-        return 60 + sum(40 + footprint(part, seen) for part in thing)
-    return 40
+    if key.work <= _LITTLE:
+        return _LITTLE_BYTES
+    size, seen = 0, set()
+    rest: list[object] = [*key]
+    while rest:
+        thing = rest.pop()
+        size += 80
+        if isinstance(thing, str):
+            size += len(thing)
+        elif isinstance(thing, (int, Fraction)):
+            size += (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
+        elif id(thing) not in seen:
+            seen.add(id(thing))
+            if isinstance(thing, Mapping):
+                rest += thing.items()
+            elif isinstance(thing, Value):
+                rest += (thing.terms, thing.over)
+            elif isinstance(thing, (tuple, frozenset)):
+                rest += thing
+    return size
 
 
 class UnionFind:
@@ -118,7 +119,8 @@ def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         (owner,) = owners
         if _has_rival(reading, owner, keys, by_shape, classes):
             continue
-        agreed = _agreed([keys[position].facets for position in claims[reading]])
+        first, *others = (keys[position].facets.items() for position in claims[reading])
+        agreed = dict(set(first).intersection(*others))
         for position in by_shape[reading]:
             classes.union(owner, position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
@@ -129,19 +131,12 @@ def _has_rival(
     reading: Shape, owner: int, keys: Sequence[Key], by_shape: Mapping[Shape, list[int]], classes: UnionFind
 ) -> bool:
     """Whether the class can be read as another shape of that type, which the set holds too: (3, 4) and (4, 3)."""
-    for position, key in enumerate(keys):
-        if classes.find(position) == owner:
-            for other in key.readings:
-                if other != reading and type(other) is type(reading) and other in by_shape:
-                    here, there = by_shape[reading][0], by_shape[other][0]
-                    if classes.find(here) != classes.find(there) and not isinstance(reading, Value):
-                        return True
-    return False
-
-
-def _agreed(facets: Sequence[Mapping[str, Hashable]]) -> dict[str, Hashable]:
-    """The decorations that all have alike."""
-    return {kind: value for kind, value in facets[0].items() if all(other.get(kind) == value for other in facets)}
+    if isinstance(reading, Value):
+        return False
+    here = classes.find(by_shape[reading][0])
+    others = {other for place, key in enumerate(keys) if classes.find(place) == owner for other in key.readings}
+    rivals = (other for other in others if type(other) is type(reading) and other in by_shape)
+    return any(classes.find(by_shape[other][0]) != here for other in rivals)
 
 
 def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
@@ -240,7 +235,7 @@ def _measure(key: Key) -> tuple[Value, Unit] | None:
     if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
         return None
     factor, dimension = scale(unit)
-    return multiply(key.shape, constant(quotient(factor.numerator, factor.denominator)), Budget()), dimension
+    return key.shape * quotient(factor.numerator, factor.denominator), dimension
 
 
 def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
@@ -251,9 +246,7 @@ def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
     found = set().union(*each) - set("aiAI")
     both = {letter for letter in found if letter.swapcase() in found}
     both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
-    spoken = (
-        {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)} if both else set()
-    )
+    spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)}
     return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
 
 

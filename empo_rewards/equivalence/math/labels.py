@@ -15,45 +15,45 @@ def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of 
     if isinstance(node, Word):
         return node.text
     if isinstance(node, Call) and node.name == "abs":
-        inner = label_of(node.args[0])
-        return f"|{inner}|" if inner and len(inner) > 1 else None
+        return _within("||", node.args[0])
     if isinstance(node, Bracket) and node.opening == "[" and len(node.items.items) == 1:
-        inner = label_of(node.items.items[0])
-        return f"[{inner}]" if inner and len(inner) > 1 else None
+        return _within("[]", node.items.items[0])
     if isinstance(node, Proportion):
-        names = [label_of(part) for part in node.parts]
-        return ":".join(name for name in names if name) if all(names) else None
-    if isinstance(node, Product):
-        return _product_label(node)
-    return None
-
-
-def _product_label(node: Product) -> str | None:
-    marks = [mark for mark, _ in node.factors[1:]]
-    if is_function(node):
-        (_, function), (_, argument) = node.factors
-        assert isinstance(argument, Bracket)  # noqa: S101 - what `is_function` says
-        names = [_written(item) for item in argument.items.items]
-        base = function.name if isinstance(function, Sym) else f"{label_of(function)}^-1"
-        return f"{base}({','.join(names)})"
+        names = [label_of(part) or "" for part in node.parts]
+        return ":".join(names) if all(names) else None
+    if not isinstance(node, Product):
+        return None
+    if (applied := _applied(node)) is not None:
+        function, argument = applied
+        return f"{function.name}({','.join(map(_written, argument.items.items))})"
     symbols = [factor.name for _, factor in node.factors if isinstance(factor, Sym)]
-    if len(symbols) != len(node.factors) or any(mark not in ("", " ") for mark in marks):
+    if len(symbols) != len(node.factors) or not {mark for mark, _ in node.factors[1:]} <= {"", " "}:
         return None
     if symbols[0] == "Delta" and len(symbols) == 2:
         return "Delta " + symbols[1]
-    if all(len(name.partition("_")[0]) == 1 and name[0].isupper() for name in symbols):
-        return "".join(symbols)
-    return None
+    capitals = all(len(name.partition("_")[0]) == 1 and name[0].isupper() for name in symbols)
+    return "".join(symbols) if capitals else None
+
+
+def _within(marks: str, node: Node) -> str | None:
+    """A name of several letters between its marks: |AB|."""
+    name = label_of(node) or ""
+    return f"{marks[0]}{name}{marks[1]}" if len(name) > 1 else None
+
+
+def _applied(node: Node) -> tuple[Sym, Bracket] | None:
+    """A letter and the brackets that it is applied to, which hold symbols or numbers: f(x), P(A), T(12)."""
+    if not isinstance(node, Product) or len(node.factors) != 2:
+        return None
+    (_, function), (mark, argument) = node.factors
+    if not (isinstance(function, Sym) and isinstance(argument, Bracket)) or mark not in ("", " "):
+        return None
+    return (function, argument) if argument.opening in "([" and all(map(_written, argument.items.items)) else None
 
 
 def is_function(node: Node) -> bool:
-    """Whether it is a letter applied to symbols or numbers: f(x), P(A), T(12)."""
-    if not isinstance(node, Product) or len(node.factors) != 2:
-        return False
-    (_, function), (mark, argument) = node.factors
-    if mark not in ("", " ") or not isinstance(argument, Bracket) or argument.opening not in "([":
-        return False
-    return isinstance(function, Sym) and all(map(_written, argument.items.items))
+    """Whether it is a letter applied to symbols or numbers."""
+    return _applied(node) is not None
 
 
 def _written(node: Node) -> str:
@@ -68,26 +68,22 @@ def names_a_function(node: Node) -> bool:
     """f(x) and y name the same thing: the value of the function that is asked for."""
     if node in (Sym("y"), Sym("Y")):
         return True
-    if not isinstance(node, Product) or not is_function(node):
-        return False
-    (_, function), (_, argument) = node.factors
-    if isinstance(function, Sym) and "'" in function.name:
-        return False
-    return isinstance(argument, Bracket) and all(isinstance(item, Sym) for item in argument.items.items)
+    applied = _applied(node)
+    return (
+        applied is not None
+        and "'" not in applied[0].name
+        and all(isinstance(item, Sym) for item in applied[1].items.items)
+    )
 
 
 def names_of(node: Node) -> list[str] | None:
     """The names of a tuple: (p, q)."""
     if isinstance(node, Bracket) and node.opening == "(" and len(node.items.items) > 1:
-        names = [item.name if isinstance(item, Sym) else label_of(item) for item in node.items.items]
-        return [name for name in names if name] if all(names) and set(names) - CONSTANTS else None
+        names = [item.name if isinstance(item, Sym) else label_of(item) or "" for item in node.items.items]
+        return names if all(names) and set(names) - CONSTANTS else None
     return None
 
 
 def mentions(node: Node, name: Node) -> bool:
     """Whether a symbol occurs in an expression: x = 2x + 1 names nothing."""
-    if node == name:
-        return True
-    if isinstance(node, tuple):
-        return any(mentions(part, name) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes
-    return False
+    return node == name or any(mentions(part, name) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes

@@ -8,16 +8,15 @@ from __future__ import annotations
 MAX_CHARS = 20_000
 """Characters of an answer that is read as an expression. Real answers stay under 2,000; longer ones are rambling."""
 
-MAX_TOKENS = 4_000
+MAX_TOKENS = 1_700
 """Tokens of an expression: what a page of formulas has, and few enough that a refusal costs milliseconds."""
 
 MAX_DEPTH = 40
 """Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack,
-whose default limit of 1,000 the caller shares. Brackets that only repeat others are dropped before."""
+whose default limit of 1,000 the caller shares."""
 
-MAX_LITERAL_DIGITS = 4_000
-"""Digits of a number that becomes an int: under Python's own limit of 4,300, past which int() raises. Longer numbers
-are compared as strings of digits."""
+MAX_LITERAL_DIGITS = 20_000
+"""Digits of a number, written out."""
 
 MAX_BITS = 1 << 15
 """Bits of a numerator or denominator (9,864 digits): gcd stays under a millisecond, and 2006! still fits."""
@@ -25,13 +24,13 @@ MAX_BITS = 1 << 15
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
-MAX_WORK = 36_000
+MAX_WORK = 11_000
 """Units of work that reading one answer may cost."""
 
 MAX_GROUP_READING = 1_000_000
 """Units that reading the answers of one group may cost, the shortest first: past it the others are not read."""
 
-MAX_REFINING = 15_000
+MAX_REFINING = 8_000
 """Units that enclosing one answer may cost, at all points and precisions together."""
 
 MAX_GROUP_REFINING = 600_000
@@ -55,8 +54,11 @@ MAX_DETERMINANT = 5
 MAX_FACTORIAL = 2_500
 """Largest n of a computed n!: its 25,000 bits fit MAX_BITS."""
 
-TRIAL_PRIMES_BELOW = 2_000
-"""Radicands are factored by the primes below this; a cofactor under its square is prime for certain."""
+TRIAL_PRIMES, TRIAL_PRIMES_BELOW = 303, 2_000
+"""Radicands are factored by this many primes, those below this; a cofactor under its square is prime for certain."""
+
+MAX_CHOICES = 4
+"""Arguments of a max that is written by |x|."""
 
 MAX_BASED_DIGITS = 400
 """Digits of a number in another base that is converted."""
@@ -80,7 +82,7 @@ MAX_EXACT_BITS = 1_024
 MAX_MEASURE = 360
 """Denominator of a rational multiple of π whose sine is known as an algebraic number."""
 
-PRECISIONS = (128, 512, 4_096)
+PRECISIONS = (128, 512, 1_024, 4_096)
 """Bits at which values are enclosed, one after the other, until they can be told apart or are proved equal."""
 
 CACHE_BYTES = 8 << 20

@@ -16,127 +16,54 @@ _GREEK = listed(
 )
 _VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
 
-SKIPPED = frozenset(
-    listed(
-        "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
-        "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace "
-        "hline cdotp normalsize large Large small"
-    )
-) | {" ", "\n", "\t"}
-"""Commands that only set the type."""
-
-TEXT_STYLES = dict.fromkeys(TEXT, "text")
-TEXT_STYLES |= dict.fromkeys(listed("mathrm operatorname ce"), "upright")
-"""Commands whose argument is words (or a name)."""
-
-STYLES = frozenset(listed("mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable"))
-"""Commands that change how their argument looks, not what it is."""
-
 UPRIGHT_SYMBOLS = frozenset("eid")
 """Letters that are often set upright without being a unit."""
 
-ACCENTS = frozenset(
-    listed("overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow vec mathcal")
-    + listed("mathfrak mathscr")
-)
+_KINDS = {
+    "≤": "le leq leqslant leqq", "≥": "ge geq geqslant geqq", "≠": "ne neq", "<": "lt", ">": "gt",
+    "≈": "approx simeq approxeq doteq", "≡": "equiv cong", "⇒": "iff implies Rightarrow Leftrightarrow",
+    "→": "to rightarrow mapsto longrightarrow", "*": "cdot times ast bullet", "/": "div", "±": "pm", "∓": "mp",
+    "frac": "frac dfrac tfrac cfrac", "binom": "binom dbinom tbinom", "sqrt": "sqrt", "choose": "choose",
+    "|": "vert lvert rvert mid", "‖": "lVert rVert Vert |", "(": "langle lgroup lparen", ")": "rangle rgroup rparen",
+    "[": "lbrack", "]": "rbrack", r"\{": "lbrace {", r"\}": "rbrace }", "⌊": "lfloor llcorner", "⌋": "rfloor lrcorner",
+    "⌈": "lceil ulcorner", "⌉": "rceil urcorner", "∞": "infty", "∅": "emptyset varnothing", "∈": "in", "∉": "notin",
+    "∪": "cup", "∩": "cap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq", "⊇": "supseteq", "⊂": "subset",
+    "…": "ldots cdots dots dotsc dotsb dotsm dotsi", "%": "%", "$": "$", "&": "&", "_": "_", "#": "#", "'": "prime",
+    "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb", "begin": "begin", "end": "end",
+    "quad": "quad qquad", "color": "color textcolor colorbox", "upright": "mathrm operatorname ce",
+    "text": " ".join(TEXT), "style": "mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable",
+    "skip": "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
+    "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace hline cdotp "
+    "normalsize large Large small",
+}  # fmt: skip
+"""Commands by the kind of their token. The last five are no tokens: a color, styles of the argument, switches."""
 
-COMMANDS: dict[str, tuple[str, str]] = (
-    {name: ("sym", name) for name in _GREEK}
-    | {name: ("sym", plain) for name, plain in _VARIANTS.items()}
-    | dict.fromkeys(("le", "leq", "leqslant", "leqq"), ("≤", "≤"))
-    | dict.fromkeys(("ge", "geq", "geqslant", "geqq"), ("≥", "≥"))
-    | dict.fromkeys(("ne", "neq"), ("≠", "≠"))
-    | dict.fromkeys(("approx", "simeq", "approxeq", "doteq"), ("≈", "≈"))
-    | dict.fromkeys(("equiv", "cong"), ("≡", "≡"))
-    | dict.fromkeys(("iff", "implies", "Rightarrow", "Leftrightarrow"), ("⇒", "⇒"))
-    | dict.fromkeys(("to", "rightarrow", "mapsto", "longrightarrow"), ("→", "→"))
-    | dict.fromkeys(("cdot", "times", "ast", "bullet"), ("*", "*"))
-    | dict.fromkeys(("frac", "dfrac", "tfrac", "cfrac"), ("frac", "frac"))
-    | dict.fromkeys(("binom", "dbinom", "tbinom"), ("binom", "binom"))
-    | dict.fromkeys(("vert", "lvert", "rvert", "mid"), ("|", "|"))
-    | dict.fromkeys(("langle", "lgroup", "lparen"), ("(", "("))
-    | dict.fromkeys(("rangle", "rgroup", "rparen"), (")", ")"))
-    | dict.fromkeys(("lbrace", "{"), (r"\{", r"\{"))
-    | dict.fromkeys(("rbrace", "}"), (r"\}", r"\}"))
-    | dict.fromkeys(("ldots", "cdots", "dots", "dotsc", "dotsb", "dotsm", "dotsi"), ("…", "…"))
-    | dict.fromkeys(("emptyset", "varnothing"), ("∅", "∅"))
-    | dict.fromkeys(("setminus", "backslash", "smallsetminus"), ("∖", "∖"))
-    | dict.fromkeys(("quad", "qquad"), ("quad", "quad"))
-    | dict.fromkeys(("lfloor", "llcorner"), ("⌊", "⌊"))
-    | dict.fromkeys(("rfloor", "lrcorner"), ("⌋", "⌋"))
-    | dict.fromkeys(("lceil", "ulcorner"), ("⌈", "⌈"))
-    | dict.fromkeys(("rceil", "urcorner"), ("⌉", "⌉"))
-    | dict.fromkeys(("lVert", "rVert", "Vert", "|"), ("‖", "‖"))
-    | dict.fromkeys(("mod", "bmod"), ("mod", "mod"))
-    | {name: ("large", name) for name in ("sum", "prod", "int", "lim")}
-    | dict.fromkeys(("exponentialE",), ("sym", "e"))
-    | dict.fromkeys(("imaginaryI", "imaginaryJ"), ("sym", "i"))
-    | {
-        "pi": ("sym", "π"),
-        "infty": ("∞", "∞"),
-        "lt": ("<", "<"),
-        "gt": (">", ">"),
-        "in": ("∈", "∈"),
-        "notin": ("∉", "∉"),
-        "cup": ("∪", "∪"),
-        "cap": ("∩", "∩"),
-        "subseteq": ("⊆", "⊆"),
-        "supseteq": ("⊇", "⊇"),
-        "subset": ("⊂", "⊂"),
-        "pm": ("±", "±"),
-        "mp": ("∓", "∓"),
-        "div": ("/", "/"),
-        "sqrt": ("sqrt", "sqrt"),
-        "choose": ("choose", "choose"),
-        "lbrack": ("[", "["),
-        "rbrack": ("]", "]"),
-        "%": ("%", "%"),
-        "$": ("$", "$"),
-        "pounds": ("$", "£"),
-        "&": ("&", "&"),
-        "\\": ("\\\\", "\\\\"),
-        "cr": ("\\\\", "\\\\"),
-        "newline": ("\\\\", "\\\\"),
-        "_": ("_", "_"),
-        "#": ("#", "#"),
-        "pmod": ("pmod", "mod"),
-        "imath": ("sym", "i"),
-        "jmath": ("sym", "j"),
-        "color": ("color", "color"),
-        "textcolor": ("color", "color"),
-        "colorbox": ("color", "color"),
-        "mathbb": ("mathbb", "mathbb"),
-        "land": ("and", "∧"),
-        "wedge": ("and", "∧"),
-        "lor": ("or", "∨"),
-        "vee": ("or", "∨"),
-        "prime": ("'", "'"),
-        "angle": ("label", "angle"),
-        "triangle": ("label", "triangle"),
-        "text": ("text", "text"),
-        "left": ("skip", ""),
-        "right": ("skip", ""),
-        "mleft": ("skip", ""),
-        "mright": ("skip", ""),
-        "partial": ("sym", "∂"),
-    }
-)
+_TEXTS = {
+    "sym": {"e": "exponentialE", "i": "imaginaryI imaginaryJ imath", "j": "jmath", "π": "pi", "∂": "partial"}
+    | {name: name for name in _GREEK},
+    "and": {"∧": "land wedge"}, "or": {"∨": "lor vee"}, "pmod": {"mod": "pmod"}, "$": {"£": "pounds"},
+    "large": {name: name for name in ("sum", "prod", "int", "lim")},
+    "label": {name: name for name in ("angle", "triangle")},
+    "accent": {name: name for name in listed(
+        "overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow vec mathcal "
+        "mathfrak mathscr"
+    )},
+}  # fmt: skip
+"""Commands by the kind and the text of their token."""
+
+COMMANDS: dict[str, tuple[str, str]] = {name: (kind, kind) for kind, names in _KINDS.items() for name in names.split()}
+COMMANDS |= {
+    name: (kind, text) for kind, texts in _TEXTS.items() for text, names in texts.items() for name in names.split()
+}
+COMMANDS |= {name: ("sym", plain) for name, plain in _VARIANTS.items()} | dict.fromkeys(" \n\t", ("skip", "skip"))
 """Commands by name: the kind of token and its text."""
-COMMANDS |= {name: ("skip", "") for name in SKIPPED | STYLES | TEXT_STYLES.keys() if name.isalpha()}
-COMMANDS |= {name: ("accent", name) for name in ACCENTS}
-COMMANDS |= {name: (name, name) for name in ("begin", "end")}
 
 LONGEST_COMMAND = max(map(len, COMMANDS))
 
 PLAIN_NAMES: dict[str, tuple[str, str]] = {
-    "pi": ("sym", "π"),
-    "sqrt": ("sqrt", "sqrt"),
-    "infinity": ("∞", "∞"),
-    "infty": ("∞", "∞"),
-    "inf": ("∞", "∞"),
-    "oo": ("∞", "∞"),
-    "mod": ("mod", "mod"),
-} | {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
+    "pi": ("sym", "π"), "sqrt": ("sqrt", "sqrt"), "mod": ("mod", "mod")
+} | dict.fromkeys(("infinity", "infty", "inf", "oo"), ("∞", "∞"))  # fmt: skip
+PLAIN_NAMES |= {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
 """Names that stand for themselves when they are written out in letters."""
 
 _SUPERSCRIPT_PAIRS = zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵃᵇᶜᵈᵉᵏᵐᵖʳˢᵗˣʸᶻ", "0123456789+-()niabcdekmprstxyz", strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 
@@ -189,3 +190,17 @@ Node: TypeAlias = (
     "Combined | Proportion | Comparing | Modular | Quantity | Compound | "
     "Qualified | Span | Bound | ChoiceLetter | Listing | Constant"
 )
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all that are in it."""
+    todo: list[Node] = [node]
+    while todo:
+        node = todo.pop()
+        yield node
+        todo.extend(part for part in node if isinstance(part, tuple))  # type: ignore[misc]  # nodes are tuples of nodes
+
+
+def inside(node: Node) -> Node:
+    """What brackets hold, where it is one expression."""
+    return node.items.items[0] if isinstance(node, Bracket) and len(node.items.items) == 1 else node

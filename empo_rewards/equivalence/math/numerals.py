@@ -1,4 +1,4 @@
-"""Numbers and operations in words, as tokens: "2 million" is 2e6, "two and a half" 2\\frac{1}{2}, "5 squared" 5^2.
+"""Numbers and operations in words, as tokens: "2 million" is 2e6, "two and a half" 2.5, "5 squared" 5^2.
 
 `spoken` rewrites the tokens of an answer once, before anything is parsed. It touches words only where they stand as one
 says a number or an operation of numbers; every other token is left as it is.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
 from empo_rewards.equivalence.math.lexer import Token
 from empo_rewards.equivalence.math.names import listed
@@ -26,41 +27,70 @@ ORDINALS |= {word[:-1] + "ieth": value for word, value in SMALL.items() if value
 _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thirds": 3}
 _PARTS |= {word + s: value for word, value in ORDINALS.items() if value > 3 for s in ("", "s")}
 _PARTS |= {word + "th" + s: value for word, value in SCALES.items() if value != 12 for s in ("", "s")}
-COINS = frozenset(listed("dime dimes nickel nickels penny pennies cent cents"))
-_SUFFIXES = frozenset({"st", "nd", "rd", "th"})
-_POSTFIX = {"squared": ("^", "2"), "cubed": ("^", "3"), "factorial": ("!", "")}
-_INFIX = {"plus": "+", "minus": "-", "equals": "="}
-_LONGEST = 18
+_COINS = frozenset(listed("dime dimes nickel nickels penny pennies cent cents"))
+"""Words beside which a quarter is a coin."""
+_MARKS = frozenset({"st", "nd", "rd", "th"})
+_SCALABLE = 18
 """Digits of a number that words may scale."""
 
-HEDGES = (("approximately",), ("about",), ("roughly",), ("around",), ("approx",), ("circa",), ("an", "estimated"))
-"""Words before a value that say that it is rounded: dropped, as the sign ≈ is."""
+Phrases = dict[tuple[str, ...], str]
 
-BOUNDS = {
-    ("more", "than"): ">", ("greater", "than"): ">", ("over",): ">", ("above",): ">", ("exceeding",): ">",
-    ("less", "than"): "<", ("fewer", "than"): "<", ("under",): "<", ("below",): "<",
-    ("at", "least"): "≥", ("no", "less", "than"): "≥", ("no", "fewer", "than"): "≥", ("not", "less", "than"): "≥",
-    ("at", "most"): "≤", ("up", "to"): "≤", ("no", "more", "than"): "≤", ("not", "more", "than"): "≤",
-}  # fmt: skip
-"""Words before a value that make a bound of it."""
 
-_AFTERWARDS = {
-    ("or", "more"): "≥", ("or", "greater"): "≥", ("or", "above"): "≥", ("and", "above"): "≥", ("and", "up"): "≥",
-    ("or", "less"): "≤", ("or", "fewer"): "≤", ("or", "below"): "≤", ("and", "below"): "≤", ("or", "under"): "≤",
-}  # fmt: skip
+def _phrases(*rows: tuple[str, str]) -> Phrases:
+    """What is said for each of several phrases, which commas tell apart."""
+    return {tuple(phrase.split()): text for phrases, text in rows for phrase in phrases.split(",")}
 
+
+_PREFIXES = _phrases(("minus, negative", "-"), ("square root of", "sqrt"), ("cube root of", "sqrt [ 3 ]"))
+_INFIXES = _phrases(
+    ("plus", "+"), ("minus", "-"), ("equals", "="), ("times", "*"), ("over, divided by", "/"),
+    ("raised to the power of, to the power of, to the power", "^"),
+)  # fmt: skip
+_POSTFIXES = _phrases(("squared", "^ 2"), ("cubed", "^ 3"), ("factorial", "!"))
+"""Operations in words: before the first operand, between two, and after one; as the tokens that say them."""
+
+_BEFORE = _phrases(
+    ("approximately, about, roughly, around, approx, circa, an estimated", ""),
+    ("more than, greater than, over, above, exceeding", ">"),
+    ("less than, fewer than, under, below", "<"),
+    ("at least, no less than, no fewer than, not less than", "≥"),
+    ("at most, up to, no more than, not more than", "≤"),
+)
+"""Words before a value: hedges, which say that it is rounded and are dropped, and those that make a bound of it."""
+
+_AFTERWARDS = _phrases(
+    ("or more, or greater, or above, and above, and up", "≥"), ("or less, or fewer, or below, and below, or under", "≤")
+)
+"""Words after a value that make a bound of it."""
+
+_MIDDLES = {"between": ("and",), "from": ("to",)}
+"""What stands between the ends of a range, by the word before it."""
+
+_VOCABULARY = SMALL.keys() | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _MARKS | {word + "s" for word in SCALES}
+_VOCABULARY |= {phrase[0] for table in (_PREFIXES, _INFIXES, _POSTFIXES, _BEFORE) for phrase in table}
+_VOCABULARY |= {phrase[1] for phrase in _AFTERWARDS} | {"between", "from", "to", "through"}
+"""Words without one of which nothing is rewritten."""
 
 _SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
+_ENDS_NUMBER = frozenset({"num", "}", ")", "°", "%"})
+_BEGINS_OPERAND = frozenset({"num", "frac", "sqrt", "$", "sym", "("})
 
 
-def _word(token: Token) -> str:
-    return token.text.lower() if token.kind in _SPOKEN else ""
+def _words(tokens: Sequence[Token]) -> list[str]:
+    """What each token says as a word, in small letters; "" for the others."""
+    return [token.text.lower() if token.kind in _SPOKEN else "" for token in tokens]
+
+
+def _said(table: Phrases, words: Sequence[str], at: int) -> tuple[int, str]:
+    """How many words the phrase of a table has that is said at a place, and what it stands for; else 0."""
+    found = ((len(phrase), text) for phrase, text in table.items() if (*words[at : at + len(phrase)],) == phrase)
+    return next(found, (0, ""))
 
 
 class _Rewriter:
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
-        self.words = [_word(token) for token in tokens] + [""] * 4
+        self.words = _words(tokens) + [""] * 4
         self.done: list[Token] = []
         self.at = 0
 
@@ -71,45 +101,45 @@ class _Rewriter:
                 self.at += 1
         return self.done
 
-    def emit(self, parts: Sequence[tuple[str, str]], size: int) -> bool:
-        """Puts new tokens in the place of the next `size` ones."""
+    def emit(self, text: str, end: int) -> bool:
+        """Puts the tokens of a text, which spaces tell apart, in the place of those up to `end`."""
         first = self.tokens[self.at]
-        for k, (kind, text) in enumerate(parts):
-            self.done.append(Token(kind, text, first.spaced and k == 0))
-        self.at += size
+        for k, part in enumerate(text.split()):
+            kind = "num" if part[0].isdigit() else part
+            self.done.append(Token(kind, part, first.spaced and k == 0))
+        self.at = end
         return True
 
-    def follows_number(self) -> bool:
-        return bool(self.done) and self.done[-1].kind in ("num", "}", ")", "°", "%")
+    def dash(self, at: int) -> int:
+        """1 where a hyphen stands at a place, else 0."""
+        return int(at < len(self.tokens) and self.tokens[at].kind == "-")
 
     def number(self) -> bool:
         """A number in words ahead, or a number in digits with its scale or its parts in words."""
-        token = self.tokens[self.at]
-        if token.kind == "num":
-            value, size = self.scaled(token.text, 1)
-            if size == 1 and self.words[self.at + 1] not in _PARTS and not self.and_half(self.at + 1):
-                return False
-        elif len(self.tokens) == 1 and self.words[0] in SCALES:
-            value, size = str(SCALES[self.words[0]]), 1
-        elif self.words[self.at] in SMALL or (self.article() and self.words[self.at + 1] in SCALES):
-            value, size = self.cardinal()
-            value, size = self.scaled(value, size)
-        elif self.words[self.at] in ("half", "quarter") or (self.article() and self.words[self.at + 1] in _PARTS):
-            value, size = "1", int(self.article())
-            if not size and self.follows_number():
-                return False
-        else:
+        token, word, after = self.tokens[self.at], self.words[self.at], self.words[self.at + 1]
+        article = word == "a"
+        value = Fraction(1)
+        at = self.at + 1
+        if token.kind == "num" and len(token.text) <= _SCALABLE and token.text.replace(".", "").isdigit():
+            value = Fraction(token.text)
+        elif word in SMALL or (article and after in SCALES):
+            total, at = self.cardinal()
+            value = Fraction(total)
+        elif len(self.tokens) == 1 and word in SCALES:
+            value = Fraction(SCALES[word])
+        elif word in ("half", "quarter") and not (self.done and self.done[-1].kind in _ENDS_NUMBER):
+            at = self.at
+        elif not (article and after in _PARTS):
             return False
-        return self.fraction(value, size)
+        start = at
+        value, at = self.parted(*self.scaled(value, at))
+        return (at > start or word in SMALL or article or len(self.tokens) == 1) and self.emit(_written(value), at)
 
-    def article(self) -> bool:
-        return self.words[self.at] == "a"
-
-    def cardinal(self) -> tuple[str, int]:
-        """A number in words: two hundred and five thousand three hundred twenty-one."""
+    def cardinal(self) -> tuple[int, int]:
+        """A number in words and where it ends: two hundred and five thousand three hundred twenty-one."""
         total = current = 0
         at = self.at
-        if self.article():
+        if self.words[at] == "a":
             current, at = 1, at + 1
         last = current  # the scale or the small number that was said last
         while True:
@@ -122,13 +152,10 @@ class _Rewriter:
                     current *= last
                 else:
                     total, current = total + (current or 1) * last, 0
-            elif (word == "and" and last >= 100 and self.goes_on(at + 1, last)) or (
-                20 <= last < 100 and self.tokens[at : at + 1] and self.tokens[at].kind == "-"
-                and 0 < SMALL.get(self.words[at + 1], 0) < 10
-            ):  # fmt: skip
-                pass
-            else:
-                return str(total + current), at - self.at
+            elif not (word == "and" and last >= 100 and self.goes_on(at + 1, last)) and not (
+                20 <= last < 100 and self.dash(at) and 0 < SMALL.get(self.words[at + 1], 0) < 10
+            ):
+                return total + current, at
             at += 1
 
     def goes_on(self, at: int, scale: int) -> bool:
@@ -141,188 +168,136 @@ class _Rewriter:
             return False
         return after is None or (after > scale if scale == 100 else after < scale)
 
-    def scaled(self, value: str, size: int) -> tuple[str, int]:
+    def scaled(self, value: Fraction, at: int) -> tuple[Fraction, int]:
         """2.5 million, 3 dozen, two hundred thousand."""
-        while (
-            (word := self.words[self.at + size].removesuffix("s")) in SCALES
-            and len(value) <= _LONGEST
-            and value.replace(".", "").isdigit()
-        ):
-            number = Decimal(value) * SCALES[word]
-            value, size = f"{number.normalize():f}", size + 1
-        return value, size
+        while (scale := SCALES.get(self.words[at].removesuffix("s"))) and value < 10**_SCALABLE:
+            value, at = value * scale, at + 1
+        return value, at
 
-    def and_half(self, at: int) -> int:
-        """How many tokens ahead say "and a half", "and three quarters"; 0 where none do."""
-        joined = self.tokens[at + 2 : at + 3] and self.tokens[at + 2].kind == "-"  # two and two-thirds
-        if self.words[at] == "and" and self.words[at + 2 + bool(joined)] in _PARTS:
-            return 3 + bool(joined) if self.words[at + 1] == "a" or self.words[at + 1] in SMALL else 0
-        return 2 if self.words[at] == "and" and self.words[at + 1] == "half" else 0
+    def parted(self, value: Fraction, at: int) -> tuple[Fraction, int]:
+        """Two-thirds, half a million; two and a half, four and three quarters million."""
+        if value.denominator != 1:
+            return value, at
+        place = at + self.dash(at)
+        part = _PARTS.get(self.words[place])
+        if part and not (part == 4 and not _COINS.isdisjoint(self.words)):
+            scale = place + 1 + (self.words[place + 1] == "a")
+            if self.words[place] == "half" and value == 1 and self.words[scale] in SCALES:
+                return value / 2 * SCALES[self.words[scale]], scale + 1
+            return value / part, place + 1
+        if self.words[at] != "and":
+            return value, at
+        top = 1 if self.words[at + 1] in ("a", "half") else SMALL.get(self.words[at + 1], 0)
+        place = at + 1 if self.words[at + 1] == "half" else at + 2 + self.dash(at + 2)
+        if not top or self.words[place] not in _PARTS:
+            return value, at
+        return self.scaled(value + Fraction(top, _PARTS[self.words[place]]), place + 1)
 
-    def fraction(self, value: str, size: int) -> bool:
-        """Emits a number with the parts that follow it: two thirds, two and a half, half a million."""
-        at = self.at + size
-        if at < len(self.tokens) and self.tokens[at].kind == "-" and self.words[at + 1] in _PARTS:
-            at += 1  # two-thirds
-        part = _PARTS.get(self.words[at])
-        if part == 4 and any(word in COINS for word in self.words):
-            part = None
-        if part is not None and value.isdigit():
-            end = at + 1 - self.at
-            if self.words[at] == "half":
-                scale = at + 1 + (self.words[at + 1] == "a")
-                if self.words[scale] in SCALES and value == "1":
-                    return self.emit([("num", str(SCALES[self.words[scale]] // 2))], scale + 1 - self.at)
-            return self.emit(_fraction(value, str(part)), end)
-        more = self.and_half(at)
-        if more and value.isdigit():
-            top = SMALL.get(self.words[at + 1], 1) if more > 2 else 1
-            bottom = _PARTS[self.words[at + more - 1]]
-            if bottom in (2, 4) and self.words[at + more] in SCALES:  # four and a half million
-                number = (int(value) + Decimal(top) / bottom) * SCALES[self.words[at + more]]
-                return self.emit([("num", f"{number.normalize():f}")], size + more + 1)
-            return self.emit([("num", value), *_fraction(str(top), str(bottom))], size + more)
-        return self.emit([("num", value)], size) if size else False
-
-    def operation(self) -> bool:  # noqa: PLR0911 - one return an operation
+    def operation(self) -> bool:
         """minus, plus, times, divided by, squared, to the power of, square root of."""
-        word, after = self.words[self.at], self.words[self.at + 1]
-        ahead = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
-        operand_ahead = ahead is not None and (
-            ahead.kind in ("num", "frac", "sqrt", "$", "sym") or after in SMALL or after == "half"
-        )
-        if word in ("minus", "negative") and not self.done and operand_ahead:
-            return self.emit([("-", "-")], 1)
-        if not self.done and word in ("square", "cube") and (after, self.words[self.at + 2]) == ("root", "of"):
-            return self.emit([("sqrt", "sqrt"), *([("[", "["), ("num", "3"), ("]", "]")] if word == "cube" else [])], 3)
-        operand = self.follows_number() or (bool(self.done) and self.done[-1].kind == "sym")
-        if not operand:
+        if not self.words[self.at]:
             return False
-        if word in _POSTFIX:
-            mark, power = _POSTFIX[word]
-            return self.emit([(mark, mark), ("num", power)] if power else [(mark, mark)], 1)
-        if word in _INFIX and ahead is not None:
-            return self.emit([(_INFIX[word], _INFIX[word])], 1)
-        if word in ("times", "over") and operand_ahead:
-            return self.emit([("*", "*") if word == "times" else ("/", "/")], 1)
-        if word == "divided" and after == "by":
-            return self.emit([("/", "/")], 2)
-        for phrase in (("raised", "to", "the", "power", "of"), ("to", "the", "power", "of"), ("to", "the", "power")):
-            if tuple(self.words[self.at : self.at + len(phrase)]) == phrase:
-                return self.emit([("^", "^")], len(phrase))
+        operand = bool(self.done) and (self.done[-1].kind in _ENDS_NUMBER or self.done[-1].kind == "sym")
+        tables = (_INFIXES, _POSTFIXES) if operand else () if self.done else (_PREFIXES,)
+        for table in tables:
+            size, text = _said(table, self.words, self.at)
+            if size and (table is _POSTFIXES or self.operand_at(self.at + size)):
+                return self.emit(text, self.at + size)
         return False
+
+    def operand_at(self, at: int) -> bool:
+        kind = self.tokens[at].kind if at < len(self.tokens) else ""
+        return kind in _BEGINS_OPERAND or self.words[at] in SMALL or self.words[at] == "half"
 
     def ordinal_mark(self) -> bool:
         """18th, 18^{th}: the mark says nothing that the number does not."""
         if not self.done or self.done[-1].kind != "num" or not self.done[-1].text.isdigit():
             return False
         kinds = [token.kind for token in self.tokens[self.at : self.at + 4]]
-        if kinds[:2] == ["^", "{"] and self.words[self.at + 2] in _SUFFIXES and kinds[3:] == ["}"]:
-            return self.emit([], 4)
-        if kinds[:1] == ["^"] and self.words[self.at + 1] in _SUFFIXES:
-            return self.emit([], 2)
-        return self.words[self.at] in _SUFFIXES and not self.tokens[self.at].spaced and self.emit([], 1)
+        place = self.at + (2 if kinds[:2] == ["^", "{"] else 1 if kinds[:1] == ["^"] else 0)
+        if self.words[place] not in _MARKS or (place == self.at and self.tokens[place].spaced):
+            return False
+        return self.emit("", place + (2 if kinds[:2] == ["^", "{"] else 1))
 
 
-def _fraction(top: str, bottom: str) -> list[tuple[str, str]]:
-    return [("frac", "frac"), ("{", "{"), ("num", top), ("}", "}"), ("{", "{"), ("num", bottom), ("}", "}")]
-
-
-_VOCABULARY = (
-    frozenset(SMALL) | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _POSTFIX.keys() | _INFIX.keys() | _SUFFIXES
-)
-_VOCABULARY |= {phrase[0] for phrases in (HEDGES, BOUNDS) for phrase in phrases} | {phrase[1] for phrase in _AFTERWARDS}
-_VOCABULARY |= {word + "s" for word in SCALES} | set(
-    listed("negative square cube times over divided raised to through between from")
-)
-"""Words without one of which nothing is rewritten."""
+def _written(value: Fraction) -> str:
+    """A number as tokens: a decimal where it has few places, else a fraction."""
+    top, bottom = value.as_integer_ratio()
+    if 10**4 % bottom == 0:
+        return f"{Decimal(top) / bottom:f}"
+    return f"frac {{ {top} }} {{ {bottom} }}"
 
 
 def spoken(tokens: list[Token]) -> list[Token]:
     """The tokens with numbers and operations in words as such; the same list where no word says one."""
     if not any(token.kind in _SPOKEN and token.text.lower() in _VOCABULARY for token in tokens):
         return tokens
-    ordinal = [_word(token) for token in tokens if token.kind != "."]
+    ordinal = [word or token.kind for word, token in zip(_words(tokens), tokens, strict=True) if token.kind != "."]
     ordinal = ordinal[1:] if ordinal[:1] == ["the"] else ordinal
+    if len(ordinal) == 3 and ordinal[0] in _TENS and ordinal[1] == "-" and 0 < ORDINALS.get(ordinal[2], 0) < 10:
+        return [tokens[-1]._replace(kind="num", text=str(SMALL[ordinal[0]] + ORDINALS[ordinal[2]]))]
     if len(ordinal) == 1 and ordinal[0] in ORDINALS:
         return [tokens[-1]._replace(kind="num", text=str(ORDINALS[ordinal[0]]))]
-    if len(ordinal) == 3 and ordinal[0] in _TENS and tokens[-2].kind == "-" and 0 < ORDINALS.get(ordinal[2], 0) < 10:
-        return [tokens[-1]._replace(kind="num", text=str(SMALL[ordinal[0]] + ORDINALS[ordinal[2]]))]
-    return _bounds(_Rewriter(tokens).run())
+    return _bounded(_Rewriter(tokens).run())
 
 
-def _bounds(tokens: list[Token]) -> list[Token]:
+def _bounded(tokens: list[Token]) -> list[Token]:
     """Hedges dropped; "more than 5" as > 5, "5 or more" as ≥ 5, "between 3 and 5" and "from 3 to 5" as 3 to 5."""
-    words = [_word(token) for token in tokens]
-    hedge = next((hedge for hedge in HEDGES if tuple(words[: len(hedge)]) == hedge), None)
-    if hedge is not None and _measured(tokens[len(hedge) :]):
-        return _bounds(tokens[len(hedge) + (tokens[len(hedge)].kind == ".") :])
-    for phrase, sign in BOUNDS.items():
-        if tuple(words[: len(phrase)]) == phrase and _measured(tokens[len(phrase) :]):
-            first = tokens[0]
-            return [Token(sign, sign, first.spaced), *tokens[len(phrase) :]]
-    if len(tokens) > 2 and _measured(tokens):
-        for k in range(1, len(tokens) - 1):
-            sign = _AFTERWARDS.get((words[k], words[k + 1]), "")
-            if sign and k + 2 + _unit_words(tokens[k + 2 :]) == len(tokens):
-                return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
-    if words[:1] in (["between"], ["from"]) and _measured(tokens[1:]):
-        middle = "and" if words[0] == "between" else "to"
-        if words.count(middle) == 1:
-            tokens = [
-                token._replace(kind="to", text=words[0]) if word == middle else token
-                for word, token in zip(words[1:], tokens[1:], strict=True)
-            ]
-            return [tokens[0]._replace(spaced=False), *tokens[1:]]
-    if _measured(tokens) and sum(word in ("to", "through") for word in words) == 1:
-        return [
-            token._replace(kind="to", text="to") if word in ("to", "through") and 0 < k < len(tokens) - 1 else token
-            for k, (word, token) in enumerate(zip(words, tokens, strict=True))
-        ]
-    return tokens
+    words = _words(tokens)
+    size, sign = _said(_BEFORE, words, 0)
+    if size and _measured(tokens[size:]):
+        if sign:
+            return [Token(sign, sign, tokens[0].spaced), *tokens[size:]]
+        return _bounded(tokens[size + (tokens[size].kind == ".") :])  # approx.
+    lead = words[0] if words and words[0] in _MIDDLES else ""
+    start = 1 if lead else 0
+    if not _measured(tokens[start:]):
+        return tokens
+    for k in range(1, len(tokens) - 1):
+        sign = _AFTERWARDS.get((words[k], words[k + 1]), "")
+        if sign and all(token.kind in ("word", "run") for token in tokens[k + 2 :]):
+            return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
+    middles = [k for k, word in enumerate(words) if word in _MIDDLES.get(lead, ("to", "through"))]
+    if len(middles) != 1 or not 0 < middles[0] < len(tokens) - 1:
+        return tokens
+    (middle,) = middles
+    to = Token("to", lead or "to", tokens[middle].spaced)
+    return [tokens[start]._replace(spaced=False), *tokens[start + 1 : middle], to, *tokens[middle + 1 :]]
 
 
 def _measured(tokens: Sequence[Token]) -> bool:
     """Whether a value may begin here: a number, its sign or its currency."""
-    kinds = [token.kind for token in tokens[:3] if token.kind not in (".", "-", "+", "$", "quad", "≈")]
+    kinds = [token.kind for token in tokens[:3] if token.kind not in (".", "-", "+", "$", "≈")]
     return bool(kinds) and kinds[0] in ("num", "frac", "sqrt")
 
 
-def _unit_words(tokens: Sequence[Token]) -> int:
-    """How many of the tokens are words of a unit: those of "5 or more years"."""
-    return sum(token.kind in ("word", "run") for token in tokens)
+_LEADING = frozenset(listed("where for with all any every some each"))
 
 
 def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
     """The tokens before "k ∈ Z" or "where k is an integer", and the same with k renamed to "∈Z"."""
     if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
         return None
-    words, kinds = [_word(token) for token in tokens], [token.kind for token in tokens]
-    if kinds[-6:] == listed("sym ∈ mathbb { sym }") and tokens[-2].text == "Z":
-        place, size = -6, 6
-    elif (kinds[-4:] == ["sym", "∈", "mathbb", "sym"] and tokens[-1].text == "Z") or (
-        words[-3:] in (["is", "an", "integer"], ["is", "any", "integer"]) and len(words) > 4
-    ):
-        place, size = -4, 4
+    words, kinds = _words(tokens), [token.kind for token in tokens]
+    bare = [k for k, kind in enumerate(kinds) if kind not in ("{", "}")][-4:]
+    if [kinds[k] for k in bare] == ["sym", "∈", "mathbb", "sym"] and tokens[bare[3]].text == "Z":
+        place = at = bare[0]
+    elif words[-3:] in (["is", "an", "integer"], ["is", "any", "integer"]) and len(words) > 4:
+        place = at = len(tokens) - 4
     elif words[-2:-1] in (["integer"], ["integers"]):
-        place, size = -1, 2
+        place, at = len(tokens) - 1, len(tokens) - 2
     else:
         return None
-    name, at = tokens[place].text, len(tokens) - size
-    while at and (kinds[at - 1] in (",", ";", "quad", "and", "(") or words[at - 1] in _LEADING):
+    name = tokens[place].text
+    while at and (kinds[at - 1] in (",", ";", "and", "(") or words[at - 1] in _LEADING):
         at -= 1
-    before = tokens[:at]
-    letters = [token for token in before if token.kind in ("sym", "run", "word") and name in token.text]
-    if tokens[place].kind != "sym" or not letters or any(token.text != name for token in letters):
+    letters = [token for token in tokens[:at] if token.kind in ("sym", "run", "word") and name in token.text]
+    if kinds[place] != "sym" or not letters or any(token.text != name for token in letters):
         return None
-    return before, [
-        token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in before
-    ]
-
-
-_LEADING = frozenset(listed("where for with all any every some each"))
+    renamed = [token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in tokens]
+    return tokens[:at], renamed[:at]
 
 
 def is_amount(tokens: Sequence[Token]) -> bool:
     """Whether a number is written with its scale in words, as amounts are: 10 million is not 10 million years."""
-    return any(_word(token) in ("million", "billion", "trillion") for token in tokens)
+    return not {"million", "billion", "trillion"}.isdisjoint(_words(tokens))

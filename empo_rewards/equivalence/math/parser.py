@@ -11,39 +11,16 @@ Notation is ambiguous; these are the readings, in one place:
 
 from __future__ import annotations
 
-from empo_rewards.equivalence.math import units
+from collections.abc import Callable
+from typing import TypeVar
+
+from empo_rewards.equivalence.math import nodes, units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
-from empo_rewards.equivalence.math.nodes import (
-    Based,
-    Bound,
-    Bracket,
-    Builder,
-    Call,
-    ChoiceLetter,
-    Combined,
-    Comparing,
-    Compound,
-    Constant,
-    Grid,
-    Listing,
-    Mixed,
-    Modular,
-    Node,
-    Num,
-    Postfix,
-    Power,
-    Product,
-    Proportion,
-    Qualified,
-    Quantity,
-    Signed,
-    Span,
-    Sum,
-    Sym,
-    Word,
-)
+from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.table import TABLE
+
+T = TypeVar("T")
 
 _VOWELS = frozenset("aeiouy")
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
@@ -53,40 +30,40 @@ _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\
 _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
 _ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
+_BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
 _SIGNS = frozenset("+-±∓")
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
 _AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
-_PLACES = {"∞", "∅"}
 _STARTS = frozenset(
     {"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈"}
     | {"mathbb", "label", "begin", "large"}
 )
 """What may begin a factor beside another one."""
 _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array", "cases", "aligned"})
-
-
-UNIT_READINGS = ("spaced", "all", "none")
-"""Which single letters after a number are its unit: those apart from it (5 N), those that touch it too (5N), none."""
+_ENCLOSED = {"|": ("|", "abs"), "⌊": ("⌋", "floor"), "⌈": ("⌉", "ceil")}
+_CHOSEN = {"C": "binomial", "P": "permutations"}
+_CHOICES = tuple("ABCDEFGH")
+_NO_CHOICE = _RELATIONS | frozenset("+-*/^") | {""}
 
 
 class _Parser:
-    def __init__(self, tokens: list[Token], units_read: str) -> None:
-        self.units_read = units_read
-        self.unit_at = -1
-        """Where single letters begin that are the unit of a number."""
-        self.unsure: set[str] = set()
-        """Which readings of units were met that may as well be a product of symbols: "spaced", "glued"."""
+    """The state of one reading.
+
+    Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
+    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `found_unit` is the unit that ended a
+    product. `bars` counts the open |...|, in which a bar closes one.
+    `integral`: a differential ends the expression. `congruence`: mod is no operation.
+    """
+
+    def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.kinds = [token.kind for token in tokens] + [""] * 8
-        self.at = 0
-        self.depth = 0
+        self.at = self.depth = self.bars = 0
+        self.integral = False
+        self.unsure: dict[str, units.Unit] = {}
+        self.found_unit: dict[str, int] = {}
         self.congruence = "≡" in self.kinds
-        """Whether it is a congruence, in which mod is no operation."""
-        self.bars = 0
-        """How many |...| are open: whether a bar closes one."""
-        self.integrals = 0
-        """How many integrals are being read."""
 
     # Tokens
 
@@ -94,8 +71,12 @@ class _Parser:
         """The kind of a token ahead (fewer than eight); "" past the end."""
         return self.kinds[self.at + ahead]
 
+    def texts(self, *kinds: str) -> list[str]:
+        """What the tokens ahead say, where they are of these kinds; else empty."""
+        end = self.at + len(kinds)
+        return [token.text for token in self.tokens[self.at : end]] if self.kinds[self.at : end] == [*kinds] else []
+
     def replace(self, at: int, token: Token) -> None:
-        """Puts another token in the place of one."""
         self.tokens[at] = token
         self.kinds[at] = token.kind
 
@@ -119,9 +100,20 @@ class _Parser:
         if self.depth > MAX_DEPTH:
             raise Unreadable
 
+    def nested(self, parse: Callable[[], T]) -> T:
+        """What `parse` reads, one level deeper."""
+        self.enter()
+        result = parse()
+        self.depth -= 1
+        return result
+
     # Lists and relations
 
-    def answer(self) -> Listing:
+    def answer(self) -> nodes.Listing:
+        choice = (self.texts("(", "sym", ")") or self.texts("(", "word", ")")) if self.kind() == "(" else []
+        if choice and choice[1] in _CHOICES and self.kind(3) not in _NO_CHOICE and self.tokens[3].spaced:
+            self.at = 3  # (B) 5
+            return nodes.Listing((nodes.ChoiceLetter(choice[1], self.answer()),), ())
         listing = self.listing()
         while self.accept("."):
             pass
@@ -129,7 +121,7 @@ class _Parser:
             raise Unreadable
         return listing
 
-    def listing(self) -> Listing:
+    def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end."""
         items: list[Node] = []
         separators: list[str] = []
@@ -143,15 +135,15 @@ class _Parser:
             separator = self.separator()
         if not items:
             raise Unreadable
-        return Listing(tuple(items), tuple(separators))
+        return nodes.Listing(tuple(items), tuple(separators))
 
     def at_end(self, *, first: bool) -> bool:
         kind = self.kinds[self.at]
-        if kind == "|":
-            return not first  # a bar may open the first item
+        if kind in ("|", "]"):
+            return not first  # either may open the first item
         if kind == ":":
             return self.bars > 0
-        return kind in _CLOSERS or (kind == "." and not self.kind(1))
+        return kind in _CLOSERS or (kind == "." and not self.kind(1)) or (kind == "[" and self.closes_outward())
 
     def separator(self) -> str:
         """The separators between two items as one; "" where there is none."""
@@ -163,88 +155,89 @@ class _Parser:
 
     def relation(self) -> Node:
         if self.kinds[self.at] in _ORDERS:
-            return Bound(self.take().kind, self.proportion())
-        operands: list[Node] = []
+            return nodes.Bound(self.take().kind, self.proportion())
+        operands: list[Node] = [self.leaf(_ENDS_LEAF) or self.proportion()]
         operators: list[str] = []
-        while True:
-            operands.append(self.proportion())
-            if self.kinds[self.at] not in _RELATIONS:
-                break
+        while (kind := self.kinds[self.at]) in _RELATIONS or (kind == "&" and self.kind(1) in _RELATIONS):
+            self.accept("&")
             operators.append(self.take().kind)
-            if operators[-1] in "<>" and self.kind() == "=":  # < = written apart
-                self.take()
-                operators[-1] = "≤" if operators[-1] == "<" else "≥"
-        modulus = self.congruent_by() if self.kinds[self.at] in ("pmod", "(", "mod", ",") else None
+            self.accept("&")
+            operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
+        modulus = self.congruent_by() if kind in ("pmod", "(", "mod", ",") else None
         if modulus is not None:
-            return Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
+            return nodes.Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
         if not operators:
             return operands[0]
-        operators = ["=" if operator == "≡" else operator for operator in operators]
-        return Comparing(tuple(operands), tuple(operators))
+        return nodes.Comparing(tuple(operands), tuple("=" if operator == "≡" else operator for operator in operators))
 
     def congruent_by(self) -> Node | None:
         """The modulus of \\pmod 7 or (mod 7) ahead."""
-        start = self.at
-        self.accept(",")
-        bracket = self.kind() == "(" and self.kind(1) == "mod"
-        if bracket or self.kind() == "pmod" or (self.kind() == "mod" and self.congruence):
-            self.at += 1 + bracket
-            braced = not bracket and self.accept("{")
-            modulus = self.sum()
-            if braced:
-                self.expect("}")
-            if bracket:
-                self.expect(")")
-            return modulus
-        self.at = start
-        return None
+        ahead = int(self.kind() == ",")
+        bracket = self.kind(ahead) == "(" and self.kind(ahead + 1) == "mod"
+        if not bracket and self.kind(ahead) != "pmod" and not (self.kind(ahead) == "mod" and self.congruence):
+            return None
+        self.at += ahead + 1 + bracket
+        closing = ")" if bracket else "}" if self.accept("{") else ""
+        modulus = self.sum()
+        if closing:
+            self.expect(closing)
+        return modulus
 
     def proportion(self) -> Node:
         parts = [self.combination()]
         while self.kinds[self.at] == ":" and not self.bars:  # in {x : condition} it is no ratio
             self.take()
             parts.append(self.combination())
-        return parts[0] if len(parts) == 1 else Proportion(tuple(parts))
+        return parts[0] if len(parts) == 1 else nodes.Proportion(tuple(parts))
 
     def combination(self) -> Node:
         left, depth = self.quantity(), self.depth
         while self.kinds[self.at] in _SET_OPERATIONS:
             self.enter()
-            operator = self.take().kind
-            left = Combined(operator, left, self.quantity())
+            left = nodes.Combined(self.take().kind, left, self.quantity())
         self.depth = depth
         return left
 
     # Quantities
 
-    def leaf(self, ends: frozenset[str]) -> Node | None:
-        """The number or symbol ahead, where it is all there is before one of `ends`."""
-        if self.kinds[self.at + 1] in ends:
-            kind = self.kinds[self.at]
-            if kind == "num":
-                return Num(self.take().text)
-            if kind == "sym":
-                return Sym(self.take().text)
-        return None
+    def leaf(self, ends: frozenset[str] = frozenset()) -> Node | None:
+        """The number or symbol ahead; where `ends` are given, only if one of them follows."""
+        kind = self.kinds[self.at]
+        if kind not in ("num", "sym") or (ends and self.kinds[self.at + 1] not in ends):
+            return None
+        return nodes.Num(self.take().text) if kind == "num" else nodes.Sym(self.take().text)
 
     def quantity(self) -> Node:
-        """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days."""
-        leaf = self.leaf(_ENDS_LEAF)
-        if leaf is not None:
-            return leaf
-        parts = [self.measured()]
-        while isinstance(parts[-1], Quantity) and self.kind() == "num":
-            parts.append(self.measured())
-        if len(parts) > 1:
-            if not all(isinstance(part, Quantity) for part in parts):
-                raise Unreadable
-            return Compound(tuple(part for part in parts if isinstance(part, Quantity)))
-        first = parts[0]
-        if isinstance(first, Quantity) and self.kind() in ("+", "-"):
-            first = self.measured_sum(first)
+        """A value with its unit; 3 hours 20 minutes; $99 - $72; 3 to 5 days; $300 at 7%."""
+        first = self.measured()
+        if self.kinds[self.at] in _ENDS_LEAF:
+            return first
+        if isinstance(first, nodes.Quantity):
+            parts = [first]
+            while self.kind() == "num":
+                parts.append(self.another(()))
+            if len(parts) > 1:
+                return nodes.Compound(tuple(parts))
+            terms = [nodes.Signed("+", first.body)]
+            while self.kind() in ("+", "-"):
+                sign = self.take().kind
+                terms.append(nodes.Signed(sign, self.another(first.unit).body))
+            first = nodes.Quantity(nodes.Sum(tuple(terms)), first.unit) if len(terms) > 1 else first
         if self.accept("to"):
-            return Span(first, self.measured())
-        return Qualified(first, self.qualifier()) if self.is_qualifier() else first
+            return nodes.Span(first, self.measured())
+        if not self.is_qualifier():
+            return first
+        words: list[str] = []
+        while self.kind() not in _SEPARATORS and self.kind():
+            words.append(self.take().text.lower())
+        return nodes.Qualified(first, " ".join(words))
+
+    def another(self, unit: units.Unit) -> nodes.Quantity:
+        """A quantity beside another one; in its unit, where it has to be."""
+        part = self.measured()
+        if not isinstance(part, nodes.Quantity) or (unit and part.unit != unit):
+            raise Unreadable
+        return part
 
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
@@ -254,105 +247,79 @@ class _Parser:
             and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
         )
 
-    def qualifier(self) -> str:
-        """The words up to the next item."""
-        words: list[str] = []
-        while self.kind() not in _SEPARATORS and self.kind():
-            words.append(self.take().text.lower())
-        return " ".join(words)
-
-    def measured_sum(self, first: Quantity) -> Node:
-        """Quantities of one unit, added up: $99 - $72."""
-        terms = [Signed("+", first.body)]
-        while self.kind() in ("+", "-"):
-            sign = self.take().kind
-            term = self.measured()
-            if not isinstance(term, Quantity) or term.unit != first.unit:
-                raise Unreadable
-            terms.append(Signed(sign, term.body))
-        return Quantity(Sum(tuple(terms)), first.unit)
-
     def measured(self) -> Node:
         """One value with its unit and its currency."""
-        currency = ""
-        if self.kind() in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
+        if self.kinds[self.at] in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
             sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
             self.replace(self.at, dollar)
             self.replace(self.at + 1, sign)
+        currency = self.take().text if self.kind() == "$" else ""
+        body = self.sum(measured=True)
+        if self.kinds[self.at] in _ENDS_LEAF and not (currency or self.found_unit):
+            return body
         if self.kind() == "$":
             currency = self.take().text
-        body = self.sum(measured=True, one=bool(currency))
-        if self.kind() == "$":
-            currency = self.take().text
-        unit = self.unit()
+        unit = self.found_unit or (self.unit() if self.kind() in _BEGINS_UNIT else {})
+        self.found_unit = {}
         if currency:
             unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
         if "%" in unit and len(unit) == 1:
-            return Postfix("%", body)
-        return Quantity(body, units.canonical(unit)) if unit else body
+            return nodes.Postfix("%", body)
+        return nodes.Quantity(body, units.canonical(unit)) if unit else body
 
-    def unit(self) -> dict[str, int]:
-        """The unit that follows, in words or abbreviations."""
+    def unit(self, joined: bool = False) -> dict[str, int]:
+        """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""
         found: dict[str, int] = {}
-        side, power_of_next, words = 1, 1, 0
-        joined = self.at == self.unit_at
-        while self.is_unit(joined=joined) and not self.is_qualifier():
+        side, power, names = 1, 1, 0
+        while names < units.MOST_NAMES and self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
             word = token.text if token.kind != "*" else "times"
-            if word.lower() in ("square", "sq", "cubic"):
-                power_of_next = 3 if word.lower() == "cubic" else 2
+            if word.lower() in units.POWERS:
+                power = units.POWERS[word.lower()]
                 continue
             if word in ("per", "/"):
                 side, joined = -1, True
                 continue
+            if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
+                raise Unreadable
             if token.kind == "(":
                 inner = self.unit()
                 self.expect(")")
-                for name, power in inner.items():
-                    found[name] = found.get(name, 0) + side * power
             else:
-                if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
-                    raise Unreadable
-                words += 1
-                if words > 5:
-                    raise Unreadable
                 if self.is_prefix(token):
                     word = ("μ" if word == "mu" else word) + self.take().text.replace("Omega", "Ω")
-                name = units.name_of(word)
-                found[name] = found.get(name, 0) + side * power_of_next * self.unit_exponent()
-                power_of_next = 1
+                inner = {units.name_of(word): power * (self.small_integer() if self.accept("^") else 1)}
+            for name, exponent in inner.items():
+                found[name] = found.get(name, 0) + side * exponent
+            power, names = 1, names + 1
             joined = self.kind() in ("/", "*") and self.is_unit(1, joined=True)
             if joined:
                 side = -1 if self.take().kind == "/" else side
-            elif self.kind() == "sym" and self.is_unit(joined=True) and self.tokens[self.at].spaced:
-                joined = True  # N m, m s^{-1}
-            elif self.kind() == "." and self.kind(1):
-                raise Unreadable
+            else:  # N m, m s^{-1}
+                joined = self.kind() == "sym" and self.is_unit(joined=True) and self.tokens[self.at].spaced
         return found
 
     def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
         """Whether a unit's name is ahead; `joined`: after another one, where single letters are names too."""
         kind = self.kind(ahead)
-        if kind == "/" and not joined:  # $14/day
-            return self.kind(ahead + 1) in ("run", "word") and self.plain_word(self.tokens[self.at + ahead + 1].text)
-        if kind == "word" or (kind == "*" and not joined and not self.kind(ahead + 1)):  # 10 ×
+        if kind not in ("word", "run", "sym", "func"):
+            if joined:
+                return kind == "(" and self.kind(ahead + 1) in ("word", "run", "sym")
+            after = self.tokens[self.at + ahead + 1].text if self.kind(ahead + 1) in ("run", "word") else ""
+            return (kind == "/" and _is_plain_word(after)) or (
+                kind == "*" and not self.kind(ahead + 1)
+            )  # $14/day, 10 ×
+        token = self.tokens[self.at + ahead]
+        text = token.text
+        if kind == "word":
             return True
-        token = self.tokens[self.at + ahead] if kind in ("run", "sym", "func") else None
-        if token is None:
-            return (kind == "°" and not joined) or (
-                kind == "(" and joined and self.kind(ahead + 1) in ("word", "run", "sym")
-            )
-        if kind == "func" or token.text == "in":  # minutes, seconds, inches: at the end of a quantity
-            return token.text in ("min", "sec", "in") and self.kind(ahead + 1) in _ENDS_UNIT
-        if kind == "run":
-            if joined or token.text in units.SYMBOLS:
-                if token.text in units.PRODUCTS and not joined:
-                    return self.units_read == "all" or (token.spaced and self.units_read == "spaced")
-                return True
-            return token.spaced and self.plain_word(token.text)
-        return joined and (
-            token.text in units.LETTERS or token.text in ("Omega", "mu") or self.is_prefix(token, ahead + 1)
-        )
+        if kind == "func" or text == "in":  # minutes, seconds, inches: at the end of a quantity
+            return text in ("min", "sec", "in") and self.kind(ahead + 1) in _ENDS_UNIT
+        if kind == "sym":
+            return joined and (text in units.LETTERS or text in ("Omega", "mu") or self.is_prefix(token, ahead + 1))
+        if text in units.PRODUCTS and not joined:
+            return token.spaced
+        return joined or text in units.SYMBOLS or (token.spaced and _is_plain_word(text))
 
     def is_prefix(self, token: Token, after: int = 0) -> bool:
         """Whether a letter is the prefix of the unit after it: μ m, k Ω."""
@@ -364,53 +331,47 @@ class _Parser:
         """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
         start = self.at
         token = self.tokens[start]
-        if self.units_read == "none" or (token.kind == "run" and token.text not in units.PRODUCTS):
+        if token.kind == "run" and token.text not in units.PRODUCTS:
             return False
-        self.unit_at = start
         try:
-            powers = self.unit()
+            found = self.unit(joined=True)
         except Unreadable:
-            powers = {}
-        sure = any(len(other.text) > 1 and other.text not in units.PRODUCTS for other in self.tokens[start : self.at]
-                   if other.kind in ("word", "run", "sym"))  # fmt: skip
-        whole = bool(powers) and self.kind() in _ENDS_UNIT
-        end, self.at = self.kind(), start
-        if whole and not sure and end in ("+", "-"):
-            whole = False
+            found = {}
+        names = [other.text for other in self.tokens[start : self.at] if other.text.isalpha()]
+        sure = any(len(name) > 1 and name not in units.PRODUCTS for name in names)
+        whole = bool(found) and self.kind() in _ENDS_UNIT
         if whole and not sure:
-            self.unsure.add("spaced" if token.spaced else "glued")
-            whole = token.spaced or self.units_read == "all"
-        self.unit_at = start if whole else -1
+            whole = self.kind() not in ("+", "-")
+            if whole and not self.depth:
+                self.unsure["spaced" if token.spaced else "glued"] = units.canonical(found)
+            whole = whole and token.spaced
+        if whole:
+            self.found_unit = found
+        else:
+            self.at = start
         return whole
 
-    @staticmethod
-    def plain_word(text: str) -> bool:
-        """Whether letters side by side after a number are rather a word than a product."""
-        return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
-
-    def unit_exponent(self) -> int:
-        if self.kind() != "^":
-            return 1
-        self.take()
+    def small_integer(self) -> int:
+        """An integer of one or two digits, in braces or not: the power of a unit, the base of a number."""
         braced = self.accept("{")
         sign = -1 if self.accept("-") else 1
-        token = self.take() if self.kind() == "num" else None
-        if token is None or not token.text.isdigit() or len(token.text) > 2:
+        digits = self.take().text if self.kind() == "num" else ""
+        if not digits.isdigit() or len(digits) > 2:
             raise Unreadable
         if braced:
             self.expect("}")
-        return sign * int(token.text)
+        return sign * int(digits)
 
     # Sums and products
 
-    def sum(self, *, measured: bool = False, one: bool = False) -> Node:
-        """A sum; `measured`: its first term may have a unit; `one`: it ends where another amount of money begins."""
+    def sum(self, *, measured: bool = False) -> Node:
+        """A sum, up to another amount of money; `measured`: its first term may have a unit."""
         parts = [self.signed(measured)]
-        while self.kinds[self.at] in _SIGNS and not (one and self.kind(1) == "$"):
+        while self.kinds[self.at] in _SIGNS and not self.found_unit and self.kind(1) != "$":
             parts.append(self.signed())
-        return (
-            parts[0] if len(parts) == 1 else Sum(tuple(p if isinstance(p, Signed) else Signed("+", p) for p in parts))
-        )
+        if len(parts) == 1:
+            return parts[0]
+        return nodes.Sum(tuple(part if isinstance(part, nodes.Signed) else nodes.Signed("+", part) for part in parts))
 
     def signed(self, measured: bool = False) -> Node:
         sign, signs = "+", 0
@@ -422,80 +383,76 @@ class _Parser:
             elif mark == "-":
                 sign = {"+": "-", "-": "+", "±": "∓", "∓": "±"}[sign]
         body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
-        return body if sign == "+" and not signs else Signed(sign, body)
+        return body if sign == "+" and not signs else nodes.Signed(sign, body)
 
     def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         depth = self.depth
         while True:
             kind = self.kinds[self.at]
-            if measured and kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters():
-                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
-            if measured and kind == "/" and self.is_unit():
-                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+            if measured and (
+                self.is_unit() if kind == "/" else
+                kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters()
+            ):  # fmt: skip
+                break
             if kind in ("*", "/") and self.kind(1) and not stop_at_function:
                 self.take()
-                if kind == "/":
-                    factors.append(("/", self.divisor(factors)))
-                else:
-                    factors.append(("*", self.signed_factor()))
+                factors.append(
+                    (kind, self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor))
+                )
             elif kind == "%" and not stop_at_function:
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
-                body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
-                factors = [("", Postfix("%", body))]
+                factors = [("", nodes.Postfix("%", _product(factors)))]
             elif kind == "mod" and not self.congruence:
                 self.enter()
                 self.take()
-                body = factors[0][1] if len(factors) == 1 else Product(tuple(factors))
-                factors = [("", Call("mod", (body, self.modulus())))]
+                factors = [
+                    ("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.perhaps_signed(self.factor)))))
+                ]
             elif (
                 self.starts_factor()
                 and not (kind == "(" and self.kind(1) == "mod")
-                and not (stop_at_function and (kind == "func" or self.is_measure()))
+                and not (stop_at_function and kind == "func")
             ):
-                spaced = self.tokens[self.at].spaced
-                factors.append((" " if spaced else "", self.factor()))
+                mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
+                mixed = _mixed(factors[-1][1], primary)
+                if mixed is not None:
+                    mark, primary = factors.pop()[0], mixed
+                factors.append((mark, self.postfix(primary)))
             else:
-                self.depth = depth
-                return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
+                break
+        self.depth = depth
+        return _product(factors)
 
-    def is_measure(self) -> bool:
-        """Whether the dx of an integral is ahead: \\int \\sin x dx is not the sine of x dx."""
-        if not self.integrals or self.tokens[self.at].text[0] != "d":
-            return False
-        return len(self.tokens[self.at].text) == 2 if self.kind() == "run" else self.kind(1) == "sym"
-
-    def divisor(self, before: list[tuple[str, Node]]) -> Node:
+    def divisor(self, before: Node) -> Node:
         """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
-        first = self.signed_factor()
-        if isinstance(first, Num) and isinstance(before[-1][1], Num):
+        first = self.perhaps_signed(self.factor)
+        if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
             return first
+        return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
+
+    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
+        """The factors side by side."""
         factors: list[tuple[str, Node]] = [("", first)]
-        while self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced and not self.is_unit():
+        while goes_on() and self.starts_factor():
             factors.append(("", self.factor()))
-        return first if len(factors) == 1 else Product(tuple(factors))
+        return _product(factors)
 
-    def modulus(self) -> Node:
-        """What stands after mod: the juxtaposed factors, up to a sign of operation."""
-        factors: list[tuple[str, Node]] = [("", self.signed_factor())]
-        while self.starts_factor():
-            factors.append(("", self.factor()))
-        return factors[0][1] if len(factors) == 1 else Product(tuple(factors))
-
-    def signed_factor(self) -> Node:
-        if self.kind() in ("+", "-"):
-            sign = self.take().kind
-            return Signed(sign, self.factor())
-        return self.factor()
+    def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
+        return (
+            nodes.Signed(self.take().kind, self.nested(lambda: self.perhaps_signed(parse)))
+            if self.kind() in ("+", "-")
+            else parse()
+        )
 
     def starts_factor(self) -> bool:
         kind = self.kinds[self.at]
-        if kind == "run":
-            return not self.is_unit()
-        if kind == "|":
-            return not self.bars
-        return kind in _STARTS
+        if kind not in _STARTS:
+            return kind == "|" and not self.bars
+        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
+            return False
+        return not (self.integral and self.is_differential())
 
     # Factors
 
@@ -511,266 +468,159 @@ class _Parser:
                 base = self.raised(base)
             elif kind in ("!", "!!") and self.kind(1) != "=":
                 self.take()
-                base = Postfix(kind, base)
+                base = nodes.Postfix(kind, base)
             elif kind == "°":
                 self.take()
-                base = self.degrees(base)
-            elif kind == "'" and isinstance(base, Sym):
+                scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
+                if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS):
+                    base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
+                else:
+                    base = nodes.Postfix("°", base)
+            elif kind == "'" and isinstance(base, nodes.Sym):
                 self.take()
-                base = Sym(base.name + "'")
+                base = nodes.Sym(base.name + "'")
             elif kind == "_" and (digits := _digits(base)):
                 self.take()
-                base = Based(digits, self.base_of_number())
+                base = nodes.Based(digits, self.small_integer())
             else:
                 break
         self.depth = depth
         return base
 
-    def degrees(self, base: Node) -> Node:
-        if (
-            self.kind() in ("sym", "word")
-            and self.tokens[self.at].text in ("C", "F")
-            and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS)
-        ):
-            return Quantity(base, ((f"°{self.take().text}", 1),))
-        return Postfix("°", base)
-
     def raised(self, base: Node) -> Node:
-        if self.kind() == "{" and self.kind(1) == "'":
-            self.take()
-            name = base.name if isinstance(base, Sym) else ""
-            while self.accept("'"):
-                name += "'"
-            self.expect("}")
-            if not isinstance(base, Sym):
-                raise Unreadable
-            return Sym(name)
         exponent = self.exponent()
-        if isinstance(base, Sym) and self.kind() == "_":
+        if isinstance(base, nodes.Sym) and self.kind() == "_":
             base = self.indexed(base)
-        return Power(base, exponent)
+        return nodes.Power(base, exponent)
 
     def exponent(self) -> Node:
-        self.enter()
-        if self.kind() in ("-", "+"):
-            sign = self.take().kind
-            result: Node = Signed(sign, self.exponent())
-        else:
-            result = self.primary()
-            if self.kind() == "^":  # right-associative
-                self.take()
-                result = Power(result, self.exponent())
-            elif self.kind() == "!":
-                self.take()
-                result = Postfix("!", result)
-        self.depth -= 1
-        return result
+        return self.nested(lambda: self.perhaps_signed(self.tower))
 
-    def base_of_number(self) -> int:
-        braced = self.accept("{")
-        token = self.take() if self.kind() == "num" else None
-        if token is None or not token.text.isdigit() or len(token.text) > 2:
+    def tower(self) -> Node:
+        """An exponent without its sign."""
+        result = self.primary()
+        if self.accept("^"):  # right-associative
+            return nodes.Power(result, self.exponent())
+        return nodes.Postfix("!", result) if self.accept("!") else result
+
+    def primary(self) -> Node:
+        reader = _PRIMARIES.get(self.kinds[self.at])
+        if reader is None:
             raise Unreadable
-        if braced:
-            self.expect("}")
-        return int(token.text)
+        return reader(self, self.take().text)
 
-    def primary(self) -> Node:  # noqa: PLR0911 - one return a kind of token
-        kind = self.kinds[self.at]
-        if kind == "num":
-            return self.number()
-        if kind == "sym":
-            return self.indexed(Sym(self.take().text))
-        if kind == "run":
-            return self.letters()
-        if kind == "word":
-            text = self.take().text
-            return self.indexed(Sym(text)) if len(text) == 1 else self.worded(text)
-        if kind == "{" and self.kind(1) == "}" and self.kind(2) in ("^", "_"):
+    def symbol(self, name: str) -> Node:
+        return self.indexed(nodes.Sym(name))
+
+    def number(self, text: str) -> Node:
+        if not text.isdigit() or self.kind() not in ("sym", "num"):
+            return nodes.Num(text)
+        spaced = self.tokens[self.at].spaced
+        chosen, fraction = self.texts("sym", "num"), self.texts("num", "/", "num")
+        if chosen and chosen[0] in _CHOSEN and not spaced and not self.tokens[self.at + 1].spaced:  # 10C3
             self.at += 2
-            return self.chosen()
-        if kind in ("(", "[", "{", r"\{", "]"):
-            return self.bracket()
-        if kind == "|":
-            return self.magnitude()
-        return self.named(kind)
+            return nodes.Call(_CHOSEN[chosen[0]], (nodes.Num(text), nodes.Num(chosen[1])))
+        if fraction and spaced and _is_proper(fraction[0], fraction[2]):  # 4 4/9
+            self.at += 3
+            return nodes.Mixed(text, fraction[0], fraction[2])
+        return nodes.Num(text)
 
-    def named(self, kind: str) -> Node:  # noqa: PLR0911, PLR0912 - one return a kind of token
-        """A primary that a command or a function's name begins."""
-        if kind == "frac":
-            return self.fraction()
-        if kind == "sqrt":
-            return self.root()
-        if kind == "func":
-            return self.function()
-        if kind in ("^", "_"):
-            return self.chosen()
-        if kind == "binom":
-            self.take()
-            return Call("binomial", (self.argument(), self.argument()))
-        if kind in ("⌊", "⌈"):
-            self.take()
-            self.enter()
-            body = self.listing()
-            self.depth -= 1
-            self.expect("⌋" if kind == "⌊" else "⌉")
-            return Call("floor" if kind == "⌊" else "ceil", body.items)
-        if kind in _PLACES:
-            return Constant(self.take().kind)
-        if kind == "mathbb":
-            self.take()
-            letter = self.argument()
-            if not isinstance(letter, Sym):
-                raise Unreadable
-            return Constant(letter.name)
-        if kind == "accent":
-            return self.accented()
-        if kind == "label":
-            name = self.take().text
-            letters = ""
-            while self.kind() in ("sym", "run"):
-                letters += self.take().text
-            return Word(f"{name} {letters}")
-        if kind == "begin":
-            return self.grid()
-        if kind == "large":
-            return self.large_operator()
-        raise Unreadable
-
-    def chosen(self) -> Node:
+    def chosen(self, mark: str) -> Node:
         """^{10}C_3, _{10}C_3: a binomial coefficient."""
-        self.take()
         above = self.argument()
-        symbol = self.indexed(Sym(self.take().text)) if self.kind() == "sym" else Sym("")
-        letter, _, below = symbol.name.partition("_")
-        if letter not in ("C", "P") or not below.isdigit() or not isinstance(above, Num):
+        symbol = self.argument()
+        letter, _, below = symbol.name.partition("_") if isinstance(symbol, nodes.Sym) else ("", "", "")
+        if letter not in _CHOSEN or not below.isdigit() or not isinstance(above, nodes.Num):
             raise Unreadable
-        return Call("binomial" if letter == "C" else "permutations", (above, Num(below)))
+        return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
 
-    def number(self) -> Node:
-        token = self.take()
-        if not token.text.isdigit():
-            return Num(token.text)
-        return self.chosen_from(token.text) or self.mixed(token.text) or Num(token.text)
-
-    def chosen_from(self, total: str) -> Node | None:
-        """10C3, 10P3."""
-        letter, below = ([*self.tokens[self.at : self.at + 2], Token("", "", True)] * 2)[:2]
-        if (letter.kind, below.kind) != ("sym", "num") or letter.text not in "CP" or letter.spaced or below.spaced:
-            return None
-        self.at += 2
-        return Call("binomial" if letter.text == "C" else "permutations", (Num(total), Num(below.text)))
-
-    def mixed(self, whole: str) -> Node | None:
-        """The fraction that follows an integer side by side, where it is a proper one: 4 4/9, 1\\frac12."""
-        if self.kind() == "num" and self.kind(1) == "/" and self.kind(2) == "num" and self.tokens[self.at].spaced:
-            pair = self.tokens[self.at].text, self.tokens[self.at + 2].text
-            size = 3
-        elif self.kind() == "frac":
-            pair, size = self.plain_fraction()
-        else:
-            return None
-        top, bottom = pair
-        if not (top.isdigit() and bottom.isdigit() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)):
-            return None
-        self.at += size
-        return Mixed(whole, top, bottom)
-
-    def plain_fraction(self) -> tuple[tuple[str, str], int]:
-        """The digits of \\frac{1}{2}, \\frac1{2}, \\frac12 ahead, and how many tokens they are; else empty."""
-        at, parts = 1, []
-        if self.kind(1) == "num" and len(self.tokens[self.at + 1].text) == 2 and self.kind(2) != "{":
-            return (self.tokens[self.at + 1].text[0], self.tokens[self.at + 1].text[1]), 2
-        for _ in range(2):
-            if self.kind(at) == "{" and self.kind(at + 1) == "num" and self.kind(at + 2) == "}":
-                parts.append(self.tokens[self.at + at + 1].text)
-                at += 3
-            elif self.kind(at) == "num" and len(self.tokens[self.at + at].text) == 1:
-                parts.append(self.tokens[self.at + at].text)
-                at += 1
-            else:
-                return ("", ""), 0
-        return (parts[0], parts[1]), at
-
-    def letters(self) -> Node:
+    def letters(self, text: str) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
-        touching = self.at > 0 and self.kinds[self.at - 1] == "num" and not self.tokens[self.at].spaced
-        text = self.take().text
-        if (is_word(text) and not touching) or (
-            len(text) == 3 and self.at == 1 and self.kind() == "=" and self.plain_word(text)
-        ):
-            return Word(self.indexed(Sym(text)).name)
-        if self.kind() not in ("^", "_", "'", "(", "!", "num"):
-            return Product(tuple(("", Sym(letter)) for letter in text))
-        last = self.postfix(self.indexed(Sym(text[-1])))
-        return Product((*(("", Sym(letter)) for letter in text[:-1]), ("", last)))
+        here = self.at - 1
+        touching = here > 0 and self.kinds[here - 1] == "num" and not self.tokens[here].spaced
+        named = len(text) == 3 and not here and self.kind() == "=" and _is_plain_word(text)
+        if (is_word(text) and not touching) or named:
+            return nodes.Word(self.indexed(nodes.Sym(text)).name)
+        last: Node = nodes.Sym(text[-1])
+        if self.kind() in ("^", "_", "'", "(", "!", "num"):
+            last = self.postfix(self.indexed(nodes.Sym(text[-1])))
+        return nodes.Product((*(("", nodes.Sym(letter)) for letter in text[:-1]), ("", last)))
 
     def worded(self, text: str) -> Node:
         """Words within a formula, as one name, with their index."""
+        if len(text) == 1:
+            return self.indexed(nodes.Sym(text))
         words = [text]
         while self.kind() == "word":
             words.append(self.take().text)
         if any(word.lower() in units.NOT_UNITS for word in words):
             raise Unreadable
-        name = self.indexed(Sym(" ".join(words)))
-        return Word(name.name)
+        return nodes.Word(self.indexed(nodes.Sym(" ".join(words))).name)
 
-    def indexed(self, symbol: Sym, *, touching: bool = True) -> Sym:
+    def labelled(self, name: str) -> Node:
+        """\\angle ABC."""
+        letters = ""
+        while self.kind() in ("sym", "run"):
+            letters += self.take().text
+        return nodes.Word(f"{name} {letters}")
+
+    def blackboard(self, name: str) -> Node:
+        letter = self.argument()
+        if not isinstance(letter, nodes.Sym):
+            raise Unreadable
+        return nodes.Constant(letter.name)
+
+    def accented(self, name: str) -> Node:
+        body = self.argument()
+        if name == "overline" and isinstance(body, nodes.Product):
+            return nodes.Word("".join(node.name for _, node in body.factors if isinstance(node, nodes.Sym)))
+        if not isinstance(body, nodes.Sym):
+            raise Unreadable
+        if body.name.startswith("unit "):
+            return body  # \\hat{\\mathbf i}
+        return self.indexed(nodes.Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
+
+    def indexed(self, symbol: nodes.Sym, *, touching: bool = True) -> nodes.Sym:
         """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
-        digits = (
-            self.tokens[self.at] if touching and self.kind() == "num" and symbol.name not in ("e", "i", "π") else None
-        )
-        if digits is not None and not digits.spaced and digits.text.isdigit() and symbol.name.isalpha():
-            return Sym(f"{symbol.name}_{self.take().text}")
-        if self.kind() != "_":
+        name, kind = symbol.name, self.kind()
+        if kind == "num" and touching and name not in ("e", "i", "π") and name.isalpha():
+            digits = self.tokens[self.at]
+            if not digits.spaced and digits.text.isdigit():
+                return nodes.Sym(f"{name}_{self.take().text}")
+        if not self.accept("_"):
             return symbol
-        self.take()
-        if self.kind() == "{":
-            self.take()
-            depth, parts = 1, []
+        kind, index = self.kind(), ""
+        if self.accept("{"):
+            depth = 1
             while depth:
                 if not self.kind():
                     raise Unreadable
                 token = self.take()
                 depth += (token.kind == "{") - (token.kind == "}")
-                if depth:
-                    parts.append(token.text)
-            index = "".join(parts)
-        elif not self.kind():
-            index = ""  # x_ is x_{}
-        elif self.kind() == "run" and self.kind(1) in ("_", "^"):
+                index += token.text if depth else ""
+        elif kind == "run" and self.kind(1) in ("_", "^"):
             index = self.first_letter()  # F_kF_n
-        elif self.kind() in ("num", "sym", "run", "word"):
+        elif kind in ("num", "sym", "run", "word"):
             index = self.take().text
-        else:
+        elif kind:  # x_ is x_{}
             raise Unreadable
-        return Sym(f"{symbol.name}_{index}")
+        return nodes.Sym(f"{name}_{index}")
 
-    def accented(self) -> Node:
-        name = self.take().text
-        body = self.argument()
-        if name == "overline" and isinstance(body, Product):
-            return Word("".join(node.name for _, node in body.factors if isinstance(node, Sym)))
-        if isinstance(body, Sym) and body.name.startswith("unit "):
-            return body  # \\hat{\\mathbf i}
-        if not isinstance(body, Sym):
-            raise Unreadable
-        return self.indexed(Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
+    # Commands and functions
 
     def argument(self) -> Node:
-        """A command's argument: a group in braces, one digit, or one symbol."""
-        if self.kind() == "{":
-            return self.group()
-        if self.kind() == "num":
-            token = self.tokens[self.at]
-            if len(token.text) == 1 or not token.text.isdigit():
-                self.take()
-                return Num(token.text)
+        """A command's argument: a group in braces, one digit, or one symbol. \\sqrt\\sqrt2 nests as brackets do."""
+        kind, token = self.kind(), self.tokens[self.at] if self.kind() else Token("", "", False)
+        if kind == "num" and token.text.isdigit() and len(token.text) > 1:
             self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
-            return Num(token.text[0])
-        if self.kind() == "sym":
-            return self.indexed(Sym(self.take().text), touching=False)
-        return Sym(self.first_letter()) if self.kind() == "run" else self.nested_primary()
+            return nodes.Num(token.text[0])
+        if kind == "num":
+            return nodes.Num(self.take().text)
+        if kind == "sym":
+            return self.indexed(nodes.Sym(self.take().text), touching=False)
+        if kind == "run":
+            return nodes.Sym(self.first_letter())
+        return self.primary() if kind == "{" and self.kind(1) != "}" else self.nested(self.primary)
 
     def first_letter(self) -> str:
         """The first of the letters ahead; the others stay."""
@@ -779,235 +629,207 @@ class _Parser:
         self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
         return token.text[0]
 
-    def nested_primary(self) -> Node:
-        """A primary without braces as an argument: \\sqrt\\sqrt2 nests as brackets do."""
-        self.enter()
-        result = self.primary()
-        self.depth -= 1
-        return result
-
-    def group(self) -> Node:
-        """{...} as one expression."""
-        self.expect("{")
-        self.enter()
-        bars, self.bars = self.bars, 0
-        listing = self.listing()
-        self.bars = bars
-        self.depth -= 1
-        self.expect("}")
-        return listing.items[0] if len(listing.items) == 1 else Bracket("{", listing, "}")
-
-    def fraction(self) -> Node:
-        self.take()
-        derivative = self.is_differential()
+    def fraction(self, name: str) -> Node:
+        differential = self.kind() == "{" and self.begins_with_d(1)
         top = self.argument()
-        derivative = self.is_differential() and derivative
+        differential = differential and self.kind() == "{" and self.begins_with_d(1)
         bottom = self.argument()
-        if derivative:
-            return Call("derivative", (top, bottom))
-        return Product((("", Bracket("(", Listing((top,), ()), ")")), ("/", bottom)))
+        if differential:  # no quotient of products
+            return nodes.Call("derivative", (top, bottom))
+        return nodes.Product((("", nodes.Bracket("(", nodes.Listing((top,), ()), ")")), ("/", bottom)))
 
-    def is_differential(self) -> bool:
-        """Whether d or ∂ begins a group: above and below a bar it makes a derivative, and no quotient of products."""
-        token = self.tokens[self.at + 1] if self.kind() == "{" and self.kind(1) else None
-        return token is not None and token.kind in ("sym", "run") and token.text[0] in "d∂"
+    def begins_with_d(self, ahead: int = 0) -> bool:
+        return self.kind(ahead) in ("sym", "run") and self.tokens[self.at + ahead].text[0] in "d∂"
 
-    def root(self) -> Node:
-        self.take()
+    def root(self, name: str) -> Node:
+        degree: tuple[Node, ...] = ()
         if self.accept("["):
-            self.enter()
-            degree = self.listing()
-            self.depth -= 1
+            degree = self.nested(self.listing).items[:1]
             self.expect("]")
-            return Call("sqrt", (self.radicand(), degree.items[0]))
-        return Call("sqrt", (self.radicand(),))
+        radicand = (self.leaf() if self.kind() == "num" else None) or self.argument()
+        return nodes.Call("sqrt", (radicand, *degree))
 
-    def radicand(self) -> Node:
-        if self.kind() == "num":
-            return Num(self.take().text)
-        return self.group() if self.kind() == "{" else self.nested_primary()
-
-    def function(self) -> Node:
-        name = self.take().text
-        base: Node | None = None
+    def function(self, name: str) -> Node:
+        base: tuple[Node, ...] = ()
         exponent: Node | None = None
         while self.kind() in ("_", "^"):
-            mark = self.take().kind
-            if mark == "_":
-                base = self.group() if self.kind() == "{" else self.argument()
+            if self.take().kind == "_":
+                base = (self.argument(),)
             else:
                 exponent = self.exponent()
-        if exponent == Signed("-", Num("1")) and TABLE[name].inverse:
+        if exponent == nodes.Signed("-", nodes.Num("1")) and TABLE[name].inverse:
             name, exponent = TABLE[name].inverse, None
-        args = self.arguments()
-        if base is not None:
-            if name not in ("log", "ln", "lg"):
-                raise Unreadable
-            name, args = "log", (base, *args)
-        call = Call(name, args)
-        return call if exponent is None else Power(call, exponent)
+        if base and name not in ("log", "ln", "lg"):
+            raise Unreadable
+        call = nodes.Call("log" if base else name, (*base, *self.nested(self.arguments)))
+        return call if exponent is None else nodes.Power(call, exponent)
 
-    def large_operator(self) -> Node:
-        """A sum, product or integral with its limits; it is not computed."""
-        name = self.take().text
+    def arguments(self) -> tuple[Node, ...]:
+        """A function's arguments: what brackets hold, else the product that follows."""
+        if self.kind() in ("(", "[", "{", r"\{"):
+            bracket = self.primary()
+            return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
+        if self.kind() == "func":
+            return (self.factor(),)
+        return (self.perhaps_signed(lambda: self.product(stop_at_function=True)),)
+
+    # Sums, integrals and limits, which are not computed
+
+    def large_operator(self, name: str) -> Node:
         if name == "lim":
-            return self.limit()
-        limits: dict[str, tuple[Node, ...]] = {}
-        while self.kind() in ("_", "^"):
+            return self.nested(self.limit)
+        limits: dict[str, tuple[Node, ...]] = {"_": (), "^": ()}
+        while self.kind() in limits:
             mark = self.take().kind
-            if self.kind() == "{" and self.kind(1) == "}":
+            if self.texts("{", "}"):
                 self.at += 2
                 continue
             limit = self.bound()
-            limits[mark] = limit.operands if isinstance(limit, Comparing) and limit.operators == ("=",) else (limit,)
-        self.enter()
-        self.integrals += name == "int"
-        body = _integrand(self.sum()) if name == "int" else self.product()
-        self.integrals -= name == "int"
-        self.depth -= 1
-        lower, upper = limits.get("_", ()), limits.get("^", ())
-        return Call(f"{name} {len(lower)} {len(upper)}", (*lower, *upper, body))
+            limits[mark] = (
+                limit.operands if isinstance(limit, nodes.Comparing) and limit.operators == ("=",) else (limit,)
+            )
+        body = self.nested(self.integrand if name == "int" else self.product)
+        return nodes.Call(f"{name} {len(limits['_'])} {len(limits['^'])}", (*limits["_"], *limits["^"], body))
+
+    def integrand(self) -> Node:
+        """What an integral is of: a sum up to its differentials, \\int f + g dx; as it stands where they come first."""
+        outer, self.integral = self.integral, not self.is_differential()
+        factors: list[tuple[str, Node]] = [("", self.sum())]
+        while self.integral and self.is_differential():
+            factors += [("", self.primary()) for _ in range(2 if self.kind() == "sym" else 1)]
+        self.integral = outer
+        return _product(factors)
+
+    def is_differential(self) -> bool:
+        """Whether dx is ahead."""
+        return self.begins_with_d() and (
+            self.kind(1) == "sym" if self.kind() == "sym" else len(self.tokens[self.at].text) == 2
+        )
 
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
-        if self.kind() in ("+", "-"):
-            return Signed(self.take().kind, self.bound())
-        if self.kind() in ("num", "sym"):
-            token = self.take()
-            return Num(token.text) if token.kind == "num" else Sym(token.text)
-        return self.argument()
+        return self.perhaps_signed(lambda: self.leaf() or self.argument())
 
     def limit(self) -> Node:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
         self.expect("_")
         self.expect("{")
-        self.enter()
         variable = self.sum()
-        if self.kind() not in ("→", "⇒"):
+        if not (self.accept("→") or self.accept("⇒")):
             raise Unreadable
-        self.take()
         target: Node = self.bound() if self.kind(1) == "^" else self.sum()
         side = ""
         if self.accept("^"):
             braced = self.accept("{")
-            if self.kind() not in ("+", "-"):
-                raise Unreadable
             side = self.take().kind
+            if side not in ("+", "-"):
+                raise Unreadable
             if braced:
                 self.expect("}")
         self.expect("}")
-        body = self.product()
-        self.depth -= 1
-        return Call(f"lim {side}", (variable, target, body))
+        return nodes.Call(f"lim {side}", (variable, target, self.product()))
 
-    def arguments(self) -> tuple[Node, ...]:
-        """A function's arguments: what brackets hold, else the product that follows."""
-        self.enter()
-        if self.kind() in ("(", "[", "{", r"\{"):
-            bracket = self.bracket()
-            args: tuple[Node, ...] = bracket.items.items if isinstance(bracket, Bracket) else (bracket,)
-        elif self.kind() in ("-", "+"):
-            sign = self.take().kind
-            args = (Signed(sign, self.product(stop_at_function=True)),)
-        elif self.kind() == "func":
-            args = (self.factor(),)
-        else:
-            args = (self.product(stop_at_function=True),)
-        self.depth -= 1
-        return args
+    # Brackets
 
-    def bracket(self) -> Node:
-        """(...), [...], {...}, a set, an interval with its ends open or closed, ]a, b[."""
-        self.enter()
-        opening = self.take().kind
+    def bracket(self, opening: str) -> Node:
+        """(...), [...], {...}, a set, an interval with its ends open or closed, ]a, b[; {n \\choose k}."""
+        braces = opening in ("{", r"\{")
+        if braces and (self.accept("}") or self.accept(r"\}")):
+            if self.kind() in ("^", "_"):
+                return self.primary()  # {}^{10}C_3
+            if opening == "{" and (self.depth or self.kind()):
+                raise Unreadable
+            return nodes.Constant("∅")
+        if opening == r"\{" and self.kind() == "begin":  # a system, whose brace never closes
+            system = self.primary()
+            self.accept(r"\}")
+            return system
         # in a printed set a bar ends the first part of {x | condition}
-        bars, self.bars = self.bars, int(opening == r"\{")
-        if opening in ("{", r"\{") and self.kind() in ("}", r"\}"):
-            self.take()
-            self.depth -= 1
-            return Constant("∅")
-        listing = self.bracketed()
-        if opening == r"\{" and self.kind() in ("|", ":"):
-            return self.builder(listing, bars)
-        self.bars = bars
+        outer, self.bars, self.integral = (self.bars, self.integral), int(opening == r"\{"), False
+        listing = self.nested(self.listing)
+        if self.accept("choose"):
+            listing = nodes.Listing((nodes.Call("binomial", (*listing.items, *self.nested(self.listing).items)),), ())
+        condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
+        self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
-        self.depth -= 1
-        if opening == "]":
-            if closing not in ("[", "]"):
-                raise Unreadable
-            return Bracket("(", listing, ")" if closing == "[" else "]")
-        if opening in ("(", "["):
-            if closing not in (")", "]"):
-                raise Unreadable
-            return Bracket(opening, listing, closing)
-        if closing not in ("}", r"\}"):
+        several = len(listing.items) > 1
+        if (
+            closing not in (("}", r"\}") if braces else (")", "]", "["))
+            or (condition and several)
+            or (not several and (opening == "]" or closing == "["))
+        ):
             raise Unreadable
-        if opening == "{" and len(listing.items) == 1:
+        if condition:
+            return nodes.Builder(listing.items[0], condition)
+        if opening == "{" and not several:
             return listing.items[0]
-        return Bracket(opening, listing, closing)
+        return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
 
-    def bracketed(self) -> Listing:
-        """What brackets hold; {n \\choose k} is the old way to write a binomial."""
-        listing = self.listing()
-        if self.kind() == "choose" and len(listing.items) == 1:
-            self.take()
-            below = self.listing()
-            return Listing((Call("binomial", (listing.items[0], below.items[0])),), ())
-        return listing
+    def closes_outward(self) -> bool:
+        """Whether the [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
+        after = self.kind(1)
+        return after in _ENDS_LEAF or after in _SET_OPERATIONS or after == "."
 
-    def builder(self, listing: Listing, bars: int) -> Node:
-        self.take()
-        condition = self.listing()
-        self.bars = bars
-        if self.kind() not in ("}", r"\}") or len(listing.items) != 1:
-            raise Unreadable
-        self.take()
-        self.depth -= 1
-        return Builder(listing.items[0], condition)
+    def enclosed(self, opening: str) -> Node:
+        """|...|, ⌊...⌋, ⌈...⌉."""
+        closing, name = _ENCLOSED[opening]
+        self.bars += closing == "|"
+        body = self.nested(self.sum)
+        self.bars -= closing == "|"
+        self.expect(closing)
+        return nodes.Call(name, (body,))
 
-    def magnitude(self) -> Node:
-        """|...|"""
-        self.take()
+    def grid(self, environment: str) -> Node:
         self.enter()
-        self.bars += 1
-        body = self.sum()
-        self.bars -= 1
-        self.expect("|")
-        self.depth -= 1
-        return Call("abs", (body,))
-
-    def grid(self) -> Node:
-        self.enter()
-        environment = self.take().text
-        if environment not in _GRIDS:
-            raise Unreadable
-        rows: list[tuple[Node, ...]] = []
-        row: list[Node] = []
-        while True:
-            if self.kind() == "end":
-                break
+        rows: list[list[Node]] = [[]]
+        while self.kind() != "end":
             if self.accept("\\\\"):
-                if row:
-                    rows.append(tuple(row))
-                row = []
-                continue
-            if self.accept("&"):
-                continue
-            item = self.listing()
-            row.append(item.items[0] if len(item.items) == 1 else item)
-        if row:
-            rows.append(tuple(row))
-        if self.take().text != environment or not rows:
+                rows.append([])
+            elif not self.accept("&"):
+                item = self.listing()
+                rows[-1].append(item.items[0] if len(item.items) == 1 else item)
+        filled = tuple(tuple(row) for row in rows if row)
+        if self.take().text != environment or environment not in _GRIDS or not filled:
             raise Unreadable
         self.depth -= 1
-        return Grid(tuple(rows), environment)
+        return nodes.Grid(filled, environment)
+
+
+_PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
+    "num": _Parser.number, "sym": _Parser.symbol, "run": _Parser.letters, "word": _Parser.worded,
+    "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
+    "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
+    "mathbb": _Parser.blackboard, "accent": _Parser.accented, "label": _Parser.labelled,
+    "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
+    **dict.fromkeys("∞∅", lambda parser, name: nodes.Constant(name)),
+    **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
+}  # fmt: skip
+"""What reads a primary, by the kind of its first token, from the token's text on."""
+
+
+def _product(factors: list[tuple[str, Node]]) -> Node:
+    return factors[0][1] if len(factors) == 1 else nodes.Product(tuple(factors))
 
 
 def _digits(node: Node) -> str:
     """The digits of a number, in brackets too."""
-    while isinstance(node, Bracket) and len(node.items.items) == 1:
+    while isinstance(node, nodes.Bracket) and len(node.items.items) == 1:
         node = node.items.items[0]
-    return node.text if isinstance(node, Num) else ""
+    return node.text if isinstance(node, nodes.Num) else ""
+
+
+def _is_proper(top: str, bottom: str) -> bool:
+    """Whether digits are a fraction below 1."""
+    return top.isdigit() and bottom.isdigit() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
+
+
+def _mixed(whole: Node, fraction: Node) -> Node | None:
+    """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
+    if not (isinstance(whole, nodes.Num) and whole.text.isdigit() and isinstance(fraction, nodes.Product)):
+        return None
+    (_, top), *rest = fraction.factors
+    digits = _digits(top), _digits(rest[0][1]) if [mark for mark, _ in rest] == ["/"] else ""
+    return nodes.Mixed(whole.text, *digits) if _is_proper(*digits) else None
 
 
 def is_word(text: str, shortest: int = 4) -> bool:
@@ -1016,131 +838,27 @@ def is_word(text: str, shortest: int = 4) -> bool:
     return len(text) >= shortest and text[1:].islower() and not _VOWELS.isdisjoint(lower) and [*lower] != sorted(lower)
 
 
+def _is_plain_word(text: str) -> bool:
+    """Whether letters side by side after a number are rather a word than a product."""
+    return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
+
+
 def _is_number(factors: list[tuple[str, Node]]) -> bool:
     """Whether factors are a number, in scientific notation too."""
     return all(
-        isinstance(factor, (Num, Mixed)) or (isinstance(factor, Power) and isinstance(factor.base, Num))
+        isinstance(factor, (nodes.Num, nodes.Mixed))
+        or (isinstance(factor, nodes.Power) and isinstance(factor.base, nodes.Num))
         for _, factor in factors
     )
 
 
-def parse(tokens: list[Token]) -> Listing:
-    """The syntax of an answer; raises `Unreadable`."""
-    return parse_by(tokens)[0]
-
-
-def parse_by(tokens: list[Token], units_read: str = "spaced") -> tuple[Listing, set[str]]:
-    """The syntax of an answer by one reading of units, and which units in it may as well be symbols."""
-    kinds = {token.kind for token in tokens}
-    tokens = _with_separators(tokens) if kinds & {"quad", "skip"} else list(tokens)
-    if "begin" in kinds:
-        tokens = _without_alignment(tokens)
-    if kinds & _BRACKETS.keys():
-        tokens = _without_double_brackets(tokens)
-    if "[" in kinds or "]" in kinds:
-        tokens = _outward_brackets(tokens)
-    if kinds >= {"<", ">", ","} and tokens[0].kind == "<" and tokens[-1].kind == ">":
-        tokens = [tokens[0]._replace(kind="("), *tokens[1:-1], tokens[-1]._replace(kind=")")]
-    while tokens and tokens[0].kind in ("=", "≈"):
-        tokens = tokens[1:]
+def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
+    """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
+    start = next((at for at, token in enumerate(tokens) if token.kind not in ("=", "≈")), len(tokens))
+    tokens = tokens[start:]
     if not tokens:
         raise Unreadable
-    parser = _Parser(tokens, units_read)
-    return _choice(tokens) or parser.answer(), parser.unsure
-
-
-def _integrand(body: Node) -> Node:
-    """A sum that ends with its differential as a product with it: \\int f + g dx is \\int (f + g) dx."""
-    final = body.parts[-1] if isinstance(body, Sum) else None
-    if not isinstance(body, Sum) or final is None or not isinstance(final.body, Product):
-        return body
-    sign, last = final.sign, final.body
-    before, (mark, end) = last.factors[:-1], last.factors[-1]
-    if isinstance(end, Product) and len(end.factors) == 2 and end.factors[0][1] == Sym("d"):
-        differential: tuple[tuple[str, Node], ...] = (("", end),)
-    elif before and before[-1][1] == Sym("d") and isinstance(end, Sym) and mark != "/":
-        differential = (("", Sym("d")), ("", end))
-        before = before[:-1]
-    else:
-        return body
-    if any(mark == "/" for mark, _ in last.factors[len(before) :]):
-        return body
-    rest: Node = Product(before) if before else Num("1")
-    whole = Sum((*body.parts[:-1], Signed(sign, rest)))
-    return Product((("", Bracket("(", Listing((whole,), ()), ")")), *differential))
-
-
-def _choice(tokens: list[Token]) -> Listing | None:
-    """(B) 5: a choice's letter in brackets before its value."""
-    if tokens[0].kind != "(":
-        return None
-    kinds = [token.kind for token in tokens[:4]]
-    if kinds[2:3] == [")"] and len(kinds) == 4 and tokens[1].text in tuple("ABCDEFGH"):
-        if tokens[3].kind in _RELATIONS or tokens[3].kind in "+-*/^" or not tokens[3].spaced:
-            return None
-        body = _Parser(tokens[3:], "spaced").answer()
-        return Listing((ChoiceLetter(tokens[1].text, body),), ())
-    return None
-
-
-_BRACKETS = {"(": ")", "[": "]", "{": "}"}
-
-
-def _outward_brackets(tokens: list[Token]) -> list[Token]:
-    """]a, b[ as (a, b): where square brackets open or close outward, each two brackets hold one interval."""
-    brackets = [k for k, token in enumerate(tokens) if token.kind in ("(", ")", "[", "]")]
-    pairs = list(zip(brackets[::2], brackets[1::2], strict=False))
-    if len(brackets) % 2 or not any(tokens[a].kind == "]" or tokens[b].kind == "[" for a, b in pairs):
-        return tokens
-    if any(tokens[a].kind == ")" or tokens[b].kind == "(" or b - a < 4 for a, b in pairs):
-        return tokens
-    result = list(tokens)
-    for a, b in pairs:
-        result[a] = tokens[a]._replace(kind="(" if tokens[a].kind == "]" else tokens[a].kind)
-        result[b] = tokens[b]._replace(kind=")" if tokens[b].kind == "[" else tokens[b].kind)
-    return result
-
-
-def _without_double_brackets(tokens: list[Token]) -> list[Token]:
-    """Drops brackets that only repeat the ones inside them: ((x)) is (x)."""
-    partner: dict[int, int] = {}
-    opened: list[int] = []
-    for index, token in enumerate(tokens):
-        if token.kind in _BRACKETS:
-            opened.append(index)
-        elif token.kind in (")", "]", "}"):
-            if not opened or _BRACKETS[tokens[opened[-1]].kind] != token.kind:
-                return tokens  # crossed or half-open: an interval, perhaps
-            partner[opened.pop()] = index
-    dropped: set[int] = set()
-    for index, closing in partner.items():
-        if partner.get(index + 1) == closing - 1 and tokens[index].kind == tokens[index + 1].kind:
-            dropped |= {index, closing}
-    return [token for index, token in enumerate(tokens) if index not in dropped] if dropped else tokens
-
-
-def _without_alignment(tokens: list[Token]) -> list[Token]:
-    """Drops what only sets out a system: an & beside a sign of relation, and the brace before it that never closes."""
-    kinds = ["", *(token.kind for token in tokens), ""]
-    unclosed = kinds.count(r"\{") > kinds.count(r"\}")
-    return [
-        token
-        for place, token in enumerate(tokens, 1)
-        if not (token.kind == "&" and (kinds[place - 1] in _RELATIONS or kinds[place + 1] in _RELATIONS))
-        and not (unclosed and token.kind == r"\{" and kinds[place + 1] == "begin")
-    ]
-
-
-def _with_separators(tokens: list[Token]) -> list[Token]:
-    """Wide spaces separate items, unless a separator, an end or a word stands beside them."""
-    result: list[Token] = []
-    kept = [token for token in tokens if token.kind != "skip"]
-    for index, token in enumerate(kept):
-        if token.kind != "quad":
-            result.append(token)
-            continue
-        after = kept[index + 1].kind if index + 1 < len(kept) else ""
-        before = result[-1].kind if result else ""
-        if before and after and before not in _SEPARATORS and after not in _SEPARATORS | {"quad", "word", "\\\\", "&"}:
-            result.append(token._replace(kind=","))
-    return result
+    if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
+        tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
+    parser = _Parser(tokens)
+    return parser.answer(), parser.unsure

@@ -55,9 +55,9 @@ class MathPolicy:
     def __post_init__(self) -> None:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:
             raise ValueError(f"decimal_tolerance must be in [0, 1), not {self.decimal_tolerance!r}")
-        for name, hint in get_type_hints(type(self)).items():
-            allowed, value = get_args(hint), getattr(self, name)
-            if get_origin(hint) is Literal and value not in allowed:
+        for name, allowed in _ALLOWED.items():
+            value = getattr(self, name)
+            if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
     def for_prompt(self, prompt: str) -> MathPolicy:
@@ -66,6 +66,9 @@ class MathPolicy:
             return self
         return replace(self, percent="number" if asks_for_percentage(prompt) else "fraction")
 
+
+_ALLOWED = {name: get_args(hint) for name, hint in get_type_hints(MathPolicy).items() if get_origin(hint) is Literal}
+"""The values of each choice."""
 
 _ASKS_FOR_PERCENTAGE = re.compile(
     r"\b(?:what|which|how (?:many|much)|find|give|determine|calculate|compute|estimate|express)\b[^.?!\n\d%]{0,60}"

@@ -3,7 +3,7 @@
 Disjoint enclosures prove a difference. Equality is proved for algebraic numbers by a separation bound; other constants
 are equal where they agree to more bits than their own numbers can hide. Expressions with symbols are equal where they
 agree at points over the cells of signs and the scales of their own constants, and nothing is left that points cannot
-see: every branch of every |x| and max was taken at a point where the two agree; between any two places where a branch
+see: every branch of every |x| was taken at a point where the two agree; between any two places where a branch
 may change lies a point, along each symbol; and there is no step (floor, mod), which is never confirmed by points.
 """
 
@@ -13,7 +13,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping, Set
 from fractions import Fraction
 from functools import lru_cache
-from itertools import combinations, islice, pairwise, product, repeat
+from itertools import islice, pairwise, product, repeat
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.algebra import (
@@ -31,13 +31,12 @@ from empo_rewards.equivalence.math.algebra import (
     TooLarge,
     Undefined,
     Value,
-    add,
-    divide,
+    attempt,
     is_positive,
-    negative,
     parts_of,
     quotient,
     same,
+    spend,
 )
 from empo_rewards.equivalence.math.balls import (
     Ball,
@@ -51,7 +50,7 @@ from empo_rewards.equivalence.math.balls import (
     generic,
     log2_of,
 )
-from empo_rewards.equivalence.math.limits import MAX_GROUP_REFINING, MAX_REFINING, MAX_WORK, PRECISIONS
+from empo_rewards.equivalence.math.limits import MAX_REFINING, MAX_WORK, PRECISIONS
 from empo_rewards.equivalence.math.table import TABLE
 
 AGREEING_POINTS = 4
@@ -59,9 +58,6 @@ AGREEING_POINTS = 4
 
 MAX_CELLS = 16
 """Cells of signs that are looked at, of 2^n for n symbols."""
-
-MAX_CHOICES = 5
-"""Arguments of a max that may be confirmed."""
 
 MAX_CONDITIONS = 12
 """Places of two expressions where a branch may change that may be confirmed."""
@@ -86,7 +82,7 @@ class Traits:
         functions: the functions in it that the table does not have: what they are is not said.
         integer, imaginary, steps: whether it is meant for integers, whether i occurs, whether a step does.
         large, small: the largest and the smallest size of its constants, as powers of 2.
-        branches: each |x|, sgn and max with the branches that must be seen.
+        branches: each |x| and sgn with the branches that must be seen.
         conditions: what is zero where a branch may change.
     """
 
@@ -95,11 +91,12 @@ class Traits:
         self.functions: set[str] = set()
         self.integer = self.imaginary = self.steps = False
         self.large = self.small = 0
-        self.branches: set[tuple[Func, int]] = set()
+        self.branches: set[tuple[Atom, int]] = set()
         self.conditions: set[Value] = set()
         todo, seen = [value], {value}
         while todo:
             inner = todo.pop()
+            spend(len(inner.terms))
             for monomial, coefficient in (*inner.terms.items(), *(inner.over or {}).items()):
                 size = abs(coefficient.numerator).bit_length() - coefficient.denominator.bit_length()
                 self.large, self.small = max(self.large, min(size, 64)), min(self.small, max(size, -64))
@@ -123,11 +120,6 @@ class Traits:
         elif row.branches == "sign" and name.args[0].symbols:
             self.branches.update(((name, 1), (name, -1)))
             self._change_at(name.args[0])
-        elif row.branches == "choice" and any(arg.symbols for arg in name.args):
-            self.branches.update((name, k) for k in range(len(name.args)))
-            self.steps |= len(name.args) > MAX_CHOICES
-            for a, b in combinations(name.args[:MAX_CHOICES], 2):
-                self._change_at(add(a, negative(b), budget=Budget()))
 
     def _change_at(self, condition: Value) -> None:
         if condition.symbols and not is_positive(condition):
@@ -242,7 +234,6 @@ class Judge:
 
     def __init__(self, tolerance: float | None = None) -> None:
         self.tolerance = tolerance
-        self.budget = Budget(MAX_GROUP_REFINING)
         self.refined = self.probed = 0
         self._traits: dict[Value, Traits] = {}
         self._left: dict[Value, Budget] = {}
@@ -252,8 +243,13 @@ class Judge:
         """The value's traits, found once."""
         found = self._traits.get(value)
         if found is None:
-            found = self._traits[value] = Traits(value)
+            with self._own(value).counted():
+                found = self._traits[value] = Traits(value)
         return found
+
+    def _own(self, value: Value) -> Budget:
+        """What enclosing a value may still cost."""
+        return self._left.setdefault(value, Budget(MAX_REFINING))
 
     def values(self, a: Value, b: Value, *, decimal: bool = False) -> bool | None:
         """Whether two values are equal; None where it cannot be told.
@@ -264,15 +260,10 @@ class Judge:
             return True
         if a.exact and b.exact:
             return False
-        trial = Budget(MAX_WORK // 4)
-        try:
-            if same(a, b, trial):
-                return True
-            if a.flat and b.flat:
-                return False
-        except TooLarge:
-            pass
-        self.spend(MAX_WORK // 4 - trial.left + 10)
+        spend(10)
+        equal = attempt(MAX_WORK // 4, lambda: same(a, b))
+        if equal or (equal is not None and a.flat and b.flat):
+            return equal
         left, right = self.traits(a), self.traits(b)
         if left.functions != right.functions:
             return None  # what f is decides, and that is not said
@@ -281,25 +272,23 @@ class Judge:
         self.probed += verdict is True and not proved
         return verdict
 
-    def spend(self, work: int) -> None:
-        """Takes work from the group's budget; raises `TooLarge` where it ends."""
-        self.budget.spend(work)
-
     def _sample(self, value: Value, point: Point, precision: int, real: bool) -> PointSample:
         key = (value, precision, real, tuple(point[name] for name in self.traits(value).names))
         found = self._samples.get(key)
         if found is None:
-            own = self._left.setdefault(value, Budget(MAX_REFINING))
+            own = self._own(value)
             before = own.left
-            at = Evaluator(point, precision, own, real=real)
+            at = Evaluator(point, precision, real=real)
             try:
-                found = PointSample(at_precision(precision, lambda: at.value(value)), at.degrees, at.picks, precision)
+                with own.counted():
+                    ball = at_precision(precision, lambda: at.value(value))
+                found = PointSample(ball, at.degrees, at.picks, precision)
             except NoValue as outcome:
                 found = type(outcome)()
             except TooLarge:
                 found = Unknown()
             self._samples[key] = found
-            self.spend(before - own.left + 20)
+            spend(before - own.left + 20)
         if isinstance(found, NoValue):
             raise found
         return found
@@ -320,7 +309,7 @@ class Judge:
                 continue
             if lacking:
                 return ("half" if found else "off"), ()
-            self.spend(10)
+            spend(10)
             told = _told(*found, proof=not point)
             if told:
                 return told, tuple(found)
@@ -336,7 +325,7 @@ class Judge:
     def _functions(self, a: Value, b: Value) -> tuple[bool | None, bool]:
         left, right = self.traits(a), self.traits(b)
         real = not (left.imaginary or right.imaginary)
-        seen: set[tuple[Func, int]] = set()
+        seen: set[tuple[Atom, int]] = set()
         agreed = half = blind = 0
         for point in points(left, right):
             outcome, samples = self._at(a, b, point, real=real)
@@ -344,8 +333,7 @@ class Judge:
                 return False, True
             if outcome in ("proved", "agree"):
                 agreed += 1
-                for value, sample in zip((a, b), samples, strict=True):
-                    _see(value, sample.picks, seen)
+                seen.update(pick for sample in samples for pick in sample.picks.items())
             half += outcome == "half"
             blind += outcome == "blind"
             if blind > MAX_BLIND:
@@ -354,7 +342,7 @@ class Judge:
         return True if sure and not self._unseen(left, right, seen) else None, False
 
     @staticmethod
-    def _unseen(left: Traits, right: Traits, seen: set[tuple[Func, int]]) -> bool:
+    def _unseen(left: Traits, right: Traits, seen: set[tuple[Atom, int]]) -> bool:
         """Whether there may be a branch that no point has shown."""
         if left.steps or right.steps or not left.branches | right.branches <= seen:
             return True
@@ -376,7 +364,7 @@ class Judge:
         x, y = a.rational, b.rational
         if x is not None and y is not None:
             return abs(Fraction(x) - y) <= Fraction(tolerance) * max(abs(Fraction(x)), abs(Fraction(y)))
-        left, right = (next(enclosures(value, self.budget), None) for value in (a, b))
+        left, right = (next(enclosures(value), None) for value in (a, b))
         if left is None or right is None:
             return False
         return bool(abs(left.v - right.v) <= tolerance * abs(left.v).max(abs(right.v)))
@@ -409,10 +397,11 @@ class Judge:
             if head in Value(rest).atoms | Value(factor).atoms or head in Value(rest).symbols | Value(factor).symbols:
                 continue
             try:
-                if self.values(value, divide(Value(rest), Value(factor), Budget(MAX_WORK // 4))):
-                    return True
+                solution = attempt(MAX_WORK // 4, lambda top=rest, below=factor: Value(top) / Value(below))  # type: ignore[misc]  # the defaults bind them
             except Undefined:
                 continue
+            if solution is not None and self.values(value, solution):
+                return True
         return None
 
     def enclosed(self, value: Value) -> tuple[float, float] | None:
@@ -451,19 +440,3 @@ def _told(x: PointSample, y: PointSample, *, proof: bool) -> str:
     if proof and a.algebraic and b.algebraic:
         return "proved" if size < -((min(degree_of(x.degrees, y.degrees), MAX_PROVED) - 1) * u + l + 1) else ""
     return "agree" if size < -(2 * u + l + SPARE_BITS) else ""
-
-
-def _see(value: Value, picks: Mapping[Atom, int], seen: set[tuple[Func, int]]) -> None:
-    """Adds each branch that the value rests on: what stands in a losing branch of max is not seen."""
-    todo, visited = [value], {value}
-    while todo:
-        for name in todo.pop().atoms:
-            live = parts_of(name)
-            if isinstance(name, Func) and name in picks:
-                seen.add((name, picks[name]))
-                if TABLE[name.name].branches == "choice":
-                    live = (name.args[picks[name]],)
-            for part in live:
-                if part not in visited:
-                    visited.add(part)
-                    todo.append(part)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from functools import cmp_to_key
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
-from empo_rewards.equivalence.math.algebra import Budget, Rational, TooLarge, Value, add, atom, constant, negative
-from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED, MAX_WORK
+from empo_rewards.equivalence.math.algebra import TooLarge, Value, atom, constant, spend
+from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.units import Unit
-
-
-class Long(NamedTuple):
-    """A number with more digits than an int is made from: sign · 0.digits · 10^exponent, without outer zeros."""
-
-    sign: int
-    digits: str
-    exponent: int
 
 
 class Items(NamedTuple):
@@ -127,22 +122,19 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Long | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
+    "Value | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
     "Measure | Date | Chemical | Clock | Text | Opaque"
 )
 
 INFINITY = atom("∞")
-MINUS_INFINITY = negative(INFINITY)
+MINUS_INFINITY = -INFINITY
 EMPTY = SetOf(frozenset())
 REALS = Ordered((MINUS_INFINITY, INFINITY), "()")
 
 
 def items(elements: Iterable[Shape]) -> Items:
     """An unordered list."""
-    counts: dict[Shape, int] = {}
-    for element in elements:
-        counts[element] = counts.get(element, 0) + 1
-    return Items(frozenset(counts.items()))
+    return Items(frozenset(Counter(elements).items()))
 
 
 def ordered(elements: tuple[Shape, ...], ends: str) -> Ordered:
@@ -170,35 +162,24 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
     return tuple(reading for reading in found if reading != shape)
 
 
-def exact(shape: Shape) -> bool:  # noqa: PLR0911 - one return a kind of shape
+_INEXACT = (Opaque, Range, Congruence, Measure, Date, Chemical, Clock)
+
+
+def exact(shape: object) -> bool:
     """Whether another exact shape that is not equal to this one certainly means something else."""
     if isinstance(shape, Value):
         return shape.exact
-    if isinstance(shape, Ordered):
-        return all(map(exact, shape.elements))
-    if isinstance(shape, SetOf):
-        return all(map(exact, shape.elements))
-    if isinstance(shape, Items):
-        return not is_system(shape) and all(exact(element) for element, _ in shape.counts)
-    if isinstance(shape, Named):
-        return all(exact(element) for _, element in shape.values)
-    if isinstance(shape, Spans):
-        return all(map(exact, shape.parts))
-    if isinstance(shape, Matrix):
-        return all(entry.exact for row in shape.rows for entry in row)
-    if isinstance(shape, Equation):
-        return shape.terms.exact
-    if isinstance(shape, Ratio):
-        return all(q.exact for q in shape.quotients)
-    return isinstance(shape, (Long, Text))
+    if isinstance(shape, _INEXACT) or is_system(shape):
+        return False
+    return not isinstance(shape, (tuple, frozenset)) or all(map(exact, shape))
 
 
-def is_system(shape: Shape) -> bool:
+def is_system(shape: object) -> bool:
     """Whether it holds several equations: others may say the same together."""
     return isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1
 
 
-def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911, PLR0912 - one a kind
+def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911 - one a kind
     """Whether a and b are the same; None where it cannot be told. Symmetric.
 
     The values in them are compared by `judge`, with its tolerance where one answer has a `decimal` point.
@@ -212,29 +193,14 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         return None
     if isinstance(a, Value) and isinstance(b, Value):
         return judge.values(a, b, decimal=decimal)
-    judge.spend(10)
-
-    def each(pairs: Iterable[tuple[Shape, Shape]]) -> bool | None:
-        return _all(compare(x, y, judge, decimal=decimal) for x, y in pairs)
-
-    if isinstance(a, Ordered) and isinstance(b, Ordered):
-        if len(a.elements) != len(b.elements) or (a.ends and b.ends and a.ends != b.ends):
+    spend(10)
+    if type(a) is type(b) and (aligned := _aligned(a)) is not None:
+        (frame, parts), (other, others) = aligned, _aligned(b) or aligned
+        ends = {shape.ends for shape in (a, b) if isinstance(shape, Ordered)}
+        if frame != other or len(parts) != len(others) or len(ends - {""}) > 1:
             return False
-        verdict = each(zip(a.elements, b.elements, strict=True))
-        return None if verdict and a.ends != b.ends else verdict
-    if isinstance(a, Matrix) and isinstance(b, Matrix):
-        if len(a.rows) != len(b.rows) or len(a.rows[0]) != len(b.rows[0]):
-            return False
-        return each((x, y) for rows in zip(a.rows, b.rows, strict=True) for x, y in zip(*rows, strict=True))
-    if isinstance(a, Ratio) and isinstance(b, Ratio):
-        return len(a.quotients) == len(b.quotients) and each(zip(a.quotients, b.quotients, strict=True))
-    if (isinstance(a, Range) and isinstance(b, Range)) or (isinstance(a, Congruence) and isinstance(b, Congruence)):
-        return each(zip(a, b, strict=True))
-    if isinstance(a, Measure) and isinstance(b, Measure):
-        return a.dimension == b.dimension and compare(a.value, b.value, judge, decimal=decimal)
-    if isinstance(a, Named) and isinstance(b, Named):
-        names, others = dict(a.values), dict(b.values)
-        return names.keys() == others.keys() and each((names[name], others[name]) for name in names)
+        verdict = _all(compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True))
+        return None if verdict and len(ends) > 1 else verdict
     if is_system(a) and is_system(b):
         return None
     left, right = _members(a), _members(b)
@@ -247,13 +213,33 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
     return _others(a, b, judge)
 
 
+def _aligned(shape: Shape) -> tuple[object, Sequence[Shape]] | None:  # noqa: PLR0911 - one return a kind
+    """What two shapes of one kind must share, and their parts, each compared with its like; None for other kinds."""
+    if isinstance(shape, Ordered):
+        return None, shape.elements
+    if isinstance(shape, Matrix):
+        return len(shape.rows), [entry for row in shape.rows for entry in row]
+    if isinstance(shape, Ratio):
+        return None, shape.quotients
+    if isinstance(shape, (Range, Congruence)):
+        return None, shape
+    if isinstance(shape, Measure):
+        return shape.dimension, (shape.value,)
+    if isinstance(shape, Named):
+        values = dict(shape.values)
+        return values.keys(), [values[name] for name in sorted(values)]
+    return None
+
+
 def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 - one return a kind
     """Shapes of other kinds: different kinds are different things, but for those that stand for the same ones."""
+    kinds, certain = {type(a), type(b)}, exact(a) and exact(b)
+    if isinstance(b, Equation):
+        a, b = b, a
     if isinstance(a, Equation) and isinstance(b, Equation):
-        if a.operator != b.operator or (exact(a) and exact(b)):
+        if a.operator != b.operator or certain:
             return False
         return judge.proportional(a.terms, b.terms, positive=a.operator != "=")
-    kinds = {type(a), type(b)}
     if isinstance(a, Date) and isinstance(b, Date):
         return False if any(x != y and None not in (x, y) for x, y in zip(a, b, strict=True)) else None
     if isinstance(a, Chemical) and isinstance(b, Chemical):
@@ -262,27 +248,22 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 -
         return False if kinds & {Value, Date, Clock, Measure} else None
     if kinds & {Congruence, Measure, Chemical}:
         return None
-    if isinstance(b, Equation):
-        a, b = b, a
-    if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not (exact(a) and exact(b)):
+    if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not certain:
         return judge.solved(a.terms, b)
-    if Equation in (type(a), type(b)) or Spans in (type(a), type(b)) or SetOf in (type(a), type(b)):
-        return False if exact(a) and exact(b) else None
-    if Clock in (type(a), type(b)):
-        return False if type(a) is type(b) else None
-    return False
+    if kinds & {Equation, Spans, SetOf}:
+        return False if certain else None
+    return None if Clock in kinds and len(kinds) > 1 else False
 
 
 def _members(shape: Shape) -> list[Shape] | None:
+    """The parts of a collection; None for what is none."""
     if isinstance(shape, Items):
         return [element for element, count in shape.counts for _ in range(min(count, 64))]
     if isinstance(shape, (SetOf, Spans)):
         return list(shape.elements if isinstance(shape, SetOf) else shape.parts)
     if isinstance(shape, Ordered):
         return list(shape.elements)
-    if isinstance(shape, Named):
-        return [element for _, element in shape.values]
-    return None
+    return [element for _, element in shape.values] if isinstance(shape, Named) else None
 
 
 def _paired(verdicts: list[list[bool | None]]) -> bool | None:
@@ -314,44 +295,51 @@ def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
         sign = (shape == INFINITY) - (shape == MINUS_INFINITY)
         bounds = (sign * 1e5, sign * 1e5) if sign else judge.enclosed(shape)
         return None if bounds is None else ("value", *bounds)
-    parts: Iterable[tuple[float, Shape]]
-    if isinstance(shape, (Ordered, Range)):
-        elements = shape.elements if isinstance(shape, Ordered) else (shape.low, shape.high)
-        parts = ((1 + k / 3, element) for k, element in enumerate(elements))
-    elif isinstance(shape, (Items, SetOf, Spans)):
-        parts = ((1.0, element) for element in _members(shape) or ())
-    else:
+    parts = [shape.low, shape.high] if isinstance(shape, Range) else _members(shape)
+    if parts is None or isinstance(shape, Named):
         return None
     low = high = 0.0
-    for weight, part in parts:
+    for k, part in enumerate(parts):
         inner = outline(part, judge)
         if inner is None:
             return None
+        weight = 1 + k / 3 if isinstance(shape, (Ordered, Range)) else 1.0
         low, high = low + weight * inner[1], high + weight * inner[2]
         margin = (abs(low) + abs(high) + abs(inner[1]) + abs(inner[2])) * 1e-12
         low, high = low - margin, high + margin
     return type(shape).__name__, low, high
 
 
-# Unions of intervals
+# Sets of real numbers
 
 
-def before(a: Shape, b: Shape) -> bool | None:
-    """Whether a < b, for exact real constants and ±∞; None where it cannot be told. Equal ones are not."""
+class _Unordered(Exception):  # noqa: N818 - not an error: it leaves a set as it is written
+    """Which of two values is the greater cannot be told."""
+
+
+def order(a: Shape, b: Shape) -> int:
+    """The sign of a - b, for exact real constants and ±∞; raises `_Unordered` where it cannot be told."""
     if a == b:
-        return False
-    if a == MINUS_INFINITY or b == INFINITY:
-        return True
-    if b == MINUS_INFINITY or a == INFINITY:
-        return False
+        return 0
+    if MINUS_INFINITY in (a, b) or INFINITY in (a, b):
+        return -1 if a == MINUS_INFINITY or b == INFINITY else 1
     if not (isinstance(a, Value) and isinstance(b, Value)):
-        return None
+        raise _Unordered
     x, y = a.rational, b.rational
     if x is not None and y is not None:
-        return x < y
-    budget = Budget(MAX_WORK // 4)
-    sign = balls.sign_of(add(a, negative(b), budget=budget), budget)
-    return None if sign is None else sign < 0
+        return (x > y) - (x < y)
+    sign = balls.sign_of(a - b)
+    if sign is None:
+        raise _Unordered
+    return sign
+
+
+def before(a: Shape, b: Shape) -> bool:
+    """Whether a < b for certain."""
+    try:
+        return order(a, b) < 0
+    except _Unordered:
+        return False
 
 
 def intervals(shape: Shape) -> list[Ordered] | None:
@@ -366,111 +354,46 @@ def intervals(shape: Shape) -> list[Ordered] | None:
 
 
 def union(parts: list[Ordered]) -> Shape:
-    """The union of intervals: sorted, merged where they meet; as it is where their order cannot be told."""
-    if len(parts) > MAX_INTERVALS:
-        raise TooLarge
-    merged: list[Ordered] = []
-    rest = list(dict.fromkeys(parts))
-    while rest:
-        first = rest[0]
-        for other in rest[1:]:
-            earlier = before(other.elements[0], first.elements[0])
-            if earlier is None:
-                return Spans(frozenset(parts)) if len(parts) > 1 else parts[0]
-            if earlier or (other.elements[0] == first.elements[0] and other.ends[0] == "[" != first.ends[0]):
-                first = other
-        rest.remove(first)
-        if merged:
-            joined = _joined(merged[-1], first)
-            if joined is None:
-                return Spans(frozenset(parts))
-            merged[-1:] = joined
-        else:
-            merged.append(first)
-    if all(part.elements[0] == part.elements[1] for part in merged):
-        return SetOf(frozenset(part.elements[0] for part in merged))
-    return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
-
-
-def _joined(a: Ordered, b: Ordered) -> list[Ordered] | None:
-    """a ∪ b for a that begins first, as one interval or two."""
-    (low, high), (start, end) = a.elements, b.elements
-    if high == start:
-        if a.ends[1] == ")" and b.ends[0] == "(":
-            return [a, b]
-    else:
-        apart = before(high, start)
-        if apart is None:
-            return None
-        if apart:
-            return [a, b]
-    further = before(high, end)
-    if further is None:
-        return None
-    if high == end:
-        return [Ordered((low, high), a.ends[0] + ("]" if "]" in (a.ends[1], b.ends[1]) else ")"))]
-    return [Ordered((low, end), a.ends[0] + b.ends[1])] if further else [a]
+    """The union of intervals, merged where they meet; as it is where their order cannot be told."""
+    found = _combined([parts], all)
+    return found or (Spans(frozenset(parts)) if len(parts) > 1 else parts[0])
 
 
 def intersection(left: list[Ordered], right: list[Ordered]) -> Shape | None:
     """The common part of two unions of intervals; None where the order of their ends cannot be told."""
-    if len(left) * len(right) > 2 * MAX_INTERVALS:
-        raise TooLarge
-    found: list[Ordered] = []
-    for a in left:
-        for b in right:
-            low = _inner(a.elements[0], b.elements[0], a.ends[0], b.ends[0], low=True)
-            high = _inner(a.elements[1], b.elements[1], a.ends[1], b.ends[1], low=False)
-            if low is None or high is None:
-                return None
-            if low[0] == high[0]:
-                if low[1] + high[1] == "[]":
-                    found.append(Ordered((low[0], high[0]), "[]"))
-                continue
-            proper = before(low[0], high[0])
-            if proper is None:
-                return None
-            if proper:
-                found.append(Ordered((low[0], high[0]), low[1] + high[1]))
-    return union(found) if found else EMPTY
-
-
-def _inner(a: Shape, b: Shape, a_end: str, b_end: str, *, low: bool) -> tuple[Shape, str] | None:
-    if a == b:
-        return a, a_end if a_end in "()" else b_end
-    first = before(a, b)
-    if first is None:
-        return None
-    return (b, b_end) if first == low else (a, a_end)
+    return _combined([left, right], all)
 
 
 def complement(points: Iterable[Shape]) -> Shape:
     """The real numbers without some points."""
-    result: Shape = REALS
-    for count, point in enumerate(points):
-        if count >= MAX_INTERVALS // 2:
-            raise TooLarge
-        halves = [ordered((MINUS_INFINITY, point), "()"), ordered((point, INFINITY), "()")]
-        current = intervals(result)
-        if current is None:
-            return result
-        cut = intersection(current, halves)
-        if cut is None:
-            raise TooLarge
-        result = cut
-    return result
+    without = _combined([[REALS], [Ordered((point, point), "[]") for point in points]], lambda inside: inside == [1, 0])
+    if without is None:
+        raise TooLarge
+    return without
 
 
-def number_of(text: str) -> Rational:
-    """A decimal with an optional exponent or repeated part as an exact number; the caller bounds its digits."""
-    if text.isdigit():
-        return int(text)
-    if "(" in text:
-        whole, repeated = text[:-1].split("(")
-        integer, _, decimals = whole.partition(".")
-        scale = 10 ** len(decimals)
-        fixed = Fraction(int(integer + decimals or "0"), scale)
-        total = fixed + Fraction(int(repeated), scale * (10 ** len(repeated) - 1))
-    else:
-        total = Fraction(text)
-    return total.numerator if total.denominator == 1 else total
+def _combined(sets: list[list[Ordered]], kept: Callable[[list[bool]], bool]) -> Shape | None:
+    """What is `kept` of the real line, by which of the sets it lies in; None where the order of ends cannot be told.
+
+    An end is a cut of the line just before its value or just after it: [a, b) reaches from the cut before a to the
+    cut before b. Between two cuts that are neighbours nothing changes.
+    """
+    if sum(map(len, sets)) > MAX_INTERVALS:
+        raise TooLarge
+    values = list(dict.fromkeys(value for parts in sets for part in parts for value in part.elements))
+    try:
+        values.sort(key=cmp_to_key(order))
+    except _Unordered:
+        return None
+    rank = {value: 2 * k for k, value in enumerate(values)}
+    spans = [
+        [(rank[low] + (ends[0] == "("), rank[high] + (ends[1] == "]")) for (low, high), ends in parts] for parts in sets
+    ]
+    found: list[tuple[int, int]] = []
+    for start, stop in pairwise(sorted({cut for parts in spans for span in parts for cut in span})):
+        if kept([any(low <= start < high for low, high in parts) for parts in spans]):
+            found = [*found[:-1], (found[-1][0], stop)] if found and found[-1][1] == start else [*found, (start, stop)]
+    merged = [Ordered((values[low // 2], values[high // 2]), "[("[low % 2] + ")]"[high % 2]) for low, high in found]
+    if all(low == high for (low, high), _ in merged):
+        return SetOf(frozenset(low for (low, _), _ in merged))
+    return merged[0] if len(merged) == 1 else Spans(frozenset(merged))

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from empo_rewards.equivalence.math.algebra import Budget, Value
-
 if TYPE_CHECKING:
-    from empo_rewards.equivalence.math.balls import Ball, Evaluator
+    from empo_rewards.equivalence.math.algebra import Terms, Value
+    from empo_rewards.equivalence.math.balls import Ball
 
-Exact = Callable[[tuple[Value, ...], Budget], Value]
-"""The value of a function of canonical arguments; raises `Undefined` where it has none."""
+Exact = Callable[..., "Value"]
+"""The value of a function of its canonical arguments; raises `Undefined` where it has none."""
 
-Rule = Callable[["Evaluator", tuple["Ball", ...]], "Ball"]
-"""An enclosure of a function of enclosures; raises the outcomes of `balls` where there is none."""
+Rule = Callable[..., "Ball"]
+"""An enclosure by an `Evaluator`, of the enclosures of the arguments; raises the outcomes of `balls` for none."""
 
-Branches = Literal["", "sign", "choice", "step"]
+Squared = Callable[..., "tuple[Terms, ...] | None"]
+"""Sums whose product is the square of a function of its arguments; None where there are none."""
+
+Branches = Literal["", "sign", "step"]
 
 
 class Function(NamedTuple):
@@ -31,13 +33,15 @@ class Function(NamedTuple):
         spellings: how it is written, as a command or in letters.
         arity: the least and the greatest number of arguments.
         exact: its rule on canonical values. None: it stays as it is.
+        squared: what its square is where that is known: sin² x = 1 - cos² x, |x|² = x².
+        at_pi: FLINT's function for it at rational multiples of π, where twice its value is an algebraic integer.
         flint: the method of a ball that encloses it, for functions of one argument; see `Evaluator.simple`.
         domain: raises `balls.Off` where a real argument has no value.
         hidden: how many bits before a ball's last one the value may hide of an argument of that size: e^(-2x) beside 1.
         limit: log2 of the largest argument that is enclosed.
         cost: units of work of one enclosure at 128 bits.
         rule: its enclosure, where `flint` cannot say it.
-        branches: "sign" (of the argument), "choice" (of one argument), "step" (no agreement at points says anything).
+        branches: "sign" (of the argument), "step" (no agreement at points says anything).
         integer: whether its arguments are meant to be integers, as of n!.
         inverse: the function that f^{-1} names.
         letter: whether its name is a letter's too, and a function only where brackets follow at once.
@@ -47,6 +51,8 @@ class Function(NamedTuple):
     spellings: tuple[str, ...] = ()
     arity: tuple[int, int] = (1, 1)
     exact: Exact | None = None
+    squared: Squared | None = None
+    at_pi: Callable[[Any], Any] | None = None
     flint: str = ""
     domain: Callable[[Any], None] | None = None
     hidden: Callable[[float], float] | None = None

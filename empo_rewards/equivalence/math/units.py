@@ -88,6 +88,9 @@ SYMBOLS = (
 LETTERS = frozenset("msgNJWVAKLTFCh")
 """Single letters that are read as a unit where they stand apart from the number before them: 5 N."""
 
+DEGREES: dict[Unit, Unit] = {((name, 1),): ((f"°{name}", 1),) for name in "CF"}
+"""Units whose letters may be those of a scale of temperature, where the sign of degrees is left out: 100 C."""
+
 PRODUCTS = frozenset(
     listed(
         "mg ms ns nm pm mm mV mA kV mN mJ mT mF pF nF pN nN pA nA nC pC mC kC cL dL cg mL pc GW MW TW kT kN kA MN ha"
@@ -105,6 +108,12 @@ NOT_UNITS = frozenset(
     )
 )
 """Words after a value that say more than its unit."""
+
+POWERS = {"square": 2, "sq": 2, "cubic": 3}
+"""Words before a unit that say its power."""
+
+MOST_NAMES = 5
+"""Names of one unit."""
 
 QUALIFIERS = frozenset({"at", "for", "from", "in"})
 """Words that tell one value of a list from another: $3000 at 10%, $2000 at 8%."""

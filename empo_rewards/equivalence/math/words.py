@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 
 from empo_rewards.equivalence.math import shapes, units
-from empo_rewards.equivalence.math.algebra import atom, constant
+from empo_rewards.equivalence.math.algebra import atom
+from empo_rewards.equivalence.math.chemistry import ELEMENTS
 from empo_rewards.equivalence.math.lexer import Token
+from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.parser import is_word
 from empo_rewards.equivalence.math.shapes import Shape, Text
 
-_FORMULA = frozenset(
-    {"=", "≈", "<", ">", "≤", "≥", "≠", "+", "*", "/", "^", "_", "frac", "sqrt", "∈", "∪", "func", ":"}
-)
-
-
-SILENT = frozenset({"quad", "skip", ".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
-
-
-_SPOKEN_NUMBERS = {
-    word: number
-    for number, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    )
-}
+_FORMULA = frozenset("=≈<>≤≥≠+*/^_∈∪:") | {"frac", "sqrt", "func"}
+SILENT = frozenset({".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
+_SYMBOLS = {name for name in ELEMENTS if len(name) == 2} - set(listed("As At Be He Ho In No Am La Pa"))
+"""Elements whose symbols are no words."""
 
 
 def words_of(tokens: list[Token]) -> Shape | None:
@@ -31,18 +23,18 @@ def words_of(tokens: list[Token]) -> Shape | None:
     spoken = [token for token in tokens if token.kind in ("word", "run")]
     if not spoken:
         return None
-    long = any(len(token.text) >= 3 for token in spoken)
-    if any(token.text.lower() in units.PROSE and (long or token.kind == "word") for token in spoken):
-        return _text(tokens)
     first = tokens[0]
-    if any(token.kind in _FORMULA or (token.kind == "num" and token is first) for token in tokens):
+    long = any(len(token.text) >= 3 for token in spoken)
+    prose = any(token.text.lower() in units.PROSE and (long or token.kind == "word") for token in spoken)
+    if not prose and (first.kind == "num" or not _FORMULA.isdisjoint([token.kind for token in tokens])):
         return None
-    wordy = len(first.text) >= 3 if first.kind == "run" else len(first.text) >= 2
-    if first.kind in ("word", "run") and (wordy or first.text.lower() == "no"):
-        return _text(tokens)
-    if first.kind == "sym" and len(spoken) >= 2 and all(token.kind in ("word", "run", "sym") for token in tokens):
-        return _text(tokens)
-    return None
+    worded = first in spoken and (first.text.lower() == "no" or len(first.text) >= (3 if first.kind == "run" else 2))
+    listing = first.kind == "sym" and len(spoken) >= 2 and all(t.kind in ("word", "run", "sym") for t in tokens)
+    if not (prose or worded or listing):
+        return None
+    said = [token.text for token in tokens if token.kind not in SILENT]
+    substance = len(said) == 1 and said[0][0].isupper() and said[0].capitalize() in _SYMBOLS  # CO, Co
+    return Text(said[0]) if substance else _said([word.casefold() for word in said])
 
 
 def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
@@ -54,24 +46,19 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
         return {"called": "pH"}, tokens[1 + (tokens[1].kind == "=") :]
     marks = [k for k, token in enumerate(tokens) if token.kind in ("=", ":")]
     before, after = (tokens[: marks[0]], tokens[marks[0] + 1 :]) if len(marks) == 1 else ([], [])
-    if not after or any(token.kind not in ("word", "run", "sym") for token in before):
-        return {}, tokens
-    if all(token.kind in ("word", "run") for token in after):
-        return {}, tokens
-    if tokens[marks[0]].kind == ":" and after[0].kind not in ("num", "$", "frac", "sqrt", "-"):
+    if (
+        not after
+        or any(token.kind not in ("word", "run", "sym") for token in before)
+        or all(token.kind in ("word", "run") for token in after)
+        or (tokens[marks[0]].kind == ":" and after[0].kind not in ("num", "$", "frac", "sqrt", "-"))
+    ):
         return {}, tokens
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
-    words = [token.text for token in before if token.kind != "sym" and not token.text.isupper()]
-    spoken = {token.text for token in before if token.kind == "word" and len(token.text) > 2}
-    if len(letters) > 1 or not any(is_word(word) or word in spoken for word in words):
+    words = [token for token in before if token.kind != "sym" and not token.text.isupper()]
+    if len(letters) > 1 or not any(is_word(t.text) or (t.kind == "word" and len(t.text) > 2) for t in words):
         return {}, tokens
-    called: dict[str, Hashable] = {"called": " ".join(words).casefold()}
+    called: dict[str, Hashable] = {"called": " ".join(token.text for token in words).casefold()}
     return called | ({"label": letters[0]} if letters else {}), after
-
-
-def _text(tokens: list[Token]) -> Shape:
-    words = [token.text.casefold() for token in tokens if token.kind not in SILENT]
-    return _said(words)
 
 
 def words_of_text(folded: str) -> Shape | None:
@@ -80,28 +67,23 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_PHRASES: Mapping[str, Shape] = (
-    dict.fromkeys(
-        ("all real numbers", "all reals", "any real number", "every real number", "the set of all real numbers",
-         "the set of real numbers", "set of all real numbers", "all real number", "real numbers"), shapes.REALS
-    )
-    | dict.fromkeys(
-        ("no solution", "no solutions", "no real solution", "no real solutions", "there is no solution",
-         "there are no solutions", "there is no real solution", "empty set", "the empty set", "null set"), shapes.EMPTY
-    )
-    | dict.fromkeys(("dne", "d . n . e", "does not exist", "the limit does not exist", "limit does not exist"),
-                    Text("does not exist"))
-    | dict.fromkeys(("infinitely many solutions", "infinitely many", "infinite solutions"), Text("infinitely many"))
-)  # fmt: skip
+_SAID: tuple[tuple[Shape, str], ...] = (
+    (shapes.REALS, "all real numbers, all reals, any real number, every real number, all real number, real numbers"),
+    (shapes.REALS, "the set of all real numbers, the set of real numbers, set of all real numbers"),
+    (
+        shapes.EMPTY,
+        "no solution, no solutions, no real solution, no real solutions, empty set, the empty set, null set",
+    ),
+    (shapes.EMPTY, "there is no solution, there are no solutions, there is no real solution"),
+    (Text("does not exist"), "dne, d n e, does not exist, the limit does not exist, limit does not exist"),
+    (Text("infinitely many"), "infinitely many solutions, infinitely many, infinite solutions"),
+)
+_PHRASES = {phrase: shape for shape, phrases in _SAID for phrase in phrases.split(", ")}
 """Phrases that say what a sign says too, or each other."""
 
 
 def _said(words: list[str]) -> Shape:
-    phrase = _PHRASES.get(" ".join(words))
-    if phrase is not None:
-        return phrase
-    if len(words) == 1 and words[0] in _SPOKEN_NUMBERS:
-        return constant(_SPOKEN_NUMBERS[words[0]])
+    said = " ".join(words)
     if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
         return atom(words[1].upper())
-    return Text(" ".join(words))
+    return _PHRASES.get(said, Text(said))

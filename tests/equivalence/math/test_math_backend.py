@@ -1,5 +1,6 @@
 """The backend: how decoration is resolved, what is counted, and what a copy shares."""
 
+import asyncio
 import multiprocessing
 import os
 import pickle
@@ -215,6 +216,46 @@ def test_the_longest_answers_are_not_read_past_the_budget_of_a_group(monkeypatch
         relation = MathEquivalence().relate([AnswerSet(order)])[0]
         assert [{order[i], order[j]} for i, j in relation.equal] == [{"1/2", "0.5"}]
         assert relation.metrics["answers_unread"] == 1
+
+
+def test_a_faulty_answer_changes_nothing_between_the_others(monkeypatch):
+    """Whichever of a group it is: the rest is as it is without it."""
+
+    def faulty(text, policy):
+        if text == broken:
+            raise RecursionError
+        return key_of(text, policy)
+
+    texts = ("1/2", "0.5", "x=5", "5", "\\sin 2x", "2\\sin x\\cos x", "(1,2)", "\\text{yes}", "\\oint f")
+    monkeypatch.setattr(backend_module, "key_of", faulty)
+    for broken in texts:
+        others = tuple(text for text in texts if text != broken)
+        whole, rest = MathEquivalence().relate([AnswerSet((broken, *others)), AnswerSet(others)])
+        assert whole.metrics["answers_failed"] == 1
+        assert {(i - 1, j - 1) for i, j in whole.equal} == set(rest.equal)
+        assert {(i - 1, j - 1) for i, j in whole.undecided if i} == set(rest.undecided)
+
+
+def test_the_budget_of_a_groups_comparisons_goes_to_the_shortest_answers(monkeypatch):
+    monkeypatch.setattr(backend_module, "MAX_GROUP_REFINING", 8_000)
+    texts = ("\\sin 2x", "2\\sin x\\cos x", *(f"\\cos 2x+{k}y+{k}" for k in range(1, 9)),
+             *(f"1-2\\sin^2 x+{k}y+{k}" for k in range(1, 9)))  # fmt: skip
+    for order in (texts, texts[::-1]):
+        relation = MathEquivalence().relate([AnswerSet(order)])[0]
+        assert [{order[i], order[j]} for i, j in relation.equal] == [set(texts[:2])]
+        assert relation.metrics["pairs_undecided"] == len(relation.undecided) > 0
+
+
+def test_a_hostile_answer_from_any_thread():
+    texts = ("(\\sqrt{x+1}-1)^2", "\\sin^{300000000}x", "9^{9^{9}}", "\\cosh" * 38 + "x", "2x", "x+x")
+    expected = MathEquivalence().relate([AnswerSet(texts)])[0]
+    found = []
+    thread = threading.Thread(target=lambda: found.extend(MathEquivalence().relate([AnswerSet(texts)])))
+    thread.start()
+    thread.join()
+    assert found == [expected]
+    assert asyncio.run(asyncio.to_thread(MathEquivalence().relate, [AnswerSet(texts)])) == [expected]
+    assert (4, 5) in expected.equal
 
 
 # Copies, threads, processes

@@ -9,7 +9,6 @@ import textwrap
 import pytest
 
 from empo_rewards.equivalence.math import MathEquivalence, names, table, units
-from empo_rewards.equivalence.math.algebra import rational_power
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.table import TABLE, Function, register
@@ -41,14 +40,16 @@ HOSTILE = """
                 args = (value, other)[: max(row.arity[0], min(2, row.arity[1]))]
                 found = [atom(Func(row.name, args))]
                 try:
-                    found.append(functions.apply(row.name, args, Budget()))
+                    with Budget().counted():
+                        found.append(functions.apply(row.name, args))
                 except (TooLarge, Undefined):
                     pass
                 for precision in PRECISIONS:
                     for each in found:
-                        at = balls.Evaluator({"x": Fraction(7, 3)}, precision, Budget(15_000), real=k % 2 == 0)
+                        at = balls.Evaluator({"x": Fraction(7, 3)}, precision, real=k % 2 == 0)
                         try:
-                            balls.at_precision(precision, lambda: at.value(each))
+                            with Budget(15_000).counted():
+                                balls.at_precision(precision, lambda: at.value(each))
                         except (balls.NoValue, TooLarge):
                             pass
                 if row.arity[1] == 1:
@@ -79,7 +80,7 @@ def equal(a, b):
 def test_a_function_is_added_in_one_place(monkeypatch):
     for known in (table.TABLE, table.SPELLINGS):
         monkeypatch.setitem(known, "cube", None)  # so that it is gone afterwards
-    register(Function("cube", ("cube",), exact=lambda args, budget: rational_power(args[0], 3, budget)))
+    register(Function("cube", ("cube",), exact=lambda x: x**3))
     assert equal(r"\cube(x+1)", "(x+1)^3")
     assert equal(r"\operatorname{cube}(2)", "8")
     assert not equal(r"\cube(x)", "x^2")

@@ -1,12 +1,14 @@
 """Properties of the keys for any input; the oracle is `fractions.Fraction`, or evaluation at rational points."""
 
+import contextlib
 from fractions import Fraction
+from operator import add, mul, sub, truediv
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from empo_rewards.equivalence.math import MathEquivalence, MathPolicy
-from empo_rewards.equivalence.math.algebra import Value
+from empo_rewards.equivalence.math.algebra import Budget, TooLarge, Undefined, Value, parts_of
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.shapes import compare
 from empo_rewards.protocols import AnswerSet
@@ -166,6 +168,37 @@ def test_rational_functions_are_compared_as_functions(a, b):
         return
     verdict = compare(shape(a[0]), shape(b[0]))
     assert verdict is (left == right)
+
+
+def parts(value):
+    """All values in a value, with copies of their terms."""
+    found = [(value, dict(value.terms), None if value.over is None else dict(value.over))]
+    return found + [part for name in value.atoms for inner in parts_of(name) for part in parts(inner)]
+
+
+functions = st.recursive(
+    expressions.map(lambda pair: pair[0]),
+    lambda inner: st.one_of(
+        st.tuples(st.sampled_from((r"\sin({})", r"\sqrt{{{}}}", "|{}|", r"\ln({})", "e^{{{}}}", "({})!")), inner).map(
+            lambda made: made[0].format(made[1])
+        ),
+        st.tuples(inner, inner).map(lambda made: f"({made[0]})({made[1]})-({made[1]})"),
+    ),
+    max_leaves=3,
+)
+
+
+@given(functions, functions)
+def test_no_operation_changes_a_value(a, b):
+    left, right = shape(a), shape(b)
+    if not (isinstance(left, Value) and isinstance(right, Value)):
+        return
+    before = parts(left) + parts(right)
+    compare(left, right)
+    for operation in (add, mul, sub, truediv, pow):
+        with contextlib.suppress(TooLarge, Undefined), Budget().counted():
+            operation(left, right)
+    assert all(value.terms == terms and value.over == over for value, terms, over in before)
 
 
 @given(expressions)

@@ -1,0 +1,208 @@
+"""From syntax to exact values: numbers, symbols, arithmetic, functions, and matrices of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import reduce
+from typing import Any, TypeAlias
+
+from empo_rewards.equivalence.math import functions, nodes
+from empo_rewards.equivalence.math.algebra import (
+    PI,
+    UNIT,
+    E,
+    I,
+    Undefined,
+    Value,
+    add,
+    atom,
+    constant,
+)
+from empo_rewards.equivalence.math.lexer import Unreadable
+from empo_rewards.equivalence.math.limits import MAX_DETERMINANT
+from empo_rewards.equivalence.math.nodes import Node, walk
+from empo_rewards.equivalence.math.numbers import literal
+from empo_rewards.equivalence.math.policy import MathPolicy
+from empo_rewards.equivalence.math.shapes import INFINITY
+from empo_rewards.equivalence.math.table import LETTERS
+
+Rows: TypeAlias = tuple[tuple[Value, ...], ...]
+"""A matrix."""
+
+_CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
+"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
+_DEGREE = atom(PI) / 180
+
+
+class Scalars:
+    """The values of expressions, by a policy.
+
+    Args:
+        respell: whether C and I are read as c and the imaginary unit, as some write them.
+    """
+
+    def __init__(self, policy: MathPolicy, *, respell: bool = False) -> None:
+        self.policy, self.respell = policy, respell
+        self.plus_minus = 0
+        """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
+
+    def value(self, node: Node) -> Value:
+        """An expression's exact value; raises `Unreadable` where it has none."""
+        kind = _KINDS.get(type(node))
+        if kind is None:
+            raise Unreadable
+        return kind(self, node)
+
+    def branches(self, node: Node) -> Iterator[Value]:
+        """The value, or the two values of an expression with ±."""
+        signs = [inner.sign for inner in walk(node) if isinstance(inner, nodes.Signed) and inner.sign in "±∓"]
+        if signs.count("±") > 1:  # whether they go together cannot be told
+            raise Unreadable
+        for branch in (1, -1) if signs else (0,):
+            self.plus_minus = branch
+            yield self.value(node)
+        self.plus_minus = 0
+
+    def _word(self, node: nodes.Word) -> Value:
+        """A name set as text: a product of its letters where it may be one (AB, mgh), one symbol where it is a word."""
+        text = node.text
+        if text.isalpha() and text.isascii() and len(text) <= 3 and (text.isupper() or set("aeiou").isdisjoint(text)):
+            return math.prod((self.symbol(letter) for letter in text), start=UNIT)
+        return atom(f"word {text}")
+
+    def symbol(self, name: str) -> Value:
+        """A symbol or constant by its name."""
+        if self.respell and (name in ("C", "I") or name.startswith("C_")):
+            return atom(I) if name == "I" else atom(name.lower())
+        return _CONSTANTS.get(name) or atom(name)
+
+    def _signed(self, node: nodes.Signed) -> Value:
+        body = self.value(node.body)
+        if node.sign in "+-":
+            return body if node.sign == "+" else -body
+        if not self.plus_minus:
+            raise Unreadable
+        return body if (node.sign == "±") == (self.plus_minus > 0) else -body
+
+    def _product(self, node: nodes.Product) -> Value:
+        result, rest = UNIT, list(node.factors)
+        while rest:
+            mark, factor = rest.pop(0)
+            if isinstance(factor, nodes.Sym) and rest and _applies(factor, *rest[0]):
+                (_, argument) = rest.pop(0)
+                assert isinstance(argument, nodes.Bracket)  # noqa: S101 - what `_applies` says
+                value = functions.apply(factor.name, tuple(map(self.value, argument.items.items)))
+            else:
+                value = self.value(factor)
+            result = result / value if mark == "/" else result * value
+        return result
+
+    def _call(self, node: nodes.Call) -> Value:
+        if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
+            return self.value(node.args[2])
+        args = tuple(map(self.value, node.args))
+        if node.name == "log" and len(args) == 1 and self.policy.log == "decimal":
+            args = (constant(10), *args)
+        return functions.apply(node.name, args)
+
+    def _postfix(self, node: nodes.Postfix) -> Value:
+        body = self.value(node.body)
+        if node.mark == "%":
+            return body if self.policy.percent == "number" else body / 100
+        if node.mark == "°":
+            return body * _DEGREE
+        return functions.apply("factorial" if node.mark == "!" else "double factorial", (body,))
+
+    def _bracket(self, node: nodes.Bracket) -> Value:
+        if len(node.items.items) != 1:
+            raise Unreadable
+        return self.value(node.items.items[0])
+
+    def _grid(self, node: nodes.Grid) -> Value:
+        if node.environment != "vmatrix":
+            raise Unreadable
+        return _determinant(self.matrix(node))
+
+    # Matrices
+
+    def matrix(self, node: Node) -> Rows:
+        """The entries of a matrix, of a multiple or product of such, or of a sum; raises `Unreadable` for others."""
+        node = nodes.inside(node)
+        if isinstance(node, nodes.Grid) and len({len(row) for row in node.rows}) == 1 and node.environment != "cases":
+            return tuple(tuple(map(self.value, row)) for row in node.rows)
+        if isinstance(node, nodes.Signed) and node.sign in "+-":
+            return _scaled(self.matrix(node.body), constant(1 if node.sign == "+" else -1))
+        if isinstance(node, nodes.Sum):
+            parts = [self.matrix(part) for part in node.parts]
+            if len({(len(rows), len(rows[0])) for rows in parts}) == 1:
+                return tuple(
+                    tuple(add(*entries) for entries in zip(*rows, strict=True)) for rows in zip(*parts, strict=True)
+                )
+        elif (
+            isinstance(node, nodes.Product) and has_grid(node.factors[-1][1]) and all(m != "/" for m, _ in node.factors)
+        ):
+            grids = [self.matrix(factor) for _, factor in node.factors if has_grid(factor)]
+            others = tuple((mark, factor) for mark, factor in node.factors if not has_grid(factor))
+            return _scaled(reduce(_matrix_product, grids), self._product(nodes.Product(others)))
+        raise Unreadable
+
+
+_KINDS: dict[type, Callable[[Scalars, Any], Value]] = {
+    nodes.Num: lambda self, node: constant(literal(node.text)),
+    nodes.Sym: lambda self, node: self.symbol(node.name),
+    nodes.Word: Scalars._word,
+    nodes.Signed: Scalars._signed,
+    nodes.Sum: lambda self, node: add(*map(self._signed, node.parts)),
+    nodes.Product: Scalars._product,
+    nodes.Power: lambda self, node: self.value(node.base) ** self.value(node.exponent),
+    nodes.Call: Scalars._call,
+    nodes.Mixed: lambda self, node: constant(literal(node[0])) + constant(literal(node[1])) / literal(node[2]),
+    nodes.Postfix: Scalars._postfix,
+    nodes.Bracket: Scalars._bracket,
+    nodes.Grid: Scalars._grid,
+    nodes.Constant: lambda self, node: INFINITY if node.name == "∞" else atom(f"set {node.name}"),
+}
+
+
+def has_grid(node: Node) -> bool:
+    """Whether a matrix stands in an expression."""
+    return any(isinstance(inner, nodes.Grid) and inner.environment != "vmatrix" for inner in walk(node))
+
+
+def _is_constant_in(node: Node, variable: Node) -> bool:
+    """Whether no name in an expression holds the variable's, not as an index either: a_n is not constant in n."""
+    names = [inner[0] for inner in walk(node) if isinstance(inner, (nodes.Sym, nodes.Word))]
+    return isinstance(variable, nodes.Sym) and not any(variable.name in name for name in names)
+
+
+def _applies(function: nodes.Sym, mark: str, argument: Node) -> bool:
+    """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
+    if mark or not isinstance(argument, nodes.Bracket) or argument.opening != "(":
+        return False
+    name = function.name.partition("_")[0]
+    return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
+
+
+def _determinant(rows: Rows) -> Value:
+    """By the first row; raises `Undefined` where the matrix is not square."""
+    if not 0 < len(rows) == len(rows[0]) or len(rows) > MAX_DETERMINANT:
+        raise Undefined
+    if len(rows) == 1:
+        return rows[0][0]
+    minors = (tuple(row[:k] + row[k + 1 :] for row in rows[1:]) for k in range(len(rows)))
+    return add(
+        *(entry * _determinant(minor) * (-1) ** k for k, (entry, minor) in enumerate(zip(rows[0], minors, strict=True)))
+    )
+
+
+def _matrix_product(left: Rows, right: Rows) -> Rows:
+    if len(left[0]) != len(right):
+        raise Undefined
+    columns = list(zip(*right, strict=True))
+    return tuple(tuple(add(*(a * b for a, b in zip(row, column, strict=True))) for column in columns) for row in left)
+
+
+def _scaled(rows: Rows, factor: Value) -> Rows:
+    return tuple(tuple(factor * entry for entry in row) for row in rows)
