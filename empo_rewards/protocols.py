@@ -143,7 +143,7 @@ class EquivalenceBackend(ABC):
         """One relation per set. A call has the sets of all groups of a batch, so that a backend can batch over them."""
 
     def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
-        """The reason for what `relate` says of two texts of a set, for people who look at a group.
+        """The reason for what `relate` says of two texts of a set (in any order), for people who look at a group.
 
         It is asked for single pairs, and never while training. By default the pair is compared alone.
         """

@@ -281,7 +281,7 @@ class Scorer:
             return PairReason("equal" if i == j else "different", "not compared", {f"response {silent}": said})
         if left == right:
             return PairReason("equal", "the same text", {"both": left})
-        a, b = sorted((answers.texts.index(left), answers.texts.index(right)))
+        a, b = answers.texts.index(left), answers.texts.index(right)
         reason = self._backend.why(answers, a, b)
         if not isinstance(reason, Reason):
             raise PluginError(f"`why` of the equivalence backend gave a {type(reason).__name__}, not a Reason")
@@ -289,7 +289,7 @@ class Scorer:
         assert clusters is not None  # noqa: S101 - set by `why`
         if clusters.labels[i] == clusters.labels[j]:
             return PairReason("equal", reason.rule, reason.facts)
-        undecided = (a, b) in relation.undecided
+        undecided = (min(a, b), max(a, b)) in relation.undecided
         return PairReason("undecided" if undecided else "different", reason.rule, reason.facts)
 
     def extract(self, response: str, prompt: str = "") -> Answer:

@@ -135,18 +135,19 @@ class AutoEquivalence(EquivalenceBackend):
         kinds: dict[str, str | float] = {"one is": work.kinds[i].kind.value, "other is": work.kinds[j].kind.value}
         forms = work.kinds[i].form, work.kinds[j].form
         self._by_words(work)
-        if forms[0] is not None and forms[1] is not None and _pair((i, j)) not in work.equal:
+        pair = _pair((i, j))
+        if forms[0] is not None and forms[1] is not None and pair not in work.equal:
             reason = self._math.why(AnswerSet((forms[0], forms[1]), answers.prompt), 0, 1)
             return Reason(reason.rule, {**kinds, **reason.facts})
-        if (i, j) in work.equal:
-            return Reason("the same by their words", {**kinds, "strength": work.equal[i, j]})
-        if (i, j) in work.different:
+        if pair in work.equal:
+            return Reason("the same by their words", {**kinds, "strength": work.equal[pair]})
+        if pair in work.different:
             return Reason("different by their words", kinds)
         stands = work.representatives()
         place = {position: k for k, alike in enumerate(stands.values()) for position in alike}
         if self._semantic is None or i not in place or j not in place:
             return Reason("not the same by their words, and no model is asked", kinds)
-        reason = self._semantic.why(work.question(stands), *sorted((place[i], place[j])))
+        reason = self._semantic.why(work.question(stands), place[i], place[j])
         return Reason(reason.rule, {**kinds, **reason.facts})
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ from empo_rewards.equivalence.math.policy import (
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.shapes import Shape, compare, exact, outline
 from empo_rewards.per_process import PerProcess
-from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 from empo_rewards.turns import checkpoint
 
 MAX_CACHED_CHARS = 1_000
@@ -47,6 +47,9 @@ MAX_CACHED_CHARS = 1_000
 
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 """A letter that stands alone."""
+
+MAX_SHOWN_FORM = 300
+"""Characters of a canonical form in a reason."""
 
 T = TypeVar("T")
 
@@ -103,6 +106,19 @@ class MathEquivalence(EquivalenceBackend):
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Which answers of each set are the same."""
         return [self._relate(answers) for answers in sets]
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The canonical forms of the two answers, read beside the others of their set, and how they were compared."""
+        keys, _ = self._keys(answers)
+        pair = self._relate(AnswerSet((answers.texts[i], answers.texts[j]), answers.prompt))
+        facts: dict[str, str | float] = {}
+        for name, key in (("one", keys[i]), ("other", keys[j])):
+            facts[name] = str(key.shape)[:MAX_SHOWN_FORM]
+            facts.update({f"{name}'s {facet}": str(value)[:MAX_SHOWN_FORM] for facet, value in key.facets.items()})
+        if keys[i].shape == keys[j].shape:
+            return Reason("canonical forms", facts)
+        by_values = bool(pair.equal or pair.undecided)
+        return Reason("enclosures of the values of canonical forms" if by_values else "canonical forms", facts)
 
     def _relate(self, answers: AnswerSet) -> Relation:
         keys, metrics = self._keys(answers)
