@@ -21,7 +21,7 @@ from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker
 from verl.utils.ray_utils import auto_await
 
 from empo_rewards.gather import Member
-from empo_rewards.integrations.verl import hooks, rows, settings
+from empo_rewards.integrations.verl import rows, settings
 from empo_rewards.integrations.verl.rows import Tokens
 from empo_rewards.integrations.verl.shards import Shards
 
@@ -202,7 +202,6 @@ class EMPOAgentLoopManager:
 
 
 def _manager_for(prompts: Any) -> Any:
-    hooks.install_agent_loops()
     if isinstance(prompts, DataProto):
         return AgentLoopManager
     from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ  # noqa: PLC0415 - needs TransferQueue
