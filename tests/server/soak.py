@@ -296,8 +296,12 @@ class Soak:
         self._server.process.send_signal(signal.SIGCONT)
 
     def _stop_server(self, number: int) -> None:
+        stopped = children(self._server.process.pid)
         began = time.monotonic()
         self._server.stop(number, seconds=60)
+        for pid in stopped:  # one that hangs for good could not see that its server has gone
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
         if number == signal.SIGTERM:
             self.tally.exits.append(time.monotonic() - began)
         self._logs.append(self._server.text)
