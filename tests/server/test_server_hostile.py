@@ -221,9 +221,9 @@ def test_without_uvloop_and_httptools_it_serves_too() -> None:
 
 
 def test_posts_whose_groups_never_complete_leave_nothing_behind() -> None:
-    groups = [Group(group.prompt, group.responses[:1]) for group in made_up(600, 2, seed=25)]
+    groups = [Group(group.prompt, group.responses[:1]) for group in made_up(200, 2, seed=25)]
     with serving("--group-size", "2", "--idle-seconds", "1", *EXACT) as server:
-        from_many = Behaviour(spread_seconds=1, clients=200)
+        from_many = Behaviour(spread_seconds=0.5, clients=50)
         figures = []
         for _ in range(3):
             members = asyncio.run(replay(groups, server.url, from_many))
