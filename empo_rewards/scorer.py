@@ -534,8 +534,9 @@ def _checked_reason(given: object) -> Reason:
     def plain(value: object) -> str | float:
         if isinstance(value, str):
             return str(value)
-        number = not isinstance(value, bool) and isinstance(value, SupportsFloat)
-        return float(value) if number and math.isfinite(value) else str(value)
+        if isinstance(value, SupportsFloat) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        return str(value)
 
     return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()})
 
