@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from typer.testing import CliRunner
+
+from empo_rewards.cli.app import app
 
 COMMAND = str(Path(sys.executable).parent / "empo-rewards")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
@@ -33,12 +36,18 @@ class Follow(NamedTuple):
     process: subprocess.Popen[str]
 
 
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The lines of the example's scores."""
+    whole = tmp_path_factory.mktemp("scored") / "scores.jsonl"
+    assert CliRunner().invoke(app, ["score", str(EXAMPLE), "--out", str(whole)]).exit_code == 0
+    return whole.read_text().splitlines(keepends=True)
+
+
 @pytest.fixture
-def growing(tmp_path: Path) -> Iterator[Follow]:
+def growing(lines: list[str], tmp_path: Path) -> Iterator[Follow]:
     """A report that follows a file with two scores and a part of the third."""
-    scores, whole = tmp_path / "scores.jsonl", tmp_path / "whole.jsonl"
-    subprocess.run([COMMAND, "score", EXAMPLE, "--out", whole], check=True, capture_output=True, timeout=60)
-    lines = whole.read_text().splitlines(keepends=True)
+    scores = tmp_path / "scores.jsonl"
     scores.write_text("".join(lines[:2]) + lines[2][:50])
     command = [COMMAND, "report", str(scores), str(EXAMPLE), "--follow", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
