@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -307,7 +307,13 @@ class GroupScore:
         for name, part in parts.items():
             if part is not None and len(part) != size and (part or name == "answers"):
                 raise GroupError(f"not a group's score: {name} has {len(part)} entries for {size} rewards")
-        return score
+        if score.clusters and {*score.clusters} != {*range(len(score.cluster_shares))}:
+            raise GroupError(f"not a group's score: clusters does not count to {len(score.cluster_shares)}, the shares")
+        if not all(0 <= share <= 1 for share in score.cluster_shares):
+            raise GroupError("not a group's score: cluster_shares has a number that is not in [0, 1]")
+        if not size or values.get("size", size) != size:
+            raise GroupError(f"not a group's score: size is {score.size} for {size} rewards")
+        return replace(score, size=size, expected_size=max(size, score.expected_size))
 
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON-ready values."""

@@ -151,7 +151,8 @@ class EquivalenceBackend(ABC):
         relation = self.relate([alone])[0]
         if isinstance(relation, Exception):
             raise relation
-        facts: dict[str, str | float] = {"alone": "equal" if relation.equal else "not equal"}
+        said = "equal" if relation.equal else "undecided" if relation.undecided else "different"
+        facts: dict[str, str | float] = {"alone": said}
         if relation.similarities is not None:
             facts["similarity"] = relation.similarities[0][1]
         return Reason("decided by the backend", facts)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from types import TracebackType
-from typing import Literal, TypeVar, overload
+from typing import Literal, SupportsFloat, TypeVar, overload
 
 from empo_rewards import metrics
 from empo_rewards.clustering import answer_set, cluster, expand_similarities
@@ -282,9 +283,7 @@ class Scorer:
         if left == right:
             return PairReason("equal", "the same text", {"both": left})
         a, b = answers.texts.index(left), answers.texts.index(right)
-        reason = self._backend.why(answers, a, b)
-        if not isinstance(reason, Reason):
-            raise PluginError(f"`why` of the equivalence backend gave a {type(reason).__name__}, not a Reason")
+        reason = _checked_reason(self._backend.why(answers, a, b))
         clusters = draft.clusters
         assert clusters is not None  # noqa: S101 - set by `why`
         if clusters.labels[i] == clusters.labels[j]:
@@ -521,6 +520,25 @@ def _checked_penalty(guard: str, given: object) -> Penalty | None:
     if not isinstance(given, Penalty):
         raise PluginError(f"the guard {guard!r} gave a {type(given).__name__} where a Penalty or None was wanted")
     return replace(given, reward=None if given.reward is None else finite(given.reward, f"the reward of {guard!r}"))
+
+
+def _checked_reason(given: object) -> Reason:
+    """A backend's reason with facts that JSON has a form for: numbers that are finite, and texts of all else.
+
+    Raises:
+        PluginError: it is no reason.
+    """
+    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping):
+        raise PluginError(f"`why` of the equivalence backend gave a {type(given).__name__}, not a Reason with facts")
+
+    def plain(value: object) -> str | float:
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, SupportsFloat) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        return str(value)
+
+    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()})
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:

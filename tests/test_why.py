@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -98,7 +101,7 @@ def test_a_backend_without_reasons_of_its_own_compares_the_pair_alone() -> None:
     with Scorer({"preset": "empo-math", "equivalence": "alike"}, plugins=[Plugin()]) as scorer:
         same, other = scorer.why(Group("q", [r"\boxed{ab}", r"\boxed{cd}", r"\boxed{efg}"]), [(0, 1), (0, 2)])
     assert (same.relation, same.facts) == ("equal", {"alone": "equal", "similarity": 1.0})
-    assert (other.relation, other.facts) == ("different", {"alone": "not equal", "similarity": 0.0})
+    assert (other.relation, other.facts) == ("different", {"alone": "different", "similarity": 0.0})
 
 
 def test_faults_are_told() -> None:
@@ -114,3 +117,23 @@ def test_faults_are_told() -> None:
         pytest.raises(StageError, match="no model"),
     ):
         scorer.why(group, [(0, 1)])
+
+
+class Odd(Alike):
+    """Says as facts what JSON has no form for."""
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        facts: dict[Any, Any] = {"nan": math.nan, "half": Decimal("0.5"), "sure": True, 1: [2]}
+        return Reason("odd", facts)
+
+
+class OddPlugin:
+    @hookimpl
+    def register_equivalence_backends(self, register: Any) -> None:
+        register("odd", Odd)
+
+
+def test_facts_of_a_plugin_are_made_fit_for_json() -> None:
+    with Scorer({"preset": "empo-math", "equivalence": "odd"}, plugins=[OddPlugin()]) as scorer:
+        (reason,) = scorer.why(Group("q", ANSWERS), [(0, 6)])
+    assert reason.facts == {"nan": "nan", "half": 0.5, "sure": "True", "1": "[2]"}

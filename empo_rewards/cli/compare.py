@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import zip_longest
+from itertools import tee, zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,8 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_of,
 )
-from empo_rewards.cli.report import scored_groups
+from empo_rewards.cli.journal import read_records
+from empo_rewards.cli.report import check_target, scored_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.reading import ReadGroup, ReadOptions, read_groups
@@ -55,15 +56,18 @@ def compare(
     contents = Contents(f"{one} → {other}")
     with ExitStack() as stack:
         sides = [_side(stack, what, rollouts, reading) for what in (one, other)]
+        if target is not None:
+            check_target(target, rollouts, *map(Path, (one, other)))
         for number, (left, right) in enumerate(zip_longest(*sides), 1):
             if left is None or right is None:
                 shorter, longer = (one, other) if left is None else (other, one)
                 raise InputError(f"{shorter} ends before {longer}, which has a group number {number}")
-            (group, before), (_, after) = left, right
-            if before.id != after.id or before.size != after.size:
+            (group, before, line), (_, after, other_line) = left, right
+            elsewhere = None not in (line, other_line) and line != other_line
+            if before.id != after.id or before.size != after.size or elsewhere:
                 raise InputError(
-                    f"group number {number} is {before.id!r} with {before.size} responses in {one}, "
-                    f"and {after.id!r} with {after.size} in {other}: they are not scores of the same rollouts"
+                    f"group number {number} is {_told(before, line)} in {one}, and {_told(after, other_line)} in "
+                    f"{other}: they are not scores of the same rollouts in one order"
                 )
             if (found := comparison.add(before, after)) and target is not None:
                 contents.add(group, after, before=before, changes=found)
@@ -86,20 +90,33 @@ def compare(
         means.add_row(name, *("none" if value is None else f"{value:.4f}" for value in values))
     out.print(means)
     for changed in totals["changed_groups"][:SHOWN_GROUPS]:
-        out.print(foreign(f"{changed['id']}: {', '.join(changed['changes'])}"), soft_wrap=True)
+        name = changed["id"] or f"number {changed['number']}"
+        out.print(foreign(f"{name}: {', '.join(changed['changes'])}"), soft_wrap=True)
     if totals["changed"] > SHOWN_GROUPS:
         out.print(f"and {totals['changed'] - SHOWN_GROUPS:,} more: --json prints all, --out writes a page")
 
 
+def _told(score: GroupScore, line: int | None) -> str:
+    return f"{score.id!r}{'' if line is None else f' of line {line}'} with {score.size} responses"
+
+
 def _side(
     stack: ExitStack, what: str, rollouts: Path | None, reading: ReadOptions
-) -> Iterator[tuple[Group | None, GroupScore]]:
-    """The scores of one side: of a file, or computed."""
+) -> Iterator[tuple[Group | None, GroupScore, int | None]]:
+    """The scores of one side, of a file or computed, each with its line in the rollouts where the file names it."""
     path = Path(what)
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
-        return scored_groups(path, rollouts, reading)
+        return _of_file(path, rollouts, reading)
     if rollouts is None:
         raise InputError(f"{what} is no file of scores; a configuration needs rollouts to score: compare A B ROLLOUTS")
     scorer = stack.enter_context(scorer_of(what))
     groups = (item.group for item in read_groups(rollouts, reading) if isinstance(item, ReadGroup))
-    return scorer.score_many(groups, with_groups=True)
+    return ((group, score, None) for group, score in scorer.score_many(groups, with_groups=True))
+
+
+def _of_file(
+    path: Path, rollouts: Path | None, reading: ReadOptions
+) -> Iterator[tuple[Group | None, GroupScore, int | None]]:
+    records, for_lines = tee(read_records(path))
+    for record, (group, score) in zip(for_lines, scored_groups(path, rollouts, reading, records=records), strict=True):
+        yield group, score, record.get("line")

@@ -26,7 +26,7 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
-from empo_rewards.errors import InputError
+from empo_rewards.errors import InputError, StageError
 from empo_rewards.group import Group, GroupScore, Status
 from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
 from empo_rewards.scorer import PairReason, Scorer
@@ -85,7 +85,7 @@ def explain(
     reading = reading_from(group_size, form, mapping)
     with scorer_from(config, assignments) as scorer:
         for read, score in _chosen(sources, ids or [], lines or [], worst, number, scorer, reading):
-            reasons = [] if why is None or not score.clusters else scorer.why(read.group, [why])
+            reasons = [] if why is None else _reasons(scorer, read.group, why)
             unscored = unscored or score.status is Status.UNSCORED
             if as_json:
                 print_json(_record(read, score, why, reasons))
@@ -94,6 +94,15 @@ def explain(
                 for reason in reasons:
                     _show_reason(why or (0, 0), reason)
     raise typer.Exit(int(unscored))
+
+
+def _reasons(scorer: Scorer, group: Group, pair: tuple[int, int]) -> list[PairReason]:
+    """The reason for a pair; none, which is told, where the answers of the group cannot be compared."""
+    try:
+        return scorer.why(group, [pair])
+    except StageError as error:
+        err.print(foreign(f"responses {pair[0]} and {pair[1]} cannot be compared: {error}"), soft_wrap=True)
+        return []
 
 
 def _chosen(

@@ -51,23 +51,29 @@ def read_records(out: Path) -> Iterator[dict[str, Any]]:
     """The records of an output, plain or compressed, one per group.
 
     Raises:
-        InputError: a line is not JSON.
+        InputError: a line is not a JSON object, or what is compressed is damaged.
     """
+    number = 0
     with gzip.open(out, "rb") if out.suffix == ".gz" else out.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            yield record_of(line, f"{out}, line {number}")
+        try:
+            for number, line in enumerate(file, 1):
+                yield record_of(line, f"{out}, line {number}")
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(f"{out}: damaged after line {number}: {error}") from error
 
 
 def record_of(line: bytes, where: str) -> dict[str, Any]:
     """The record of one line of an output.
 
     Raises:
-        InputError: it is not JSON.
+        InputError: it is not a JSON object.
     """
     try:
-        found: dict[str, Any] = json.loads(line)
-    except ValueError as error:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not a score: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{where}: not a score: it is no JSON object")
     return found
 
 

@@ -69,6 +69,19 @@ def log_likelihoods(group: Group, *, length_normalized: bool = True) -> list[flo
     return [math.fsum(values) / (len(values) if length_normalized else 1) for values in group.token_logprobs]
 
 
+def finite_log_likelihoods(group: Group, who: str, *, length_normalized: bool = True) -> list[float] | None:
+    """`log_likelihoods` for the strategy named `who`, whose rewards are made of them.
+
+    Raises:
+        GroupError: a response has a log-likelihood of -inf.
+    """
+    found = log_likelihoods(group, length_normalized=length_normalized)
+    if found is not None and not all(map(math.isfinite, found)):
+        position = [math.isfinite(value) for value in found].index(False)
+        raise GroupError(f"the strategy `{who}` finds response {position} impossible by its token_logprobs")
+    return found
+
+
 def needed_log_likelihoods(group: Group, who: str, length_normalized: bool) -> list[float]:
     """`log_likelihoods` for the estimator named `who`, which requires them.
 

@@ -74,8 +74,8 @@ class Differences:
     """Totals of the differences between two scores of each of many groups."""
 
     groups: int = 0
-    changed: list[tuple[str, tuple[Change, ...]]] = field(default_factory=list)
-    """The id (else the number, from 1) and the changes of each group that differs."""
+    changed: list[tuple[int, str | None, tuple[Change, ...]]] = field(default_factory=list)
+    """The number (from 1), the id and the changes of each group that differs."""
     metrics: tuple[dict[str, list[float]], dict[str, list[float]]] = field(default_factory=lambda: ({}, {}))
     """Values of the first scores' metrics and of the second's."""
 
@@ -86,12 +86,12 @@ class Differences:
             for name in SHOWN & score.metrics.keys():
                 values.setdefault(name, []).append(score.metrics[name])
         if found := changes(one, other):
-            self.changed.append((other.id or f"number {self.groups}", found))
+            self.changed.append((self.groups, other.id, found))
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """The totals, JSON-ready: groups, how many changed and how, means before and after, and the changed groups."""
-        counts = Counter(change for _, found in self.changed for change in found)
+        counts = Counter(change for _, _, found in self.changed for change in found)
         means = [{name: math.fsum(of) / len(of) for name, of in sorted(values.items())} for values in self.metrics]
         return {
             "groups": self.groups,
@@ -101,7 +101,8 @@ class Differences:
                 name: [means[0].get(name), means[1].get(name)] for name in sorted(means[0].keys() | means[1].keys())
             },
             "changed_groups": [
-                {"id": name, "changes": [change.value for change in found]} for name, found in self.changed
+                {"number": number, "id": name, "changes": [change.value for change in found]}
+                for number, name, found in self.changed
             ],
         }
 

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from empo_rewards._version import __version__
+from empo_rewards.errors import StageError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor import Monitor
 from empo_rewards.report.comparison import Change
@@ -62,6 +63,10 @@ class Contents:
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
         self._monitor = Monitor()
         self._steps: dict[float, dict[str, Any]] = {}
+        self._overview: dict[str, Any] | None = None
+        """The overview of the groups when it was asked for last."""
+        self._contradictions = 0
+        """Groups where a reason says "equal" of two clusters, or "different" of one: another configuration's."""
 
     def add(
         self,
@@ -83,21 +88,24 @@ class Contents:
         if group is not None and numbers.step is not None:
             self._monitor(group, score)
             self._steps[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
-        rank = self._random.random() + (numbers.cause is not None or self._wrong_and_sure(row))
+        failed = score.cause is not None and score.cause.is_fault
+        rank = self._random.random() + (failed or self._wrong_and_sure(row))
         if rank > self._lowest:
             self._keep(row, rank, self._detail(group, score, before))
 
     def index(self, *, after: int = 0) -> dict[str, Any]:
         """The page's index: the overview, and the columns of the rows from `after` on."""
-        numbers = overview(self.numbers)
-        numbers["steps"] = self._over_steps()
+        if self._overview is None or self._overview["groups"] != len(self.numbers):
+            self._overview = {**overview(self.numbers), "steps": self._over_steps()}
+            if self.comparison is not None:
+                self._overview["expectation"] = None  # groups that differ are no sample of the rollouts
         return {
             "title": self.title,
             "version": __version__,
-            "notices": self._sampled(),
+            "notices": [*self._sampled(), *self._contradicted()],
             "comparison": self.comparison,
             "rows": len(self.numbers),
-            "overview": numbers,
+            "overview": self._overview,
             "columns": {name: values[after:] for name, values in self.columns.items()},
         }
 
@@ -125,16 +133,24 @@ class Contents:
     def _detail(self, group: Group | None, score: GroupScore, before: GroupScore | None) -> bytes:
         texts = list(dict.fromkeys(answer.text for answer in score.answers if answer.text))
         first = {text: position for position, text in reversed(list(enumerate(a.text for a in score.answers)))}
-        reasons = None
+        reasons, why_not = None, self._why_not(texts)
         if group is not None and self._why is not None and score.clusters and len(texts) <= MAX_REASONED:
-            pairs = list(combinations(range(len(texts)), 2))
-            found = self._why(group, [(first[texts[i]], first[texts[j]]) for i, j in pairs])
-            reasons = {f"{i},{j}": vars(reason) for (i, j), reason in zip(pairs, found, strict=True)}
-        names = ["answers", "clusters", "cluster_shares", "rewards", "flags", "correct", "detail"]
+            pairs = [(first[one], first[other]) for one, other in combinations(texts, 2)]
+            try:
+                found = self._why(group, pairs)
+            except StageError as error:
+                found, why_not = [], f"The reasons could not be found: {error}"
+            names = (f"{i},{j}" for i, j in combinations(range(len(texts)), 2))
+            reasons = {name: vars(reason) for name, reason in zip(names, found, strict=False)}
+            self._contradictions += any(
+                (reason.relation == "equal") != (score.clusters[i] == score.clusters[j])
+                for (i, j), reason in zip(pairs, found, strict=False)
+            )
+        fields = ["answers", "clusters", "cluster_shares", "rewards", "flags", "correct", "detail"]
         record, earlier = score.to_dict(), None if before is None else before.to_dict()
         detail = {
-            **{name: record[name] for name in names},
-            "before": None if earlier is None else {name: earlier[name] for name in (*names, "entropy", "status")},
+            **{name: record[name] for name in fields},
+            "before": None if earlier is None else {name: earlier[name] for name in (*fields, "entropy", "status")},
             "prompt": None if group is None else group.prompt_text,
             "responses": None if group is None else list(group.responses),
             "reference": [] if group is None else list(group.accepted),
@@ -142,7 +158,7 @@ class Contents:
             "texts": texts,
             "texts_clusters": [score.clusters[first[text]] for text in texts] if score.clusters else [0] * len(texts),
             "reasons": reasons,
-            "why_not": self._why_not(texts),
+            "why_not": why_not,
         }
         return gzip.compress(json.dumps(detail, allow_nan=False).encode(), 5, mtime=0)
 
@@ -173,6 +189,15 @@ class Contents:
             f"The page has the numbers of all {len(self.numbers):,} groups and the texts of a sample of "
             f"{len(self._texts):,}: groups with a fault, or a wrong and sure majority, first, then others at random. "
             "--max-megabytes sets its size."
+        )
+        return [said]
+
+    def _contradicted(self) -> list[str]:
+        if not self._contradictions:
+            return []
+        said = (
+            f"In {self._contradictions:,} groups the reasons contradict the clusters: --config is not what made these "
+            "scores, or its model answers otherwise now."
         )
         return [said]
 
@@ -214,7 +239,7 @@ def _step(metadata: Mapping[str, Any] | None) -> float | None:
     """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
     try:
         step = float((metadata or {}).get("step", math.nan))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return step if math.isfinite(step) else None
 
@@ -222,13 +247,14 @@ def _step(metadata: Mapping[str, Any] | None) -> float | None:
 def advantages(score: GroupScore) -> list[float | None] | None:
     """(r - mean)/std of the rewards of a group, times its scale: the advantages of GRPO (arXiv 2402.03300, sec. 4.1.2).
 
-    With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group without rewards.
+    With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group with fewer than two
+    rewards.
     """
     rewards = [reward for reward in score.rewards if reward is not None]
     if len(rewards) < 2:
         return None
-    mean = math.fsum(rewards) / len(rewards)
-    deviation = math.sqrt(math.fsum((reward - mean) ** 2 for reward in rewards) / (len(rewards) - 1))
+    mean = math.fsum(reward / len(rewards) for reward in rewards)
+    deviation = math.hypot(*(reward - mean for reward in rewards)) / math.sqrt(len(rewards) - 1)
     return [
         None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6)
         for reward in score.rewards
@@ -238,7 +264,8 @@ def advantages(score: GroupScore) -> list[float | None] | None:
 def _cells(group: Group | None, score: GroupScore, numbers: GroupNumbers, changes: Sequence[Change]) -> dict[str, Any]:
     """One group's row of the table."""
     metrics = score.metrics
-    largest = next((a.text for a, k in zip(score.answers, score.clusters, strict=False) if k == 0 and a.text), "")
+    voted = metrics.get("largest_share") != 0
+    largest = next((a.text for a, k in zip(score.answers, score.clusters, strict=False) if k == 0 and voted), "")
     right = numbers.majority_is_right
     return {
         "id": score.id or "",

@@ -35,6 +35,9 @@ MEANS = (
     "reward_accuracy",
 )
 
+LABELLED = frozenset(("accuracy", "pseudo_label_accuracy", "largest_share"))
+"""Metrics that every group with a label and clusters has."""
+
 
 @dataclass(frozen=True)
 class GroupNumbers:
@@ -67,6 +70,11 @@ class GroupNumbers:
         """Whether the majority is the label; with tied majorities, whether more than half of them are."""
         value = self.metrics.get("pseudo_label_accuracy")
         return None if value is None else value > 0.5
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether it has all that `labelled` says of a group."""
+        return self.right is not None and self.metrics.keys() >= LABELLED
 
 
 def overview(groups: Sequence[GroupNumbers]) -> dict[str, Any]:
@@ -114,13 +122,14 @@ def histogram(
     width = (high - low) / bins
     counts = [0] * bins
     for value in values:
-        counts[min(bins - 1, max(0, int((value - low) / width)))] += 1
+        # A value on an edge is in the bin above it, also where a division falls short of a whole number.
+        counts[min(bins - 1, max(0, int((value - low) / width + 1e-9)))] += 1
     return {"edges": [low + k * width for k in range(bins + 1)], "counts": counts}
 
 
 def labelled(groups: Sequence[GroupNumbers]) -> dict[str, Any] | None:
     """What the labels say: None where no group has one."""
-    known = [group for group in groups if group.right is not None and group.majority_is_right is not None]
+    known = [group for group in groups if group.is_labelled]
     if not known:
         return None
     wrong_and_sure = sum(not group.majority_is_right and group.metrics["largest_share"] >= SURE for group in known)
@@ -217,11 +226,15 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
 
 
 def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
-    """pass@k for k = 1, 2, 4, ... and the most frequent size, over the groups with at least k responses."""
+    """pass@k for k = 1, 2, 4, ... and the most frequent size, over the groups with at least k responses.
+
+    Of sizes that are equally frequent the largest counts.
+    """
     counts = [(len(group.right), sum(group.right)) for group in groups if group.right]
     if not counts:
         return []
-    largest = Counter(size for size, _ in counts).most_common(1)[0][0]
+    sizes = Counter(size for size, _ in counts)
+    largest = max(sizes, key=lambda size: (sizes[size], size))
     powers = [2**power for power in range(largest.bit_length()) if 2**power < largest]
     found = []
     for k in (*powers, largest):

@@ -32,13 +32,15 @@ class EntropyScaled(Strategy):
     scales_advantages = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "uses_reference", self.base.uses_reference)
+        for name in ("uses_reference", "uses_logprobs"):
+            object.__setattr__(self, name, getattr(self.base, name))
         if self.alpha <= 0:
             raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
 
     def __call__(self, given: StrategyInput) -> Rewards:
-        """The base strategy's rewards, and the scale."""
+        """The base strategy's rewards, and the scale, times the base's where it has one."""
         size = len(given.clusters.labels)
         x = self.alpha * given.entropy / math.log(size) if size > 1 else 0.0
         scale = {"linear": max(0.0, 1 - x), "exponential": math.exp(-x), "focal": max(0.0, 1 - x) ** 2}[self.form]
-        return Rewards(self.base(given).rewards, scale)
+        found = self.base(given)
+        return Rewards(found.rewards, scale * found.advantage_scale)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from empo_rewards.entropy.likelihoods import log_likelihoods
+from empo_rewards.entropy.likelihoods import finite_log_likelihoods, log_likelihoods
 from empo_rewards.errors import GroupError
 from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 
@@ -31,7 +31,10 @@ class Likelihood(Strategy):
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """One number for each response: at most 0, or in [0, 1] for "probability"."""
-        found = log_likelihoods(given.group, length_normalized=self.form == "mean")
+        if self.form == "probability":  # an impossible response has the probability 0
+            found = log_likelihoods(given.group, length_normalized=False)
+        else:
+            found = finite_log_likelihoods(given.group, "likelihood", length_normalized=self.form == "mean")
         if found is None:
             raise GroupError("the strategy `likelihood` needs token_logprobs for every response of the group")
         return Rewards(tuple(math.exp(value) for value in found) if self.form == "probability" else tuple(found))

@@ -28,6 +28,8 @@ class Mix(Strategy):
             raise ConfigError("parts is empty; a mix needs strategies")
         if self.weights is not None and len(self.weights) != len(self.parts):
             raise ConfigError(f"there are {len(self.weights)} weights for {len(self.parts)} parts")
+        if not all(math.isfinite(weight) for weight in self.weights or ()):
+            raise ConfigError(f"weights are {self.weights}; each must be a finite number")
         for name in ("uses_reference", "uses_nats", "uses_logprobs", "scales_advantages"):
             object.__setattr__(self, name, any(getattr(part, name) for part in self.parts))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from empo_rewards.entropy.likelihoods import log_likelihoods
+from empo_rewards.entropy.likelihoods import finite_log_likelihoods
 from empo_rewards.errors import ConfigError, GroupError
 from empo_rewards.protocols import Clusters, Rewards, Strategy, StrategyInput
 
@@ -47,6 +47,8 @@ class Scrl(Strategy):
     logprobs: Literal["required", "optional"] = "required"
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.entropy_weight) and self.entropy_weight >= 0):
+            raise ConfigError(f"entropy_weight is {self.entropy_weight}; it must be a finite number from 0 on")
         for name, share in (("positive", self.positive), ("margin", self.margin), ("negative", self.negative)):
             if not 0 <= share <= 1:
                 raise ConfigError(f"{name} is {share}; a share lies in [0, 1]")
@@ -69,7 +71,7 @@ class Scrl(Strategy):
 
     def _excess(self, given: StrategyInput) -> Sequence[float | None]:
         """H_a - H for each answer; None for each without log-probabilities."""
-        found = log_likelihoods(given.group)
+        found = finite_log_likelihoods(given.group, "scrl")
         clusters = given.clusters
         if found is None:
             if self.logprobs == "required":

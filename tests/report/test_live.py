@@ -10,9 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from typer.testing import CliRunner
+
+from empo_rewards.cli.app import app
 
 COMMAND = str(Path(sys.executable).parent / "empo-rewards")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
@@ -24,18 +27,32 @@ def ask(url: str, host: str | None = None) -> Any:
         return answer.read().decode()
 
 
+class Follow(NamedTuple):
+    """A report that follows a file with two scores: its address, the file, all lines, and the process."""
+
+    address: str
+    scores: Path
+    lines: list[str]
+    process: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The lines of the example's scores."""
+    whole = tmp_path_factory.mktemp("scored") / "scores.jsonl"
+    assert CliRunner().invoke(app, ["score", str(EXAMPLE), "--out", str(whole)]).exit_code == 0
+    return whole.read_text().splitlines(keepends=True)
+
+
 @pytest.fixture
-def growing(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """The address of a report that follows a file with two scores, the file, and the lines still to come."""
-    scores, whole = tmp_path / "scores.jsonl", tmp_path / "whole.jsonl"
-    subprocess.run([COMMAND, "score", EXAMPLE, "--out", whole], check=True, capture_output=True, timeout=60)
-    lines = whole.read_text().splitlines(keepends=True)
+def growing(lines: list[str], tmp_path: Path) -> Iterator[Follow]:
+    """A report that follows a file with two scores and a part of the third."""
+    scores = tmp_path / "scores.jsonl"
     scores.write_text("".join(lines[:2]) + lines[2][:50])
     command = [COMMAND, "report", str(scores), str(EXAMPLE), "--follow", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        address = following.stdout.readline().split()[0]
-        yield address, scores, lines
+        yield Follow(following.stdout.readline().split()[0], scores, lines, following)
         following.terminate()
 
 
@@ -49,8 +66,8 @@ def rows(address: str, after: int, wanted: int) -> dict[str, Any]:
     raise AssertionError(index)
 
 
-def test_new_scores_appear_and_what_is_known_is_not_sent_again(growing: tuple[str, Path, list[str]]) -> None:
-    address, scores, lines = growing
+def test_new_scores_appear_and_what_is_known_is_not_sent_again(growing: Follow) -> None:
+    address, scores, lines, _ = growing
     page = ask(address)
     assert 'id="live"' in page
     assert "connect-src 'self'" in page
@@ -65,10 +82,31 @@ def test_new_scores_appear_and_what_is_known_is_not_sent_again(growing: tuple[st
     assert detail["responses"] == json.loads(EXAMPLE.read_text().splitlines()[2])["responses"]
 
 
+def test_a_file_that_is_written_anew_ends_it(growing: Follow) -> None:
+    rows(growing.address, 0, 2)
+    growing.scores.write_text(growing.lines[0])
+    assert "has become shorter or another file" in growing.process.communicate(timeout=30)[1]
+    assert growing.process.returncode == 2
+
+
+def test_another_file_of_that_name_is_noticed(growing: Follow) -> None:
+    rows(growing.address, 0, 2)
+    growing.scores.rename(growing.scores.with_name("older"))
+    growing.scores.write_text("".join(growing.lines))
+    assert "another file" in growing.process.communicate(timeout=30)[1]
+
+
+def test_bad_lines_end_it(growing: Follow) -> None:
+    rows(growing.address, 0, 2)
+    with growing.scores.open("a") as file:
+        file.write("{oops\n")
+    assert "line 3: not a score" in growing.process.communicate(timeout=30)[1]
+
+
 @pytest.mark.parametrize(
     ("path", "host"),
     [("report/group", None), ("report/group?row=-1", None), ("../etc/passwd", None), ("report/index", "evil.example")],
 )
-def test_other_requests_are_refused(growing: tuple[str, Path, list[str]], path: str, host: str | None) -> None:
+def test_other_requests_are_refused(growing: Follow, path: str, host: str | None) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        ask(growing[0] + path, host)
+        ask(growing.address + path, host)

@@ -105,6 +105,14 @@ def test_entropy_scaled_at_the_ends() -> None:
     assert EntropyScaled(base=Majority())(verdict(["a", "a", "b"])).rewards == (1, 1, 0)
 
 
+def test_entropy_scaled_needs_what_its_base_needs_and_keeps_its_scale() -> None:
+    assert EntropyScaled(base=Scrl()).uses_logprobs
+    assert not EntropyScaled().uses_logprobs
+    assert EntropyScaled(base=Best()).uses_reference
+    half = EntropyScaled(base=EntropyScaled(alpha=0.5), alpha=0.5)
+    assert half(verdict(["a", "b"])).advantage_scale == pytest.approx(0.25)
+
+
 def test_random_is_a_function_of_the_group_and_follows_its_order() -> None:
     texts = [f"r{i % 20}" for i in range(400)]
     rewards = Random(seed=7)(verdict(list(texts))).rewards
@@ -151,6 +159,21 @@ def test_likelihood_by_hand() -> None:
         Likelihood()(verdict(["x"]))
 
 
+IMPOSSIBLE = replace(verdict(["x", "y"]), group=Group("q", ["x", "y"], token_logprobs=[[-0.5], [-1.0, -math.inf]]))
+
+
+@pytest.mark.parametrize(
+    "strategy", [Likelihood(), Likelihood("sum"), Scrl(), Scrl("binary"), Scrl(logprobs="optional")]
+)
+def test_an_impossible_response_has_no_uncertainty_to_reward(strategy: Strategy) -> None:
+    with pytest.raises(GroupError, match="finds response 1 impossible"):
+        strategy(IMPOSSIBLE)
+
+
+def test_an_impossible_response_has_the_probability_0() -> None:
+    assert Likelihood("probability")(IMPOSSIBLE).rewards == pytest.approx((math.exp(-0.5), 0))
+
+
 def test_mix_by_hand() -> None:
     mixed = Mix([Empo(), Reference()], [0.5, 2])(verdict(["a", "a", "b"], correct=(False, False, True)))
     assert mixed.rewards == pytest.approx((1 / 3, 1 / 3, 1 / 6 + 2))
@@ -177,6 +200,11 @@ def test_reference_uses_what_it_is_given() -> None:
         lambda: Random(probability=2),
         lambda: Mix([]),
         lambda: Mix([Empo()], [1, 2]),
+        lambda: Mix([Empo()], [math.nan]),
+        lambda: Mix([Empo()], [math.inf]),
+        lambda: Scrl(entropy_weight=math.nan),
+        lambda: Scrl(entropy_weight=-0.1),
+        lambda: Scrl(positive=math.nan),
     ],
 )
 def test_impossible_options_are_refused(make: object) -> None:

@@ -47,12 +47,15 @@ class Live {
   async detail(index, row) {
     return this.ask(`report/group?row=${row}`);
   }
-  // Asks again and again; each answer has the overview of now, and the rows that are new.
-  follow(index, changed) {
-    setInterval(async () => {
+  // Asks again and again, never twice at once; each answer has the overview of now, and the rows that are new.
+  follow(index, changed, lost) {
+    const next = () => setTimeout(async () => {
       const more = await this.ask(`report/index?after=${index().rows}`).catch(() => null);
+      lost(more === null);
       if (more && (more.rows > index().rows || more.restarted)) changed(more);
+      next();
     }, this.seconds * 1000);
+    next();
   }
 }
 

@@ -7,6 +7,12 @@ const SPELLINGS = 40;
 
 const number = (value) => (value === null || value === undefined ? "none" : value.toFixed(4));
 
+// The rewards of these responses: one number where they have the same, else the least and the most.
+const rewardsOf = (group, members) => {
+  const shown = members.map((member) => group.rewards[member]).sort((a, b) => a - b).map(number);
+  return shown[0] === shown.at(-1) ? shown[0] : `${shown[0]} to ${shown.at(-1)}`;
+};
+
 const Member = ({ group, member }) => {
   const answer = group.answers[member];
   const correct = group.correct === null ? null : group.correct[member];
@@ -36,7 +42,7 @@ const Cluster = ({ group, members, name, share, first }) => {
         <strong>{name}</strong>
         <span class="facts">
           {share !== null && `share ${share.toFixed(3)} · `}
-          {members.length} {members.length === 1 ? "response" : "responses"} · reward {number(group.rewards[members[0]])}
+          {members.length} {members.length === 1 ? "response" : "responses"} · reward {rewardsOf(group, members)}
         </span>{" "}
         <span class="answer foreign" dir="auto">{shown(answers[0] || `(${group.answers[members[0]].kind})`, 160)}</span>
       </summary>
@@ -60,6 +66,7 @@ const Why = ({ group }) => {
   if (texts.length < 2) return null;
   const [i, j] = pair[0] < pair[1] ? pair : [pair[1], pair[0]];
   const reason = group.reasons?.[`${i},${j}`];
+  const joined = group.texts_clusters[i] === group.texts_clusters[j];
   const choice = (side) => (
     <label>
       {side === 0 ? "one answer " : "another "}
@@ -77,7 +84,7 @@ const Why = ({ group }) => {
       ) : reason ? (
         <dl class="facts">
           <dt>relation</dt>
-          <dd class={reason.relation === "equal" ? "good" : ""}>{reason.relation === "equal" ? "equal: one cluster" : `${reason.relation}: different clusters`}</dd>
+          <dd class={reason.relation === "equal" ? "good" : ""}>{`${reason.relation}: ${joined ? "one cluster" : "different clusters"}`}</dd>
           <dt>by</dt>
           <dd>{shown(reason.rule)}</dd>
           {Object.entries(reason.facts).map(([name, value]) => (
@@ -88,7 +95,7 @@ const Why = ({ group }) => {
           ))}
         </dl>
       ) : (
-        <p class="soft">{group.texts_clusters[i] === group.texts_clusters[j] ? "They are in one cluster." : "They are in different clusters."} {group.why_not}</p>
+        <p class="soft">{joined ? "They are in one cluster." : "They are in different clusters."} {group.why_not}</p>
       )}
     </section>
   );
@@ -136,6 +143,7 @@ export const GroupView = ({ index, row, detail }) => {
   useEffect(() => {
     let current = true;
     setGroup(undefined);
+    setFault(null);
     detail(row).then((found) => current && setGroup(found), (error) => current && setFault(String(error)));
     return () => { current = false; };
   }, [row]);

@@ -21,6 +21,7 @@ const Page = ({ initial }) => {
   const [index, setIndex] = useState(initial);
   const [at, setAt] = useState(place(initial));
   const [table, setTable] = useState({});
+  const [lost, setLost] = useState(false);
   useEffect(() => {
     const moved = () => setAt(place(index));
     addEventListener("hashchange", moved);
@@ -31,7 +32,7 @@ const Page = ({ initial }) => {
     data.follow?.(() => latest, (more) => {
       latest = appended(latest, more);
       setIndex(latest);
-    });
+    }, setLost);
   }, []);
   useLayoutEffect(() => {
     const pressed = (event) => {
@@ -56,6 +57,7 @@ const Page = ({ initial }) => {
         </nav>
       </header>
       <main>
+        {lost && <p class="notice alarm" role="alert">The report is not served any more: this page does not grow. The command that served it says why.</p>}
         {!known && <p class="notice alarm">This report has no such group.</p>}
         {at.view === "overview" && <Overview index={index} />}
         {at.view === "groups" && <Groups index={index} state={table} setState={setTable} open={open} />}

@@ -5,7 +5,11 @@ import { shown } from "./text.jsx";
 
 const count = (number) => number.toLocaleString("en");
 const share = (number) => (number === null || number === undefined ? "none" : number.toFixed(3));
-const percent = (number) => `${(100 * number).toFixed(1)}%`;
+const percent = (number) => (number === undefined ? "none" : `${(100 * number).toFixed(1)}%`);
+
+// Past so many rows a table or a chart is no overview.
+const MOST = 100;
+const few = (counts) => Object.fromEntries(Object.entries(counts).slice(0, MOST));
 
 const Tiles = ({ numbers }) => {
   const labelled = numbers.labels;
@@ -13,12 +17,13 @@ const Tiles = ({ numbers }) => {
     ["groups", count(numbers.groups)],
     ["responses", count(numbers.responses)],
     ["scored", count(numbers.status.scored ?? 0)],
+    ...(numbers.status.partial ? [["scored in part", count(numbers.status.partial)]] : []),
     ["unscored", count(numbers.status.unscored ?? 0)],
     ["mean entropy (nats)", share(numbers.means.entropy)],
     ["mean largest share", share(numbers.means.largest_share)],
-    ["unanimous", percent(numbers.means.unanimous ?? 0)],
-    ["blank responses", percent(numbers.means.blanks ?? 0)],
-    ["caught by a guard", percent(numbers.means.flagged ?? 0)],
+    ["unanimous", percent(numbers.means.unanimous)],
+    ["blank responses", percent(numbers.means.blanks)],
+    ["caught by a guard", percent(numbers.means.flagged)],
     ...(labelled
       ? [
           ["accuracy", share(labelled.accuracy)],
@@ -55,7 +60,7 @@ const Sources = ({ sources }) =>
             </tr>
           </thead>
           <tbody>
-            {sources.map((row) => (
+            {sources.slice(0, MOST).map((row) => (
               <tr>
                 <th scope="row" class="foreign">{shown(row.name)}</th>
                 <td class="number">{count(row.groups)}</td>
@@ -68,6 +73,7 @@ const Sources = ({ sources }) =>
           </tbody>
         </table>
       </div>
+      {sources.length > MOST && <p class="soft">and {count(sources.length - MOST)} more sources</p>}
     </>
   );
 
@@ -138,9 +144,9 @@ export const Overview = ({ index }) => {
       <h2>The groups</h2>
       <div class="charts">
         {numbers.entropy && <Histogram title="Semantic entropy" histogram={numbers.entropy} unit="nats" says="0 where all answers agree, ln G where none do. Groups at both ends give little or no signal." />}
-        <Histogram title="Largest share" histogram={numbers.largest_share} unit="share of the largest cluster" says="How much of a group says its most frequent answer: the reward of that answer." />
+        <Histogram title="Largest share" histogram={numbers.largest_share} unit="share of the largest cluster" says="How much of a group says its most frequent answer. EMPO rewards that answer by it." />
         {numbers.rewards && <Histogram title="Rewards" histogram={numbers.rewards} unit="reward" what="responses" says="A trainer learns from differences in a group. One bar alone means that there are none." />}
-        <Bars title="Group sizes" counts={numbers.sizes} says={numbers.ragged ? `${count(numbers.ragged)} groups have fewer members than were expected or than most have: look at why members are lost.` : "All groups have their members."} />
+        <Bars title="Group sizes" counts={few(numbers.sizes)} says={numbers.ragged ? `${count(numbers.ragged)} groups have fewer members than were expected or than most have: look at why members are lost.` : "All groups have their members."} />
         {Object.keys(numbers.causes).length > 0 && <Bars title="Why groups are unscored or stopped" counts={numbers.causes} says="Gates and abstentions are choices of the configuration; each other cause is a fault to mend." />}
         <Histogram title="Answer lengths" histogram={numbers.answer_lengths} unit="characters" what="answers" says="Long answers are often sentences or fragments: look at what the extractor took." />
       </div>
@@ -150,7 +156,7 @@ export const Overview = ({ index }) => {
           <p>
             {count(labels.groups)} groups have a label. The labels touched no reward unless the configuration's strategy uses them.{" "}
             {labels.auroc !== null && `Entropy tells right majorities from wrong ones with AUROC ${labels.auroc.toFixed(3)} (0.5: not at all; 1: always).`}{" "}
-            {count(labels.wrong_and_sure)} majorities are wrong and sure (share {labels.sure} or more): these rewards teach errors.
+            {count(labels.wrong_and_sure)} majorities are wrong and sure (share {labels.sure} or more): rewards by agreement teach errors there.
           </p>
           <div class="charts">
             <Rates title="Accuracy by entropy" bins={labels.accuracy_by_entropy} unit="nats" rate="accuracy" says="Accuracy should fall as entropy rises: then agreement is evidence. The numbers at the bottom are groups; bars are 95% intervals." />

@@ -3,14 +3,14 @@ import { h, Fragment } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import temml from "temml";
 
-// Control, bidirectional, zero-width and tag characters: each is shown as its code point.
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]|[\ud800-\udfff]/gu;
+// Control, format (bidirectional, zero-width, tag) and other invisible characters: each is shown as its code point.
+const HIDDEN = /(?![\t\n])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 const LONGEST = 20000;
 const LONGEST_FORMULA = 1500;
 
 export const shown = (text, keep = 200) => {
-  const short = text.length > keep ? `${text.slice(0, keep)}…` : text;
+  const short = text.length > keep ? `${text.slice(0, keep).replace(/[\ud800-\udbff]$/, "")}…` : text;
   return short.replace(HIDDEN, (character) => `⟨U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 };
 

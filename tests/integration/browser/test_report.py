@@ -155,6 +155,7 @@ PAYLOADS = {
     "latex": r"\href{javascript:window.acted=1}{x^2}\includegraphics{https://example.com/x.png}\html@mathml{<img>}",
     "macros": r"\def\a{\a\a}\a^2" + r"{\sqrt" * 300,
     "bidi": "right\u202egnorw\u2066 and \u200bhidden\u00ad",
+    "invisible": "a\u3164b\u115f\ufe0f\u2800\u034f",
     "ansi": "\x1b[2J\x1b]0;forged\x07 cleared\x00",
     "surrogate": "half \ud83d of an emoji 😀",
     "template": "{{data}} {{title}} ${window.acted = 1} {{constructor.constructor('window.acted=1')()}}",
@@ -176,7 +177,7 @@ def test_no_payload_acts(tmp_path: Path, open_page: Open) -> None:
         assert page.evaluate("window.acted") is None
         assert page.locator("img, iframe, object, main script, a[href^=javascript]").count() == 0
         assert page.get_by_role("heading", level=1).count() == 1
-        assert re.search("[\u202e\u2066\u200b\x1b\x00]", page.inner_text("body")) is None
+        assert re.search("[\u202e\u2066\u200b\u3164\u115f\ufe0f\u2800\u034f\x1b\x00]", page.inner_text("body")) is None
 
 
 def hostile(name: str, text: str) -> tuple[Group, GroupScore]:
