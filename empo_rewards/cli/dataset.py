@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from empo_rewards.cli.console import MapOption, err, out
+from empo_rewards.cli.console import MapOption, err, foreign, out
 from empo_rewards.datasets import INSTRUCTIONS, DatasetFormat, MadeFile, make_dataset
 from empo_rewards.reading.mapping import parse_mapping
 
@@ -62,7 +61,7 @@ def dataset(
         overwrite=overwrite,
     )
     for bad in made.bad[:SHOWN_ROWS]:
-        err.print(Text(f"{bad.source}:{bad.line}: {bad.cause}"), soft_wrap=True)
+        err.print(foreign(f"{bad.source}:{bad.line}: {bad.cause}"), soft_wrap=True)
     if made.repeated:
         err.print(f"{made.repeated:,} rows repeat a prompt and were left out")
     if made.held_out:
@@ -76,4 +75,4 @@ def dataset(
 
 
 def _show(file: MadeFile) -> None:
-    out.print(Text(f"{file.path}: {file.prompts:,} prompts, {file.labelled:,} with a label"), soft_wrap=True)
+    out.print(foreign(f"{file.path}: {file.prompts:,} prompts, {file.labelled:,} with a label"), soft_wrap=True)
