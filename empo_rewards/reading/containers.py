@@ -366,11 +366,12 @@ def _packing_of(file: ByteStream) -> Packing | None:
 
 
 def _json_lines(name: str, file: ByteStream) -> Iterator[RawRow]:
-    for line, data in enumerate(_lines(name, file), 1):
-        if len(data) == MAX_ROW_BYTES and not data.endswith(b"\n"):
+    for line, read in enumerate(_lines(name, file), 1):
+        data = read.removeprefix(codecs.BOM_UTF8)  # of any line: files are concatenated
+        if len(read) == MAX_ROW_BYTES and not data.endswith(b"\n"):
             yield _faulty(line, data, f"the row is longer than {MAX_ROW_BYTES} bytes")
         elif data.strip():
-            yield _decoded_line(line, data.removeprefix(codecs.BOM_UTF8) if line == 1 else data)
+            yield _decoded_line(line, data)
 
 
 def _decoded_line(line: int, data: bytes) -> RawRow:

@@ -214,7 +214,10 @@ class LmEvalSamples(Reader):
     def convert(self, row: Row) -> list[dict[str, Any]]:
         """One group a document: the repeats of its request."""
         resps = row["resps"]
-        responses = resps[0] if isinstance(resps, list) and resps and isinstance(resps[0], list) else resps
+        nested = isinstance(resps, list) and bool(resps) and isinstance(resps[0], list)
+        if nested and len(resps) > 1 and all(isinstance(text, str) for text in resps[0]):
+            raise RowError(f"resps holds the texts of {len(resps)} requests: only documents with one can be scored")
+        responses = resps[0] if nested else resps
         if not isinstance(responses, list) or not all(isinstance(text, str) for text in responses):
             raise RowError("resps holds no generated texts: only tasks that generate can be scored")
         arguments = row.get("arguments")

@@ -297,6 +297,15 @@ def test_rows_of_a_task_that_compares_likelihoods_are_bad_rows(tmp_path: Path) -
     assert bad.cause == "resps holds no generated texts: only tasks that generate can be scored"
 
 
+def test_a_document_with_several_requests_is_a_bad_row(tmp_path: Path) -> None:
+    """Their texts answer different prompts: they are no group, and none of them stands for the document."""
+    (row, *_), _ = CASES["lm_eval"]
+    (tmp_path / "in.jsonl").write_bytes(lines([{**row, "resps": [["a", "b"], ["c", "d"]]}]))
+    (bad,) = read_groups(tmp_path / "in.jsonl")
+    assert isinstance(bad, Rejected)
+    assert "the texts of 2 requests" in bad.cause
+
+
 def test_a_forced_format_refuses_other_rows(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines([{"prompt": "p", "responses": ["a"]}]))
     (bad,) = read_groups(tmp_path / "in.jsonl", ReadOptions(form="vllm"))

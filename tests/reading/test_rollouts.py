@@ -150,7 +150,9 @@ class TestGroupedRows:
 
     def test_byte_order_mark_blank_lines_and_windows_line_ends(self) -> None:
         located = read(
-            b'\xef\xbb\xbf{"prompt": "p", "responses": ["a"]}\r\n', b"\r\n", b'{"prompt": "q", "responses": ["b"]}'
+            b'\xef\xbb\xbf{"prompt": "p", "responses": ["a"]}\r\n',
+            b"\r\n",
+            b'\xef\xbb\xbf{"prompt": "q", "responses": ["b"]}',
         )
         assert [(item.line, item.group.prompt) for item in located if isinstance(item, ReadGroup)] == [
             (1, "p"),
