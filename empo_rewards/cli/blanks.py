@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from rich.text import Text
-
-from empo_rewards.cli.console import err
+from empo_rewards.cli.console import err, foreign
 from empo_rewards.config import Component
 from empo_rewards.errors import EmpoError
 from empo_rewards.group import AnswerKind, Group, GroupScore
@@ -62,16 +60,18 @@ class BlankWatch:
     def _say(self) -> None:
         used = ", ".join(component.name for component in self._scorer.config.extraction.extractors)
         err.print(
-            Text(f"{self._blanks:,} of {self._responses:,} responses have no answer that {used} would find; they end:"),
+            foreign(
+                f"{self._blanks:,} of {self._responses:,} responses have no answer that {used} would find; they end:"
+            ),
             soft_wrap=True,
         )
         for response, _ in self._blank[:SHOWN]:
-            err.print(Text(f"  …{_ending(response)}"), soft_wrap=True)
+            err.print(foreign(f"  …{_ending(response)}"), soft_wrap=True)
         found = self._finds()
         if found:
             name, count = found
             err.print(
-                Text(f"{name} finds an answer in {count} of {len(self._blank)} of them: --set extraction=[{name}]"),
+                foreign(f"{name} finds an answer in {count} of {len(self._blank)} of them: --set extraction=[{name}]"),
                 soft_wrap=True,
             )
 

@@ -49,7 +49,7 @@ def extract(
             if isinstance(located, Rejected):
                 rejected += 1
                 first = first or f"{located.source}:{located.line}: {located.cause}"
-                err.print(foreign(f"{located.source}:{located.line}: {located.cause}"))
+                err.print(foreign(f"{located.source}:{located.line}: {located.cause}"), soft_wrap=True)
                 continue
             read += 1
             if audit:

@@ -96,7 +96,7 @@ def score(
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     (err if target is not None and not to_file else out).print(summary.table())
     if summary.rejected and to_file and target is not None:
-        err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"))
+        err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"), soft_wrap=True)
     for remark in summary.remarks(group_size):
         err.print(foreign(remark), soft_wrap=True)
     raise typer.Exit(summary.exit_code)

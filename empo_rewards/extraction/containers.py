@@ -143,6 +143,8 @@ class Hashes(Extractor):
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The text behind the hashes, or None where there are none."""
+        if "####" not in response:
+            return None
         end = text_end(response)
         marks = list(_HASHES.finditer(response, 0, end))
         if not marks:

@@ -41,7 +41,7 @@ log = logging.getLogger("empo_rewards")
 Function = Callable[..., Any]
 
 
-class Hook:
+class Wrapper:
     """One function of verl, and what replaces it.
 
     Args:
@@ -86,7 +86,7 @@ def install() -> None:
         ("_init_reward_loop_workers", "self", begun, "its reward workers hold 1000 rows each; phases are as declared"),
         ("compute_rm_score", "self data", in_groups, "the rows of its batches are scored one by one"),
     ):
-        Hook(RewardLoopManager, name, parameters, wrap, loss).install()
+        Wrapper(RewardLoopManager, name, parameters, wrap, loss).install()
 
 
 def install_agent_loops() -> bool:
@@ -100,8 +100,8 @@ def install_agent_loops() -> bool:
         if parameters_of(getattr(AgentLoopWorker, name)) != expected:
             log.error("this verl has no AgentLoopWorker.%s(%s): phases are as declared", name, ", ".join(expected))
             return False
-    sizes = Hook(AgentLoopManager, "generate_sequences", "self prompts", with_members, "group sizes are `rollout.n`")
-    workers = Hook(AgentLoopManager, "_init_agent_loop_workers", "self", with_groups, "phases are as declared")
+    sizes = Wrapper(AgentLoopManager, "generate_sequences", "self prompts", with_members, "group sizes are `rollout.n`")
+    workers = Wrapper(AgentLoopManager, "_init_agent_loop_workers", "self", with_groups, "phases are as declared")
     return sizes.install() and workers.install()
 
 

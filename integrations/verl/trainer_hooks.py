@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from empo_rewards.integrations.verl import tracking
-from empo_rewards.integrations.verl.hooks import Function, Hook
+from empo_rewards.integrations.verl.hooks import Function, Wrapper
 
 TRAINERS = (
     (
@@ -47,9 +47,9 @@ def install() -> None:
     from verl.utils import device  # noqa: PLC0415 - verl is being imported
     from verl.utils import tracking as trackers  # noqa: PLC0415 - as above
 
-    Hook(device, "auto_set_device", "config", checked, "its configuration is not checked at the start").install()
+    Wrapper(device, "auto_set_device", "config", checked, "its configuration is not checked at the start").install()
     parameters = "self project_name experiment_name default_backend config"
-    Hook(trackers.Tracking, "__init__", parameters, announced, "the log lacks EMPO's numbers").install()
+    Wrapper(trackers.Tracking, "__init__", parameters, announced, "the log lacks EMPO's numbers").install()
 
 
 def install_in_trainers() -> None:
@@ -60,7 +60,7 @@ def install_in_trainers() -> None:
             continue
         place = module if owner is None else getattr(module, owner)
         original = getattr(place, name, None)
-        if Hook(place, name, parameters, wrap, loss).install() and owner is None:
+        if Wrapper(place, name, parameters, wrap, loss).install() and owner is None:
             # Trainers, verl's own and others, have imported the function by its name.
             for user in list(sys.modules.values()):
                 if getattr(user, "__dict__", {}).get(name) is original:

@@ -407,7 +407,7 @@ def test_standard_output_that_cannot_be_written_is_one_line_and_code_2(
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "2>&- <&-"])
 def test_standard_error_that_cannot_be_written_changes_no_result(redirection: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
-    broken.write_bytes(b"{\n" + EXAMPLE.read_bytes())
+    broken.write_bytes(b'{"prompt": "cut o\n' + EXAMPLE.read_bytes())
     done = shell(f"$E score {broken} --out - {redirection}")
     assert (done.returncode, len(done.stdout.splitlines())) == (3, len(rows(EXAMPLE)))
     assert shell(f"$E score missing {redirection}").returncode == 2

@@ -67,8 +67,11 @@ def children() -> set[int]:
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and is_alive(int(entry.name)):
-            stat = (entry / "stat").read_text()
-            command = (entry / "cmdline").read_bytes()
+            try:
+                stat = (entry / "stat").read_text()
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                continue
             if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and b"resource_tracker" not in command:
                 found.add(int(entry.name))
     return found

@@ -357,8 +357,8 @@ def scoring_processes(server: Server) -> set[int]:
 def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
     options, environment = slow(seconds=0.3, fuse=str(tmp_path / "fuse"))
     with serving("--group-size", "4", "--workers", "2", *options, **environment) as server:
+        eventually(lambda: len(scoring_processes(server)) == 2, "two workers are not running")
         before = scoring_processes(server)
-        assert len(before) == 2
         groups = [boxed("Deadly. ", ["die", "die", 1, 2]), *made_up(8, 4, seed=12)]
         members: list[Member] = []
         caller = threading.Thread(
@@ -370,8 +370,8 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         caller.join(60)
         assert_rewards(groups, members)
         assert (tmp_path / "fuse").exists()
+        eventually(lambda: len(scoring_processes(server)) == 2, "the worker was not replaced")
         after = scoring_processes(server)
-        assert len(after) == 2
         assert min(before) not in after
         below = children(server.process.pid)
         server.stop()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import generate_latest
 
 from empo_rewards import GroupScore, Status
+from empo_rewards.gather import GatherLimits
+from empo_rewards.gather.room import Room
 from empo_rewards.server.metrics import Metrics
 
 
@@ -13,7 +15,7 @@ def score(**metrics: float) -> GroupScore:
 
 
 def test_the_alarm_is_absent_without_a_monitor_and_stays() -> None:
-    metrics = Metrics({})
+    metrics = Metrics({}, Room(GatherLimits()))
 
     def shown() -> list[str]:
         lines = generate_latest(metrics.registry).decode().splitlines()
