@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +14,10 @@ from empo_rewards.errors import ConfigError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """The keys and positions that lead to a value."""
+
+
+MAX_VALUES = 10_000
+"""How many keys and items a text may hold, those that aliases repeat counted each time."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,12 +47,12 @@ def read_yaml(path: str | PathLike[str]) -> tuple[dict[str, Any], Mapping[KeyPat
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
-    data, node = _parse(text, str(path))
+    data, lines = _parse(text, str(path))
     if data is None:
         return {}, {}
-    if not isinstance(data, dict) or node is None:
+    if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold keys and values, not a {type(data).__name__}")
-    return data, {keys: f"{path}, line {line}" for keys, line in _lines(node, ())}
+    return data, {keys: f"{path}, line {line}" for keys, line in lines.items()}
 
 
 def parse_value(text: str, where: str) -> Any:
@@ -59,17 +64,23 @@ def parse_value(text: str, where: str) -> Any:
     return _parse(text, where)[0]
 
 
-def _parse(text: str, where: str) -> tuple[Any, yaml.Node | None]:
+def _parse(text: str, where: str) -> tuple[Any, dict[KeyPath, int]]:
+    """The value, and the line of each key and item in it."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return (None, None) if node is None else (loader.construct_document(node), node)
+        if node is None:
+            return None, {}
+        lines = list(islice(_lines(node, ()), MAX_VALUES + 1))
+        if len(lines) > MAX_VALUES:  # an alias in its own anchor, or aliases of aliases, have no end
+            raise ConfigError(f"{where}: more than {MAX_VALUES:,} values")
+        return loader.construct_document(node), dict(lines)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark and "\n" in text else ""
         problem = " ".join(str(error.problem or error.context or error).split())
         what = problem if "given twice" in problem else f"not YAML: {problem}"
         raise ConfigError(f"{where}{line}: {what}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # ValueError: a number or date that cannot be
         raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
 
 

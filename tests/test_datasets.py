@@ -253,6 +253,22 @@ class TestMaking:
         assert message in str(error.value)
         assert not (tmp_path / "out" / "train.jsonl").exists()
 
+    @pytest.mark.parametrize("role", ["source", "labelled_val"])
+    def test_what_is_read_is_never_replaced_by_whatever_name(self, tmp_path: Path, role: str) -> None:
+        content = '{"prompt": "a", "answer": "1", "level": 3}\n'
+        (tmp_path / "train.jsonl").write_text(content)
+        (tmp_path / "link.jsonl").symlink_to(tmp_path / "train.jsonl")
+        (tmp_path / "other.jsonl").write_text('{"prompt": "b"}\n')
+        files = {"source": tmp_path / "other.jsonl", role: tmp_path / "link.jsonl"}
+        with pytest.raises(InputError, match=r"train\.jsonl is part of the input"):
+            make_dataset(out=tmp_path, form="plain", overwrite=True, **files)
+        assert (tmp_path / "train.jsonl").read_text() == content
+
+    @pytest.mark.parametrize("name", ["data/promts.jsonl", "data/promts.txt", "data/promts.csv.gz"])
+    def test_a_misspelt_file_is_not_looked_for_on_the_hub(self, name: str, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=f"{name}: there is no such file"):
+            make_dataset(name, tmp_path, form="plain")
+
     def test_rows_without_a_prompt_are_told_and_the_rest_is_written(self, tmp_path: Path) -> None:
         report, train, _ = made(tmp_path, '{"prompt": "a"}\n{"n": 1}\n{"prompt": " "}\nnot json\n')
         assert [(bad.line, bad.cause.partition(":")[0]) for bad in report.bad] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -110,6 +111,8 @@ class _StandardStream(io.FileIO):
 def check_standard_streams() -> None:
     """Have what is written to standard output and error checked, also where they are closed or on a full disk.
 
+    A character that their encoding does not have is written as Python's escape of it.
+
     Python sets a closed one to None, and whatever is opened next gets its descriptor: then an output file would receive
     what C libraries print.
     """
@@ -122,11 +125,12 @@ def check_standard_streams() -> None:
 
 
 def _checked(stream: TextIO | None, number: int) -> TextIO:
-    if stream is not None and stream.isatty():
+    if isinstance(stream, io.TextIOWrapper) and stream.isatty():
+        stream.reconfigure(errors="backslashreplace")
         return stream
-    encoding, errors = ("utf-8", "backslashreplace") if stream is None else (stream.encoding, stream.errors)
     raw = _StandardStream(number, "w", closefd=False)
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
+    encoding = "utf-8" if stream is None else stream.encoding
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=True)
 
 
 def foreign(text: str) -> Text:
@@ -135,8 +139,12 @@ def foreign(text: str) -> Text:
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """Print a record as a line of JSON on standard output; on a terminal in ASCII, which cannot control it."""
-    typer.echo(json.dumps(record, ensure_ascii=sys.stdout.isatty()))
+    """Print a record as a line of JSON on standard output; on a terminal in ASCII, which cannot control it.
+
+    In ASCII too where standard output is not in Unicode.
+    """
+    unicode = codecs.lookup(sys.stdout.encoding or "utf-8").name.startswith("utf")
+    typer.echo(json.dumps(record, ensure_ascii=sys.stdout.isatty() or not unicode))
 
 
 WRONG = 2

@@ -18,18 +18,19 @@ CHUNK_BYTES = 2**20
 the middle makes another job, as it changes the groups that were scored already."""
 
 
-def fingerprint(source: Sources, settings: Mapping[str, Any]) -> dict[str, Any]:
+def fingerprint(source: Sources, settings: Mapping[str, Any], endings: frozenset[str]) -> dict[str, Any]:
     """What makes two runs the same job: the package's version, the input, and the settings.
 
     Args:
         source: what `read_groups` is given.
         settings: everything else that the output depends on, JSON-ready (the configuration, the group size); nothing
             that it does not depend on (the number of workers).
+        endings: which files of a folder are read (`input_files`).
 
     Raises:
         InputError: the input does not exist, or cannot be read.
     """
-    files = None if STDIN in listed(source) else [_file_fingerprint(path) for path in input_files(source)]
+    files = None if STDIN in listed(source) else [_file_fingerprint(path) for path in input_files(source, endings)]
     # As JSON gives it back, so that a tuple and a list do not count as different.
     job: dict[str, Any] = json.loads(json.dumps({"version": __version__, "input": files, "settings": settings}))
     return job

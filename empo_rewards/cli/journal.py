@@ -33,7 +33,7 @@ from typing import IO, Any
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
 from empo_rewards.cli.outputs import check_place, check_still_there, locked, resolved, write_whole
 from empo_rewards.errors import InputError
-from empo_rewards.reading.rollouts import Located, ReadGroup
+from empo_rewards.reading.rollouts import FILE_ENDINGS, Located, ReadGroup
 from empo_rewards.reading.sources import Sources
 
 MEMBER_BYTES = 256 * 1024
@@ -83,6 +83,7 @@ def open_journal(
     *,
     source: Sources,
     settings: Mapping[str, Any],
+    endings: frozenset[str] = FILE_ENDINGS,
     resume: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Journal]:
@@ -91,7 +92,7 @@ def open_journal(
     Args:
         out: the file of scores.
         source: what `read_groups` is given; an output that would overwrite it or become part of it is refused.
-        settings: see `fingerprint`.
+        settings, endings: see `fingerprint`.
         resume: go on with an interrupted job; begin it where it did not write anything yet.
         overwrite: begin anew where the output exists.
 
@@ -104,10 +105,10 @@ def open_journal(
     out = resolved(out)
     rejected, sidecar = beside(out)
     for path in (out, rejected, sidecar):
-        check_place(path, source)
+        check_place(path, source, endings)
     if not resume and not overwrite:
         _check_nothing_there(out, rejected)
-    job = fingerprint(source, settings)
+    job = fingerprint(source, settings, endings)
     if resume:
         _check_resumable(job, out, rejected, sidecar)
     scores, bad = _LineFile(out, compressed=out.suffix == ".gz"), _LineFile(rejected)

@@ -12,7 +12,7 @@ from typing import IO
 from weakref import WeakSet
 
 from empo_rewards.errors import InputError
-from empo_rewards.reading.sources import STDIN, Sources, folders, input_files, listed
+from empo_rewards.reading.sources import STDIN, Sources, input_files, listed, would_hold
 
 
 def resolved(path: Path) -> Path:
@@ -20,8 +20,13 @@ def resolved(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def check_place(path: Path, source: Sources) -> None:
-    """Check that what is to be written is a file in a folder that exists, and not part of its own input."""
+def check_place(path: Path, source: Sources, endings: frozenset[str]) -> None:
+    """Check that what is to be written is a file in a folder that exists, and not part of its own input.
+
+    Args:
+        path: the output.
+        source, endings: the input, and which files of a folder are read (`input_files`).
+    """
     try:
         there = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -32,8 +37,8 @@ def check_place(path: Path, source: Sources) -> None:
         raise InputError(f"{path}: the folder {path.parent} does not exist")
     if there is not None and not stat.S_ISREG(there.st_mode):
         raise InputError(f"{path}: the output must be a file")
-    inside = path.parent.resolve() in folders(source)
-    given = [file.stat() for file in input_files(source)]
+    inside = would_hold(source, path)
+    given = [file.stat() for file in input_files(source, endings)]
     if STDIN in listed(source) and sys.stdin is not None:
         given.append(os.fstat(0))
     if inside or (there is not None and any(os.path.samestat(there, file) for file in given)):

@@ -27,6 +27,7 @@ from empo_rewards.cli.console import (
     scorer_from,
 )
 from empo_rewards.cli.journal import beside, open_journal, read_records
+from empo_rewards.cli.outputs import resolved
 from empo_rewards.cli.parallel import score_stream
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
@@ -67,9 +68,16 @@ def score(
         journal = None
         if to_file and target is not None:
             settings = {"config": scorer.config.model_dump(mode="json"), **reading.settings()}
-            opening = open_journal(target, source=sources, settings=settings, resume=resume, overwrite=overwrite)
+            opening = open_journal(
+                target,
+                source=sources,
+                settings=settings,
+                endings=reading.endings,
+                resume=resume,
+                overwrite=overwrite,
+            )
             journal = stack.enter_context(opening)
-            for record in read_records(target):
+            for record in read_records(resolved(target)):
                 summary.add(GroupScore.from_dict(record))
         pending = journal.pending(located) if journal else _groups(located)
         advance = stack.enter_context(_progress(sources, journal.groups_done if journal else 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
-from empo_rewards.cli.outputs import check_place
+from empo_rewards.cli.outputs import check_place, resolved
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
 from empo_rewards.errors import InputError
@@ -93,12 +92,13 @@ def select(
     }
     if not wanted:
         raise InputError("nothing to select by: give --entropy LO..HI, --pass-rate LO..HI, or both")
-    check_place(Path(os.path.realpath(target)), sources)
+    reading = reading_from(group_size, form, mapping, limit)
+    check_place(resolved(target), sources, reading.endings)
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        kept = _kept(sources, scorer, wanted, summary, reading_from(group_size, form, mapping, limit))
+        kept = _kept(sources, scorer, wanted, summary, reading)
         count = write_dataset(kept, target, form=trainer, overwrite=overwrite)
-    out.print(f"kept {count:,} of {summary.groups:,} prompts: {target}", highlight=False)
+    out.print(foreign(f"kept {count:,} of {summary.groups:,} prompts: {target}"), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
-from empo_rewards.cli.console import SetOption, complete_preset, out
+from empo_rewards.cli.console import SetOption, complete_preset, foreign, out
 from empo_rewards.config import Component, ScorerConfig, load_config, merge, parse_assignments
 from empo_rewards.errors import InputError
 from empo_rewards.filters.gates import EntropyBand, Gates
@@ -63,13 +64,23 @@ def init(
     resolved = load_config(preset, registry.presets)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists: --overwrite replaces it, or choose another name")
-    lines = [f"preset: {preset}", "", "# What it has; take the # away from what is to be another value.", ""]
+    if preset not in registry.presets:
+        if path.exists() and path.samefile(preset):
+            raise InputError(f"{path} would build on itself; choose another name")
+        preset = os.path.join(
+            os.curdir, os.path.relpath(preset, path.parent)
+        )  # a preset is looked for from the file that names it
+    lines = [
+        yaml.safe_dump({"preset": preset}, allow_unicode=True, width=10**6),
+        "# What it has; take the # away from what is to be another value.",
+        "",
+    ]
     text = "\n".join((*lines, *(f"# {line}".rstrip() for line in _shown(resolved, registry)))) + "\n"
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
-    out.print(Text(f"{path}: score with --config {path}"), soft_wrap=True)
+    out.print(foreign(f"{path}: score with --config {path}"), soft_wrap=True)
 
 
 def _comment(preset: Any) -> str:

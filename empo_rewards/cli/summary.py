@@ -95,6 +95,11 @@ class Summary:
                 else f"{self.lost_labels:,} groups were scored without a label: their rows have different ones,"
                 f" as in {self.first_lost_label}"
             )
+        if group_size is None and not self.incomplete and 2 * self.sizes[1] > self.groups:
+            yield (
+                f"{self.sizes[1]:,} of {self.groups:,} groups have one response, which is compared with nothing; "
+                "rows make a group by equal prompts, and by equal uids where they have them"
+            )
         (usual, count), *others = self.sizes.most_common() or [(0, 0)]
         if group_size is None and others and not self.incomplete and count > self.groups / 2:
             smaller = sum(number for size, number in others if size < usual)

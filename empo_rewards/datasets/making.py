@@ -110,9 +110,12 @@ def make_dataset(  # noqa: PLR0913 - the options of the command `dataset`, by ke
     files = {"train": train, "val": chosen} if chosen else {"train": train}
     several = any(isinstance(prompt.reference, tuple) for prompts in files.values() for prompt in prompts)
     paths = {name: folder / f"{name}{form.ending}" for name in files}
-    if not overwrite:
-        for path in paths.values():
-            if path.exists():
+    for path in paths.values():
+        if path.exists():
+            given = [name for name in (source, labelled_val) if name is not None and Path(name).exists()]
+            if any(path.samefile(name) for name in given):
+                raise InputError(f"{path} is part of the input: choose another folder (--out)")
+            if not overwrite:
                 raise InputError(f"{path} exists: --overwrite replaces it, or choose another folder (--out)")
     made = {
         name: _write(prompts, paths[name], form, asked, "train" if name == "train" else "test", several)

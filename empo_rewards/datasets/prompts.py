@@ -12,7 +12,17 @@ from typing import Any
 from empo_rewards.errors import InputError, described
 from empo_rewards.extras import require
 from empo_rewards.group import Label, Message
-from empo_rewards.reading.containers import Fields, RawRow, bare_suffix, check_file, file_rows, is_stream, text_rows
+from empo_rewards.reading.containers import (
+    LAYOUT_OF,
+    PACKING_OF,
+    Fields,
+    RawRow,
+    bare_suffix,
+    check_file,
+    file_rows,
+    is_stream,
+    text_rows,
+)
 from empo_rewards.reading.mapping import mapped
 from empo_rewards.reading.rows import FIELDS, SOURCE, STRUCTURED, RowError, read_prompt, read_reference, read_text
 
@@ -114,7 +124,11 @@ def _prompt(raw: RawRow, mapping: Mapping[str, str]) -> Prompt:
 
 
 def _is_hub(name: str) -> bool:
-    return name.startswith(HUB) or (not Path(name).exists() and HUB_NAME.fullmatch(name) is not None)
+    if name.startswith(HUB):
+        return True
+    path = Path(name)
+    is_file = path.exists() or path.suffix in PACKING_OF or path.suffix in (*LAYOUT_OF, ".txt")
+    return not is_file and HUB_NAME.fullmatch(name) is not None
 
 
 def _local_rows(path: Path) -> Iterator[RawRow]:

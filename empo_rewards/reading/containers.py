@@ -366,11 +366,12 @@ def _packing_of(file: ByteStream) -> Packing | None:
 
 
 def _json_lines(name: str, file: ByteStream) -> Iterator[RawRow]:
-    for line, data in enumerate(_lines(name, file), 1):
-        if len(data) == MAX_ROW_BYTES and not data.endswith(b"\n"):
+    for line, read in enumerate(_lines(name, file), 1):
+        data = read.removeprefix(codecs.BOM_UTF8)  # of any line: files are concatenated
+        if len(read) == MAX_ROW_BYTES and not data.endswith(b"\n"):
             yield _faulty(line, data, f"the row is longer than {MAX_ROW_BYTES} bytes")
         elif data.strip():
-            yield _decoded_line(line, data.removeprefix(codecs.BOM_UTF8) if line == 1 else data)
+            yield _decoded_line(line, data)
 
 
 def _decoded_line(line: int, data: bytes) -> RawRow:
@@ -461,9 +462,16 @@ def _json_values(name: str, file: ByteStream) -> Iterator[RawRow]:
                 more()
                 continue
             item, shown, position = item + 1, text[position : min(end, position + MAX_ROW_EXCERPT)], end
-            yield RawRow(item, _well_formed(value), partial(str, shown))
+            yield _item(item, value, shown)
     if array and not closed:
         raise InputError(f"{name}: the array has no end: the file is cut off after item {item}")
+
+
+def _item(line: int, value: Any, shown: str) -> RawRow:
+    try:
+        return RawRow(line, _well_formed(value), partial(str, shown))
+    except RecursionError:
+        return RawRow(line, None, partial(str, shown), "nested too deeply")
 
 
 def _csv_rows(name: str, file: ByteStream, json_cells: frozenset[str]) -> Iterator[RawRow]:
@@ -483,10 +491,13 @@ def _csv_rows(name: str, file: ByteStream, json_cells: frozenset[str]) -> Iterat
     lines = texts()
     head = next(lines, "")
     delimiter = max(DELIMITERS, key=head.count)
+    ended = False
 
     def all_lines() -> Iterator[str]:
+        nonlocal ended
         yield head
         yield from lines
+        ended = True
 
     reader = csv.reader(all_lines(), delimiter=delimiter)
     try:
@@ -496,6 +507,8 @@ def _csv_rows(name: str, file: ByteStream, json_cells: frozenset[str]) -> Iterat
             if cells:
                 row = {key: _cell(key, cell, json_cells) for key, cell in zip(names, cells, strict=False)}
                 fault = None if len(cells) == len(names) else f"{len(cells)} cells for {len(names)} columns"
+                if ended:  # the reader asks for a line after the last one only inside of quotes
+                    fault = "a quote that opens in this row is not closed: the rest of the file stands in it"
                 yield RawRow(start, row, partial(json.dumps, row, ensure_ascii=False), fault)
             start = reader.line_num + 1
     except csv.Error as error:
@@ -505,7 +518,7 @@ def _csv_rows(name: str, file: ByteStream, json_cells: frozenset[str]) -> Iterat
 def _cell(name: str, cell: str, json_cells: frozenset[str]) -> Any:
     if name in json_cells and cell.startswith(("[", "{")):
         try:
-            return json.loads(cell, parse_int=_integer)
+            return _well_formed(json.loads(cell, parse_int=_integer))
         except (json.JSONDecodeError, RecursionError):
             return cell
     return cell or None

@@ -59,6 +59,19 @@ def _reply(messages: object) -> str | None:
     return content_text(last.get("content")) if last.get("role") == "assistant" else None
 
 
+def _sampled(
+    row: Row, prompt: Any, texts: list[Any], logprobs: list[list[float] | None], **fields: Any
+) -> dict[str, Any]:
+    """What one request gave: a group; of one response a flat row, as the other samples may be requests of their own.
+
+    A request whose prompt is not known is a group by itself: nothing says which others belong to it.
+    """
+    known = None if None in logprobs else logprobs
+    if len(texts) == 1 and prompt and isinstance(texts[0], str):
+        return _own(row, prompt=prompt, response=texts[0], token_logprobs=known and known[0], **fields)
+    return _own(row, prompt=prompt, responses=texts, token_logprobs=known, **fields)
+
+
 class VllmOutputs(Reader):
     """vLLM's `RequestOutput`s, dumped with their fields."""
 
@@ -69,17 +82,11 @@ class VllmOutputs(Reader):
         return _is_list_of(row.get("outputs"), "text")
 
     def convert(self, row: Row) -> list[dict[str, Any]]:
-        """One group a request."""
+        """One group a request of several responses."""
         outputs = row["outputs"]
         logprobs = [self._logprobs(output) for output in outputs]
-        return [
-            _own(
-                row,
-                id=row.get("id", row.get("request_id")),
-                responses=[output.get("text") for output in outputs],
-                token_logprobs=None if None in logprobs else logprobs,
-            )
-        ]
+        texts = [output.get("text") for output in outputs]
+        return [_sampled(row, first_of(row, PROMPT)[1], texts, logprobs, id=row.get("id", row.get("request_id")))]
 
     @staticmethod
     def _logprobs(output: Row) -> list[float] | None:
@@ -97,21 +104,15 @@ class VllmOutputs(Reader):
         return found
 
 
-def _choices(body: Row, row: Row, **fields: Any) -> list[dict[str, Any]]:
-    """The group of an OpenAI-compatible response."""
+def _choices(body: Row, row: Row, prompt: Any, **fields: Any) -> list[dict[str, Any]]:
+    """The group, or flat row, of an OpenAI-compatible response."""
     choices = body["choices"]
     texts = [
         choice.get("text") if "text" in choice else (choice.get("message") or {}).get("content") for choice in choices
     ]
     logprobs = [_choice_logprobs(choice.get("logprobs")) for choice in choices]
-    return [
-        _own(
-            row,
-            responses=["" if text is None else content_text(text) for text in texts],
-            token_logprobs=None if None in logprobs else logprobs,
-            **fields,
-        )
-    ]
+    contents = ["" if text is None else content_text(text) for text in texts]
+    return [_sampled(row, prompt, contents, logprobs, **fields)]
 
 
 def _choice_logprobs(logprobs: object) -> list[float] | None:
@@ -135,11 +136,11 @@ class OpenAIChoices(Reader):
         return _is_list_of(self._body(row).get("choices"), "message", "text")
 
     def convert(self, row: Row) -> list[dict[str, Any]]:
-        """One group a response."""
+        """One group a reply of several choices."""
         request = row.get("request") if isinstance(row.get("request"), Mapping) else {}
         asked = {**request, **row}  # type: ignore[dict-item] # a mapping, as checked
         prompt = first_of(asked, PROMPT)[1]
-        return _choices(self._body(row), row, prompt="" if prompt is None else prompt)
+        return _choices(self._body(row), row, "" if prompt is None else prompt)
 
     @staticmethod
     def _body(row: Row) -> Row:
@@ -163,7 +164,7 @@ class OpenAIBatch(Reader):
         if not isinstance(body, Mapping) or not _is_list_of(body.get("choices"), "message", "text"):
             error = row.get("error") or (body or {}).get("error") or "no choices"
             raise RowError(f"the request {row['custom_id']} failed: {json.dumps(error, default=str)[:300]}")
-        return _choices(body, {}, id=str(row["custom_id"]), prompt=first_of(row, PROMPT)[1] or "")
+        return _choices(body, {}, first_of(row, PROMPT)[1] or "", id=str(row["custom_id"]))
 
 
 class ChatMessages(Reader):
@@ -213,7 +214,10 @@ class LmEvalSamples(Reader):
     def convert(self, row: Row) -> list[dict[str, Any]]:
         """One group a document: the repeats of its request."""
         resps = row["resps"]
-        responses = resps[0] if isinstance(resps, list) and resps and isinstance(resps[0], list) else resps
+        nested = isinstance(resps, list) and bool(resps) and isinstance(resps[0], list)
+        if nested and len(resps) > 1 and all(isinstance(text, str) for text in resps[0]):
+            raise RowError(f"resps holds the texts of {len(resps)} requests: only documents with one can be scored")
+        responses = resps[0] if nested else resps
         if not isinstance(responses, list) or not all(isinstance(text, str) for text in responses):
             raise RowError("resps holds no generated texts: only tasks that generate can be scored")
         arguments = row.get("arguments")

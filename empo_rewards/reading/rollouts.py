@@ -112,7 +112,7 @@ class ReadOptions:
             if self.form and not reader.recognises(row):
                 raise RowError(f"not a row of the format {name}: {reader.about}")
             converted = reader.convert(row)
-        except RowError:
+        except (RowError, MemoryError):
             raise
         except Exception as error:  # a part that is not what a reader expects; the rows of a file are anything
             raise RowError(f"cannot be read in {name or 'any'} format: {described(error)}") from error
@@ -123,6 +123,11 @@ class ReadOptions:
         if is_own(row):
             return None
         return next((name for name, reader in self.readers.items() if reader.recognises(row)), None)
+
+    @property
+    def endings(self) -> frozenset[str]:
+        """The endings of the files that are read of a folder, without those of a compression."""
+        return FILE_ENDINGS | {reader.ending for reader in self.readers.values() if reader.ending}
 
     def opener(self, path: Path) -> Reader | None:
         """The reader that opens a file by its ending; None for files of rows."""
@@ -165,7 +170,7 @@ def read_groups(
         if source == STDIN:
             rows = stream_rows(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE)
             files.append((STDIN, rows))
-    for path in input_files(sources, FILE_ENDINGS | {reader.ending for reader in reading.readers.values()} - {""}):
+    for path in input_files(sources, reading.endings):
         opener = reading.opener(path)
         if opener is None:
             check_file(path)
@@ -202,24 +207,45 @@ def _read(files: Iterable[tuple[str, Iterator[RawRow]]], reading: ReadOptions) -
 def _groups(name: str, rows: Iterator[RawRow], reading: ReadOptions) -> Iterator[Located]:
     """The groups of one file."""
     with closing(Grouping()) as flat:
-        for raw in rows:
+        for raw, row in _own_rows(rows, reading):
             try:
-                if raw.fault is not None:
-                    raise RowError(raw.fault)
-                for row in reading.rows(raw.value):
-                    parsed = parse_row(row)
-                    if isinstance(parsed, Group):
-                        yield from (ReadGroup(group, raw.line, name) for group in _cut(parsed, reading.group_size))
-                    else:
-                        flat.add(raw.line, parsed)
+                if isinstance(row, RowError):
+                    raise row
+                parsed = parse_row(row)
+                if isinstance(parsed, Group):
+                    yield from (ReadGroup(group, raw.line, name) for group in _cut(parsed, reading.group_size))
+                else:
+                    flat.add(raw.line, parsed)
             except RecursionError:
-                yield Rejected(raw.line, "nested too deeply", name, raw.show()[:MAX_ROW_EXCERPT])
+                yield Rejected(raw.line, "nested too deeply", name, _excerpt(raw))
             except RowError as error:
                 if error.lost is not None:
                     flat.add_lost(raw.line, error.lost)
-                yield Rejected(raw.line, str(error), name, raw.show()[:MAX_ROW_EXCERPT])
+                yield Rejected(raw.line, str(error), name, _excerpt(raw))
         for line, group in flat.groups(reading.group_size):
             yield ReadGroup(group, line, name)
+
+
+def _own_rows(rows: Iterable[RawRow], reading: ReadOptions) -> Iterator[tuple[RawRow, Any]]:
+    """Each row of a file with the row in the package's own fields; with each of them where it holds several.
+
+    What cannot be read is a `RowError` in the row's place: a bad sample of a log costs itself, not the log.
+    """
+    for raw in rows:
+        try:
+            if raw.fault is not None:
+                raise RowError(raw.fault)
+            own = reading.rows(raw.value)
+        except RowError as error:
+            own = [error]
+        yield from ((raw, row) for row in own)
+
+
+def _excerpt(raw: RawRow) -> str:
+    try:
+        return raw.show()[:MAX_ROW_EXCERPT]
+    except RecursionError:
+        return ""
 
 
 def _cut(group: Group, size: int | None) -> Iterator[Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -25,14 +26,29 @@ def listed(sources: Sources) -> list[str]:
     return [str(sources)] if isinstance(sources, str | Path) else [str(source) for source in sources]
 
 
-def folders(sources: Sources) -> set[Path]:
-    """The folders of which all files are read; a file that appears in one becomes part of the input."""
-    places = {
-        Path(source) if os.path.isdir(source) else Path(source).parent
-        for source in listed(sources)
-        if os.path.isdir(source) or (glob.has_magic(source) and not os.path.lexists(source))
-    }
-    return {place.resolve() for place in places}
+def would_hold(sources: Sources, path: Path) -> bool:
+    """Whether a file that appears at a path becomes part of the input: in a folder of it, or by a pattern."""
+    place = Path(os.path.realpath(path))
+    for source in listed(sources):
+        if os.path.isdir(source):
+            if place.parent == Path(source).resolve():
+                return True
+        elif glob.has_magic(source) and not os.path.lexists(source):
+            parts = Path(source).parts
+            fixed = next(position for position, part in enumerate(parts) if glob.has_magic(part))
+            above = Path(*parts[:fixed]).resolve()
+            if place.is_relative_to(above) and _matches(place.relative_to(above).parts, parts[fixed:]):
+                return True
+    return False
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether the parts of a path match those of a pattern, of which `**` stands for any number."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[start:], pattern[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def input_files(sources: Sources, suffixes: frozenset[str] = frozenset(LAYOUT_OF)) -> tuple[Path, ...]:
@@ -45,6 +61,8 @@ def input_files(sources: Sources, suffixes: frozenset[str] = frozenset(LAYOUT_OF
     Raises:
         InputError: there is no such file, a folder or pattern has none, or a file is given twice.
     """
+    if listed(sources).count(STDIN) > 1:
+        raise InputError("standard input (-) is given twice")
     files = [file for source in listed(sources) if source != STDIN for file in _files(source, suffixes)]
     seen: set[Path] = set()
     for file in files:
@@ -55,6 +73,8 @@ def input_files(sources: Sources, suffixes: frozenset[str] = frozenset(LAYOUT_OF
 
 
 def _files(source: str, suffixes: frozenset[str]) -> list[Path]:
+    if not source:
+        raise InputError("an input has no name: give a file, a folder, a pattern, or - for standard input")
     path = Path(source)
     if os.path.isdir(path):
         files = [file for file in path.iterdir() if _has_rows(file, suffixes)]

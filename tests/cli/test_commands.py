@@ -413,6 +413,15 @@ def test_standard_error_that_cannot_be_written_changes_no_result(redirection: st
     assert shell(f"$E score missing {redirection}").returncode == 2
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_standard_output_has_no_character_for_is_escaped(encoding: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.jsonl", {"prompt": "π?", "responses": [r"\boxed{π}"]})
+    done = shell(f"export PYTHONIOENCODING={encoding}; $E explain {source}; $E extract {source} 2>&1 | head -1")
+    *shown, record = done.stdout.splitlines()
+    assert shown[0] == r"> \u03c0?"
+    assert json.loads(record)["text"] == "π"
+
+
 def test_what_is_opened_never_gets_the_descriptor_of_a_closed_standard_stream(tmp_path: Path) -> None:
     """Else what a C library prints would end up in the output."""
     code = (

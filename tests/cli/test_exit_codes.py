@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from pages import table
 
 from empo_rewards import ConfigError, Group, GroupError, Scorer, hookimpl
 from empo_rewards.cli import app, console, paths
+from empo_rewards.cli import score as score_command
 from empo_rewards.cli.app import BUG, run
 from empo_rewards.config import Component, ScorerConfig, load_config
-from empo_rewards.plugins.registry import load
+from empo_rewards.plugins.registry import Registry, load
+from empo_rewards.protocols import Reader
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "rollouts.jsonl"
@@ -62,6 +64,10 @@ def write(path: Path, *rows: object) -> Path:
     [
         (["equivalent", "1", "1.0", "--set", "decimal_tolerance=-1"], "decimal_tolerance must be in [0, 1), not -1.0"),
         (["equivalent", "1", "1.0", "--set", "x={"], "--set x={: not YAML: expected the node content"),
+        (["config", "show", "--set", "deadline=2020-99-99"], "--set deadline=2020-99-99 is not YAML: month must be"),
+        (["config", "show", "--set", f"deadline={'9' * 5000}"], "is not YAML: Exceeds the limit (4300 digits)"),
+        (["config", "show", "--set", "strategy=&a {name: share, x: *a}"], "is not YAML: maximum recursion depth"),
+        (["score", ""], "an input has no name"),
         (["score", EXAMPLE, "--set", "equivalence.decimal_tolerance=-1"], "equivalence: decimal_tolerance must be in"),
         (["score", EXAMPLE, "--set", "strategy={"], "--set strategy={: not YAML"),
         (["score", EXAMPLE, "--set", "guards=[{name: copied, rouge_l: 7}]"], "guards[0]: rouge_l is 7.0; it lies in"),
@@ -100,6 +106,10 @@ def test_what_is_wrong_is_one_line_and_code_2(say: Say, arguments: list[object],
         ("guards:\n- blank\n- {name: copied, rouge_l: 7}\n", ", line 3: guards[1]: rouge_l is 7.0; it lies in [0, 1]"),
         ("guards:\n- blank\n- blanc\n", ", line 3: guards[1]: no guard is called 'blanc'; did you mean 'blank'?"),
         ("gates: {\nx: 1\n", ", line 3: not YAML: "),
+        (
+            "".join(f"x{n}: &x{n} [{f'*x{n - 1}, ' * 9}]\n" for n in range(9)).replace("*x-1, ", ""),
+            ": more than 10,000",
+        ),
         ("stratgy: x\n", ", line 1: stratgy: unknown key; did you mean 'strategy'?"),
     ],
 )
@@ -296,6 +306,83 @@ def test_score_says_what_to_give(given: Any, what: str) -> None:
     with Scorer({"preset": "empo-math", "equivalence": "exact"}) as scorer, pytest.raises(GroupError) as error:
         scorer.score(given)
     assert str(error.value) == what
+
+
+def test_an_output_reached_by_a_name_of_another_ending_is_resumed(say: Say, tmp_path: Path) -> None:
+    """What the file is, is said by the name that a link leads to."""
+    out, link = tmp_path / "real.jsonl.gz", tmp_path / "scores.jsonl"
+    link.symlink_to(out)
+    assert say("score", EXAMPLE, "--out", link)[0] == 0
+    written = out.read_bytes()
+    assert say("score", EXAMPLE, "--out", link, "--resume")[0] == 0
+    assert out.read_bytes() == written
+
+
+def test_an_output_that_a_pattern_of_the_input_matches_is_refused(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the job could not be resumed, because its input has changed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    write(tmp_path / "a" / "part-1.jsonl", {"prompt": "q", "responses": [BOXED]})
+    code, _, err = say("score", "**/*.jsonl", "--out", "a/out.jsonl")
+    assert (code, "would become part of the input" in err, (tmp_path / "a" / "out.jsonl").exists()) == (2, True, False)
+    for more in ([], ["--resume"]):
+        assert say("score", "a/part-*.jsonl", "--out", "a/out.jsonl", *more)[0] == 0
+
+
+def test_a_folder_of_files_that_a_reader_opens_is_scored_and_resumed(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Logs(Reader):
+        ending = ".log"
+
+        def recognises(self, row: Mapping[str, object]) -> bool:
+            return False
+
+        def convert(self, row: Mapping[str, object]) -> list[Mapping[str, object]]:
+            raise NotImplementedError
+
+        def open(self, path: Path) -> list[Mapping[str, object]]:
+            return [{"prompt": path.read_text(), "responses": [BOXED]}]
+
+    monkeypatch.setattr(Registry, "readers", {"logs": Logs()})
+    job = ["score", tmp_path / "in", "--out", tmp_path / "out.jsonl"]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.log").write_text("q1")
+    assert say(*job)[0] == 0
+    assert say(*job, "--resume")[0] == 0
+    (tmp_path / "in" / "2.log").write_text("q2")
+    code, _, err = say(*job, "--resume")
+    assert (code, "is of another job" in err) == (2, True)
+
+
+def test_groups_of_one_response_are_pointed_at(say: Say, tmp_path: Path) -> None:
+    """They are compared with nothing; mostly the rows have a uid each, or their prompts differ."""
+    rows = [{"prompt": "q", "uid": str(n), "response": BOXED} for n in range(4)]
+    code, _, err = say("score", write(tmp_path / "in.jsonl", *rows))
+    assert (code, "4 of 4 groups have one response, which is compared with nothing" in err) == (0, True)
+
+
+def test_a_file_that_ends_too_early_is_no_interruption(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EOFError and Ctrl-C are one to the library that parses the arguments."""
+
+    def ends(*arguments: object) -> None:
+        raise EOFError("there is no more")
+
+    monkeypatch.setattr(score_command, "read_groups", ends)
+    assert say("score", EXAMPLE)[0] == 70
+
+
+def test_a_file_to_begin_with_finds_what_it_builds_on_and_is_not_itself_that(say: Say, tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text("preset: ttrl\n")
+    (tmp_path / "runs").mkdir()
+    assert say("config", "init", tmp_path / "runs" / "a: b.yaml", "--preset", base)[0] == 0
+    assert Scorer(tmp_path / "runs" / "a: b.yaml").config == Scorer("ttrl").config
+    code, _, err = say("config", "init", base, "--preset", base, "--overwrite")
+    assert (code, base.read_text()) == (2, "preset: ttrl\n")
+    assert "would build on itself" in err
 
 
 def test_the_page_lists_the_exit_codes_and_the_commands() -> None:

@@ -38,12 +38,23 @@ def test_explain_and_audit_show_it_escaped(tmp_path: Path) -> None:
     assert r"\u202e" in output("extract", file, "--audit", "-c", "empo-choice")
 
 
+def write_prompts(folder: Path) -> Path:
+    """A file of which one row is a prompt and the other none, in a folder whose name is hostile as well."""
+    place = folder / HOSTILE.replace(chr(0), "").replace("/", "")
+    place.mkdir()
+    (place / "in.jsonl").write_text('{"prompt": "q"}\n{"prompt": 3}\n', encoding="utf-8")
+    return place / "in.jsonl"
+
+
 def test_messages_show_it_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / f"a{HOSTILE.replace(chr(0), '').replace('/', '')}.jsonl"
     file.write_text(json.dumps({"prompt": "q", HOSTILE: [1], "responses": 3}) + "\nno JSON\n", encoding="utf-8")
     for command in ("score", "extract"):
         more = ["--out", tmp_path / "out.jsonl"] if command == "score" else []
         assert r"\x1b[2J" in output(command, file, *more)
+    assert r"\x1b[2J" in output("select", file, "--entropy", "0..", "--out", file.with_suffix(".parquet"))
+    bad = write_prompts(tmp_path)
+    assert r"\x1b[2J" in output("dataset", bad, "--for", "trl", "--out", bad.parent)
     fail(HOSTILE)
     assert capsys.readouterr().err == f"error: {printable(HOSTILE)}\n"
 

@@ -491,9 +491,11 @@ class TestRefusing:
 
         def killed_job() -> None:
             with open_journal(out, source=source, settings=SETTINGS):
-                if (child := os.fork()) == 0:
+                if os.fork() == 0:
+                    survivor.value = os.getpid()  # it has given up what it inherited
                     time.sleep(600)
-                survivor.value = child
+                while not survivor.value:
+                    time.sleep(0.01)
                 os.kill(os.getpid(), signal.SIGKILL)
 
         assert in_child(killed_job) == -signal.SIGKILL

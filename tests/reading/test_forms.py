@@ -162,6 +162,21 @@ class TestContainers:
         (tmp_path / "in.json").write_bytes(f"{text}\r\n{text}\r\n".encode(encoding))
         assert groups(tmp_path / "in.json") == [Group("é€", ["ü"])] * 2
 
+    def test_a_quote_that_is_not_closed_does_not_swallow_the_rows_after_it(self, tmp_path: Path) -> None:
+        file = tmp_path / "in.csv"
+        file.write_text('prompt,response\nq,"a\nb"\nq,"c\nq,d\nq,e\n')
+        bad, read = read_groups(file)
+        assert isinstance(bad, Rejected)
+        assert (bad.line, "is not closed" in bad.cause) == (4, True)
+        assert isinstance(read, ReadGroup)
+        assert read.group.responses == ["a\nb"]
+
+    def test_half_characters_in_a_cell_become_replacement_characters(self, tmp_path: Path) -> None:
+        with (tmp_path / "in.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([["prompt", "responses"], ["q", r'["\ud800", "\ud83d\ude00"]']])
+        (read,) = groups(tmp_path / "in.csv")
+        assert read.responses == ["\ufffd", "\U0001f600"]
+
     def test_a_large_array_is_read_item_by_item(self, tmp_path: Path) -> None:
         """Where it is cut off, what stands before is given first."""
         rows = [{"prompt": f"q{n}", "responses": ["x" * 3_000, str(n)]} for n in range(200)]
@@ -282,6 +297,15 @@ def test_rows_of_a_task_that_compares_likelihoods_are_bad_rows(tmp_path: Path) -
     assert bad.cause == "resps holds no generated texts: only tasks that generate can be scored"
 
 
+def test_a_document_with_several_requests_is_a_bad_row(tmp_path: Path) -> None:
+    """Their texts answer different prompts: they are no group, and none of them stands for the document."""
+    (row, *_), _ = CASES["lm_eval"]
+    (tmp_path / "in.jsonl").write_bytes(lines([{**row, "resps": [["a", "b"], ["c", "d"]]}]))
+    (bad,) = read_groups(tmp_path / "in.jsonl")
+    assert isinstance(bad, Rejected)
+    assert "the texts of 2 requests" in bad.cause
+
+
 def test_a_forced_format_refuses_other_rows(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_bytes(lines([{"prompt": "p", "responses": ["a"]}]))
     (bad,) = read_groups(tmp_path / "in.jsonl", ReadOptions(form="vllm"))
@@ -314,14 +338,46 @@ def test_no_row_raises_whatever_its_parts_are(row: dict[str, Any]) -> None:
     assert Group("p", ["a"]) in [item.group for item in located if isinstance(item, ReadGroup)]
 
 
-def test_a_sample_that_failed_is_missing_from_its_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("failed", [0, 1])
+def test_a_sample_that_failed_is_missing_from_its_group(failed: int, tmp_path: Path) -> None:
+    """Whichever it is: those after it in the log are read."""
     (log,), _ = CASES["inspect"]
-    broken = {**log, "samples": [log["samples"][0], {**log["samples"][1], "error": {"message": "timeout"}}]}
-    (tmp_path / "in.json").write_text(json.dumps(broken))
+    samples = list(log["samples"])
+    samples[failed] = {**samples[failed], "error": {"message": "timeout"}}
+    (tmp_path / "in.json").write_text(json.dumps({**log, "samples": samples}))
     bad, read = read_groups(tmp_path / "in.json")
     assert isinstance(bad, Rejected)
     assert isinstance(read, ReadGroup)
-    assert (read.group.responses, read.group.expected_size) == ([ONE], 2)
+    assert (read.group.responses, read.group.expected_size) == ([(TWO, ONE)[failed]], 2)
+
+
+@pytest.mark.parametrize("uid", [False, True])
+@pytest.mark.parametrize(
+    ("name", "samples"),
+    [
+        ("vllm", [{"outputs": [{"text": text}]} for text in (ONE, TWO)]),
+        ("openai", [{"choices": [{"message": {"role": "assistant", "content": text}}]} for text in (ONE, TWO)]),
+    ],
+)
+def test_samples_that_were_asked_for_one_at_a_time_make_a_group(
+    name: str, samples: list[dict[str, Any]], uid: bool, tmp_path: Path
+) -> None:
+    """By their prompt, and by uid where they have one; each request has an id of its own."""
+    rows = [
+        {"id": f"request-{n}", "prompt": prompt, **sample, **({"uid": str(n % 3)} if uid else {})}
+        for n, (prompt, sample) in enumerate((prompt, sample) for sample in samples for prompt in ("p", "q", "q"))
+    ]
+    (tmp_path / "in.jsonl").write_bytes(lines(rows))
+    found = [(group.prompt, list(group.responses)) for group in groups(tmp_path / "in.jsonl", form=name)]
+    divided = [("p", [ONE, TWO]), ("q", [ONE, TWO]), ("q", [ONE, TWO])]
+    assert found == (divided if uid else [("p", [ONE, TWO]), ("q", [ONE, ONE, TWO, TWO])])
+
+
+def test_single_samples_of_unknown_prompts_are_never_one_group(tmp_path: Path) -> None:
+    """Those of a batch's output, of which the prompts stand in its input only."""
+    reply = {"body": {"choices": [{"message": {"role": "assistant", "content": ONE}}]}}
+    (tmp_path / "in.jsonl").write_bytes(lines([{"custom_id": str(n), "response": reply} for n in range(3)]))
+    assert [(group.id, len(group)) for group in groups(tmp_path / "in.jsonl")] == [("0", 1), ("1", 1), ("2", 1)]
 
 
 def test_an_eval_log_is_opened_by_inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from empo_rewards.group import Group
 from empo_rewards.reading import containers, rows
 from empo_rewards.reading.rollouts import ReadGroup, Rejected, read_groups
 from empo_rewards.reading.rows import RESPONSES
+from empo_rewards.reading.sources import input_files, would_hold
 
 
 def jsonl(*rows: object) -> bytes:
@@ -149,7 +150,9 @@ class TestGroupedRows:
 
     def test_byte_order_mark_blank_lines_and_windows_line_ends(self) -> None:
         located = read(
-            b'\xef\xbb\xbf{"prompt": "p", "responses": ["a"]}\r\n', b"\r\n", b'{"prompt": "q", "responses": ["b"]}'
+            b'\xef\xbb\xbf{"prompt": "p", "responses": ["a"]}\r\n',
+            b"\r\n",
+            b'\xef\xbb\xbf{"prompt": "q", "responses": ["b"]}',
         )
         assert [(item.line, item.group.prompt) for item in located if isinstance(item, ReadGroup)] == [
             (1, "p"),
@@ -384,6 +387,8 @@ class TestBadRows:
         for depth in range(200, 1_000, 50):
             deep = b'{"prompt": "p", "responses": ["\\u00e9"], "metadata": ' + b"[" * depth + b"]" * depth + b"}\n"
             assert len(read(deep)) == 1
+            in_an_array = b"[\n" + deep.strip() + b',\n{"prompt": "q", "responses": ["a"]}]'
+            assert len(read(in_an_array)) == 2
 
     def test_row_that_is_too_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(containers, "MAX_ROW_BYTES", 100)
@@ -510,6 +515,23 @@ class TestFiles:
         (tmp_path / "1.jsonl").write_bytes(jsonl(*self.rows))
         with pytest.raises(InputError, match=r"1\.jsonl is given twice"):
             read_groups([tmp_path, tmp_path / "1.jsonl"])
+        with pytest.raises(InputError, match="is given twice"):
+            read_groups(["-", "-"], stdin=io.BytesIO(jsonl(*self.rows)))
+        with pytest.raises(InputError, match="an input has no name"):
+            read_groups("")
+
+    @pytest.mark.parametrize("source", [".", "a", "*.jsonl", "part-*.jsonl", "*/*.jsonl", "**/*.jsonl", "a/**/*.jsonl"])
+    @pytest.mark.parametrize("name", ["new.jsonl", "a/new.jsonl", "a/b/new.jsonl", "a/part-2.jsonl"])
+    def test_whether_a_file_that_appears_becomes_part_of_the_input(
+        self, source: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        for folder in (".", "a", "a/b"):
+            (tmp_path / folder / "part-1.jsonl").write_bytes(jsonl(*self.rows))
+        foretold = would_hold(["a/b/part-1.jsonl", source], tmp_path / name)
+        (tmp_path / name).write_bytes(jsonl(*self.rows))
+        assert foretold == ((tmp_path / name).resolve() in {file.resolve() for file in input_files(source)})
 
     def test_empty_standard_input(self) -> None:
         with pytest.raises(InputError, match="standard input: there are no rows"):
