@@ -236,7 +236,7 @@ def _v1(config: Any, stub: StubModel) -> Generate:
             found, _ = pool.submit(buffer.sample, 1, phase, PROMPTS).result(SECONDS)
         fields = ["uid", "responses", "rm_scores"]
         data = transfer_queue.kv_batch_get(keys=found.keys, partition_id=phase, select_fields=fields)
-        return _rows(data["uid"].tolist(), list(data["responses"]), list(data["rm_scores"]), tokenizer)
+        return _rows(list(data["uid"]), list(data["responses"]), list(data["rm_scores"]), tokenizer)
 
     return generate
 

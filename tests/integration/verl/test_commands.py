@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import verl_support as support
 
-from empo_rewards.cli.app import main
+from empo_rewards.cli import app
 
 BIN = Path(sys.executable).parent
 
@@ -47,12 +47,9 @@ def run(*command: str | Path, code: int = 0, errors: bool = True, **environment:
     return said if errors else re.sub(r"(?m)^WARNING:.*$", "", done.stdout)  # verl logs to standard output as well
 
 
-def test_doctor_says_whether_verl_finds_us(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_says_whether_verl_finds_us(capsys: pytest.CaptureFixture[str]) -> None:
     """Once in this process, which has verl imported; and once in one that is told to leave our plugin out."""
-    monkeypatch.setattr(sys, "argv", ["empo-rewards", "doctor", "--verl"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
+    assert app.run(["doctor", "--verl"]) == 0
     assert "`empo` is empo_rewards.integrations.verl.manager" in " ".join(capsys.readouterr().out.split())
     said = run(BIN / "empo-rewards", "doctor", "--verl", code=1, VERL_USE_EXTERNAL_PLUGINS="none")
     assert "VERL_USE_EXTERNAL_PLUGINS=none leaves out 'empo_rewards'" in said

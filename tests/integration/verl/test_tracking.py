@@ -151,9 +151,10 @@ def test_the_log_of_a_trainer_has_the_numbers_of_each_step_and_the_alarm(
     first, *_, last = (entry for _, entry in sorted(steps.items()))
     assert first["empo/entropy"] > 0
     assert first["empo/blanks"] > 0
-    assert (first["empo/monitor/alarm"], last["empo/monitor/alarm"] > 0) == (0.0, True)
+    # A monitor that is still restarting has no numbers for the first groups.
+    assert (first.get("empo/monitor/alarm", 0.0), last["empo/monitor/alarm"] > 0) == (0.0, True)
     assert (last["empo/entropy"], last["empo/unanimous"]) == (0.0, 1.0)
-    assert last["empo/monitor/agreement"] > first["empo/monitor/agreement"]
+    assert last["empo/monitor/agreement"] > first.get("empo/monitor/agreement", 0.0)
     said = re.findall(r"empo/monitor/alarm:([\d.]+)", capfd.readouterr().out)  # the console's line of a step
     assert said
     assert float(said[-1]) > 0
