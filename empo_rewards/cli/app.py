@@ -99,10 +99,8 @@ def run(arguments: Sequence[str]) -> int:
         return fail(
             "out of memory: shorter rows, fewer --workers, or a higher limit are needed; --resume completes a score"
         )
-    except typer.Abort as error:  # what click makes of KeyboardInterrupt, and of EOFError
+    except (typer.Abort, KeyboardInterrupt) as error:  # click makes Abort of KeyboardInterrupt, and of EOFError
         return _unexpected(error.__cause__) if isinstance(error.__cause__, EOFError) else INTERRUPTED
-    except KeyboardInterrupt:  # outside of what click watches
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader of standard output has exited, as in `| head`: end as SIGPIPE would, without a traceback.
         sys.stderr.close()
