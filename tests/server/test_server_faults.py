@@ -51,15 +51,15 @@ def test_killed_and_restarted_in_the_middle_of_a_step() -> None:
     members: list[Member] = []
     with serving("--group-size", "16", *EXACT) as first:
         # Until half of the time hardly any group can be whole, so that the kill finds nobody's answer half sent.
-        behaviour = Behaviour(spread_seconds=4, **PATIENT)
+        behaviour = Behaviour(spread_seconds=10, **PATIENT)
         caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(groups, first.url, behaviour))))
         caller.start()
-        eventually(lambda: first.metric("empo_rewards_waiting") >= 400, "nobody waits")
+        eventually(lambda: first.metric("empo_rewards_waiting") >= 300, "nobody waits")
         assert first.stop(signal.SIGKILL) == -signal.SIGKILL
         with serving("--group-size", "16", *EXACT, port=first.port):
             caller.join(120)
     assert len(members) == 64 * 16
-    assert sum(0 in member.statuses for member in members) >= 400
+    assert sum(0 in member.statuses for member in members) >= 300
     assert_same_prompt_rewards(groups, members)
 
 
@@ -370,9 +370,7 @@ def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
         caller.join(60)
         assert_rewards(groups, members)
         assert (tmp_path / "fuse").exists()
-        eventually(lambda: len(scoring_processes(server)) == 2, "the worker was not replaced")
-        after = scoring_processes(server)
-        assert min(before) not in after
+        assert min(before) not in scoring_processes(server)  # another one starts when it is needed
         below = children(server.process.pid)
         server.stop()
         eventually(lambda: not commands(below), "a process is left")
