@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -174,10 +175,11 @@ def assert_rewards(groups: Sequence[Group], members: Sequence[Member], but: froz
 
 def children(pid: int) -> set[int]:
     """The processes below one."""
-    found = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found |= {child} | children(child)
+    found: set[int] = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found |= {child} | children(child)
     return found
 
 
@@ -186,6 +188,7 @@ def commands(pids: set[int]) -> dict[int, str]:
     lines = {}
     for pid in pids:
         path = Path(f"/proc/{pid}")
-        if path.exists() and (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-            lines[pid] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            if (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                lines[pid] = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
     return lines

@@ -354,23 +354,27 @@ def scoring_processes(server: Server) -> set[int]:
     return {pid for pid, line in below.items() if "spawn_main" in line}
 
 
-def test_a_worker_that_dies_costs_no_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed_by", ["its group", "somebody"])
+def test_a_worker_that_dies_costs_no_group(killed_by: str, tmp_path: Path) -> None:
+    """Its groups are scored by another worker; a group that two workers do not survive would be unscored."""
     options, environment = slow(seconds=0.3, fuse=str(tmp_path / "fuse"))
     with serving("--group-size", "4", "--workers", "2", *options, **environment) as server:
         eventually(lambda: len(scoring_processes(server)) == 2, "two workers are not running")
         before = scoring_processes(server)
-        groups = [boxed("Deadly. ", ["die", "die", 1, 2]), *made_up(8, 4, seed=12)]
+        deadly = [boxed("Deadly. ", ["die", "die", 1, 2])] if killed_by == "its group" else []
+        groups = [*deadly, *made_up(8, 4, seed=12)]
         members: list[Member] = []
         caller = threading.Thread(
             target=lambda: members.extend(asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.2))))
         )
         caller.start()
         eventually(lambda: server.metric("empo_rewards_scoring_groups") > 0, "nothing is scored")
-        os.kill(min(before), signal.SIGKILL)
+        if not deadly:
+            os.kill(min(before), signal.SIGKILL)
         caller.join(60)
         assert_rewards(groups, members)
-        assert (tmp_path / "fuse").exists()
-        assert min(before) not in scoring_processes(server)  # another one starts when it is needed
+        assert (tmp_path / "fuse").exists() == bool(deadly)
+        assert not before <= scoring_processes(server)
         below = children(server.process.pid)
         server.stop()
         eventually(lambda: not commands(below), "a process is left")
