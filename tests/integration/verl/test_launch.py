@@ -78,7 +78,8 @@ def test_from_an_empty_folder_to_a_checked_job(model: Path, tmp_path: Path) -> N
     commands_here = commands.replace("Qwen/Qwen2.5-Math-1.5B", str(model))
     said = bash(f"set -e\n{commands_here}", tmp_path)
     assert "train.parquet: 52 prompts" in said
-    assert said.count("rows in 4 groups have their offline reward") == 2
+    assert "rows of 4 prompts have their group's offline reward" in said
+    assert "rows of 4 prompts have the reward of their label" in said
     config = yaml.safe_load(said[said.rindex("actor_rollout_ref:") :])
     assert config["data"]["train_files"] == "train.parquet"
     assert config["actor_rollout_ref"]["model"]["path"] == str(model)
