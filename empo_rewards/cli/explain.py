@@ -142,7 +142,7 @@ def _chosen(
         missing = ", ".join(f"line {one}" if isinstance(one, int) else f"the id {one!r}" for one in wanted)
         raise InputError(f"{', '.join(sources)}: no group has {missing}")
     if left == number:
-        first = "".join(f"; {one.source}:{one.line}: {one.cause}" for one in rejected[:1])
+        first = "".join(f"; {one}" for one in rejected[:1])
         raise InputError(f"{', '.join(sources)}: there is no group{first}")
 
 
@@ -154,7 +154,7 @@ def _readable(sources: list[str], reading: ReadOptions, rejected: list[Rejected]
             continue
         rejected.append(located)
         if len(rejected) == 1:
-            err.print(foreign(f"{located.source}:{located.line}: {located.cause}"), soft_wrap=True)
+            err.print(foreign(str(located)), soft_wrap=True)
     if len(rejected) > 1:
         err.print(f"{len(rejected):,} rows cannot be read; `score` shows each of them")
 

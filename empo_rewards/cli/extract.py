@@ -48,8 +48,8 @@ def extract(
         for located in read_groups(sources, reading_from(None, form, mapping, limit)):
             if isinstance(located, Rejected):
                 rejected += 1
-                first = first or f"{located.source}:{located.line}: {located.cause}"
-                err.print(foreign(f"{located.source}:{located.line}: {located.cause}"), soft_wrap=True)
+                first = first or str(located)
+                err.print(foreign(str(located)), soft_wrap=True)
                 continue
             read += 1
             if audit:

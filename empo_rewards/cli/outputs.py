@@ -87,7 +87,7 @@ def locked(path: Path, mode: str) -> IO[bytes]:
     try:
         _lock(file, path)
         check_still_there(file, path)  # another process may have put another file here between the two
-    except BaseException:
+    except BaseException:  # whatever it was, the lock must not be held any longer
         file.close()
         raise
     _LOCKED.add(file)

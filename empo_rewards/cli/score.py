@@ -116,9 +116,9 @@ def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iter
         if isinstance(item, Rejected):
             if strict:
                 raise InputError(f"{item.source}, line {item.line}: {item.cause} (--strict stops here)")
-            summary.reject(f"{item.source}:{item.line}: {item.cause}")
+            summary.reject(str(item))
             if summary.rejected <= SHOWN_REJECTIONS:
-                err.print(foreign(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
+                err.print(foreign(str(item)), soft_wrap=True)
             elif summary.rejected == SHOWN_REJECTIONS + 1:
                 err.print("more rows are bad; no more of them are shown")
         yield item

@@ -110,8 +110,8 @@ def _kept(
     def groups() -> Iterator[Group]:
         for item in read_groups(sources, reading):
             if isinstance(item, Rejected):
-                summary.reject(f"{item.source}:{item.line}: {item.cause}")
-                err.print(foreign(f"{item.source}:{item.line}: {item.cause}"), soft_wrap=True)
+                summary.reject(str(item))
+                err.print(foreign(str(item)), soft_wrap=True)
             else:
                 yield item.group
 

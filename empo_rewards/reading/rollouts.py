@@ -60,6 +60,9 @@ class Rejected:
     source: str = STDIN
     row: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.cause}"
+
 
 Located: TypeAlias = ReadGroup | Rejected
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
@@ -12,6 +11,7 @@ from typing import Any
 
 from empo_rewards.errors import GroupError
 from empo_rewards.group import AnswerKind, GroupScore
+from empo_rewards.report.numbers import majority_is_right
 
 TOLERANCE = 1e-9
 """Rewards and entropies that differ by less are the same."""
@@ -52,7 +52,7 @@ def changes(one: GroupScore, other: GroupScore) -> tuple[Change, ...]:
     pairs = list(combinations(both, 2)) if one.clusters and other.clusters else []
     were = [one.clusters[i] == one.clusters[j] for i, j in pairs]
     are = [other.clusters[i] == other.clusters[j] for i, j in pairs]
-    right = [_majority_right(score) for score in (one, other)]
+    right = [majority_is_right(score.metrics) for score in (one, other)]
     found = {
         Change.FOUND: any(a is None and b is not None for a, b in zip(before, after, strict=True)),
         Change.LOST: any(a is not None and b is None for a, b in zip(before, after, strict=True)),
@@ -122,12 +122,6 @@ def _largest(score: GroupScore) -> set[int]:
     voters = [k for k, answer in enumerate(score.answers) if answer.kind is AnswerKind.ANSWER and score.clusters]
     share = max((score.cluster_shares[score.clusters[k]] for k in voters), default=0.0)
     return {k for k in voters if score.cluster_shares[score.clusters[k]] == share}
-
-
-def _majority_right(score: GroupScore) -> bool | None:
-    metrics: Mapping[str, float] = score.metrics
-    value = metrics.get("pseudo_label_accuracy")
-    return None if value is None else value > 0.5
 
 
 def _same(one: float | None, other: float | None) -> bool:

@@ -67,14 +67,19 @@ class GroupNumbers:
 
     @property
     def majority_is_right(self) -> bool | None:
-        """Whether the majority is the label; with tied majorities, whether more than half of them are."""
-        value = self.metrics.get("pseudo_label_accuracy")
-        return None if value is None else value > 0.5
+        """See the function of this name."""
+        return majority_is_right(self.metrics)
 
     @property
     def is_labelled(self) -> bool:
         """Whether it has all that `labelled` says of a group."""
         return self.right is not None and self.metrics.keys() >= LABELLED
+
+
+def majority_is_right(metrics: Mapping[str, float]) -> bool | None:
+    """Whether the majority is the label; with tied majorities, whether more than half of them are; None without one."""
+    value = metrics.get("pseudo_label_accuracy")
+    return None if value is None else value > 0.5
 
 
 def overview(groups: Sequence[GroupNumbers]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def write_page(contents: Contents, target: Path) -> None:
                 _write(contents, file)
                 os.chmod(file.name, 0o644)
                 os.replace(file.name, target)
-            except BaseException:
+            except BaseException:  # whatever stopped it, half a report must not stay
                 os.unlink(file.name)
                 raise
     except OSError as error:
