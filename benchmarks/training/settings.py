@@ -91,10 +91,10 @@ class Words:
     tokens: int = 12
     rows: int = 32
     k: int = 16
-    judged: int = 80
-    seen: int = 24
+    judged: int = 64
+    seen: int = 16
     settings: Settings = Settings(
-        steps=20, prompts=8, group=8, learning_rate=3e-5, warm_up=2, evaluate_every=5, watched=24, trained_layers=10
+        steps=20, prompts=8, group=8, learning_rate=3e-5, warm_up=2, evaluate_every=5, watched=16, trained_layers=10
     )
 
 
