@@ -24,6 +24,7 @@ COMMANDS = [
 ]
 BY_OTHERS = {
     "make demo": "run by .ci/run",
+    "make demo-train": "tests/integration/trl/test_demo_train.py",
     "make test": "runs this test",
     "make test-fast": "the first part of `make test`",
     "make test-matrix": "run before a release",
