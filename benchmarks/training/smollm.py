@@ -57,6 +57,7 @@ class SmolLM(LlamaForCausalLM):
         return torch.cat([input_ids, sampled.ids], 1)
 
     @torch.no_grad()
+    @torch.autocast("cpu", torch.bfloat16)
     def sample(
         self, ids: torch.Tensor, mask: torch.Tensor, counts: torch.Tensor, tokens: int, temperature: float | None
     ) -> Sampled:
@@ -78,8 +79,7 @@ class SmolLM(LlamaForCausalLM):
         prompt_of = torch.repeat_interleave(counts)
         entropy = drawn = 0.0
         for place in range(tokens):
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = self(**step, past_key_values=cache, logits_to_keep=1).logits[:, -1].float()
+            logits = self(**step, past_key_values=cache, logits_to_keep=1).logits[:, -1].float()
             if place == 0:
                 cache.batch_select_indices(prompt_of)
                 logits, mask, positions = logits[prompt_of], mask[prompt_of], positions[prompt_of, -1:]
@@ -103,7 +103,8 @@ def load(trained_layers: int | None = None) -> tuple[SmolLM, Tokenizer]:
     """The model, dequantised, and its tokenizer.
 
     Args:
-        trained_layers: the number of layers, from the last, that are trained; None: all, and the embeddings.
+        trained_layers: the number of layers, from the last, that are trained; the others are kept in bfloat16. None:
+            all layers and the embeddings are trained.
 
     Raises:
         SystemExit: the package is not installed.
@@ -119,9 +120,9 @@ def load(trained_layers: int | None = None) -> tuple[SmolLM, Tokenizer]:
         del model.config.quantization_config  # it is dequantised, and can be trained and saved
     model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
     if trained_layers is not None:
-        model.requires_grad_(False)
-        for layer in model.model.layers[-trained_layers:]:
-            layer.requires_grad_(True)
+        model.requires_grad_(False).to(torch.bfloat16)
+        for layer in model.model.layers[len(model.model.layers) - trained_layers :]:
+            layer.requires_grad_(True).float()
     return model, tokenizer
 
 
