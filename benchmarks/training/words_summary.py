@@ -11,7 +11,10 @@ from .methods import WORDS_METHODS
 from .store import Store
 from .summary import LEAST_GAIN
 
-KEPT = ("pass_1", "greedy", "pass_k", "majority_k", "entropy", "blank", "bare", "right_of_bare", "bare_and_right")
+KEPT = (
+    *("pass_1", "greedy", "pass_k", "majority_k", "majority_share", "unanimous", "unanimous_wrong"),
+    *("entropy", "blank", "bare", "right_of_bare", "bare_and_right"),
+)
 """The measures that are kept."""
 
 LEAST_MAJORITY = 0.6
@@ -85,6 +88,7 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
         made["methods"] = _table(_methods(found["fresh"]))
         made["families"] = _table(_families(found["fresh"]))
         made["form"] = _table(_form(found["fresh"]))
+        made["hardened"] = _table(_hardened(found["fresh"]))
     return made
 
 
@@ -152,6 +156,18 @@ def _form(part: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             gain = after["pass_1"] - base["pass_1"]
             numbers = (after["bare"], after["right_of_bare"], _right_of_others(after), gain, by_form, gain - by_form)
             yield f"`{method}`, seed {run['seed']}", *map(_number, numbers)
+
+
+def _hardened(part: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """The share of questions with the same wrong answer in all samples, by family: means over seeds."""
+    ran = [method for method in WORDS_METHODS if part["runs"].get(method)]
+    yield "family", "base", *(f"`{method}`" for method in ran)
+    for family, base in part["base"]["families"].items():
+        means = [
+            statistics.mean(run["after"]["families"][family]["unanimous_wrong"] for run in part["runs"][method])
+            for method in ran
+        ]
+        yield family, *map(_number, (base["unanimous_wrong"], *means))
 
 
 def _right_of_others(found: Mapping[str, float]) -> float:
