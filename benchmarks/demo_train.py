@@ -71,7 +71,7 @@ class Rollouts(Observer):
 
 def train(model: Any, tokenizer: Any, size: Words, folder: Path, progress: Callable[[int, int], None]) -> None:
     """Train a model in place, from the last checkpoint in the folder on."""
-    from training.grpo import ShowProgress, arguments_of, reward_of, rows  # noqa: PLC0415 - `--help` needs no torch
+    from training.grpo import ShowProgress, arguments_of, restore_forward, reward_of, rows  # noqa: PLC0415 - `--help` needs no torch
     from training.record import Recorder  # noqa: PLC0415
     from training.words_training import trainee  # noqa: PLC0415
     from transformers import TrainerCallback  # noqa: PLC0415
@@ -108,6 +108,7 @@ def train(model: Any, tokenizer: Any, size: Words, folder: Path, progress: Calla
             callbacks=[Steps(), ShowProgress(progress)],
         )
         trainer.remove_callback(PrinterCallback)
+        restore_forward(model)
         trainer.train(resume_from_checkpoint=last)
 
 

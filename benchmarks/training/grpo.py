@@ -26,6 +26,7 @@ from empo_rewards.integrations.trl import EMPOReward
 from .methods import Method
 from .record import Recorder
 from .settings import Settings
+from .smollm import SmolLM
 
 
 class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
@@ -140,6 +141,7 @@ def train(
             callbacks=[curve, ShowProgress(progress)],
         )
         trainer.remove_callback(PrinterCallback)
+        restore_forward(trainee.model)
         curve.at(0, trainee.model)
         curve.seconds = 0.0
         start = time.perf_counter()
@@ -156,6 +158,12 @@ def train(
         "train_seconds": round(seconds, 1),
     }
     return run, list(_with_steps(recorder.groups, settings.prompts))
+
+
+def restore_forward(model: LlamaForCausalLM) -> None:
+    """Let a model that gives TRL what its fused head would compute do so. On CPUs TRL's head computes all positions."""
+    if isinstance(model, SmolLM):
+        vars(model).pop("forward", None)
 
 
 def arguments_of(

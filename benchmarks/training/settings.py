@@ -88,8 +88,8 @@ class Words:
             each, without labels for whoever trains; the monitor is shown the same samples.
     """
 
-    tokens: int = 12
-    rows: int = 32
+    tokens: int = 10
+    rows: int = 64
     k: int = 16
     judged: int = 64
     seen: int = 16

