@@ -35,7 +35,8 @@ def store(tmp_path: Path) -> Store:
     """A base, two runs with labels, and others without."""
     store = Store(tmp_path / "results", tmp_path / "work")
     base = evaluation(0.2, bare=0.25, a=0.1, b=0.3) | {"seen": evaluation(0.3)}
-    store.write("fresh/smollm/base", {"base": base, "colder": base})
+    for at in ("base", "colder"):
+        store.write(f"fresh/smollm/{at}", {at: base})
     for method, seed, level, a, seen in (
         ("reference", 1, 0.6, 0.5, 0.32),
         ("reference", 2, 0.7, 0.7, 0.32),
