@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -24,7 +25,7 @@ def any_of(table: str) -> str:
 # ----------------------------------------------------------------------------------------------------- announcements
 
 ANSWER_NOUNS = _words(
-    "answer answers ans respuesta respuestas réponse réponses reponse antwort antworten endergebnis resposta respostas"
+    "ans answer answers respuesta respuestas réponse réponses reponse antwort antworten endergebnis resposta respostas"
     " risposta risposte antwoord ответ ответы الإجابة الاجابة إجابة الجواب جواب đáp_án đáp_số câu_trả_lời उत्तर jawaban"
     " jawabannya cevap yanıt odpowiedź 답 정답 해답 최종답 답변 답안 答案 答え 解答 正解 正答 最終解 答: 答："
 )
@@ -39,12 +40,21 @@ _IDEOGRAPHS = ("\u3040", "\uac00")
 _KOREAN_PARTICLES = "은는이가"
 
 
+@lru_cache
+def _in_ascii(nouns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(str.isascii, nouns))
+
+
 def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where the nouns stand, as words of their own where the language sets words apart."""
     lowered = text[start:end].replace("İ", "I").lower()
-    for noun in nouns:
-        apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
+    missing = " "
+    for noun in _in_ascii(nouns) if lowered.isascii() else nouns:
+        if noun.startswith(missing):
+            continue
         position = lowered.find(noun)
+        missing = noun if position < 0 else " "
+        apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
         while position >= 0:
             after = position + len(noun)
             before, behind = lowered[max(0, position - 1) : position], lowered[after : after + 1]
