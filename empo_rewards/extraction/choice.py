@@ -202,6 +202,8 @@ _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
+    r"|\b(?:(?:it|this|that|answer) must be|go(?:ing)? with|choos(?:e|ing)|pick|select|opt for)[ \t]"
+    r"(?:(?:option|choice)[ \t])?[*(\[]{0,3}(?P<chosen>[A-Z])(?=[*)\]]{0,4}(?:[.,!;\n]|\Z))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"

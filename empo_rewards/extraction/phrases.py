@@ -32,7 +32,7 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 _COPULA = re.compile(
-    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be)[ \t]{1,4}(?:therefore |thus |exactly |equal to "
+    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be|ist|sind|est|sont|es|son|è|sono|é|são)[ \t]{1,4}(?:therefore |thus |exactly |equal to "
     r"|now )?(?=\S)"
 )
 _VALUE = re.compile(r"[-−+±*$€£¥\\(\[{]{0,4}[0-9A-Z\\]|[$\\√π]")
@@ -45,7 +45,7 @@ MAX_LINES = 24
 """An answer of several lines has no more."""
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【]|\bI hope\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]|\bI hope\b"
     rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
@@ -58,7 +58,7 @@ _BEHIND_VALUE = re.compile(
     r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
     r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
     r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
-    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
+    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[0-9.]{1,12}[ \t]?\\?%|[A-Z])[)）]"
 )
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
