@@ -198,12 +198,16 @@ _ITEM = re.compile(
     r"[.:)）]|[ \t]-|(?<=\)))",
     re.MULTILINE,
 )
+_CUES = (  # before a letter that ends its line
+    r"(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence|[Cc]learly|(?:[Ii]t|[Tt]his|[Tt]hat)(?: is|'s| must be)|go(?:ing)? with|[Oo]pt for"
+    r"|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
+)
 _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
-    r"|\b(?:(?:it|this|that|answer) must be|go(?:ing)? with|choos(?:e|ing)|pick|select|opt for)[ \t]"
-    r"(?:(?:option|choice)[ \t])?[*(\[]{0,3}(?P<chosen>[A-Z])(?=[*)\]]{0,4}(?:[.,!;\n]|\Z))"
+    rf"|\b{_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
+    r"(?=[ \t]{0,4}(?:\n|\Z))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
