@@ -32,7 +32,7 @@ ANSWER_NOUNS = _words(
 """The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic,
 Vietnamese, Hindi, Indonesian, Turkish, Polish, Korean, Chinese, Japanese."""
 CHOICE_NOUNS = _words(
-    "option options choice choices selection alternative letter statement opción opcion opção alternativa opzione"
+    "option options choice choices pick selection alternative letter statement opción opcion opção alternativa opzione"
     " вариант الخيار خيار lựa_chọn विकल्प 선택지 选项 選項 選択肢 选择 選擇"
 )
 """The nouns for what is chosen, beside those for an answer."""
@@ -234,7 +234,10 @@ _QUESTIONS = any_of(
     "Question Problem Exercise Instruction Input Pregunta Frage Aufgabe Pergunta Domanda Вопрос Задача السؤال سؤال 问题"
     " 问題 題目 题目 例题 問題 質問 질문 문제 Câu_hỏi प्रश्न"
 )
-_USER_TURN = r"<\|im_start\|>user(?!\s{0,4}<tool_response>)|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]"
+_USER_TURN = (
+    r"<\|im_start\|>user(?!\s{0,4}<tool_response>)|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>"
+    r"|\[INST\]"
+)
 QUESTION = re.compile(
     r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
     rf"{_SPEAKERS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?[.:：])"

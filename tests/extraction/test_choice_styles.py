@@ -57,6 +57,8 @@ STYLES: dict[str, dict[str, str]] = {
         "I would go with C.": "C",
         "Neither A nor D works, so it must be C.": "C",
         "Choose C as the origin, pick B for the end.": "",
+        "My pick: C": "C",
+        "Resposta correta: letra C": "C",
         "I choose C.\n\nThe others are composite.": "C",
         "So A, and then B.": "",
         "I would choose option C.": "C",

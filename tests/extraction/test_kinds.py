@@ -162,6 +162,7 @@ REMARKS: dict[str, str] = {
 
 # Where an announced answer ends.
 ENDS: dict[str, str] = {
+    "\\textbf{Answer: 31}": "31",
     "The answer is 9, so we are done.": "9",
     "The answer is 9, since 3*3=9.": "9",
     "The answer is 9 (three squared).": "9",
@@ -233,7 +234,7 @@ ENDS: dict[str, str] = {
     "(Answer: 42)": "42",
     "(The answer is 42).": "42",
     "The answer is **42**. Thanks!": "42",
-    "The answer is 42! Great.": "42! Great",
+    "The answer is 42! Great.": "42!",
     "**The answer is 42, because of symmetry.**": "42",
     "Answer: 42 m/s": "42 m/s",
     "Answer: 3.14.": "3.14",
@@ -742,6 +743,7 @@ STYLES: dict[str, str] = {
 
 # Answers in words: names that look like remarks, sentences that are the answer.
 NAMES: dict[str, str] = {
+    "The answer is Paris! Great question.": "Paris!",
     "The answer is Shanghai.": "Shanghai",
     "Answer: Nadir": "Nadir",
     "The answer is Paris.": "Paris",
