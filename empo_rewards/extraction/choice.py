@@ -112,7 +112,8 @@ def _choice_text(piece: str) -> str:
 _WRAP = re.compile(rf"{command(*TEXT, *FONTS, *SWITCHES, *BOXES)}|\\[ ,;!]|[\s${{}}*_`\"]")
 _PICKED = re.compile(
     r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter"
-    r"|letra|lettre|lettera|buchstabe|буква|opción|opção|opzione|alternativa|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
+    r"|letra|lettre|lettera|buchstabe|буква"
+    r"|opción|opção|opzione|alternativa|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
     r"(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
     r"|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
     re.IGNORECASE,

@@ -45,8 +45,9 @@ MAX_LINES = 24
 """An answer of several lines has no more."""
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]|\bI hope\b"
-    rf"|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
+    r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b"
+    rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
     rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
