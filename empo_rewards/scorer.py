@@ -263,15 +263,11 @@ class Scorer:
         for i, j in pairs:
             if not (0 <= i < len(group) and 0 <= j < len(group)):
                 raise GroupError(f"{_name(group)}: no pair {i}, {j} among {len(group)} responses, counted from 0")
+        compared = self._compare([draft])
         if draft.failure is not None:
             raise draft.failure
-        answers = answer_set(draft.votes, draft.group.prompt_text)
-        relation = self._relate([answers])[0]
-        if isinstance(relation, Exception):
-            raise StageError(Cause.EQUIVALENCE_FAILED, relation) from relation
-        draft.clusters = cluster(draft.votes, answers, relation)
         with stage(Cause.EQUIVALENCE_FAILED):
-            return [self._why(draft, answers, relation, i, j) for i, j in pairs]
+            return [self._why(*compared[0], i, j) for i, j in pairs]
 
     def _why(self, draft: _Draft, answers: AnswerSet, relation: Relation, i: int, j: int) -> PairReason:
         left, right = draft.votes[i], draft.votes[j]
@@ -307,19 +303,26 @@ class Scorer:
 
     def _score_batch(self, groups: Sequence[Group]) -> list[GroupScore]:
         drafts = [self._read(group) for group in groups]
+        for draft, answers, relation in self._compare(drafts):
+            if answers.similarities and relation.similarities is not None:
+                draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
+            draft.metrics["undecided_pairs"] = float(len(relation.undecided))
+            draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
+        self._check_references(drafts)
+        return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
+
+    def _compare(self, drafts: Sequence[_Draft]) -> list[tuple[_Draft, AnswerSet, Relation]]:
+        """Compare and cluster the answers of each draft. One that has failed, or fails here, is left out."""
         whole = [draft for draft in drafts if draft.failure is None]
         sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._estimator.uses_similarities) for d in whole]
+        compared = []
         for draft, answers, relation in zip(whole, sets, self._relate(sets), strict=True):
             if isinstance(relation, Exception):
                 draft.failure = StageError(Cause.EQUIVALENCE_FAILED, relation)
                 continue
             draft.clusters = cluster(draft.votes, answers, relation)
-            if answers.similarities and relation.similarities is not None:
-                draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
-            draft.metrics["undecided_pairs"] = float(len(relation.undecided))
-            draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
-        self._check_references(whole)
-        return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
+            compared.append((draft, answers, relation))
+        return compared
 
     def _observed(self, group: Group, score: GroupScore) -> GroupScore:
         """Call the observers, and return the score with their metrics added.

@@ -27,10 +27,10 @@ from empo_rewards.cli.console import (
     scorer_from,
 )
 from empo_rewards.cli.journal import beside, open_journal, read_records
-from empo_rewards.cli.outputs import resolved
 from empo_rewards.cli.parallel import score_stream
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
 from empo_rewards.reading import Located, ReadGroup, Rejected, read_groups
 from empo_rewards.reading.sources import STDIN
