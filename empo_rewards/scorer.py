@@ -183,6 +183,11 @@ class Scorer:
         return self._strategy.scales_advantages
 
     @property
+    def asks_a_model(self) -> bool:
+        """Whether comparing answers asks a large model or a server (see `EquivalenceBackend`)."""
+        return self._backend.asks_a_model
+
+    @property
     def uses_logprobs(self) -> bool:
         """Whether groups without token log-probabilities are unscored."""
         return self._estimator.uses_logprobs or self._strategy.uses_logprobs
@@ -282,10 +287,11 @@ class Scorer:
         reason = _checked_reason(self._backend.why(answers, a, b))
         clusters = draft.clusters
         assert clusters is not None  # noqa: S101 - set by `why`
-        if clusters.labels[i] == clusters.labels[j]:
-            return PairReason("equal", reason.rule, reason.facts)
-        undecided = (min(a, b), max(a, b)) in relation.undecided
-        return PairReason("undecided" if undecided else "different", reason.rule, reason.facts)
+        joined, facts = clusters.labels[i] == clusters.labels[j], reason.facts
+        if reason.equal is not None and reason.equal is not joined:
+            facts = {**facts, "clusters": "joined through other answers" if joined else "kept apart by other answers"}
+        undecided = not joined and (min(a, b), max(a, b)) in relation.undecided
+        return PairReason("equal" if joined else "undecided" if undecided else "different", reason.rule, facts)
 
     def extract(self, response: str, prompt: str = "") -> Answer:
         """Extract the answer of one response, as `score` does."""
@@ -531,7 +537,7 @@ def _checked_reason(given: object) -> Reason:
     Raises:
         PluginError: it is no reason.
     """
-    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping):
+    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping) or given.equal not in (None, True, False):
         raise PluginError(f"`why` of the equivalence backend gave a {type(given).__name__}, not a Reason with facts")
 
     def plain(value: object) -> str | float:
@@ -541,7 +547,7 @@ def _checked_reason(given: object) -> Reason:
             return float(value)
         return str(value)
 
-    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()})
+    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()}, given.equal)
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:
