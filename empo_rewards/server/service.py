@@ -16,7 +16,7 @@ from empo_rewards.errors import ConfigError, WorkerError, described
 from empo_rewards.gather import GatherClosedError, GatherLimits, GatherScoreError, Member
 from empo_rewards.gather.room import Room
 from empo_rewards.gather.samples import NeutralReward, Sample, SampleReward, SampleScorer
-from empo_rewards.group import Cause, Group, GroupScore
+from empo_rewards.group import MAX_NUMBER, Cause, Group, GroupScore
 from empo_rewards.server import tasks
 from empo_rewards.server.metrics import Metrics
 from empo_rewards.server.openrlhf import ScoresField
@@ -88,6 +88,8 @@ class ServerSettings:
                 raise ConfigError(f"server: {name} must be at least 1, not {value}")
         if self.report_groups < 0:
             raise ConfigError(f"server: report_groups must be at least 0, not {self.report_groups}")
+        if self.neutral is not None and not abs(self.neutral) <= MAX_NUMBER:
+            raise ConfigError(f"server: neutral must be a number of a size of at most {MAX_NUMBER:g}")
         if self.api_key is not None and (not self.api_key or not self.api_key.isascii()):
             raise ConfigError("server: the API key must be a text of ASCII characters, and not empty")
 
