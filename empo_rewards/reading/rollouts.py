@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from empo_rewards.errors import EmpoError, InputError, described, suggestion
+from empo_rewards.errors import EmpoError, GroupError, InputError, described, suggestion
 from empo_rewards.group import Group
 from empo_rewards.protocols import Reader
 from empo_rewards.reading.containers import (
@@ -221,12 +221,17 @@ def _groups(name: str, rows: Iterator[RawRow], reading: ReadOptions) -> Iterator
                     flat.add(raw.line, parsed)
             except RecursionError:
                 yield Rejected(raw.line, "nested too deeply", name, _excerpt(raw))
+            except GroupError as error:
+                yield Rejected(raw.line, str(error), name, _excerpt(raw))
             except RowError as error:
                 if error.lost is not None:
                     flat.add_lost(raw.line, error.lost)
                 yield Rejected(raw.line, str(error), name, _excerpt(raw))
         for line, group in flat.groups(reading.group_size):
-            yield ReadGroup(group, line, name)
+            if isinstance(group, GroupError):
+                yield Rejected(line, str(group), name)
+            else:
+                yield ReadGroup(group, line, name)
 
 
 def _own_rows(rows: Iterable[RawRow], reading: ReadOptions) -> Iterator[tuple[RawRow, Any]]:
@@ -258,9 +263,9 @@ def _cut(group: Group, size: int | None) -> Iterator[Group]:
         return
     for start in range(0, len(group), size):
         part = slice(start, start + size)
-        yield replace(
-            group,
-            responses=group.responses[part],
-            token_logprobs=None if group.token_logprobs is None else group.token_logprobs[part],
-            expected_size=size,
-        )
+        members: dict[str, Any] = {
+            name: values[part]
+            for name in ("token_logprobs", "trained", "vote_weights", "sides")
+            if (values := getattr(group, name)) is not None
+        }
+        yield replace(group, responses=group.responses[part], expected_size=size, **members)
