@@ -608,7 +608,7 @@ def _parquet_chunks(name: str, source: Any, columns: Columns | None, rows: int) 
 def _decoded_batch(first: int, batch: Any) -> Iterator[RawRow]:
     """The rows of a batch, of which the first has this number; some may not be decodable (a text that is not UTF-8)."""
     try:
-        values = [(value, None) for value in batch.to_pylist()]
+        values: list[tuple[Any, str | None]] = [(value, None) for value in batch.to_pylist()]
     except (ValueError, OverflowError):
         values = [_decoded_cell(batch.slice(position, 1)) for position in range(batch.num_rows)]
     for line, (value, fault) in enumerate(values, first):
