@@ -19,10 +19,14 @@ from hydra import compose, initialize_config_dir
 from empo_rewards.cli.app import main
 from empo_rewards.errors import ConfigError
 from empo_rewards.integrations.verl.check import configuration, dry_run
-from empo_rewards.integrations.verl.requirements import AGENT_LOOP, REQUIREMENTS, problems, trainer_of
+from empo_rewards.integrations.verl.requirements import (
+    AGENT_LOOP,
+    FORMER_AGENT_LOOP,
+    REQUIREMENTS,
+    problems,
+    trainer_of,
+)
 from empo_rewards.integrations.verl.settings import plain
-
-EXACT = f"+actor_rollout_ref.rollout.agent.agent_loop_manager_class={AGENT_LOOP}"
 
 MISTAKES = {
     "naive manager": (
@@ -30,10 +34,10 @@ MISTAKES = {
         "reward.reward_manager.name=naive with empo_grpo",
         "set reward.reward_manager.name=empo",
     ),
-    "naive manager, our agent loop": (
-        ["reward.reward_manager.name=naive", EXACT],
-        "reward.reward_manager.name=naive with EMPOAgentLoopManager",
-        "set reward.reward_manager.name=empo",
+    "former agent loop": (
+        [f"+{AGENT_LOOP}={FORMER_AGENT_LOOP}"],
+        f"{AGENT_LOOP}={FORMER_AGENT_LOOP}",
+        "remove the setting",
     ),
     "custom function": (
         ["reward.custom_reward_function.path=mine.py"],
@@ -140,12 +144,12 @@ def test_a_run_is_refused_before_it_starts(model: Path, data: list[str], name: s
 def test_what_can_work_is_not_refused(model: Path, data: list[str]) -> None:
     for overrides in (
         [],
-        [EXACT],
+        [f"+{AGENT_LOOP}=verl.experimental.agent_loop.AgentLoopManager"],
         ["+reward.reward_kwargs.scorer=seed-grpo", "algorithm.adv_estimator=empo_grpo"],
         ["algorithm.use_kl_in_reward=true"],
         ["algorithm.filter_groups.metric=entropy"],
         ["algorithm.filter_groups.enable=true", "algorithm.filter_groups.metric=acc"],
-        ["data.train_files=hdfs://far/away.parquet", EXACT],
+        ["data.train_files=hdfs://far/away.parquet"],
     ):
         verl.utils.device.auto_set_device(support.config(model, *data, *overrides))
 

@@ -85,7 +85,8 @@ def test_validation_rows_are_held_against_their_label(manager: Any, tokenizer: A
 
 
 def test_single_rows_in_any_order_to_one_worker_that_ray_would_give_1000(manager: Any, tokenizer: Any) -> None:
-    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(200, support.N, seed=3)]
+    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(267, support.N, seed=3)]
+    assert len(rows) > 1600
     data = support.batch(tokenizer, rows)
     order = random.Random(4).sample(range(len(rows)), len(rows))
     found = stream(data, order, lambda _: manager.reward_loop_workers[0])

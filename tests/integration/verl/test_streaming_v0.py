@@ -11,8 +11,7 @@ import torch
 import verl_support as support
 from tensordict import TensorDict
 from verl import DataProto
-
-from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
+from verl.experimental.agent_loop import AgentLoopManager
 
 
 def prompts(names: list[str], n: int, *, split: str, validate: bool = False, truth: str = "4") -> DataProto:
@@ -64,10 +63,9 @@ def test_rewards_are_those_of_whole_groups_with_phase_and_size_as_they_are(
 ) -> None:
     """Shuffled groups of another size than `rollout.n`, cut over two workers; validation rows that nothing marks.
 
-    The manager is the one of former configurations, which leaves all to verl's own (the tests of the asynchronous
-    trainers have that one). `use_v1` is as the one-step-off trainer has it by default, whose batches are v0's.
+    `use_v1` is as the one-step-off trainer has it by default, whose batches are v0's.
     """
-    agents = EMPOAgentLoopManager.create(
+    agents = AgentLoopManager.create(
         config=support.run_config(model, "trainer.use_v1=true"),
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
         reward_loop_worker_handles=manager.reward_loop_worker_handles,
