@@ -111,6 +111,24 @@ def test_log_probabilities_as_verl_records_them(queued: Any, tokenizer: Any, ent
     del shards
 
 
+def test_a_failed_rollout_leaves_its_group_unscored_at_once(model: Path, cluster: None, tokenizer: Any) -> None:
+    """v0's worker gives its batch up; the other rows of the group, and those of other groups, do not wait."""
+    config = support.run_config(model, "++reward.reward_kwargs.idle_seconds=500", "++reward.reward_kwargs.shards=1")
+    shard, *_ = Shards(settings.read(settings.plain(config))).create()
+    language_model = support.FakeModel(support.alphabet_of(tokenizer), fail="broken")
+    made = worker(ray.remote(AgentLoopWorker), config, language_model)
+
+    async def run() -> dict[str, Any]:
+        with pytest.raises(RuntimeError, match="the engine died"):
+            await made.generate_sequences(prompts(["broken", "sound"], 8, split="train"))
+        while (stats := await shard.stats.remote())["waiting"] or not stats["completed"]:
+            await asyncio.sleep(0.1)
+        return dict(stats)
+
+    stats = asyncio.run(asyncio.wait_for(run(), 100))
+    assert (stats["completed"], stats["shortened"], stats["expired_idle"]) == (2, 1, 0)
+
+
 class WithTool(support.FakeModel):
     """Looks something up, and then answers or gives up."""
 

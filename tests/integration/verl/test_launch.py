@@ -90,9 +90,7 @@ def test_from_an_empty_folder_to_a_checked_job(model: Path, tmp_path: Path) -> N
     assert len(re.findall(r"(?m)^(?!export|RUN=)\S", commands)) == 4
 
 
-def test_doctor_says_whether_verl_finds_us(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_says_whether_verl_finds_us(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def doctor(code: int) -> str:
         assert app.run(["doctor", "--verl"]) == code
         return " ".join(capsys.readouterr().out.replace("│", " ").split())
