@@ -30,7 +30,7 @@ def stream(data: Any, order: Sequence[int], worker_of: Any) -> dict[int, Any]:
     """Hand in rows one by one, as agent loops do that are not ours; what each got."""
 
     async def one(row: int) -> Any:
-        return await worker_of(row).compute_score.remote(data[row : row + 1])
+        return await worker_of(row).compute_score.remote(data.select_idxs([row]))  # a slice would carry the whole batch
 
     async def run() -> list[Any]:
         return await asyncio.wait_for(asyncio.gather(*(one(row) for row in order)), PATIENCE)
