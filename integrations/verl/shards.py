@@ -59,7 +59,7 @@ class Shards:
 
     def __init__(self, run: RunSettings) -> None:
         self.run = run
-        self._name = f"{job_name()}{run.run_id}_{run.digest}"
+        self._name = f"{job_name()}{run.run_id or 'run'}_{run.digest}"
         self._monitor_options = monitor_options(run.settings.scorer)
         self._handles: dict[int, Any] = {}
         self._finding: dict[int, asyncio.Lock] = {}
