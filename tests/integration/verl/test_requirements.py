@@ -117,18 +117,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return support.make_data(tmp_path_factory.mktemp("data"))
 
 
-def test_every_requirement_has_a_mistake(model: Path, data: list[str]) -> None:
+@pytest.fixture(scope="module")
+def mistaken(model: Path, data: list[str]) -> dict[str, Any]:
+    """The configuration of each mistake, by its name."""
+    return {name: support.config(model, *data, *overrides) for name, (overrides, _, _) in MISTAKES.items()}
+
+
+def test_every_requirement_has_a_mistake(mistaken: dict[str, Any]) -> None:
     """The names of the mistakes cover the table: each row is broken by one of them."""
-    said = [next(problems(plain(support.config(model, *data, *mistake)))) for mistake, _, _ in MISTAKES.values()]
+    said = [next(problems(plain(config))) for config in mistaken.values()]
     for requirement in REQUIREMENTS:
         assert any(requirement.reason in message for message in said), requirement.refused
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_run_is_refused_before_it_starts(model: Path, data: list[str], name: str) -> None:
+def test_a_run_is_refused_before_it_starts(mistaken: dict[str, Any], name: str) -> None:
     """By the function with which the `main` of each of verl's trainers begins, and by `verl-check`."""
-    overrides, start, remedy = MISTAKES[name]
-    config = support.config(model, *data, *overrides)
+    (_, start, remedy), config = MISTAKES[name], mistaken[name]
     with pytest.raises(ConfigError) as caught:
         verl.utils.device.auto_set_device(config)
     said = str(caught.value)
