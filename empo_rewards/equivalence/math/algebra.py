@@ -161,7 +161,7 @@ class Value:
     def text(self) -> str:
         """The value as text that is the same for equal values; a long one as its digest."""
         text = _total_text(self.terms) + ("" if self.over is None else "//" + _total_text(self.over))
-        return text if len(text) <= _SHOWN else "~" + hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+        return text if len(text) <= _SHOWN else "~" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
     @property
     def rational(self) -> Rational | None:

@@ -148,7 +148,7 @@ def number(value: Rational | fmpq) -> Ball:
 
 def generic(name: str, index: int) -> Fraction:
     """A fixed number in (0, 1) for a name: odd over 2^10."""
-    digest = hashlib.sha256(f"{index}:{name}".encode()).digest()
+    digest = hashlib.sha256(f"{index}:{name}".encode("utf-8", "surrogatepass")).digest()
     return Fraction(int.from_bytes(digest[:2], "big") >> 6 | 1, 1 << 10)
 
 

@@ -45,8 +45,8 @@ from empo_rewards.equivalence.math.shapes import INFINITY, MINUS_INFINITY, Order
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
-_PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
-_PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
+_PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?", re.ASCII)
+_PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}", re.ASCII)
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
@@ -395,7 +395,7 @@ class _Reader(Scalars):
                 return None
             values = [self.value(nodes.Postfix("%", nodes.Num(text))) for text in numbers]
             found = self.range(*values) or shapes.Opaque("-".join((*numbers, "%")))
-        elif len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
+        elif len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers):
             found = self.range(*map(constant, map(literal, numbers)))
         written = "-".join(numbers or _letters_in_order(node))
         return _Part((found or shapes.Opaque(written),)) if found or written else None
@@ -876,7 +876,7 @@ def _regrouped(listing: nodes.Listing) -> nodes.Listing:
 def _common_base(labels: list[str]) -> str | None:
     """x for x_1, x_2: numbered names of one unknown."""
     bases, _, indices = zip(*(label.partition("_") for label in labels), strict=True)
-    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdigit() for index in indices)
+    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdecimal() for index in indices)
     return bases[0] if alike else None
 
 
@@ -891,7 +891,7 @@ def _is_of_names(node: Node) -> bool:
 
 
 def _in_base(digits: str, base: int) -> int:
-    if not digits.isdigit() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
+    if not digits.isdecimal() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
         raise Unreadable
     return int(digits, base)
 

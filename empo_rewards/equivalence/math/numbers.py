@@ -16,7 +16,7 @@ _SHORT = 18
 
 def literal(text: str) -> Rational:
     """The exact value of 12, 1.5, 1e-3 or 0.1(6); raises `TooLarge` past `MAX_LITERAL_DIGITS`."""
-    if len(text) <= _SHORT and text.isdigit():
+    if len(text) <= _SHORT and text.isdecimal():
         return int(text)
     mantissa, _, exponent = text.lower().partition("e")
     whole, _, repeated = mantissa.removesuffix(")").partition("(")
@@ -38,4 +38,4 @@ def decimal_comma(tokens: list[Token]) -> Rational | None:
     if [token.kind for token in numbers] != ["num", ",", "num"] or numbers[1].spaced or numbers[2].spaced:
         return None
     whole, decimals = numbers[0].text, numbers[2].text
-    return sign * literal(f"{whole}.{decimals}") if whole.isdigit() and decimals.isdigit() else None
+    return sign * literal(f"{whole}.{decimals}") if whole.isdecimal() and decimals.isdecimal() else None

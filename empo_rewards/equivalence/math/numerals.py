@@ -105,7 +105,7 @@ class _Rewriter:
         """Puts the tokens of a text, which spaces tell apart, in the place of those up to `end`."""
         first = self.tokens[self.at]
         for k, part in enumerate(text.split()):
-            kind = "num" if part[0].isdigit() else part
+            kind = "num" if part[0].isdecimal() else part
             self.done.append(Token(kind, part, first.spaced and k == 0))
         self.at = end
         return True
@@ -120,7 +120,7 @@ class _Rewriter:
         article = word == "a"
         value = Fraction(1)
         at = self.at + 1
-        if token.kind == "num" and len(token.text) <= _SCALABLE and token.text.replace(".", "").isdigit():
+        if token.kind == "num" and len(token.text) <= _SCALABLE and token.text.replace(".", "").isdecimal():
             value = Fraction(token.text)
         elif word in SMALL or (article and after in SCALES):
             total, at = self.cardinal()
@@ -211,7 +211,7 @@ class _Rewriter:
 
     def ordinal_mark(self) -> bool:
         """18th, 18^{th}: the mark says nothing that the number does not."""
-        if not self.done or self.done[-1].kind != "num" or not self.done[-1].text.isdigit():
+        if not self.done or self.done[-1].kind != "num" or not self.done[-1].text.isdecimal():
             return False
         kinds = [token.kind for token in self.tokens[self.at : self.at + 4]]
         place = self.at + (2 if kinds[:2] == ["^", "{"] else 1 if kinds[:1] == ["^"] else 0)
