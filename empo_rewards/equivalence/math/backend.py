@@ -9,12 +9,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from typing import TypeVar
 
+from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge
 from empo_rewards.equivalence.math.canonical import key_of, unread_key
 from empo_rewards.equivalence.math.keys import (
     Key,
-    UnionFind,
     compatible,
     convert,
     footprint,
@@ -122,9 +122,6 @@ class MathEquivalence(EquivalenceBackend):
 
     def _relate(self, answers: AnswerSet) -> Relation:
         keys, left, metrics = self._keys(answers)
-        equal = self._at_sight(keys)
-        if equal is not None:
-            return Relation(tuple(equal), (), metrics | {"pairs_by_key": _pairs(len(keys))})
         return _Comparison(answers.texts, keys, self.policy).relation(left, metrics)
 
     # Keys of answers
@@ -163,24 +160,6 @@ class MathEquivalence(EquivalenceBackend):
             if len(text) <= MAX_CACHED_CHARS:
                 cache.put(place, key)
         return key
-
-    # Comparing
-
-    def _at_sight(self, keys: Sequence[Key]) -> list[tuple[int, int]] | None:
-        """The equal pairs of bare exact answers, as most sets hold nothing else: only equal shapes are equal.
-
-        None for any other set. It says nothing that the longer way does not.
-        """
-        first: dict[Shape, int] = {}
-        equal: list[tuple[int, int]] = []
-        for position, key in enumerate(keys):
-            if len(keys) > 1 and (key.facets or key.readings or not exact(key.shape)):
-                return None
-            if key.decimal and self.policy.decimal_tolerance is not None:
-                return None
-            if (earlier := first.setdefault(key.shape, position)) != position:
-                equal.append((earlier, position))
-        return equal
 
 
 class _Comparison:
@@ -221,7 +200,7 @@ class _Comparison:
         keys = join_readings(self.keys, self.classes)
         undecided = [(a, b) for a, b in self.undecided if find(a) != find(b)]
         metrics |= {
-            "pairs_by_key": _pairs(len(keys)) - self.refined - len(undecided),
+            "pairs_by_key": len(keys) * (len(keys) - 1) / 2 - self.refined - len(undecided),
             "pairs_refined": float(self.refined),
             "pairs_probed": float(self.probed),
             "pairs_undecided": float(len(undecided)),
@@ -288,10 +267,6 @@ class _Comparison:
             _log.warning("Two answers could not be compared; they are undecided: %r", error)
             _log.debug("", exc_info=True)
             return None
-
-
-def _pairs(count: int) -> float:
-    return count * (count - 1) / 2
 
 
 def _speaks_of_percent(text: str) -> bool:

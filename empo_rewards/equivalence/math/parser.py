@@ -820,8 +820,7 @@ def _product(factors: list[tuple[str, Node]]) -> Node:
 
 def _digits(node: Node) -> str:
     """The digits of a number, in brackets too."""
-    while isinstance(node, nodes.Bracket) and len(node.items.items) == 1:
-        node = node.items.items[0]
+    node = nodes.inside(node)
     return node.text if isinstance(node, nodes.Num) else ""
 
 

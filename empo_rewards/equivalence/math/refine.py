@@ -46,9 +46,9 @@ from empo_rewards.equivalence.math.balls import (
     Unknown,
     at_precision,
     degree_of,
-    enclosures,
     generic,
     log2_of,
+    told,
 )
 from empo_rewards.equivalence.math.limits import MAX_REFINING, MAX_WORK, PRECISIONS
 from empo_rewards.equivalence.math.table import TABLE
@@ -201,18 +201,10 @@ def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
         return found | ({-c / b} if b else set())
     discriminant = b * b - 4 * a * c
     if discriminant >= 0:
-        root = _square_root(discriminant)
+        top, bottom = discriminant.as_integer_ratio()
+        root = Fraction(math.isqrt(top * bottom << 256), bottom << 128)  # to 128 bits, or exact
         found |= {(-b - root) / (2 * a), (-b + root) / (2 * a)}
     return found
-
-
-def _square_root(x: Fraction) -> Fraction:
-    """A root to 128 bits more than the number has; exact where it is rational."""
-    product_ = x.numerator * x.denominator
-    root = math.isqrt(product_)
-    if root * root == product_:
-        return Fraction(root, x.denominator)
-    return Fraction(math.isqrt(product_ << 256), x.denominator << 128)
 
 
 # Comparison
@@ -359,10 +351,10 @@ class Judge:
         x, y = a.rational, b.rational
         if x is not None and y is not None:
             return abs(Fraction(x) - y) <= Fraction(tolerance) * max(abs(Fraction(x)), abs(Fraction(y)))
-        left, right = (next(enclosures(value), None) for value in (a, b))
+        left, right = (told(value, lambda ball: ball.v) for value in (a, b))
         if left is None or right is None:
             return False
-        return bool(abs(left.v - right.v) <= tolerance * abs(left.v).max(abs(right.v)))
+        return bool(abs(left - right) <= tolerance * abs(left).max(abs(right)))
 
     def proportional(self, a: Value, b: Value, *, positive: bool) -> bool | None:
         """Whether a = c·b for one number c, a positive one where it must be: `a = 0` and `b = 0` say the same then.
