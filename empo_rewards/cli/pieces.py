@@ -19,7 +19,17 @@ from empo_rewards.cli.summary import Summary
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading.grouping import Grouping
-from empo_rewards.reading.rollouts import InputFile, Located, Member, Piece, ReadGroup, ReadOptions, Rejected, no_rows
+from empo_rewards.reading.rollouts import (
+    InputFile,
+    Located,
+    Member,
+    Piece,
+    ReadGroup,
+    ReadOptions,
+    Rejected,
+    flat_groups,
+    no_rows,
+)
 from empo_rewards.workers import StreamScorer, Task
 
 PIECE_GROUPS = 16
@@ -222,6 +232,6 @@ class _FlatRows:
     def known(self, reading: ReadOptions) -> Iterator[Known]:
         """Their groups, at the end of the file; afterwards they are deleted."""
         with closing(self.grouping):
-            groups = self.grouping.groups(reading.group_size)
-            while some := [ReadGroup(group, line, self.name) for line, group in islice(groups, PIECE_GROUPS)]:
+            groups = flat_groups(self.name, self.grouping, reading)
+            while some := list(islice(groups, PIECE_GROUPS)):
                 yield Known(some)

@@ -301,11 +301,13 @@ def _groups(name: str, pieces: Iterable[Piece], reading: ReadOptions) -> Iterato
                     item.join(flat)
                 else:
                     yield item
-        for line, group in flat.groups(reading.group_size):
-            if isinstance(group, GroupError):
-                yield Rejected(line, str(group), name)
-            else:
-                yield ReadGroup(group, line, name)
+        yield from flat_groups(name, flat, reading)
+
+
+def flat_groups(name: str, flat: Grouping, reading: ReadOptions) -> Iterator[Located]:
+    """The groups of a file's flat rows, at its end; those whose rows make no group are rejected."""
+    for line, group in flat.groups(reading.group_size):
+        yield Rejected(line, str(group), name) if isinstance(group, GroupError) else ReadGroup(group, line, name)
 
 
 def _own_rows(rows: Iterable[RawRow], reading: ReadOptions) -> Iterator[tuple[RawRow, Any]]:
