@@ -239,7 +239,7 @@ _USER_TURN = (
     r"|\[INST\]"
 )
 QUESTION = re.compile(
-    r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
+    r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABCDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
     rf"{_SPEAKERS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?[.:：])"
     r"|(?P<likely>(?:(?:Next|New|Another|Follow-?up|Additional|Bonus|Second|Third) )?"
     rf"{_QUESTIONS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?(?:[:：]|(?=\r?\n)))|(?P<turn>{_USER_TURN}))",
