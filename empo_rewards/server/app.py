@@ -166,7 +166,9 @@ class _Pages:
     async def page(self, request: Request) -> Response:
         """The page, which asks for its data."""
         self._check(request)
-        return self._browser.page(request.headers.get("if-none-match"))
+        page = self._browser.page(request.headers.get("if-none-match"))
+        request.scope[HOLDING].take(len(page.body))
+        return page
 
     async def data(self, request: Request) -> Response:
         """The index or one group, as JSON."""
@@ -175,6 +177,7 @@ class _Pages:
         answer = await unless_gone(request.receive, asking)
         if answer.status is HTTPStatus.NOT_FOUND:
             raise HTTPException(HTTPStatus.NOT_FOUND)
+        request.scope[HOLDING].take(len(answer.body))  # slow readers must not hold more than there is room for
         return Response(answer.body, answer.status, {**HEADERS, "cache-control": "no-store"}, "application/json")
 
     async def log_in(self, request: Request) -> Response:
