@@ -90,7 +90,9 @@ def embedding(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """The report in a headless Chromium, which Debian's package manager installs where there is none."""
-    session.install("-e", ".[parquet]", "pytest", "playwright==1.65.2", "axe-playwright-python==0.1.8", "scikit-learn")
+    session.install(
+        "-e", ".[parquet,server]", "pytest", "playwright==1.65.2", "axe-playwright-python==0.1.8", "scikit-learn"
+    )
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))) and "CHROMIUM" not in os.environ:
         session.run("apt-get", "update", "--quiet", external=True)
         session.run("apt-get", "install", "--quiet", "--yes", "chromium", external=True)

@@ -30,8 +30,8 @@ READING_SECONDS = 60.0
 """How long a caller may read nothing of its answer."""
 
 MAX_HEAD_BYTES = 2**16
-"""Bytes of a request's head, and of what stands between and after the parts of its body. The parser in C has no limit of
-its own."""
+"""Bytes of a request's head, and of what stands between the parts of its body and after them. The parser in C has no
+limit of its own."""
 
 SPARE = 0.125
 """Share of the descriptors that is kept for refusing: a connection that is too much is accepted, told so and closed."""
