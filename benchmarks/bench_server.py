@@ -9,7 +9,8 @@
   time to score those groups without a server.
 - memory: the rendezvous alone, with 100,000 waiting members.
 - hostile: `empo-math`, from the last member of a group to each of its answers, alone and beside callers that have
-  groups scored that cost as much as they can.
+  groups scored that cost as much as they can; the most of them also where they arrive all at once, with the others.
+- stopping: SIGTERM beside 64 such callers, while samples wait for their groups: seconds to the exit, and the answers.
 - incomplete: posts of many clients whose groups never complete; memory and descriptors before (when each client has
   posted once: Python keeps the memory of the most connections that it has had) and after their deadline.
 """
@@ -25,7 +26,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from data import add_data_option, math_rows
-from load import Behaviour, Client, Group, added_latencies, groups_of, quantile, replay
+from load import Behaviour, Client, Group, Member, added_latencies, groups_of, quantile, replay
 
 from empo_rewards import Group as WholeGroup
 from empo_rewards import Scorer
@@ -71,7 +74,12 @@ class Running:
     """A server process under measurement."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self.process.pid
 
 
 @contextmanager
@@ -86,7 +94,7 @@ def started(command: Sequence[str]) -> Iterator[Running]:
                 break
         else:
             raise SystemExit(f"{command[:3]} ended before it listened")
-        yield Running(url, process.pid)
+        yield Running(url, process)
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -261,20 +269,55 @@ def hostile(options: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     with started(serve("--group-size", str(GROUP_SIZE), "--workers", str(options.workers))) as server:
         asyncio.run(replay(made_up(8, 1), server.url, Behaviour()))
-        for callers in (0, *options.hostile):
-            groups = made_up(options.groups, 10 + callers)
-            behaviour = Behaviour(spread_seconds=len(groups) / options.groups_per_second, hostile=callers, seed=callers)
+        for callers, at_once in ((0, False), *((n, False) for n in options.hostile), (max(options.hostile), True)):
+            groups = made_up(options.groups, 10 + callers + at_once)
+            name = f"beside_{callers}{'_at_once' if at_once else ''}"
+            behaviour = Behaviour(
+                spread_seconds=len(groups) / options.groups_per_second,
+                hostile=callers,
+                head_start=0.0 if at_once else 3.0,
+                seed=callers,
+            )
             members = asyncio.run(replay(groups, server.url, behaviour))
             latencies = added_latencies(members)
             unscored = sum(
                 member.answer is None or not member.answer["extra_logs"]["empo/scored"] for member in members
             )
             for share in (0.5, 0.99):
-                figures[f"beside_{callers}_p{int(share * 100)}_ms"] = quantile(latencies, share) * 1e3
-            figures[f"beside_{callers}_unscored"] = unscored
-    for callers in options.hostile:
-        figures[f"beside_{callers}_p99_ratio"] = figures[f"beside_{callers}_p99_ms"] / figures["beside_0_p99_ms"]
+                figures[f"{name}_p{int(share * 100)}_ms"] = quantile(latencies, share) * 1e3
+            figures[f"{name}_unscored"] = unscored
+            figures[f"{name}_p99_ratio"] = figures[f"{name}_p99_ms"] / figures["beside_0_p99_ms"]
     return figures
+
+
+def stopping(options: argparse.Namespace) -> dict[str, Any]:
+    """How long SIGTERM takes in the middle of scoring, and how many callers were not answered."""
+    seconds: list[float] = []
+    answers: Counter[int] = Counter()
+    for number in range(options.rounds):
+        members: list[Member] = []
+        limits = ("--group-size", str(GROUP_SIZE), "--workers", str(options.workers))
+        with started(serve(*limits)) as server:
+            behaviour = Behaviour(spread_seconds=2.0, never=0.02, tries=1, hostile=64, seed=number)
+            load = replay(made_up(32, number), server.url, behaviour)
+            callers = threading.Thread(target=lambda: members.extend(asyncio.run(load)))  # noqa: B023 - ends within it
+            callers.start()
+            time.sleep(behaviour.head_start + 1.8)
+            began = time.monotonic()
+            server.process.terminate()
+            server.process.wait()
+            seconds.append(time.monotonic() - began)
+            callers.join()
+        answers.update(status for member in members for status in member.statuses)
+    refused = answers.pop(200, 0), answers.pop(503, 0)
+    return {
+        "exits": len(seconds),
+        "median_seconds": statistics.median(seconds),
+        "slowest_seconds": max(seconds),
+        "answered": refused[0],
+        "refused_503": refused[1],
+        "others_by_status": dict(answers),
+    }
 
 
 IDLE_SECONDS = 5
@@ -317,6 +360,7 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "latency": latency,
     "memory": memory,
     "hostile": hostile,
+    "stopping": stopping,
     "incomplete": incomplete,
 }
 

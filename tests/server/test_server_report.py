@@ -98,6 +98,7 @@ def test_without_the_key_there_is_a_form_and_nothing_else(server: Server, traine
         for data in ({"key": "s3cret"}, {"key": ""}, {}, {"key": "\u00e9\ud83d"}):
             refused = stranger.post("/login", content=str(data) if len(data.get("key", "")) == 2 else None, data=data)
             assert (refused.status_code, "set-cookie" in refused.headers) == (401, False)
+            assert "This is not the key." in refused.text
         stranger.cookies.set("empo_rewards_report", "x")
         assert stranger.get("/report/index").status_code == 401
         assert stranger.post("/login", content=b"key=" + b"x" * 10**6).status_code == 413
