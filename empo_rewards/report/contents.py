@@ -264,10 +264,10 @@ def _step(metadata: Mapping[str, Any] | None) -> float | None:
 
 
 def advantages(score: GroupScore) -> list[float | None] | None:
-    """(r - mean)/std of the rewards of a group, times its scale: the advantages of GRPO (arXiv 2402.03300, sec. 4.1.2).
+    """(r - mean)/std of the rewards of a group, times its scale, plus its shift: the advantages of GRPO.
 
-    With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group with fewer than two
-    rewards.
+    As in arXiv 2402.03300, sec. 4.1.2, with the sample's standard deviation, as TRL's and verl's trainers take it; None
+    for a group with fewer than two rewards.
     """
     rewards = [reward for reward in score.rewards if reward is not None]
     if len(rewards) < 2:
@@ -275,7 +275,7 @@ def advantages(score: GroupScore) -> list[float | None] | None:
     mean = math.fsum(reward / len(rewards) for reward in rewards)
     deviation = math.hypot(*(reward - mean for reward in rewards)) / math.sqrt(len(rewards) - 1)
     return [
-        None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6)
+        None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6) + score.advantage_shift
         for reward in score.rewards
     ]
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from empo_rewards._version import __version__
 from empo_rewards.errors import EmpoError, GroupError
-from empo_rewards.gather import GatherConflictError, GatherFullError, GatherSizeError, Member
+from empo_rewards.gather import GatherConflictError, GatherFullError, GatherScoreError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
 from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, TOO_MANY, AccessControl, refusal
@@ -248,8 +248,9 @@ def _as_request_error(error: Exception) -> RequestError:
         return RequestError(error.status_code, str(error.detail))
     if isinstance(error, RequestValidationError):
         return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, problems(error.errors()))
+    is_no_group = isinstance(error, GatherScoreError) and isinstance(error.__cause__, GroupError)
     for kinds, status, retry in _STATUS:
-        if isinstance(error, kinds):
+        if isinstance(error.__cause__ if is_no_group else error, kinds):
             return RequestError(status, str(error), retry=retry)
     return RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault in the server; its log has the traceback")
 
@@ -319,6 +320,7 @@ def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any
     return {
         "reward": result.reward if result.scored else None,
         "neutral": None if result.scored else result.reward,
+        "trained": result.trained,
         "correct": result.correct,
         "answer": None if position is None else score.answers[position].text,
         "cluster": None if position is None or not score.clusters else score.clusters[position],
@@ -332,6 +334,7 @@ def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any
             "entropy": score.entropy,
             "cluster_shares": score.cluster_shares,
             "advantage_scale": score.advantage_scale,
+            "advantage_shift": score.advantage_shift,
             "metrics": dict(score.metrics),
         },
         "diagnosis": None if result.scored else diagnosis,

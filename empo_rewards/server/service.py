@@ -214,7 +214,7 @@ class Service:
         async def single(position: int) -> None:
             results[position] = await self._single(scorer, samples[position], size, run, client)
 
-        with self.holding(client, sum(samples[position].weight for positions in wholes for position in positions)):
+        with self.holding(client, sum(samples[position].size_bytes for positions in wholes for position in positions)):
             await _all([*map(whole, wholes), *map(single, rest)])
         return [result for result in results if result is not None]
 
