@@ -307,6 +307,9 @@ class Strategy(ABC):
     def __call__(self, given: StrategyInput) -> Rewards:
         """One reward per response, in the order of the responses."""
 
+    def close(self) -> None:  # noqa: B027 - most strategies hold nothing
+        """Release connections; a later call starts them again."""
+
 
 # Filters and observers
 

@@ -37,6 +37,10 @@ class EntropyScaled(Strategy):
         if self.alpha <= 0:
             raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
 
+    def close(self) -> None:
+        """Close the base."""
+        self.base.close()
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """The base strategy's rewards, and the scale, times the base's where it has one."""
         size = len(given.clusters.labels)

@@ -37,6 +37,11 @@ class Mix(Strategy):
         if any(part.gives_advantages for part in self.parts):
             raise ConfigError("a strategy that gives advantages is no part of a mix: its rewards have no other scale")
 
+    def close(self) -> None:
+        """Close the parts."""
+        for part in self.parts:
+            part.close()
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """The sum for each response."""
         weights = self.weights or [1 / len(self.parts)] * len(self.parts)
