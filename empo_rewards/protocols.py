@@ -281,6 +281,12 @@ class Rewards:
 class Strategy(ABC):
     """Turns a group's clusters into rewards."""
 
+    formula: str = ""
+    """The reward of a response, in a few words, for tables."""
+
+    source: str = ""
+    """The paper that it follows, or what it is for."""
+
     uses_reference: bool = False
     """Whether it is given `StrategyInput.correct`; for supervised controls only."""
 

@@ -7,6 +7,7 @@ import json
 import math
 import random
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,13 @@ def boxed(answers: str) -> list[str]:
     return [rf"\boxed{{{letter}}}" if letter != " " else "no idea" for letter in answers]
 
 
+@cache
+def _scorer(config: str) -> Scorer:
+    return Scorer(json.loads(config))
+
+
 def score(config: dict[str, Any], answers: str, **fields: Any) -> GroupScore:
-    with Scorer(config) as scorer:
-        return scorer.score(Group("q", boxed(answers), **fields))
+    return _scorer(json.dumps(config)).score(Group("q", boxed(answers), **fields))
 
 
 # Members that only vote
@@ -90,12 +95,12 @@ def test_what_is_no_role_is_refused(fields: dict[str, Any], message: str) -> Non
 @settings(max_examples=30, deadline=None)
 @given(st.text("ab ", min_size=1, max_size=8), st.integers(1, 9), st.randoms(use_true_random=False))
 def test_the_configuration_draws_who_is_trained_on_whatever_the_order(answers: str, count: int, dice: Any) -> None:
-    with Scorer({**MAJORITY, "trained": count}) as scorer:
-        responses = [f"{answer} {number}" for number, answer in enumerate(boxed(answers))]
-        found = scorer.score(Group("q", responses))
-        order = list(range(len(answers)))
-        dice.shuffle(order)
-        moved = scorer.score(Group("q", [responses[i] for i in order]))
+    scorer = _scorer(json.dumps({**MAJORITY, "trained": count}))
+    responses = [f"{answer} {number}" for number, answer in enumerate(boxed(answers))]
+    found = scorer.score(Group("q", responses))
+    order = list(range(len(answers)))
+    dice.shuffle(order)
+    moved = scorer.score(Group("q", [responses[i] for i in order]))
     if count >= len(answers):
         assert found.trained is None
     else:

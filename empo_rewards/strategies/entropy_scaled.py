@@ -24,6 +24,9 @@ class EntropyScaled(Strategy):
         form: the function f.
     """
 
+    formula = "those of `base`; advantages times f(αH/ln G)"
+    source = "SEED-GRPO, arXiv 2505.12346, eq. 6"
+
     base: Annotated[Strategy, DefaultComponent("empo")] = field(default_factory=Empo)
     alpha: float = 1.0
     form: Literal["linear", "exponential", "focal"] = "linear"

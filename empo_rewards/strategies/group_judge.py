@@ -50,6 +50,9 @@ class GroupJudge(Strategy):
         MissingExtraError: httpx is not installed.
     """
 
+    formula = "(responses below it + half of those beside it)/(n - 1), mean of two orders"
+    source = "ours"
+
     uses_weights = True
     uses_sides = True
 

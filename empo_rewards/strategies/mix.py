@@ -20,6 +20,8 @@ class Mix(Strategy):
         weights: one for each part, by default 1 divided by their number.
     """
 
+    formula = "the weighted sum of `parts`"
+
     parts: list[Strategy]
     weights: list[float] | None = None
 

@@ -56,6 +56,9 @@ class Synthesis(Strategy):
         MissingExtraError: httpx is not installed.
     """
 
+    formula = "1 if the answer agrees with the anchor's, else 0"
+    source = "CaT, arXiv 2509.14234"
+
     model: str
     url: str | list[str] = "http://localhost:8000/v1"
     equivalence: Annotated[EquivalenceBackend, DefaultComponent("math")] = field(default_factory=MathEquivalence)

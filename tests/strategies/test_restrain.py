@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -22,8 +23,12 @@ CONFIG = {"extraction": ["boxed"], "equivalence": "exact", "guards": []}
 
 def score(answers: str, **options: Any) -> Any:
     responses = [rf"\boxed{{{letter}}}" if letter != " " else "no idea" for letter in answers]
-    with Scorer({**CONFIG, "strategy": {"name": "restrain", **OPTIONS, **options}}) as scorer:
-        return scorer.score(Group("q", responses))
+    return _scorer(json.dumps(options)).score(Group("q", responses))
+
+
+@cache
+def _scorer(options: str) -> Scorer:
+    return Scorer({**CONFIG, "strategy": {"name": "restrain", **OPTIONS, **json.loads(options)}})
 
 
 def test_by_hand() -> None:
@@ -81,8 +86,9 @@ def test_prompts_are_weighted_by_a_frozen_base(tmp_path: Path) -> None:
     found = score("abcd", base=str(base))
     assert found.advantage_scale == pytest.approx(u)
     assert found.advantage_shift == pytest.approx(-0.3 * u)
-    base.write_text("", encoding="utf-8")
-    unknown = score("aabb", base=str(base))
+    other = tmp_path / "other.jsonl"
+    other.write_text("", encoding="utf-8")
+    unknown = score("aabb", base=str(other))
     assert (unknown.cause, unknown.rewards) == (Cause.STRATEGY_FAILED, (None,) * 4)
     assert "no share of this prompt" in str(unknown.detail)
 
