@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,11 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from empo_rewards.equivalence.judge.client import JudgeClient, Limits
 from empo_rewards.equivalence.judge.questions import Generation, Request
-from empo_rewards.errors import EquivalenceError
+from empo_rewards.errors import ConfigError, EquivalenceError
 from empo_rewards.per_process import PerProcess
 from empo_rewards.turns import result_of
 
@@ -53,6 +55,27 @@ class Servers:
     def close(self) -> None:
         """End the connections and the thread; `ask` starts them anew."""
         _close(self._connections)
+
+
+def servers_from(
+    url: str | list[str],
+    model: str,
+    limits: Limits,
+    api_key_variable: str | None,
+    extra_body: Mapping[str, Any] | None,
+    *,
+    top_logprobs: int = 2,
+) -> Servers:
+    """The servers that a component's options name; nothing is asked yet.
+
+    Raises:
+        ConfigError: a URL or the API key cannot be used.
+    """
+    urls = [_base_url(one) for one in ([url] if isinstance(url, str) else url)]
+    if not urls:
+        raise ConfigError("url is an empty list; a judge needs a server")
+    key = None if api_key_variable is None else _api_key(api_key_variable)
+    return Servers(urls, model, top_logprobs, limits, extra_body or {}, key)
 
 
 class _Connection:
@@ -103,3 +126,27 @@ def _close(connections: PerProcess[_Connection]) -> None:
     connection = connections.pop()
     if connection is not None:
         connection.close()
+
+
+def _base_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or any(char.isspace() for char in url):
+        raise ConfigError(f"{url!r} is no base URL such as http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError("a judge's URL holds no user, password or query; name an api_key_variable instead")
+    return url.rstrip("/")
+
+
+def _api_key(variable: str) -> str:
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(f"api_key_variable: the environment variable {variable} is not set, or empty")
+    if not key.isascii() or any(not char.isprintable() or char.isspace() for char in key):
+        raise ConfigError(
+            f"api_key_variable: the environment variable {variable} holds no API key: it has odd characters"
+        )
+    return key
