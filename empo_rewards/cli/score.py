@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from empo_rewards.cli.blanks import BlankWatch
 from empo_rewards.cli.console import (
@@ -30,6 +29,7 @@ from empo_rewards.cli.journal import beside, open_journal, read_records
 from empo_rewards.cli.outputs import resolved
 from empo_rewards.cli.parallel import in_order
 from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, Run
+from empo_rewards.cli.progress import progress
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
 from empo_rewards.group import GroupScore
@@ -128,26 +128,18 @@ def _reject(row: Rejected, summary: Summary, strict: bool) -> None:
 
 @contextmanager
 def _progress(sources: list[str], done: int) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal.
+    """A progress bar; gives a function that takes the number of groups that were scored and the line reached."""
+    rows = _count_rows(Path(sources[0])) if len(sources) == 1 and err.is_terminal else None
+    if done and err.is_terminal:
+        err.print(f"resumed after {done:,} groups")
+    with progress("groups" if rows is None else "rows", rows) as shown:
+        groups = 0
 
-    Gives a function that takes the number of groups that were scored and the line reached.
-    """
-    if not err.is_terminal:
-        yield lambda groups, line: None
-        return
-    rows = _count_rows(Path(sources[0])) if len(sources) == 1 else None
-    unit = TextColumn("groups" if rows is None else "rows")
-    columns = (MofNCompleteColumn(), unit, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("", total=rows)
-        if done:
-            progress.console.print(f"resumed after {done:,} groups")
-
-        def advance(groups: int, line: int) -> None:
-            if rows is None:
-                progress.advance(task, groups)
-            elif groups:
-                progress.update(task, completed=line)
+        def advance(more: int, line: int) -> None:
+            nonlocal groups
+            groups += more
+            if more:
+                shown(groups if rows is None else line)
 
         yield advance
 

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from empo_rewards.equivalence.judge.client import JudgeClient, Limits
+from empo_rewards.completions.client import Limits
+from empo_rewards.equivalence.judge.client import JudgeClient
 from empo_rewards.equivalence.judge.questions import Generation, Request
 from empo_rewards.errors import EquivalenceError
 from empo_rewards.per_process import PerProcess
