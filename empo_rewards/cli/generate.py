@@ -153,13 +153,16 @@ def generate(
         seconds = time.monotonic() - started
     if tally.refused and not journal.groups_done:
         raise InputError(f"none of the {tally.refused:,} prompts got responses: {tally.first_refusal}")
-    for line in _remarks(tally, prompts.repeated, target, sampling):
+    refused = journal.rows_done - journal.groups_done
+    if refused:
+        err.print(foreign(f"{refused:,} prompts got no responses: {beside(target)[0]}"), soft_wrap=True)
+    for line in _remarks(tally, prompts.repeated, sampling):
         err.print(foreign(line), soft_wrap=True)
     tokens = f", {tally.tokens:,} tokens ({tally.tokens / seconds:,.0f} a second)" if tally.tokens else ""
     out.print(
         foreign(f"{target}: {journal.groups_done:,} groups; now {tally.responses:,} responses{tokens}"), soft_wrap=True
     )
-    raise typer.Exit(3 if tally.refused else 0)
+    raise typer.Exit(3 if refused else 0)
 
 
 class _Prompts:
@@ -225,12 +228,10 @@ def _show_refusal(text: str, count: int) -> None:
         err.print("more prompts get no responses; no more of them are shown")
 
 
-def _remarks(tally: Tally, repeated: int, target: Path, sampling: Sampling) -> Iterator[str]:
+def _remarks(tally: Tally, repeated: int, sampling: Sampling) -> Iterator[str]:
     """What a user should know of the responses, a line each."""
     if repeated:
         yield f"{repeated:,} rows repeat a prompt and were left out"
-    if tally.refused:
-        yield f"{tally.refused:,} prompts got no responses: {beside(target)[0]}"
     if tally.cut_off:
         limit = "" if sampling.max_tokens is None else f" of {sampling.max_tokens}"
         yield (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,9 +31,12 @@ from empo_rewards.cli.outputs import resolved
 from empo_rewards.cli.parallel import in_order
 from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, Run
 from empo_rewards.cli.progress import progress
+from empo_rewards.cli.ray import score_on_ray
 from empo_rewards.cli.summary import Summary
+from empo_rewards.config import load_config, merge, parse_assignments
 from empo_rewards.errors import InputError
 from empo_rewards.group import GroupScore
+from empo_rewards.plugins.registry import load
 from empo_rewards.reading import Rejected
 from empo_rewards.reading.containers import CHUNK_ROWS
 from empo_rewards.reading.rollouts import read_pieces
@@ -40,6 +44,13 @@ from empo_rewards.reading.sources import STDIN
 
 SHOWN_REJECTIONS = 10
 """So many bad rows are shown on standard error; the file of rejected rows has them all."""
+
+
+class Engine(str, Enum):
+    """What scores."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def score(
@@ -58,8 +69,19 @@ def score(
     form: FormatOption = None,
     mapping: MapOption = None,
     limit: LimitOption = None,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="What scores: processes of this machine, or Ray Data (then --out is a folder, of Parquet)."),
+    ] = Engine.LOCAL,
 ) -> None:
     """Score every group, and show what came out as a table."""
+    if engine is Engine.RAY:
+        refused = {"--resume": resume, "--strict": strict, "--limit": limit is not None}
+        if named := [name for name, given in refused.items() if given]:
+            raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
+        settings = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
+        summary = score_on_ray(sources, target, settings, reading_from(group_size, form, mapping), workers, overwrite)
+        _show(summary, target, group_size)
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
     if resume and not to_file:
@@ -101,6 +123,12 @@ def score(
                     journal.reject(row)
             advance(part.summary.groups, part.line)
         blanks.close()
+    _show(summary, target, group_size)
+
+
+def _show(summary: Summary, target: Path | None, group_size: int | None) -> NoReturn:
+    """Print what came out, and end with its exit code."""
+    to_file = target is not None and str(target) != STDIN
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     (err if target is not None and not to_file else out).print(summary.table())

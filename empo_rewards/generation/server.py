@@ -142,16 +142,15 @@ class ServerSampler(Sampler):
         """`n` responses, by as many requests as it takes."""
         wanted = self._sampling.n
         responses: list[Response] = []
-        prompt_tokens = completion_tokens = asked_for = 0
-        while len(responses) < wanted:
-            missing, at_once = wanted - len(responses), self._at_once
-            sizes = [min(at_once, missing - start) for start in range(0, missing, at_once)]
-            requests = []
-            for size in sizes:
-                requests.append(self._request(client, prompt, size, self._sampling.seed_of(position, asked_for)))
-                asked_for += size
+        prompt_tokens = completion_tokens = 0
+        while (have := len(responses)) < wanted:
+            sizes = {start: min(self._at_once, wanted - start) for start in range(have, wanted, self._at_once)}
+            requests = [
+                self._request(client, prompt, size, self._sampling.seed_of(position, start))
+                for start, size in sizes.items()
+            ]
             replies = await asyncio.gather(*requests, return_exceptions=True)
-            for size, reply in zip(sizes, replies, strict=True):
+            for size, reply in zip(sizes.values(), replies, strict=True):
                 if isinstance(reply, BaseException):
                     raise reply
                 self._answered = True
