@@ -79,9 +79,9 @@ def score(
         refused = {"--resume": resume, "--strict": strict, "--limit": limit is not None}
         if named := [name for name, given in refused.items() if given]:
             raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
-        settings = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
-        summary = score_on_ray(sources, target, settings, reading_from(group_size, form, mapping), workers, overwrite)
-        _show(summary, target, group_size)
+        resolved_config = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
+        reading = reading_from(group_size, form, mapping)
+        _show(score_on_ray(sources, target, resolved_config, reading, workers, overwrite), target, group_size)
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
     if resume and not to_file:

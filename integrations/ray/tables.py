@@ -14,7 +14,10 @@ import pyarrow as pa
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.reading import Located, ReadGroup, Rejected
 
-TEXT, NUMBER, COUNT, FLAG = pa.large_string(), pa.float64(), pa.int64(), pa.bool_()
+TEXT: pa.DataType = pa.large_string()
+NUMBER: pa.DataType = pa.float64()
+COUNT: pa.DataType = pa.int64()
+FLAG: pa.DataType = pa.bool_()
 
 PLACE = {"source": TEXT, "line": COUNT, "rejected": TEXT, "row": TEXT}
 """Where a row of the input stands, and why it is bad (null: it is not)."""
@@ -22,7 +25,9 @@ PLACE = {"source": TEXT, "line": COUNT, "rejected": TEXT, "row": TEXT}
 LOCATED = pa.schema({"group": TEXT, **PLACE})
 """Groups that are to be scored, as JSON: their metadata and labels may be anything."""
 
-ANSWER = pa.struct({"text": TEXT, "kind": TEXT, "extractor": TEXT, "start": COUNT, "end": COUNT, "truncated": FLAG})
+ANSWER = pa.struct(
+    list({"text": TEXT, "kind": TEXT, "extractor": TEXT, "start": COUNT, "end": COUNT, "truncated": FLAG}.items())
+)
 
 SCORES = pa.schema(
     {
