@@ -99,10 +99,10 @@ class GroupedWorker:
             await super()._compute_score(outputs, kwargs=kwargs)  # type: ignore[misc] # verl's
             return
         start = perf_counter()
-        place.submitted = True
         tokens = Tokens(final.prompt_ids, final.response_ids, final.response_mask, final.response_logprobs)
         row = await asyncio.to_thread(rows.of_fields, kwargs, tokens, self.tokenizer)
         row = row._replace(uid=place.uid, member=place.member, size=place.size)
+        place.submitted = True
         if place.validate:
             (given,) = await self.shards.validate([row])
         else:
