@@ -139,7 +139,7 @@ def _weigh(a: Part, b: Part) -> Found:
     if a.ways != b.ways:
         contrary = say.NOT in a.ways ^ b.ways or (a.ways - {say.NOT} and b.ways - {say.NOT})
         return _MORE if not contrary else _DIFFERENT if _short(a, b) else _OTHER
-    only_left, only_right = left - right, right - left
+    only_left, only_right = (left, right) if left.isdisjoint(right) else (left - right, right - left)
     if not only_left or not only_right:
         return _MORE
     if say.MODIFIERS.issuperset(only_left) and say.MODIFIERS.issuperset(only_right):
@@ -184,11 +184,15 @@ def _opposed(a: str, b: str) -> bool:
     )
 
 
+_THE = (("the",), ("The",))
+
+
 def abbreviates(short: Part, long: Part) -> bool:
     """Whether one word in capitals is made of the first letters of the other phrase: "WWII", "UK", "DNA"."""
-    if len(short.raw) != 1 or len(long.raw) < 2:
+    raw = short.raw[1:] if short.raw[:1] in _THE else short.raw
+    if len(raw) != 1 or len(long.raw) < 2:
         return False
-    token = short.raw[0].replace(".", "")
+    token = raw[0].replace(".", "")
     if not 2 <= len(token) <= 8 or not token[:2].isupper():
         return False
     letters = token.rstrip("0123456789IVX") or token

@@ -36,6 +36,8 @@ _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Ge
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _BREAKING = (";", "\n", "- ", ". ", "? ", "! ")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
+_CONTRAST = re.compile(r"not (?:the )?[A-Z]")
+"""The name of what the answer is not: "Ankara, not Istanbul"."""
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
@@ -210,6 +212,8 @@ def _explains(piece: str, first: str, *, last: bool) -> bool:
     if not words or _ITEM_LEAD.match(piece):
         return False
     low = words[0].lower()
+    if _CONTRAST.match(piece):
+        return True
     if low in say.EXPLAINERS:
         return low not in say.ARTICLES or first.split(" ", 1)[0].lower() not in say.ARTICLES
     if words[0].isdigit():
@@ -231,6 +235,8 @@ def _items(head: str) -> tuple[list[str], bool]:
 def _takes_back(said: str) -> bool:
     """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
     words = [say.plain(word) for word in _WORD.findall(said)]
+    if _CONTRAST.match(said):
+        return False
     return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or not say.CONDITIONS.isdisjoint(
         words[:1]
     )
