@@ -26,6 +26,7 @@ VERL_CHECK = "empo-rewards verl-check run.yaml reward.reward_manager.name=empo a
 
 BY_OTHERS = {
     "make demo": "run by .ci/run",
+    "make demo-train": "tests/integration/trl/test_demo_train.py",
     "make test": "runs this test",
     "make test-fast": "the first part of `make test`",
     "make test-matrix": "run before a release",

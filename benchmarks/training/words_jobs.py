@@ -67,7 +67,7 @@ class WordsMeasurement(_Job):
         from .smollm import load  # noqa: PLC0415 - as above
 
         start = now()
-        model, tokenizer = load()
+        model, tokenizer = load(trained_layers=0)
         measured: dict[str, Any] = {}
         for done, (key, temperature) in enumerate(TEMPERATURES.items(), 1):
             measured[key] = self._evaluated(model, tokenizer, temperature)
