@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from empo_rewards import extras
-from empo_rewards.cli.outputs import resolved
+from empo_rewards.files import resolved
 from empo_rewards.cli.summary import Summary
 from empo_rewards.config import ScorerConfig
 from empo_rewards.errors import InputError
