@@ -107,6 +107,7 @@ def test_a_killed_worker_takes_only_its_own_rows(agents: Any, tokenizer: Any) ->
         ray.get(lost)
     output = ray.get(sound.generate_sequences.remote(rest), timeout=200)
     texts, uids = texts_of(output, tokenizer), list(rest.non_tensor_batch["uid"])
-    rewards, _ = support.offline(uids * 2, texts * 2, uids * 2)
+    names = [messages[0]["content"] for messages in rest.non_tensor_batch["raw_prompt"]]
+    rewards, _ = support.offline(uids * 2, texts * 2, names * 2)
     assert output.batch["rm_scores"].sum(-1).tolist() == support.float32(rewards[:16])
     assert set(output.non_tensor_batch["group_size"]) == {8.0}
