@@ -184,15 +184,11 @@ def _opposed(a: str, b: str) -> bool:
     )
 
 
-_THE = (("the",), ("The",))
-
-
 def abbreviates(short: Part, long: Part) -> bool:
     """Whether one word in capitals is made of the first letters of the other phrase: "WWII", "UK", "DNA"."""
-    raw = short.raw[1:] if short.raw[:1] in _THE else short.raw
-    if len(raw) != 1 or len(long.raw) < 2:
+    if len(short.raw) != 1 or len(long.raw) < 2:
         return False
-    token = raw[0].replace(".", "")
+    token = short.raw[0].replace(".", "")
     if not 2 <= len(token) <= 8 or not token[:2].isupper():
         return False
     letters = token.rstrip("0123456789IVX") or token

@@ -56,6 +56,7 @@ _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WAYS = frozenset((say.NOT, say.UP, say.DOWN))
+_THE = ("the", "The")
 _SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
 
@@ -65,7 +66,7 @@ class Part(NamedTuple):
     Args:
         words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
         content: `words` without the prepositions that say nothing; what two phrases are compared by.
-        raw: the words as they are written, with their capitals.
+        raw: the words as they are written, with their capitals, without a first "the".
         bag: the set of `content`.
         numbers: those of `content` that hold a digit, sorted.
         ways: the tokens of negation, rise and fall in `content`.
@@ -271,7 +272,8 @@ def part(text: str) -> Part:
 
 
 def _phrase(raw: Sequence[str]) -> Part:
-    return _made(_in_order(_meant(raw)), tuple(token for token in raw if token not in _SILENT))
+    said = tuple(token for token in raw if token not in _SILENT)
+    return _made(_in_order(_meant(raw)), said[1:] if len(said) > 1 and said[0] in _THE else said)
 
 
 def _made(words: Words, raw: Words) -> Part:

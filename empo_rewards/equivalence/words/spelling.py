@@ -21,6 +21,8 @@ MIN_WORD = 8
 LONG = 9
 """In so long a name the consonants alone tell it."""
 
+_KEPT = ("is", "us", "os")
+"""Endings that a stem keeps."""
 _DOUBLED = re.compile(r"(.)\1+")
 _UMLAUT = re.compile(r"(?<=[aou])e")
 _VOWELS = frozenset("aeiouy")
@@ -45,9 +47,9 @@ def alike(a: str, b: str) -> bool:
 def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 - one return a kind of slip
     """Whether one of two different words is surely a slip, or another custom, of spelling the other.
 
-    A plural that its ending hides ("taxis"), a doubled letter, two letters exchanged; in a name "oe" for "ö", in a long
-    one vowels too many; in a name beside an equal one also another vowel or a letter too many. Not where words are told
-    by that letter: nitrate and nitrite.
+    A plural that its ending hides ("taxis", "viruses", of which the last s is gone), a doubled letter, two letters
+    exchanged; in a name "oe" for "ö", in a long one vowels too many; in a name beside an equal one also another vowel or
+    a letter too many. Not where words are told by that letter: nitrate and nitrite.
 
     Args:
         a, b: the words in small letters.
@@ -56,7 +58,9 @@ def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 
     """
     least = min(len(a), len(b))
     short, long = sorted((a, b), key=len)
-    if not name and least > 3 and long == short + "s" and long.endswith(("is", "us", "os")):
+    if not name and (
+        (least > 3 and long == short + "s" and long.endswith(_KEPT)) or (long == short + "e" and short.endswith(_KEPT))
+    ):
         return True
     if least < MIN_SLIP or a[0] != b[0]:
         return False
