@@ -34,14 +34,15 @@ class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
 
     def __init__(self, every: int, measure: Callable[[LlamaForCausalLM], dict[str, float]]) -> None:
         self.points: list[dict[str, float]] = []
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self._every, self._measure = every, measure
 
     def at(self, step: int, model: LlamaForCausalLM) -> None:
         """Evaluate now."""
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         self.points.append({"step": step, **self._measure(model)})
         self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu_start
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
@@ -143,10 +144,11 @@ def train(
         trainer.remove_callback(PrinterCallback)
         restore_forward(trainee.model)
         curve.at(0, trainee.model)
-        curve.seconds = 0.0
-        start = time.perf_counter()
+        curve.seconds = curve.cpu_seconds = 0.0
+        start, cpu_start = time.perf_counter(), time.process_time()
         trainer.train()
         seconds = time.perf_counter() - start - curve.seconds
+        cpu_seconds = time.process_time() - cpu_start - curve.cpu_seconds
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
     run = {
         "settings": asdict(settings),
@@ -156,6 +158,7 @@ def train(
         "curve": curve.points,
         "steps": [_logged(entry) for entry in log],
         "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu_seconds, 1),
     }
     return run, list(_with_steps(recorder.groups, settings.prompts))
 

@@ -40,7 +40,7 @@ def summarize(store: Store) -> dict[str, Any]:
         ends: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for job, run in runs.items():
             if job.startswith(name) and "after" in run:
-                shown = {key: run.get(key) for key in ("seed", "train_seconds", "cpu_seconds")}
+                shown = {key: run.get(key) for key in ("seed", "train_seconds", "train_cpu_seconds")}
                 curve = [{key: point[key] for key in ("step", *KEPT)} for point in run["curve"]]
                 ends[run["method"] + run["changed"]].append(
                     {**shown, "after": _evaluation(run["after"]), "curve": curve}
