@@ -26,7 +26,9 @@ def test_the_sets_are_disjoint_and_only_development_sets_have_its_families() -> 
     assert sum(map(len, texts.values())) == len(questions())
     for name, chosen in sets().items():
         families = {question.family for question in chosen}
-        assert families <= set(DEVELOPMENT_FAMILIES) if "development" in name else not families & {*DEVELOPMENT_FAMILIES}
+        assert (
+            families <= set(DEVELOPMENT_FAMILIES) if "development" in name else not families & {*DEVELOPMENT_FAMILIES}
+        )
         assert {question.family for question in chosen[: len(families)]} == families  # they take turns
 
 
