@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from pages import quoted, table
@@ -24,9 +25,9 @@ def quotable() -> dict[str, str]:
     figures["soak.minutes"] = soak["seconds"] / 60
     figures["soak.wrong"] = len(soak["wrong"])
     figures["soak.unscored"] = sum(soak["unscored"].values())
-    figures["soak.slowest_exit"] = max(soak["exits"])
+    figures["soak.slowest_exit"], figures["soak.median_exit"] = max(soak["exits"]), median(soak["exits"])
     return {
-        name: f"{value:.1f}" if name == "soak.slowest_exit" else f"{value:,.0f}"
+        name: f"{value:.1f}" if name.endswith("_exit") else f"{value:,.0f}"
         for name, value in figures.items()
         if isinstance(value, int | float)
     }

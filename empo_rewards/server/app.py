@@ -28,6 +28,7 @@ from empo_rewards.server.schemas import (
     MAX_GROUP_SIZE,
     REWARD_DOCUMENTATION,
     MemberBody,
+    json_content,
     problems,
     read_member,
 )
@@ -347,15 +348,15 @@ def _json(value: object, status: int = HTTPStatus.OK) -> Response:
 
 def _takes(schema: dict[str, Any]) -> dict[str, Any]:
     """A route's OpenAPI description of its request body."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": True, **json_content(schema)}}
 
 
 def _describe(app: FastAPI) -> None:
     """Add the reward paths, which FastAPI does not route, to its OpenAPI description."""
-    described = app.openapi
+    without = app.openapi
 
     def openapi() -> dict[str, Any]:
-        schema = described()
+        schema = without()
         for path, phase in REWARD_PATHS.items():
             schema["paths"][path] = {"post": {**REWARD_DOCUMENTATION, "summary": f"OpenRLHF's reward: {phase}"}}
         return schema

@@ -222,7 +222,7 @@ def test_bodies_that_are_too_long_are_refused(server: Server) -> None:
 def test_half_of_every_group_is_said_to_be_elsewhere(server: Server) -> None:
     """As where two servers share the posts of a trainer."""
     halves = [Group(group.prompt, group.responses[::2]) for group in made_up(32, 8, seed=11)]
-    members = asyncio.run(replay(halves, server.url, Behaviour(path="/get_reward?group_size=8")))
+    members = asyncio.run(replay(halves, server.url, Behaviour(spread_seconds=0.1, path="/get_reward?group_size=8")))
     diagnosis = server.get("/ready").json()["diagnosis"]
     assert "spread over 2 places" in diagnosis
     assert "--reward.remote_url" in diagnosis
