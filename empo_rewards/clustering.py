@@ -9,20 +9,32 @@ from collections.abc import Collection, Iterable, Sequence
 from empo_rewards.protocols import AnswerSet, Clusters, Relation
 
 
-def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of `size` nodes the smallest node of its connected component (union-find, almost linear time)."""
-    parent = list(range(size))
+class UnionFind:
+    """Disjoint sets of the numbers below `size`. A set's root is its least member, whatever the order of unions."""
 
-    def root(node: int) -> int:
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def find(self, node: int) -> int:
+        """The root of a node's set."""
+        parent = self._parent
         while parent[node] != node:
             parent[node] = parent[parent[node]]
             node = parent[node]
         return node
 
+    def union(self, a: int, b: int) -> None:
+        """Joins the sets of two nodes."""
+        a, b = self.find(a), self.find(b)
+        self._parent[max(a, b)] = min(a, b)
+
+
+def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
+    """For each of `size` nodes the smallest node of its connected component (almost linear time)."""
+    sets = UnionFind(size)
     for left, right in edges:
-        a, b = root(left), root(right)
-        parent[max(a, b)] = min(a, b)
-    return [root(node) for node in range(size)]
+        sets.union(left, right)
+    return [sets.find(node) for node in range(size)]
 
 
 def components(size: int, relation: Relation) -> list[int]:

@@ -16,6 +16,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from empo_rewards.errors import GroupError
 
+MAX_NUMBER = 1e100
+"""The largest size of a reward or metric: sums and squares of them stay finite."""
+
 Message = Mapping[str, Any]
 """One chat message: `role` and `content`."""
 
@@ -368,6 +371,8 @@ class GroupScore:
             raise GroupError(f"not a group's score: clusters does not count to {len(score.cluster_shares)}, the shares")
         if not all(0 <= share <= 1 for share in score.cluster_shares):
             raise GroupError("not a group's score: cluster_shares has a number that is not in [0, 1]")
+        if any(abs(reward) > MAX_NUMBER for reward in score.rewards if reward is not None):
+            raise GroupError(f"not a group's score: a reward's size is more than {MAX_NUMBER:g}")
         if not size or values.get("size", size) != size:
             raise GroupError(f"not a group's score: size is {score.size} for {size} rewards")
         return replace(score, size=size, expected_size=max(size, score.expected_size))

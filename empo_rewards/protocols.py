@@ -123,10 +123,13 @@ class Reason:
     Args:
         rule: the rule that decided, in a few words, as in "canonical forms" or "cosine of embeddings".
         facts: what the rule looked at, by name: forms, similarities, thresholds, a judge's answer.
+        equal: what the rule says of the two alone; None where it does not say. Clusters may differ: two answers may be
+            joined through a third, or kept apart by one.
     """
 
     rule: str
     facts: Mapping[str, str | float] = field(default_factory=dict)
+    equal: bool | None = None
 
 
 class EquivalenceBackend(ABC):
@@ -138,6 +141,10 @@ class EquivalenceBackend(ABC):
 
     gives_similarities: bool = False
     """Whether it fills `Relation.similarities` for sets that request them."""
+
+    asks_a_model: bool = False
+    """Whether a comparison costs a large model's evaluation or a request (a judge): a report then gives reasons only
+    where the user wants them asked for."""
 
     @abstractmethod
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
@@ -156,7 +163,7 @@ class EquivalenceBackend(ABC):
         facts: dict[str, str | float] = {"alone": said}
         if relation.similarities is not None:
             facts["similarity"] = relation.similarities[0][1]
-        return Reason("decided by the backend", facts)
+        return Reason("decided by the backend", facts, None if said == "undecided" else said == "equal")
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Release processes and connections; a later `relate` starts them again."""

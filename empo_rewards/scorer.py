@@ -185,6 +185,11 @@ class Scorer:
         return self._strategy.scales_advantages
 
     @property
+    def asks_a_model(self) -> bool:
+        """Whether comparing answers asks a large model or a server (see `EquivalenceBackend`)."""
+        return self._backend.asks_a_model
+
+    @property
     def gives_advantages(self) -> bool:
         """Whether rewards must not be divided by their deviation (see `Strategy.gives_advantages`)."""
         return self._strategy.gives_advantages
@@ -271,15 +276,11 @@ class Scorer:
         for i, j in pairs:
             if not (0 <= i < len(group) and 0 <= j < len(group)):
                 raise GroupError(f"{_name(group)}: no pair {i}, {j} among {len(group)} responses, counted from 0")
+        compared = self._compare([draft])
         if draft.failure is not None:
             raise draft.failure
-        answers = answer_set(draft.votes, draft.group.prompt_text)
-        relation = self._relate([answers])[0]
-        if isinstance(relation, Exception):
-            raise StageError(Cause.EQUIVALENCE_FAILED, relation) from relation
-        draft.clusters = cluster(draft.votes, answers, relation, different_weights(group))
         with stage(Cause.EQUIVALENCE_FAILED):
-            return [self._why(draft, answers, relation, i, j) for i, j in pairs]
+            return [self._why(*compared[0], i, j) for i, j in pairs]
 
     def _why(self, draft: _Draft, answers: AnswerSet, relation: Relation, i: int, j: int) -> PairReason:
         left, right = draft.votes[i], draft.votes[j]
@@ -294,10 +295,11 @@ class Scorer:
         reason = _checked_reason(self._backend.why(answers, a, b))
         clusters = draft.clusters
         assert clusters is not None  # noqa: S101 - set by `why`
-        if clusters.labels[i] == clusters.labels[j]:
-            return PairReason("equal", reason.rule, reason.facts)
-        undecided = (min(a, b), max(a, b)) in relation.undecided
-        return PairReason("undecided" if undecided else "different", reason.rule, reason.facts)
+        joined, facts = clusters.labels[i] == clusters.labels[j], reason.facts
+        if reason.equal is not None and reason.equal is not joined:
+            facts = {**facts, "clusters": "joined through other answers" if joined else "kept apart by other answers"}
+        undecided = not joined and (min(a, b), max(a, b)) in relation.undecided
+        return PairReason("equal" if joined else "undecided" if undecided else "different", reason.rule, facts)
 
     def extract(self, response: str, prompt: str = "") -> Answer:
         """Extract the answer of one response, as `score` does."""
@@ -315,19 +317,26 @@ class Scorer:
 
     def _score_batch(self, groups: Sequence[Group]) -> list[GroupScore]:
         drafts = [self._read(group) for group in groups]
+        for draft, answers, relation in self._compare(drafts):
+            if answers.similarities and relation.similarities is not None:
+                draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
+            draft.metrics["undecided_pairs"] = float(len(relation.undecided))
+            draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
+        self._check_references(drafts)
+        return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
+
+    def _compare(self, drafts: Sequence[_Draft]) -> list[tuple[_Draft, AnswerSet, Relation]]:
+        """Compare and cluster the answers of each draft. One that has failed, or fails here, is left out."""
         whole = [draft for draft in drafts if draft.failure is None]
         sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._estimator.uses_similarities) for d in whole]
+        compared = []
         for draft, answers, relation in zip(whole, sets, self._relate(sets), strict=True):
             if isinstance(relation, Exception):
                 draft.failure = StageError(Cause.EQUIVALENCE_FAILED, relation)
                 continue
             draft.clusters = cluster(draft.votes, answers, relation, different_weights(draft.group))
-            if answers.similarities and relation.similarities is not None:
-                draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
-            draft.metrics["undecided_pairs"] = float(len(relation.undecided))
-            draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
-        self._check_references(whole)
-        return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
+            compared.append((draft, answers, relation))
+        return compared
 
     def _observed(self, group: Group, score: GroupScore) -> GroupScore:
         """Call the observers, and return the score with their metrics added.
@@ -562,7 +571,7 @@ def _checked_reason(given: object) -> Reason:
     Raises:
         PluginError: it is no reason.
     """
-    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping):
+    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping) or given.equal not in (None, True, False):
         raise PluginError(f"`why` of the equivalence backend gave a {type(given).__name__}, not a Reason with facts")
 
     def plain(value: object) -> str | float:
@@ -572,7 +581,7 @@ def _checked_reason(given: object) -> Reason:
             return float(value)
         return str(value)
 
-    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()})
+    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()}, given.equal)
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from ray.util import list_named_actors
 
 from empo_rewards.integrations.verl.rendezvous import Advantage
-from empo_rewards.integrations.verl.shards import PREFIX
+from empo_rewards.integrations.verl.shards import PREFIX, job_name
 
 log = logging.getLogger("empo_rewards")
 
@@ -102,9 +102,12 @@ def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) ->
 
 
 def remembered(uids: Iterable[str]) -> dict[str, Advantage]:
-    """The scale and the abstentions of these groups, from the rendezvous actors that answer."""
-    wanted = list(uids)
-    shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(PREFIX)]
+    """The scale and the abstentions of these groups, from the rendezvous actors of this job that answer.
+
+    The fully asynchronous trainer numbers its prompts: another job's may have the same uids.
+    """
+    wanted, prefix = list(uids), PREFIX + job_name()
+    shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(prefix)]
     found: dict[str, Advantage] = {}
     for answer in [shard.advantages.remote(wanted) for shard in shards]:
         try:

@@ -8,12 +8,12 @@ from typing import Any
 
 from empo_rewards.equivalence.judge.client import Limits
 from empo_rewards.equivalence.judge.in_process import InProcess
-from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge
+from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge, reason_of
 from empo_rewards.equivalence.judge.servers import servers_from
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
-from empo_rewards.equivalence.rounds import Memory, relate_in_rounds
+from empo_rewards.equivalence.rounds import Memory, asked_pair, relate_in_rounds
 from empo_rewards.extras import require
-from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 
 GENERAL_VERIFIER = "TIGER-Lab/general-verifier"
 
@@ -47,6 +47,7 @@ class JudgeEquivalence(EquivalenceBackend):
     """
 
     gives_similarities = True
+    asks_a_model = True
 
     def __init__(
         self,
@@ -72,6 +73,10 @@ class JudgeEquivalence(EquivalenceBackend):
         """The relation of each set by the judge, or the error where it could not be asked."""
         return _relate(sets, self._engine, self._asking, self._prices, self._memories)
 
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The judge's words on the pair, and its probability of Yes; it is asked anew."""
+        return _why(answers, i, j, self._engine, self._asking)
+
     def close(self) -> None:
         """End the connections; `relate` starts them anew."""
         self._engine.close()
@@ -95,6 +100,7 @@ class InProcessJudgeEquivalence(EquivalenceBackend):
     """
 
     gives_similarities = True
+    asks_a_model = True
 
     def __init__(
         self,
@@ -118,6 +124,10 @@ class InProcessJudgeEquivalence(EquivalenceBackend):
         """The relation of each set by the judge, or the error where it could not be asked."""
         return _relate(sets, self._engine, self._asking, Prices(), self._memories)
 
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The judge's words on the pair, and its probability of Yes; it is asked anew."""
+        return _why(answers, i, j, self._engine, self._asking)
+
     def close(self) -> None:
         """Unload the model; `relate` loads it anew."""
         self._engine.close()
@@ -134,6 +144,11 @@ def _relate(
         complete=asking.complete,
         in_context=asking.in_context,
     )
+
+
+def _why(answers: AnswerSet, i: int, j: int, engine: Engine, asking: Asking) -> Reason:
+    pair = asked_pair(answers, i, j, in_context=asking.in_context)
+    return pair if isinstance(pair, Reason) else reason_of(pair, engine, asking)
 
 
 def _memories(model: str, asking: Asking, options: Mapping[str, Any], cache: str | None) -> Mapping[bool, Memory]:
