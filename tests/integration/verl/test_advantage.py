@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_the_reward_of_a_vote_is_that_of_no_other_row(rewards: tuple[float | Non
     vote = row_rewards.vote_reward(0.5, score)
     assert np.float32(vote) not in {np.float32(reward) for reward in rewards if reward is not None}
     assert vote == pytest.approx(0.5, abs=1e-6)
+
+
+def test_where_all_rewards_are_equal_votes_have_the_same() -> None:
+    """So that a filter of groups without differences drops it; not where a penalty is added to what is trained on."""
+    blank = (Answer("", AnswerKind.BLANK),) * 3
+    score = GroupScore((0.1, 0.1, None), blank, (), (), None, Status.SCORED, size=3, trained=(True, True, False))
+    assert not row_rewards.votes_are_told_apart(score)
+    assert row_rewards.votes_are_told_apart(replace(score, advantage_shift=-1.0))
+    assert not row_rewards.votes_are_told_apart(replace(score, rewards=(None,) * 3))
+    found = group_advantages(torch.tensor([0.5] * 3), ["g"] * 3, {"g": Advantage(1.0, 0, 0.5)})
+    assert found.tolist() == [0.0] * 3
 
 
 def test_a_group_that_is_not_remembered_has_no_advantage_and_is_counted(caplog: pytest.LogCaptureFixture) -> None:

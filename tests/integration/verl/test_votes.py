@@ -82,6 +82,7 @@ def expected(rows: Sequence[dict[str, Any]]) -> list[Rows]:
                 reward for reward in score.rewards if reward is not None
             )
             own = [reward for reward in score.rewards if reward is not None]
+            assert len({row["score"] for row in group}) == (1 if len(set(own)) == 1 else 3)  # 1, 0, and that of votes
             mean, deviation = fmean(own), stdev(own)
             paid = [(reward, (reward - mean) / (deviation + 1e-6)) for reward in own]
             found.append(sorted([*paid, *[(mean, 0.0)] * 3]))
