@@ -19,7 +19,18 @@ from empo_rewards.cli.summary import Summary
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading.grouping import Grouping
-from empo_rewards.reading.rollouts import InputFile, Located, Member, Piece, ReadGroup, ReadOptions, Rejected, no_rows
+from empo_rewards.reading.rollouts import (
+    Found,
+    InputFile,
+    LeftOut,
+    Located,
+    Member,
+    Piece,
+    ReadGroup,
+    ReadOptions,
+    Rejected,
+    no_rows,
+)
 from empo_rewards.workers import StreamScorer, Task
 
 PIECE_GROUPS = 16
@@ -100,6 +111,8 @@ class PieceScorer:
                 groups.append(item)
             elif isinstance(item, Member):
                 part.members.append(item)
+            elif isinstance(item, LeftOut):
+                part.summary.leave_out(item.variant)
             else:
                 part.rejected.append(item)
                 if self.strict:
@@ -191,13 +204,15 @@ class Run:
     def _counting(self) -> bool:
         return self._reading.limit is not None or (self._journal is not None and self._journal.skips)
 
-    def _counted(self, items: Iterable[Located | Member], flat: _FlatRows) -> Known:
+    def _counted(self, items: Iterable[Found], flat: _FlatRows) -> Known:
         """The groups that are to be scored, and the bad rows."""
         left: list[Located] = []
         for item in items:
             self._empty = False
             if isinstance(item, Member):
                 item.join(flat.grouping)
+                continue
+            if isinstance(item, LeftOut):
                 continue
             self._groups += isinstance(item, ReadGroup)
             if isinstance(item, ReadGroup) and self._journal is not None and self._journal.skips:

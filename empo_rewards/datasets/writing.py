@@ -152,9 +152,7 @@ def write_dataset(
         InputError: `out` exists and `overwrite` is not given; its name implies no format; it cannot be written; a
             prompt does not fit the format.
     """
-    form = form or format_of(out)
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
+    form = check_new(out, form, overwrite)
     out = Path(os.path.realpath(out))
     part = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")  # not another process's
     try:
@@ -167,6 +165,17 @@ def write_dataset(
         with suppress(FileNotFoundError):
             part.unlink()
     return count
+
+
+def check_new(out: Path, form: DatasetFormat | None, overwrite: bool) -> DatasetFormat:
+    """The format of a dataset that can be written; see `write_dataset`.
+
+    Raises:
+        InputError: `out` exists and is not to be replaced, or its name implies no format.
+    """
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
+    return form or format_of(out)
 
 
 def _plain_message(message: Message, index: int) -> dict[str, str]:
