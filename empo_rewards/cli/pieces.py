@@ -52,7 +52,7 @@ class Known:
 
 
 @dataclass
-class Part:
+class ScoredPiece:
     """What came of a piece of the input.
 
     Args:
@@ -102,9 +102,9 @@ class PieceScorer:
         """Close the scorer."""
         self.scorer.close()
 
-    def part(self, piece: Piece | Known, watch: bool) -> Part:
+    def part(self, piece: Piece | Known, watch: bool) -> ScoredPiece:
         """Score a piece; with `watch`, count the responses without an answer."""
-        part = Part(blanks=Blanks() if watch else None)
+        part = ScoredPiece(blanks=Blanks() if watch else None)
         groups: list[ReadGroup] = []
         for item in piece.located(self.reading):
             if isinstance(item, ReadGroup):
@@ -133,13 +133,13 @@ def _with_readers(options: dict[str, Any], *others: Any) -> PieceScorer:
     return PieceScorer(scorer, ReadOptions(readers=load().readers, **options), strict, encode, ascii_only)
 
 
-def _score_piece(piece: Piece | Known, watch: bool, scorer: StreamScorer) -> Part:
+def _score_piece(piece: Piece | Known, watch: bool, scorer: StreamScorer) -> ScoredPiece:
     """The task of a worker, whose scorer is a `PieceScorer`."""
-    assert isinstance(scorer, PieceScorer)  # noqa: S101 - `Run` has made the pool with one
+    assert isinstance(scorer, PieceScorer)  # noqa: S101 - `ScoringRun` has made the pool with one
     return scorer.part(piece, watch)
 
 
-class Run:
+class ScoringRun:
     """The pieces of an input in order, and what comes of each.
 
     Rows are decoded where groups are scored, except where groups have to be counted before: those that the output has
@@ -158,7 +158,7 @@ class Run:
         self._files, self._reading, self._journal, self._watched = files, reading, journal, watched
         self._groups, self._empty = 0, True
 
-    def parts(self, do: InOrder) -> Generator[Part, None, None]:
+    def parts(self, do: InOrder) -> Generator[ScoredPiece, None, None]:
         """What comes of each piece, in the order of the input.
 
         Raises:
@@ -179,7 +179,7 @@ class Run:
         if self._journal is not None:
             self._journal.check_all_left_out()
 
-    def _tasks(self) -> Iterator[tuple[_FlatRows, Task[Part] | None]]:
+    def _tasks(self) -> Iterator[tuple[_FlatRows, Task[ScoredPiece] | None]]:
         """The task of each piece, with the flat rows of its file; no task at the end of a file."""
         for name, pieces in self._files:
             flat = _FlatRows(name, Grouping())
@@ -223,7 +223,7 @@ class Run:
                 break
         return Known(left)
 
-    def _task(self, piece: Piece | Known) -> Task[Part]:
+    def _task(self, piece: Piece | Known) -> Task[ScoredPiece]:
         return partial(_score_piece, piece, self._watched())
 
 
