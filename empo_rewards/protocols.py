@@ -288,6 +288,12 @@ class Rewards:
 class Strategy(ABC):
     """Turns a group's clusters into rewards."""
 
+    formula: str = ""
+    """The reward of a response, in a few words, for tables."""
+
+    source: str = ""
+    """The paper that it follows, or what it is for."""
+
     uses_reference: bool = False
     """Whether it is given `StrategyInput.correct`; for supervised controls only."""
 
@@ -313,6 +319,9 @@ class Strategy(ABC):
     @abstractmethod
     def __call__(self, given: StrategyInput) -> Rewards:
         """One reward per response, in the order of the responses."""
+
+    def close(self) -> None:  # noqa: B027 - most strategies hold nothing
+        """Release connections; a later call starts them again."""
 
 
 # Filters and observers
@@ -375,6 +384,13 @@ class Reader(ABC):
     @abstractmethod
     def convert(self, row: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
         """The rows with the package's own fields. A part that is not as expected may be passed on: it is checked."""
+
+    def variant(self, row: Mapping[str, object]) -> str | None:
+        """For a form that writes the same responses several times in a file, what tells the times apart; else None.
+
+        Rows of another variant than the file's first row are left out.
+        """
+        return None
 
     def open(self, path: Path) -> Iterable[Mapping[str, object]]:
         """The rows of a file with this ending."""
