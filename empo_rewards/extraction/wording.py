@@ -154,6 +154,11 @@ def announcements(text: str, start: int, end: int, *, choices: bool = False) -> 
     return sorted(_announcements(text, start, end, ANSWER_NOUNS + CHOICE_NOUNS if choices else ANSWER_NOUNS))
 
 
+def announces(text: str, start: int, end: int) -> bool:
+    """Whether a span of a text announces an answer."""
+    return next(_announcements(text, start, end, ANSWER_NOUNS), None) is not None
+
+
 def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[Announcement]:
     def announced(position: int) -> bool:
         return _UNANNOUNCED.search(text[max(start, position - _BEFORE_CHARS) : position]) is None
