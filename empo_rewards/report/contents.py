@@ -7,7 +7,7 @@ import json
 import math
 import random
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +16,7 @@ from empo_rewards.errors import StageError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor import Monitor
 from empo_rewards.report.comparison import Change
-from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, means, overview
+from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, means, overview, step_of
 from empo_rewards.scorer import PairReason
 
 EXCERPT = 160
@@ -250,17 +250,8 @@ def numbers_of(group: Group | None, score: GroupScore) -> GroupNumbers:
         metrics={name: score.metrics[name] for name in MEANS if name in score.metrics},
         right=score.correct,
         source=(group.data_source or "") if group is not None else "",
-        step=None if group is None else _step(group.metadata),
+        step=None if group is None else step_of(group.metadata),
     )
-
-
-def _step(metadata: Mapping[str, Any] | None) -> float | None:
-    """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
-    try:
-        step = float((metadata or {}).get("step", math.nan))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return step if math.isfinite(step) else None
 
 
 def advantages(score: GroupScore) -> list[float | None] | None:

@@ -88,8 +88,8 @@ def group_advantages(
 def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) -> list[int]:
     """The rows of a group without those that only voted, whose reward no other has, and those that were abstained on.
 
-    The latter were given the mean of the others. A member whose own reward equals that mean may be dropped in their place:
-    the remaining rewards are the same, and both advantages are 0.
+    The latter were given the mean of the others. A member whose own reward equals that mean may be dropped in their
+    place: the remaining rewards are the same, and both advantages are 0.
     """
     if group.vote is not None:
         vote = rewards.new_tensor(group.vote)
