@@ -368,7 +368,7 @@ class Soak:
 
     def _hostile_groups(self) -> None:
         """Groups that are expensive to compare; nobody waits for them."""
-        for _ in range(8):
+        for _ in range(4):
             body: dict[str, Any] = {
                 "prompt": "q",
                 "responses": [rf"\boxed{{{text}{n}}}" for n in range(16) for text in self._dice.choices(EXPENSIVE)],
