@@ -27,6 +27,7 @@ from empo_rewards.cli import (
     evaluate,
     explain,
     extract,
+    generate,
     paths,
     plugins,
     report,
@@ -49,6 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("generate")(generate.generate)
 app.command("score")(score.score)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)

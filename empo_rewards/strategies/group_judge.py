@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from empo_rewards.equivalence.judge.client import Limits
+from empo_rewards.completions.client import Limits
 from empo_rewards.equivalence.judge.questions import Request
 from empo_rewards.equivalence.judge.quoting import quote
 from empo_rewards.equivalence.judge.servers import servers_from

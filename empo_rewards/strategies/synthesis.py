@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
-from empo_rewards.equivalence.judge.client import Limits
+from empo_rewards.completions.client import Limits
 from empo_rewards.equivalence.judge.questions import Request
 from empo_rewards.equivalence.judge.quoting import quote
 from empo_rewards.equivalence.judge.servers import Servers, servers_from

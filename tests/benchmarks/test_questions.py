@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -26,7 +27,7 @@ def test_the_sets_are_disjoint_and_only_development_sets_have_its_families() -> 
     assert sum(map(len, texts.values())) == len(questions())
     for name, chosen in sets().items():
         families = {question.family for question in chosen}
-        assert families <= set(DEVELOPMENT_FAMILIES) if "development" in name else not families & {*DEVELOPMENT_FAMILIES}
+        assert all((family in DEVELOPMENT_FAMILIES) is name.startswith("development") for family in families)
         assert {question.family for question in chosen[: len(families)]} == families  # they take turns
 
 
@@ -45,7 +46,7 @@ def test_the_answer_to_a_choice_is_one_of_its_options() -> None:
     for question in questions():
         if question.family == "choice":
             assert len(question.rivals) == 2
-            assert question.text.replace(",", "").split().count(question.accepted[0]) == 1
+            assert re.findall(r"\w+", question.text).count(question.accepted[0]) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,8 +81,15 @@ def test_the_label_of_a_response(subject: str, response: str, is_right: bool) ->
 
 @pytest.mark.parametrize(
     ("response", "expected"),
-    [("Paris", True), ("Port-au-Prince.", True), ("The capital is Paris", False), ("It is the city of Paris", False)]
-    + [("", False), ("...", False), ("Paris\n\nIt is", False)],
+    [
+        ("Paris", True),
+        ("Port-au-Prince.", True),
+        ("The capital is Paris", False),
+        ("It is the city of Paris", False),
+        ("", False),
+        ("...", False),
+        ("Paris\n\nIt is", False),
+    ],
 )
 def test_the_form_of_a_response(response: str, expected: bool) -> None:
     assert is_bare(response) is expected

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from empo_rewards.equivalence.judge.client import Limits
+from empo_rewards.completions.client import Limits
 from empo_rewards.equivalence.judge.in_process import InProcess
 from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge, reason_of
 from empo_rewards.equivalence.judge.servers import servers_from

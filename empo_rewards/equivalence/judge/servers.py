@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,9 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from empo_rewards.equivalence.judge.client import JudgeClient, Limits
+from empo_rewards.completions.client import Limits, api_key_of, base_url
+from empo_rewards.equivalence.judge.client import JudgeClient
 from empo_rewards.equivalence.judge.questions import Generation, Request
 from empo_rewards.errors import ConfigError, EquivalenceError
 from empo_rewards.per_process import PerProcess
@@ -71,10 +70,10 @@ def servers_from(
     Raises:
         ConfigError: a URL or the API key cannot be used.
     """
-    urls = [_base_url(one) for one in ([url] if isinstance(url, str) else url)]
+    urls = [base_url(one) for one in ([url] if isinstance(url, str) else url)]
     if not urls:
         raise ConfigError("url is an empty list; a judge needs a server")
-    key = None if api_key_variable is None else _api_key(api_key_variable)
+    key = None if api_key_variable is None else api_key_of(api_key_variable)
     return Servers(urls, model, top_logprobs, limits, extra_body or {}, key)
 
 
@@ -126,27 +125,3 @@ def _close(connections: PerProcess[_Connection]) -> None:
     connection = connections.pop()
     if connection is not None:
         connection.close()
-
-
-def _base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(char.isspace() for char in url):
-        raise ConfigError(f"{url!r} is no base URL such as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError("a judge's URL holds no user, password or query; name an api_key_variable instead")
-    return url.rstrip("/")
-
-
-def _api_key(variable: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(f"api_key_variable: the environment variable {variable} is not set, or empty")
-    if not key.isascii() or any(not char.isprintable() or char.isspace() for char in key):
-        raise ConfigError(
-            f"api_key_variable: the environment variable {variable} holds no API key: it has odd characters"
-        )
-    return key

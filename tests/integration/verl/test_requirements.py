@@ -334,7 +334,7 @@ def test_the_configuration_names_its_trainer(model: Path) -> None:
 def test_the_dry_run_takes_the_trainer_of_the_configuration(
     model: Path, manager: Any, data: list[str], trainer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over the shared reward workers; v0's path is that of one step off, and `test_commands` takes v1."""
+    """Over the shared reward workers; v0's path is that of one step off, and `test_launch` takes v1."""
     import verl.experimental.reward_loop
 
     monkeypatch.setattr(verl.experimental.reward_loop, "RewardLoopManager", lambda _: manager)
