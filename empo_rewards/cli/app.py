@@ -24,6 +24,7 @@ from empo_rewards.cli import (
     dataset,
     doctor,
     equivalent,
+    evaluate,
     explain,
     extract,
     generate,
@@ -55,6 +56,8 @@ app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
+app.command("collapse-step")(evaluate.collapse)
 app.command("equivalent")(equivalent.equivalent)
 app.command("extract")(extract.extract)
 app.command("select")(select.select)

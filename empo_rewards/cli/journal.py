@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
-from empo_rewards.cli.outputs import check_place, check_still_there, locked, resolved, write_whole
+from empo_rewards.cli.outputs import check_place, check_still_there, locked, write_whole
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.reading.rollouts import FILE_ENDINGS, Located, ReadGroup, Rejected
 from empo_rewards.reading.sources import Sources
 

@@ -29,6 +29,7 @@ from empo_rewards.reading.rollouts import (
     ReadGroup,
     ReadOptions,
     Rejected,
+    flat_groups,
     no_rows,
 )
 from empo_rewards.workers import StreamScorer, Task
@@ -237,6 +238,6 @@ class _FlatRows:
     def known(self, reading: ReadOptions) -> Iterator[Known]:
         """Their groups, at the end of the file; afterwards they are deleted."""
         with closing(self.grouping):
-            groups = self.grouping.groups(reading.group_size)
-            while some := [ReadGroup(group, line, self.name) for line, group in islice(groups, PIECE_GROUPS)]:
+            groups = flat_groups(self.name, self.grouping, reading)
+            while some := list(islice(groups, PIECE_GROUPS)):
                 yield Known(some)

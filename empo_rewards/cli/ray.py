@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 
 from empo_rewards import extras
-from empo_rewards.cli.outputs import resolved
 from empo_rewards.cli.summary import Summary
 from empo_rewards.config import ScorerConfig
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
 from empo_rewards.reading import ReadOptions, Rejected
 from empo_rewards.reading.sources import STDIN

@@ -27,7 +27,6 @@ from empo_rewards.cli.console import (
     scorer_from,
 )
 from empo_rewards.cli.journal import beside, open_journal, read_records
-from empo_rewards.cli.outputs import resolved
 from empo_rewards.cli.parallel import in_order
 from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, ScoringRun
 from empo_rewards.cli.progress import progress
@@ -35,6 +34,7 @@ from empo_rewards.cli.ray import score_on_ray
 from empo_rewards.cli.summary import Summary
 from empo_rewards.config import load_config, merge, parse_assignments
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading import Rejected

@@ -24,11 +24,12 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
-from empo_rewards.cli.outputs import check_place, resolved
+from empo_rewards.cli.outputs import check_place
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
 from empo_rewards.datasets.writing import check_new
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import Group, GroupScore, read_label
 from empo_rewards.reading import ReadOptions, Rejected, read_groups
 from empo_rewards.scorer import Scorer

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from empo_rewards.errors import EmpoError, InputError, described, suggestion
+from empo_rewards.errors import EmpoError, GroupError, InputError, described, suggestion
 from empo_rewards.group import Group
 from empo_rewards.protocols import Reader
 from empo_rewards.reading.containers import (
@@ -226,6 +226,8 @@ class Piece:
                     yield Member(raw.line, parsed)
             except RecursionError:
                 yield Rejected(raw.line, "nested too deeply", self.source, _excerpt(raw))
+            except GroupError as error:
+                yield Rejected(raw.line, str(error), self.source, _excerpt(raw))
             except RowError as error:
                 if error.lost is not None:
                     yield Member(raw.line, error.lost)
@@ -347,8 +349,13 @@ def located_in(name: str, pieces: Iterable[Piece], reading: ReadOptions) -> Iter
                     item.join(flat)
                 elif not isinstance(item, LeftOut):
                     yield item
-        for line, group in flat.groups(reading.group_size):
-            yield ReadGroup(group, line, name)
+        yield from flat_groups(name, flat, reading)
+
+
+def flat_groups(name: str, flat: Grouping, reading: ReadOptions) -> Iterator[Located]:
+    """The groups of a file's flat rows, at its end; those whose rows make no group are rejected."""
+    for line, group in flat.groups(reading.group_size):
+        yield Rejected(line, str(group), name) if isinstance(group, GroupError) else ReadGroup(group, line, name)
 
 
 def _own_rows(rows: Iterable[RawRow], reading: ReadOptions) -> Iterator[tuple[RawRow, Any]]:
@@ -380,9 +387,9 @@ def _cut(group: Group, size: int | None) -> Iterator[Group]:
         return
     for start in range(0, len(group), size):
         part = slice(start, start + size)
-        yield replace(
-            group,
-            responses=group.responses[part],
-            token_logprobs=None if group.token_logprobs is None else group.token_logprobs[part],
-            expected_size=size,
-        )
+        members: dict[str, Any] = {
+            name: values[part]
+            for name in ("token_logprobs", "trained", "vote_weights", "sides")
+            if (values := getattr(group, name)) is not None
+        }
+        yield replace(group, responses=group.responses[part], expected_size=size, **members)
