@@ -155,6 +155,10 @@ class MathEquivalence(EquivalenceBackend):
         return key
 
 
+if MathEquivalence.__doc__ and MathPolicy.__doc__:  # not where Python is asked to leave docstrings out (-OO)
+    MathEquivalence.__doc__ += "\n    Args:\n" + MathPolicy.__doc__.partition("Args:\n")[2]
+
+
 class _Comparison:
     """The comparison of one set's keys."""
 
