@@ -23,7 +23,8 @@ from empo_rewards.cli.console import (
     scorer_of,
 )
 from empo_rewards.cli.journal import read_records
-from empo_rewards.cli.report import check_target, scored_groups
+from empo_rewards.cli.report import check_target
+from empo_rewards.cli.shown import scored_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.reading import ReadGroup, ReadOptions, read_groups

@@ -7,7 +7,9 @@ import json
 import math
 import random
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +18,7 @@ from empo_rewards.errors import StageError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor import Monitor
 from empo_rewards.report.comparison import Change
-from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, means, overview
+from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, mean, overview, step_means
 from empo_rewards.scorer import PairReason
 
 EXCERPT = 160
@@ -28,9 +30,18 @@ PART_BYTES = 256 * 1024
 MAX_REASONED = 24
 """Groups with more different answers than this get no reasons in the page: there would be too many pairs."""
 
+MAX_POINTS = 300
+"""Points of a curve over the steps; past it a point is the mean of several steps."""
+
+MAX_NAMES = 30
+"""Extractors and guards that the overview counts, the commonest first."""
+
+ID_CHARS = 1_000
+"""Characters of an id that the page holds."""
+
 COLUMNS = (
     *("id", "prompt", "majority", "share", "entropy", "clusters", "size", "blanks", "flagged", "undecided"),
-    *("accuracy", "right", "outcome", "changes", "part", "slot"),
+    *("accuracy", "right", "outcome", "changes", "part", "slot", "expected"),
 )
 
 Why = Callable[[Group, Iterable[tuple[int, int]]], Sequence[PairReason]]
@@ -42,19 +53,31 @@ class Contents:
 
     Args:
         title: shown as the page's heading.
-        max_bytes: bytes of compressed texts that the page holds. Once it is full, a uniform sample of the groups keeps
-            its texts; groups that had a fault or a wrong and sure majority are kept before others.
+        max_bytes: bytes of texts that the page holds, before they are compressed (to about a quarter). Once it is full,
+            a uniform sample of the groups keeps its texts; groups that had a fault or a wrong and sure majority are
+            kept before others.
         why: gives the reasons for pairs of answers; None: the page says that they are not known.
+        groups_per_step: of groups that have no training step so many, in their order, count as one.
     """
 
-    def __init__(self, title: str, *, max_bytes: int = 32 * 2**20, why: Why | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        *,
+        max_bytes: int = 128 * 2**20,
+        why: Why | None = None,
+        groups_per_step: int | None = None,
+    ) -> None:
         self.title = title
         self.numbers: list[GroupNumbers] = []
         self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self.comparison: dict[str, Any] | None = None
         """The totals of a comparison (see `Differences.to_dict`), where the report is of one."""
+        self.why_not = "Write the report with the rollouts and --config, and it says why."
+        """What the page says where `why` is None."""
         self._max_bytes = max_bytes
         self._why = why
+        self._groups_per_step = groups_per_step
         self._texts: dict[int, bytes] = {}
         self._held = 0
         self._rank: dict[int, float] = {}
@@ -62,7 +85,10 @@ class Contents:
         self._lowest = 0.0
         self._random = random.Random(0)  # noqa: S311 - a sample, not a secret
         self._monitor = Monitor()
-        self._steps: dict[float, dict[str, Any]] = {}
+        self._signs: dict[float, dict[str, float]] = {}
+        """The monitor's numbers at the end of each step."""
+        self._found_by: Counter[str] = Counter()
+        self._guards: Counter[str] = Counter()
         self._overview: dict[str, Any] | None = None
         """The overview of the groups when it was asked for last."""
         self._contradictions = 0
@@ -82,12 +108,16 @@ class Contents:
         """
         row = len(self.numbers)
         numbers = numbers_of(group, score)
+        if numbers.step is None and self._groups_per_step is not None:
+            numbers = replace(numbers, step=float(row // self._groups_per_step + 1))
         self.numbers.append(numbers)
         for name, value in _cells(group, score, numbers, changes).items():
             self.columns[name].append(value)
         if group is not None and numbers.step is not None:
             self._monitor(group, score)
-            self._steps[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
+            self._signs[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
+        self._found_by.update(answer.extractor or f"({answer.kind.value})" for answer in score.answers)
+        self._guards.update(name for names in score.flags for name in names)
         failed = score.cause is not None and score.cause.is_fault
         rank = self._random.random() + (failed or self._wrong_and_sure(row))
         if rank > self._lowest:
@@ -96,7 +126,12 @@ class Contents:
     def index(self, *, after: int = 0) -> dict[str, Any]:
         """The page's index: the overview, and the columns of the rows from `after` on."""
         if self._overview is None or self._overview["groups"] != len(self.numbers):
-            self._overview = {**overview(self.numbers), "steps": self._over_steps()}
+            self._overview = {
+                **overview(self.numbers),
+                "found_by": dict(self._found_by.most_common(MAX_NAMES)),
+                "guards": dict(self._guards.most_common(MAX_NAMES)),
+                "steps": self._over_steps(),
+            }
             if self.comparison is not None:
                 self._overview["expectation"] = None  # groups that differ are no sample of the rollouts
         return {
@@ -111,17 +146,16 @@ class Contents:
 
     def detail(self, row: int) -> Any:
         """The texts of one group; None where they are not held."""
-        return json.loads(gzip.decompress(self._texts[row])) if row in self._texts else None
+        return json.loads(self._texts[row]) if row in self._texts else None
 
     def parts(self) -> Iterator[str]:
         """The texts in parts, each compressed and in base64; sets the columns `part` and `slot`."""
         part: list[bytes] = []
         number = size = 0
         for row in sorted(self._texts):
-            text = gzip.decompress(self._texts[row])
             self.columns["part"][row], self.columns["slot"][row] = number, len(part)
-            part.append(text)
-            size += len(text)
+            part.append(self._texts[row])
+            size += len(part[-1])
             if size >= PART_BYTES:
                 yield packed(b"[" + b",".join(part) + b"]")
                 part, size, number = [], 0, number + 1
@@ -160,11 +194,11 @@ class Contents:
             "reasons": reasons,
             "why_not": why_not,
         }
-        return gzip.compress(json.dumps(detail, allow_nan=False).encode(), 5, mtime=0)
+        return json.dumps(detail, allow_nan=False).encode()
 
     def _why_not(self, texts: Sequence[str]) -> str:
         if self._why is None:
-            return "Write the report with the rollouts and --config, and it says why."
+            return self.why_not
         return f"There are {len(texts)} different answers, too many pairs for the page: use explain --why I J."
 
     def _wrong_and_sure(self, row: int) -> bool:
@@ -204,18 +238,29 @@ class Contents:
     # Steps
 
     def _over_steps(self) -> dict[str, Any] | None:
-        if len(self._steps) < 2:
-            return None
         by_step: dict[float, list[GroupNumbers]] = {}
         for numbers in self.numbers:
             if numbers.step is not None:
                 by_step.setdefault(numbers.step, []).append(numbers)
-        rows = [{"step": step, **means(by_step[step]), **self._steps[step]} for step in sorted(by_step)]
-        signs = sorted({name for row in self._steps.values() for name in row} - {"monitor/alarm"})
+        if len(by_step) < 2:
+            return None
+        steps = sorted(by_step)
+        width = math.ceil(len(steps) / MAX_POINTS)
+        points = [steps[start : start + width] for start in range(0, len(steps), width)]
+        rows = [
+            {
+                "step": point[-1],
+                **step_means([numbers for step in point for numbers in by_step[step]]),
+                **self._signs.get(point[-1], {}),
+            }
+            for point in points
+        ]
+        signs = sorted({name for row in self._signs.values() for name in row} - {"monitor/alarm"})
         return {
             "rows": rows,
+            "steps_a_point": width,
             "signs": [name.removeprefix("monitor/") for name in signs],
-            "alarms": [row["step"] for row in rows if row.get("monitor/alarm")],
+            "alarm": next((step for step in steps if self._signs.get(step, {}).get("monitor/alarm")), None),
         }
 
 
@@ -253,12 +298,14 @@ def advantages(score: GroupScore) -> list[float | None] | None:
     rewards = [reward for reward in score.rewards if reward is not None]
     if len(rewards) < 2:
         return None
-    mean = math.fsum(reward / len(rewards) for reward in rewards)
-    deviation = math.hypot(*(reward - mean for reward in rewards)) / math.sqrt(len(rewards) - 1)
-    return [
-        None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6)
+    center = mean(rewards)
+    deviation = math.hypot(*(reward - center for reward in rewards)) / math.sqrt(len(rewards) - 1)
+    found = [
+        None if reward is None else score.advantage_scale * (reward - center) / (deviation + 1e-6)
         for reward in score.rewards
     ]
+    # Rewards near the largest number have no finite deviation.
+    return found if all(value is None or math.isfinite(value) for value in found) else None
 
 
 def _cells(group: Group | None, score: GroupScore, numbers: GroupNumbers, changes: Sequence[Change]) -> dict[str, Any]:
@@ -268,7 +315,7 @@ def _cells(group: Group | None, score: GroupScore, numbers: GroupNumbers, change
     largest = next((a.text for a, k in zip(score.answers, score.clusters, strict=False) if k == 0 and voted), "")
     right = numbers.majority_is_right
     return {
-        "id": score.id or "",
+        "id": (score.id or "")[:ID_CHARS],
         "prompt": "" if group is None else " ".join(group.prompt_text[: 4 * EXCERPT].split())[:EXCERPT],
         "majority": largest[:EXCERPT],
         "share": metrics.get("largest_share"),
@@ -284,6 +331,7 @@ def _cells(group: Group | None, score: GroupScore, numbers: GroupNumbers, change
         "changes": ", ".join(change.value for change in changes),
         "part": -1,
         "slot": 0,
+        "expected": score.expected_size,
     }
 
 

@@ -112,8 +112,23 @@ def means(groups: Sequence[GroupNumbers]) -> dict[str, float]:
     for name in MEANS:
         values = [group.metrics[name] for group in groups if name in group.metrics]
         if values:
-            found[name] = math.fsum(values) / len(values)
+            found[name] = mean(values)
     return found
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean, also of numbers whose sum is not finite."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
+
+
+def step_means(groups: Sequence[GroupNumbers]) -> dict[str, float]:
+    """What the curves over the steps show of the groups of one: `means`, the mean reward, and the unscored share."""
+    rewards = [reward for group in groups for reward in group.rewards]
+    unscored = sum(group.status is Status.UNSCORED for group in groups) / len(groups)
+    return {**means(groups), **({"reward": mean(rewards)} if rewards else {}), "unscored": unscored}
 
 
 def histogram(
@@ -124,12 +139,15 @@ def histogram(
     high = max(values, default=1.0) if high is None else high
     if high <= low:
         high = low + 1.0
-    width = (high - low) / bins
+    width = high / bins - low / bins  # the difference itself may not be finite
+    if not width > 0:  # numbers too large, or too close, to be told apart
+        low, high = sorted((low / 2, high)) if low else (0.0, 1.0)
+        width = high / bins - low / bins
     counts = [0] * bins
     for value in values:
         # A value on an edge is in the bin above it, also where a division falls short of a whole number.
-        counts[min(bins - 1, max(0, int((value - low) / width + 1e-9)))] += 1
-    return {"edges": [low + k * width for k in range(bins + 1)], "counts": counts}
+        counts[min(bins - 1, max(0, int(value / width - low / width + 1e-9)))] += 1
+    return {"edges": [low * (1 - k / bins) + high * (k / bins) for k in range(bins + 1)], "counts": counts}
 
 
 def labelled(groups: Sequence[GroupNumbers]) -> dict[str, Any] | None:
