@@ -157,7 +157,7 @@ PAYLOADS = {
     "bidi": "right\u202egnorw\u2066 and \u200bhidden\u00ad",
     "invisible": "a\u3164b\u115f\ufe0f\u2800\u034f",
     "ansi": "\x1b[2J\x1b]0;forged\x07 cleared\x00",
-    "drawn": r"$\href{javascript:window.acted=1}{x}$ and \(\html@mathml{<img src=x onerror=acted()>}{y}\) and $$<script>$$",
+    "drawn": r"$\href{javascript:window.acted=1}{x}$ \(\html@mathml{<img src=x onerror=acted()>}{y}\) $$<script>$$",
     "surrogate": "half \ud83d of an emoji 😀",
     "template": "{{data}} {{title}} ${window.acted = 1} {{constructor.constructor('window.acted=1')()}}",
 }
