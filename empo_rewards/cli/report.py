@@ -19,10 +19,13 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
-from empo_rewards.cli.shown import POLL_SECONDS, Shown, following, shown
+from empo_rewards.cli.shown import Shown, following, shown
 from empo_rewards.errors import InputError
 from empo_rewards.report import Contents, write_page
 from empo_rewards.report.live import HOST, LiveReport, serve
+
+REFRESH_SECONDS = 2.0
+"""How often a page that is followed asks for what is new."""
 
 
 def report(
@@ -109,7 +112,7 @@ def _follow(live: LiveReport, port: int, scores: Path, growing: Iterator[Shown],
     Raises:
         InputError: the scores cannot be followed.
     """
-    server = serve(live, port, POLL_SECONDS)
+    server = serve(live, port, REFRESH_SECONDS)
     out.print(foreign(f"http://{HOST}:{server.server_port}/ follows {scores}; Ctrl-C ends it"), soft_wrap=True)
     try:
         for group, score in growing:

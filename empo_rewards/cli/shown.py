@@ -24,12 +24,12 @@ from empo_rewards.errors import GroupError, InputError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
 from empo_rewards.reading.rows import parse_row
-from empo_rewards.reading.sources import input_files
+from empo_rewards.reading.sources import files_in
 from empo_rewards.records import TIME
 from empo_rewards.scorer import Scorer
 
-POLL_SECONDS = 2.0
-"""How often what grows is looked at, and how often the page asks for what is new."""
+POLL_SECONDS = 0.5
+"""How often what grows is looked at."""
 
 LINES = (".jsonl", ".json", ".gz", "")
 """Endings of files that may hold scores or records; others hold rollouts."""
@@ -43,7 +43,7 @@ def are_scores(path: Path) -> bool:
 
     What is empty or cannot be read counts as scores, whose reading says what is wrong.
     """
-    files = input_files(path) if path.is_dir() else (path,)
+    files = files_in(path) if path.is_dir() else [path]
     if not files:
         return True
     if files[0].suffix not in LINES:
@@ -65,7 +65,7 @@ def shown(path: Path, rollouts: Path | None, reading: ReadOptions, scorer: Score
         return scored_here(path, rollouts, reading, scorer)
     if not path.is_dir():
         return scored_groups(path, rollouts, reading)
-    files = input_files(path)
+    files = files_in(path)
     each = (scored_groups(file, None, reading, records=read_records(file)) for file in files)
     if len(files) == 1:
         return next(each)
@@ -181,10 +181,10 @@ def following(path: Path, rollouts: Path | None, reading: ReadOptions, scorer: S
         if path.is_dir() or not are_scores(path):
             raise InputError(f"{path}: --follow reads scores as they grow, and of rollouts the folder of their dumps")
         yield from scored_groups(path, rollouts, reading, records=appended_records(lambda: [path]))
-    while not input_files(path):
+    while not files_in(path):
         time.sleep(POLL_SECONDS)
     if are_scores(path):
-        yield from scored_groups(path, None, reading, records=appended_records(lambda: input_files(path)))
+        yield from scored_groups(path, None, reading, records=appended_records(lambda: files_in(path)))
     for file in settled_files(path):
         yield from scored_here(file, None, reading, scorer)
 
@@ -197,7 +197,7 @@ def settled_files(folder: Path) -> Iterator[Path]:
     seen: dict[Path, tuple[int, int]] = {}
     done: dict[Path, tuple[int, int]] = {}
     while True:
-        for file in input_files(folder):
+        for file in files_in(folder):
             status = file.stat()
             now = (status.st_size, status.st_mtime_ns)
             if file in done:

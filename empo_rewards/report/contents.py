@@ -18,7 +18,7 @@ from empo_rewards.errors import StageError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor import Monitor
 from empo_rewards.report.comparison import Change
-from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, mean, overview, step_means
+from empo_rewards.report.numbers import LEAST, MEANS, SURE, GroupNumbers, expectation, mean, overview, step_means
 from empo_rewards.scorer import PairReason
 
 EXCERPT = 160
@@ -134,6 +134,8 @@ class Contents:
             }
             if self.comparison is not None:
                 self._overview["expectation"] = None  # groups that differ are no sample of the rollouts
+            elif self._overview["steps"] is not None:
+                self._overview["expectation"] = self._expectation_at_first()
         return {
             "title": self.title,
             "version": __version__,
@@ -236,6 +238,16 @@ class Contents:
         return [said]
 
     # Steps
+
+    def _expectation_at_first(self) -> str | None:
+        """What to expect of training that begins as the run did: by the groups of its first steps."""
+        ordered = sorted((n for n in self.numbers if n.step is not None), key=lambda numbers: numbers.step or 0.0)
+        first = [numbers for numbers in ordered if numbers.step == ordered[0].step]
+        shares = [
+            n.metrics["largest_share"] for n in max(first, ordered[:LEAST], key=len) if "largest_share" in n.metrics
+        ]
+        found = expectation(shares)
+        return found and f"By the groups of the first steps: {found[0].lower()}{found[1:]}"
 
     def _over_steps(self) -> dict[str, Any] | None:
         by_step: dict[float, list[GroupNumbers]] = {}

@@ -214,12 +214,12 @@ def wilson(successes: int, trials: int) -> tuple[float, float, float]:
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """The mean of values in [0, 1] and its 95% interval by the normal approximation, cut to [0, 1]."""
-    mean = math.fsum(values) / len(values)
+    middle = mean(values)
     if len(values) == 1:
-        return mean, 0.0, 1.0
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+        return middle, 0.0, 1.0
+    variance = math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
     half = Z95 * math.sqrt(variance / len(values))
-    return mean, max(0.0, mean - half), min(1.0, mean + half)
+    return middle, max(0.0, middle - half), min(1.0, middle + half)
 
 
 def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
@@ -269,13 +269,16 @@ def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
 TRY, TRY_WITH_KL = 0.4, 0.2
 """The mean shares of the most frequent answer from which the map in docs/training.md recommends training."""
 
+LEAST = 8
+"""Groups from which on anything is said."""
+
 
 def expectation(shares: Sequence[float]) -> str | None:
-    """Where these groups stand on the map of docs/training.md, in a few sentences; None for fewer than 8 groups."""
-    if len(shares) < 8:
+    """Where these groups stand on the map of docs/training.md, in a few sentences; None for fewer than `LEAST`."""
+    if len(shares) < LEAST:
         return None
-    mean, least, most = mean_interval(shares)
-    place = f"The mean share of the most frequent answer is {mean:.2f} (95% interval {least:.2f} to {most:.2f})."
+    share, least, most = mean_interval(shares)
+    place = f"The mean share of the most frequent answer is {share:.2f} (95% interval {least:.2f} to {most:.2f})."
     if least >= TRY:
         advice = "From 0.4 on, training without labels recovered most of the gain of labels: try it."
     elif most < TRY_WITH_KL:

@@ -61,6 +61,9 @@ export const Bars = ({ title, says, counts, unit = "groups" }) => {
 // `bins`: [{low, high, groups, rate, least, most}], a rate with its 95% interval.
 export const Rates = ({ title, says, bins, unit, rate }) => {
   const placed = bins.map((bin) => ({ ...bin, middle: (bin.low + bin.high) / 2 }));
+  // The counts of bins that lie too close together for both of them are left out.
+  const gap = 0.07 * (placed.at(-1).middle - placed[0].middle);
+  const apart = placed.filter((bin, k) => k === 0 || bin.middle - placed[k - 1].middle >= gap);
   return (
     <Chart
       title={title} says={says}
@@ -70,7 +73,7 @@ export const Rates = ({ title, says, bins, unit, rate }) => {
         gridY({ strokeOpacity: 0.15 }), ruleY([0]),
         ruleX(placed, { x: "middle", y1: "least", y2: "most", stroke: ACCENT, strokeWidth: 2 }),
         dot(placed, { x: "middle", y: "rate", fill: ACCENT, r: 4, title: (bin) => `${bin.rate.toFixed(3)} (${bin.least.toFixed(3)} to ${bin.most.toFixed(3)}), ${bin.groups} groups` }),
-        text(placed, { x: "middle", y: 0, dy: -8, text: (bin) => String(bin.groups), fill: "currentColor", fontSize: 10 }),
+        text(apart, { x: "middle", y: 1, dy: -9, text: (bin) => bin.groups.toLocaleString("en"), fill: "currentColor", fontSize: 10 }),
       ]}
     />
   );
@@ -90,11 +93,11 @@ export const Curves = ({ title, says, curves, unit, rate, domain, log = false, a
     <Chart
       title={title} says={says} marginRight={series.length > 1 ? 100 : 30}
       label={`${title}: ${spoken(series.map(([name, points]) => `${name} from ${points[0].y.toFixed(3)} to ${points.at(-1).y.toFixed(3)}`))}`}
-      x={{ label: unit, insetLeft: series.length > 1 ? 0 : 16, insetRight: series.length > 1 ? 0 : 16, type: log ? "log" : "linear", base: 2, ticks: log ? series[0]?.[1].map((p) => p.x) : 6, tickFormat: "d" }} y={{ label: rate, domain, nice: !domain }}
+      x={{ label: unit, insetLeft: series.length > 1 ? 0 : 16, insetRight: series.length > 1 ? 0 : 16, type: log ? "log" : "linear", base: 2, ticks: log ? series[0]?.[1].map((p) => p.x) : 6, tickFormat: "d" }} y={{ label: rate, domain: domain ?? (low === high ? [Math.min(0, low), Math.max(1, high)] : undefined), nice: !domain }}
       marks={() => [
         gridY({ strokeOpacity: 0.15 }),
         ruleX(alarm === null ? [] : [alarm], { stroke: "var(--bad)", strokeDasharray: "4 3", title: (step) => `alarm at step ${step}` }),
-        text(alarm === null ? [] : [alarm], { x: (step) => step, frameAnchor: "top", text: () => "alarm", fill: "var(--bad)", textAnchor: "start", dx: 3 }),
+        text(alarm === null ? [] : [alarm], { x: (step) => step, frameAnchor: "top", text: () => "alarm", fill: "var(--bad)", dy: -12 }),
         ...series.flatMap(([name, points], k) => [
           line(points, { x: "x", y: "y", stroke: ACCENT, strokeOpacity: 1 - 0.22 * (k % 4), strokeDasharray: ["", "5 3", "2 3", "8 3 2 3"][k % 4] }),
           dot(points, { x: "x", y: "y", fill: ACCENT, r: points.length > 40 ? 1.5 : 3, title: (p) => `${name}: ${p.y.toFixed(4)} at ${p.x}` }),

@@ -1,14 +1,13 @@
 // The first view: the numbers of all groups, computed by `empo_rewards.report.numbers`, and what they mean.
 import { h, Fragment } from "preact";
 import { Bars, Curves, Histogram, Rates } from "./charts.jsx";
-import { numeric, shown } from "./text.jsx";
+import { Many, numeric, shown } from "./text.jsx";
 
 const count = (number) => number.toLocaleString("en");
 const share = (number) => numeric(number);
 const percent = (number) => (number === undefined ? "none" : `${(100 * number).toFixed(1)}%`);
 
-// Past so many rows a table or a chart is no overview.
-const MOST = 100;
+// Past so many bars a chart is no overview.
 const MOST_BARS = 12;
 const few = (counts) => {
   const entries = Object.entries(counts).sort((a, b) => b[1] - a[1]);
@@ -86,20 +85,19 @@ const Sources = ({ sources }) =>
             </tr>
           </thead>
           <tbody>
-            {sources.slice(0, MOST).map((row) => (
-              <tr>
+            <Many items={sources} first={20} what="sources" wrap={(more) => <tr><td colSpan="8">{more}</td></tr>}>
+              {(row) => <tr key={row.name}>
                 <th scope="row" class="foreign">{shown(row.name)}</th>
                 <td class="number">{count(row.groups)}</td>
                 <td class="number">{count(row.scored)}</td>
                 {["entropy", "largest_share", "blanks", "accuracy", "pseudo_label_accuracy"].map((name) => (
                   <td class="number">{share(row[name])}</td>
                 ))}
-              </tr>
-            ))}
+              </tr>}
+            </Many>
           </tbody>
         </table>
       </div>
-      {sources.length > MOST && <p class="soft">and {count(sources.length - MOST)} more sources</p>}
     </>
   );
 
@@ -191,7 +189,7 @@ export const Overview = ({ index }) => {
             {count(labels.wrong_and_sure)} majorities are wrong and sure (share {labels.sure} or more): rewards by agreement teach errors there.
           </p>
           <div class="charts">
-            <Rates title="Accuracy by entropy" bins={labels.accuracy_by_entropy} unit="nats" rate="accuracy" says="Accuracy should fall as entropy rises: then agreement is evidence. The numbers at the bottom are groups; bars are 95% intervals." />
+            <Rates title="Accuracy by entropy" bins={labels.accuracy_by_entropy} unit="nats" rate="accuracy" says="Accuracy should fall as entropy rises: then agreement is evidence. The numbers at the top are groups; bars are 95% intervals." />
             <Rates title="Right majorities by entropy" bins={labels.majority_by_entropy} unit="nats" rate="share of right majorities" says="Where this falls below one half, an upper bound on the entropy (a gate) keeps wrong majorities out." />
             <Curves title="pass@k" curves={{ "pass@k": labels.pass_at_k.map(([x, y]) => ({ x, y })) }} unit="k samples" rate="pass@k" domain={[0, 1]} log says="The unbiased estimate. The distance from pass@1 to the right end is what agreement may still bring out." />
           </div>
