@@ -15,6 +15,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
@@ -55,10 +56,13 @@ def score(
     form: FormatOption = None,
     mapping: MapOption = None,
     limit: LimitOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Score every group, and show what came out as a table."""
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
+    if as_json and target is not None and not to_file:
+        raise InputError("--json and --out - would both write to standard output: name a file")
     if resume and not to_file:
         raise InputError("--resume needs an output file: --out FILE")
     with ExitStack() as stack:
@@ -94,7 +98,10 @@ def score(
         blanks.close()
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
-    (err if target is not None and not to_file else out).print(summary.table())
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        (err if target is not None and not to_file else out).print(summary.table())
     if summary.rejected and to_file and target is not None:
         err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"), soft_wrap=True)
     for remark in summary.remarks(group_size):

@@ -14,6 +14,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
@@ -21,6 +22,7 @@ from empo_rewards.cli.console import (
     err,
     foreign,
     out,
+    print_json,
     reading_from,
     scorer_from,
 )
@@ -84,6 +86,7 @@ def select(
     mapping: MapOption = None,
     limit: LimitOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep the prompts worth training on, and write them with their estimated difficulty."""
     wanted = {
@@ -99,6 +102,9 @@ def select(
     with scorer_from(config, assignments) as scorer:
         kept = _kept(sources, scorer, wanted, summary, reading)
         count = write_dataset(kept, target, form=trainer, overwrite=overwrite)
+    if as_json:
+        print_json({"kept": count, "prompts": summary.groups, "rejected_rows": summary.rejected, "out": str(target)})
+        raise typer.Exit(summary.exit_code)
     out.print(foreign(f"kept {count:,} of {summary.groups:,} prompts: {target}"), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 
