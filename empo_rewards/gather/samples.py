@@ -109,10 +109,10 @@ class SampleReward:
     def details(self) -> dict[str, str]:
         """Texts for a table of samples: the answer (cut), the number of its cluster (0: the largest), that cluster's
         share, and the cause of an unscored group; empty where there is none."""
-        known = self.position is not None
-        cluster = self.score.clusters[self.position] if known and self.score.clusters else None
+        place = self.position
+        cluster = None if place is None or not self.score.clusters else self.score.clusters[place]
         return {
-            "answer": self.score.answers[self.position].text[:ANSWER_CHARS] if known else "",
+            "answer": "" if place is None else self.score.answers[place].text[:ANSWER_CHARS],
             "cluster": "" if cluster is None else str(cluster),
             "share": "" if cluster is None else f"{self.score.cluster_shares[cluster]:.3f}",
             "cause": "" if self.score.cause is None else self.score.cause.value,

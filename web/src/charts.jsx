@@ -93,7 +93,7 @@ export const Curves = ({ title, says, curves, unit, rate, domain, log = false, a
     <Chart
       title={title} says={says} marginRight={series.length > 1 ? 100 : 30}
       label={`${title}: ${spoken(series.map(([name, points]) => `${name} from ${points[0].y.toFixed(3)} to ${points.at(-1).y.toFixed(3)}`))}`}
-      x={{ label: unit, insetLeft: series.length > 1 ? 0 : 16, insetRight: series.length > 1 ? 0 : 16, type: log ? "log" : "linear", base: 2, ticks: log ? series[0]?.[1].map((p) => p.x) : 6, tickFormat: "d" }} y={{ label: rate, domain: domain ?? (low === high ? [Math.min(0, low), Math.max(1, high)] : undefined), nice: !domain }}
+      x={{ label: unit, insetLeft: series.length > 1 ? 0 : 16, insetRight: series.length > 1 ? 0 : 16, type: log ? "log" : "linear", base: 2, ticks: log || series[0][1].length <= 6 ? series[0][1].map((p) => p.x) : 6, tickFormat: "d" }} y={{ label: rate, domain: domain ?? (low === high ? [Math.min(0, low), Math.max(1, high)] : undefined), nice: !domain }}
       marks={() => [
         gridY({ strokeOpacity: 0.15 }),
         ruleX(alarm === null ? [] : [alarm], { stroke: "var(--bad)", strokeDasharray: "4 3", title: (step) => `alarm at step ${step}` }),

@@ -157,6 +157,7 @@ const Differences = ({ totals }) => (
 export const Overview = ({ index }) => {
   const numbers = index.overview;
   const labels = numbers.labels;
+  if (numbers.groups === 0 && !index.comparison) return <p class="notice big">Nothing has been scored yet. Groups appear here as they are.</p>;
   return (
     <>
       {index.notices.map((notice) => <p class="notice">{notice}</p>)}
@@ -170,7 +171,6 @@ export const Overview = ({ index }) => {
       )}
       <h2>The groups</h2>
       <div class="charts">
-        {numbers.groups === 0 && <p>No group has been scored yet.</p>}
         {numbers.entropy && <Histogram title="Semantic entropy" histogram={numbers.entropy} unit="nats" says="0 where all answers agree, ln G where none do. Groups at both ends give little or no signal." />}
         {numbers.largest_share.counts.some(Boolean) && <Histogram title="Largest share" histogram={numbers.largest_share} unit="share of the largest cluster" says="How much of a group says its most frequent answer. EMPO rewards that answer by it." />}
         {numbers.rewards && <Histogram title="Rewards" histogram={numbers.rewards} unit="reward" what="responses" says="A trainer learns from differences in a group. One bar alone means that there are none." />}
