@@ -102,7 +102,7 @@ def measured(browser: Browser, path: Path) -> dict[str, Any]:
         timed("filter", "filter", "scored")
         start = time.perf_counter()
         page.locator("tbody tr td a").first.click()
-        page.wait_for_selector("section.why, details")
+        page.wait_for_selector("main .tiles, main .notice")
         found.setdefault("open a group", []).append(1000 * (time.perf_counter() - start))
         page.close()
     frames.sort()

@@ -118,7 +118,11 @@ def test_what_cannot_be_is_refused(options: dict[str, Any], tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"responses": ["one"]}, "not as many responses as rewards"), ({"prompt": 5}, "score 1: prompt must be")],
+    [
+        ({"responses": ["one"]}, "not as many responses as rewards"),
+        ({"responses": ["1", "2", "3"]}, "response 0 ends before the place of its answer"),
+        ({"prompt": 5}, "score 1: prompt must be"),
+    ],
 )
 def test_a_damaged_record_is_named(change: dict[str, object], message: str, tmp_path: Path) -> None:
     with Scorer(config(tmp_path)) as scorer:

@@ -131,10 +131,10 @@ def scored_groups(
                 f"{score.id!r} of line {record.get('line')} with {score.size} responses; are these the rollouts, and "
                 "the --group-size, that were scored?"
             )
-        yield _own_group(record, f"{scores}, score {number}") if read is None else read.group, score
+        yield _own_group(record, score, f"{scores}, score {number}") if read is None else read.group, score
 
 
-def _own_group(record: Mapping[str, Any], where: str) -> Group | None:
+def _own_group(record: Mapping[str, Any], score: GroupScore, where: str) -> Group | None:
     """The group of a record that has one.
 
     Raises:
@@ -146,8 +146,10 @@ def _own_group(record: Mapping[str, Any], where: str) -> Group | None:
         group = parse_row(record)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    if not isinstance(group, Group) or len(group) != len(record["rewards"]):
+    if not isinstance(group, Group) or len(group) != score.size:
         raise InputError(f"{where}: not as many responses as rewards")
+    if (position := _misplaced(score, group)) is not None:
+        raise InputError(f"{where}: response {position} ends before the place of its answer")
     return group
 
 
@@ -158,9 +160,15 @@ def _mismatch(record: Mapping[str, Any], score: GroupScore, read: ReadGroup | No
     group = read.group
     if (record.get("line", read.line), score.id, score.size) != (read.line, group.id, len(group)):
         return f"line {read.line} has group {group.id!r} with {len(group)} responses"
+    position = _misplaced(score, group)
+    return None if position is None else f"response {position} of line {read.line} ends before the place of its answer"
+
+
+def _misplaced(score: GroupScore, group: Group) -> int | None:
+    """The first response that ends before the place of its answer."""
     for position, (answer, response) in enumerate(zip(score.answers, group.responses, strict=True)):
         if not 0 <= (answer.start or 0) <= (answer.end or 0) <= len(response):
-            return f"response {position} of line {read.line} ends before the place of its answer"
+            return position
     return None
 
 

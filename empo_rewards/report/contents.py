@@ -6,6 +6,7 @@ import gzip
 import json
 import math
 import random
+import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,9 @@ PART_BYTES = 256 * 1024
 
 MAX_REASONED = 24
 """Groups with more different answers than this get no reasons in the page: there would be too many pairs."""
+
+OVERVIEW_PART = 0.1
+"""The part of the time that a growing report's overview may take to compute."""
 
 MAX_POINTS = 300
 """Points of a curve over the steps; past it a point is the mean of several steps."""
@@ -91,6 +95,7 @@ class Contents:
         self._guards: Counter[str] = Counter()
         self._overview: dict[str, Any] | None = None
         """The overview of the groups when it was asked for last."""
+        self._next_overview = 0.0
         self._contradictions = 0
         """Groups where a reason says "equal" of two clusters, or "different" of one: another configuration's."""
 
@@ -123,9 +128,17 @@ class Contents:
         if rank > self._lowest:
             self._keep(row, rank, self._detail(group, score, before))
 
-    def index(self, *, after: int = 0) -> dict[str, Any]:
-        """The page's index: the overview, and the columns of the rows from `after` on."""
-        if self._overview is None or self._overview["groups"] != len(self.numbers):
+    def index(self, *, after: int = 0, fresh: bool = True) -> dict[str, Any]:
+        """The page's index: the overview, and the columns of the rows from `after` on.
+
+        Args:
+            after: the rows that the page has.
+            fresh: whether the overview must have all groups; if not, computing it takes a small part of the time
+                (`OVERVIEW_PART`), however fast the groups come.
+        """
+        grown = self._overview is None or self._overview["groups"] != len(self.numbers)
+        if grown and (fresh or time.monotonic() >= self._next_overview):
+            start = time.monotonic()
             self._overview = {
                 **overview(self.numbers),
                 "found_by": dict(self._found_by.most_common(MAX_NAMES)),
@@ -136,6 +149,7 @@ class Contents:
                 self._overview["expectation"] = None  # groups that differ are no sample of the rollouts
             elif self._overview["steps"] is not None:
                 self._overview["expectation"] = self._expectation_at_first()
+            self._next_overview = start + (time.monotonic() - start) / OVERVIEW_PART
         return {
             "title": self.title,
             "version": __version__,

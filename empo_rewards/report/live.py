@@ -40,7 +40,7 @@ class LiveReport:
             return "text/html; charset=utf-8", live_page(self._contents.title, seconds)
         with self._lock:
             if address.path == "/report/index":
-                found: object = self._contents.index(after=int(number.get("after", "0")))
+                found: object = self._contents.index(after=int(number.get("after", "0")), fresh=False)
             elif address.path == "/report/group" and "row" in number:
                 found = self._contents.detail(int(number["row"]))
             else:

@@ -87,6 +87,18 @@ def test_the_overview_grows_with_the_groups() -> None:
         assert contents.index()["overview"]["groups"] == number + 1
 
 
+def test_the_overview_of_a_growing_report_is_not_computed_all_the_time() -> None:
+    contents = Contents("t")
+    for number in range(3_000):
+        contents.add(None, unscored(number, None))
+        if number == 2_000:
+            contents.index(fresh=False)
+    behind = contents.index(after=2_999, fresh=False)
+    assert (behind["rows"], behind["columns"]["id"]) == (3_000, ["2999"])
+    assert behind["overview"]["groups"] in (2_001, 3_000)
+    assert contents.index()["overview"]["groups"] == 3_000
+
+
 def test_a_page_of_differences_expects_nothing_of_training() -> None:
     """Groups that differ are no sample of the rollouts."""
     contents = Contents("t")

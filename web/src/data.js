@@ -52,7 +52,8 @@ class Live {
     const next = () => setTimeout(async () => {
       const more = await this.ask(`report/index?after=${index().rows}`).catch(() => null);
       lost(more === null);
-      if (more && (more.rows > index().rows || more.restarted)) changed(more);
+      // The overview may be behind the rows, and come later.
+      if (more && (more.rows > index().rows || more.overview.groups !== index().overview.groups || more.restarted)) changed(more);
       next();
     }, this.seconds * 1000);
     next();

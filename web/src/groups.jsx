@@ -1,10 +1,13 @@
 // The table of all groups: sorted, filtered and searched in the page; only the rows in sight are in the document.
-import { h, Fragment } from "preact";
+import { Component, h, Fragment } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { numeric, shown } from "./text.jsx";
 
 const ROW = 34;
 const BEYOND = 12;
+
+// The rows in the document change when so many pixels have been scrolled.
+const BLOCK = 6 * ROW;
 
 const number = (value) => (value === null ? "" : numeric(value));
 
@@ -79,6 +82,33 @@ const save = (ids) => {
   URL.revokeObjectURL(link.href);
 };
 
+// One row; it is made anew only where something of it has changed, so that scrolling is cheap.
+class Row extends Component {
+  shouldComponentUpdate(next) {
+    return ["columns", "fields", "row", "place", "chosen"].some((name) => next[name] !== this.props[name]);
+  }
+  render({ columns, fields, row, place, chosen }) {
+    const open = (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      this.props.open();
+    };
+    return (
+      <tr aria-rowindex={place + 2} class={chosen ? "chosen" : ""} onClick={open}>
+        {fields.map((column) => {
+          const given = columns[column.name][row];
+          const value = column.show(given);
+          return (
+            <td class={column.numeric ? "number" : "foreign"} dir={column.numeric ? undefined : "auto"} style={column.bar && given !== null ? { "--part": `${100 * given}%` } : undefined}>
+              {column.name === "id" ? <a href={`#group=${row}`} onClick={open}>{value || `row ${row + 1}`}</a> : value}
+            </td>
+          );
+        })}
+      </tr>
+    );
+  }
+}
+
 export const Groups = ({ index, state, setState, open }) => {
   const columns = index.columns;
   const labelled = useMemo(() => columns.right.some((value) => value !== null), [columns]);
@@ -125,7 +155,7 @@ export const Groups = ({ index, state, setState, open }) => {
       else if (event.key in keys) {
         event.preventDefault();
         choose(chosen + keys[event.key]);
-      } else if (event.key === "Enter" && rows.length) open(rows[chosen], top, rows);
+      } else if (event.key === "Enter" && rows.length) open(rows[chosen], place.current.scrollTop, rows);
     };
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
@@ -172,7 +202,7 @@ export const Groups = ({ index, state, setState, open }) => {
         <strong>{rows.length.toLocaleString("en")} of {columns.id.length.toLocaleString("en")} groups.</strong>{" "}
         {rows.length ? "Arrow keys or j and k move, Enter opens." : "No group is like that: clear the filters."}
       </p>
-      <div class="scrolled groups" ref={place} tabIndex="0" role="region" aria-label="groups" onScroll={(event) => setTop(event.target.scrollTop)}>
+      <div class="scrolled groups" ref={place} tabIndex="0" role="region" aria-label="groups" onScroll={(event) => setTop(Math.floor(event.target.scrollTop / BLOCK) * BLOCK)}>
         <table aria-rowcount={rows.length + 1}>
           <colgroup>{fields.map((column) => <col style={{ width: column.width }} />)}</colgroup>
           <thead>
@@ -190,17 +220,7 @@ export const Groups = ({ index, state, setState, open }) => {
           <tbody>
             {first > 0 && <tr aria-hidden="true" style={{ height: `${first * ROW}px` }}><td class="spacer" colSpan={fields.length} /></tr>}
             {rows.slice(first, last).map((row, offset) => (
-              <tr key={row} aria-rowindex={first + offset + 2} class={first + offset === chosen ? "chosen" : ""} onClick={() => open(row, top, rows)}>
-                {fields.map((column) => {
-                  const given = columns[column.name][row];
-                  const value = column.show(given);
-                  return (
-                    <td class={column.numeric ? "number" : "foreign"} dir={column.numeric ? undefined : "auto"} style={column.bar && given !== null ? { "--part": `${100 * given}%` } : undefined}>
-                      {column.name === "id" ? <a href={`#group=${row}`} onClick={(event) => { event.preventDefault(); event.stopPropagation(); open(row, top, rows); }}>{value || `row ${row + 1}`}</a> : value}
-                    </td>
-                  );
-                })}
-              </tr>
+              <Row key={row} columns={columns} fields={fields} row={row} place={first + offset} chosen={first + offset === chosen} open={() => open(row, place.current.scrollTop, rows)} />
             ))}
             {last < rows.length && <tr aria-hidden="true" style={{ height: `${(rows.length - last) * ROW}px` }}><td class="spacer" colSpan={fields.length} /></tr>}
           </tbody>

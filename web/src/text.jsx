@@ -112,7 +112,8 @@ export const Foreign = ({ text, start = null, end = null }) => {
   const seen = piece(low, high);
   const before = start === null ? 0 : piece(low, start).length;
   const mark = start === null ? null : [before, before + piece(start, end).length];
-  const found = written ? [{ start: 0, end: seen.length }] : parts(seen, mark);
+  const plain = written || seen.length > LONGEST;
+  const found = plain ? [{ start: 0, end: seen.length }] : parts(seen, mark);
   const marked = ({ start: from, end: to }) =>
     mark && from <= mark[0] && mark[1] <= to
       ? [visible(seen.slice(from, mark[0])), <mark>{visible(seen.slice(...mark))}</mark>, visible(seen.slice(mark[1], to))]
@@ -127,7 +128,7 @@ export const Foreign = ({ text, start = null, end = null }) => {
       )}
       <div class="text">
         <pre class="foreign" dir="auto" tabIndex="0">
-          {found.map((part) => (part.latex === undefined ? marked(part) : <Inline key={part.written} {...part} />))}
+          {found.map((part) => (part.latex === undefined ? marked(part) : <Inline {...part} />))}
         </pre>
         {(found.length > 1 || written) && (
           <button class="quiet" onClick={() => setWritten(!written)}>{written ? "draw formulas" : "as written"}</button>
