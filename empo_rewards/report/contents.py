@@ -32,7 +32,10 @@ MAX_REASONED = 24
 """Groups with more different answers than this get no reasons in the page: there would be too many pairs."""
 
 OVERVIEW_PART = 0.1
-"""The part of the time that a growing report's overview may take to compute."""
+"""The part of the time that a growing report's overview may take to compute, where it takes longer than ..."""
+
+QUICK_SECONDS = 0.05
+"""... this; else it is computed whenever it is asked for."""
 
 MAX_POINTS = 300
 """Points of a curve over the steps; past it a point is the mean of several steps."""
@@ -149,7 +152,7 @@ class Contents:
                 self._overview["expectation"] = None  # groups that differ are no sample of the rollouts
             elif self._overview["steps"] is not None:
                 self._overview["expectation"] = self._expectation_at_first()
-            self._next_overview = start + (time.monotonic() - start) / OVERVIEW_PART
+            self._next_overview = start + max(0.0, time.monotonic() - start - QUICK_SECONDS) / OVERVIEW_PART
         return {
             "title": self.title,
             "version": __version__,
