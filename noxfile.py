@@ -14,6 +14,7 @@ import nox
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # many processes import torch, which takes 9 s more without bytecode
 
 LIGHT = ("--ignore", "tests/integration")
 """Pytest options of the light session: tests/integration needs frameworks, and runs in their sessions."""

@@ -16,7 +16,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from training.plans import PLANS, every_job
+from training.plans import PLANS, every_job, jobs_of
 from training.runner import make, make_here, pending
 from training.settings import SIZES
 from training.store import REPOSITORY, Store
@@ -30,7 +30,7 @@ def store_of(arguments: argparse.Namespace) -> Store:
 def plan(arguments: argparse.Namespace) -> None:
     """Make the runs of some plans."""
     store = store_of(arguments)
-    jobs = pending(list(chain.from_iterable(PLANS[name](arguments.size) for name in arguments.plans)), store)
+    jobs = pending(list(chain.from_iterable(jobs_of(arguments.size, name) for name in arguments.plans)), store)
     if arguments.list:
         print(*(job.name for job in jobs), sep="\n")
         return
@@ -76,7 +76,7 @@ def watch(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and run the command."""
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--size", choices=SIZES, default="small")
+    options.add_argument("--size", choices=(*SIZES, "smollm"), default="small")
     options.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results" / "training")
     options.add_argument(
         "--work",

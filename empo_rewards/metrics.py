@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from empo_rewards.errors import PluginError
-from empo_rewards.group import Answer, AnswerKind
+from empo_rewards.group import MAX_NUMBER, Answer, AnswerKind
 from empo_rewards.protocols import Clusters
 
 
@@ -51,7 +51,7 @@ def numbers(given: Mapping[str, float]) -> dict[str, float]:
     """The metrics of a plugin as plain floats, for loggers and JSON.
 
     Raises:
-        PluginError: they are no mapping, or a value is not a finite number.
+        PluginError: they are no mapping, or a value is no usable number.
     """
     if not isinstance(given, Mapping):
         raise PluginError(f"metrics must be a mapping of names to numbers, not {type(given).__name__}")
@@ -62,7 +62,7 @@ def finite(value: float, what: str) -> float:
     """A number of a plugin as a plain float.
 
     Raises:
-        PluginError: it is no number, infinite, or NaN.
+        PluginError: it is no number, NaN, or larger than `MAX_NUMBER`.
     """
     try:
         number = math.nan if isinstance(value, str) else float(value)
@@ -71,4 +71,6 @@ def finite(value: float, what: str) -> float:
     if not math.isfinite(number):
         shown = repr(value) if isinstance(value, float) else f"a value of type {type(value).__name__}"
         raise PluginError(f"{what} is {shown}; it must be a finite number")
+    if abs(number) > MAX_NUMBER:
+        raise PluginError(f"{what} is {number!r}; its size must be at most {MAX_NUMBER:g}")
     return number

@@ -42,6 +42,7 @@ from empo_rewards.protocols import (
 from empo_rewards.references import LabelledClusters, check
 from empo_rewards.relations import relate
 from empo_rewards.turns import checkpoint
+from empo_rewards.voters import different_weights, has_sides, trained_members
 
 T = TypeVar("T")
 
@@ -82,6 +83,7 @@ class _Draft:
     group: Group
     unlabelled: Group
     """The group without its reference, for all stages that influence rewards."""
+    trained: tuple[bool, ...] | None
     answers: tuple[Answer, ...] = ()
     penalties: tuple[tuple[tuple[str, Penalty], ...], ...] = ()
     votes: tuple[str | None, ...] = ()
@@ -179,13 +181,18 @@ class Scorer:
 
     @property
     def scales_advantages(self) -> bool:
-        """Whether the strategy gives advantages a scale, which the trainer has to apply."""
+        """Whether the strategy gives advantages a scale or a shift, which the trainer has to apply."""
         return self._strategy.scales_advantages
 
     @property
     def asks_a_model(self) -> bool:
         """Whether comparing answers asks a large model or a server (see `EquivalenceBackend`)."""
         return self._backend.asks_a_model
+
+    @property
+    def gives_advantages(self) -> bool:
+        """Whether rewards must not be divided by their deviation (see `Strategy.gives_advantages`)."""
+        return self._strategy.gives_advantages
 
     @property
     def uses_logprobs(self) -> bool:
@@ -326,7 +333,7 @@ class Scorer:
             if isinstance(relation, Exception):
                 draft.failure = StageError(Cause.EQUIVALENCE_FAILED, relation)
                 continue
-            draft.clusters = cluster(draft.votes, answers, relation)
+            draft.clusters = cluster(draft.votes, answers, relation, different_weights(draft.group))
             compared.append((draft, answers, relation))
         return compared
 
@@ -350,7 +357,9 @@ class Scorer:
     def _read(self, group: Group) -> _Draft:
         """Extract the answers of a group and apply the guards."""
         size, prompt = len(group), group.prompt_text
-        draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
+        trained = trained_members(group, self.config.trained)
+        is_plain = group.reference is None and trained is None
+        draft = _Draft(group, group if is_plain else replace(group, reference=None, trained=trained), trained)
         draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size
         try:
             with stage(Cause.EXTRACTION_FAILED):
@@ -440,6 +449,7 @@ class Scorer:
             if draft.failure is not None:
                 raise draft.failure
             rewards, cause, detail = self._reward(draft)
+            rewards = replace(rewards, rewards=_of_trained(rewards.rewards, draft.trained))
         except StageError as failure:
             cause, detail = failure.cause, str(failure)
             log.warning("%s is unscored: %s: %s", _name(group), cause.value, detail)
@@ -466,6 +476,8 @@ class Scorer:
             id=group.id,
             size=len(group),
             expected_size=expected,
+            trained=draft.trained,
+            advantage_shift=rewards.advantage_shift,
         )
 
     def _reward(self, draft: _Draft) -> tuple[Rewards, Cause | None, str | None]:
@@ -480,6 +492,7 @@ class Scorer:
             stopped: tuple[float | None, ...] = (self.config.gates.reward,) * size
             return Rewards(_penalised(stopped, draft) if self.config.gates.guards_apply else stopped), *gate
         with stage(Cause.STRATEGY_FAILED):
+            self._check_votes(group)
             correct = draft.correct if self._strategy.uses_reference else None
             rewards = self._strategy(StrategyInput(group, clusters, draft.entropy, correct))
             if not isinstance(rewards, Rewards):
@@ -488,10 +501,30 @@ class Scorer:
             rewards = Rewards(
                 tuple(None if reward is None else finite(reward, "a reward") for reward in given),
                 finite(rewards.advantage_scale, "advantage_scale"),
+                finite(rewards.advantage_shift, "advantage_shift"),
             )
-        if all(reward is None for reward in rewards.rewards):
+        if all(reward is None for reward in _of_trained(rewards.rewards, draft.trained)):
             return rewards, Cause.ABSTAINED, f"the strategy {self.config.strategy.name!r} gave no reward"
         return replace(rewards, rewards=_penalised(rewards.rewards, draft)), None, None
+
+    def _check_votes(self, group: Group) -> None:
+        """Check that the strategy follows the weights and sides of a group that has them.
+
+        Raises:
+            GroupError: it does not.
+        """
+        name = self.config.strategy.name
+        if different_weights(group) is not None and not self._strategy.uses_weights:
+            raise GroupError(f"its votes have weights, which the strategy {name!r} does not follow")
+        if has_sides(group) and not self._strategy.uses_sides:
+            raise GroupError(f"it has several sides, which the strategy {name!r} does not tell apart")
+
+
+def _of_trained(rewards: tuple[float | None, ...], trained: tuple[bool, ...] | None) -> tuple[float | None, ...]:
+    """The rewards, with None for responses that are not trained on."""
+    if trained is None:
+        return rewards
+    return tuple(reward if paid else None for reward, paid in zip(rewards, trained, strict=True))
 
 
 def until_fault(items: Iterable[T], faults: list[Exception]) -> Iterator[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import count
@@ -189,8 +190,9 @@ def show(group: Group, score: GroupScore) -> None:
     for position, (response, answer) in enumerate(zip(group.responses, score.answers, strict=True)):
         out.print(Text(f"{position:>3} ").append(excerpt(response, answer.start, answer.end)), no_wrap=True, crop=True)
     if score.entropy is not None:
-        voted = sorted(set(score.clusters))
-        terms = " ".join(f"- {score.cluster_shares[k]:.3f} ln {score.cluster_shares[k]:.3f}" for k in voted)
+        counts = Counter(score.clusters)
+        shares = [counts[k] / score.size for k in sorted(counts)]  # without the weights of votes
+        terms = " ".join(f"- {share:.3f} ln {share:.3f}" for share in shares)
         out.print(f"semantic entropy {score.entropy:.4f} nats (from counts: {terms})", highlight=False)
     outcome = score.status.value + (f": {score.cause.value}: {score.detail}" if score.cause else "")
     out.print(foreign(f"{outcome}; {score.size} of {score.expected_size} members"))

@@ -112,7 +112,7 @@ def _follow(live: LiveReport, port: int, scores: Path, growing: Iterator[Shown],
     Raises:
         InputError: the scores cannot be followed.
     """
-    server = serve(live, port, REFRESH_SECONDS)
+    server = serve(live, scores.name or str(scores), port, REFRESH_SECONDS)
     out.print(foreign(f"http://{HOST}:{server.server_port}/ follows {scores}; Ctrl-C ends it"), soft_wrap=True)
     try:
         for group, score in growing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from empo_rewards.cli.console import (
     MapOption,
     SetOption,
     SourcesArgument,
+    ascii_output,
     err,
     foreign,
     out,
@@ -28,12 +29,15 @@ from empo_rewards.cli.console import (
     scorer_from,
 )
 from empo_rewards.cli.journal import beside, open_journal, read_records
-from empo_rewards.cli.parallel import score_stream
+from empo_rewards.cli.parallel import in_order
+from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, Run
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
 from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
-from empo_rewards.reading import Located, ReadGroup, Rejected, read_groups
+from empo_rewards.reading import Rejected
+from empo_rewards.reading.containers import CHUNK_ROWS
+from empo_rewards.reading.rollouts import read_pieces
 from empo_rewards.reading.sources import STDIN
 
 SHOWN_REJECTIONS = 10
@@ -68,7 +72,7 @@ def score(
     with ExitStack() as stack:
         scorer = stack.enter_context(scorer_from(config, assignments))
         reading = reading_from(group_size, form, mapping, limit)
-        located = _watched(read_groups(sources, reading), summary, strict)
+        files = read_pieces(sources, reading, rows=CHUNK_ROWS if workers == 1 else WORKER_ROWS)
         journal = None
         if to_file and target is not None:
             settings = {"config": scorer.config.model_dump(mode="json"), **reading.settings()}
@@ -83,18 +87,24 @@ def score(
             journal = stack.enter_context(opening)
             for record in read_records(resolved(target)):
                 summary.add(GroupScore.from_dict(record))
-        pending = journal.pending(located) if journal else _groups(located)
         advance = stack.enter_context(_progress(sources, journal.groups_done if journal else 0))
         blanks = BlankWatch(scorer)
-        for read, result in stack.enter_context(closing(score_stream(scorer, pending, workers))):
-            record = {"id": result.id, "source": read.source, "line": read.line, **result.to_dict()}
+        pieces = PieceScorer(scorer, reading, strict, encode=target is not None, ascii_only=to_file or ascii_output())
+        do = stack.enter_context(in_order(pieces, workers))
+        run = Run(files, reading, journal, lambda: not blanks.judged)
+        for part in stack.enter_context(closing(run.parts(do))):
             if journal:
-                journal.write(record)
-            elif target is not None:
-                print_json(record)
-            summary.add(result, read.group)
-            blanks.add(read.group, result)
-            advance(read.line)
+                journal.write_lines(part.lines)
+            else:
+                for line in part.lines:
+                    typer.echo(line)
+            summary.merge(part.summary)
+            blanks.add(part.blanks)
+            for row in part.rejected:
+                _reject(row, summary, strict)
+                if journal:
+                    journal.reject(row)
+            advance(part.summary.groups, part.line)
         blanks.close()
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
@@ -109,33 +119,29 @@ def score(
     raise typer.Exit(summary.exit_code)
 
 
-def _groups(located: Iterable[Located]) -> Iterator[ReadGroup]:
-    return (item for item in located if isinstance(item, ReadGroup))
-
-
-def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iterator[Located]:
-    """The same items; bad rows are counted, and the first of them shown.
+def _reject(row: Rejected, summary: Summary, strict: bool) -> None:
+    """Count a bad row, and show the first of them.
 
     Raises:
-        InputError: a bad row, where `strict` is on.
+        InputError: `strict` is on.
     """
-    for item in located:
-        if isinstance(item, Rejected):
-            if strict:
-                raise InputError(f"{item.source}, line {item.line}: {item.cause} (--strict stops here)")
-            summary.reject(str(item))
-            if summary.rejected <= SHOWN_REJECTIONS:
-                err.print(foreign(str(item)), soft_wrap=True)
-            elif summary.rejected == SHOWN_REJECTIONS + 1:
-                err.print("more rows are bad; no more of them are shown")
-        yield item
+    if strict:
+        raise InputError(f"{row.source}, line {row.line}: {row.cause} (--strict stops here)")
+    summary.reject(str(row))
+    if summary.rejected <= SHOWN_REJECTIONS:
+        err.print(foreign(str(row)), soft_wrap=True)
+    elif summary.rejected == SHOWN_REJECTIONS + 1:
+        err.print("more rows are bad; no more of them are shown")
 
 
 @contextmanager
-def _progress(sources: list[str], done: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, where that is a terminal; gives a function that takes the line reached."""
+def _progress(sources: list[str], done: int) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal.
+
+    Gives a function that takes the number of groups that were scored and the line reached.
+    """
     if not err.is_terminal:
-        yield lambda line: None
+        yield lambda groups, line: None
         return
     rows = _count_rows(Path(sources[0])) if len(sources) == 1 else None
     unit = TextColumn("groups" if rows is None else "rows")
@@ -145,10 +151,10 @@ def _progress(sources: list[str], done: int) -> Iterator[Callable[[int], None]]:
         if done:
             progress.console.print(f"resumed after {done:,} groups")
 
-        def advance(line: int) -> None:
+        def advance(groups: int, line: int) -> None:
             if rows is None:
-                progress.advance(task)
-            else:
+                progress.advance(task, groups)
+            elif groups:
                 progress.update(task, completed=line)
 
         yield advance

@@ -252,7 +252,7 @@ def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
 def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extracted:
     """What a container holds, bare: what a box, an announcement or a fence in it holds, or what its sentence states."""
     piece = text[start:end]
-    found = LastBox()(piece) or FinalAnswer(within=max(1, len(piece)))(piece)
+    found = LastBox()(piece) or FinalAnswer()(piece)
     if found is None and (fence := _FENCE.match(text, strip_span(text, start, end)[0], end)):
         found = _fenced(text, fence, end)
         return found or _bare(text, start, end, truncated)

@@ -53,6 +53,8 @@ def cut(text: str, start: int, end: int, *, truncated: bool = False) -> Extracte
 def text_end(text: str) -> int:
     """Where a text ends once the whitespace and special tokens (`<|im_end|>`, `</s>`) at its end are left out."""
     end = len(text.rstrip())
+    if text[end - 1 : end] not in (">", "]"):
+        return end
     tail = max(0, end - SPECIAL_TOKENS_TAIL)
     for token in reversed(list(_SPECIAL_TOKEN.finditer(text, tail, end))):
         if token.end() != end:

@@ -422,6 +422,7 @@ class Gather(Generic[P, V]):
 
     def _scored(self, group: GatheringGroup[P, V], task: asyncio.Task[V]) -> None:
         self._tasks.discard(task)
+        group.task = None  # a group is remembered for a while, and a task holds its coroutine
         if task.cancelled():
             self._fail(group, "scoring was cancelled", None)
         elif (fault := task.exception()) is not None:

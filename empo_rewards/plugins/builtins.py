@@ -21,7 +21,7 @@ from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
 from empo_rewards.reading.forms import BUILT_IN
 from empo_rewards.records import Recorder
-from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, scrl
+from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, restrain, scrl, sides
 
 
 @hookimpl
@@ -84,6 +84,9 @@ def register_strategies(register: Register) -> None:
     register("best", controls.Best)
     register("likelihood", likelihood.Likelihood)
     register("mix", mix.Mix)
+    register("co_rewarding", sides.CoRewarding)
+    register("self_harmony", sides.SelfHarmony)
+    register("restrain", restrain.Restrain)
 
 
 @hookimpl

@@ -40,9 +40,6 @@ QUICK_SECONDS = 0.05
 MAX_POINTS = 300
 """Points of a curve over the steps; past it a point is the mean of several steps."""
 
-MAX_NAMES = 30
-"""Extractors and guards that the overview counts, the commonest first."""
-
 ID_CHARS = 1_000
 """Characters of an id that the page holds."""
 
@@ -76,6 +73,8 @@ class Contents:
         groups_per_step: int | None = None,
     ) -> None:
         self.title = title
+        self.first = 0
+        """The number of the first row that is held: those before were forgotten."""
         self.numbers: list[GroupNumbers] = []
         self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self.comparison: dict[str, Any] | None = None
@@ -94,10 +93,9 @@ class Contents:
         self._monitor = Monitor()
         self._signs: dict[float, dict[str, float]] = {}
         """The monitor's numbers at the end of each step."""
-        self._found_by: Counter[str] = Counter()
-        self._guards: Counter[str] = Counter()
         self._overview: dict[str, Any] | None = None
-        """The overview of the groups when it was asked for last."""
+        """The overview of the groups when it was computed last."""
+        self._is_current = False
         self._next_overview = 0.0
         self._contradictions = 0
         """Groups where a reason says "equal" of two clusters, or "different" of one: another configuration's."""
@@ -114,7 +112,7 @@ class Contents:
 
         In a comparison: with another score of the same group, and what differs.
         """
-        row = len(self.numbers)
+        row = self.rows
         numbers = numbers_of(group, score)
         if numbers.step is None and self._groups_per_step is not None:
             numbers = replace(numbers, step=float(row // self._groups_per_step + 1))
@@ -124,30 +122,44 @@ class Contents:
         if group is not None and numbers.step is not None:
             self._monitor(group, score)
             self._signs[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
-        self._found_by.update(answer.extractor or f"({answer.kind.value})" for answer in score.answers)
-        self._guards.update(name for names in score.flags for name in names)
+        self._is_current = False
         failed = score.cause is not None and score.cause.is_fault
-        rank = self._random.random() + (failed or self._wrong_and_sure(row))
+        rank = self._random.random() + (failed or self._wrong_and_sure())
         if rank > self._lowest:
             self._keep(row, rank, self._detail(group, score, before))
 
+    @property
+    def rows(self) -> int:
+        """How many rows there were so far: the number of the next one."""
+        return self.first + len(self.numbers)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the overview that was computed last has all groups."""
+        return self._is_current
+
+    def forget(self, count: int) -> None:
+        """Forget the first groups that are held. The others keep the numbers of their rows."""
+        for row in range(self.first, self.first + count):
+            self._held -= len(self._texts.pop(row, b""))
+            self._rank.pop(row, None)
+        for values in (self.numbers, *self.columns.values()):
+            del values[:count]
+        self.first += count
+        self._is_current = False
+
     def index(self, *, after: int = 0, fresh: bool = True) -> dict[str, Any]:
-        """The page's index: the overview, and the columns of the rows from `after` on.
+        """The page's index: the overview, and the columns of the rows that are held from `after` on.
 
         Args:
             after: the rows that the page has.
             fresh: whether the overview must have all groups; if not, computing it takes a small part of the time
                 (`OVERVIEW_PART`), however fast the groups come.
         """
-        grown = self._overview is None or self._overview["groups"] != len(self.numbers)
-        if grown and (fresh or time.monotonic() >= self._next_overview):
+        if not self._is_current and (fresh or self._overview is None or time.monotonic() >= self._next_overview):
             start = time.monotonic()
-            self._overview = {
-                **overview(self.numbers),
-                "found_by": dict(self._found_by.most_common(MAX_NAMES)),
-                "guards": dict(self._guards.most_common(MAX_NAMES)),
-                "steps": self._over_steps(),
-            }
+            self._overview = {**overview(self.numbers), "steps": self._over_steps()}
+            self._is_current = True
             if self.comparison is not None:
                 self._overview["expectation"] = None  # groups that differ are no sample of the rollouts
             elif self._overview["steps"] is not None:
@@ -158,9 +170,10 @@ class Contents:
             "version": __version__,
             "notices": [*self._sampled(), *self._contradicted()],
             "comparison": self.comparison,
-            "rows": len(self.numbers),
+            "first": self.first,
+            "rows": self.rows,
             "overview": self._overview,
-            "columns": {name: values[after:] for name, values in self.columns.items()},
+            "columns": {name: values[max(0, after - self.first) :] for name, values in self.columns.items()},
         }
 
     def detail(self, row: int) -> Any:
@@ -172,7 +185,8 @@ class Contents:
         part: list[bytes] = []
         number = size = 0
         for row in sorted(self._texts):
-            self.columns["part"][row], self.columns["slot"][row] = number, len(part)
+            place = row - self.first
+            self.columns["part"][place], self.columns["slot"][place] = number, len(part)
             part.append(self._texts[row])
             size += len(part[-1])
             if size >= PART_BYTES:
@@ -220,8 +234,9 @@ class Contents:
             return self.why_not
         return f"There are {len(texts)} different answers, too many pairs for the page: use explain --why I J."
 
-    def _wrong_and_sure(self, row: int) -> bool:
-        return self.columns["right"][row] == 0 and (self.columns["share"][row] or 0) >= SURE
+    def _wrong_and_sure(self) -> bool:
+        """Whether the group that was added last is so."""
+        return self.columns["right"][-1] == 0 and (self.columns["share"][-1] or 0) >= SURE
 
     def _keep(self, row: int, rank: float, text: bytes) -> None:
         """Hold a group's texts. Past the bound those of the lowest ranks go, and no lower rank is held any more."""
@@ -302,11 +317,17 @@ def numbers_of(group: Group | None, score: GroupScore) -> GroupNumbers:
         expected=score.expected_size,
         rewards=tuple(reward for reward in score.rewards if reward is not None),
         lengths=tuple(len(answer.text) for answer in score.answers if answer.text),
+        found_by=_counts(answer.extractor or f"({answer.kind.value})" for answer in score.answers),
+        guards=_counts(name for names in score.flags for name in names),
         metrics={name: score.metrics[name] for name in MEANS if name in score.metrics},
         right=score.correct,
         source=(group.data_source or "") if group is not None else "",
         step=None if group is None else _step(group.metadata),
     )
+
+
+def _counts(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(Counter(names).items())
 
 
 def _step(metadata: Mapping[str, Any] | None) -> float | None:
@@ -319,10 +340,10 @@ def _step(metadata: Mapping[str, Any] | None) -> float | None:
 
 
 def advantages(score: GroupScore) -> list[float | None] | None:
-    """(r - mean)/std of the rewards of a group, times its scale: the advantages of GRPO (arXiv 2402.03300, sec. 4.1.2).
+    """(r - mean)/std of the rewards of a group, times its scale, plus its shift: the advantages of GRPO.
 
-    With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group with fewer than two
-    rewards.
+    As in arXiv 2402.03300, sec. 4.1.2, with the sample's standard deviation, as TRL's and verl's trainers take it; None
+    for a group with fewer than two rewards.
     """
     rewards = [reward for reward in score.rewards if reward is not None]
     if len(rewards) < 2:
@@ -330,7 +351,9 @@ def advantages(score: GroupScore) -> list[float | None] | None:
     center = mean(rewards)
     deviation = math.hypot(*(reward - center for reward in rewards)) / math.sqrt(len(rewards) - 1)
     found = [
-        None if reward is None else score.advantage_scale * (reward - center) / (deviation + 1e-6)
+        None
+        if reward is None
+        else score.advantage_scale * (reward - center) / (deviation + 1e-6) + score.advantage_shift
         for reward in score.rewards
     ]
     # Rewards near the largest number have no finite deviation.

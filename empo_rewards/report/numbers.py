@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ ENTROPY_BINS = 8
 
 Z95 = 1.959964
 """The 97.5% quantile of the normal distribution: intervals of 95%."""
+
+MAX_NAMES = 30
+"""Extractors and guards that the overview counts, the commonest first."""
 
 MEANS = (
     "entropy",
@@ -52,6 +55,8 @@ class GroupNumbers:
         right: for each response whether it agrees with the label; None without a label.
         source: the data source, or "".
         step: the training step; None where the rollouts have none.
+        found_by: how many answers each extractor found, and in parentheses what else there is in place of an answer.
+        guards: on how many responses each guard fired.
     """
 
     status: Status
@@ -64,6 +69,8 @@ class GroupNumbers:
     right: tuple[bool, ...] | None
     source: str = ""
     step: float | None = None
+    found_by: tuple[tuple[str, int], ...] = ()
+    guards: tuple[tuple[str, int], ...] = ()
 
     @property
     def majority_is_right(self) -> bool | None:
@@ -100,10 +107,21 @@ def overview(groups: Sequence[GroupNumbers]) -> dict[str, Any]:
         "largest_share": histogram(shares, BINS, low=0.0, high=1.0),
         "rewards": histogram(rewards, BINS) if rewards else None,
         "answer_lengths": histogram([length for group in groups for length in group.lengths], BINS, low=0.0),
+        "found_by": counted(group.found_by for group in groups),
+        "guards": counted(group.guards for group in groups),
         "labels": labelled(groups),
         "expectation": expectation(shares),
         "sources": by_source(groups),
     }
+
+
+def counted(parts: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
+    """The sums of counts by name, of the `MAX_NAMES` commonest names."""
+    sums: Counter[str] = Counter()
+    for part in parts:
+        for name, count in part:
+            sums[name] += count
+    return dict(sums.most_common(MAX_NAMES))
 
 
 def means(groups: Sequence[GroupNumbers]) -> dict[str, float]:

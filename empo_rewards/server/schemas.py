@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from empo_rewards.gather.samples import Sample
-from empo_rewards.group import Group, read_label
+from empo_rewards.group import MAX_VOTE_WEIGHT, Group, read_label
 from empo_rewards.server.bodies import decode
 from empo_rewards.server.errors import RequestError
 
@@ -38,6 +38,9 @@ class GroupBody(BaseModel):
     data_source: str | None = None
     metadata: dict[str, Any] | None = None
     expected_size: int | None = None
+    trained: list[bool] | None = None
+    vote_weights: list[float] | None = None
+    sides: list[str] | None = None
 
     def group(self) -> Group:
         """The group."""
@@ -55,11 +58,17 @@ class MemberBody(BaseModel):
     data_source: str | None = None
     token_logprobs: list[float] | None = None
     group_size: int | None = Field(default=None, ge=1, le=MAX_GROUP_SIZE)
+    trained: bool | None = None
+    vote_weight: float = Field(default=1.0, ge=0, le=MAX_VOTE_WEIGHT, allow_inf_nan=False)
+    side: str | None = None
 
     def sample(self) -> Sample:
         """The sample."""
         logprobs = None if self.token_logprobs is None else tuple(self.token_logprobs)
-        return Sample(self.prompt, self.response, read_label(self.reference), self.data_source, logprobs)
+        label = read_label(self.reference)
+        return Sample(
+            self.prompt, self.response, label, self.data_source, logprobs, self.trained, self.vote_weight, self.side
+        )
 
 
 def read_groups(body: object) -> tuple[bool, list[Group]]:

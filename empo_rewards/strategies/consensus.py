@@ -13,6 +13,8 @@ from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 class Empo(Strategy):
     """EMPO: r_i = n_k/G, the share of the response's cluster; 0 without a valid answer (arXiv 2504.05812, eq. 6)."""
 
+    uses_weights = True
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """The cluster share of each response."""
         clusters = given.clusters
@@ -32,6 +34,8 @@ class Majority(Strategy):
 
     ties: Literal["all", "none"] = "all"
 
+    uses_weights = True
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
         modal = given.clusters.modal
@@ -49,6 +53,8 @@ class MajorityThreshold(Strategy):
     """
 
     threshold: float = 0.5
+
+    uses_weights = True
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:

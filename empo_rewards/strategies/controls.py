@@ -30,6 +30,9 @@ class Random(Strategy):
     answered_only: bool = False
     seed: int = 0
 
+    uses_weights = True
+    uses_sides = True
+
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
             raise ConfigError(f"probability is {self.probability}; it lies in [0, 1]")
@@ -59,6 +62,9 @@ def _uniform(text: str) -> float:
 class Format(Strategy):
     """Format control: 1 for a response with a valid answer, 0 without."""
 
+    uses_weights = True
+    uses_sides = True
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
         clusters = given.clusters
@@ -70,6 +76,8 @@ class Reference(Strategy):
     """Supervised control: 1 for an answer that agrees with the reference, else 0. No other strategy uses labels."""
 
     uses_reference = True
+    uses_weights = True
+    uses_sides = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
@@ -86,6 +94,7 @@ class Best(Strategy):
     """
 
     uses_reference = True
+    uses_weights = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""

@@ -32,7 +32,7 @@ class EntropyScaled(Strategy):
     scales_advantages = True
 
     def __post_init__(self) -> None:
-        for name in ("uses_reference", "uses_logprobs"):
+        for name in ("uses_reference", "uses_logprobs", "gives_advantages"):
             object.__setattr__(self, name, getattr(self.base, name))
         if self.alpha <= 0:
             raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
@@ -43,4 +43,4 @@ class EntropyScaled(Strategy):
         x = self.alpha * given.entropy / math.log(size) if size > 1 else 0.0
         scale = {"linear": max(0.0, 1 - x), "exponential": math.exp(-x), "focal": max(0.0, 1 - x) ** 2}[self.form]
         found = self.base(given)
-        return Rewards(found.rewards, scale * found.advantage_scale)
+        return Rewards(found.rewards, scale * found.advantage_scale, scale * found.advantage_shift)

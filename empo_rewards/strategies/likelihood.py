@@ -28,6 +28,8 @@ class Likelihood(Strategy):
     form: Literal["mean", "sum", "probability"] = "mean"
 
     uses_logprobs = True
+    uses_weights = True
+    uses_sides = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """One number for each response: at most 0, or in [0, 1] for "probability"."""

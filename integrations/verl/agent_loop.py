@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import ray
 from verl import DataProto
-from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker
-from verl.utils.ray_utils import auto_await
+from verl.experimental.agent_loop import AgentLoopWorker
 
 from empo_rewards.gather import Member
 from empo_rewards.integrations.verl import rows, settings
@@ -165,45 +164,3 @@ def grouped(workers: Any) -> Any:
     mixed = type(f"Grouped{plain.__name__}", (GroupedWorker, plain), {})
     options = getattr(workers, "_default_options", None)
     return ray.remote(**options)(mixed) if options else ray.remote(mixed)
-
-
-class EMPOAgentLoopManager:
-    """`agent_loop_manager_class` of former configurations; verl's own manager does the same, and need not be replaced.
-
-    The manager is the one of the trainer that hands over the first batch: v0's and the asynchronous trainers' batches
-    are a `DataProto`, v1's a `TensorDict`.
-    """
-
-    def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
-        settings.read(settings.plain(config))
-        self._made: Any = None
-        self._arguments = ((config, *args), kwargs)
-
-    @classmethod
-    def create(cls, *args: Any, **kwargs: Any) -> EMPOAgentLoopManager:
-        """As verl's own `create`.
-
-        Raises:
-            ConfigError: the adapter's configuration is wrong.
-        """
-        return cls(*args, **kwargs)
-
-    @auto_await  # type: ignore[untyped-decorator] # verl has no types
-    async def generate_sequences(self, prompts: Any) -> Any:
-        """As verl's own."""
-        if self._made is None:
-            args, kwargs = self._arguments
-            self._made = await _manager_for(prompts).create(*args, **kwargs)
-        given = self._made.generate_sequences(prompts)
-        return await given if asyncio.iscoroutine(given) else given
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)
-
-
-def _manager_for(prompts: Any) -> Any:
-    if isinstance(prompts, DataProto):
-        return AgentLoopManager
-    from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ  # noqa: PLC0415 - needs TransferQueue
-
-    return AgentLoopManagerTQ

@@ -219,6 +219,7 @@ def _v1(config: Any, stub: StubModel) -> Generate:
     from verl.utils import tensordict_utils  # noqa: PLC0415 - slow to import
 
     config.transfer_queue.enable = True
+    config.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1  # of 8, each a process that imports torch
     transfer_queue.init(config.transfer_queue)
     manager = _manager(config, stub, "verl.trainer.ppo.v1", "AgentLoopManagerTQ", teacher_client=None)
     buffer = ReplayBuffer("sync", None, None, "drop", None, poll_interval=0.2)

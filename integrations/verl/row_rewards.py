@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, SampleReward
-from empo_rewards.group import GroupScore
+from empo_rewards.group import GroupScore, Status
 
 OWN_CAUSES = ("refused", "failed", "unreachable", "surplus")
 """Why a row has no reward, beside the causes of its group: the rendezvous refused it (a bound); scoring failed or took
@@ -71,7 +73,20 @@ def of_sample_reward(result: SampleReward) -> RowReward:
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
     if result.position is None:
         metrics["unscored/surplus"] = 1.0
-    return _row_reward(result.reward, metrics, _details(score, result.position, result.scored))
+    reward = result.reward if result.trained or score.status is Status.UNSCORED else vote_reward(result.reward, score)
+    return _row_reward(reward, metrics, _details(score, result.position, result.scored))
+
+
+def vote_reward(neutral: float, score: GroupScore) -> float:
+    """The reward of a row that only voted: the neutral value, or the next one above that no row of the group has.
+
+    By it the advantage estimator tells votes from rows that are trained on, in single precision, as verl keeps rewards.
+    """
+    taken = {np.float32(reward) for reward in (*score.rewards, neutral) if reward is not None}
+    vote = np.nextafter(np.float32(neutral), np.float32(np.inf))
+    while vote in taken:
+        vote = np.nextafter(vote, np.float32(np.inf))
+    return float(vote)
 
 
 def of_fault(cause: str, neutral: float) -> RowReward:
@@ -85,7 +100,7 @@ def of_fault(cause: str, neutral: float) -> RowReward:
         key: 0.0 if key.startswith("unscored/") or key in ("scored", "partial", "labelled") else math.nan
         for key in KEYS
     }
-    metrics["advantage_scale"] = 1.0
+    metrics["advantage_scale"], metrics["advantage_shift"] = 1.0, 0.0
     metrics[f"unscored/{cause}"] = 1.0
     return _row_reward(neutral, metrics, RowDetails(cause=cause))
 

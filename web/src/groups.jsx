@@ -85,9 +85,9 @@ const save = (ids) => {
 // One row; it is made anew only where something of it has changed, so that scrolling is cheap.
 class Row extends Component {
   shouldComponentUpdate(next) {
-    return ["columns", "fields", "row", "place", "chosen"].some((name) => next[name] !== this.props[name]);
+    return ["columns", "fields", "row", "number", "place", "chosen"].some((name) => next[name] !== this.props[name]);
   }
-  render({ columns, fields, row, place, chosen }) {
+  render({ columns, fields, row, number, place, chosen }) {
     const open = (event) => {
       event.preventDefault();
       event.stopPropagation();
@@ -100,7 +100,7 @@ class Row extends Component {
           const value = column.show(given);
           return (
             <td class={column.numeric ? "number" : "foreign"} dir={column.numeric ? undefined : "auto"} style={column.bar && given !== null ? { "--part": `${100 * given}%` } : undefined}>
-              {column.name === "id" ? <a href={`#group=${row}`} onClick={open}>{value || `row ${row + 1}`}</a> : value}
+              {column.name === "id" ? <a href={`#group=${number}`} onClick={open}>{value || `row ${number + 1}`}</a> : value}
             </td>
           );
         })}
@@ -220,7 +220,7 @@ export const Groups = ({ index, state, setState, open }) => {
           <tbody>
             {first > 0 && <tr aria-hidden="true" style={{ height: `${first * ROW}px` }}><td class="spacer" colSpan={fields.length} /></tr>}
             {rows.slice(first, last).map((row, offset) => (
-              <Row key={row} columns={columns} fields={fields} row={row} place={first + offset} chosen={first + offset === chosen} open={() => open(row, place.current.scrollTop, rows)} />
+              <Row key={row} columns={columns} fields={fields} row={row} number={index.first + row} place={first + offset} chosen={first + offset === chosen} open={() => open(row, place.current.scrollTop, rows)} />
             ))}
             {last < rows.length && <tr aria-hidden="true" style={{ height: `${(rows.length - last) * ROW}px` }}><td class="spacer" colSpan={fields.length} /></tr>}
           </tbody>
