@@ -50,10 +50,16 @@ def here(arguments: argparse.Namespace) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     """Pack, summarize and plot all results."""
-    from training import plots, summary  # noqa: PLC0415 - a run's process needs no matplotlib
+    from training import plots, summary, words_summary  # noqa: PLC0415 - a run's process needs no matplotlib
 
     store = store_of(arguments)
     store.pack()
+    if arguments.size == "smollm":
+        found = words_summary.summarize(store)
+        store.write_report("summary", found)
+        plots.draw_words(found, store)
+        print(*words_summary.tables(found).values(), sep="\n\n")
+        return
     found = summary.summarize(store)
     store.write_report("summary", found)
     plots.draw(found, store)

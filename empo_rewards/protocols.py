@@ -288,6 +288,12 @@ class Rewards:
 class Strategy(ABC):
     """Turns a group's clusters into rewards."""
 
+    formula: str = ""
+    """The reward of a response, in a few words, for tables."""
+
+    source: str = ""
+    """The paper that it follows, or what it is for."""
+
     uses_reference: bool = False
     """Whether it is given `StrategyInput.correct`; for supervised controls only."""
 
@@ -313,6 +319,9 @@ class Strategy(ABC):
     @abstractmethod
     def __call__(self, given: StrategyInput) -> Rewards:
         """One reward per response, in the order of the responses."""
+
+    def close(self) -> None:  # noqa: B027 - most strategies hold nothing
+        """Release connections; a later call starts them again."""
 
 
 # Filters and observers

@@ -74,6 +74,8 @@ def record(group: Group, score: GroupScore) -> dict[str, Any]:
         "prompt": group.prompt if isinstance(group.prompt, str) else [dict(message) for message in group.prompt],
         "responses": list(group.responses),
         "reference": list(group.accepted) or None,
+        "vote_weights": None if group.vote_weights is None else list(group.vote_weights),
+        "sides": None if group.sides is None else list(group.sides),
         "data_source": group.data_source,
         "metadata": None if group.metadata is None else dict(group.metadata),
     }

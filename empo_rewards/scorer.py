@@ -213,6 +213,7 @@ class Scorer:
     def close(self) -> None:
         """End all processes and threads that the scorer started. A closed scorer can be used again."""
         self._backend.close()
+        self._strategy.close()
         if (threads := self._threads.pop()) is not None:
             threads.shutdown()
 

@@ -404,7 +404,11 @@ def _work(scorer: Closable, pipe: Connection, threads: int) -> None:
                 work.stop(number)
             else:
                 work.running[number] = Turn(len(packed))
-                executor.submit(work.run, number, task)
+                try:
+                    executor.submit(work.run, number, task)
+                except RuntimeError as error:  # there is no memory for a thread: the pool replaces this process
+                    log.error("a worker process ends: %s", described(error))
+                    os._exit(1)
     # Threads may be in the middle of a group, and are not waited for.
     threading.Thread(target=_end_after, args=(CLOSE_SECONDS,), daemon=True).start()
     scorer.close()

@@ -22,16 +22,19 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
+VERL_CHECK = "empo-rewards verl-check run.yaml reward.reward_manager.name=empo actor_rollout_ref.rollout.n=16"
+
 BY_OTHERS = {
     "make demo": "run by .ci/run",
+    "make demo-train": "tests/integration/trl/test_demo_train.py",
     "make test": "runs this test",
     "make test-fast": "the first part of `make test`",
     "make test-matrix": "run before a release",
     "make stress": "run before a release",
     "pip install empo-rewards": "run by `make demo`, from the sources",
     "pip install 'empo-rewards[server]'": "run by the session `light`, from the sources",
-    "empo-rewards doctor --verl": "tests/integration/verl/test_commands.py",
-    "empo-rewards verl-check run.yaml reward.reward_manager.name=empo": "tests/integration/verl/test_commands.py",
+    "empo-rewards doctor --verl": "tests/integration/verl/test_launch.py",
+    VERL_CHECK: "tests/integration/verl/test_requirements.py",
     "empo-rewards serve --config empo-math --group-size 16 --port 5000": "tests/server",
 }
 

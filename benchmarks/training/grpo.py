@@ -26,6 +26,7 @@ from empo_rewards.integrations.trl import EMPOReward
 from .methods import Method
 from .record import Recorder
 from .settings import Settings
+from .smollm import SmolLM
 
 
 class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
@@ -33,14 +34,15 @@ class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
 
     def __init__(self, every: int, measure: Callable[[LlamaForCausalLM], dict[str, float]]) -> None:
         self.points: list[dict[str, float]] = []
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self._every, self._measure = every, measure
 
     def at(self, step: int, model: LlamaForCausalLM) -> None:
         """Evaluate now."""
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         self.points.append({"step": step, **self._measure(model)})
         self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu_start
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
@@ -50,7 +52,7 @@ class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
             self.at(state.global_step, objects["model"])
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untyped
+class ShowProgress(TrainerCallback):  # type: ignore[misc] # transformers is untyped
     """Reports progress."""
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
@@ -128,7 +130,7 @@ def train(
         order of scoring; groups of probes follow their step.
     """
     curve = _Curve(settings.evaluate_every, trainee.measure)
-    with tempfile.TemporaryDirectory() as folder, closing(_reward(method, recorder)) as reward:
+    with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder)) as reward:
         arguments = GRPOConfig(**arguments_of(trainee, method, settings, seed, folder, len(problems.probes)))
         trainer = GRPOTrainer(
             model=trainee.model,
@@ -137,14 +139,16 @@ def train(
             train_dataset=rows(problems.trained, method),
             eval_dataset=rows(problems.probes, method) if problems.probes else None,
             processing_class=trainee.tokenizer,
-            callbacks=[curve, _Progress(progress)],
+            callbacks=[curve, ShowProgress(progress)],
         )
         trainer.remove_callback(PrinterCallback)
+        restore_forward(trainee.model)
         curve.at(0, trainee.model)
-        curve.seconds = 0.0
-        start = time.perf_counter()
+        curve.seconds = curve.cpu_seconds = 0.0
+        start, cpu_start = time.perf_counter(), time.process_time()
         trainer.train()
         seconds = time.perf_counter() - start - curve.seconds
+        cpu_seconds = time.process_time() - cpu_start - curve.cpu_seconds
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
     run = {
         "settings": asdict(settings),
@@ -154,8 +158,15 @@ def train(
         "curve": curve.points,
         "steps": [_logged(entry) for entry in log],
         "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu_seconds, 1),
     }
     return run, list(_with_steps(recorder.groups, settings.prompts))
+
+
+def restore_forward(model: LlamaForCausalLM) -> None:
+    """Let a model that gives TRL what its fused head would compute do so. On CPUs TRL's head computes all positions."""
+    if isinstance(model, SmolLM):
+        vars(model).pop("forward", None)
 
 
 def arguments_of(
@@ -214,8 +225,8 @@ def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[d
         yield {"step": -(-trained // prompts), **group}
 
 
-def _reward(method: Method, recorder: Recorder) -> EMPOReward:
-    """The method's reward, with the recorder as observer."""
+def reward_of(method: Method, recorder: object) -> EMPOReward:
+    """The method's reward, with a plugin that registers the observer `recorder`."""
     scorer = {**method.scorer, "observers": ["recorder"]}
     return EMPOReward(scorer, reference="answer" if method.labelled else None, plugins=[recorder])
 

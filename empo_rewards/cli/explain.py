@@ -175,6 +175,7 @@ def show(group: Group, score: GroupScore) -> None:
     for line in shown.split("\n"):
         out.print(Text("> ").append(foreign(line)), style="italic")
     table = Table("#", "answer", "found by", "cluster", "share", "guards", "reward")
+    trained = score.trained or (True,) * score.size
     for position, (answer, reward) in enumerate(zip(score.answers, score.rewards, strict=True)):
         cluster = score.clusters[position] if score.clusters else None
         table.add_row(
@@ -184,7 +185,7 @@ def show(group: Group, score: GroupScore) -> None:
             "" if cluster is None else str(cluster),
             "" if cluster is None else f"{score.cluster_shares[cluster]:.3f}",
             ", ".join(score.flags[position]) if score.flags else "",
-            "none" if reward is None else f"{reward:.4f}",
+            f"{reward:.4f}" if reward is not None else "none" if trained[position] else "only votes",
         )
     out.print(table)
     for position, (response, answer) in enumerate(zip(group.responses, score.answers, strict=True)):

@@ -151,6 +151,11 @@ class Journal:
         return self._scores.count
 
     @property
+    def rows_done(self) -> int:
+        """How many groups and bad rows earlier runs wrote, and this one."""
+        return self._scores.count + self._rejected.count
+
+    @property
     def skips(self) -> bool:
         """Whether the next group of the input is in the output already."""
         return self._groups_left > 0
@@ -165,6 +170,11 @@ class Journal:
             self._rejected_left -= 1
         else:
             self._rejected.append([line_of(asdict(row)) + "\n"])
+
+    def write_rejected(self, row: Rejected) -> None:
+        """Append a bad row after all groups that were written, for an input each of whose rows gives one of the two."""
+        self._scores.flush()
+        self._rejected.append([line_of(asdict(row)) + "\n"])
 
     def check_all_left_out(self) -> None:
         """At the end of the input: check that it gave all that the output has.
@@ -276,10 +286,15 @@ class _LineFile:
         Raises:
             InputError: the file cannot be written (it then ends with a whole line), or is not at its place any more.
         """
-        self.count += len(lines)
-        self._waiting += "".join(lines).encode()
-        if not self._compressed or len(self._waiting) >= MEMBER_BYTES:
-            self._write()
+        for line in lines:
+            self._waiting += line.encode()
+            self.count += 1
+            if not self._compressed or len(self._waiting) >= MEMBER_BYTES:
+                self._write()
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        self._write()
 
     def finish(self) -> None:
         """Write what is held back; afterwards all lines are in the file that has this name.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from empo_rewards.cli.blanks import BlankWatch
 from empo_rewards.cli.console import (
@@ -31,10 +31,14 @@ from empo_rewards.cli.console import (
 from empo_rewards.cli.journal import beside, open_journal, read_records
 from empo_rewards.cli.parallel import in_order
 from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, Run
+from empo_rewards.cli.progress import progress
+from empo_rewards.cli.ray import score_on_ray
 from empo_rewards.cli.summary import Summary
+from empo_rewards.config import load_config, merge, parse_assignments
 from empo_rewards.errors import InputError
 from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
+from empo_rewards.plugins.registry import load
 from empo_rewards.reading import Rejected
 from empo_rewards.reading.containers import CHUNK_ROWS
 from empo_rewards.reading.rollouts import read_pieces
@@ -42,6 +46,13 @@ from empo_rewards.reading.sources import STDIN
 
 SHOWN_REJECTIONS = 10
 """So many bad rows are shown on standard error; the file of rejected rows has them all."""
+
+
+class Engine(str, Enum):
+    """What scores."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def score(
@@ -61,8 +72,19 @@ def score(
     mapping: MapOption = None,
     limit: LimitOption = None,
     as_json: JsonOption = False,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="What scores: processes of this machine, or Ray Data (then --out is a folder, of Parquet)."),
+    ] = Engine.LOCAL,
 ) -> None:
     """Score every group, and show what came out as a table."""
+    if engine is Engine.RAY:
+        refused = {"--resume": resume, "--strict": strict, "--limit": limit is not None}
+        if named := [name for name, given in refused.items() if given]:
+            raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
+        resolved_config = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
+        reading = reading_from(group_size, form, mapping)
+        _show(score_on_ray(sources, target, resolved_config, reading, workers, overwrite), target, group_size, as_json)
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
     if as_json and target is not None and not to_file:
@@ -106,6 +128,12 @@ def score(
                     journal.reject(row)
             advance(part.summary.groups, part.line)
         blanks.close()
+    _show(summary, target, group_size, as_json)
+
+
+def _show(summary: Summary, target: Path | None, group_size: int | None, as_json: bool) -> NoReturn:
+    """Print what came out, and end with its exit code."""
+    to_file = target is not None and str(target) != STDIN
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     if as_json:
@@ -136,26 +164,18 @@ def _reject(row: Rejected, summary: Summary, strict: bool) -> None:
 
 @contextmanager
 def _progress(sources: list[str], done: int) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal.
+    """A progress bar; gives a function that takes the number of groups that were scored and the line reached."""
+    rows = _count_rows(Path(sources[0])) if len(sources) == 1 and err.is_terminal else None
+    if done and err.is_terminal:
+        err.print(f"resumed after {done:,} groups")
+    with progress("groups" if rows is None else "rows", rows) as shown:
+        groups = 0
 
-    Gives a function that takes the number of groups that were scored and the line reached.
-    """
-    if not err.is_terminal:
-        yield lambda groups, line: None
-        return
-    rows = _count_rows(Path(sources[0])) if len(sources) == 1 else None
-    unit = TextColumn("groups" if rows is None else "rows")
-    columns = (MofNCompleteColumn(), unit, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("", total=rows)
-        if done:
-            progress.console.print(f"resumed after {done:,} groups")
-
-        def advance(groups: int, line: int) -> None:
-            if rows is None:
-                progress.advance(task, groups)
-            elif groups:
-                progress.update(task, completed=line)
+        def advance(more: int, line: int) -> None:
+            nonlocal groups
+            groups += more
+            if more:
+                shown(groups if rows is None else line)
 
         yield advance
 

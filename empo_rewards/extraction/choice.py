@@ -112,7 +112,9 @@ def _choice_text(piece: str) -> str:
 _WRAP = re.compile(rf"{command(*TEXT, *FONTS, *SWITCHES, *BOXES)}|\\[ ,;!]|[\s${{}}*_`\"]")
 _PICKED = re.compile(
     r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter"
-    r"|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
+    r"|letra|lettre|lettera|buchstabe|буква"
+    r"|opción|opção|opzione|alternativa|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
+    r"(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
     r"|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
     re.IGNORECASE,
 )
@@ -198,10 +200,16 @@ _ITEM = re.compile(
     r"[.:)）]|[ \t]-|(?<=\)))",
     re.MULTILINE,
 )
+_CUES = (  # before a letter that ends its line
+    r"(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence|[Cc]learly|(?:[Ii]t|[Tt]his|[Tt]hat)(?: is|'s| must be)|go(?:ing)? with"
+    r"|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
+)
 _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
+    rf"|\b{_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
+    r"(?=[ \t]{0,4}(?:\n|\Z))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"

@@ -16,7 +16,7 @@ MATH_CHARS = 2_000
 _EMPHASIS = ("**", "__", "*", "_", "`")
 _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"), ("<b>", "</b>"))
 _SPECIAL_TOKEN = re.compile(rf"{END_OF_TEXT}|<\|[\w/]{{1,40}}\|>|<eo[eh]>")
-_FULL_STOP = re.compile(r"[^.。]\.\Z|。\Z", re.DOTALL)
+_FULL_STOP = re.compile(r"[^.。]\.\Z|[。।]\Z", re.DOTALL)
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{3,}[ \t,]{1,3}[a-z]{2,}(?![A-Za-z}])")
 SPECIAL_TOKENS_TAIL = 400
 """Special tokens are looked for in so many characters at a response's end."""

@@ -23,7 +23,7 @@ _PROMPT_TAIL = 64
 
 # gpt-oss's channels once a trainer has decoded them without special tokens: `analysisWe ...assistantfinalThe ...`.
 _BARE_START = re.compile(
-    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’-]))"  # not "finally"
+    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’_-]))"  # not "finally"
 )
 _BARE_SWITCH = re.compile(r"assistant(?P<channel>analysis|commentary|final)(?=[^a-z]|[a-z]{2})")
 

@@ -32,7 +32,7 @@ ANSWER_NOUNS = _words(
 """The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic,
 Vietnamese, Hindi, Indonesian, Turkish, Polish, Korean, Chinese, Japanese."""
 CHOICE_NOUNS = _words(
-    "option options choice choices selection alternative letter statement opción opcion opção alternativa opzione"
+    "option options choice choices pick selection alternative letter statement opción opcion opção alternativa opzione"
     " вариант الخيار خيار lựa_chọn विकल्प 선택지 选项 選項 選択肢 选择 選擇"
 )
 """The nouns for what is chosen, beside those for an answer."""
@@ -84,11 +84,12 @@ _VERBS = any_of(
 _CJK_VERBS = (
     r"不是[^。\n]{1,40}?[，,]?而是|是|为|為|选(?:择|(?!项))|選(?:擇|(?!項))|等于|等於|[:：=]|は|が|[은는이]|(?<=】)"
 )
-_MARK = r"(?P<mark>[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
+_MARK = r"(?P<mark>(?<=final_answer)\((?=[\"'0-9-])|[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
 _LINK = re.compile(
     rf"[*_]{{0,3}}{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}{_MARK}"
     rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>(?:{_MODAL}|{_VERBS})(?![^\W\d_])))"
-    rf"|{_NOTE}的?[ \t*_]{{0,4}}[】\]]?{any_of('应该 應該 应当 应 應 就 便 则 因此 也 只能')}?(?P<cjk>{_CJK_VERBS})",
+    rf"|{_NOTE}的?[ \t*_]{{0,4}}[】\]]?{any_of('应该 應該 应当 应 應 就 便 则 因此 也 只能')}?(?P<cjk>{_CJK_VERBS})"
+    r"|(?<=उत्तर)[ \t](?=[^\n।]{1,60}[ \t](?:है|हैं)[ \t]{0,2}(?:[।.\n]|\Z))",
     re.IGNORECASE,
 )
 _LINK_CHARS = 320
@@ -185,9 +186,11 @@ _PARTICIPLES = any_of(
 )
 _ADVERBS = any_of(
     "therefore thus hence then simply indeed just only actually clearly obviously also still always now namely that"
+    " donc ainsi alors quindi dunque perciò portanto então por_lo_tanto por_tanto entonces somit daher folglich zatem"
+    " więc następnie значит следовательно поэтому итак"
 )
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    rf"(?:[\s*_:：{EMOJI}]|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
+    rf"(?:[\s*_:：{EMOJI}]|(?<=\n)>(?=[ \t])|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
     rf"|(?:most )?{any_of('likely probably certainly definitely perhaps maybe possibly')}\b"
     rf"|{_ADVERBS}\b,?"
     r"|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])"
@@ -208,9 +211,10 @@ ASIDE = any_of(
 CJK_ASIDE = any_of("因为 因此 所以 故 即 其中 这 由于 也就是 可知 可得 选项 则 但 而 以上 なぜなら つまり よって")
 WHICH_IS = re.compile(r",[ \t]which[ \t](?:is|equals)(?:[ \t]equal[ \t]to)?[ \t]")
 RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
-_VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요 है hai dir dır")
+_VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요")
 TAIL = re.compile(  # the verb of a sentence that ends with it, and emoji
-    rf"[ \t]{{0,2}}{_VERB_LAST}[ \t]{{0,2}}\Z|[\s*_{EMOJI}]+\Z"
+    rf"(?:[ \t]{{0,2}}{_VERB_LAST}|[ \t]{{1,2}}(?:है|hai)|[ \t]{{1,2}}d[iı]r|['’][dt][iıuü]r)[ \t]{{0,2}}\Z"
+    rf"|[\s*_{EMOJI}]+\Z"
 )
 TAIL_CHARS = 12
 
@@ -230,7 +234,10 @@ _QUESTIONS = any_of(
     "Question Problem Exercise Instruction Input Pregunta Frage Aufgabe Pergunta Domanda Вопрос Задача السؤال سؤال 问题"
     " 问題 題目 题目 例题 問題 質問 질문 문제 Câu_hỏi प्रश्न"
 )
-_USER_TURN = r"<\|im_start\|>user|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]"
+_USER_TURN = (
+    r"<\|im_start\|>user(?!\s{0,4}<tool_response>)|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>"
+    r"|\[INST\]"
+)
 QUESTION = re.compile(
     r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
     rf"{_SPEAKERS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?[.:：])"

@@ -145,10 +145,10 @@ class SampleReward:
         group = self.score.metrics
         numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS, *RUN_METRICS)}
         numbers["labelled"] = float(self.score.correct is not None)
-        numbers["trained"] = float(self.trained)
         # A vote has no reward of its own, and is neither scored nor unscored.
         numbers["scored"] = float(self.scored) if self.trained else absent
         numbers["partial"] = float(self.score.status is Status.PARTIAL)
+        numbers["trained"] = float(self.trained)
         numbers["advantage_scale"] = self.score.advantage_scale
         numbers["advantage_shift"] = self.score.advantage_shift
         for cause, name in _UNSCORED:

@@ -21,7 +21,19 @@ from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
 from empo_rewards.reading.forms import BUILT_IN
 from empo_rewards.records import Recorder
-from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, restrain, scrl, sides
+from empo_rewards.strategies import (
+    consensus,
+    controls,
+    entropy_scaled,
+    evol,
+    group_judge,
+    likelihood,
+    mix,
+    restrain,
+    scrl,
+    sides,
+    synthesis,
+)
 
 
 @hookimpl
@@ -87,6 +99,8 @@ def register_strategies(register: Register) -> None:
     register("co_rewarding", sides.CoRewarding)
     register("self_harmony", sides.SelfHarmony)
     register("restrain", restrain.Restrain)
+    register("group_judge", group_judge.GroupJudge)
+    register("synthesis", synthesis.Synthesis)
 
 
 @hookimpl

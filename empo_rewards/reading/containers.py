@@ -37,7 +37,7 @@ MAX_ROW_EXCERPT = 10_000
 
 CHUNK_ROWS = 64
 CHUNK_BYTES = 2**20
-"""A chunk ends after so many rows, or with the row that brings it to so many bytes."""
+"""A chunk has at most so many rows and bytes, or one row that is longer."""
 
 PEEK_BYTES = 64 * 1024
 """How much of the beginning of a file is looked at to recognise it."""
@@ -206,17 +206,17 @@ def row_chunks(rows: Iterable[RawRow], most: int = CHUNK_ROWS) -> Iterator[Chunk
 
 
 def _held(items: Iterable[T], most: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    """The items in lists; what comes before an error of theirs is given before it."""
+    """The items in lists; what comes before an error of theirs is given before it, and a large one is alone."""
     held: list[T] = []
     size, fault = 0, None
     try:
         for item in items:
-            held.append(item)
-            size += size_of(item)
-            if len(held) >= most or size >= CHUNK_BYTES:
+            if held and (len(held) >= most or size + size_of(item) > CHUNK_BYTES):
                 yield held
                 held, size = [], 0
-    except InputError as error:
+            held.append(item)
+            size += size_of(item)
+    except Exception as error:  # noqa: BLE001 - raised below
         fault = error
     if held:
         yield held

@@ -162,6 +162,11 @@ class Member:
     line: int
     row: FlatRow | GroupKeys
 
+    @property
+    def is_row(self) -> bool:
+        """Whether the row could be read."""
+        return isinstance(self.row, FlatRow)
+
     def join(self, grouping: Grouping) -> None:
         """Add it to the rows of its file."""
         if isinstance(self.row, FlatRow):
@@ -224,18 +229,25 @@ def read_pieces(
     """
     if STDIN in listed(sources) and stdin is None and sys.stdin is None:
         raise InputError("standard input is closed")
-    files: list[tuple[str, Iterator[Chunk]]] = []
+    files: list[InputFile] = []
     if STDIN in listed(sources):
-        stream = stdin or sys.stdin.buffer
-        files.append((STDIN, stream_chunks(STDIN, stream, columns=reading.columns, fields=TABLE, rows=rows)))
+        chunks = stream_chunks(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE, rows=rows)
+        files.append((STDIN, map(partial(Piece, STDIN), chunks)))
     for path in input_files(sources, reading.endings):
-        opener = reading.opener(path)
-        if opener is None:
+        if reading.opener(path) is None:
             check_file(path)
-            files.append((str(path), file_chunks(path, columns=reading.columns, fields=TABLE, rows=rows)))
-        else:
-            files.append((str(path), row_chunks(_opened_rows(opener, path), rows)))
-    return [(name, map(partial(Piece, name), chunks)) for name, chunks in files]
+        files.append((str(path), pieces_of(path, reading, rows)))
+    return files
+
+
+def pieces_of(path: Path, reading: ReadOptions, rows: int = CHUNK_ROWS) -> Iterator[Piece]:
+    """The pieces of one file; see `read_pieces`."""
+    opener = reading.opener(path)
+    if opener is not None:
+        chunks = row_chunks(_opened_rows(opener, path), rows)
+    else:
+        chunks = file_chunks(path, columns=reading.columns, fields=TABLE, rows=rows)
+    return map(partial(Piece, str(path)), chunks)
 
 
 def read_groups(
@@ -277,7 +289,7 @@ def _opened_rows(reader: Reader, path: Path) -> Iterator[RawRow]:
 def _read(files: Iterable[InputFile], reading: ReadOptions) -> Generator[Located, None, None]:
     name, empty, groups = STDIN, True, 0
     for name, pieces in files:
-        for located in _groups(name, pieces, reading):
+        for located in located_in(name, pieces, reading):
             empty = False
             yield located
             groups += isinstance(located, ReadGroup)
@@ -292,8 +304,8 @@ def no_rows(name: str) -> InputError:
     return InputError(f"{'standard input' if name == STDIN else name}: there are no rows")
 
 
-def _groups(name: str, pieces: Iterable[Piece], reading: ReadOptions) -> Iterator[Located]:
-    """The groups of one file."""
+def located_in(name: str, pieces: Iterable[Piece], reading: ReadOptions) -> Iterator[Located]:
+    """The groups and bad rows of one file, its flat rows grouped."""
     with closing(Grouping()) as flat:
         for piece in pieces:
             for item in piece.located(reading):

@@ -9,7 +9,7 @@ import random
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -19,7 +19,17 @@ from empo_rewards.errors import StageError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor import Monitor
 from empo_rewards.report.comparison import Change
-from empo_rewards.report.numbers import LEAST, MEANS, SURE, GroupNumbers, expectation, mean, overview, step_means
+from empo_rewards.report.numbers import (
+    LEAST,
+    MEANS,
+    SURE,
+    GroupNumbers,
+    expectation,
+    mean,
+    overview,
+    step_means,
+    step_of,
+)
 from empo_rewards.scorer import PairReason
 
 EXCERPT = 160
@@ -322,21 +332,12 @@ def numbers_of(group: Group | None, score: GroupScore) -> GroupNumbers:
         metrics={name: score.metrics[name] for name in MEANS if name in score.metrics},
         right=score.correct,
         source=(group.data_source or "") if group is not None else "",
-        step=None if group is None else _step(group.metadata),
+        step=None if group is None else step_of(group.metadata),
     )
 
 
 def _counts(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     return tuple(Counter(names).items())
-
-
-def _step(metadata: Mapping[str, Any] | None) -> float | None:
-    """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
-    try:
-        step = float((metadata or {}).get("step", math.nan))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return step if math.isfinite(step) else None
 
 
 def advantages(score: GroupScore) -> list[float | None] | None:

@@ -143,9 +143,8 @@ class AccessControl:
         path = scope["path"]
         if path in OPEN_PATHS:
             return None
-        if self._crowded():
-            error = RequestError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY, retry=True, unread=True)
-            return refusal(scope, error)
+        if (why := STOPPING if self._service.stopping else TOO_MANY if self._crowded() else None) is not None:
+            return refusal(scope, RequestError(HTTPStatus.SERVICE_UNAVAILABLE, why, retry=True, unread=True))
         if self._key is None or _has_key(headers.get(b"authorization"), self._key):
             return None
         if self._browser is not None:

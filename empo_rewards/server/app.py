@@ -28,6 +28,7 @@ from empo_rewards.server.schemas import (
     MAX_GROUP_SIZE,
     REWARD_DOCUMENTATION,
     MemberBody,
+    json_content,
     problems,
     read_member,
 )
@@ -166,7 +167,9 @@ class _Pages:
     async def page(self, request: Request) -> Response:
         """The page, which asks for its data."""
         self._check(request)
-        return self._browser.page(request.headers.get("if-none-match"))
+        page = self._browser.page(request.headers.get("if-none-match"))
+        request.scope[HOLDING].take(len(page.body))
+        return page
 
     async def data(self, request: Request) -> Response:
         """The index or one group, as JSON."""
@@ -175,6 +178,7 @@ class _Pages:
         answer = await unless_gone(request.receive, asking)
         if answer.status is HTTPStatus.NOT_FOUND:
             raise HTTPException(HTTPStatus.NOT_FOUND)
+        request.scope[HOLDING].take(len(answer.body))  # slow readers must not hold more than there is room for
         return Response(answer.body, answer.status, {**HEADERS, "cache-control": "no-store"}, "application/json")
 
     async def log_in(self, request: Request) -> Response:
@@ -344,15 +348,15 @@ def _json(value: object, status: int = HTTPStatus.OK) -> Response:
 
 def _takes(schema: dict[str, Any]) -> dict[str, Any]:
     """A route's OpenAPI description of its request body."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": True, **json_content(schema)}}
 
 
 def _describe(app: FastAPI) -> None:
     """Add the reward paths, which FastAPI does not route, to its OpenAPI description."""
-    described = app.openapi
+    without = app.openapi
 
     def openapi() -> dict[str, Any]:
-        schema = described()
+        schema = without()
         for path, phase in REWARD_PATHS.items():
             schema["paths"][path] = {"post": {**REWARD_DOCUMENTATION, "summary": f"OpenRLHF's reward: {phase}"}}
         return schema

@@ -48,7 +48,7 @@ FORM = """<!doctype html>
 <style>body { font: 1rem/1.5 system-ui, sans-serif; margin: 4rem auto; max-width: 24rem; padding: 0 1rem }
 input, button { font: inherit; padding: .3rem .6rem }</style>
 <h1>The reward server's report</h1>
-<form method="post" action="login"><p><label>API key<br>
+{{said}}<form method="post" action="login"><p><label>API key<br>
 <input type="password" name="key" autocomplete="current-password" required autofocus></label>
 <button>Show</button></form>
 """
@@ -87,15 +87,15 @@ class BrowserAccess:
             return False
         return True
 
-    def form(self) -> Response:
-        """The form, for a request to `/` that shows no key."""
-        return HTMLResponse(FORM, HTTPStatus.UNAUTHORIZED, HEADERS)
+    def form(self, said: str = "") -> Response:
+        """The form, for a request to `/` that shows no key, with what is said above it."""
+        return HTMLResponse(FORM.replace("{{said}}", said), HTTPStatus.UNAUTHORIZED, HEADERS)
 
     def log_in(self, body: bytes) -> Response:
         """The cookie for the right key, else the form again."""
         given = parse_qs(body.decode("latin-1")).get("key", [""])[0].strip()
         if self._key is not None and not hmac.compare_digest(given.encode(), self._key):
-            return self.form()
+            return self.form('<p role="alert">This is not the key.</p>')
         response = RedirectResponse("./", HTTPStatus.SEE_OTHER, HEADERS)
         response.set_cookie(COOKIE, self._token, path=None, httponly=True, samesite="strict")
         return response

@@ -126,12 +126,26 @@ GROUPS_SCHEMA = {
 }
 
 
-def _column(*types: str) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": list(types)}}
+class RewardBody(BaseModel):
+    """OpenRLHF's body, which `openrlhf.read` reads."""
+
+    query: list[str]
+    prompts: list[str]
+    labels: list[Reference] | None = None
 
 
-def _one_or_many(kind: str) -> dict[str, Any]:
-    return {"anyOf": [{"type": kind}, {"type": "array", "items": {"type": kind}}]}
+class RewardAnswer(BaseModel):
+    """What `openrlhf.answer` writes."""
+
+    rewards: float | list[float]
+    scores: float | list[float]
+    extra_logs: dict[str, float | list[float]]
+    detail: str | None = None
+
+
+def json_content(schema: dict[str, Any]) -> dict[str, Any]:
+    """The content of a body of this schema, for OpenAPI."""
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 REWARD_DOCUMENTATION: dict[str, Any] = {
@@ -140,39 +154,11 @@ REWARD_DOCUMENTATION: dict[str, Any] = {
     "parameters": [
         {"name": "group_size", "in": "query", "schema": {"type": "integer", "minimum": 1}},
         {"name": "X-Group-Size", "in": "header", "schema": {"type": "integer", "minimum": 1}},
+        {"name": "run", "in": "query", "schema": {"type": "string", "minLength": 1}},
+        {"name": "X-Run", "in": "header", "schema": {"type": "string", "minLength": 1}},
     ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["query", "prompts"],
-                    "properties": {
-                        "query": _column("string"),
-                        "prompts": _column("string"),
-                        "labels": _column("string", "number", "array", "null"),
-                    },
-                }
-            }
-        },
-    },
+    "requestBody": {"required": True, **json_content(RewardBody.model_json_schema())},
     "responses": {
-        "200": {
-            "description": "One reward a sample.",
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {
-                            "rewards": _one_or_many("number"),
-                            "scores": _one_or_many("number"),
-                            "extra_logs": {"type": "object", "additionalProperties": _one_or_many("number")},
-                            "detail": {"type": "string"},
-                        },
-                    }
-                }
-            },
-        }
+        "200": {"description": "One reward a sample.", **json_content(RewardAnswer.model_json_schema())},
     },
 }

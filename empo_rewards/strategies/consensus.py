@@ -13,6 +13,9 @@ from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 class Empo(Strategy):
     """EMPO: r_i = n_k/G, the share of the response's cluster; 0 without a valid answer (arXiv 2504.05812, eq. 6)."""
 
+    formula = "p_k; 0 without an answer"
+    source = "EMPO, arXiv 2504.05812, eq. 6"
+
     uses_weights = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
@@ -31,6 +34,9 @@ class Majority(Strategy):
     Args:
         ties: if several clusters are largest, `all` of them get 1, or `none`. Neither depends on order or spelling.
     """
+
+    formula = "1 in a largest cluster, else 0"
+    source = "TTRL, arXiv 2504.16084"
 
     ties: Literal["all", "none"] = "all"
 
@@ -51,6 +57,9 @@ class MajorityThreshold(Strategy):
     Args:
         threshold: the minimum share of the largest cluster, in (0, 1].
     """
+
+    formula = "`majority`; no reward where the largest share is below `threshold`"
+    source = "SRT, arXiv 2505.21444"
 
     threshold: float = 0.5
 

@@ -24,6 +24,9 @@ class EntropyScaled(Strategy):
         form: the function f.
     """
 
+    formula = "those of `base`; advantages times f(αH/ln G)"
+    source = "SEED-GRPO, arXiv 2505.12346, eq. 6"
+
     base: Annotated[Strategy, DefaultComponent("empo")] = field(default_factory=Empo)
     alpha: float = 1.0
     form: Literal["linear", "exponential", "focal"] = "linear"
@@ -36,6 +39,10 @@ class EntropyScaled(Strategy):
             object.__setattr__(self, name, getattr(self.base, name))
         if self.alpha <= 0:
             raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
+
+    def close(self) -> None:
+        """Close the base."""
+        self.base.close()
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """The base strategy's rewards, and the scale, times the base's where it has one."""

@@ -69,6 +69,9 @@ class Evol(Strategy):
         MissingExtraError: sentence-transformers is not installed.
     """
 
+    formula = "[.5, 1] in a largest cluster, [-1, -.5] elsewhere, by novelty among its class; -1 without an answer"
+    source = "EVOL-RL, arXiv 2509.15194"
+
     uses_weights = True
 
     def __init__(self, model: str = MODEL, device: str | None = None, batch_size: int = 64) -> None:

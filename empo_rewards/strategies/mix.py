@@ -20,6 +20,8 @@ class Mix(Strategy):
         weights: one for each part, by default 1 divided by their number.
     """
 
+    formula = "the weighted sum of `parts`"
+
     parts: list[Strategy]
     weights: list[float] | None = None
 
@@ -36,6 +38,11 @@ class Mix(Strategy):
             object.__setattr__(self, name, all(getattr(part, name) for part in self.parts))
         if any(part.gives_advantages for part in self.parts):
             raise ConfigError("a strategy that gives advantages is no part of a mix: its rewards have no other scale")
+
+    def close(self) -> None:
+        """Close the parts."""
+        for part in self.parts:
+            part.close()
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """The sum for each response."""

@@ -34,6 +34,9 @@ class Restrain(Strategy):
             1 for every prompt. A group whose prompt is not in it is unscored.
     """
 
+    formula = "see [RESTRAIN](#restrain)"
+    source = "RESTRAIN, arXiv 2510.02172"
+
     centre: float
     width: float
     least_votes: int

@@ -19,6 +19,9 @@ class CoRewarding(Strategy):
     the authors' code takes the one that it met first.
     """
 
+    formula = "1 in a largest cluster of the other sides, else 0"
+    source = "Co-rewarding, arXiv 2508.00410"
+
     uses_weights = True
     uses_sides = True
 
@@ -43,6 +46,9 @@ class SelfHarmony(Strategy):
     those of its reframing (arXiv 2511.01191). Without an answer that both sides have, no answer is the label. Of tied
     answers each counts.
     """
+
+    formula = "1 for argmax of 2pp'/(p + p') over both sides, else 0"
+    source = "Self-Harmony, arXiv 2511.01191"
 
     uses_weights = True
     uses_sides = True

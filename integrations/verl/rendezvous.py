@@ -136,7 +136,7 @@ class Rendezvous:
         given = [reward for reward in score.rewards if reward is not None]
         neutral = math.fsum(given) / len(given) if given else 0.0
         trained = score.size if score.trained is None else sum(score.trained)
-        vote = row_rewards.vote_reward(neutral, score) if given and trained < score.size else None
+        vote = row_rewards.vote_reward(neutral, score) if row_rewards.votes_are_told_apart(score) else None
         scale, shift = (score.advantage_scale, score.advantage_shift) if given else (0.0, 0.0)
         self._advantages[uid] = Advantage(scale, trained - len(given), neutral, shift, vote)
         while len(self._advantages) > REMEMBERED:

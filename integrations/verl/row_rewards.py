@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, SampleReward
-from empo_rewards.group import GroupScore, Status
+from empo_rewards.group import GroupScore
 
 OWN_CAUSES = ("refused", "failed", "unreachable", "surplus")
 """Why a row has no reward, beside the causes of its group: the rendezvous refused it (a bound); scoring failed or took
@@ -73,8 +73,19 @@ def of_sample_reward(result: SampleReward) -> RowReward:
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
     if result.position is None:
         metrics["unscored/surplus"] = 1.0
-    reward = result.reward if result.trained or score.status is Status.UNSCORED else vote_reward(result.reward, score)
+    is_told_apart = not result.trained and votes_are_told_apart(score)
+    reward = vote_reward(result.reward, score) if is_told_apart else result.reward
     return _row_reward(reward, metrics, _details(score, result.position, result.scored))
+
+
+def votes_are_told_apart(score: GroupScore) -> bool:
+    """Whether the votes of a group have a reward of their own, by which the advantage estimator knows them.
+
+    Where all rewards are the same and nothing is added to advantages, every advantage is 0: then votes have that one,
+    too, so that DAPO's filter sees that nothing differs.
+    """
+    given = {reward for reward in score.rewards if reward is not None}
+    return score.trained is not None and bool(given) and (len(given) > 1 or score.advantage_shift != 0)
 
 
 def vote_reward(neutral: float, score: GroupScore) -> float:

@@ -224,7 +224,7 @@ def test_a_run_without_answers_says_so_and_names_the_extractor(say: Say, tmp_pat
     file = write(tmp_path / "in.jsonl", *({"prompt": f"q{n}", "responses": responses} for n in range(20)))
     code, _, err = say("score", file, "--set", "extraction=[boxed]")
     assert code == 0
-    assert "256 of 256 responses have no answer that boxed would find; they end:" in err
+    assert "320 of 320 responses have no answer that boxed would find; they end:" in err
     assert "…I think. [[ 0 ]]" in err
     assert "--set extraction=[" in err
     spoken = write(file, {"prompt": "q", "responses": ["The final answer is 4."] * 4})
@@ -387,7 +387,7 @@ def test_a_file_that_ends_too_early_is_no_interruption(say: Say, monkeypatch: py
     def ends(*arguments: object) -> None:
         raise EOFError("there is no more")
 
-    monkeypatch.setattr(score_command, "read_groups", ends)
+    monkeypatch.setattr(score_command, "read_pieces", ends)
     assert say("score", EXAMPLE)[0] == 70
 
 

@@ -28,7 +28,23 @@ from empo_rewards.plugins.registry import load
 from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
 from empo_rewards.reading.forms import FORM_FIELDS
 from empo_rewards.reading.mapping import parse_mapping
-from empo_rewards.reading.rows import ID, LOGPROBS, METADATA, PROMPT, REFERENCE, RESPONSE, RESPONSES, SOURCE, STEP, UID
+from empo_rewards.reading.rows import (
+    ID,
+    LOGPROBS,
+    METADATA,
+    PROMPT,
+    REFERENCE,
+    RESPONSE,
+    RESPONSES,
+    SIDE,
+    SIDES,
+    SOURCE,
+    STEP,
+    TRAINED,
+    UID,
+    WEIGHT,
+    WEIGHTS,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 ALL = {**CASES, **OWN_CASES}
@@ -85,6 +101,9 @@ def test_the_page_lists_the_names_of_the_fields() -> None:
         "response": RESPONSE,
         "reference": (*REFERENCE, "reward_model.ground_truth"),
         "token_logprobs": LOGPROBS,
+        "trained": TRAINED,
+        "vote_weight": (*WEIGHT, *WEIGHTS),
+        "side": (*SIDE, *SIDES),
         "data_source": SOURCE,
         "metadata": METADATA,
         "step": STEP,

@@ -1,4 +1,4 @@
-"""The report at `/`: who sees it, and what is in it."""
+"""Who is let in by the API key; the report at `/`: who sees it, and what is in it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ MOST = 16
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    options = ("--group-size", "2", "--idle-seconds", "1", "--report-groups", str(MOST), *EXACT)
-    with serving(*options, EMPO_REWARDS_API_KEY=KEY) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    file = tmp_path_factory.mktemp("secrets") / "key"
+    file.write_text(KEY + "\n")
+    options = ("--group-size", "2", "--idle-seconds", "1", "--report-groups", str(MOST), "--api-key-file", str(file))
+    with serving(*options, *EXACT) as running:
         yield running
 
 
@@ -62,6 +64,29 @@ def post_group(trainer: httpx.Client, name: str, *answers: object) -> dict[str, 
     return trainer.post("/score", json=body).raise_for_status().json()  # type: ignore[no-any-return] # of JSON
 
 
+def test_the_key_is_asked_for(server: Server) -> None:
+    whole = {"prompt": "q", "responses": [r"\boxed{1}"]}
+    wrong = [
+        {},
+        {"Authorization": "Bearer s3cret"},
+        {"Authorization": KEY},
+        {"Authorization": "Basic %%%"},
+        {"Authorization": "Basic " + "czNjcmV0"},
+    ]
+    for headers in wrong:
+        answer = server.post("/score", json=whole, headers=headers)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert "error" in answer.json()
+    long = server.post("/score", content=b"x" * 2**22, headers={"Authorization": "Bearer wrong"})
+    assert long.status_code == 401, "whoever sends a long body is told, too"
+    assert server.get("/metrics").status_code == 401
+    assert server.get("/health").status_code == server.get("/ready").status_code == 200
+    assert server.post("/score", json=whole, headers={"Authorization": f"Bearer {KEY}"}).json()["rewards"] == [1]
+    url = server.url.replace("http://", "http://empo:s3cret%2F%2B@") + "/score"
+    assert httpx.post(url, json=whole).json()["rewards"] == [1]
+    assert "s3cret" not in server.text
+
+
 def test_without_the_key_there_is_a_form_and_nothing_else(server: Server, trainer: httpx.Client) -> None:
     post_group(trainer, "a secret question", 1, 2)
     with httpx.Client(base_url=server.url) as stranger:
@@ -73,6 +98,7 @@ def test_without_the_key_there_is_a_form_and_nothing_else(server: Server, traine
         for data in ({"key": "s3cret"}, {"key": ""}, {}, {"key": "\u00e9\ud83d"}):
             refused = stranger.post("/login", content=str(data) if len(data.get("key", "")) == 2 else None, data=data)
             assert (refused.status_code, "set-cookie" in refused.headers) == (401, False)
+            assert "This is not the key." in refused.text
         stranger.cookies.set("empo_rewards_report", "x")
         assert stranger.get("/report/index").status_code == 401
         assert stranger.post("/login", content=b"key=" + b"x" * 10**6).status_code == 413

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from empo_rewards.equivalence.judge.client import Limits
+from empo_rewards.completions.client import Limits
 from empo_rewards.equivalence.judge.in_process import InProcess
 from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge, reason_of
-from empo_rewards.equivalence.judge.servers import Servers
+from empo_rewards.equivalence.judge.servers import servers_from
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
 from empo_rewards.equivalence.rounds import Memory, asked_pair, relate_in_rounds
-from empo_rewards.errors import ConfigError
 from empo_rewards.extras import require
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 
@@ -65,11 +62,7 @@ class JudgeEquivalence(EquivalenceBackend):
     ) -> None:
         require("judge", "the equivalence backend 'judge'")
         self._options = (url, model, asking, limits, api_key_variable, extra_body, prices, cache)
-        urls = [_base_url(one) for one in ([url] if isinstance(url, str) else url)]
-        if not urls:
-            raise ConfigError("url is an empty list; a judge needs a server")
-        key = None if api_key_variable is None else _api_key(api_key_variable)
-        self._engine = Servers(urls, model, asking.top_logprobs, limits, extra_body or {}, key)
+        self._engine = servers_from(url, model, limits, api_key_variable, extra_body, top_logprobs=asking.top_logprobs)
         self._asking, self._prices = asking, prices
         self._memories = _memories(model, asking, extra_body or {}, cache)
 
@@ -165,27 +158,3 @@ def _memories(model: str, asking: Asking, options: Mapping[str, Any], cache: str
         similarities: verdict_memory((*namespace, str(similarities)), MEMORY_SIZE, cache)
         for similarities in (False, True)
     }
-
-
-def _base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(char.isspace() for char in url):
-        raise ConfigError(f"{url!r} is no base URL such as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError("a judge's URL holds no user, password or query; name an api_key_variable instead")
-    return url.rstrip("/")
-
-
-def _api_key(variable: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(f"api_key_variable: the environment variable {variable} is not set, or empty")
-    if not key.isascii() or any(not char.isprintable() or char.isspace() for char in key):
-        raise ConfigError(
-            f"api_key_variable: the environment variable {variable} holds no API key: it has odd characters"
-        )
-    return key

@@ -64,14 +64,7 @@ def _new_cache() -> LruCache[tuple[str, str], Key]:
 class MathEquivalence(EquivalenceBackend):
     """Mathematical equivalence; see `docs` for what is equal to what.
 
-    Args:
-        percent: what 50% is: "fraction" (0.5), "number" (50), "either", or "asked" (50 where the prompt asks for a
-            percentage, else 0.5).
-        decimal_tolerance: the relative difference that two real answers may have, where one has a decimal point.
-            None: none.
-        units: "ignore_when_bare" (5 equals 5 cm unless the set also holds 5 in another unit), "strict" or "ignore".
-        ordered_is_set: whether (1, 2) and {1, 2} are the same.
-        convert_units, bases, log, clock, date_order, decimal_comma, vectors: see `MathPolicy`.
+    The arguments are the choices of `MathPolicy`, which says what each means.
 
     The relation is symmetric and reflexive by construction: equal texts have one key, and each pair is compared in the
     order of its texts. Safe to share between threads; a copy has a cache of its own. What an answer

@@ -11,11 +11,9 @@ from typing import Any, NamedTuple, cast
 
 from empo_rewards.equivalence.math import balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import (
-    PI,
     Budget,
     E,
     Func,
-    I,
     Monomial,
     Rational,
     TooLarge,
@@ -646,8 +644,9 @@ class _Reader(Scalars):
         inner = next(
             (part.args[0] for part in node.operands if isinstance(part, nodes.Call) and part.name == "abs"), None
         )
-        if isinstance(inner, nodes.Sym):
-            return self.of_magnitude(node, inner)
+        linear = None if inner is None else _linear(self.value(inner))
+        if inner is not None and linear is not None:
+            return self.of_magnitude(node, nodes.Call("abs", (inner,)), *linear)
         operands, operators = node.operands, node.operators
         if operators[0] in ">≥":
             turned = {">": "<", "≥": "≤"}
@@ -668,16 +667,18 @@ class _Reader(Scalars):
             raise Unreadable
         return left._replace(shapes=(shapes.intersection(*spans) or _unchecked(*spans),))
 
-    def of_magnitude(self, node: nodes.Comparing, inner: nodes.Sym) -> _Part:
-        """1 < |x| < 2 as what it says about x, a real number."""
-        size = nodes.Sym(f"|{inner.name}|")
-        operands = tuple(size if operand == nodes.Call("abs", (inner,)) else operand for operand in node.operands)
+    def of_magnitude(self, node: nodes.Comparing, size: Node, name: str, factor: Rational, rest: Value) -> _Part:
+        """1 < |ax + b| < 2 as what it says about x, a real number; `size` is |ax + b|."""
+        operands = tuple(nodes.Sym("| |") if operand == size else operand for operand in node.operands)
         part = self.inequality(nodes.Comparing(operands, node.operators))
-        if part.facets != {"label": size.name}:
+        if part.facets != {"label": "| |"}:
             raise Unreadable
         spans = _intervals(_intersection(_intervals(part.shape), [Ordered((constant(0), INFINITY), "[)")]))
-        mirrored = [_mirrored(span) for span in spans]
-        return _Part((shapes.union([*spans, *mirrored]),), {"label": inner.name}, inequality=True)
+        both = [*spans, *map(_mirrored, spans)]
+        if factor < 0:
+            factor, rest = -factor, -rest
+        found = [Ordered(tuple(_moved(end, factor, rest) for end in ends), marks) for ends, marks in both]
+        return _Part((shapes.union(found),), {"label": name}, inequality=True)
 
     def half_line(self, small: Node, large: Node, operator: str) -> _Part:
         """small < large, solved for the one symbol that it is linear in; else as it stands."""
@@ -687,15 +688,12 @@ class _Reader(Scalars):
             if label is not None and label_of(other) is None and not nodes.mentions(other, name):
                 return _ray(label, self.value(other), above=above, strict=strict)
         difference = self.value(small) - self.value(large)
-        symbols = [name for name in difference.atoms if isinstance(name, str) and name not in (PI, E, I)]
         if difference.over is not None or not difference.symbols:
             raise Unreadable
-        if len(symbols) == 1:
-            linear = frozenset(((symbols[0], 1),))
-            rest = Value({m: c for m, c in difference.terms.items() if m != linear})
-            factor = difference.terms.get(linear)
-            if factor is not None and not rest.symbols:
-                return _ray(symbols[0], -rest / factor, above=factor < 0, strict=strict)
+        linear = _linear(difference)
+        if linear is not None:
+            symbol, factor, rest = linear
+            return _ray(symbol, -rest / factor, above=factor < 0, strict=strict)
         return _Part((shapes.Equation(operator, Value(primitive(difference.terms))),))
 
 
@@ -769,6 +767,21 @@ def _mirrored(span: Ordered) -> Ordered:
     ends = span.ends.translate(str.maketrans("([)]", ")](["))
     low, high = (_Part((element,)).value for element in span.elements)
     return Ordered((-high, -low), ends[::-1])
+
+
+def _linear(value: Value) -> tuple[str, Rational, Value] | None:
+    """x, a and b of ax + b with constants a and b; None for any other value."""
+    if value.over is not None or len(value.symbols) != 1:
+        return None
+    (name,) = value.symbols
+    head = frozenset(((name, 1),))
+    factor, rest = value.terms.get(head), Value({m: c for m, c in value.terms.items() if m != head})
+    return None if factor is None or rest.symbols else (name, factor, rest)
+
+
+def _moved(end: Shape, factor: Rational, rest: Value) -> Shape:
+    """What ax + b is at an end, for a > 0."""
+    return end if end in (INFINITY, MINUS_INFINITY) else (_Part((end,)).value - rest) / factor
 
 
 def _ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:

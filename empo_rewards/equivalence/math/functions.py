@@ -43,8 +43,6 @@ from empo_rewards.equivalence.math.balls import Ball, Evaluator, Loose, Off, Unk
 from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX_GAMMA_BITS
 from empo_rewards.equivalence.math.table import TABLE, Exact, Function, register
 
-_Unary = Callable[[Value], Value]
-
 _HALF = Fraction(1, 2)
 _PI: Any = frozenset(((PI, 1),))
 _MAX_SHIFT = 12

@@ -139,7 +139,7 @@ def _weigh(a: Part, b: Part) -> Found:
     if a.ways != b.ways:
         contrary = say.NOT in a.ways ^ b.ways or (a.ways - {say.NOT} and b.ways - {say.NOT})
         return _MORE if not contrary else _DIFFERENT if _short(a, b) else _OTHER
-    only_left, only_right = left - right, right - left
+    only_left, only_right = (left, right) if left.isdisjoint(right) else (left - right, right - left)
     if not only_left or not only_right:
         return _MORE
     if say.MODIFIERS.issuperset(only_left) and say.MODIFIERS.issuperset(only_right):

@@ -36,6 +36,8 @@ _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Ge
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _BREAKING = (";", "\n", "- ", ". ", "? ", "! ")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
+_CONTRAST = re.compile(r"not (?:the )?[A-Z]")
+"""The name of what the answer is not: "Ankara, not Istanbul"."""
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
@@ -54,6 +56,7 @@ _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WAYS = frozenset((say.NOT, say.UP, say.DOWN))
+_THE = ("the", "The")
 _SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
 
@@ -63,7 +66,7 @@ class Part(NamedTuple):
     Args:
         words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
         content: `words` without the prepositions that say nothing; what two phrases are compared by.
-        raw: the words as they are written, with their capitals.
+        raw: the words as they are written, with their capitals, without a first "the".
         bag: the set of `content`.
         numbers: those of `content` that hold a digit, sorted.
         ways: the tokens of negation, rise and fall in `content`.
@@ -210,6 +213,8 @@ def _explains(piece: str, first: str, *, last: bool) -> bool:
     if not words or _ITEM_LEAD.match(piece):
         return False
     low = words[0].lower()
+    if _CONTRAST.match(piece):
+        return True
     if low in say.EXPLAINERS:
         return low not in say.ARTICLES or first.split(" ", 1)[0].lower() not in say.ARTICLES
     if words[0].isdigit():
@@ -231,6 +236,8 @@ def _items(head: str) -> tuple[list[str], bool]:
 def _takes_back(said: str) -> bool:
     """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
     words = [say.plain(word) for word in _WORD.findall(said)]
+    if _CONTRAST.match(said):
+        return False
     return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or not say.CONDITIONS.isdisjoint(
         words[:1]
     )
@@ -265,7 +272,8 @@ def part(text: str) -> Part:
 
 
 def _phrase(raw: Sequence[str]) -> Part:
-    return _made(_in_order(_meant(raw)), tuple(token for token in raw if token not in _SILENT))
+    said = tuple(token for token in raw if token not in _SILENT)
+    return _made(_in_order(_meant(raw)), said[1:] if len(said) > 1 and said[0] in _THE else said)
 
 
 def _made(words: Words, raw: Words) -> Part:

@@ -40,7 +40,7 @@ Configure = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def configure(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Configure:
+def configure(model: Path, cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Configure:
     """For 128 shuffled prompts with 16 responses each, two agent-loop workers, and validation rows that look alike."""
     folder = tmp_path_factory.mktemp("data")
     for name, question, count in (("train", "problem", PROMPTS), ("val", "exam", 10)):
@@ -62,13 +62,8 @@ def configure(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Configur
         "actor_rollout_ref.rollout.val_kwargs.n=2",
         "trainer.balance_batch=false",
     )
-    return lambda file, *more: support.run_config(model, *overrides, *more, n=SIZE, file=file)
-
-
-@pytest.fixture(scope="module")
-def manager(model: Path, cluster: None) -> RewardLoopManager:
-    """verl's reward loop without any worker: no row comes to one."""
-    return RewardLoopManager(support.run_config(model, workers=0))
+    # No reward workers: no row comes to one.
+    return lambda file, *more: support.run_config(model, *overrides, *more, n=SIZE, file=file, workers=0)
 
 
 def check_training(batch: DataProto, tokenizer: Any) -> None:
@@ -100,16 +95,14 @@ def ended() -> Iterator[list[Any]]:
         ray.kill(actor)
 
 
-def test_one_step_off(
-    configure: Configure, manager: Any, tokenizer: Any, ended: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_step_off(configure: Configure, tokenizer: Any, ended: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The next batch is generated while this one is trained on and weights are updated; validation in between."""
     config = configure(support.ONE_STEP_OFF, f"data.train_batch_size={PROMPTS // 2}")
     assert config.trainer.use_v1  # verl's default, although this trainer's batches are v0's
     servers = SimpleNamespace(get_client=lambda: support.FakeModel(support.alphabet_of(tokenizer)))
     monkeypatch.setattr(LLMServerManager, "create", lambda **_: servers)
     trainer = OneStepOffRayTrainer(config, tokenizer, {}, SimpleNamespace())
-    trainer.reward_loop_manager = manager
+    trainer.reward_loop_manager = RewardLoopManager(config)
     trainer._init_async_rollout_manager()
     ended.append(trainer.async_rollout_manager)
     updates: list[int] = []
@@ -171,7 +164,7 @@ class Interrupted(FullyAsyncLLMServerClient):
 
 
 def test_fully_asynchronous(
-    configure: Configure, manager: Any, tokenizer: Any, ended: list[Any], monkeypatch: pytest.MonkeyPatch
+    configure: Configure, tokenizer: Any, ended: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rollouts that pause when they are stale, are interrupted and resumed; validation meanwhile; a failed rollout."""
     config = configure(
@@ -190,7 +183,7 @@ def test_fully_asynchronous(
 
     monkeypatch.setattr(FullyAsyncLLMServerManager, "create", create)
     rollouter = FullyAsyncRollouter.__ray_actor_class__(config, tokenizer)
-    rollouter.reward_loop_manager, rollouter.teacher_model_manager = manager, None
+    rollouter.reward_loop_manager, rollouter.teacher_model_manager = RewardLoopManager(config), None
 
     async def run() -> DataProto:
         rollouter._init_async_objects()

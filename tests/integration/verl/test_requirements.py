@@ -78,6 +78,19 @@ MISTAKES = {
         "the strategy entropy_scaled with algorithm.adv_estimator=grpo",
         "set algorithm.adv_estimator=empo_grpo",
     ),
+    "votes that are trained on": (
+        ["+reward.reward_kwargs.scorer={preset: ttrl, trained: 3}", "actor_rollout_ref.rollout.n=4"],
+        "trained: 3 of 4 rollouts with algorithm.adv_estimator=grpo",
+        "set algorithm.adv_estimator=empo_grpo",
+    ),
+    "advantages that are divided": (
+        [
+            "+reward.reward_kwargs.scorer.strategy={name: restrain, centre: 0.5, width: 1, least_votes: 2, penalty: 1}",
+            "algorithm.adv_estimator=empo_grpo",
+        ],
+        "the strategy restrain with algorithm.norm_adv_by_std_in_grpo=true",
+        "set algorithm.norm_adv_by_std_in_grpo=false",
+    ),
     "KL in the reward": (
         ["algorithm.adv_estimator=empo_grpo", "algorithm.use_kl_in_reward=true"],
         "algorithm.adv_estimator=empo_grpo with algorithm.use_kl_in_reward=true",
@@ -321,7 +334,7 @@ def test_the_configuration_names_its_trainer(model: Path) -> None:
 def test_the_dry_run_takes_the_trainer_of_the_configuration(
     model: Path, manager: Any, data: list[str], trainer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over the shared reward workers; v0's path is that of one step off, and `test_commands` takes v1."""
+    """Over the shared reward workers; v0's path is that of one step off, and `test_launch` takes v1."""
     import verl.experimental.reward_loop
 
     monkeypatch.setattr(verl.experimental.reward_loop, "RewardLoopManager", lambda _: manager)

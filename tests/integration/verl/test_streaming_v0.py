@@ -15,6 +15,7 @@ from ray.exceptions import RayActorError
 from tensordict import TensorDict
 from verl import DataProto
 from verl.experimental.agent_loop import AgentLoopManager
+from verl.experimental.reward_loop import RewardLoopManager
 
 from empo_rewards.integrations.verl.agent_loop import number_members
 
@@ -64,12 +65,17 @@ def check_validation(output: DataProto, tokenizer: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def agents(model: Path, manager: Any, tokenizer: Any) -> Iterator[Any]:
-    """verl's manager with two workers; `use_v1` is as one-step-off has it by default, whose batches are v0's."""
+def agents(model: Path, cluster: None, tokenizer: Any) -> Iterator[Any]:
+    """verl's manager with two workers, of a run without reward workers, which no row comes to.
+
+    `use_v1` is as one-step-off has it by default, whose batches are v0's.
+    """
+    config = support.run_config(model, "trainer.use_v1=true", workers=0)
+    run = RewardLoopManager(config)
     made = AgentLoopManager.create(
-        config=support.run_config(model, "trainer.use_v1=true"),
+        config=config,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
-        reward_loop_worker_handles=manager.reward_loop_worker_handles,
+        reward_loop_worker_handles=run.reward_loop_worker_handles,
     )
     yield made
     for actor in made.agent_loop_workers:
@@ -101,6 +107,7 @@ def test_a_killed_worker_takes_only_its_own_rows(agents: Any, tokenizer: Any) ->
         ray.get(lost)
     output = ray.get(sound.generate_sequences.remote(rest), timeout=200)
     texts, uids = texts_of(output, tokenizer), list(rest.non_tensor_batch["uid"])
-    rewards, _ = support.offline(uids * 2, texts * 2, uids * 2)
+    names = [messages[0]["content"] for messages in rest.non_tensor_batch["raw_prompt"]]
+    rewards, _ = support.offline(uids * 2, texts * 2, names * 2)
     assert output.batch["rm_scores"].sum(-1).tolist() == support.float32(rewards[:16])
     assert set(output.non_tensor_batch["group_size"]) == {8.0}
