@@ -106,6 +106,10 @@ def test_the_keyboard_opens_a_group_and_comes_back(example: tuple[Path, Path], o
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("hypotenuse")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", level=1)).to_have_text("interval")
+    page.keyboard.press("k")
+    expect(page.get_by_role("heading", level=1)).to_have_text("hypotenuse")
     page.keyboard.press("Escape")
     expect(page.locator("tr.chosen td:first-child")).to_have_text("hypotenuse")
 
@@ -212,6 +216,40 @@ def test_a_response_of_two_megabytes_is_cut_around_its_answer(tmp_path: Path, op
     page.locator("summary", has_text="response 0").click()
     expect(page.locator("mark")).to_have_text("42")
     assert len(page.inner_text("body")) < 60_000
+
+
+def test_absurd_numbers_and_sizes_stay_readable(tmp_path: Path, open_page: Open) -> None:
+    """Rewards of 1e308, an id of a million characters, 300 data sources, a group of 4,096 different answers."""
+    contents = Contents("absurd")
+
+    def add(rewards: tuple[float, ...], **fields: Any) -> None:
+        size = len(rewards)
+        score = GroupScore(
+            rewards=rewards, answers=tuple(Answer(str(k)) for k in range(size)), clusters=tuple(range(size)),
+            cluster_shares=(1 / size,) * size, entropy=math.log(size), status=Status.SCORED,
+            metrics={"largest_share": 1 / size}, size=size, expected_size=size, id=fields.get("id"),
+        )  # fmt: skip
+        contents.add(Group("?", ["no answer " * 20] * size, **fields), score)
+
+    for number in range(300):
+        add((1.0,), data_source=f"source {number}", metadata={"step": number})
+    add((1e308, -1e308), id="x" * 10**6)
+    add((2.0**-12,) * 4096, id="many")
+    write_page(contents, tmp_path / "absurd.html")
+    assert (tmp_path / "absurd.html").stat().st_size < 2e6
+    page = open_page(tmp_path / "absurd.html")
+    expect(page.get_by_role("img", name=re.compile("^Rewards: "))).to_have_attribute(
+        "aria-label", re.compile("e\\+307")
+    )
+    expect(page.get_by_text("20 of 301 sources are shown")).to_be_visible()
+    assert re.search(r"\d{20}", page.inner_text("body")) is None
+    page = open_page(tmp_path / "absurd.html", "#group=300")
+    expect(page.locator("main")).to_contain_text("reward 1.00e+308")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    page = open_page(tmp_path / "absurd.html", "#id=many")
+    expect(page.get_by_text("100 of 4,096 clusters are shown")).to_be_visible()
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_text("600 of 4,096 clusters are shown")).to_be_visible()
 
 
 def many(count: int) -> Contents:
