@@ -2,8 +2,8 @@
 
     python benchmarks/bench_score.py --data groups.jsonl.gz --groups 62500 --runs loop one two ray
 
-Each run is a process of its own. Reported: wall and CPU seconds, responses a second, and the peak of the memory of all of
-its processes (proportional set size, sampled), beside a digest of the rewards, which has to be the same for all.
+Each run is a process of its own. Reported: wall and CPU seconds, responses a second, and the peak of the memory of all
+of its processes (proportional set size, sampled), beside a digest of the rewards, which has to be the same for all.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def measure(name: str, source: Path, out: Path) -> dict[str, Any]:
     cpu = now.children_user + now.children_system - before.children_user - before.children_system
     digest = hashlib.sha256()
     groups = 0
-    for groups, rewards in enumerate(rewards_in(out), 1):
+    for rewards in rewards_in(out):
+        groups += 1
         digest.update(json.dumps(rewards).encode())
     return {
         "run": name,

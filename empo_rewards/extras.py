@@ -35,7 +35,7 @@ EXTRAS: Mapping[str, Extra] = {
     "spectral": Extra("the entropy estimators kle, eigv, eccentricity", ("numpy",)),
     "judge": Extra("OpenAI-compatible servers: `generate`, and equivalence by a judge", ("anyio", "httpx")),
     "vllm": Extra("vLLM inside the process: `generate --vllm`, and a judge for scoring offline", ("vllm",)),
-    "ray": Extra("scoring on Ray Data, on one machine or a cluster", ("ray", "pandas", "pyarrow")),
+    "ray": Extra("scoring on Ray Data, on one machine or a cluster", ("ray", "pyarrow")),
     "server": Extra("the HTTP reward server", ("fastapi", "uvicorn", "prometheus_client")),
     "verl": Extra("the verl trainer", ("verl",)),
     "openrlhf": Extra("the OpenRLHF trainer", ("openrlhf",)),

@@ -385,6 +385,13 @@ class Reader(ABC):
     def convert(self, row: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
         """The rows with the package's own fields. A part that is not as expected may be passed on: it is checked."""
 
+    def variant(self, row: Mapping[str, object]) -> str | None:
+        """For a form that writes the same responses several times in a file, what tells the times apart; else None.
+
+        Rows of another variant than the file's first row are left out.
+        """
+        return None
+
     def open(self, path: Path) -> Iterable[Mapping[str, object]]:
         """The rows of a file with this ending."""
         raise NotImplementedError

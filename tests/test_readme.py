@@ -35,6 +35,9 @@ BY_OTHERS = {
     "pip install 'empo-rewards[server]'": "run by the session `light`, from the sources",
     "empo-rewards doctor --verl": "tests/integration/verl/test_launch.py",
     VERL_CHECK: "tests/integration/verl/test_requirements.py",
+    "empo-rewards generate prompts.jsonl --url http://localhost:8000/v1 -n 16 --out rollouts.jsonl": (
+        "tests/cli/test_generate.py"
+    ),
     "empo-rewards serve --config empo-math --group-size 16 --port 5000": "tests/server",
 }
 

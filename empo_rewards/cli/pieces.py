@@ -20,7 +20,9 @@ from empo_rewards.group import Group, GroupScore
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading.grouping import Grouping
 from empo_rewards.reading.rollouts import (
+    Found,
     InputFile,
+    LeftOut,
     Located,
     Member,
     Piece,
@@ -51,7 +53,7 @@ class Known:
 
 
 @dataclass
-class Part:
+class ScoredPiece:
     """What came of a piece of the input.
 
     Args:
@@ -101,15 +103,17 @@ class PieceScorer:
         """Close the scorer."""
         self.scorer.close()
 
-    def part(self, piece: Piece | Known, watch: bool) -> Part:
+    def part(self, piece: Piece | Known, watch: bool) -> ScoredPiece:
         """Score a piece; with `watch`, count the responses without an answer."""
-        part = Part(blanks=Blanks() if watch else None)
+        part = ScoredPiece(blanks=Blanks() if watch else None)
         groups: list[ReadGroup] = []
         for item in piece.located(self.reading):
             if isinstance(item, ReadGroup):
                 groups.append(item)
             elif isinstance(item, Member):
                 part.members.append(item)
+            elif isinstance(item, LeftOut):
+                part.summary.leave_out(item.variant)
             else:
                 part.rejected.append(item)
                 if self.strict:
@@ -130,13 +134,13 @@ def _with_readers(options: dict[str, Any], *others: Any) -> PieceScorer:
     return PieceScorer(scorer, ReadOptions(readers=load().readers, **options), strict, encode, ascii_only)
 
 
-def _score_piece(piece: Piece | Known, watch: bool, scorer: StreamScorer) -> Part:
+def _score_piece(piece: Piece | Known, watch: bool, scorer: StreamScorer) -> ScoredPiece:
     """The task of a worker, whose scorer is a `PieceScorer`."""
-    assert isinstance(scorer, PieceScorer)  # noqa: S101 - `Run` has made the pool with one
+    assert isinstance(scorer, PieceScorer)  # noqa: S101 - `ScoringRun` has made the pool with one
     return scorer.part(piece, watch)
 
 
-class Run:
+class ScoringRun:
     """The pieces of an input in order, and what comes of each.
 
     Rows are decoded where groups are scored, except where groups have to be counted before: those that the output has
@@ -155,7 +159,7 @@ class Run:
         self._files, self._reading, self._journal, self._watched = files, reading, journal, watched
         self._groups, self._empty = 0, True
 
-    def parts(self, do: InOrder) -> Generator[Part, None, None]:
+    def parts(self, do: InOrder) -> Generator[ScoredPiece, None, None]:
         """What comes of each piece, in the order of the input.
 
         Raises:
@@ -176,7 +180,7 @@ class Run:
         if self._journal is not None:
             self._journal.check_all_left_out()
 
-    def _tasks(self) -> Iterator[tuple[_FlatRows, Task[Part] | None]]:
+    def _tasks(self) -> Iterator[tuple[_FlatRows, Task[ScoredPiece] | None]]:
         """The task of each piece, with the flat rows of its file; no task at the end of a file."""
         for name, pieces in self._files:
             flat = _FlatRows(name, Grouping())
@@ -201,13 +205,15 @@ class Run:
     def _counting(self) -> bool:
         return self._reading.limit is not None or (self._journal is not None and self._journal.skips)
 
-    def _counted(self, items: Iterable[Located | Member], flat: _FlatRows) -> Known:
+    def _counted(self, items: Iterable[Found], flat: _FlatRows) -> Known:
         """The groups that are to be scored, and the bad rows."""
         left: list[Located] = []
         for item in items:
             self._empty = False
             if isinstance(item, Member):
                 item.join(flat.grouping)
+                continue
+            if isinstance(item, LeftOut):
                 continue
             self._groups += isinstance(item, ReadGroup)
             if isinstance(item, ReadGroup) and self._journal is not None and self._journal.skips:
@@ -218,7 +224,7 @@ class Run:
                 break
         return Known(left)
 
-    def _task(self, piece: Piece | Known) -> Task[Part]:
+    def _task(self, piece: Piece | Known) -> Task[ScoredPiece]:
         return partial(_score_piece, piece, self._watched())
 
 

@@ -30,7 +30,7 @@ from empo_rewards.cli.console import (
 )
 from empo_rewards.cli.journal import beside, open_journal, read_records
 from empo_rewards.cli.parallel import in_order
-from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, Run
+from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, ScoringRun
 from empo_rewards.cli.progress import progress
 from empo_rewards.cli.ray import score_on_ray
 from empo_rewards.cli.summary import Summary
@@ -48,7 +48,7 @@ SHOWN_REJECTIONS = 10
 """So many bad rows are shown on standard error; the file of rejected rows has them all."""
 
 
-class Engine(str, Enum):
+class ScoringEngine(str, Enum):
     """What scores."""
 
     LOCAL = "local"
@@ -73,12 +73,12 @@ def score(
     limit: LimitOption = None,
     as_json: JsonOption = False,
     engine: Annotated[
-        Engine,
+        ScoringEngine,
         typer.Option(help="What scores: processes of this machine, or Ray Data (then --out is a folder, of Parquet)."),
-    ] = Engine.LOCAL,
+    ] = ScoringEngine.LOCAL,
 ) -> None:
     """Score every group, and show what came out as a table."""
-    if engine is Engine.RAY:
+    if engine is ScoringEngine.RAY:
         refused = {"--resume": resume, "--strict": strict, "--limit": limit is not None}
         if named := [name for name, given in refused.items() if given]:
             raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
@@ -113,7 +113,7 @@ def score(
         blanks = BlankWatch(scorer)
         pieces = PieceScorer(scorer, reading, strict, encode=target is not None, ascii_only=to_file or ascii_output())
         do = stack.enter_context(in_order(pieces, workers))
-        run = Run(files, reading, journal, lambda: not blanks.judged)
+        run = ScoringRun(files, reading, journal, lambda: not blanks.judged)
         for part in stack.enter_context(closing(run.parts(do))):
             if journal:
                 journal.write_lines(part.lines)

@@ -36,6 +36,8 @@ class Summary:
         self.responses = 0
         self.rejected = 0
         self.first_rejection = ""
+        self.left_out = 0
+        self.first_variant = ""
         self.sizes: Counter[int] = Counter()
         self.incomplete = 0
         self.lost_labels = 0
@@ -50,6 +52,11 @@ class Summary:
         """Count one bad row."""
         self.rejected += 1
         self.first_rejection = self.first_rejection or where_and_why
+
+    def leave_out(self, variant: str) -> None:
+        """Count one row that repeats the responses of those of a variant."""
+        self.left_out += 1
+        self.first_variant = self.first_variant or variant
 
     def add(self, score: GroupScore, group: Group | None = None) -> None:
         """Count one group; with the group itself, also what reading it has left out."""
@@ -74,7 +81,8 @@ class Summary:
         """Add the totals of the groups that follow."""
         self.first_rejection = self.first_rejection or later.first_rejection
         self.first_lost_label = self.first_lost_label or later.first_lost_label
-        for name in ("groups", "responses", "rejected", "incomplete", "lost_labels", "undecided"):
+        self.first_variant = self.first_variant or later.first_variant
+        for name in ("groups", "responses", "rejected", "left_out", "incomplete", "lost_labels", "undecided"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("sizes", "by_status", "by_cause", "_totals", "_numbers"):
             getattr(self, name).update(getattr(later, name))
@@ -97,6 +105,11 @@ class Summary:
 
     def remarks(self, group_size: int | None) -> Iterator[str]:
         """What a user should know beside the table, a line each."""
+        if self.left_out:
+            yield (
+                f"{self.left_out:,} rows repeat the responses of others for another filter than {self.first_variant},"
+                " and were left out"
+            )
         if self.lost_labels:
             yield (
                 f"{self.lost_labels:,} groups were scored without their label: {self.first_lost_label}"

@@ -150,12 +150,21 @@ def write_dataset(
         InputError: `out` exists and `overwrite` is not given; its name implies no format; it cannot be written; a
             prompt does not fit the format.
     """
-    form = form or format_of(out)
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
+    form = check_new(out, form, overwrite)
     rows = (_ROWS[form](prompt, index, split, several) for index, prompt in enumerate(prompts))
     with whole_file(out) as part:
         return _write_parquet(rows, part, several) if form is DatasetFormat.VERL else _write_lines(rows, part)
+
+
+def check_new(out: Path, form: DatasetFormat | None, overwrite: bool) -> DatasetFormat:
+    """The format of a dataset that can be written; see `write_dataset`.
+
+    Raises:
+        InputError: `out` exists and is not to be replaced, or its name implies no format.
+    """
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
+    return form or format_of(out)
 
 
 def _plain_message(message: Message, index: int) -> dict[str, str]:

@@ -45,7 +45,7 @@ def sampled_of(body: bytes) -> Sampled:
     if not reply.choices:
         raise MalformedReplyError(f"no choices{f': {str(reply.error)[:200]}' if reply.error else ''}")
     responses = tuple(choice.response for choice in sorted(reply.choices, key=lambda choice: choice.index))
-    usage = reply.usage or _Usage()
+    usage = reply.usage or _TokenCounts()
     return Sampled(responses, usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
 
@@ -57,7 +57,7 @@ def models_of(body: bytes) -> list[str]:
         return []
 
 
-class _Usage(BaseModel):
+class _TokenCounts(BaseModel):
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
 
@@ -71,7 +71,7 @@ class _Logprobs(BaseModel):
     token_logprobs: list[float | None] | None = None
 
 
-class _Message(BaseModel):
+class _SampledMessage(BaseModel):
     content: Any = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -80,7 +80,7 @@ class _Message(BaseModel):
 class _Choice(BaseModel):
     index: int = 0
     text: str | None = None
-    message: _Message | None = None
+    message: _SampledMessage | None = None
     finish_reason: str | None = None
     logprobs: _Logprobs | None = None
 
@@ -92,7 +92,7 @@ class _Choice(BaseModel):
         return Response(text or "", self.finish_reason, self._logprobs())
 
     @staticmethod
-    def _written(message: _Message) -> str:
+    def _written(message: _SampledMessage) -> str:
         """The message's text; reasoning that the server has taken out stands before it again, as the model wrote it."""
         reasoning = message.reasoning_content or message.reasoning
         return (f"<think>\n{reasoning}\n</think>\n" if reasoning else "") + content_text(message.content)
@@ -113,7 +113,7 @@ class _Choice(BaseModel):
 
 class _Reply(BaseModel):
     choices: list[_Choice] = Field(default_factory=list)
-    usage: _Usage | None = None
+    usage: _TokenCounts | None = None
     error: Any = None
 
 

@@ -139,6 +139,16 @@ class ReadOptions:
             return None
         return next((name for name, reader in self.readers.items() if reader.recognises(row)), None)
 
+    def variant_of(self, row: Any) -> str | None:
+        """See `Reader.variant`."""
+        if not isinstance(row, Mapping) or self.form == OWN or (self.mapping and self.form is None):
+            return None
+        try:
+            name = self.form or self._form_of(row)
+            return None if name is None else self.readers[name].variant(row)
+        except Exception:  # noqa: BLE001 - a part that is not what a reader expects: `rows` says so
+            return None
+
     @property
     def endings(self) -> frozenset[str]:
         """The endings of the files that are read of a folder, without those of a compression."""
@@ -176,20 +186,36 @@ class Member:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A row that repeats the responses of others, and which of these are read."""
+
+    variant: str
+
+
+Found: TypeAlias = Located | Member | LeftOut
+"""What a row may hold."""
+
+
+@dataclass(frozen=True)
 class Piece:
     """Some rows of a file, one after the other. It pickles, so that another process may decode them.
 
     Args:
         source: the file's name.
         chunk: gives the rows.
+        variant: of the file's first row (`Reader.variant`); None: it has none.
     """
 
     source: str
     chunk: Chunk
+    variant: str | None = None
 
-    def located(self, reading: ReadOptions) -> Iterator[Located | Member]:
+    def located(self, reading: ReadOptions) -> Iterator[Found]:
         """What the rows hold: groups, bad rows, and members of groups that are known at the end of the file only."""
         for raw, row in _own_rows(self.chunk(), reading):
+            if self.variant is not None and reading.variant_of(raw.value) not in (None, self.variant):
+                yield LeftOut(self.variant)
+                continue
             try:
                 if isinstance(row, RowError):
                     raise row
@@ -232,7 +258,7 @@ def read_pieces(
     files: list[InputFile] = []
     if STDIN in listed(sources):
         chunks = stream_chunks(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE, rows=rows)
-        files.append((STDIN, map(partial(Piece, STDIN), chunks)))
+        files.append((STDIN, _pieces(STDIN, chunks, reading)))
     for path in input_files(sources, reading.endings):
         if reading.opener(path) is None:
             check_file(path)
@@ -247,7 +273,17 @@ def pieces_of(path: Path, reading: ReadOptions, rows: int = CHUNK_ROWS) -> Itera
         chunks = row_chunks(_opened_rows(opener, path), rows)
     else:
         chunks = file_chunks(path, columns=reading.columns, fields=TABLE, rows=rows)
-    return map(partial(Piece, str(path)), chunks)
+    return _pieces(str(path), chunks, reading)
+
+
+def _pieces(name: str, chunks: Iterator[Chunk], reading: ReadOptions) -> Iterator[Piece]:
+    first = next(chunks, None)
+    if first is None:
+        return
+    raw = next(first(), None)
+    variant = None if raw is None else reading.variant_of(raw.value)
+    yield Piece(name, first, variant)
+    yield from (Piece(name, chunk, variant) for chunk in chunks)
 
 
 def read_groups(
@@ -311,7 +347,7 @@ def located_in(name: str, pieces: Iterable[Piece], reading: ReadOptions) -> Iter
             for item in piece.located(reading):
                 if isinstance(item, Member):
                     item.join(flat)
-                else:
+                elif not isinstance(item, LeftOut):
                     yield item
         yield from flat_groups(name, flat, reading)
 

@@ -101,9 +101,9 @@ def _whole_groups(table: Any, reading: ReadOptions) -> Any:
 
     def items() -> Iterator[Located]:
         for item in Piece(DATASET, partial(_raw_rows, table)).located(reading):
-            if not isinstance(item, Member):
+            if isinstance(item, ReadGroup | Rejected):
                 yield item
-            elif item.is_row:
+            elif isinstance(item, Member) and item.is_row:
                 yield Rejected(0, "the row has one response: key=COLUMN says which rows make a group", DATASET)
 
     return table_of(map(located_row, items()), LOCATED)

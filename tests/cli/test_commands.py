@@ -412,6 +412,36 @@ def test_select_writes_the_prompts_worth_training_on(tmp_path: Path) -> None:
     assert table[0]["reward_model"]["ground_truth"] == "1"
 
 
+def test_select_keeps_all_accepted_answers(tmp_path: Path) -> None:
+    answers = (r"\boxed{1}", r"\boxed{2}")
+    one, two = (
+        {"prompt": name, "responses": answers, "reference": label} for name, label in (("a", "1"), ("b", ["1", "2"]))
+    )
+    for form, name, label in (("plain", "out.jsonl", "reference"), ("openrlhf", "out2.jsonl", "label")):
+        run(
+            "select",
+            write(tmp_path / "in.jsonl", one, two),
+            "--entropy",
+            "0..",
+            "--for",
+            form,
+            "--out",
+            tmp_path / name,
+        )
+        assert [row[label] for row in rows(tmp_path / name)] == [["1"], ["1", "2"]]
+        run(
+            "select",
+            write(tmp_path / "in.jsonl", one),
+            "--entropy",
+            "0..",
+            "--for",
+            form,
+            "--out",
+            tmp_path / f"1{name}",
+        )
+        assert [row[label] for row in rows(tmp_path / f"1{name}")] == ["1"]
+
+
 def test_select_takes_neither_a_device_nor_its_input_for_its_output(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.jsonl")
     source = tmp_path / "in.jsonl"

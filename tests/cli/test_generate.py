@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import code_blocks
 from sampling_server import Answer, SamplingServer, prompt_of
 
 from empo_rewards.cli.app import run
@@ -50,8 +52,8 @@ def write_prompts(folder: Path, count: int) -> None:
     (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def groups(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+def groups(folder: Path, name: str = "out.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
 
 
 def check_whole(folder: Path, count: int = 10, n: int = N) -> None:
@@ -75,6 +77,22 @@ def test_a_group_for_each_prompt_that_score_reads(generate: Generate, tmp_path: 
     assert "10 groups; now 40 responses, 120 tokens" in said
     assert run(["score", str(tmp_path / "out.jsonl"), "--out", str(tmp_path / "scores.jsonl")]) == 0
     assert len((tmp_path / "scores.jsonl").read_text().splitlines()) == 10
+
+
+@pytest.mark.parametrize("page", ["generate.md", "guide.md"])
+def test_the_commands_of_the_pages(
+    server: SamplingServer, generate: Generate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    """Sampling and what follows, as they print it, but for the server and its model."""
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    block = next(block for block in code_blocks(text, "sh") if "empo-rewards generate" in block)
+    commands = [shlex.split(line) for line in block.splitlines() if line.startswith("empo-rewards")]
+    assert [command[1] for command in commands][:2] == ["generate", "score"]
+    for command in commands:
+        own = {"http://localhost:8000/v1": server.url, "MODEL": "tiny"}
+        assert run([own.get(argument, argument) for argument in command[1:]]) == 0
+    assert len(groups(tmp_path, "rollouts.jsonl")[9]["responses"]) == 16
 
 
 def test_what_is_asked(server: SamplingServer, generate: Generate, tmp_path: Path) -> None:
