@@ -75,6 +75,7 @@ FormatOption = Annotated[
         autocompletion=complete_format,
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, in place of tables.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Stop after N groups.")]
 MapOption = Annotated[
     list[str] | None,

@@ -15,6 +15,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
@@ -23,6 +24,7 @@ from empo_rewards.cli.console import (
     err,
     foreign,
     out,
+    print_json,
     reading_from,
     scorer_from,
 )
@@ -69,6 +71,7 @@ def score(
     form: FormatOption = None,
     mapping: MapOption = None,
     limit: LimitOption = None,
+    as_json: JsonOption = False,
     engine: Annotated[
         ScoringEngine,
         typer.Option(help="What scores: processes of this machine, or Ray Data (then --out is a folder, of Parquet)."),
@@ -81,9 +84,11 @@ def score(
             raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
         resolved_config = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
         reading = reading_from(group_size, form, mapping)
-        _show(score_on_ray(sources, target, resolved_config, reading, workers, overwrite), target, group_size)
+        _show(score_on_ray(sources, target, resolved_config, reading, workers, overwrite), target, group_size, as_json)
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
+    if as_json and target is not None and not to_file:
+        raise InputError("--json and --out - would both write to standard output: name a file")
     if resume and not to_file:
         raise InputError("--resume needs an output file: --out FILE")
     with ExitStack() as stack:
@@ -123,15 +128,18 @@ def score(
                     journal.reject(row)
             advance(part.summary.groups, part.line)
         blanks.close()
-    _show(summary, target, group_size)
+    _show(summary, target, group_size, as_json)
 
 
-def _show(summary: Summary, target: Path | None, group_size: int | None) -> NoReturn:
+def _show(summary: Summary, target: Path | None, group_size: int | None, as_json: bool) -> NoReturn:
     """Print what came out, and end with its exit code."""
     to_file = target is not None and str(target) != STDIN
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
-    (err if target is not None and not to_file else out).print(summary.table())
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        (err if target is not None and not to_file else out).print(summary.table())
     if summary.rejected and to_file and target is not None:
         err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"), soft_wrap=True)
     for remark in summary.remarks(group_size):

@@ -14,6 +14,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
@@ -21,6 +22,7 @@ from empo_rewards.cli.console import (
     err,
     foreign,
     out,
+    print_json,
     reading_from,
     scorer_from,
 )
@@ -85,6 +87,7 @@ def select(
     mapping: MapOption = None,
     limit: LimitOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep the prompts worth training on, and write them with their estimated difficulty."""
     wanted = {
@@ -102,6 +105,9 @@ def select(
         kept = list(_kept(sources, scorer, wanted, summary, reading))
     several = any(isinstance(prompt.reference, tuple) for prompt in kept)
     count = write_dataset(kept, target, form=trainer, several=several, overwrite=overwrite)
+    if as_json:
+        print_json({"kept": count, "prompts": summary.groups, "rejected_rows": summary.rejected, "out": str(target)})
+        raise typer.Exit(summary.exit_code)
     out.print(foreign(f"kept {count:,} of {summary.groups:,} prompts: {target}"), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 

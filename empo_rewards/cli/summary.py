@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.table import Table
 
@@ -129,6 +130,19 @@ class Summary:
                     f"{count:,} groups have {usual} responses, {smaller:,} have fewer, and are paid as if they were"
                     f" whole: --group-size {usual} leaves them unscored"
                 )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The totals and means, JSON-ready."""
+        return {
+            "groups": self.groups,
+            "responses": self.responses,
+            "status": {status.value: count for status, count in sorted(self.by_status.items())},
+            "causes": {cause.value: count for cause, count in sorted(self.by_cause.items())},
+            "rejected_rows": self.rejected,
+            "undecided_pairs": self.undecided,
+            "means": {name: self.mean(name) for name in MEANS if name in self._numbers},
+            "exit_code": self.exit_code,
+        }
 
     def table(self) -> Table:
         """The totals and means as a table."""

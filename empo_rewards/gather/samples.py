@@ -45,6 +45,9 @@ LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "reward_accuracy", "pas
 RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distinct_majorities", "commonest_share"))
 """Metrics of the run so far, where the observer `monitor` is configured."""
 
+ANSWER_CHARS = 200
+"""Longer answers are cut in a table of samples."""
+
 SAMPLE_BYTES = 200
 """What a sample takes beside its texts and numbers, about."""
 
@@ -114,6 +117,18 @@ class SampleReward:
     correct: bool | None
     score: GroupScore
     position: int | None
+
+    def details(self) -> dict[str, str]:
+        """Texts for a table of samples: the answer (cut), the number of its cluster (0: the largest), that cluster's
+        share, and the cause of an unscored group; empty where there is none."""
+        place = self.position
+        cluster = None if place is None or not self.score.clusters else self.score.clusters[place]
+        return {
+            "answer": "" if place is None else self.score.answers[place].text[:ANSWER_CHARS],
+            "cluster": "" if cluster is None else str(cluster),
+            "share": "" if cluster is None else f"{self.score.cluster_shares[cluster]:.3f}",
+            "cause": "" if self.score.cause is None else self.score.cause.value,
+        }
 
     @property
     def trained(self) -> bool:

@@ -20,6 +20,7 @@ from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
 from empo_rewards.reading.forms import BUILT_IN
+from empo_rewards.records import Recorder
 from empo_rewards.strategies import (
     consensus,
     controls,
@@ -113,8 +114,9 @@ def register_guards(register: Register) -> None:
 
 @hookimpl
 def register_observers(register: Register) -> None:
-    """Observers: the collapse monitor."""
+    """Observers: the collapse monitor, and the recorder of a run's groups."""
     register("monitor", Monitor)
+    register("record", Recorder)
 
 
 @hookimpl

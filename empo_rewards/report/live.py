@@ -50,10 +50,10 @@ class LiveReport:
         ours = query.get("run") == [self._run]
         with self._lock:
             if path == "/report/index":
-                if ours and number.get("after") == self._contents.rows:
+                if ours and number.get("after") == self._contents.rows and self._contents.is_current:
                     return LiveAnswer(HTTPStatus.NO_CONTENT)
                 after = number.get("after", 0) if ours else 0
-                found: object = {**self._contents.index(after=after), "run": self._run}
+                found: object = {**self._contents.index(after=after, fresh=False), "run": self._run}
             elif path == "/report/group" and ours and "row" in number:
                 found = self._contents.detail(number["row"])
             else:

@@ -321,6 +321,33 @@ def test_plugins_lists_what_is_registered_by_whom() -> None:
         assert name in done.stdout
 
 
+def test_what_is_printed_as_tables_is_had_as_json(tmp_path: Path) -> None:
+    components = json.loads(run("plugins", "--json").stdout)
+    assert {entry["name"] for entry in components["strategy"]} >= {"empo", "majority"}
+    (copied,) = (entry for entry in components["guard"] if entry["name"] == "copied")
+    assert copied["from"] == "built-in"
+    assert "void" in copied["options"]
+    state = json.loads(run("doctor", "--json").stdout)
+    assert {name: bool(extra["missing"]) for name, extra in state["extras"].items()} == {
+        name: bool(extra.missing()) for name, extra in EXTRAS.items()
+    }
+    same = json.loads(run("equivalent", "1/2", "0.5", "--json").stdout)
+    assert same == {"a": "1/2", "b": "0.5", "backend": "math", "relation": "equal"}
+    scores = tmp_path / "scores.jsonl"
+    totals = json.loads(run("score", EXAMPLE, "--out", scores, "--json").stdout)
+    records = [json.loads(line) for line in scores.read_text().splitlines()]
+    assert (totals["groups"], totals["status"], totals["exit_code"]) == (len(records), {"scored": len(records)}, 0)
+    assert totals["means"]["entropy"] == pytest.approx(sum(r["entropy"] for r in records) / len(records))
+    kept = json.loads(
+        run("select", EXAMPLE, "--entropy", "0.3..1.2", "--out", tmp_path / "kept.jsonl", "--json").stdout
+    )
+    assert kept["kept"] == sum(0.3 <= record["entropy"] <= 1.2 for record in records)
+
+
+def test_json_and_scores_do_not_mix_on_standard_output() -> None:
+    assert "--json and --out -" in run("score", EXAMPLE, "--out", "-", "--json", code=2).stderr
+
+
 def test_doctor_says_what_each_extra_would_add() -> None:
     done = run("doctor")
     for name, extra in EXTRAS.items():

@@ -38,13 +38,29 @@ const Page = ({ initial }) => {
   }, []);
   useLayoutEffect(() => {
     const pressed = (event) => {
-      if (at.view === "group" && event.key === "Escape") location.hash = "#groups";
+      if (at.view !== "group" || event.ctrlKey || event.metaKey || event.altKey) return;
+      const by = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) ? 0 : { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 }[event.key];
+      if (event.key === "Escape") location.hash = "#groups";
+      else if (by && neighbour(by) !== undefined) go(neighbour(by), by);
     };
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
-  }, [at]);
-  const open = (row, top) => {
-    setTable({ ...table, top });
+  });
+  const open = (row, top, rows) => {
+    setTable({ ...table, top, rows, first: index.first, chosen: rows.indexOf(row) });
+    location.hash = `#group=${index.first + row}`;
+  };
+  // The neighbours of a group in the table, as it was sorted and filtered when a group was opened from it.
+  const { rows } = table;
+  const moved = rows ? index.first - table.first : 0; // by so much, as the server has forgotten rows
+  const position = at.view !== "group" ? -1 : rows ? rows.indexOf(at.row + moved) : at.row;
+  const neighbour = (by) => {
+    if (position < 0) return undefined;
+    const next = rows ? rows[position + by] - moved : position + by;
+    return next >= 0 && next < index.columns.id.length ? next : undefined;
+  };
+  const go = (row, by) => {
+    setTable({ ...table, chosen: position + by });
     location.hash = `#group=${index.first + row}`;
   };
   const known = at.view !== "group" || (Number.isInteger(at.row) && at.row >= 0 && at.row < index.columns.id.length);
@@ -52,10 +68,20 @@ const Page = ({ initial }) => {
   return (
     <>
       <header>
-        <h1 class="foreign" dir="auto">{shown(heading)}</h1>
+        <div>
+          <h1 class="foreign" dir="auto">{shown(heading)}</h1>
+          <p class="soft">{at.view === "group" && known ? <>group {(index.first + at.row + 1).toLocaleString("en")} of <span class="foreign">{shown(index.title, 80)}</span></> : `Report of empo-rewards ${index.version}${data.follow ? ", live" : ""}`}</p>
+        </div>
         <nav aria-label="views">
           <a href="#" aria-current={at.view === "overview" ? "page" : undefined}>Overview</a>
           <a href="#groups" aria-current={at.view === "groups" ? "page" : undefined}>Groups</a>
+          {at.view === "group" && known && (
+            <span class="steps">
+              {[[-1, "← previous"], [1, "next →"]].map(([by, title]) => (
+                <button disabled={neighbour(by) === undefined} onClick={() => go(neighbour(by), by)}>{title}</button>
+              ))}
+            </span>
+          )}
         </nav>
       </header>
       <main>
