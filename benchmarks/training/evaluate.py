@@ -43,7 +43,9 @@ def evaluate(
     model.train(was_training)
     answers = _answers(tokenizer, sequences, task)
     groups = [answers[start : start + k] for start in range(0, len(answers), k)]
-    return measure(groups, [problem.answer for problem in problems], greedy, token_entropy)
+    truths = [problem.answer for problem in problems]
+    labels = [[answer == truth for answer in group] for group, truth in zip(groups, truths, strict=True)]
+    return measure(groups, labels, [a == b for a, b in zip(greedy, truths, strict=True)], token_entropy)
 
 
 def _generate(model: LlamaForCausalLM, prompts: torch.Tensor, task: Task, temperature: float | None) -> torch.Tensor:

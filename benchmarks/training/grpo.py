@@ -7,21 +7,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from datasets import Dataset
-from transformers import LlamaForCausalLM, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    LlamaForCausalLM,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from empo_rewards.integrations.trl import EMPOReward
 
-from .evaluate import SLACK_TOKENS, evaluate
 from .methods import Method
-from .model import device, new_tokenizer
 from .record import Recorder
-from .settings import Settings, Size
-from .task import Problem
+from .settings import Settings
+from .smollm import SmolLM
 
 
 class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
@@ -29,14 +34,15 @@ class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
 
     def __init__(self, every: int, measure: Callable[[LlamaForCausalLM], dict[str, float]]) -> None:
         self.points: list[dict[str, float]] = []
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self._every, self._measure = every, measure
 
     def at(self, step: int, model: LlamaForCausalLM) -> None:
         """Evaluate now."""
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         self.points.append({"step": step, **self._measure(model)})
         self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu_start
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **objects: Any
@@ -46,7 +52,7 @@ class _Curve(TrainerCallback):  # type: ignore[misc] # transformers is untyped
             self.at(state.global_step, objects["model"])
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untyped
+class ShowProgress(TrainerCallback):  # type: ignore[misc] # transformers is untyped
     """Reports progress."""
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
@@ -59,89 +65,90 @@ class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is untype
         self._progress(state.global_step, state.max_steps)
 
 
+class Asked(Protocol):
+    """A problem, as the trainer sees it."""
+
+    @property
+    def prompt(self) -> Any:
+        """The prompt: a text, or a conversation."""
+        ...
+
+    @property
+    def answer(self) -> Any:
+        """The right answer, or all accepted ones."""
+        ...
+
+
 class Problems(NamedTuple):
     """The problems of a run.
 
     Args:
         trained: problems to train on, in an order given by the seed; the trainer is given their answers only if the
             method is labelled.
-        watched: problems on which the curve is measured.
-        probes: problems on which the trainer evaluates, without labels if it trains without.
+        probes: problems on which the trainer evaluates, without labels if it trains without; there may be none.
     """
 
-    trained: Sequence[Problem]
-    watched: Sequence[Problem]
-    probes: Sequence[Problem]
+    trained: Sequence[Asked]
+    probes: Sequence[Asked] = ()
+
+
+class Trainee(NamedTuple):
+    """The model of a run, trained in place.
+
+    Args:
+        model, tokenizer: the base.
+        tokens: maximum length of a completion.
+        measure: makes a point of the curve.
+        options: further arguments of the trainer.
+    """
+
+    model: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerBase
+    tokens: int
+    measure: Callable[[LlamaForCausalLM], dict[str, float]]
+    options: Mapping[str, Any]
 
 
 def train(
-    model: LlamaForCausalLM,
-    size: Size,
+    trainee: Trainee,
     method: Method,
     settings: Settings,
     seed: int,
     problems: Problems,
+    recorder: Recorder,
     progress: Callable[[int, int], None],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Train a model in place.
 
     Args:
-        model: the base.
+        trainee: the base.
+        recorder: where the run's groups are kept; `Trainee.measure` may record probes of its own.
         progress: called with the step and the number of steps.
 
     Returns:
         The run (settings, curve, the trainer's log, quantities of each step), and every group with its step, in the
         order of scoring; groups of probes follow their step.
     """
-    tokenizer, recorder = new_tokenizer(), Recorder(frozenset(problem.prompt for problem in problems.probes))
-    curve = _Curve(settings.evaluate_every, lambda m: evaluate(m, tokenizer, size.task, problems.watched).to_dict())
-    with tempfile.TemporaryDirectory() as folder, closing(_reward(method, recorder)) as reward:
-        arguments = GRPOConfig(
-            output_dir=folder,
-            seed=seed,
-            max_steps=settings.steps,
-            per_device_train_batch_size=settings.prompts * settings.group,
-            gradient_accumulation_steps=1,
-            num_generations=settings.group,
-            max_completion_length=size.task.solution_tokens + SLACK_TOKENS,
-            temperature=1.0,
-            top_p=1.0,
-            top_k=0,
-            beta=method.kl,
-            scale_rewards=method.scale,
-            loss_type="dapo",
-            learning_rate=settings.learning_rate,
-            lr_scheduler_type="constant_with_warmup",
-            warmup_steps=settings.warm_up,
-            weight_decay=0.0,
-            gradient_checkpointing=False,
-            bf16=False,
-            use_cpu=device() == "cpu",
-            dataloader_pin_memory=False,
-            logging_steps=1,
-            save_strategy="no",
-            eval_strategy="steps",
-            eval_steps=settings.probe_every,
-            eval_on_start=True,
-            per_device_eval_batch_size=len(problems.probes) * settings.group,
-            report_to=[],
-            disable_tqdm=True,
-        )
+    curve = _Curve(settings.evaluate_every, trainee.measure)
+    with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder)) as reward:
+        arguments = GRPOConfig(**arguments_of(trainee, method, settings, seed, folder, len(problems.probes)))
         trainer = GRPOTrainer(
-            model=model,
+            model=trainee.model,
             reward_funcs=reward,
             args=arguments,
-            train_dataset=_rows(problems.trained, method),
-            eval_dataset=_rows(problems.probes, method),
-            processing_class=tokenizer,
-            callbacks=[curve, _Progress(progress)],
+            train_dataset=rows(problems.trained, method),
+            eval_dataset=rows(problems.probes, method) if problems.probes else None,
+            processing_class=trainee.tokenizer,
+            callbacks=[curve, ShowProgress(progress)],
         )
         trainer.remove_callback(PrinterCallback)
-        curve.at(0, model)
-        curve.seconds = 0.0
-        start = time.perf_counter()
+        restore_forward(trainee.model)
+        curve.at(0, trainee.model)
+        curve.seconds = curve.cpu_seconds = 0.0
+        start, cpu_start = time.perf_counter(), time.process_time()
         trainer.train()
         seconds = time.perf_counter() - start - curve.seconds
+        cpu_seconds = time.process_time() - cpu_start - curve.cpu_seconds
         log = [entry for entry in trainer.state.log_history if "loss" in entry]
     run = {
         "settings": asdict(settings),
@@ -151,11 +158,59 @@ def train(
         "curve": curve.points,
         "steps": [_logged(entry) for entry in log],
         "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu_seconds, 1),
     }
     return run, list(_with_steps(recorder.groups, settings.prompts))
 
 
-def _rows(problems: Sequence[Problem], method: Method) -> Dataset:
+def restore_forward(model: LlamaForCausalLM) -> None:
+    """Let a model that gives TRL what its fused head would compute do so. On CPUs TRL's head computes all positions."""
+    if isinstance(model, SmolLM):
+        vars(model).pop("forward", None)
+
+
+def arguments_of(
+    trainee: Trainee, method: Method, settings: Settings, seed: int, folder: str, probes: int
+) -> dict[str, Any]:
+    """The trainer's arguments."""
+    evaluated = {
+        "eval_strategy": "steps",
+        "eval_steps": settings.probe_every,
+        "eval_on_start": True,
+        "per_device_eval_batch_size": probes * settings.group,
+    }
+    return {
+        "output_dir": folder,
+        "seed": seed,
+        "max_steps": settings.steps,
+        "per_device_train_batch_size": settings.prompts * settings.group,
+        "gradient_accumulation_steps": 1,
+        "num_generations": settings.group,
+        "max_completion_length": trainee.tokens,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "beta": method.kl,
+        "scale_rewards": method.scale,
+        "loss_type": "dapo",
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": settings.warm_up,
+        "weight_decay": 0.0,
+        "gradient_checkpointing": False,
+        "bf16": False,
+        "use_cpu": trainee.model.device.type == "cpu",
+        "dataloader_pin_memory": False,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        **(evaluated if probes else {}),
+        **trainee.options,
+    }
+
+
+def rows(problems: Sequence[Asked], method: Method) -> Dataset:
     """The trainer's rows for problems."""
     return Dataset.from_list(
         [{"prompt": problem.prompt, **({"answer": problem.answer} if method.labelled else {})} for problem in problems]
@@ -170,8 +225,8 @@ def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[d
         yield {"step": -(-trained // prompts), **group}
 
 
-def _reward(method: Method, recorder: Recorder) -> EMPOReward:
-    """The method's reward, with the recorder as observer."""
+def reward_of(method: Method, recorder: object) -> EMPOReward:
+    """The method's reward, with a plugin that registers the observer `recorder`."""
     scorer = {**method.scorer, "observers": ["recorder"]}
     return EMPOReward(scorer, reference="answer" if method.labelled else None, plugins=[recorder])
 

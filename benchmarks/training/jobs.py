@@ -69,9 +69,9 @@ class Pretraining:
         from .pretrain import pretrain  # noqa: PLC0415 - planning and plotting need no torch
 
         size = SIZES[self.size]
-        start = time.perf_counter()
+        start = now()
         made = pretrain(size, self.seed, lambda checkpoint: store.base(self.seed, checkpoint), progress)
-        store.write(self.name, {**_origin(start), **made})
+        store.write(self.name, {**origin(start), **made})
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ class Measurement(_OnBase):
         from .evaluate import COLD, evaluate  # noqa: PLC0415 - as above
         from .model import new_tokenizer, saved_model  # noqa: PLC0415
 
-        start = time.perf_counter()
+        start = now()
         size, model = SIZES[self.size], saved_model(store.base(self.base, self.checkpoint))
         test = held_out(size.task)[_TESTED_ON[self.prompts]][: size.judged]
         measured: dict[str, Any] = {}
         for done, (key, temperature) in enumerate((("base", 1.0), ("colder", COLD)), 1):
             measured[key] = evaluate(model, new_tokenizer(), size.task, test, temperature=temperature).to_dict()
             progress(done, 2)
-        store.write(self.name, {**_origin(start), **measured})
+        store.write(self.name, {**origin(start), **measured})
 
 
 @dataclass(frozen=True)
@@ -145,25 +145,45 @@ class Training(_OnBase):
 
     def run(self, store: Store, progress: Progress) -> None:
         """Train, and store the run and the groups that it scored."""
-        from .evaluate import evaluate  # noqa: PLC0415 - as above
-        from .grpo import Problems, train  # noqa: PLC0415
+        from .evaluate import SLACK_TOKENS, evaluate  # noqa: PLC0415 - as above
+        from .grpo import Problems, Trainee, train  # noqa: PLC0415
         from .model import new_tokenizer, saved_model  # noqa: PLC0415
+        from .record import Recorder  # noqa: PLC0415
 
-        start = time.perf_counter()
+        start = now()
         size, model = SIZES[self.size], saved_model(store.base(self.base, self.checkpoint))
         problems, test = (held_out(size.task)[sets[self.prompts]] for sets in (_TRAINED_ON, _TESTED_ON))
         method = METHODS[self.method]
         settings = self.changed or size.settings
-        given = Problems(problems, test[: settings.watched], test[size.judged :][: settings.probes])
-        run, groups = train(model, size, method, settings, self.seed, given, progress)
-        after = evaluate(model, new_tokenizer(), size.task, test[: size.judged]).to_dict()
+        given = Problems(problems, test[size.judged :][: settings.probes])
+        tokenizer, watched = new_tokenizer(), test[: settings.watched]
+        trainee = Trainee(
+            model,
+            tokenizer,
+            size.task.solution_tokens + SLACK_TOKENS,
+            lambda trained: evaluate(trained, tokenizer, size.task, watched).to_dict(),
+            {},
+        )
+        recorder = Recorder(frozenset(problem.prompt for problem in given.probes))
+        run, groups = train(trainee, method, settings, self.seed, given, recorder, progress)
+        after = evaluate(model, tokenizer, size.task, test[: size.judged]).to_dict()
         store.write_groups(self.name, groups)
         what = {"method": self.method, "seed": self.seed, "changed": self._label}
-        store.write(self.name, {**_origin(start), **what, "after": after, **run})
+        store.write(self.name, {**origin(start), **what, "after": after, **run})
 
 
-def _origin(start: float) -> dict[str, Any]:
-    """Provenance of a result, and its wall time (including other load on the machine)."""
+def origin(start: tuple[float, float]) -> dict[str, Any]:
+    """Provenance of a result, its CPU time, and its wall time (including other load on the machine).
+
+    Args:
+        start: `now()` when it began.
+    """
     from .model import device_name  # noqa: PLC0415 - as above
 
-    return {**made_by(device_name()), "seconds": round(time.perf_counter() - start, 1)}
+    computed, passed = (round(after - before, 1) for after, before in zip(now(), start, strict=True))
+    return {**made_by(device_name()), "seconds": passed, "cpu_seconds": computed}
+
+
+def now() -> tuple[float, float]:
+    """The CPU time of this process, and the wall clock, in seconds."""
+    return time.process_time(), time.perf_counter()

@@ -46,30 +46,41 @@ class Evaluation:
 
 
 def measure(
-    groups: Sequence[Sequence[str | None]], right: Sequence[str], greedy: Sequence[str | None], token_entropy: float
+    groups: Sequence[Sequence[str | None]],
+    labels: Sequence[Sequence[bool]],
+    greedy: Sequence[bool],
+    token_entropy: float,
 ) -> Evaluation:
-    """Compute the measures from each problem's sampled answers (None: blank), right answer and greedy answer."""
+    """Compute the measures.
+
+    Args:
+        groups: the answers to each problem (None: blank); equal ones mean the same.
+        labels: whether each of them is right. An answer is right where most of its samples are.
+        greedy: whether each problem's greedy answer is right.
+    """
     count, k = len(groups), len(groups[0])
     pass_1 = pass_k = majority_k = entropy = share = unanimous = unanimous_wrong = blank = 0.0
     majorities = set()
-    for answers, truth in zip(groups, right, strict=True):
+    for answers, right in zip(groups, labels, strict=True):
         votes = Counter(answer for answer in answers if answer is not None)
+        good = Counter(answer for answer, is_right in zip(answers, right, strict=True) if is_right)
         blanks = k - sum(votes.values())
-        pass_1 += votes[truth] / k
-        pass_k += votes[truth] > 0
+        pass_1 += sum(right) / k
+        pass_k += any(right)
         blank += blanks / k
         entropy -= sum(n / k * math.log(n / k) for n in votes.values()) + blanks / k * math.log(1 / k)
         if votes:
             top = max(votes.values())
             modal = sorted(answer for answer, n in votes.items() if n == top)
             majorities.add(modal[0])
-            majority_k += (truth in modal) / len(modal)
+            rights = sum(2 * good[answer] > top for answer in modal)
+            majority_k += rights / len(modal)
             share += top / k
             unanimous += top == k
-            unanimous_wrong += top == k and truth not in modal
+            unanimous_wrong += top == k and not rights
     return Evaluation(
         pass_1=pass_1 / count,
-        greedy=sum(answer == truth for answer, truth in zip(greedy, right, strict=True)) / count,
+        greedy=sum(greedy) / count,
         pass_k=pass_k / count,
         majority_k=majority_k / count,
         entropy=entropy / count,

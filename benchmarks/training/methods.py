@@ -61,3 +61,23 @@ METHODS: Mapping[str, Method] = {
     "kl-stiff": Method(EMPO, kl=0.5, about="empo, with a KL term of 0.5"),
     "unscaled": Method(EMPO, scale="batch", about="empo, advantages not scaled by each group's own deviation"),
 }
+
+WORDS: Mapping[str, Any] = {"preset": "empo-natural", "equivalence": {"name": "auto", "semantic": None}}
+"""Answers in words, compared by rules; no second model."""
+
+_ALWAYS: Mapping[str, Any] = {**WORDS, "gates": {}}
+"""The controls take every group."""
+
+WORDS_METHODS: Mapping[str, Method] = {
+    "empo": Method(WORDS, about="share of the answer's cluster"),
+    "reference": Method(
+        {**_ALWAYS, "strategy": "reference"}, labelled=True, about="1 for the right answer: the supervised ceiling"
+    ),
+    "random": Method(
+        {**_ALWAYS, "strategy": {"name": "random", "distribution": "coin"}, "guards": []}, about="a coin: the control"
+    ),
+    "exact": Method({**WORDS, "equivalence": "exact"}, about="empo, only equal texts are one answer"),
+    "kl": Method(WORDS, kl=0.04, about="empo, with a KL term of 0.04"),
+    "majority": Method({**WORDS, "strategy": "majority"}, about="1 for the majority's answer"),
+}
+"""The methods of the size `smollm`."""

@@ -74,7 +74,7 @@ def write(path: Path, runs: Iterable[tuple[str, Mapping[str, Any], Iterable[Mapp
 
 
 def _packed(group: Mapping[str, Any]) -> dict[str, Any]:
-    right = Problem.from_prompt(group["prompt"]).answer
+    right = _right(group["prompt"])
     count = Counter(group["answers"])
     offset = {answer: _offset(answer, right) for answer in count}
     order = sorted(count, key=lambda answer: (-count[answer], offset[answer], answer or ""))
@@ -92,8 +92,19 @@ def _packed(group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _right(prompt: str) -> str:
+    """The digits of the right answer; none where the prompt is a question in words."""
+    return Problem.from_prompt(prompt).answer if prompt.endswith("=") else ""
+
+
 def _offset(answer: str | None, right: str) -> str:
-    if answer is None or len(answer) != len(right) or not (answer + right).isdecimal() or not answer.isascii():
+    if (
+        not right
+        or answer is None
+        or len(answer) != len(right)
+        or not (answer + right).isdecimal()
+        or not answer.isascii()
+    ):
         return _OTHER
     return "".join(str((int(digit) - int(of)) % 10) for digit, of in zip(answer, right, strict=True))
 
@@ -101,7 +112,7 @@ def _offset(answer: str | None, right: str) -> str:
 def _unpacked(group: Mapping[str, Any]) -> dict[str, Any]:
     counts = [int(count) for count in group["counts"].split()]
     lengths = [int(length) for length in group["lengths"].split()]
-    answers = _answers(group["offsets"], Problem.from_prompt(group["prompt"]).answer, iter(group["others"]))
+    answers = _answers(group["offsets"], _right(group["prompt"]), iter(group["others"]))
     return {
         "step": group["step"],
         "prompt": group["prompt"],

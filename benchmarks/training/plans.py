@@ -9,7 +9,8 @@ from itertools import chain, product
 from typing import Any
 
 from .jobs import Job, Measurement, Training
-from .settings import SIZES, Settings
+from .settings import SIZES, SMOLLM, Settings
+from .words_jobs import WordsMeasurement, WordsTraining
 
 DEVELOPMENT_BASE = 0
 """The seed of the bases used to select settings; other bases are used for evaluation."""
@@ -126,7 +127,44 @@ def monitor(size: str) -> list[Job]:
     ]
 
 
+WORDS_SEEDS = (1, 2)
+WORDS_ORDER = ("empo", "reference", "random", "exact", "kl", "majority")
+
+WORDS_TRIED: tuple[dict[str, Any], ...] = ({"steps": 10}, {})
+"""The candidates among which the settings of `smollm` were selected."""
+
+
+def words_proof() -> list[Job]:
+    """Comparison with labels on questions in words, one seed of all methods before the next."""
+    runs = [WordsTraining("fresh", method, seed) for seed, method in product(WORDS_SEEDS, WORDS_ORDER)]
+    return [WordsMeasurement("fresh"), *runs]
+
+
+def words_development() -> list[Job]:
+    """Selection of settings on other families and another seed."""
+    tried = (replace(SMOLLM.settings, **changes) for changes in WORDS_TRIED)
+    return [
+        WordsMeasurement("development"),
+        *(WordsTraining("development", "empo", 0, settings) for settings in tried),
+        WordsTraining("development", "reference", 0),
+    ]
+
+
 PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls, "monitor": monitor}
+WORDS_PLANS = {"development": words_development, "proof": words_proof}
+
+
+def jobs_of(size: str, plan: str) -> list[Job]:
+    """The jobs of a plan.
+
+    Raises:
+        SystemExit: there is no such plan for the size.
+    """
+    if size != "smollm":
+        return PLANS[plan](size)
+    if plan not in WORDS_PLANS:
+        raise SystemExit(f"size smollm has the plans {', '.join(WORDS_PLANS)}, not {plan}")
+    return WORDS_PLANS[plan]()
 
 
 def every_job(size: str) -> Mapping[str, Job]:
@@ -137,4 +175,5 @@ def every_job(size: str) -> Mapping[str, Job]:
         for needed in job.needs:
             yield from with_needs(needed)
 
-    return {job.name: job for plan in PLANS.values() for planned in plan(size) for job in with_needs(planned)}
+    plans = WORDS_PLANS if size == "smollm" else PLANS
+    return {job.name: job for plan in plans for planned in jobs_of(size, plan) for job in with_needs(planned)}

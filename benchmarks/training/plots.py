@@ -11,11 +11,11 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from .methods import METHODS
+from .methods import METHODS, WORDS_METHODS, Method
 from .plans import PROOF_METHODS
 from .store import Store
 
-COLOURS = dict(zip(METHODS, (*mpl.color_sequences["tab10"], *mpl.color_sequences["Dark2"]), strict=False))
+COLOURS = dict(zip((*METHODS, "exact"), (*mpl.color_sequences["tab10"], *mpl.color_sequences["Dark2"]), strict=False))
 
 CURVES = {
     "pass_1": "pass@1",
@@ -26,13 +26,32 @@ CURVES = {
 }
 
 
+WORDS_CURVES = {
+    "pass_1": "pass@1",
+    "greedy": "greedy",
+    "majority_k": "maj@8",
+    "bare": "only an answer",
+    "entropy": "entropy, nats",
+}
+
+
+def draw_words(summary: Mapping[str, Any], store: Store) -> None:
+    """Draw the curves of the runs on questions in words, into the results folder."""
+    mpl.rcParams["svg.hashsalt"] = "empo_rewards"
+    runs = summary.get("fresh", {}).get("runs", {})
+    curves = {method: [run["curve"] for run in runs[method]] for method in WORDS_METHODS if method in runs}
+    if curves:
+        _draw_curves({"SmolLM2-135M": curves}, WORDS_METHODS, WORDS_CURVES, store.results / "proof.svg")
+
+
 def draw(summary: Mapping[str, Any], store: Store) -> None:
     """Draw the plots that the results allow, into the results folder."""
     mpl.rcParams["svg.hashsalt"] = "empo_rewards"  # equal results give equal files
     curves = _curves(store)
     strong = {place: methods for place, methods in curves.items() if set(PROOF_METHODS) <= set(methods)}
     if strong:
-        _draw_proof(strong, store.results / "proof.svg")
+        proof = {method: METHODS[method] for method in PROOF_METHODS}
+        _draw_curves(strong, proof, CURVES, store.results / "proof.svg")
     if any(base["methods"] for base in summary["fresh"]):
         _draw_map(summary["fresh"], store.results / "map.svg")
 
@@ -47,31 +66,37 @@ def _curves(store: Store) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
     return curves
 
 
-def _draw_proof(curves: Mapping[str, Mapping[str, Sequence[Sequence[Mapping[str, float]]]]], path: Path) -> None:
+def _draw_curves(
+    curves: Mapping[str, Mapping[str, Sequence[Sequence[Mapping[str, float]]]]],
+    methods: Mapping[str, Method],
+    quantities: Mapping[str, str],
+    path: Path,
+) -> None:
     """One row per quantity, one column per base: means over seeds by step, with a band from minimum to maximum."""
     figure, grid = plt.subplots(
-        len(CURVES),
+        len(quantities),
         len(curves),
-        figsize=(4.5 * len(curves), 2.2 * len(CURVES)),
+        figsize=(max(6.5, 4.5 * len(curves)), 2.2 * len(quantities)),
         sharex=True,
         sharey="row",
         squeeze=False,
     )
-    for column, (place, methods) in enumerate(curves.items()):
-        for row, (key, name) in enumerate(CURVES.items()):
+    for column, (place, by_method) in enumerate(curves.items()):
+        for row, (key, name) in enumerate(quantities.items()):
             axes = grid[row][column]
-            for method in PROOF_METHODS:
-                runs = methods[method]
+            for method, runs in by_method.items():
+                if method not in methods:
+                    continue
                 steps = [point["step"] for point in runs[0]]
                 values = list(zip(*([point[key] for point in run] for run in runs), strict=True))
                 means = [sum(at) / len(at) for at in values]
-                axes.plot(steps, means, color=COLOURS[method], label=f"{method}: {METHODS[method].about}")
+                axes.plot(steps, means, color=COLOURS[method], label=f"{method}: {methods[method].about}")
                 axes.fill_between(
                     steps, list(map(min, values)), list(map(max, values)), color=COLOURS[method], alpha=0.2, linewidth=0
                 )
             axes.set_ylabel(name if column == 0 else "")
             axes.grid(alpha=0.3)
-        grid[0][column].set_title(f"base {place}, {len(methods['empo'])} seeds")
+        grid[0][column].set_title(f"base {place}, {max(map(len, by_method.values()))} seed(s)")
         grid[-1][column].set_xlabel("step")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=2, frameon=False, fontsize="small")

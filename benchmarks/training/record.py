@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,14 +27,15 @@ class Recorder(Observer):
     def __call__(self, group: Group, score: GroupScore) -> None:
         """Record the answers (None: blank) and the responses' lengths in characters."""
         answers = [answer.text if answer.kind is AnswerKind.ANSWER else None for answer in score.answers]
-        self.groups.append(
-            {
-                "prompt": group.prompt_text,
-                "probe": group.prompt_text in self.probes,
-                "answers": answers,
-                "lengths": [len(response) for response in group.responses],
-            }
-        )
+        self._add(group.prompt_text, answers, group.responses, group.prompt_text in self.probes)
+
+    def add(self, prompt: str, responses: Sequence[str], *, probe: bool) -> None:
+        """Record a group that the trainer does not score; a response is its own answer."""
+        self._add(prompt, [response.strip() or None for response in responses], responses, probe)
+
+    def _add(self, prompt: str, answers: list[str | None], responses: Sequence[str], probe: bool) -> None:
+        lengths = [len(response) for response in responses]
+        self.groups.append({"prompt": prompt, "probe": probe, "answers": answers, "lengths": lengths})
 
     @hookimpl
     def register_observers(self, register: Register) -> None:

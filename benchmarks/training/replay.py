@@ -8,8 +8,9 @@ from typing import Any
 from empo_rewards import Group, Scorer
 from empo_rewards.monitor import Alarm
 
-from .methods import METHODS
+from .methods import METHODS, WORDS_METHODS
 from .plans import MONITOR_BASES
+from .questions import by_text
 from .store import Store
 from .summary import LEAST_GAIN
 from .task import Problem
@@ -31,7 +32,8 @@ def replay(store: Store, probes: int | None = None) -> dict[str, Any]:
     runs = store.runs()
     for name, records in store.groups():
         run = runs[name]
-        shown = groups_of(fewer(records, probes), METHODS[run["method"]].labelled)
+        methods = WORDS_METHODS if "/smollm/" in name else METHODS
+        shown = groups_of(fewer(records, probes), methods[run["method"]].labelled)
         step, reason = first_alarm(shown, run["scorer"])
         probed = probe_curve(records)
         found[name] = {
@@ -61,9 +63,17 @@ def groups_of(records: Iterable[Mapping[str, Any]], labelled: bool = False) -> l
 def _group(record: Mapping[str, Any], labelled: bool) -> Group:
     boxes = ["" if answer is None else f"\\boxed{{{answer}}}" for answer in record["answers"]]
     responses = [box.rjust(length, ".") for box, length in zip(boxes, record["lengths"], strict=True)]
-    return Group(
-        record["prompt"], responses, reference=Problem.from_prompt(record["prompt"]).answer if labelled else None
-    )
+    question = by_text().get(record["prompt"])
+    right = question.answer if question else Problem.from_prompt(record["prompt"]).answer
+    return Group(record["prompt"], responses, reference=right if labelled else None)
+
+
+def _share_right(record: Mapping[str, Any]) -> float:
+    """The share of a group's answers that are right by label."""
+    question, answers = by_text().get(record["prompt"]), record["answers"]
+    if question:
+        return sum(answer is not None and question.is_right(answer) for answer in answers) / len(answers)
+    return answers.count(Problem.from_prompt(record["prompt"]).answer) / len(answers)
 
 
 def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
@@ -71,17 +81,14 @@ def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
     shares: dict[int, list[float]] = {}
     for record in records:
         if record.get("probe"):
-            answers = record["answers"]
-            shares.setdefault(record["step"], []).append(
-                answers.count(Problem.from_prompt(record["prompt"]).answer) / len(answers)
-            )
+            shares.setdefault(record["step"], []).append(_share_right(record))
     return [{"step": step, "pass_1": sum(found) / len(found)} for step, found in shares.items()]
 
 
 def _kind(name: str, is_probed: bool) -> str:
     """The purpose of a run: selection of the monitor's settings, or its evaluation on other bases."""
     _, place, _ = name.split("/")
-    if int(place.split("-")[0]) in MONITOR_BASES:
+    if place == "smollm" or int(place.split("-")[0]) in MONITOR_BASES:
         return "judged"
     return "chosen on" if is_probed else "without probes"
 

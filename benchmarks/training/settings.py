@@ -20,6 +20,8 @@ class Settings:
         watched: number of problems of the test set on which the curve is measured.
         probes, probe_every: number of prompts sampled repeatedly without labels for the monitor, and the steps
             between. They follow the evaluation problems in the test set.
+        trained_layers: the number of layers, from the last, that are trained, of a model that was not made here; None:
+            all of it.
     """
 
     steps: int = 40
@@ -31,6 +33,7 @@ class Settings:
     watched: int = 32
     probes: int = 48
     probe_every: int = 3
+    trained_layers: int | None = None
 
     def label(self, usual: Settings) -> str:
         """The differences from the default settings, for a name; empty if there are none."""
@@ -69,3 +72,30 @@ SIZES: Mapping[str, Size] = {
     ),
 }
 """`tiny` is for tests, `small` (0.2M parameters) for two cores, `large` (25M, two operations mixed) for a GPU."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The size of the experiment with SmolLM2 and questions in words.
+
+    Args:
+        tokens: maximum length of a response.
+        rows: responses that are differentiated at a time.
+        k: samples of each question in an evaluation.
+        judged: number of held-out questions on which the end result is measured.
+        seen: number of training questions on which it is measured, too.
+        settings: settings of GRPO. `watched` are those of the probes on which the curve is measured, `group` samples
+            each, without labels for whoever trains; the monitor is shown the same samples.
+    """
+
+    tokens: int = 10
+    rows: int = 64
+    k: int = 16
+    judged: int = 64
+    seen: int = 16
+    settings: Settings = Settings(
+        steps=20, prompts=8, group=8, learning_rate=3e-5, warm_up=2, evaluate_every=5, watched=16, trained_layers=10
+    )
+
+
+SMOLLM = Words()

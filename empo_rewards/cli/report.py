@@ -100,7 +100,7 @@ def _follow(
     """
     if scores.suffix == ".gz":
         raise InputError(f"{scores}: --follow reads plain JSON lines, which are whole sooner than compressed ones")
-    server = serve(live, port, POLL_SECONDS)
+    server = serve(live, scores.name, port, POLL_SECONDS)
     out.print(foreign(f"http://{HOST}:{server.server_port}/ follows {scores}; Ctrl-C ends it"), soft_wrap=True)
     try:
         for group, score in scored_groups(scores, rollouts, reading, records=appended_records(scores)):

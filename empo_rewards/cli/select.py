@@ -24,10 +24,12 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
-from empo_rewards.cli.outputs import check_place, resolved
+from empo_rewards.cli.outputs import check_place
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
+from empo_rewards.datasets.writing import check_new
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import Group, GroupScore, read_label
 from empo_rewards.reading import ReadOptions, Rejected, read_groups
 from empo_rewards.scorer import Scorer
@@ -94,10 +96,12 @@ def select(
         raise InputError("nothing to select by: give --entropy LO..HI, --pass-rate LO..HI, or both")
     reading = reading_from(group_size, form, mapping, limit)
     check_place(resolved(target), sources, reading.endings)
+    trainer = check_new(target, trainer, overwrite)
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        kept = _kept(sources, scorer, wanted, summary, reading)
-        count = write_dataset(kept, target, form=trainer, overwrite=overwrite)
+        kept = list(_kept(sources, scorer, wanted, summary, reading))
+    several = any(isinstance(prompt.reference, tuple) for prompt in kept)
+    count = write_dataset(kept, target, form=trainer, several=several, overwrite=overwrite)
     out.print(foreign(f"kept {count:,} of {summary.groups:,} prompts: {target}"), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 

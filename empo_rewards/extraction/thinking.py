@@ -18,13 +18,12 @@ _MARK = re.compile(
     r"|\[(?P<close_magistral>/)?THINK\]",
     re.IGNORECASE,
 )
-_MARK_STARTS = ("<", "◁", "[")
 _PROMPT_TAIL = 64
 """A chat template that opens the thinking block does so in the last characters of the prompt."""
 
 # gpt-oss's channels once a trainer has decoded them without special tokens: `analysisWe ...assistantfinalThe ...`.
 _BARE_START = re.compile(
-    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’-]))"  # not "finally"
+    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’_-]))"  # not "finally"
 )
 _BARE_SWITCH = re.compile(r"assistant(?P<channel>analysis|commentary|final)(?=[^a-z]|[a-z]{2})")
 
@@ -85,26 +84,26 @@ def turn_end(response: str, start: int, prompt: str) -> int:
     if content is None:
         return len(response)
     begun, end, searched = content.end(), len(response), start
-    for token in _END_OF_TURN.finditer(response, begun):
-        if not _OWN_TURN_GOES_ON.match(response, token.end()):
-            end = token.start()
-            break
+    if "<" in response or "INST]" in response:
+        tokens = _END_OF_TURN.finditer(response, begun)
+        end = next((token.start() for token in tokens if not _OWN_TURN_GOES_ON.match(response, token.end())), end)
     asked: str | None = None
     answered = False
-    for restated, question in enumerate(QUESTION.finditer(response, begun, end)):
+    for restated, question in enumerate(QUESTION.finditer(response, begun - 1, end)):
+        begin = question.start() + 1
         if not (answered or question["turn"] or (question["sure"] and _ASKS.match(response, question.end(), end))):
-            answered = bool(announcements(response, searched, question.start())) or (
-                _CONTAINER.search(response, searched, question.start()) is not None
+            answered = bool(announcements(response, searched, begin)) or (
+                _CONTAINER.search(response, searched, begin) is not None
             )
-            searched = question.start()
+            searched = begin
             if not answered:
                 if restated >= MAX_QUESTIONS:
-                    return question.start()
+                    return begin
                 continue
         asked = asked or _folded(prompt)
         follows = _folded(response[question.end() : question.end() + 4 * _RESTATED_CHARS])[:_RESTATED_CHARS]
         if not follows or follows not in asked or restated >= MAX_RESTATED:
-            return question.start()
+            return begin
     return end
 
 
@@ -123,7 +122,7 @@ def _bare_channels(response: str) -> int | None:
 
 def _last_mark(text: str) -> re.Match[str] | None:
     """The last mark of thinking that is not merely mentioned."""
-    if not any(first in text for first in _MARK_STARTS):
+    if not ("<" in text or "◁" in text or "think]" in text.lower()):
         return None
     last: re.Match[str] | None = None
     mentioned = -_PAIRED_MENTION_CHARS - 1

@@ -20,7 +20,19 @@ from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
 from empo_rewards.reading.forms import BUILT_IN
-from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, scrl
+from empo_rewards.strategies import (
+    consensus,
+    controls,
+    entropy_scaled,
+    evol,
+    group_judge,
+    likelihood,
+    mix,
+    restrain,
+    scrl,
+    sides,
+    synthesis,
+)
 
 
 @hookimpl
@@ -83,6 +95,11 @@ def register_strategies(register: Register) -> None:
     register("best", controls.Best)
     register("likelihood", likelihood.Likelihood)
     register("mix", mix.Mix)
+    register("co_rewarding", sides.CoRewarding)
+    register("self_harmony", sides.SelfHarmony)
+    register("restrain", restrain.Restrain)
+    register("group_judge", group_judge.GroupJudge)
+    register("synthesis", synthesis.Synthesis)
 
 
 @hookimpl

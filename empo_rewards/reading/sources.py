@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.reading.containers import LAYOUT_OF, bare_suffix
 
 STDIN = "-"
@@ -28,7 +29,7 @@ def listed(sources: Sources) -> list[str]:
 
 def would_hold(sources: Sources, path: Path) -> bool:
     """Whether a file that appears at a path becomes part of the input: in a folder of it, or by a pattern."""
-    place = Path(os.path.realpath(path))
+    place = resolved(path)
     for source in listed(sources):
         if os.path.isdir(source):
             if place.parent == Path(source).resolve():

@@ -7,7 +7,7 @@ import json
 import math
 import random
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -16,7 +16,7 @@ from empo_rewards.errors import StageError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.monitor import Monitor
 from empo_rewards.report.comparison import Change
-from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, means, overview
+from empo_rewards.report.numbers import MEANS, SURE, GroupNumbers, means, overview, step_of
 from empo_rewards.scorer import PairReason
 
 EXCERPT = 160
@@ -49,6 +49,8 @@ class Contents:
 
     def __init__(self, title: str, *, max_bytes: int = 32 * 2**20, why: Why | None = None) -> None:
         self.title = title
+        self.first = 0
+        """The number of the first row that is held: those before were forgotten."""
         self.numbers: list[GroupNumbers] = []
         self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self.comparison: dict[str, Any] | None = None
@@ -80,7 +82,7 @@ class Contents:
 
         In a comparison: with another score of the same group, and what differs.
         """
-        row = len(self.numbers)
+        row = self.rows
         numbers = numbers_of(group, score)
         self.numbers.append(numbers)
         for name, value in _cells(group, score, numbers, changes).items():
@@ -89,12 +91,27 @@ class Contents:
             self._monitor(group, score)
             self._steps[numbers.step] = {f"monitor/{name}": value for name, value in self._monitor.metrics().items()}
         failed = score.cause is not None and score.cause.is_fault
-        rank = self._random.random() + (failed or self._wrong_and_sure(row))
+        rank = self._random.random() + (failed or self._wrong_and_sure())
         if rank > self._lowest:
             self._keep(row, rank, self._detail(group, score, before))
 
+    @property
+    def rows(self) -> int:
+        """How many rows there were so far: the number of the next one."""
+        return self.first + len(self.numbers)
+
+    def forget(self, count: int) -> None:
+        """Forget the first groups that are held. The others keep the numbers of their rows."""
+        for row in range(self.first, self.first + count):
+            self._held -= len(self._texts.pop(row, b""))
+            self._rank.pop(row, None)
+        for values in (self.numbers, *self.columns.values()):
+            del values[:count]
+        self.first += count
+        self._overview = None
+
     def index(self, *, after: int = 0) -> dict[str, Any]:
-        """The page's index: the overview, and the columns of the rows from `after` on."""
+        """The page's index: the overview, and the columns of the rows that are held from `after` on."""
         if self._overview is None or self._overview["groups"] != len(self.numbers):
             self._overview = {**overview(self.numbers), "steps": self._over_steps()}
             if self.comparison is not None:
@@ -104,9 +121,10 @@ class Contents:
             "version": __version__,
             "notices": [*self._sampled(), *self._contradicted()],
             "comparison": self.comparison,
-            "rows": len(self.numbers),
+            "first": self.first,
+            "rows": self.rows,
             "overview": self._overview,
-            "columns": {name: values[after:] for name, values in self.columns.items()},
+            "columns": {name: values[max(0, after - self.first) :] for name, values in self.columns.items()},
         }
 
     def detail(self, row: int) -> Any:
@@ -119,7 +137,7 @@ class Contents:
         number = size = 0
         for row in sorted(self._texts):
             text = gzip.decompress(self._texts[row])
-            self.columns["part"][row], self.columns["slot"][row] = number, len(part)
+            self.columns["part"][row - self.first], self.columns["slot"][row - self.first] = number, len(part)
             part.append(text)
             size += len(text)
             if size >= PART_BYTES:
@@ -167,8 +185,9 @@ class Contents:
             return "Write the report with the rollouts and --config, and it says why."
         return f"There are {len(texts)} different answers, too many pairs for the page: use explain --why I J."
 
-    def _wrong_and_sure(self, row: int) -> bool:
-        return self.columns["right"][row] == 0 and (self.columns["share"][row] or 0) >= SURE
+    def _wrong_and_sure(self) -> bool:
+        """Whether the group that was added last is so."""
+        return self.columns["right"][-1] == 0 and (self.columns["share"][-1] or 0) >= SURE
 
     def _keep(self, row: int, rank: float, text: bytes) -> None:
         """Hold a group's texts. Past the bound those of the lowest ranks go, and no lower rank is held any more."""
@@ -231,24 +250,15 @@ def numbers_of(group: Group | None, score: GroupScore) -> GroupNumbers:
         metrics={name: score.metrics[name] for name in MEANS if name in score.metrics},
         right=score.correct,
         source=(group.data_source or "") if group is not None else "",
-        step=None if group is None else _step(group.metadata),
+        step=None if group is None else step_of(group.metadata),
     )
 
 
-def _step(metadata: Mapping[str, Any] | None) -> float | None:
-    """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
-    try:
-        step = float((metadata or {}).get("step", math.nan))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return step if math.isfinite(step) else None
-
-
 def advantages(score: GroupScore) -> list[float | None] | None:
-    """(r - mean)/std of the rewards of a group, times its scale: the advantages of GRPO (arXiv 2402.03300, sec. 4.1.2).
+    """(r - mean)/std of the rewards of a group, times its scale, plus its shift: the advantages of GRPO.
 
-    With the sample's standard deviation, as TRL's and verl's trainers take it; None for a group with fewer than two
-    rewards.
+    As in arXiv 2402.03300, sec. 4.1.2, with the sample's standard deviation, as TRL's and verl's trainers take it; None
+    for a group with fewer than two rewards.
     """
     rewards = [reward for reward in score.rewards if reward is not None]
     if len(rewards) < 2:
@@ -256,7 +266,7 @@ def advantages(score: GroupScore) -> list[float | None] | None:
     mean = math.fsum(reward / len(rewards) for reward in rewards)
     deviation = math.hypot(*(reward - mean for reward in rewards)) / math.sqrt(len(rewards) - 1)
     return [
-        None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6)
+        None if reward is None else score.advantage_scale * (reward - mean) / (deviation + 1e-6) + score.advantage_shift
         for reward in score.rewards
     ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from empo_rewards.group import Status
+from empo_rewards.metrics import Z95, pass_at_k, powers, wilson
 
 SURE = 0.8
 """From this share of its largest cluster on, a group counts as sure of its majority."""
@@ -17,9 +18,6 @@ BINS = 20
 
 ENTROPY_BINS = 8
 """Bins of the charts of accuracy by entropy; each holds about as many groups as the others."""
-
-Z95 = 1.959964
-"""The 97.5% quantile of the normal distribution: intervals of 95%."""
 
 MEANS = (
     "entropy",
@@ -74,6 +72,15 @@ class GroupNumbers:
     def is_labelled(self) -> bool:
         """Whether it has all that `labelled` says of a group."""
         return self.right is not None and self.metrics.keys() >= LABELLED
+
+
+def step_of(metadata: Mapping[str, Any] | None) -> float | None:
+    """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
+    try:
+        step = float((metadata or {}).get("step", math.nan))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return step if math.isfinite(step) else None
 
 
 def majority_is_right(metrics: Mapping[str, float]) -> bool | None:
@@ -185,15 +192,6 @@ def _bin(part: Sequence[GroupNumbers], interval: tuple[float, float, float]) -> 
     return {"low": low, "high": high, "groups": len(part), "rate": rate, "least": least, "most": most}
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float, float]:
-    """A proportion and its 95% interval by Wilson (1927)."""
-    rate = successes / trials
-    scale = 1 + Z95**2 / trials
-    middle = (rate + Z95**2 / (2 * trials)) / scale
-    half = Z95 * math.sqrt(rate * (1 - rate) / trials + Z95**2 / (4 * trials**2)) / scale
-    return rate, max(0.0, middle - half), min(1.0, middle + half)
-
-
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """The mean of values in [0, 1] and its 95% interval by the normal approximation, cut to [0, 1]."""
     mean = math.fsum(values) / len(values)
@@ -225,11 +223,6 @@ def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
     return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The unbiased estimate of pass@k, 1 - C(n-c, k)/C(n, k) (Chen et al. 2021, arXiv 2107.03374, eq. 1)."""
-    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
-
-
 def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
     """pass@k for k = 1, 2, 4, ... and the most frequent size, over the groups with at least k responses.
 
@@ -240,9 +233,8 @@ def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
         return []
     sizes = Counter(size for size, _ in counts)
     largest = max(sizes, key=lambda size: (sizes[size], size))
-    powers = [2**power for power in range(largest.bit_length()) if 2**power < largest]
     found = []
-    for k in (*powers, largest):
+    for k in powers(largest):
         values = [pass_at_k(size, right, k) for size, right in counts if size >= k]
         found.append((k, math.fsum(values) / len(values)))
     return found

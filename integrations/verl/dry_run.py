@@ -21,7 +21,7 @@ import torch
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError
 from empo_rewards.gather.samples import NeutralReward, Sample, group_of, sample_rewards
-from empo_rewards.integrations.verl import settings
+from empo_rewards.integrations.verl import row_rewards, settings
 from empo_rewards.integrations.verl.requirements import trainer_of
 
 PROMPTS = 4
@@ -126,7 +126,8 @@ def _offline(scorer: Any, rows: Sequence[Row], *, by_label: bool, neutral: float
                 score = made.score(group_of([samples[i] for i in parts]))
                 given = sample_rewards(score, NeutralReward(neutral))
                 for i, result in zip(parts, given, strict=True):
-                    rewards[places[i]] = float(bool(result.correct)) if by_label else result.reward
+                    paid = row_rewards.of_sample_reward(result).reward
+                    rewards[places[i]] = float(bool(result.correct)) if by_label else paid
     return rewards
 
 

@@ -190,6 +190,21 @@ def _scale_that_is_lost(run: Run) -> str | None:
     return f"the strategy {run.scorer.config.strategy.name} with algorithm.adv_estimator={estimator}"
 
 
+def _votes_that_are_trained_on(run: Run) -> str | None:
+    trained, size = run.scorer.config.trained, run.settings.group_size
+    estimator = get(run.config, "algorithm.adv_estimator")
+    if trained is None or trained >= size or estimator == ESTIMATOR:
+        return None
+    return f"trained: {trained} of {size} rollouts with algorithm.adv_estimator={estimator}"
+
+
+def _divided_advantages(run: Run) -> str | None:
+    is_divided = get(run.config, "algorithm.norm_adv_by_std_in_grpo", True)
+    if not run.scorer.gives_advantages or not is_divided:
+        return None
+    return f"the strategy {run.scorer.config.strategy.name} with algorithm.norm_adv_by_std_in_grpo=true"
+
+
 def _filter(run: Run) -> str | None:
     if not get(run.config, "algorithm.filter_groups.enable", False):
         return None
@@ -253,6 +268,18 @@ REQUIREMENTS = (
         "verl's other advantage estimators do not apply the scale",
         "set `algorithm.adv_estimator=empo_grpo`",
         _scale_that_is_lost,
+    ),
+    Requirement(
+        "a scorer with `trained` below `rollout.n` (presets `ttrl`, `scrl`) with another estimator than `empo_grpo`",
+        "verl's other advantage estimators count votes in the deviation",
+        "set `algorithm.adv_estimator=empo_grpo`",
+        _votes_that_are_trained_on,
+    ),
+    Requirement(
+        "a strategy whose rewards are advantages (`restrain`) with `algorithm.norm_adv_by_std_in_grpo=true`",
+        "division by the deviation takes away what they weigh",
+        "set `algorithm.norm_adv_by_std_in_grpo=false`",
+        _divided_advantages,
     ),
     Requirement(
         "`algorithm.adv_estimator=empo_grpo` with `algorithm.use_kl_in_reward=true`",

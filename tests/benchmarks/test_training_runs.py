@@ -56,7 +56,8 @@ def test_the_sets_are_disjoint_and_always_the_same() -> None:
 
 def test_measures_of_known_answers() -> None:
     groups = [["1", "1", "2", None], ["3", "4", "3", "4"], [None] * 4, ["5"] * 4]
-    found = measure(groups, ["1", "4", "9", "6"], ["1", "3", None, "6"], token_entropy=0.5)
+    labels = [[answer == right for answer in group] for group, right in zip(groups, "1496", strict=True)]
+    found = measure(groups, labels, [True, False, False, True], token_entropy=0.5)
     assert found.pass_1 == pytest.approx((0.5 + 0.5) / 4)
     assert found.pass_k == 0.5
     assert found.majority_k == pytest.approx((1 + 0.5) / 4)

@@ -32,7 +32,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
 CLOCK = Path(__file__).parent / "stepping_clock"
 GROUP_SIZE = 8
 SCORE_SECONDS = 5.0
-OPTIONS = ("--group-size", str(GROUP_SIZE), "--idle-seconds", "4", "--total-seconds", "20", "--workers", "2")
+OPTIONS = (
+    *("--group-size", str(GROUP_SIZE), "--workers", "2", "--report-groups", "50"),
+    *("--idle-seconds", "4", "--total-seconds", "20"),
+)
 STARTED_BYTES = 30 * 2**20
 """A worker that has less memory is still importing."""
 

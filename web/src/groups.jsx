@@ -188,7 +188,7 @@ export const Groups = ({ index, state, setState, open }) => {
                   const value = column.show(columns[column.name][row]);
                   return (
                     <td class={column.numeric ? "number" : "foreign"} dir={column.numeric ? undefined : "auto"}>
-                      {column.name === "id" ? <a href={`#group=${row}`} onClick={(event) => { event.preventDefault(); event.stopPropagation(); open(row, top); }}>{value || `row ${row + 1}`}</a> : value}
+                      {column.name === "id" ? <a href={`#group=${index.first + row}`} onClick={(event) => { event.preventDefault(); event.stopPropagation(); open(row, top); }}>{value || `row ${index.first + row + 1}`}</a> : value}
                     </td>
                   );
                 })}

@@ -9,11 +9,12 @@ import { shown } from "./text.jsx";
 
 const data = source();
 
-// "#group=12" is the group in row 12 of the file, "#id=sum-of-roots" the first one with that id.
+// "#group=12" is the group in row 12 of the file, "#id=sum-of-roots" the first one with that id. The columns begin with
+// row `first`: a server forgets old rows.
 const place = (index) => {
   const given = new URLSearchParams(location.hash.slice(1));
   if (given.has("id")) return { view: "group", row: index.columns.id.indexOf(given.get("id")) };
-  if (given.has("group")) return { view: "group", row: Number(given.get("group")) };
+  if (given.has("group")) return { view: "group", row: Number(given.get("group")) - index.first };
   return { view: given.has("groups") ? "groups" : "overview" };
 };
 
@@ -32,6 +33,7 @@ const Page = ({ initial }) => {
     data.follow?.(() => latest, (more) => {
       latest = appended(latest, more);
       setIndex(latest);
+      setAt(place(latest));
     }, setLost);
   }, []);
   useLayoutEffect(() => {
@@ -43,10 +45,10 @@ const Page = ({ initial }) => {
   }, [at]);
   const open = (row, top) => {
     setTable({ ...table, top });
-    location.hash = `#group=${row}`;
+    location.hash = `#group=${index.first + row}`;
   };
   const known = at.view !== "group" || (Number.isInteger(at.row) && at.row >= 0 && at.row < index.columns.id.length);
-  const heading = at.view === "group" && known ? index.columns.id[at.row] || `row ${at.row + 1}` : index.title;
+  const heading = at.view === "group" && known ? index.columns.id[at.row] || `row ${index.first + at.row + 1}` : index.title;
   return (
     <>
       <header>
@@ -57,7 +59,7 @@ const Page = ({ initial }) => {
         </nav>
       </header>
       <main>
-        {lost && <p class="notice alarm" role="alert">The report is not served any more: this page does not grow. The command that served it says why.</p>}
+        {lost && <p class="notice alarm" role="alert">The report is not served any more: this page does not grow. Load it anew, or see what the command that served it says.</p>}
         {!known && <p class="notice alarm">This report has no such group.</p>}
         {at.view === "overview" && <Overview index={index} />}
         {at.view === "groups" && <Groups index={index} state={table} setState={setTable} open={open} />}

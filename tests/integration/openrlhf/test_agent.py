@@ -59,6 +59,27 @@ def test_every_reward_is_the_offline_reward_of_its_group(model: Path, tokenizer:
         assert len({tuple(output["extra_logs"]) for output in outputs}) == 1
 
 
+def test_votes_that_are_not_trained_on_are_given_the_mean_of_the_others(
+    model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 16 samples 8 are trained on, as offline; OpenRLHF has no way to leave the others out."""
+    config = tmp_path / "votes.yaml"
+    config.write_text("preset: ttrl\ntrained: 8\n", encoding="utf-8")
+    monkeypatch.setenv("EMPO_REWARDS_CONFIG", str(config))
+    requests = [request(tokenizer, f"question {k}: ", "", 16) for k in range(8)]
+    with Scorer(config) as scorer:
+        for asked, outputs in zip(requests, run(model, requests), strict=True):
+            score = scorer.score(Group(asked["prompt"], texts_of(tokenizer, outputs)))
+            own = [reward for reward in score.rewards if reward is not None]
+            assert len(own) == 8
+            mean = sum(own) / 8
+            assert [output["reward"] for output in outputs] == [mean if r is None else r for r in score.rewards]
+            assert [output["extra_logs"]["empo/trained"] for output in outputs] == [
+                r is not None for r in score.rewards
+            ]
+            assert {output["extra_logs"]["empo/unscored/abstained"] for output in outputs} == {0}
+
+
 def test_a_failed_generation_fails_its_own_group_only(model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     """OpenRLHF raises what the engine raised; the same prompt's other group, and all others, have their rewards."""
     prompts = ["first: ", f"{FAILS} ", "second: ", f"{FAILS} "]

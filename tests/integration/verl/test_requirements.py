@@ -78,6 +78,19 @@ MISTAKES = {
         "the strategy entropy_scaled with algorithm.adv_estimator=grpo",
         "set algorithm.adv_estimator=empo_grpo",
     ),
+    "votes that are trained on": (
+        ["+reward.reward_kwargs.scorer={preset: ttrl, trained: 3}", "actor_rollout_ref.rollout.n=4"],
+        "trained: 3 of 4 rollouts with algorithm.adv_estimator=grpo",
+        "set algorithm.adv_estimator=empo_grpo",
+    ),
+    "advantages that are divided": (
+        [
+            "+reward.reward_kwargs.scorer.strategy={name: restrain, centre: 0.5, width: 1, least_votes: 2, penalty: 1}",
+            "algorithm.adv_estimator=empo_grpo",
+        ],
+        "the strategy restrain with algorithm.norm_adv_by_std_in_grpo=true",
+        "set algorithm.norm_adv_by_std_in_grpo=false",
+    ),
     "KL in the reward": (
         ["algorithm.adv_estimator=empo_grpo", "algorithm.use_kl_in_reward=true"],
         "algorithm.adv_estimator=empo_grpo with algorithm.use_kl_in_reward=true",

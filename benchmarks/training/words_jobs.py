@@ -1,0 +1,114 @@
+"""Jobs of the size `smollm`: measure the base, or train it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .jobs import Job, Progress, Prompts, now, origin
+from .methods import WORDS_METHODS
+from .questions import Question, sets
+from .settings import SMOLLM, Settings
+from .store import Store
+
+TEMPERATURES = {"base": 1.0, "colder": 0.3}
+"""At which the base is measured."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Base class: the families that it is about."""
+
+    prompts: Prompts
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The model comes with a package."""
+        return ()
+
+    @property
+    def name(self) -> str:
+        """Named by the base, and `_what`."""
+        return f"{self.prompts}/smollm/{self._what}"
+
+    @property
+    def _what(self) -> str:
+        raise NotImplementedError
+
+    def is_done(self, store: Store) -> bool:
+        """Whether its result exists."""
+        return store.has(self.name)
+
+    def _of(self, name: str) -> tuple[Question, ...]:
+        return sets()[f"development {name}" if self.prompts == "development" else name]
+
+    def _evaluated(self, model: Any, tokenizer: Any, temperature: float) -> dict[str, Any]:
+        """The measures on held-out questions, with those on training questions as `seen`."""
+        from .words import evaluate  # noqa: PLC0415 - planning and plotting need no torch
+
+        held_out, seen = self._of("test")[: SMOLLM.judged], self._of("prompts")[: SMOLLM.seen]
+        how: dict[str, Any] = {"tokens": SMOLLM.tokens, "k": SMOLLM.k, "temperature": temperature}
+        return {
+            **evaluate(model, tokenizer, held_out, **how),
+            "seen": evaluate(model, tokenizer, seen, **how),
+        }
+
+
+@dataclass(frozen=True)
+class WordsMeasurement(_Job):
+    """Measure the base without training: the baselines."""
+
+    @property
+    def _what(self) -> str:
+        return "base"
+
+    def run(self, store: Store, progress: Progress) -> None:
+        """Evaluate, and store the evaluations."""
+        from .smollm import load  # noqa: PLC0415 - as above
+
+        start = now()
+        model, tokenizer = load(trained_layers=0)
+        measured: dict[str, Any] = {}
+        for done, (key, temperature) in enumerate(TEMPERATURES.items(), 1):
+            measured[key] = self._evaluated(model, tokenizer, temperature)
+            progress(done, len(TEMPERATURES))
+        store.write(self.name, {**origin(start), **measured})
+
+
+@dataclass(frozen=True)
+class WordsTraining(_Job):
+    """Train it with one method and seed."""
+
+    method: str
+    seed: int
+    changed: Settings | None = None
+
+    @property
+    def _what(self) -> str:
+        return f"{self.method}-{self.seed}{self._label}"
+
+    @property
+    def _label(self) -> str:
+        return "" if self.changed is None else self.changed.label(SMOLLM.settings)
+
+    def run(self, store: Store, progress: Progress) -> None:
+        """Train, and store the run and the groups that it scored."""
+        from .grpo import Problems, train  # noqa: PLC0415 - as above
+        from .record import Recorder  # noqa: PLC0415
+        from .smollm import load, save_as_reference  # noqa: PLC0415
+        from .words_training import trainee  # noqa: PLC0415
+
+        start = now()
+        settings = self.changed or SMOLLM.settings
+        model, tokenizer = load(settings.trained_layers)
+        recorder = Recorder(frozenset())
+        watched = self._of("probes")[: settings.watched]
+        learner = trainee(model, tokenizer, watched, replace(SMOLLM, settings=settings), recorder)
+        method = WORDS_METHODS[self.method]
+        if method.kl:
+            save_as_reference(model, tokenizer, store.work / "reference")
+        run, groups = train(learner, method, settings, self.seed, Problems(self._of("prompts")), recorder, progress)
+        after = self._evaluated(model, tokenizer, 1.0)
+        store.write_groups(self.name, groups)
+        what = {"method": self.method, "seed": self.seed, "changed": self._label}
+        store.write(self.name, {**origin(start), **what, "after": after, **run})
