@@ -81,7 +81,8 @@ def score(
             raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
         resolved_config = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
         reading = reading_from(group_size, form, mapping)
-        _show(score_on_ray(sources, target, resolved_config, reading, workers, overwrite), target, group_size)
+        done = score_on_ray(sources, target, resolved_config, reading, workers, overwrite)
+        _show(done, target, group_size, Path(f"{target}.rejected"))
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
     if resume and not to_file:
@@ -123,17 +124,16 @@ def score(
                     journal.reject(row)
             advance(part.summary.groups, part.line)
         blanks.close()
-    _show(summary, target, group_size)
+    _show(summary, target, group_size, beside(target)[0] if to_file and target is not None else None)
 
 
-def _show(summary: Summary, target: Path | None, group_size: int | None) -> NoReturn:
-    """Print what came out, and end with its exit code."""
-    to_file = target is not None and str(target) != STDIN
+def _show(summary: Summary, target: Path | None, group_size: int | None, rejected: Path | None) -> NoReturn:
+    """Print what came out, and where bad rows are, and end with the exit code."""
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
-    (err if target is not None and not to_file else out).print(summary.table())
-    if summary.rejected and to_file and target is not None:
-        err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"), soft_wrap=True)
+    (out if target is None or rejected is not None else err).print(summary.table())
+    if summary.rejected and rejected is not None:
+        err.print(foreign(f"{summary.rejected} rows were rejected: {rejected}"), soft_wrap=True)
     for remark in summary.remarks(group_size):
         err.print(foreign(remark), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
