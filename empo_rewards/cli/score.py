@@ -84,7 +84,8 @@ def score(
             raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
         resolved_config = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
         reading = reading_from(group_size, form, mapping)
-        _show(score_on_ray(sources, target, resolved_config, reading, workers, overwrite), target, group_size, as_json)
+        done = score_on_ray(sources, target, resolved_config, reading, workers, overwrite)
+        _show(done, target, group_size, Path(f"{target}.rejected"), as_json)
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
     if as_json and target is not None and not to_file:
@@ -128,20 +129,22 @@ def score(
                     journal.reject(row)
             advance(part.summary.groups, part.line)
         blanks.close()
-    _show(summary, target, group_size, as_json)
+    rejected = beside(target)[0] if to_file and target is not None else None
+    _show(summary, target, group_size, rejected, as_json)
 
 
-def _show(summary: Summary, target: Path | None, group_size: int | None, as_json: bool) -> NoReturn:
-    """Print what came out, and end with its exit code."""
-    to_file = target is not None and str(target) != STDIN
+def _show(
+    summary: Summary, target: Path | None, group_size: int | None, rejected: Path | None, as_json: bool
+) -> NoReturn:
+    """Print what came out, and where bad rows are, and end with the exit code."""
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     if as_json:
         print_json(summary.to_dict())
     else:
-        (err if target is not None and not to_file else out).print(summary.table())
-    if summary.rejected and to_file and target is not None:
-        err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"), soft_wrap=True)
+        (out if target is None or rejected is not None else err).print(summary.table())
+    if summary.rejected and rejected is not None:
+        err.print(foreign(f"{summary.rejected} rows were rejected: {rejected}"), soft_wrap=True)
     for remark in summary.remarks(group_size):
         err.print(foreign(remark), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
