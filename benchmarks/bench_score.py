@@ -13,12 +13,14 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +112,14 @@ def measure(name: str, source: Path, out: Path) -> dict[str, Any]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    code = process.wait()
-    wall = time.monotonic() - started
-    ended.set()
-    watcher.join()
+    try:
+        code = process.wait()
+    finally:  # also where this process is told to end
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        wall = time.monotonic() - started
+        ended.set()
+        watcher.join()
     if code:
         raise SystemExit(f"{name}: exit code {code}")
     now = os.times()
@@ -142,6 +148,7 @@ def main() -> None:
     parser.add_argument("--runs", nargs="+", choices=list(COMMANDS), default=["loop", "one", "two"])
     parser.add_argument("--folder", type=Path, help="where the files go; a file of that many groups is used again")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         source = folder / f"groups-{given.groups}.jsonl"

@@ -291,7 +291,7 @@ class Strategy(ABC):
     formula: str = ""
     """The reward of a response, in a few words, for tables."""
 
-    source: str = ""
+    paper: str = ""
     """The paper that it follows, or what it is for."""
 
     uses_reference: bool = False

@@ -65,17 +65,15 @@ METHODS: Mapping[str, Method] = {
 WORDS: Mapping[str, Any] = {"preset": "empo-natural", "equivalence": {"name": "auto", "semantic": None}}
 """Answers in words, compared by rules; no second model."""
 
-_ALWAYS: Mapping[str, Any] = {**WORDS, "gates": {}}
-"""The controls take every group."""
+_CONTROL: Mapping[str, Any] = {**WORDS, "gates": {"min_share": 0}, "guards": []}
+"""The controls take every group and response."""
 
 WORDS_METHODS: Mapping[str, Method] = {
     "empo": Method(WORDS, about="share of the answer's cluster"),
     "reference": Method(
-        {**_ALWAYS, "strategy": "reference"}, labelled=True, about="1 for the right answer: the supervised ceiling"
+        {**_CONTROL, "strategy": "reference"}, labelled=True, about="1 for the right answer: the supervised ceiling"
     ),
-    "random": Method(
-        {**_ALWAYS, "strategy": {"name": "random", "distribution": "coin"}, "guards": []}, about="a coin: the control"
-    ),
+    "random": Method({**_CONTROL, "strategy": {"name": "random", "distribution": "coin"}}, about="a coin: the control"),
     "exact": Method({**WORDS, "equivalence": "exact"}, about="empo, only equal texts are one answer"),
     "kl": Method(WORDS, kl=0.04, about="empo, with a KL term of 0.04"),
     "majority": Method({**WORDS, "strategy": "majority"}, about="1 for the majority's answer"),

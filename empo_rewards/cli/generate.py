@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from empo_rewards.cli.console import MapOption, err, foreign, out
-from empo_rewards.cli.journal import beside, line_of, open_journal
+from empo_rewards.cli.journal import Journal, beside, line_of, open_journal
 from empo_rewards.cli.progress import progress
 from empo_rewards.completions.client import Limits, api_key_of, base_url
 from empo_rewards.config import parse_assignments
@@ -27,6 +27,12 @@ from empo_rewards.reading import Rejected
 from empo_rewards.reading.containers import MAX_ROW_EXCERPT
 from empo_rewards.reading.mapping import parse_mapping
 from empo_rewards.reading.rows import prompt_digest
+from empo_rewards.reading.sources import STDIN
+
+OWN_KEYS = frozenset(
+    ("n", "model", "messages", "prompt", "stream", "temperature", "top_p", "max_tokens", "seed", "logprobs")
+)
+"""Keys of a request that `--set` does not give."""
 
 SAID_AGAIN = 30.0
 """Seconds between two messages about failed requests."""
@@ -99,8 +105,12 @@ def generate(
     """Sample a group of responses to each prompt, as rollouts for `score`."""
     if bool(urls) == (vllm is not None):
         raise InputError("where are responses to come from? Give --url URL or --vllm MODEL (one of the two)")
+    if str(target) == STDIN:
+        raise InputError("generate writes a file, so that it can be resumed: --out FILE")
     sampling = Sampling(n, temperature, top_p, max_tokens, seed, logprobs, chat=not completions)
     extra, paths = parse_assignments(assignments or []), parse_mapping(mapping or [])
+    if taken := sorted(OWN_KEYS & extra.keys()):
+        raise ConfigError(f"--set {taken[0]}: an option of the command, or the prompt, gives it")
     asked_beside = None if instruction is None else find_instruction(instruction)
     limits = Limits(concurrency=concurrency, timeout=timeout, deadline=3 * timeout, attempts=attempts)
     servers = [base_url(url) for url in urls or ()]
@@ -117,8 +127,9 @@ def generate(
     }
     prompts = _Prompts(lambda: read_prompts(source, mapping=paths, split=split, limit=limit))
     total = None if is_hub(source) else sum(1 for _ in prompts)
+    if total == 0:
+        raise InputError(f"{source}: there are no prompts")
     given: list[str | Path] = [] if is_hub(source) else [source]
-    tally = Tally()
     with open_journal(target, source=given, settings=settings, resume=resume, overwrite=overwrite) as journal:
         before = journal.rows_done
         if before:
@@ -130,27 +141,14 @@ def generate(
                 servers, name, sampling, limits=limits, extra_body=extra, api_key=key, on_failure=_Failures().say
             )
         )
-        started = time.monotonic()
         with closing(sampler), progress("prompts", total, before) as shown:
-
-            def done(prompt: Prompt | BadPrompt, outcome: Sampled | Refused) -> None:
-                tally.add(outcome)
-                if isinstance(outcome, Refused):
-                    _show_refusal(f"{source}:{prompt.line}: {outcome.cause}", tally.refused)
-                    text = "" if isinstance(prompt, BadPrompt) else json.dumps(prompt.prompt, default=str)
-                    journal.write_rejected(Rejected(prompt.line, outcome.cause, source, text[:MAX_ROW_EXCERPT]))
-                else:
-                    journal.write_lines([line_of(_record(prompt, outcome, name, instruction))])
-                shown(journal.rows_done)
-
+            writer = _Writer(journal, source, {"model": name, "instruction": instruction}, shown)
             pending = (item for position, item in enumerate(prompts) if position >= before)
             try:
-                sampler.sample(((item, _asked(item, asked_beside)) for item in pending), done, first=before)
-            except ConfigError:
-                raise
+                sampler.sample(((item, _asked(item, asked_beside)) for item in pending), writer.write, first=before)
             except EmpoError as error:
                 raise EmpoError(f"{error}; {target} has what was sampled before: run again with --resume") from error
-        seconds = time.monotonic() - started
+    tally = writer.tally
     if tally.refused and not journal.groups_done:
         raise InputError(f"none of the {tally.refused:,} prompts got responses: {tally.first_refusal}")
     refused = journal.rows_done - journal.groups_done
@@ -158,7 +156,8 @@ def generate(
         err.print(foreign(f"{refused:,} prompts got no responses: {beside(target)[0]}"), soft_wrap=True)
     for line in _remarks(tally, prompts.repeated, sampling):
         err.print(foreign(line), soft_wrap=True)
-    tokens = f", {tally.tokens:,} tokens ({tally.tokens / seconds:,.0f} a second)" if tally.tokens else ""
+    speed = tally.tokens / (time.monotonic() - writer.started)
+    tokens = f", {tally.tokens:,} tokens ({speed:,.0f} a second)" if tally.tokens else ""
     out.print(
         foreign(f"{target}: {journal.groups_done:,} groups; now {tally.responses:,} responses{tokens}"), soft_wrap=True
     )
@@ -184,6 +183,38 @@ class _Prompts:
             yield item
 
 
+class _Writer:
+    """Writes what was sampled for each prompt, in the package's own form, and counts it.
+
+    Args:
+        journal: of the output.
+        source: the prompts' file, for messages.
+        metadata: what each group says of its sampling.
+        shown: is told how many prompts are done.
+    """
+
+    def __init__(
+        self, journal: Journal, source: str, metadata: Mapping[str, Any], shown: Callable[[int], None]
+    ) -> None:
+        self._journal, self._source, self._metadata, self._shown = journal, source, metadata, shown
+        self.tally, self.started = Tally(), time.monotonic()
+
+    def write(self, prompt: Prompt | BadPrompt, outcome: Sampled | Refused) -> None:
+        """Write one group; the prompt is the one that was read, without the instruction. Or a prompt that has none."""
+        self.tally.add(outcome)
+        if isinstance(outcome, Sampled) and isinstance(prompt, Prompt):
+            record = outcome.record()
+            metadata = {**self._metadata, **record.pop("metadata")}
+            known = {"id": prompt.id, "reference": prompt.reference, "data_source": prompt.data_source}
+            group = {"prompt": prompt.prompt, **{k: value for k, value in known.items() if value is not None}, **record}
+            self._journal.write_lines([line_of({**group, "metadata": metadata})])
+        elif isinstance(outcome, Refused):
+            _show_refusal(f"{self._source}:{prompt.line}: {outcome.cause}", self.tally.refused)
+            text = json.dumps(prompt.prompt, default=str) if isinstance(prompt, Prompt) else ""
+            self._journal.write_rejected(Rejected(prompt.line, outcome.cause, self._source, text[:MAX_ROW_EXCERPT]))
+        self._shown(self._journal.rows_done)
+
+
 class _Failures:
     """Says that requests fail and are made again, now and then."""
 
@@ -206,19 +237,6 @@ def _asked(prompt: Prompt | BadPrompt, instruction: Any) -> Asked | Refused:
     except InputError as error:
         return Refused(str(error))
     return whole.prompt
-
-
-def _record(prompt: Prompt | BadPrompt, sampled: Sampled, model: str, instruction: str | None) -> dict[str, Any]:
-    """A group in the package's own form; the prompt is the one that was read, without the instruction."""
-    assert isinstance(prompt, Prompt)  # noqa: S101 - others are refused
-    record = sampled.record()
-    record["metadata"] = {"model": model, "instruction": instruction, **record["metadata"]}
-    known = {"id": prompt.id, "reference": prompt.reference, "data_source": prompt.data_source}
-    return {
-        "prompt": prompt.prompt,
-        **{name: value for name, value in known.items() if value is not None},
-        **record,
-    }
 
 
 def _show_refusal(text: str, count: int) -> None:

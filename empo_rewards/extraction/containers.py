@@ -3,6 +3,7 @@ r"""Answers in a container: `<answer>...</answer>`, a JSON key, GSM8K's `####`, 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,7 +157,7 @@ class Hashes(Extractor):
         if "####" not in response:
             return None
         end = text_end(response)
-        marks = list(_HASHES.finditer(response, 0, end))
+        marks = deque(_HASHES.finditer(response, 0, end), maxlen=2)
         if not marks:
             return None
         line = _LINE.match(response, marks[-1].end(), end)

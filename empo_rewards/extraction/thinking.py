@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from empo_rewards.extraction.spans import last_of
-from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, announcements
+from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, announces
 from empo_rewards.turns import checkpoint
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
@@ -41,6 +41,8 @@ _ASKS = re.compile(r"[^\n?？]{0,1000}[?？]|[^\n]{0,1000}\n+[ \t]{0,4}(?:A|Assi
 _RESTATED_CHARS = 24
 MAX_RESTATED = 32
 """So many times a response may restate a question of its prompt."""
+ANSWERED_CHARS = 65_536
+"""What was answered is looked for in so many characters before a next question."""
 MAX_QUESTIONS = 1_000
 """So many times it may begin one before it has answered anything; what comes after that is not read."""
 _SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
@@ -92,9 +94,8 @@ def turn_end(response: str, start: int, prompt: str) -> int:
     for restated, question in enumerate(QUESTION.finditer(response, begun - 1, end)):
         begin = question.start() + 1
         if not (answered or question["turn"] or (question["sure"] and _ASKS.match(response, question.end(), end))):
-            answered = bool(announcements(response, searched, begin)) or (
-                _CONTAINER.search(response, searched, begin) is not None
-            )
+            since = max(searched, begin - ANSWERED_CHARS)
+            answered = announces(response, since, begin) or _CONTAINER.search(response, since, begin) is not None
             searched = begin
             if not answered:
                 if restated >= MAX_QUESTIONS:

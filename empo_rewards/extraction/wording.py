@@ -154,6 +154,11 @@ def announcements(text: str, start: int, end: int, *, choices: bool = False) -> 
     return sorted(_announcements(text, start, end, ANSWER_NOUNS + CHOICE_NOUNS if choices else ANSWER_NOUNS))
 
 
+def announces(text: str, start: int, end: int) -> bool:
+    """Whether a span of a text announces an answer."""
+    return next(_announcements(text, start, end, ANSWER_NOUNS), None) is not None
+
+
 def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[Announcement]:
     def announced(position: int) -> bool:
         return _UNANNOUNCED.search(text[max(start, position - _BEFORE_CHARS) : position]) is None
@@ -239,7 +244,7 @@ _USER_TURN = (
     r"|\[INST\]"
 )
 QUESTION = re.compile(
-    r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
+    r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABCDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
     rf"{_SPEAKERS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?[.:：])"
     r"|(?P<likely>(?:(?:Next|New|Another|Follow-?up|Additional|Bonus|Second|Third) )?"
     rf"{_QUESTIONS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?(?:[:：]|(?=\r?\n)))|(?P<turn>{_USER_TURN}))",

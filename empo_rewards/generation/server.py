@@ -20,6 +20,10 @@ OF_THE_PROMPT = frozenset({400, 413, 422})
 REFUSED_FIRST = 4
 """After so many refusals, and no answer yet, it is not the prompts that are refused."""
 
+HINT = " (a base URL usually ends in /v1)"
+
+NOT_FOUND = 404
+
 AHEAD = 2
 """Prompts for each request in flight that may be begun; what is done early waits for those before it."""
 
@@ -48,7 +52,7 @@ def find_model(urls: Sequence[str], model: str | None, limits: Limits, api_key: 
         return model
     if len(listed) != 1:
         what = f"lists several models: {', '.join(listed)}" if listed else "does not list its models"
-        raise ConfigError(f"{url} {what}; name one: --model NAME")
+        raise ConfigError(f"{url} {what}; name one: --model NAME{'' if listed else HINT}")
     return listed[0]
 
 
@@ -135,7 +139,7 @@ class ServerSampler(Sampler):
         except RefusedError as error:
             self._refused += 1
             if error.status not in OF_THE_PROMPT or (not self._answered and self._refused >= REFUSED_FIRST):
-                raise EmpoError(str(error)) from error
+                raise EmpoError(f"{error}{HINT if error.status == NOT_FOUND else ''}") from error
             return Refused(str(error))
 
     async def _responses(self, client: Client, prompt: Asked, position: int) -> Sampled:

@@ -14,7 +14,7 @@ class Empo(Strategy):
     """EMPO: r_i = n_k/G, the share of the response's cluster; 0 without a valid answer (arXiv 2504.05812, eq. 6)."""
 
     formula = "p_k; 0 without an answer"
-    source = "EMPO, arXiv 2504.05812, eq. 6"
+    paper = "EMPO, arXiv 2504.05812, eq. 6"
 
     uses_weights = True
 
@@ -36,7 +36,7 @@ class Majority(Strategy):
     """
 
     formula = "1 in a largest cluster, else 0"
-    source = "TTRL, arXiv 2504.16084"
+    paper = "TTRL, arXiv 2504.16084"
 
     ties: Literal["all", "none"] = "all"
 
@@ -59,7 +59,7 @@ class MajorityThreshold(Strategy):
     """
 
     formula = "`majority`; no reward where the largest share is below `threshold`"
-    source = "SRT, arXiv 2505.21444"
+    paper = "SRT, arXiv 2505.21444"
 
     threshold: float = 0.5
 

@@ -26,7 +26,7 @@ class Random(Strategy):
     """
 
     formula = "uniform on [0, 1)"
-    source = "control of EMPO's code"
+    paper = "control of EMPO's code"
 
     distribution: Literal["uniform", "coin"] = "uniform"
     probability: float = 0.5
@@ -66,7 +66,7 @@ class Format(Strategy):
     """Format control: 1 for a response with a valid answer, 0 without."""
 
     formula = "1 with an answer, else 0"
-    source = "control"
+    paper = "control"
 
     uses_weights = True
     uses_sides = True
@@ -82,7 +82,7 @@ class Reference(Strategy):
     """Supervised control: 1 for an answer that agrees with the reference, else 0. No other strategy uses labels."""
 
     formula = "1 if the answer agrees with the label, else 0"
-    source = "supervised control"
+    paper = "supervised control"
 
     uses_reference = True
     uses_weights = True
@@ -103,7 +103,7 @@ class Best(Strategy):
     """
 
     formula = "`reference` where the majority is wrong, else 0"
-    source = "control of EMPO's code"
+    paper = "control of EMPO's code"
 
     uses_reference = True
     uses_weights = True

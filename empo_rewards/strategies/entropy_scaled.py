@@ -25,7 +25,7 @@ class EntropyScaled(Strategy):
     """
 
     formula = "those of `base`; advantages times f(αH/ln G)"
-    source = "SEED-GRPO, arXiv 2505.12346, eq. 6"
+    paper = "SEED-GRPO, arXiv 2505.12346, eq. 6"
 
     base: Annotated[Strategy, DefaultComponent("empo")] = field(default_factory=Empo)
     alpha: float = 1.0

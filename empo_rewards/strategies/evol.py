@@ -70,7 +70,7 @@ class Evol(Strategy):
     """
 
     formula = "[.5, 1] in a largest cluster, [-1, -.5] elsewhere, by novelty among its class; -1 without an answer"
-    source = "EVOL-RL, arXiv 2509.15194"
+    paper = "EVOL-RL, arXiv 2509.15194"
 
     uses_weights = True
 

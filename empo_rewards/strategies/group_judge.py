@@ -51,7 +51,7 @@ class GroupJudge(Strategy):
     """
 
     formula = "(responses below it + half of those beside it)/(n - 1), mean of two orders"
-    source = "ours"
+    paper = "ours"
 
     uses_weights = True
     uses_sides = True

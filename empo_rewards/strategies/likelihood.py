@@ -26,7 +26,7 @@ class Likelihood(Strategy):
     """
 
     formula = "mean or sum of the log-probabilities of its tokens, or exp of the sum"
-    source = "EM-RL, arXiv 2505.15134; RLSC, arXiv 2506.06395"
+    paper = "EM-RL, arXiv 2505.15134; RLSC, arXiv 2506.06395"
 
     form: Literal["mean", "sum", "probability"] = "mean"
 

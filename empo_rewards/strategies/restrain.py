@@ -35,7 +35,7 @@ class Restrain(Strategy):
     """
 
     formula = "see [RESTRAIN](#restrain)"
-    source = "RESTRAIN, arXiv 2510.02172"
+    paper = "RESTRAIN, arXiv 2510.02172"
 
     centre: float
     width: float

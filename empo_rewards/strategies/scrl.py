@@ -38,7 +38,7 @@ class Scrl(Strategy):
     """
 
     formula = "see [SCRL](#scrl)"
-    source = "SCRL, arXiv 2603.19880; Jasper-Yan/SCRL"
+    paper = "SCRL, arXiv 2603.19880; Jasper-Yan/SCRL"
 
     mode: Literal["continuous", "binary"] = "continuous"
     positive: float = 0.375

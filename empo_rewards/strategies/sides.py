@@ -20,7 +20,7 @@ class CoRewarding(Strategy):
     """
 
     formula = "1 in a largest cluster of the other sides, else 0"
-    source = "Co-rewarding, arXiv 2508.00410"
+    paper = "Co-rewarding, arXiv 2508.00410"
 
     uses_weights = True
     uses_sides = True
@@ -48,7 +48,7 @@ class SelfHarmony(Strategy):
     """
 
     formula = "1 for argmax of 2pp'/(p + p') over both sides, else 0"
-    source = "Self-Harmony, arXiv 2511.01191"
+    paper = "Self-Harmony, arXiv 2511.01191"
 
     uses_weights = True
     uses_sides = True

@@ -57,7 +57,7 @@ class Synthesis(Strategy):
     """
 
     formula = "1 if the answer agrees with the anchor's, else 0"
-    source = "CaT, arXiv 2509.14234"
+    paper = "CaT, arXiv 2509.14234"
 
     model: str
     url: str | list[str] = "http://localhost:8000/v1"

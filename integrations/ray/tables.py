@@ -44,6 +44,8 @@ SCORES = pa.schema(
         "flags": pa.list_(pa.list_(TEXT)),
         "correct": pa.list_(FLAG),
         "advantage_scale": NUMBER,
+        "advantage_shift": NUMBER,
+        "trained": pa.list_(FLAG),
         "size": COUNT,
         "expected_size": COUNT,
         **PLACE,

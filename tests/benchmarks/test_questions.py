@@ -11,7 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+from training.methods import WORDS_METHODS
 from training.questions import DEVELOPMENT_FAMILIES, SETS, by_text, is_bare, questions, sets
+
+from empo_rewards import Group, Scorer
 
 
 def test_there_are_enough_and_no_two_are_the_same() -> None:
@@ -93,3 +96,16 @@ def test_the_label_of_a_response(subject: str, response: str, is_right: bool) ->
 )
 def test_the_form_of_a_response(response: str, expected: bool) -> None:
     assert is_bare(response) is expected
+
+
+@pytest.mark.parametrize(("method", "expected"), [("reference", {0.0, 1.0}), ("random", {0.0, 1.0}), ("empo", {0.0})])
+def test_the_controls_take_groups_without_a_majority(method: str, expected: set[float]) -> None:
+    responses = ["Lima", "Rome", "Oslo", "Quito", "Cairo", "Bern", "Paris", "Dakar"]
+    question = next(question for question in questions() if "capital of Peru" in question.text)
+    chosen = WORDS_METHODS[method]
+    group = Group(question.prompt, responses, reference=question.answer if chosen.labelled else None)
+    with Scorer(chosen.scorer) as scorer:
+        rewards = scorer.score(group).rewards
+    assert rewards is not None
+    assert set(rewards) == expected
+    assert method != "reference" or rewards == (1, 0, 0, 0, 0, 0, 0, 0)

@@ -261,7 +261,7 @@ def components(config: ScorerConfig) -> list[Component]:
 def test_a_configuration_in_full_says_what_each_key_means(say: Say) -> None:
     out = say("config", "show", "empo-math", "--set", "gates.min_share=0.5")[1]
     assert "min_share: 0.5  # default: null; the minimum share of the largest cluster" in out
-    assert "decimal_tolerance: null  # the relative difference" in out
+    assert "decimal_tolerance: null  # None: decimals are exact" in out
     code, out, _ = say("presets")
     assert code == 0
     assert all(name in out for name in load().presets)

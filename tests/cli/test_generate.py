@@ -271,8 +271,23 @@ def test_models(server: SamplingServer, generate: Generate) -> None:
     server.models = (200, {"data": [{"id": "tiny"}, {"id": "large"}]})
     assert "lists several models: tiny, large; name one" in generate()[1]
     server.models = (404, {})
-    assert generate()[0] == 2
+    assert "(a base URL usually ends in /v1)" in generate()[1]
     assert generate("--model", "any")[0] == 0
+
+
+def test_a_base_url_without_its_end(server: SamplingServer, generate: Generate) -> None:
+    for more in ((), ("--model", "tiny")):
+        code, said = generate(*more, url=server.url.removesuffix("/v1"))
+        assert code == 2
+        assert "(a base URL usually ends in /v1)" in said
+
+
+def test_no_prompts(generate: Generate, tmp_path: Path) -> None:
+    for text, said in (("", "the file is empty"), ("\n \n", "there are no prompts")):
+        (tmp_path / "prompts.jsonl").write_text(text)
+        code, told = generate()
+        assert code == 2
+        assert said in told
 
 
 def test_nothing_listens(generate: Generate) -> None:
@@ -349,9 +364,11 @@ def test_reasoning_that_the_server_takes_out_is_put_back(
     [
         (("--temperature", "0"), "all responses to a prompt are the same"),
         (("--top-p", "2"), "top_p must be"),
+        (("--out", "-"), "generate writes a file"),
         (("--vllm", "model"), "one of the two"),
         (("--url", "localhost:8000"), "is no base URL"),
         (("--set", "top_k"), "is not KEY=VALUE"),
+        (("--set", "stream=true"), "--set stream: an option of the command, or the prompt, gives it"),
         (("--map", "promt=x"), "promt"),
         (("--instruction", "boxd"), "did you mean 'boxed'?"),
     ],

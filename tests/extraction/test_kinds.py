@@ -550,6 +550,57 @@ THINKING: dict[str, str] = {
 
 # A next question ends the response.
 RUN_ON: dict[str, str] = {
+    **{
+        f"The answer is 6.\n{word}: What is 4+3?\nThe answer is 7.": "6"
+        for word in (
+            *(
+                "Q",
+                "Q7",
+                "Human",
+                "User",
+                "问",
+                "用户",
+                "Użytkownik",
+                "Usuario",
+                "Utilisateur",
+                "Пользователь",
+                "사용자",
+            ),
+            *(
+                "ユーザー",
+                "Question",
+                "Next question",
+                "Another problem",
+                "Bonus problem",
+                "Second exercise",
+                "Follow-up question",
+            ),
+            *(
+                "Additional question",
+                "Third problem",
+                "New problem",
+                "Instruction",
+                "Input",
+                "Pregunta",
+                "Frage",
+                "Aufgabe",
+            ),
+            *(
+                "Pergunta",
+                "Domanda",
+                "Вопрос",
+                "Задача",
+                "سؤال",
+                "问题",
+                "題目",
+                "例题",
+                "질문",
+                "문제",
+                "Câu hỏi",
+                "प्रश्न",
+            ),
+        )
+    },
     "<tool_call>\n{}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n6\n</tool_response><|im_end|>\n"
     "<|im_start|>assistant\nThe answer is 6.<|im_end|>": "6",
     "The answer is 6.\n\nQ: 2+2?\nA: The answer is 4.": "6",

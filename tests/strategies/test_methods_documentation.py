@@ -51,7 +51,7 @@ def row(name: str, strategy: type[Strategy]) -> str:
         needed = ", ".join([*(f"`{need}`" for need in needs), *([MODELS[name]] if name in MODELS else [])])
     follows = ", ".join(what for what in ("weights", "sides") if getattr(strategy, f"uses_{what}"))
     cells = [f"`{name}`", strategy.formula, needed, "of its parts" if strategy is Mix else follows, carried]
-    return " | ".join(["", *cells, strategy.source, ""]).strip().replace("|  |", "| |").replace("|  |", "| |")
+    return " | ".join(["", *cells, strategy.paper, ""]).strip().replace("|  |", "| |").replace("|  |", "| |")
 
 
 def generated() -> str:
@@ -71,6 +71,6 @@ def test_every_strategy_says_what_it_does_and_where_it_is_from() -> None:
     assert set(STRATEGIES) == set(load().entries["strategy"])
     for name, strategy in STRATEGIES.items():
         assert strategy.formula, name
-        assert strategy.source or name == "mix", name
+        assert strategy.paper or name == "mix", name
         assert strategy.__doc__, name
         assert importlib.import_module(strategy.__module__).__doc__, name

@@ -155,6 +155,10 @@ class MathEquivalence(EquivalenceBackend):
         return key
 
 
+if MathEquivalence.__doc__ and MathPolicy.__doc__:  # not where Python is asked to leave docstrings out (-OO)
+    MathEquivalence.__doc__ += "\n    Args:\n" + MathPolicy.__doc__.partition("Args:\n")[2]
+
+
 class _Comparison:
     """The comparison of one set's keys."""
 
@@ -180,12 +184,7 @@ class _Comparison:
             for a, b in self._open_pairs():
                 if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
                     continue
-                checkpoint()
-                before = self.judge.refined, self.judge.probed
                 verdict = self._compare(a, b) if budget.left >= 0 else None
-                if verdict is not None:
-                    self.refined += self.judge.refined > before[0]
-                    self.probed += verdict and self.judge.probed > before[1]
                 if verdict:
                     self.classes.union(a, b)
                 elif verdict is None:
@@ -246,8 +245,14 @@ class _Comparison:
         return self.facets[position]
 
     def _compare(self, a: int, b: int) -> bool | None:
-        x, y = self.keys[a], self.keys[b]
-        return self._guarded(lambda: compare(x.shape, y.shape, self.judge, decimal=x.decimal or y.decimal))
+        checkpoint()
+        x, y, judge = self.keys[a], self.keys[b], self.judge
+        refined, probed = judge.refined, judge.probed
+        verdict = self._guarded(lambda: compare(x.shape, y.shape, judge, decimal=x.decimal or y.decimal))
+        if verdict is not None:
+            self.refined += judge.refined > refined
+            self.probed += verdict and judge.probed > probed
+        return verdict
 
     def _guarded(self, compute: Callable[[], T]) -> T | None:
         """compute(), or None at a bound and for a fault: whatever one answer holds must not cost its group."""

@@ -48,8 +48,8 @@ def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 
     """Whether one of two different words is surely a slip, or another custom, of spelling the other.
 
     A plural that its ending hides ("taxis", "viruses", of which the last s is gone), a doubled letter, two letters
-    exchanged; in a name "oe" for "ö", in a long one vowels too many; in a name beside an equal one also another vowel or
-    a letter too many. Not where words are told by that letter: nitrate and nitrite.
+    exchanged; in a name "oe" for "ö", in a long one vowels too many; in a name beside an equal one another vowel or a
+    letter too many. Not where words are told by that letter: nitrate and nitrite.
 
     Args:
         a, b: the words in small letters.

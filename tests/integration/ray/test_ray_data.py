@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import ray
 from empo_rewards import Group, GroupScore, Scorer
 from empo_rewards.cli.app import run
 from empo_rewards.integrations.ray import score_dataset, stages
+from empo_rewards.integrations.ray.tables import PLACE, SCORES
 from empo_rewards.reading import ReadGroup, ReadOptions, read_groups
 
 ANSWERS = ["1", "0.5", r"\frac12", "x+1", "1+x", r"\sin 2x", "Paris", ""]
@@ -149,6 +151,10 @@ def rewards_here(count: int) -> dict[str, tuple[float | None, ...]]:
     """The rewards of `rows(count)` by one process."""
     with Scorer("empo-math") as scorer:
         return {row["id"]: scorer.score(Group(row["prompt"], row["responses"])).rewards for row in rows(count)}
+
+
+def test_a_score_has_a_column_for_each_field() -> None:
+    assert {*SCORES.names} - {*PLACE} == {field.name for field in fields(GroupScore)}
 
 
 def test_flat_rows_need_a_key() -> None:

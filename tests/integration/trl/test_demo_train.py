@@ -33,7 +33,7 @@ def test_it_trains_goes_on_where_it_was_stopped_and_reports(tmp_path: Path) -> N
     (folder / "after.json").unlink()  # as if it had been stopped after the first step
     shown = run(folder, 2)
     assert (folder / "before.json").read_text(encoding="utf-8") == before
-    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["checkpoint-2"]
+    assert [path.name for path in (folder / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
     groups = [json.loads(line) for line in (folder / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert Counter(group["metadata"]["step"] for group in groups) == {1: 2, 2: 2}
     assert all(len(group["responses"]) == 4 for group in groups)

@@ -18,6 +18,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from empo_rewards import Group, Scorer
 from empo_rewards.integrations.trl import EMPOReward
+from empo_rewards.reading import ReadGroup, read_groups
 
 SIZE = 4
 ROWS = [{"prompt": tiny.prompt(number), "number": number} for number in range(12)]
@@ -109,6 +110,10 @@ def test_the_completions_that_it_keeps_say_answer_cluster_and_share(tmp_path: Pa
             "1",
         }
         assert {row["empo/cause"] for row in group} == {""}
+    read = [item.group for item in read_groups(tmp_path / "completions") if isinstance(item, ReadGroup)]
+    assert [(group.prompt, list(group.responses)) for group in read] == [
+        (rows[at]["prompt"], [row["completion"] for row in rows[at : at + SIZE]]) for at in range(0, len(rows), SIZE)
+    ]
 
 
 def test_streamed_prompts(tmp_path: Path, scorer: Scorer) -> None:

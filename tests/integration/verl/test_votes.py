@@ -40,10 +40,10 @@ Rows = list[tuple[float, float]]
 
 
 def agents_of_v0(config: Any, tokenizer: Any) -> Any:
-    """verl's agent-loop worker of v0, in this process."""
+    """verl's agent-loop worker of v0, in this process; the shards live as long as it does."""
+    made = worker(ray.remote(AgentLoopWorker), config, Speaker(support.alphabet_of(tokenizer)))
 
     def generate(batch: Any) -> Any:
-        made = worker(ray.remote(AgentLoopWorker), config, Speaker(support.alphabet_of(tokenizer)))
         output = asyncio.run(made.generate_sequences(batch))
         output.meta_info["timing"] = {}
         return output
@@ -53,10 +53,9 @@ def agents_of_v0(config: Any, tokenizer: Any) -> Any:
 
 def agents_of_v1(config: Any, tokenizer: Any) -> Any:
     """That of v1, which writes to the queue."""
+    made = worker(AgentLoopWorkerTQ, config, Speaker(support.alphabet_of(tokenizer)))
 
     def generate(data: Any) -> None:
-        made = worker(AgentLoopWorkerTQ, config, Speaker(support.alphabet_of(tokenizer)))
-
         async def run() -> None:
             await made.generate_sequences(data)
             await asyncio.gather(*made.background_tasks)

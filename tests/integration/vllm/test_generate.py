@@ -7,10 +7,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from vllm_server import ENVIRONMENT, VllmServer
 
 from empo_rewards.cli.app import run
+from empo_rewards.reading import ReadGroup, read_groups
 
 CITIES = ("Paris", "London", "Rome", "Oslo")
 N = 3
@@ -100,3 +102,20 @@ def test_a_prompt_that_is_too_long_stands_apart(server: VllmServer, tmp_path: Pa
     (bad,) = groups(tmp_path / "out.jsonl.rejected.jsonl")
     assert bad["line"] == 2
     assert "400" in bad["cause"]
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions"])
+def test_its_replies_are_read(server: VllmServer, tmp_path: Path, path: str) -> None:
+    chat = [{"role": "user", "content": "Paris or Rome?"}]
+    asked = {"messages": chat, "logprobs": True} if path.startswith("chat") else {"prompt": "Paris?", "logprobs": 1}
+    body = {"model": "tiny", "n": 3, "max_tokens": 2, "seed": 1, **asked}
+    reply = httpx.post(f"{server.url}/{path}", json=body, timeout=60).json()
+    file = tmp_path / "replies.jsonl"
+    file.write_text(json.dumps({"request": body, "response": reply}) + "\n")
+    (item,) = read_groups(file)
+    assert isinstance(item, ReadGroup)
+    assert item.group.prompt == asked.get("messages", "Paris?")
+    texts = [choice["text"] if "text" in choice else choice["message"]["content"] for choice in reply["choices"]]
+    assert list(item.group.responses) == texts
+    assert item.group.token_logprobs is not None
+    assert sum(map(len, item.group.token_logprobs)) == reply["usage"]["completion_tokens"]
