@@ -92,6 +92,26 @@ def tables(found: Mapping[str, Any]) -> dict[str, str]:
     return made
 
 
+def demonstration(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """The tables of one run of `demo_train.py`, from its evaluations."""
+    part = {"base": before, "runs": {"empo": [{"seed": 1, "after": after}]}}
+    return {
+        "change": _table(_change(before, after)),
+        "form": _table(_form(part)),
+        "hardened": _table(_hardened(part)),
+    }
+
+
+def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """The measures before and after, of all questions and by family."""
+    keys = {"pass_1": "pass@1", "greedy": "greedy", "majority_k": f"maj@{before['k']}", "pass_k": f"pass@{before['k']}"}
+    keys |= {"bare": "only an answer", "entropy": "entropy"}
+    yield "", "questions", *keys.values()
+    families = [(family, before["families"][family], after["families"][family]) for family in before["families"]]
+    for name, start, end in [("all", before, after), *families]:
+        yield name, str(start["problems"]), *(f"{_number(start[key])} → {_number(end[key])}" for key in keys)
+
+
 def _table(rows: Iterator[Sequence[str]]) -> str:
     head, *rest = rows
     lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rest)]
