@@ -101,7 +101,7 @@ def test_callers_that_hang_up_before_the_answer_and_come_again_join_their_groups
     members: list[Member] = []
     counted, path = server.counting(), "/get_reward?group_size=16"
     # The first caller of each group hangs up. It comes again while its group gathers, or when that has ended.
-    behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=0.5, retry_seconds=1.5, seed=4, path=path)
+    behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=2.0, retry_seconds=2.5, seed=4, path=path)
     caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(first, server.url, behaviour))))
     caller.start()
     eventually(lambda: counted("empo_rewards_gather_withdrawn_total", phase="training") == 64, "not all hang up")
