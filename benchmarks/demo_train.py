@@ -190,7 +190,9 @@ def run(size: Words, folder: Path, questions: tuple[Question, ...]) -> None:
         steps = bar.add_task("loading the model", total=size.settings.steps)
         if not (before.exists() and after.exists()):
             from training.smollm import load  # noqa: PLC0415 - as above
+            from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+            disable_progress_bar()  # one is enough
             model, tokenizer = load(size.settings.trained_layers)
             if not before.exists():
                 bar.update(steps, description="asking before training")
@@ -202,7 +204,6 @@ def run(size: Words, folder: Path, questions: tuple[Question, ...]) -> None:
         bar.update(steps, completed=size.settings.steps, description="trained")
     show(*(json.loads(path.read_text(encoding="utf-8")) for path in (before, after)), console)
     report(folder)
-    console.print(f"every scored group: {folder / 'report.html'}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 from .jobs import Job, Measurement, Training
 from .settings import SIZES, SMOLLM, Settings
-from .words_jobs import WordsMeasurement, WordsTraining
+from .words_jobs import TEMPERATURES, WordsMeasurement, WordsTraining
 
 DEVELOPMENT_BASE = 0
 """The seed of the bases used to select settings; other bases are used for evaluation."""
@@ -137,14 +137,14 @@ WORDS_TRIED: tuple[dict[str, Any], ...] = ({"steps": 10}, {})
 def words_proof() -> list[Job]:
     """Comparison with labels on questions in words, one seed of all methods before the next."""
     runs = [WordsTraining("fresh", method, seed) for seed, method in product(WORDS_SEEDS, WORDS_ORDER)]
-    return [WordsMeasurement("fresh"), *runs]
+    return [*(WordsMeasurement("fresh", at) for at in TEMPERATURES), *runs]
 
 
 def words_development() -> list[Job]:
     """Selection of settings on other families and another seed."""
     tried = (replace(SMOLLM.settings, **changes) for changes in WORDS_TRIED)
     return [
-        WordsMeasurement("development"),
+        *(WordsMeasurement("development", at) for at in TEMPERATURES),
         *(WordsTraining("development", "empo", 0, settings) for settings in tried),
         WordsTraining("development", "reference", 0),
     ]

@@ -88,13 +88,13 @@ class Words:
             each, without labels for whoever trains; the monitor is shown the same samples.
     """
 
-    tokens: int = 10
+    tokens: int = 16
     rows: int = 64
     k: int = 16
     judged: int = 64
     seen: int = 16
     settings: Settings = Settings(
-        steps=20, prompts=8, group=8, learning_rate=3e-5, warm_up=2, evaluate_every=5, watched=16, trained_layers=10
+        steps=20, prompts=8, group=8, learning_rate=1e-4, warm_up=2, evaluate_every=5, watched=16, trained_layers=10
     )
 
 

@@ -56,23 +56,23 @@ class _Job:
 
 @dataclass(frozen=True)
 class WordsMeasurement(_Job):
-    """Measure the base without training: the baselines."""
+    """Measure the base without training at one of `TEMPERATURES`: a baseline."""
+
+    at: str
 
     @property
     def _what(self) -> str:
-        return "base"
+        return self.at
 
     def run(self, store: Store, progress: Progress) -> None:
-        """Evaluate, and store the evaluations."""
+        """Evaluate, and store the evaluation."""
         from .smollm import load  # noqa: PLC0415 - as above
 
         start = now()
         model, tokenizer = load(trained_layers=0)
-        measured: dict[str, Any] = {}
-        for done, (key, temperature) in enumerate(TEMPERATURES.items(), 1):
-            measured[key] = self._evaluated(model, tokenizer, temperature)
-            progress(done, len(TEMPERATURES))
-        store.write(self.name, {**origin(start), **measured})
+        measured = self._evaluated(model, tokenizer, TEMPERATURES[self.at])
+        progress(1, 1)
+        store.write(self.name, {**origin(start), self.at: measured})
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ def summarize(store: Store) -> dict[str, Any]:
     runs = store.runs()
     for prompts in ("fresh", "development"):
         name = f"{prompts}/smollm/"
-        if f"{name}base" not in runs:
+        if not {f"{name}base", f"{name}colder"} <= set(runs):
             continue
-        base, colder = (_evaluation(runs[f"{name}base"][key]) for key in ("base", "colder"))
+        base, colder = (_evaluation(runs[f"{name}{key}"][key]) for key in ("base", "colder"))
         ends: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for job, run in runs.items():
             if job.startswith(name) and "after" in run:

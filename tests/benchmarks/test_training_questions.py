@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from itertools import combinations
@@ -96,6 +97,15 @@ def test_the_label_of_a_response(subject: str, response: str, is_right: bool) ->
 )
 def test_the_form_of_a_response(response: str, expected: bool) -> None:
     assert is_bare(response) is expected
+
+
+def test_the_label_is_that_by_hand() -> None:
+    """200 responses before and after a training, judged by hand: no wrong one is taken, and two right ones are not."""
+    judged = json.loads((Path(__file__).parents[2] / "benchmarks" / "judged_words.json").read_text(encoding="utf-8"))
+    labels = [(by_text()[text].is_right(response), is_right) for text, response, is_right in judged]
+    assert len(labels) == 200
+    assert labels.count((True, False)) == 0
+    assert labels.count((False, True)) <= 2
 
 
 @pytest.mark.parametrize(("method", "expected"), [("reference", {0.0, 1.0}), ("random", {0.0, 1.0}), ("empo", {0.0})])
