@@ -3,7 +3,7 @@ PYTHON ?= python3
 NOX = .venv-nox/bin/nox
 SESSIONS = base light verl vllm trl embedding openrlhf browser
 
-.PHONY: demo demo-train test test-fast test-matrix stress report-page clean
+.PHONY: demo demo-train test test-fast test-matrix stress report-page compare-shared clean
 
 demo: .venv-demo/installed
 	.venv-demo/bin/empo-rewards score examples/rollouts.jsonl --config empo-math --out .demo/scores.jsonl --overwrite
@@ -51,5 +51,15 @@ $(NOX):
 report-page:
 	cd web && npm ci --ignore-scripts && node build.mjs ../empo_rewards/report
 
+# What the working tree changes in the scores of DATA (a file of rollouts), against the commit BASE.
+BASE ?= main
+compare-shared: .venv-demo/installed
+	@test -n "$(DATA)" || { echo "say DATA=rollouts.jsonl"; exit 2; }
+	rm -rf .compare && mkdir .compare && git archive $(BASE) empo_rewards configs | tar -x -C .compare
+	ln -s ../configs .compare/empo_rewards/configs
+	cd .compare && ../.venv-demo/bin/python -m empo_rewards score $(abspath $(DATA)) --out before.jsonl > /dev/null
+	.venv-demo/bin/empo-rewards score $(DATA) --out .compare/after.jsonl > /dev/null
+	.venv-demo/bin/empo-rewards compare .compare/before.jsonl .compare/after.jsonl $(DATA) --out .compare/compared.html
+
 clean:
-	rm -rf .venv-demo .venv-train .venv-nox .nox .demo build dist *.egg-info web/node_modules
+	rm -rf .venv-demo .venv-train .venv-nox .nox .demo .compare build dist *.egg-info web/node_modules

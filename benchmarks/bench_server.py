@@ -1,8 +1,7 @@
-"""Benchmark of the reward server: throughput relative to a bare route, added latency, memory of waiting members, soak.
+"""Benchmark of the reward server: throughput relative to a bare route, added latency, memory of waiting members.
 
     python benchmarks/bench_server.py                 everything, in a few minutes
     python benchmarks/bench_server.py --only latency --data rollouts.jsonl.gz
-    python benchmarks/bench_server.py --minutes 30 --only soak
 
 - throughput: single posts per second to /get_reward (string equivalence, groups of 16, out of order), as a ratio to a
   bare FastAPI route that echoes the same bodies, on the same stack, in alternating rounds of one run.
@@ -10,9 +9,10 @@
   time to score those groups without a server.
 - memory: the rendezvous alone, with 100,000 waiting members.
 - hostile: `empo-math`, from the last member of a group to each of its answers, alone and beside callers that have
-  groups scored that cost as much as they can.
-- incomplete: posts of many clients whose groups never complete; memory and descriptors before and after.
-- soak: rounds of load with hang-ups and lost members; memory, descriptors and processes at the start and at the end.
+  groups scored that cost as much as they can; the most of them also where they arrive all at once, with the others.
+- stopping: SIGTERM beside 64 such callers, while samples wait for their groups: seconds to the exit, and the answers.
+- incomplete: posts of many clients whose groups never complete; memory and descriptors before (when each client has
+  posted once: Python keeps the memory of the most connections that it has had) and after their deadline.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from data import add_data_option, math_rows
-from load import Behaviour, Client, Group, added_latencies, groups_of, quantile, replay
+from load import Behaviour, Client, Group, Member, added_latencies, groups_of, quantile, replay
 
 from empo_rewards import Group as WholeGroup
 from empo_rewards import Scorer
@@ -72,7 +74,12 @@ class Running:
     """A server process under measurement."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[str]
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self.process.pid
 
 
 @contextmanager
@@ -87,7 +94,7 @@ def started(command: Sequence[str]) -> Iterator[Running]:
                 break
         else:
             raise SystemExit(f"{command[:3]} ended before it listened")
-        yield Running(url, process.pid)
+        yield Running(url, process)
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -257,48 +264,60 @@ def footprint(pid: int) -> dict[str, float]:
     }
 
 
-def soak(options: argparse.Namespace) -> dict[str, Any]:
-    """Run rounds of load with faults; the footprint after a fifth of them and at the end."""
-    taken: list[dict[str, float]] = []
-    seconds, began, posts, wrong = options.minutes * 60, time.monotonic(), 0, 0
-    limits = ["--idle-seconds", "2", "--group-size", str(GROUP_SIZE), "--workers", str(options.workers)]
-    with started(serve(*limits)) as server:
-        number = 0
-        while time.monotonic() < began + seconds or len(taken) < 5:
-            number += 1
-            behaviour = Behaviour(disconnect=0.05, never=0.01, seed=number)
-            members = asyncio.run(replay(made_up(32, 1000 + number), server.url, behaviour))
-            posts += sum(len(member.statuses) for member in members)
-            wrong += sum(member.answer is None and member.sent is not None for member in members)
-            taken.append(footprint(server.pid))
-    settled, last = taken[len(taken) // 5], taken[-1]
-    return {
-        "minutes": (time.monotonic() - began) / 60,
-        "posts": posts,
-        "unanswered": wrong,
-        **{f"{name}_{when}": at[name] for name in last for when, at in (("settled", settled), ("end", last))},
-    }
-
-
 def hostile(options: argparse.Namespace) -> dict[str, Any]:
     """Latency of innocent groups beside hostile ones."""
     figures: dict[str, Any] = {}
     with started(serve("--group-size", str(GROUP_SIZE), "--workers", str(options.workers))) as server:
         asyncio.run(replay(made_up(8, 1), server.url, Behaviour()))
-        for callers in (0, *options.hostile):
-            groups = made_up(options.groups, 10 + callers)
-            behaviour = Behaviour(spread_seconds=len(groups) / options.groups_per_second, hostile=callers, seed=callers)
+        for callers, at_once in ((0, False), *((n, False) for n in options.hostile), (max(options.hostile), True)):
+            groups = made_up(options.groups, 10 + callers + at_once)
+            name = f"beside_{callers}{'_at_once' if at_once else ''}"
+            behaviour = Behaviour(
+                spread_seconds=len(groups) / options.groups_per_second,
+                hostile=callers,
+                head_start=0.0 if at_once else 3.0,
+                seed=callers,
+            )
             members = asyncio.run(replay(groups, server.url, behaviour))
             latencies = added_latencies(members)
             unscored = sum(
                 member.answer is None or not member.answer["extra_logs"]["empo/scored"] for member in members
             )
             for share in (0.5, 0.99):
-                figures[f"beside_{callers}_p{int(share * 100)}_ms"] = quantile(latencies, share) * 1e3
-            figures[f"beside_{callers}_unscored"] = unscored
-    for callers in options.hostile:
-        figures[f"beside_{callers}_p99_ratio"] = figures[f"beside_{callers}_p99_ms"] / figures["beside_0_p99_ms"]
+                figures[f"{name}_p{int(share * 100)}_ms"] = quantile(latencies, share) * 1e3
+            figures[f"{name}_unscored"] = unscored
+            figures[f"{name}_p99_ratio"] = figures[f"{name}_p99_ms"] / figures["beside_0_p99_ms"]
     return figures
+
+
+def stopping(options: argparse.Namespace) -> dict[str, Any]:
+    """How long SIGTERM takes in the middle of scoring, and how many callers were not answered."""
+    seconds: list[float] = []
+    answers: Counter[int] = Counter()
+    for number in range(options.rounds):
+        members: list[Member] = []
+        limits = ("--group-size", str(GROUP_SIZE), "--workers", str(options.workers))
+        with started(serve(*limits)) as server:
+            behaviour = Behaviour(spread_seconds=2.0, never=0.02, tries=1, hostile=64, seed=number)
+            load = replay(made_up(32, number), server.url, behaviour)
+            callers = threading.Thread(target=lambda: members.extend(asyncio.run(load)))  # noqa: B023 - ends within it
+            callers.start()
+            time.sleep(behaviour.head_start + 1.8)
+            began = time.monotonic()
+            server.process.terminate()
+            server.process.wait()
+            seconds.append(time.monotonic() - began)
+            callers.join()
+        answers.update(status for member in members for status in member.statuses)
+    refused = answers.pop(200, 0), answers.pop(503, 0)
+    return {
+        "exits": len(seconds),
+        "median_seconds": statistics.median(seconds),
+        "slowest_seconds": max(seconds),
+        "answered": refused[0],
+        "refused_503": refused[1],
+        "others_by_status": dict(answers),
+    }
 
 
 IDLE_SECONDS = 5
@@ -316,7 +335,8 @@ def incomplete(options: argparse.Namespace) -> dict[str, Any]:
         return sum(member.answer is not None and not member.answer["extra_logs"]["empo/scored"] for member in members)
 
     with started(serve(*limits)) as server:
-        post(options.posts // 50, options.clients // 50, 1)
+        start = footprint(server.pid)
+        post(options.clients, options.clients, 1)
         time.sleep(IDLE_SECONDS)
         before = footprint(server.pid)
         answered = post(options.posts, options.clients, 2)
@@ -326,7 +346,11 @@ def incomplete(options: argparse.Namespace) -> dict[str, Any]:
         "posts": options.posts,
         "clients": options.clients,
         "answered_as_incomplete": answered,
-        **{f"{name}_{when}": at[name] for name in before for when, at in (("before", before), ("after", after))},
+        **{
+            f"{name}_{when}": at[name]
+            for name in before
+            for when, at in (("start", start), ("before", before), ("after", after))
+        },
         "memory_ratio": after["resident_mb"] / before["resident_mb"],
     }
 
@@ -336,8 +360,8 @@ MEASUREMENTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "latency": latency,
     "memory": memory,
     "hostile": hostile,
+    "stopping": stopping,
     "incomplete": incomplete,
-    "soak": soak,
 }
 
 
@@ -355,9 +379,10 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=50_000, help="that never complete their groups")
     parser.add_argument("--clients", type=int, default=10_000, help="that post them")
     parser.add_argument("--posts-per-second", type=float, default=500.0)
-    parser.add_argument("--minutes", type=float, default=1.0, help="of the soak")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the callers are connections of this process
     results = {name: MEASUREMENTS[name](options) for name in options.only or MEASUREMENTS}
     if options.json:
         print(json.dumps(results, indent=2))

@@ -94,9 +94,20 @@ def strict_label(reference: str, answer: str) -> bool:
 def fair_label(reference: str, answer: str) -> bool:
     """Whether an answer holds the reference or is its surname, whatever accents, brackets, spaces, and number words."""
     wanted, given = (fair_form(text) for text in (reference, answer))
-    outside = fair_form(re.sub(r"\([^()]*\)", " ", reference)) or wanted
-    surname = len(outside) > 1 and given == outside[-1:] and len(outside[-1]) > 3
-    return surname or _spelled(given, outside) or any(_holds(given, words) for words in (wanted, outside))
+    unbracketed = re.sub(r"\([^()]*\)", " ", reference)
+    outside = fair_form(unbracketed) or wanted
+    hyphenated = re.sub(r"-\s+", "-", unbracketed).rsplit(maxsplit=1)[-1:]
+    families = (outside[-1:], *map(fair_form, hyphenated))
+    named = any(_names(given, outside, family) for family in families)
+    return named or _spelled(given, outside) or any(_holds(given, words) for words in (wanted, outside))
+
+
+def _names(given: Sequence[str], whole: Sequence[str], family: Sequence[str]) -> bool:
+    """Whether words are the family name of a whole name, with or without a short form of its first name (Stan)."""
+    first = given[: -len(family)]
+    if len(whole) <= len(family) or sum(map(len, family)) <= 3 or given[len(first) :] != family:
+        return False
+    return not first or (len(first) == 1 and len(first[0]) > 2 and whole[0].startswith(first[0]))
 
 
 def fair_form(text: str) -> list[str]:

@@ -50,10 +50,6 @@ class Group:
         return [json.dumps({**shared, "response": text}).encode() for text in self.responses]
 
 
-HEAD_START = 3.0
-"""Seconds for which hostile callers are alone: what is measured is the time beside them, not their arrival."""
-
-
 def hostile_bodies() -> list[bytes]:
     """Groups for /score that cost as much as a model's output can: nested formulas, many answers, long texts."""
     formula = r"\boxed{\int_0^{%d} \frac{\sin(x^{%d})}{\sqrt{1+x}}\,dx + (x+%d)^{40}(y+1)^{40}}"
@@ -80,6 +76,7 @@ class Behaviour:
         path: where members without ids are posted.
         ids: post members under ids of their own instead, so that a retry is recognised even if its answer was lost.
         hostile: how many callers have hostile groups scored meanwhile, one after the other.
+        head_start: seconds for which these are alone: what is measured is the time beside them, not their arrival.
         clients: how many clients there are, each with an address of its own if there are several (on this machine).
         seed: the random seed.
     """
@@ -94,6 +91,7 @@ class Behaviour:
     path: str = "/get_reward"
     ids: bool = False
     hostile: int = 0
+    head_start: float = 3.0
     clients: int = 1
     seed: int = 0
 
@@ -245,7 +243,7 @@ async def replay(groups: Sequence[Group], url: str, behaviour: Behaviour) -> lis
     bodies = hostile_bodies() if behaviour.hostile else []
     harassing = [asyncio.ensure_future(_harass(Client(url), bodies, n)) for n in range(behaviour.hostile)]
     if harassing:
-        await asyncio.sleep(HEAD_START)
+        await asyncio.sleep(behaviour.head_start)
     try:
         await asyncio.gather(
             *(

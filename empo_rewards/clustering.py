@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from empo_rewards.protocols import AnswerSet, Clusters, Relation
 
 
-def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of `size` nodes the smallest node of its connected component (union-find, almost linear time)."""
-    parent = list(range(size))
+class UnionFind:
+    """Disjoint sets of the numbers below `size`. A set's root is its least member, whatever the order of unions."""
 
-    def root(node: int) -> int:
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def find(self, node: int) -> int:
+        """The root of a node's set."""
+        parent = self._parent
         while parent[node] != node:
             parent[node] = parent[parent[node]]
             node = parent[node]
         return node
 
+    def union(self, a: int, b: int) -> None:
+        """Joins the sets of two nodes."""
+        a, b = self.find(a), self.find(b)
+        self._parent[max(a, b)] = min(a, b)
+
+
+def connected_components(size: int, edges: Iterable[tuple[int, int]]) -> list[int]:
+    """For each of `size` nodes the smallest node of its connected component (almost linear time)."""
+    sets = UnionFind(size)
     for left, right in edges:
-        a, b = root(left), root(right)
-        parent[max(a, b)] = min(a, b)
-    return [root(node) for node in range(size)]
+        sets.union(left, right)
+    return [sets.find(node) for node in range(size)]
 
 
 def components(size: int, relation: Relation) -> list[int]:
@@ -65,12 +78,26 @@ def answer_set(votes: Sequence[str | None], prompt: str, *, similarities: bool =
     return AnswerSet(tuple(sorted(counts, key=lambda text: (-counts[text], text))), prompt, similarities)
 
 
-def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation) -> Clusters:
-    """The components of the relation, and a singleton cluster for each response without a vote."""
+def cluster(
+    votes: Sequence[str | None], answers: AnswerSet, relation: Relation, weights: Sequence[float] | None = None
+) -> Clusters:
+    """The components of the relation, and a singleton cluster for each response without a vote.
+
+    Args:
+        votes: for each response its answer; None: it does not vote.
+        answers: the distinct ones (`answer_set`).
+        relation: of these.
+        weights: of the responses' votes; None: all the same.
+    """
     component = components(len(answers.texts), relation)
     component_of = dict(zip(answers.texts, component, strict=True))
     sizes = Counter(component_of[vote] for vote in votes if vote is not None)
-    ranked = sorted(sizes, key=lambda first: (-sizes[first], first))
+    parts: dict[int, list[float]] = defaultdict(list)
+    for vote, weight in zip(votes, weights or (1,) * len(votes), strict=True):
+        if vote is not None:
+            parts[component_of[vote]].append(weight)
+    mass_of = {first: math.fsum(part) for first, part in parts.items()}
+    ranked = sorted(sizes, key=lambda first: (-mass_of[first], -sizes[first], first))
     id_of = {first: k for k, first in enumerate(ranked)}
     labels: list[int] = []
     singles = len(ranked)
@@ -85,7 +112,12 @@ def cluster(votes: Sequence[str | None], answers: AnswerSet, relation: Relation)
         sizes=(*(sizes[first] for first in ranked), *(1 for _ in range(singles - len(ranked)))),
         voters=len(ranked),
         representatives=tuple(answers.texts[first] for first in ranked),
+        masses=() if weights is None else (*(mass_of[first] for first in ranked), *_blank_weights(votes, weights)),
     )
+
+
+def _blank_weights(votes: Sequence[str | None], weights: Sequence[float]) -> list[float]:
+    return [float(weight) for vote, weight in zip(votes, weights, strict=True) if vote is None]
 
 
 def expand_similarities(

@@ -81,6 +81,8 @@ class ScorerConfig(BaseModel):
         guards: rules that penalise responses; of several penalties the lowest reward counts.
         observers: components that receive each group with its score.
         incomplete: whether a group with fewer members than expected is `unscored`, or scored as `partial`.
+        trained: how many members of a group are trained on, where it does not say it itself; the others only vote.
+            None: all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,6 +95,7 @@ class ScorerConfig(BaseModel):
     guards: tuple[Component, ...] = (Component(name="blank"), Component(name="refusal"))
     observers: tuple[Component, ...] = ()
     incomplete: Literal["unscored", "partial"] = "unscored"
+    trained: int | None = Field(default=None, ge=1)
 
 
 class Places:

@@ -16,8 +16,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from empo_rewards.errors import GroupError
 
+MAX_NUMBER = 1e100
+"""The largest size of a reward or metric: sums and squares of them stay finite."""
+
 Message = Mapping[str, Any]
 """One chat message: `role` and `content`."""
+
+MAX_VOTE_WEIGHT = 1e6
+"""Bound on the weight of a vote: the sums of a group's weights stay exact enough to compare."""
 
 Label = str | tuple[str, ...] | None
 """Normalised gold answer: one text, a tuple of accepted texts, or None."""
@@ -75,6 +81,11 @@ class Group:
         metadata: arbitrary data, passed to observers unchanged.
         expected_size: the number of responses that were sampled, if some may have been lost. None: `responses` is
             complete.
+        trained: for each response whether it is trained on; the others only vote, and have no reward. At least one is,
+            unless members were lost. None: all, or as many as the configuration's `trained` says.
+        vote_weights: for each response the weight of its vote, at least 0, and not all 0; None: equal weights.
+        sides: for each response the name of its side, where a group holds rollouts of several (a paraphrase, a
+            teacher). None: there is one.
 
     Raises:
         GroupError: a field does not have this form.
@@ -88,6 +99,9 @@ class Group:
     data_source: str | None = None
     metadata: Mapping[str, Any] | None = None
     expected_size: int | None = None
+    trained: Sequence[bool] | None = None
+    vote_weights: Sequence[float] | None = None
+    sides: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         where = "group" if self.id is None else f"group {self.id!r}"
@@ -115,6 +129,14 @@ class Group:
                 raise GroupError(
                     f"{where}: expected_size is {self.expected_size} but there are {len(self.responses)} responses"
                 )
+        _check_members("trained", self.trained, len(self.responses), where)
+        _check_members("sides", self.sides, len(self.responses), where)
+        check_vote_weights(self.vote_weights, len(self.responses), where)
+        if self.vote_weights is not None and not any(self.vote_weights):
+            raise GroupError(f"{where}: vote_weights are all 0; a group needs a vote")
+        is_whole = self.expected_size in (None, len(self.responses))
+        if self.trained is not None and is_whole and not any(self.trained):
+            raise GroupError(f"{where}: no response is trained on; a group of votes alone rewards nothing")
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -163,6 +185,38 @@ def _check_logprobs(logprobs: object, size: int, where: str) -> None:
         for value in values:
             if not isinstance(value, int | float) or not (-sys.float_info.max <= value <= 0 or value == -math.inf):
                 raise GroupError(f"{where}: token_logprobs[{position}] holds {value!r}; a log-probability is <= 0")
+
+
+_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "trained": ((bool,), "true or false"),
+    "vote_weights": ((int, float), "a number"),
+    "sides": ((str,), "a text"),
+}
+"""The types of the values of a group's fields that have one for each response, and what they are in words."""
+
+
+def _check_members(name: str, values: object, size: int, where: str) -> None:
+    """Check a field that has a value for each response, or is None."""
+    if values is None:
+        return
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != size:
+        raise GroupError(f"{where}: {name} must have one value for each of the {size} responses")
+    kinds, wanted = _KINDS[name]
+    for position, value in enumerate(values):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise GroupError(f"{where}: {name}[{position}] must be {wanted}, not {type(value).__name__}")
+
+
+def check_vote_weights(weights: Sequence[float] | None, size: int, where: str) -> None:
+    """Check the weights of the votes of `size` responses; None is none.
+
+    Raises:
+        GroupError: they are not one number in [0, `MAX_VOTE_WEIGHT`] for each.
+    """
+    _check_members("vote_weights", weights, size, where)
+    for position, weight in enumerate(weights or ()):
+        if not 0 <= weight <= MAX_VOTE_WEIGHT:  # NaN neither
+            raise GroupError(f"{where}: vote_weights[{position}] is {weight}; it lies in [0, {MAX_VOTE_WEIGHT:,.0f}]")
 
 
 class AnswerKind(str, Enum):
@@ -233,19 +287,21 @@ class GroupScore:
 
     Args:
         rewards: one reward per response. None: no signal (each response of an unscored group; a response on which the
-            strategy abstains).
+            strategy abstains; one that is not trained on).
         answers: one answer per response.
         clusters: one cluster id per response. Ids count from 0 by decreasing size; each blank has its own id.
-        cluster_shares: n_k/G for each cluster id; they sum to 1.
+        cluster_shares: n_k/G for each cluster id, with weighted votes the share of the weights; they sum to 1.
         entropy: semantic entropy in nats; None if it could not be estimated.
         status, cause, detail: whether there are rewards; if not, a code and a sentence. A gate's cause is also set if
             the gate is configured to give a constant reward.
         metrics: numbers to log.
         flags: for each response the names of the guards that fired.
         correct: for each response whether it agrees with the reference; None if unknown.
-        advantage_scale: factor for this group's advantages (SEED-GRPO); 1 for other strategies.
+        advantage_scale, advantage_shift: factor for this group's advantages (SEED-GRPO), and what is added to them
+            afterwards (RESTRAIN); 1 and 0 for other strategies.
         id: the group's id.
         size, expected_size: how many members were seen, and how many were expected.
+        trained: for each response whether it is trained on; None: all are.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
@@ -265,6 +321,8 @@ class GroupScore:
     id: str | None = None
     size: int = 0
     expected_size: int = 0
+    trained: tuple[bool, ...] | None = None
+    advantage_shift: float = 0.0
 
     @classmethod
     def unscored(cls, group: Group, cause: Cause, detail: str, **known: Any) -> GroupScore:
@@ -285,6 +343,7 @@ class GroupScore:
             "id": group.id,
             "size": size,
             "expected_size": group.expected_size or size,
+            "trained": None if group.trained is None else tuple(group.trained),
             **known,
         }
         return cls(status=Status.UNSCORED, cause=cause, detail=detail, **values)
@@ -304,6 +363,7 @@ class GroupScore:
             raise GroupError(f"not a group's score: {place}: {first['msg']}") from error
         size = len(score.rewards)
         parts = {"answers": score.answers, "clusters": score.clusters, "flags": score.flags, "correct": score.correct}
+        parts["trained"] = score.trained
         for name, part in parts.items():
             if part is not None and len(part) != size and (part or name == "answers"):
                 raise GroupError(f"not a group's score: {name} has {len(part)} entries for {size} rewards")
@@ -311,6 +371,8 @@ class GroupScore:
             raise GroupError(f"not a group's score: clusters does not count to {len(score.cluster_shares)}, the shares")
         if not all(0 <= share <= 1 for share in score.cluster_shares):
             raise GroupError("not a group's score: cluster_shares has a number that is not in [0, 1]")
+        if any(abs(reward) > MAX_NUMBER for reward in score.rewards if reward is not None):
+            raise GroupError(f"not a group's score: a reward's size is more than {MAX_NUMBER:g}")
         if not size or values.get("size", size) != size:
             raise GroupError(f"not a group's score: size is {score.size} for {size} rewards")
         return replace(score, size=size, expected_size=max(size, score.expected_size))

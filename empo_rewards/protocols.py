@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -122,10 +123,13 @@ class Reason:
     Args:
         rule: the rule that decided, in a few words, as in "canonical forms" or "cosine of embeddings".
         facts: what the rule looked at, by name: forms, similarities, thresholds, a judge's answer.
+        equal: what the rule says of the two alone; None where it does not say. Clusters may differ: two answers may be
+            joined through a third, or kept apart by one.
     """
 
     rule: str
     facts: Mapping[str, str | float] = field(default_factory=dict)
+    equal: bool | None = None
 
 
 class EquivalenceBackend(ABC):
@@ -137,6 +141,10 @@ class EquivalenceBackend(ABC):
 
     gives_similarities: bool = False
     """Whether it fills `Relation.similarities` for sets that request them."""
+
+    asks_a_model: bool = False
+    """Whether a comparison costs a large model's evaluation or a request (a judge): a report then gives reasons only
+    where the user wants them asked for."""
 
     @abstractmethod
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
@@ -155,7 +163,7 @@ class EquivalenceBackend(ABC):
         facts: dict[str, str | float] = {"alone": said}
         if relation.similarities is not None:
             facts["similarity"] = relation.similarities[0][1]
-        return Reason("decided by the backend", facts)
+        return Reason("decided by the backend", facts, None if said == "undecided" else said == "equal")
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
         """Release processes and connections; a later `relate` starts them again."""
@@ -175,28 +183,33 @@ class Clusters:
         voters: the number of ids that are clusters of valid answers. Each further id is the singleton cluster of a
             response without a valid answer (a blank, a refusal, one voided by a guard), even if their texts are equal.
         representatives: for each cluster of voters its first text in canonical order.
+        masses: for each id the sum of the weights of its votes, where votes have weights (ids count by decreasing mass
+            then). Empty: each vote counts 1, as in `sizes`.
     """
 
     labels: tuple[int, ...]
     sizes: tuple[int, ...]
     voters: int
     representatives: tuple[str, ...]
+    masses: tuple[float, ...] = ()
 
-    @property
+    @cached_property
     def shares(self) -> tuple[float, ...]:
-        """n_k/G for each cluster id."""
-        return tuple(size / len(self.labels) for size in self.sizes)
+        """n_k/G for each cluster id; with weights the cluster's part of them."""
+        counted = self.masses or self.sizes
+        total = math.fsum(counted)
+        return tuple(mass / total for mass in counted)
 
     @cached_property
     def modal(self) -> frozenset[int]:
-        """The ids of the largest clusters of voters: several if tied, none without voters."""
-        voted = self.sizes[: self.voters]
-        return frozenset(k for k, size in enumerate(voted) if size == max(voted))
+        """The ids of the largest clusters of voters, by share: several if tied, none without votes."""
+        voted = (self.masses or self.sizes)[: self.voters]
+        return frozenset(k for k, mass in enumerate(voted) if mass == max(voted) > 0)
 
     @property
     def largest_share(self) -> float:
-        """The share of the largest cluster of voters; 0 without voters."""
-        return max(self.sizes[: self.voters], default=0) / len(self.labels)
+        """The share of the largest cluster of voters; 0 without votes."""
+        return max(self.shares[: self.voters], default=0.0)
 
     def votes(self, response: int) -> bool:
         """Whether a response has a valid answer."""
@@ -259,14 +272,27 @@ class StrategyInput:
 
 @dataclass(frozen=True)
 class Rewards:
-    """Output of a strategy: one reward per response (None: it abstains), and the factor for the group's advantages."""
+    """Output of a strategy.
+
+    Args:
+        rewards: one per response; None: it abstains. Those of responses that are not trained on are dropped.
+        advantage_scale: factor for the group's advantages.
+        advantage_shift: what is added to each advantage of the group after that.
+    """
 
     rewards: tuple[float | None, ...]
     advantage_scale: float = 1.0
+    advantage_shift: float = 0.0
 
 
 class Strategy(ABC):
     """Turns a group's clusters into rewards."""
+
+    formula: str = ""
+    """The reward of a response, in a few words, for tables."""
+
+    paper: str = ""
+    """The paper that it follows, or what it is for."""
 
     uses_reference: bool = False
     """Whether it is given `StrategyInput.correct`; for supervised controls only."""
@@ -278,11 +304,24 @@ class Strategy(ABC):
     """Whether it needs the group's token log-probabilities; a group without them is then unscored."""
 
     scales_advantages: bool = False
-    """Whether its `Rewards.advantage_scale` may differ from 1, so that the trainer has to apply it."""
+    """Whether its `Rewards.advantage_scale` or `advantage_shift` may differ from 1 and 0; the trainer applies them."""
+
+    gives_advantages: bool = False
+    """Whether its rewards are advantages but for their mean: the trainer must not divide them by their deviation."""
+
+    uses_weights: bool = False
+    """Whether it follows the weights of votes, by `Clusters.shares` and what derives from it, or uses no votes. A group
+    whose votes have different weights is unscored with any other."""
+
+    uses_sides: bool = False
+    """Whether it follows the sides of a group, or uses no votes. A group of several is unscored with any other."""
 
     @abstractmethod
     def __call__(self, given: StrategyInput) -> Rewards:
         """One reward per response, in the order of the responses."""
+
+    def close(self) -> None:  # noqa: B027 - most strategies hold nothing
+        """Release connections; a later call starts them again."""
 
 
 # Filters and observers
@@ -345,6 +384,13 @@ class Reader(ABC):
     @abstractmethod
     def convert(self, row: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
         """The rows with the package's own fields. A part that is not as expected may be passed on: it is checked."""
+
+    def variant(self, row: Mapping[str, object]) -> str | None:
+        """For a form that writes the same responses several times in a file, what tells the times apart; else None.
+
+        Rows of another variant than the file's first row are left out.
+        """
+        return None
 
     def open(self, path: Path) -> Iterable[Mapping[str, object]]:
         """The rows of a file with this ending."""

@@ -42,6 +42,7 @@ from empo_rewards.protocols import (
 from empo_rewards.references import LabelledClusters, check
 from empo_rewards.relations import relate
 from empo_rewards.turns import checkpoint
+from empo_rewards.voters import different_weights, has_sides, trained_members
 
 T = TypeVar("T")
 
@@ -82,6 +83,7 @@ class _Draft:
     group: Group
     unlabelled: Group
     """The group without its reference, for all stages that influence rewards."""
+    trained: tuple[bool, ...] | None
     answers: tuple[Answer, ...] = ()
     penalties: tuple[tuple[tuple[str, Penalty], ...], ...] = ()
     votes: tuple[str | None, ...] = ()
@@ -179,8 +181,18 @@ class Scorer:
 
     @property
     def scales_advantages(self) -> bool:
-        """Whether the strategy gives advantages a scale, which the trainer has to apply."""
+        """Whether the strategy gives advantages a scale or a shift, which the trainer has to apply."""
         return self._strategy.scales_advantages
+
+    @property
+    def asks_a_model(self) -> bool:
+        """Whether comparing answers asks a large model or a server (see `EquivalenceBackend`)."""
+        return self._backend.asks_a_model
+
+    @property
+    def gives_advantages(self) -> bool:
+        """Whether rewards must not be divided by their deviation (see `Strategy.gives_advantages`)."""
+        return self._strategy.gives_advantages
 
     @property
     def uses_logprobs(self) -> bool:
@@ -201,6 +213,7 @@ class Scorer:
     def close(self) -> None:
         """End all processes and threads that the scorer started. A closed scorer can be used again."""
         self._backend.close()
+        self._strategy.close()
         if (threads := self._threads.pop()) is not None:
             threads.shutdown()
 
@@ -263,15 +276,11 @@ class Scorer:
         for i, j in pairs:
             if not (0 <= i < len(group) and 0 <= j < len(group)):
                 raise GroupError(f"{_name(group)}: no pair {i}, {j} among {len(group)} responses, counted from 0")
+        compared = self._compare([draft])
         if draft.failure is not None:
             raise draft.failure
-        answers = answer_set(draft.votes, draft.group.prompt_text)
-        relation = self._relate([answers])[0]
-        if isinstance(relation, Exception):
-            raise StageError(Cause.EQUIVALENCE_FAILED, relation) from relation
-        draft.clusters = cluster(draft.votes, answers, relation)
         with stage(Cause.EQUIVALENCE_FAILED):
-            return [self._why(draft, answers, relation, i, j) for i, j in pairs]
+            return [self._why(*compared[0], i, j) for i, j in pairs]
 
     def _why(self, draft: _Draft, answers: AnswerSet, relation: Relation, i: int, j: int) -> PairReason:
         left, right = draft.votes[i], draft.votes[j]
@@ -286,10 +295,11 @@ class Scorer:
         reason = _checked_reason(self._backend.why(answers, a, b))
         clusters = draft.clusters
         assert clusters is not None  # noqa: S101 - set by `why`
-        if clusters.labels[i] == clusters.labels[j]:
-            return PairReason("equal", reason.rule, reason.facts)
-        undecided = (min(a, b), max(a, b)) in relation.undecided
-        return PairReason("undecided" if undecided else "different", reason.rule, reason.facts)
+        joined, facts = clusters.labels[i] == clusters.labels[j], reason.facts
+        if reason.equal is not None and reason.equal is not joined:
+            facts = {**facts, "clusters": "joined through other answers" if joined else "kept apart by other answers"}
+        undecided = not joined and (min(a, b), max(a, b)) in relation.undecided
+        return PairReason("equal" if joined else "undecided" if undecided else "different", reason.rule, facts)
 
     def extract(self, response: str, prompt: str = "") -> Answer:
         """Extract the answer of one response, as `score` does."""
@@ -307,19 +317,26 @@ class Scorer:
 
     def _score_batch(self, groups: Sequence[Group]) -> list[GroupScore]:
         drafts = [self._read(group) for group in groups]
-        whole = [draft for draft in drafts if draft.failure is None]
-        sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._estimator.uses_similarities) for d in whole]
-        for draft, answers, relation in zip(whole, sets, self._relate(sets), strict=True):
-            if isinstance(relation, Exception):
-                draft.failure = StageError(Cause.EQUIVALENCE_FAILED, relation)
-                continue
-            draft.clusters = cluster(draft.votes, answers, relation)
+        for draft, answers, relation in self._compare(drafts):
             if answers.similarities and relation.similarities is not None:
                 draft.similarities = expand_similarities(draft.votes, answers, relation.similarities)
             draft.metrics["undecided_pairs"] = float(len(relation.undecided))
             draft.metrics.update({f"equivalence/{name}": value for name, value in relation.metrics.items()})
-        self._check_references(whole)
+        self._check_references(drafts)
         return [self._observed(draft.group, self._finish(draft)) for draft in drafts]
+
+    def _compare(self, drafts: Sequence[_Draft]) -> list[tuple[_Draft, AnswerSet, Relation]]:
+        """Compare and cluster the answers of each draft. One that has failed, or fails here, is left out."""
+        whole = [draft for draft in drafts if draft.failure is None]
+        sets = [answer_set(d.votes, d.group.prompt_text, similarities=self._estimator.uses_similarities) for d in whole]
+        compared = []
+        for draft, answers, relation in zip(whole, sets, self._relate(sets), strict=True):
+            if isinstance(relation, Exception):
+                draft.failure = StageError(Cause.EQUIVALENCE_FAILED, relation)
+                continue
+            draft.clusters = cluster(draft.votes, answers, relation, different_weights(draft.group))
+            compared.append((draft, answers, relation))
+        return compared
 
     def _observed(self, group: Group, score: GroupScore) -> GroupScore:
         """Call the observers, and return the score with their metrics added.
@@ -341,7 +358,9 @@ class Scorer:
     def _read(self, group: Group) -> _Draft:
         """Extract the answers of a group and apply the guards."""
         size, prompt = len(group), group.prompt_text
-        draft = _Draft(group, group if group.reference is None else replace(group, reference=None))
+        trained = trained_members(group, self.config.trained)
+        is_plain = group.reference is None and trained is None
+        draft = _Draft(group, group if is_plain else replace(group, reference=None, trained=trained), trained)
         draft.answers, draft.votes, draft.penalties = (BLANK,) * size, (None,) * size, ((),) * size
         try:
             with stage(Cause.EXTRACTION_FAILED):
@@ -431,6 +450,7 @@ class Scorer:
             if draft.failure is not None:
                 raise draft.failure
             rewards, cause, detail = self._reward(draft)
+            rewards = replace(rewards, rewards=_of_trained(rewards.rewards, draft.trained))
         except StageError as failure:
             cause, detail = failure.cause, str(failure)
             log.warning("%s is unscored: %s: %s", _name(group), cause.value, detail)
@@ -457,6 +477,8 @@ class Scorer:
             id=group.id,
             size=len(group),
             expected_size=expected,
+            trained=draft.trained,
+            advantage_shift=rewards.advantage_shift,
         )
 
     def _reward(self, draft: _Draft) -> tuple[Rewards, Cause | None, str | None]:
@@ -471,6 +493,7 @@ class Scorer:
             stopped: tuple[float | None, ...] = (self.config.gates.reward,) * size
             return Rewards(_penalised(stopped, draft) if self.config.gates.guards_apply else stopped), *gate
         with stage(Cause.STRATEGY_FAILED):
+            self._check_votes(group)
             correct = draft.correct if self._strategy.uses_reference else None
             rewards = self._strategy(StrategyInput(group, clusters, draft.entropy, correct))
             if not isinstance(rewards, Rewards):
@@ -479,10 +502,30 @@ class Scorer:
             rewards = Rewards(
                 tuple(None if reward is None else finite(reward, "a reward") for reward in given),
                 finite(rewards.advantage_scale, "advantage_scale"),
+                finite(rewards.advantage_shift, "advantage_shift"),
             )
-        if all(reward is None for reward in rewards.rewards):
+        if all(reward is None for reward in _of_trained(rewards.rewards, draft.trained)):
             return rewards, Cause.ABSTAINED, f"the strategy {self.config.strategy.name!r} gave no reward"
         return replace(rewards, rewards=_penalised(rewards.rewards, draft)), None, None
+
+    def _check_votes(self, group: Group) -> None:
+        """Check that the strategy follows the weights and sides of a group that has them.
+
+        Raises:
+            GroupError: it does not.
+        """
+        name = self.config.strategy.name
+        if different_weights(group) is not None and not self._strategy.uses_weights:
+            raise GroupError(f"its votes have weights, which the strategy {name!r} does not follow")
+        if has_sides(group) and not self._strategy.uses_sides:
+            raise GroupError(f"it has several sides, which the strategy {name!r} does not tell apart")
+
+
+def _of_trained(rewards: tuple[float | None, ...], trained: tuple[bool, ...] | None) -> tuple[float | None, ...]:
+    """The rewards, with None for responses that are not trained on."""
+    if trained is None:
+        return rewards
+    return tuple(reward if paid else None for reward, paid in zip(rewards, trained, strict=True))
 
 
 def until_fault(items: Iterable[T], faults: list[Exception]) -> Iterator[T]:
@@ -528,7 +571,7 @@ def _checked_reason(given: object) -> Reason:
     Raises:
         PluginError: it is no reason.
     """
-    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping):
+    if not isinstance(given, Reason) or not isinstance(given.facts, Mapping) or given.equal not in (None, True, False):
         raise PluginError(f"`why` of the equivalence backend gave a {type(given).__name__}, not a Reason with facts")
 
     def plain(value: object) -> str | float:
@@ -538,7 +581,7 @@ def _checked_reason(given: object) -> Reason:
             return float(value)
         return str(value)
 
-    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()})
+    return Reason(str(given.rule), {str(name): plain(value) for name, value in given.facts.items()}, given.equal)
 
 
 def _penalised(rewards: Sequence[float | None], draft: _Draft) -> tuple[float | None, ...]:

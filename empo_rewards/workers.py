@@ -57,27 +57,31 @@ SWITCH_SECONDS = 0.0005
 """Python's switch interval in a worker: what a thread that has just been given work waits for one that computes."""
 
 
-class StreamScorer(Protocol):
-    """What a worker needs of a scorer; a `Scorer` has it. It must pickle."""
+class Closable(Protocol):
+    """What a worker holds: a scorer, mostly. It must pickle."""
+
+    def close(self) -> None:
+        """End the processes and threads that it started."""
+        ...
+
+
+class StreamScorer(Closable, Protocol):
+    """What tasks need of a scorer; a `Scorer` has it."""
 
     def score_many(self, groups: Iterable[Group], /) -> Iterator[GroupScore]:
         """One score a group, in order."""
         ...
 
-    def close(self) -> None:
-        """End the processes and threads that scoring started."""
-        ...
 
-
-Task = Callable[[StreamScorer], T]
-"""What a worker does with its scorer. It must pickle, as must what it returns."""
+Task = Callable[[Any], T]
+"""What a worker does with what it holds. It must pickle, as must what it returns."""
 
 
 class WorkerPool:
     """Worker processes that score groups; thread-safe. A worker that dies or hangs is replaced.
 
     Args:
-        scorer: copied into each process.
+        scorer: copied into each process, or whatever else its tasks work with.
         workers: the most processes there are at a time. They are started when they are needed.
         threads: how many submissions each of them works on at a time; the others wait, the first come first.
         score_seconds: a submission that takes longer is stopped, or its worker killed; None: no limit.
@@ -86,7 +90,7 @@ class WorkerPool:
 
     def __init__(
         self,
-        scorer: StreamScorer,
+        scorer: Closable,
         workers: int,
         *,
         threads: int = 1,
@@ -278,7 +282,7 @@ class _Worker:
 
     reader: threading.Thread
 
-    def __init__(self, scorer: StreamScorer, threads: int) -> None:
+    def __init__(self, scorer: Closable, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         with closing(theirs):
@@ -378,7 +382,7 @@ def _score_all(groups: Sequence[Group], scorer: StreamScorer) -> list[GroupScore
     return list(scorer.score_many(groups))
 
 
-def _work(scorer: StreamScorer, pipe: Connection, threads: int) -> None:
+def _work(scorer: Closable, pipe: Connection, threads: int) -> None:
     """Worker main loop: run each task read from the pipe in a thread, stop those that are named; exit on EOF."""
     # A terminal and a process manager send these to all processes; the pool's process decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -400,7 +404,11 @@ def _work(scorer: StreamScorer, pipe: Connection, threads: int) -> None:
                 work.stop(number)
             else:
                 work.running[number] = Turn(len(packed))
-                executor.submit(work.run, number, task)
+                try:
+                    executor.submit(work.run, number, task)
+                except RuntimeError as error:  # there is no memory for a thread: the pool replaces this process
+                    log.error("a worker process ends: %s", described(error))
+                    os._exit(1)
     # Threads may be in the middle of a group, and are not waited for.
     threading.Thread(target=_end_after, args=(CLOSE_SECONDS,), daemon=True).start()
     scorer.close()
@@ -410,7 +418,7 @@ def _work(scorer: StreamScorer, pipe: Connection, threads: int) -> None:
 class _TaskRunner:
     """What a worker process is working on."""
 
-    def __init__(self, scorer: StreamScorer, pipe: Connection) -> None:
+    def __init__(self, scorer: Closable, pipe: Connection) -> None:
         self._scorer, self._pipe, self._sending = scorer, pipe, threading.Lock()
         self._turns = Turns()
         self.running: dict[int, Turn] = {}
@@ -427,6 +435,8 @@ class _TaskRunner:
             error = EmpoError("nobody waited for it")
         except EmpoError as refused:
             error = _sendable(refused)
+        except MemoryError:
+            error = WorkerError("a worker process has no memory left for it")
         except Exception as fault:
             log.exception("scoring failed")
             error = WorkerError(f"scoring failed in a worker process: {described(fault)}")

@@ -18,7 +18,7 @@ if find_spec("hypothesis"):  # the environments of the frameworks have no proper
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--exhaustive", action="store_true", help="kill at every step instead of a third of the lines")
+    parser.addoption("--exhaustive", action="store_true", help="kill at every step instead of some")
     parser.addoption("--fuzz-requests", type=int, default=1_000, help="how many fuzzed requests the server is sent")
     parser.addoption("--soak-minutes", type=float, default=0.0, help="how long the server is under faults, at least")
     parser.addoption("--figures", type=Path, help="a JSON file that keeps the figures of the tests that give some")

@@ -101,7 +101,7 @@ def test_many_rows_are_written_as_they_come(tmp_path: Path) -> None:
     def prompts() -> Iterator[Prompt]:
         for n in range(5_000):
             if n % 1_000 == 999:
-                (part,) = tmp_path.glob("train.parquet.*.part")
+                (part,) = tmp_path.glob(".train.parquet.*.part")
                 sizes.append(part.stat().st_size)
             yield Prompt(f"{n}" * 50, reference=str(n) if n > 2_000 else None)
 

@@ -22,6 +22,8 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
+VERL_CHECK = "empo-rewards verl-check run.yaml reward.reward_manager.name=empo actor_rollout_ref.rollout.n=16"
+
 BY_OTHERS = {
     "make demo": "run by .ci/run",
     "make demo-train": "tests/integration/trl/test_demo_train.py",
@@ -31,8 +33,11 @@ BY_OTHERS = {
     "make stress": "run before a release",
     "pip install empo-rewards": "run by `make demo`, from the sources",
     "pip install 'empo-rewards[server]'": "run by the session `light`, from the sources",
-    "empo-rewards doctor --verl": "tests/integration/verl/test_commands.py",
-    "empo-rewards verl-check run.yaml reward.reward_manager.name=empo": "tests/integration/verl/test_commands.py",
+    "empo-rewards doctor --verl": "tests/integration/verl/test_launch.py",
+    VERL_CHECK: "tests/integration/verl/test_requirements.py",
+    "empo-rewards generate prompts.jsonl --url http://localhost:8000/v1 -n 16 --out rollouts.jsonl": (
+        "tests/cli/test_generate.py"
+    ),
     "empo-rewards serve --config empo-math --group-size 16 --port 5000": "tests/server",
 }
 

@@ -137,3 +137,35 @@ def test_facts_of_a_plugin_are_made_fit_for_json() -> None:
     with Scorer({"preset": "empo-math", "equivalence": "odd"}, plugins=[OddPlugin()]) as scorer:
         (reason,) = scorer.why(Group("q", ANSWERS), [(0, 6)])
     assert reason.facts == {"nan": "nan", "half": 0.5, "sure": "True", "1": "[2]"}
+
+
+class Chained(EquivalenceBackend):
+    """Joins texts that differ by one in length, so that some are joined through others alone."""
+
+    def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
+        return [
+            Relation(
+                tuple(
+                    (i, j)
+                    for i, j in combinations(range(len(answers.texts)), 2)
+                    if abs(len(answers.texts[i]) - len(answers.texts[j])) <= 1
+                )
+            )
+            for answers in sets
+        ]
+
+
+class ChainedPlugin:
+    @hookimpl
+    def register_equivalence_backends(self, register: Any) -> None:
+        register("chained", Chained)
+
+
+def test_a_pair_that_is_joined_through_a_third_says_so() -> None:
+    with Scorer({"preset": "empo-math", "equivalence": "chained"}, plugins=[ChainedPlugin()]) as scorer:
+        direct, through = scorer.why(Group("q", [r"\boxed{a}", r"\boxed{ab}", r"\boxed{abc}"]), [(0, 1), (0, 2)])
+    assert (direct.relation, direct.facts) == ("equal", {"alone": "equal"})
+    assert (through.relation, through.facts) == (
+        "equal",
+        {"alone": "different", "clusters": "joined through other answers"},
+    )

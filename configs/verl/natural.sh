@@ -26,5 +26,5 @@ CUDA_VISIBLE_DEVICES="${TRAIN_GPUS:-0,1,2,3,4,5}" \
   python3 -m verl.trainer.main_ppo --config-path "$CONFIGS" --config-name qwen2.5-natural \
   data.train_files="$TRAIN" \
   data.val_files="$VAL" \
-  reward.reward_kwargs.scorer="{preset: empo-judge, equivalence: {url: 'http://localhost:$JUDGE_PORT/v1', model: '$JUDGE_MODEL'}}" \
+  +reward.reward_kwargs.scorer.equivalence="{url: 'http://localhost:$JUDGE_PORT/v1', model: '$JUDGE_MODEL'}" \
   "$@"

@@ -24,8 +24,10 @@ from empo_rewards.cli import (
     dataset,
     doctor,
     equivalent,
+    evaluate,
     explain,
     extract,
+    generate,
     paths,
     plugins,
     report,
@@ -48,11 +50,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("generate")(generate.generate)
 app.command("score")(score.score)
 app.command("serve")(serve.serve)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
+app.command("collapse-step")(evaluate.collapse)
 app.command("equivalent")(equivalent.equivalent)
 app.command("extract")(extract.extract)
 app.command("select")(select.select)

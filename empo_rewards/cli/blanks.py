@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, field
 
 from empo_rewards.cli.console import err, foreign
 from empo_rewards.config import Component
@@ -29,49 +30,75 @@ WHOLE = ("whole_text", "last_math", "last_number")
 """Extractors that find something in nearly any text: named only where no other finds an answer."""
 
 
-class BlankWatch:
-    """Counts blank responses, and says once where nearly all are."""
+@dataclass
+class Blanks:
+    """The responses of some groups that have no answer.
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
-        self._blank: list[tuple[str, str]] = []
-        self._blanks = self._responses = 0
-        self._judged = False
+    Args:
+        responses: how many responses there are.
+        count: how many of them have no answer.
+        kept: the first of these, each with its prompt.
+    """
+
+    responses: int = 0
+    count: int = 0
+    kept: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, group: Group, score: GroupScore) -> None:
         """Count one group."""
-        if self._judged:
-            return
-        self._responses += score.size
+        self.responses += score.size
         for response, answer in zip(group.responses, score.answers, strict=True):
             if answer.kind is AnswerKind.BLANK:
-                self._blanks += 1
-                if len(self._blank) < KEPT:
-                    self._blank.append((response, group.prompt_text))
-        if self._responses >= ENOUGH:
+                self.count += 1
+                if len(self.kept) < KEPT:
+                    self.kept.append((response, group.prompt_text))
+
+    def merge(self, later: Blanks) -> None:
+        """Add those of the groups that follow."""
+        self.responses += later.responses
+        self.count += later.count
+        self.kept = [*self.kept, *later.kept][:KEPT]
+
+
+class BlankWatch:
+    """Says once where nearly all responses are blank."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._blanks = Blanks()
+        self.judged = False
+
+    def add(self, blanks: Blanks | None) -> None:
+        """Count those of some groups."""
+        if blanks is None or self.judged:
+            return
+        self._blanks.merge(blanks)
+        if self._blanks.responses >= ENOUGH:
             self.close()
 
     def close(self) -> None:
         """Judge what was counted."""
-        if not self._judged and self._responses and self._blanks >= NEARLY_ALL * self._responses:
+        blanks = self._blanks
+        if not self.judged and blanks.responses and blanks.count >= NEARLY_ALL * blanks.responses:
             self._say()
-        self._judged = True
+        self.judged = True
 
     def _say(self) -> None:
+        blanks = self._blanks
         used = ", ".join(component.name for component in self._scorer.config.extraction.extractors)
         err.print(
             foreign(
-                f"{self._blanks:,} of {self._responses:,} responses have no answer that {used} would find; they end:"
+                f"{blanks.count:,} of {blanks.responses:,} responses have no answer that {used} would find; they end:"
             ),
             soft_wrap=True,
         )
-        for response, _ in self._blank[:SHOWN]:
+        for response, _ in blanks.kept[:SHOWN]:
             err.print(foreign(f"  …{_ending(response)}"), soft_wrap=True)
         found = self._finds()
         if found:
             name, count = found
             err.print(
-                foreign(f"{name} finds an answer in {count} of {len(self._blank)} of them: --set extraction=[{name}]"),
+                foreign(f"{name} finds an answer in {count} of {len(blanks.kept)} of them: --set extraction=[{name}]"),
                 soft_wrap=True,
             )
 
@@ -85,7 +112,7 @@ class BlankWatch:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", DeprecationWarning)  # of former names
                     extractor = registry.create(Extractor, Component(name=name), name)
-                counts[name] = sum(extractor(response, prompt) is not None for response, prompt in self._blank)
+                counts[name] = sum(extractor(response, prompt) is not None for response, prompt in self._blanks.kept)
             except EmpoError:  # it needs options
                 continue
         if not counts:

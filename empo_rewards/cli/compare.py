@@ -23,12 +23,14 @@ from empo_rewards.cli.console import (
     scorer_of,
 )
 from empo_rewards.cli.journal import read_records
-from empo_rewards.cli.report import check_target, scored_groups
+from empo_rewards.cli.report import check_target
+from empo_rewards.cli.shown import scored_groups
 from empo_rewards.errors import InputError
 from empo_rewards.group import Group, GroupScore
 from empo_rewards.reading import ReadGroup, ReadOptions, read_groups
 from empo_rewards.report import Contents, write_page
 from empo_rewards.report.comparison import Differences
+from empo_rewards.scorer import Scorer
 
 SHOWN_GROUPS = 20
 
@@ -53,9 +55,12 @@ def compare(
     """Show how many groups differ, which ones, and how: clusters, answers, rewards, entropy, majorities."""
     reading = reading_from(group_size, form, mapping)
     comparison = Differences()
-    contents = Contents(f"{one} → {other}")
     with ExitStack() as stack:
-        sides = [_side(stack, what, rollouts, reading) for what in (one, other)]
+        scorers = [_scorer(stack, what, rollouts) for what in (one, other)]
+        sides = [_side(what, scorer, rollouts, reading) for what, scorer in zip((one, other), scorers, strict=True)]
+        second = scorers[1]
+        why = None if second is None or second.asks_a_model else second.why
+        contents = Contents(f"{one} → {other}", why=why)
         if target is not None:
             check_target(target, rollouts, *map(Path, (one, other)))
         for number, (left, right) in enumerate(zip_longest(*sides), 1):
@@ -100,16 +105,26 @@ def _told(score: GroupScore, line: int | None) -> str:
     return f"{score.id!r}{'' if line is None else f' of line {line}'} with {score.size} responses"
 
 
-def _side(
-    stack: ExitStack, what: str, rollouts: Path | None, reading: ReadOptions
-) -> Iterator[tuple[Group | None, GroupScore, int | None]]:
-    """The scores of one side, of a file or computed, each with its line in the rollouts where the file names it."""
+def _scorer(stack: ExitStack, what: str, rollouts: Path | None) -> Scorer | None:
+    """The scorer of a side that is a configuration; None of one that is a file of scores.
+
+    Raises:
+        InputError: a configuration has no rollouts to score.
+    """
     path = Path(what)
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
-        return _of_file(path, rollouts, reading)
+        return None
     if rollouts is None:
         raise InputError(f"{what} is no file of scores; a configuration needs rollouts to score: compare A B ROLLOUTS")
-    scorer = stack.enter_context(scorer_of(what))
+    return stack.enter_context(scorer_of(what))
+
+
+def _side(
+    what: str, scorer: Scorer | None, rollouts: Path | None, reading: ReadOptions
+) -> Iterator[tuple[Group | None, GroupScore, int | None]]:
+    """The scores of one side, of a file or computed, each with its line in the rollouts where the file names it."""
+    if scorer is None or rollouts is None:
+        return _of_file(Path(what), rollouts, reading)
     groups = (item.group for item in read_groups(rollouts, reading) if isinstance(item, ReadGroup))
     return ((group, score, None) for group, score in scorer.score_many(groups, with_groups=True))
 

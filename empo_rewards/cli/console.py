@@ -75,6 +75,7 @@ FormatOption = Annotated[
         autocompletion=complete_format,
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, in place of tables.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Stop after N groups.")]
 MapOption = Annotated[
     list[str] | None,
@@ -138,13 +139,14 @@ def foreign(text: str) -> Text:
     return Text(printable(text))
 
 
-def print_json(record: Mapping[str, Any]) -> None:
-    """Print a record as a line of JSON on standard output; on a terminal in ASCII, which cannot control it.
+def ascii_output() -> bool:
+    """Whether standard output takes ASCII only: a terminal, which other characters can control, or no Unicode."""
+    return sys.stdout.isatty() or not codecs.lookup(sys.stdout.encoding or "utf-8").name.startswith("utf")
 
-    In ASCII too where standard output is not in Unicode.
-    """
-    unicode = codecs.lookup(sys.stdout.encoding or "utf-8").name.startswith("utf")
-    typer.echo(json.dumps(record, ensure_ascii=sys.stdout.isatty() or not unicode))
+
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print a record as a line of JSON on standard output."""
+    typer.echo(json.dumps(record, ensure_ascii=ascii_output()))
 
 
 WRONG = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from itertools import count
@@ -174,6 +175,7 @@ def show(group: Group, score: GroupScore) -> None:
     for line in shown.split("\n"):
         out.print(Text("> ").append(foreign(line)), style="italic")
     table = Table("#", "answer", "found by", "cluster", "share", "guards", "reward")
+    trained = score.trained or (True,) * score.size
     for position, (answer, reward) in enumerate(zip(score.answers, score.rewards, strict=True)):
         cluster = score.clusters[position] if score.clusters else None
         table.add_row(
@@ -183,14 +185,15 @@ def show(group: Group, score: GroupScore) -> None:
             "" if cluster is None else str(cluster),
             "" if cluster is None else f"{score.cluster_shares[cluster]:.3f}",
             ", ".join(score.flags[position]) if score.flags else "",
-            "none" if reward is None else f"{reward:.4f}",
+            f"{reward:.4f}" if reward is not None else "none" if trained[position] else "only votes",
         )
     out.print(table)
     for position, (response, answer) in enumerate(zip(group.responses, score.answers, strict=True)):
         out.print(Text(f"{position:>3} ").append(excerpt(response, answer.start, answer.end)), no_wrap=True, crop=True)
     if score.entropy is not None:
-        voted = sorted(set(score.clusters))
-        terms = " ".join(f"- {score.cluster_shares[k]:.3f} ln {score.cluster_shares[k]:.3f}" for k in voted)
+        counts = Counter(score.clusters)
+        shares = [counts[k] / score.size for k in sorted(counts)]  # without the weights of votes
+        terms = " ".join(f"- {share:.3f} ln {share:.3f}" for share in shares)
         out.print(f"semantic entropy {score.entropy:.4f} nats (from counts: {terms})", highlight=False)
     outcome = score.status.value + (f": {score.cause.value}: {score.detail}" if score.cause else "")
     out.print(foreign(f"{outcome}; {score.size} of {score.expected_size} members"))

@@ -24,16 +24,17 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from empo_rewards.cli.job import differences, fingerprint, is_repeatable
-from empo_rewards.cli.outputs import check_place, check_still_there, locked, resolved, write_whole
+from empo_rewards.cli.outputs import check_place, check_still_there, locked, write_whole
 from empo_rewards.errors import InputError
-from empo_rewards.reading.rollouts import FILE_ENDINGS, Located, ReadGroup
+from empo_rewards.files import resolved
+from empo_rewards.reading.rollouts import FILE_ENDINGS, Located, ReadGroup, Rejected
 from empo_rewards.reading.sources import Sources
 
 MEMBER_BYTES = 256 * 1024
@@ -135,15 +136,56 @@ def open_journal(
 
 
 class Journal:
-    """Writes the scores and the bad rows of a job that `open_journal` has opened."""
+    """Writes the scores and the bad rows of a job that `open_journal` has opened.
+
+    What earlier runs wrote is left out: the input gives it again, in the same order.
+    """
 
     def __init__(self, scores: _LineFile, rejected: _LineFile) -> None:
         self._scores, self._rejected = scores, rejected
+        self._groups_left, self._rejected_left = scores.count, rejected.count
 
     @property
     def groups_done(self) -> int:
         """How many groups the output holds, those of earlier runs included."""
         return self._scores.count
+
+    @property
+    def rows_done(self) -> int:
+        """How many groups and bad rows earlier runs wrote, and this one."""
+        return self._scores.count + self._rejected.count
+
+    @property
+    def skips(self) -> bool:
+        """Whether the next group of the input is in the output already."""
+        return self._groups_left > 0
+
+    def skip(self) -> None:
+        """Leave out the next group, which is in the output already."""
+        self._groups_left -= 1
+
+    def reject(self, row: Rejected) -> None:
+        """Write the next bad row of the input."""
+        if self._rejected_left:
+            self._rejected_left -= 1
+        else:
+            self._rejected.append([line_of(asdict(row)) + "\n"])
+
+    def write_rejected(self, row: Rejected) -> None:
+        """Append a bad row after all groups that were written, for an input each of whose rows gives one of the two."""
+        self._scores.flush()
+        self._rejected.append([line_of(asdict(row)) + "\n"])
+
+    def check_all_left_out(self) -> None:
+        """At the end of the input: check that it gave all that the output has.
+
+        Raises:
+            InputError: the output holds more than the input does.
+        """
+        if self._groups_left or self._rejected_left:
+            raise InputError(
+                f"{self._scores.path}: it holds more than its input gives, so something else wrote to it too"
+            )
 
     def pending(self, located: Iterable[Located]) -> Iterator[ReadGroup]:
         """The groups of the input that are still to be scored, in order; bad rows are written as they come.
@@ -151,21 +193,14 @@ class Journal:
         Raises:
             InputError: the output holds more than the input does.
         """
-        groups, rejected = self._scores.count, self._rejected.count
         for item in located:
-            if isinstance(item, ReadGroup):
-                if groups == 0:
-                    yield item
-                else:
-                    groups -= 1
-            elif rejected > 0:
-                rejected -= 1
+            if isinstance(item, Rejected):
+                self.reject(item)
+            elif self.skips:
+                self.skip()
             else:
-                self._rejected.append(asdict(item))
-        if groups or rejected:
-            raise InputError(
-                f"{self._scores.path}: it holds more than its input gives, so something else wrote to it too"
-            )
+                yield item
+        self.check_all_left_out()
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append the record of the next pending group.
@@ -173,7 +208,27 @@ class Journal:
         Raises:
             InputError: the file cannot be written, or the record holds a number that JSON has no form for.
         """
-        self._scores.append(record)
+        self.write_lines([line_of(record, f"{self._scores.path}: ")])
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Append the records of the next pending groups, as lines.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        self._scores.append([line + "\n" for line in lines])
+
+
+def line_of(record: Mapping[str, Any], where: str = "", *, ascii_only: bool = True) -> str:
+    """A record as a line of JSON.
+
+    Raises:
+        InputError: it holds a number that JSON has no form for; `where` begins the message.
+    """
+    try:
+        return json.dumps(record, allow_nan=False, ensure_ascii=ascii_only)
+    except ValueError as error:
+        raise InputError(f"{where}the record of {record.get('id')!r} cannot be written: {error}") from error
 
 
 class _LineFile:
@@ -225,21 +280,21 @@ class _LineFile:
             self.count, end = self._whole(self._file)
             self._file.truncate(end)
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Append a line.
+    def append(self, lines: Sequence[str]) -> None:
+        """Append lines.
 
         Raises:
-            InputError: the file cannot be written (it then ends with a whole line), or is not at its place any more, or
-                JSON has no form for a number.
+            InputError: the file cannot be written (it then ends with a whole line), or is not at its place any more.
         """
-        try:
-            line = json.dumps(record, allow_nan=False)
-        except ValueError as error:
-            raise InputError(f"{self.path}: the record of {record.get('id')!r} cannot be written: {error}") from error
-        self._waiting += line.encode() + b"\n"
-        self.count += 1
-        if not self._compressed or len(self._waiting) >= MEMBER_BYTES:
-            self._write()
+        for line in lines:
+            self._waiting += line.encode()
+            self.count += 1
+            if not self._compressed or len(self._waiting) >= MEMBER_BYTES:
+                self._write()
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        self._write()
 
     def finish(self) -> None:
         """Write what is held back; afterwards all lines are in the file that has this name.

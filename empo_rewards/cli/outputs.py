@@ -15,11 +15,6 @@ from empo_rewards.errors import InputError
 from empo_rewards.reading.sources import STDIN, Sources, input_files, listed, would_hold
 
 
-def resolved(path: Path) -> Path:
-    """The file itself: symbolic links are followed, also where it is not there yet."""
-    return Path(os.path.realpath(path))
-
-
 def check_place(path: Path, source: Sources, endings: frozenset[str]) -> None:
     """Check that what is to be written is a file in a folder that exists, and not part of its own input.
 

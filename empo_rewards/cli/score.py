@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from empo_rewards.cli.blanks import BlankWatch
 from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
     SourcesArgument,
+    ascii_output,
     err,
     foreign,
     out,
@@ -27,16 +29,30 @@ from empo_rewards.cli.console import (
     scorer_from,
 )
 from empo_rewards.cli.journal import beside, open_journal, read_records
-from empo_rewards.cli.outputs import resolved
-from empo_rewards.cli.parallel import score_stream
+from empo_rewards.cli.parallel import in_order
+from empo_rewards.cli.pieces import WORKER_ROWS, PieceScorer, ScoringRun
+from empo_rewards.cli.progress import progress
+from empo_rewards.cli.ray import score_on_ray
 from empo_rewards.cli.summary import Summary
+from empo_rewards.config import load_config, merge, parse_assignments
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
-from empo_rewards.reading import Located, ReadGroup, Rejected, read_groups
+from empo_rewards.plugins.registry import load
+from empo_rewards.reading import Rejected
+from empo_rewards.reading.containers import CHUNK_ROWS
+from empo_rewards.reading.rollouts import read_pieces
 from empo_rewards.reading.sources import STDIN
 
 SHOWN_REJECTIONS = 10
 """So many bad rows are shown on standard error; the file of rejected rows has them all."""
+
+
+class ScoringEngine(str, Enum):
+    """What scores."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def score(
@@ -55,16 +71,31 @@ def score(
     form: FormatOption = None,
     mapping: MapOption = None,
     limit: LimitOption = None,
+    as_json: JsonOption = False,
+    engine: Annotated[
+        ScoringEngine,
+        typer.Option(help="What scores: processes of this machine, or Ray Data (then --out is a folder, of Parquet)."),
+    ] = ScoringEngine.LOCAL,
 ) -> None:
     """Score every group, and show what came out as a table."""
+    if engine is ScoringEngine.RAY:
+        refused = {"--resume": resume, "--strict": strict, "--limit": limit is not None}
+        if named := [name for name, given in refused.items() if given]:
+            raise InputError(f"--engine ray has no {named[0]}: it does again what fails, and scores all that it can")
+        resolved_config = load_config(merge({"preset": config}, parse_assignments(assignments or [])), load().presets)
+        reading = reading_from(group_size, form, mapping)
+        done = score_on_ray(sources, target, resolved_config, reading, workers, overwrite)
+        _show(done, target, group_size, Path(f"{target}.rejected"), as_json)
     summary = Summary()
     to_file = target is not None and str(target) != STDIN
+    if as_json and target is not None and not to_file:
+        raise InputError("--json and --out - would both write to standard output: name a file")
     if resume and not to_file:
         raise InputError("--resume needs an output file: --out FILE")
     with ExitStack() as stack:
         scorer = stack.enter_context(scorer_from(config, assignments))
         reading = reading_from(group_size, form, mapping, limit)
-        located = _watched(read_groups(sources, reading), summary, strict)
+        files = read_pieces(sources, reading, rows=CHUNK_ROWS if workers == 1 else WORKER_ROWS)
         journal = None
         if to_file and target is not None:
             settings = {"config": scorer.config.model_dump(mode="json"), **reading.settings()}
@@ -79,70 +110,75 @@ def score(
             journal = stack.enter_context(opening)
             for record in read_records(resolved(target)):
                 summary.add(GroupScore.from_dict(record))
-        pending = journal.pending(located) if journal else _groups(located)
         advance = stack.enter_context(_progress(sources, journal.groups_done if journal else 0))
         blanks = BlankWatch(scorer)
-        for read, result in stack.enter_context(closing(score_stream(scorer, pending, workers))):
-            record = {"id": result.id, "source": read.source, "line": read.line, **result.to_dict()}
+        pieces = PieceScorer(scorer, reading, strict, encode=target is not None, ascii_only=to_file or ascii_output())
+        do = stack.enter_context(in_order(pieces, workers))
+        run = ScoringRun(files, reading, journal, lambda: not blanks.judged)
+        for part in stack.enter_context(closing(run.parts(do))):
             if journal:
-                journal.write(record)
-            elif target is not None:
-                print_json(record)
-            summary.add(result, read.group)
-            blanks.add(read.group, result)
-            advance(read.line)
+                journal.write_lines(part.lines)
+            else:
+                for line in part.lines:
+                    typer.echo(line)
+            summary.merge(part.summary)
+            blanks.add(part.blanks)
+            for row in part.rejected:
+                _reject(row, summary, strict)
+                if journal:
+                    journal.reject(row)
+            advance(part.summary.groups, part.line)
         blanks.close()
+    rejected = beside(target)[0] if to_file and target is not None else None
+    _show(summary, target, group_size, rejected, as_json)
+
+
+def _show(
+    summary: Summary, target: Path | None, group_size: int | None, rejected: Path | None, as_json: bool
+) -> NoReturn:
+    """Print what came out, and where bad rows are, and end with the exit code."""
     if summary.rejected and not summary.groups:
         raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
-    (err if target is not None and not to_file else out).print(summary.table())
-    if summary.rejected and to_file and target is not None:
-        err.print(foreign(f"{summary.rejected} rows were rejected: {beside(target)[0]}"), soft_wrap=True)
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        (out if target is None or rejected is not None else err).print(summary.table())
+    if summary.rejected and rejected is not None:
+        err.print(foreign(f"{summary.rejected} rows were rejected: {rejected}"), soft_wrap=True)
     for remark in summary.remarks(group_size):
         err.print(foreign(remark), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 
 
-def _groups(located: Iterable[Located]) -> Iterator[ReadGroup]:
-    return (item for item in located if isinstance(item, ReadGroup))
-
-
-def _watched(located: Iterable[Located], summary: Summary, strict: bool) -> Iterator[Located]:
-    """The same items; bad rows are counted, and the first of them shown.
+def _reject(row: Rejected, summary: Summary, strict: bool) -> None:
+    """Count a bad row, and show the first of them.
 
     Raises:
-        InputError: a bad row, where `strict` is on.
+        InputError: `strict` is on.
     """
-    for item in located:
-        if isinstance(item, Rejected):
-            if strict:
-                raise InputError(f"{item.source}, line {item.line}: {item.cause} (--strict stops here)")
-            summary.reject(str(item))
-            if summary.rejected <= SHOWN_REJECTIONS:
-                err.print(foreign(str(item)), soft_wrap=True)
-            elif summary.rejected == SHOWN_REJECTIONS + 1:
-                err.print("more rows are bad; no more of them are shown")
-        yield item
+    if strict:
+        raise InputError(f"{row.source}, line {row.line}: {row.cause} (--strict stops here)")
+    summary.reject(str(row))
+    if summary.rejected <= SHOWN_REJECTIONS:
+        err.print(foreign(str(row)), soft_wrap=True)
+    elif summary.rejected == SHOWN_REJECTIONS + 1:
+        err.print("more rows are bad; no more of them are shown")
 
 
 @contextmanager
-def _progress(sources: list[str], done: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, where that is a terminal; gives a function that takes the line reached."""
-    if not err.is_terminal:
-        yield lambda line: None
-        return
-    rows = _count_rows(Path(sources[0])) if len(sources) == 1 else None
-    unit = TextColumn("groups" if rows is None else "rows")
-    columns = (MofNCompleteColumn(), unit, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task("", total=rows)
-        if done:
-            progress.console.print(f"resumed after {done:,} groups")
+def _progress(sources: list[str], done: int) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar; gives a function that takes the number of groups that were scored and the line reached."""
+    rows = _count_rows(Path(sources[0])) if len(sources) == 1 and err.is_terminal else None
+    if done and err.is_terminal:
+        err.print(f"resumed after {done:,} groups")
+    with progress("groups" if rows is None else "rows", rows) as shown:
+        groups = 0
 
-        def advance(line: int) -> None:
-            if rows is None:
-                progress.advance(task)
-            else:
-                progress.update(task, completed=line)
+        def advance(more: int, line: int) -> None:
+            nonlocal groups
+            groups += more
+            if more:
+                shown(groups if rows is None else line)
 
         yield advance
 

@@ -14,6 +14,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
@@ -21,13 +22,16 @@ from empo_rewards.cli.console import (
     err,
     foreign,
     out,
+    print_json,
     reading_from,
     scorer_from,
 )
-from empo_rewards.cli.outputs import check_place, resolved
+from empo_rewards.cli.outputs import check_place
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
+from empo_rewards.datasets.writing import check_new
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.group import Group, GroupScore, read_label
 from empo_rewards.reading import ReadOptions, Rejected, read_groups
 from empo_rewards.scorer import Scorer
@@ -83,6 +87,7 @@ def select(
     mapping: MapOption = None,
     limit: LimitOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep the prompts worth training on, and write them with their estimated difficulty."""
     wanted = {
@@ -94,10 +99,15 @@ def select(
         raise InputError("nothing to select by: give --entropy LO..HI, --pass-rate LO..HI, or both")
     reading = reading_from(group_size, form, mapping, limit)
     check_place(resolved(target), sources, reading.endings)
+    trainer = check_new(target, trainer, overwrite)
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        kept = _kept(sources, scorer, wanted, summary, reading)
-        count = write_dataset(kept, target, form=trainer, overwrite=overwrite)
+        kept = list(_kept(sources, scorer, wanted, summary, reading))
+    several = any(isinstance(prompt.reference, tuple) for prompt in kept)
+    count = write_dataset(kept, target, form=trainer, several=several, overwrite=overwrite)
+    if as_json:
+        print_json({"kept": count, "prompts": summary.groups, "rejected_rows": summary.rejected, "out": str(target)})
+        raise typer.Exit(summary.exit_code)
     out.print(foreign(f"kept {count:,} of {summary.groups:,} prompts: {target}"), soft_wrap=True)
     raise typer.Exit(summary.exit_code)
 

@@ -62,6 +62,9 @@ def serve(
     api_key_file: Annotated[
         Path | None, typer.Option(help=f"A file with the key that callers must show; or set {API_KEY_VARIABLE}.")
     ] = None,
+    report_groups: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Show the last so many groups, with their texts, as a page at /.")
+    ] = 0,
     log_level: Annotated[LogLevel, typer.Option(help="debug: every request.")] = LogLevel.INFO,
 ) -> None:
     """Serve rewards over HTTP: single samples, gathered into groups, and whole groups."""
@@ -86,6 +89,7 @@ def serve(
         scores=scores,
         api_key=_api_key(api_key_file),
         max_body_bytes=max_body_mb * 2**20,
+        report_groups=report_groups,
     )
     if settings.api_key is None and host not in ("127.0.0.1", "::1", "localhost"):
         err.print(f"no API key is set: whoever can reach {host} can post (--api-key-file)", highlight=False)

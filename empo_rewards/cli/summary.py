@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.table import Table
 
@@ -28,26 +29,34 @@ MEANS = {
 
 
 class Summary:
-    """Totals over the scores of groups, and the number of rejected rows."""
+    """Totals over the scores of groups, and the number of rejected rows. It pickles."""
 
     def __init__(self) -> None:
         self.groups = 0
         self.responses = 0
         self.rejected = 0
         self.first_rejection = ""
+        self.left_out = 0
+        self.first_variant = ""
         self.sizes: Counter[int] = Counter()
         self.incomplete = 0
         self.lost_labels = 0
         self.first_lost_label = ""
         self.by_status: Counter[Status] = Counter()
         self.by_cause: Counter[Cause] = Counter()
-        self._values: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._totals: Counter[str] = Counter()
+        self._numbers: Counter[str] = Counter()
         self.undecided = 0.0
 
     def reject(self, where_and_why: str) -> None:
         """Count one bad row."""
         self.rejected += 1
         self.first_rejection = self.first_rejection or where_and_why
+
+    def leave_out(self, variant: str) -> None:
+        """Count one row that repeats the responses of those of a variant."""
+        self.left_out += 1
+        self.first_variant = self.first_variant or variant
 
     def add(self, score: GroupScore, group: Group | None = None) -> None:
         """Count one group; with the group itself, also what reading it has left out."""
@@ -64,15 +73,23 @@ class Summary:
             self.by_cause[score.cause] += 1
         for name in MEANS:
             if name in score.metrics:
-                total = self._values[name]
-                total[0] += score.metrics[name]
-                total[1] += 1
+                self._totals[name] += score.metrics[name]  # type: ignore[assignment] # a counter of numbers
+                self._numbers[name] += 1
         self.undecided += score.metrics.get("undecided_pairs", 0.0)
+
+    def merge(self, later: Summary) -> None:
+        """Add the totals of the groups that follow."""
+        self.first_rejection = self.first_rejection or later.first_rejection
+        self.first_lost_label = self.first_lost_label or later.first_lost_label
+        self.first_variant = self.first_variant or later.first_variant
+        for name in ("groups", "responses", "rejected", "left_out", "incomplete", "lost_labels", "undecided"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        for name in ("sizes", "by_status", "by_cause", "_totals", "_numbers"):
+            getattr(self, name).update(getattr(later, name))
 
     def mean(self, name: str) -> float:
         """The mean of a metric over the groups that have it; NaN where none has."""
-        total, count = self._values[name]
-        return total / count if count else math.nan
+        return self._totals[name] / self._numbers[name] if self._numbers[name] else math.nan
 
     @property
     def faults(self) -> int:
@@ -88,6 +105,11 @@ class Summary:
 
     def remarks(self, group_size: int | None) -> Iterator[str]:
         """What a user should know beside the table, a line each."""
+        if self.left_out:
+            yield (
+                f"{self.left_out:,} rows repeat the responses of others for another filter than {self.first_variant},"
+                " and were left out"
+            )
         if self.lost_labels:
             yield (
                 f"{self.lost_labels:,} groups were scored without their label: {self.first_lost_label}"
@@ -109,6 +131,19 @@ class Summary:
                     f" whole: --group-size {usual} leaves them unscored"
                 )
 
+    def to_dict(self) -> dict[str, Any]:
+        """The totals and means, JSON-ready."""
+        return {
+            "groups": self.groups,
+            "responses": self.responses,
+            "status": {status.value: count for status, count in sorted(self.by_status.items())},
+            "causes": {cause.value: count for cause, count in sorted(self.by_cause.items())},
+            "rejected_rows": self.rejected,
+            "undecided_pairs": self.undecided,
+            "means": {name: self.mean(name) for name in MEANS if name in self._numbers},
+            "exit_code": self.exit_code,
+        }
+
     def table(self) -> Table:
         """The totals and means as a table."""
         table = Table("", "", show_header=False)
@@ -123,6 +158,6 @@ class Summary:
         if self.undecided:
             table.add_row("undecided pairs (counted as different)", f"{self.undecided:,.0f}")
         for name, label in MEANS.items():
-            if name in self._values:
+            if name in self._numbers:
                 table.add_row(label, f"{self.mean(name):.4f}")
         return table

@@ -22,7 +22,7 @@ def verl_check(
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, as on verl's command line.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Reward workers to start for the dry run.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Reward workers to start for the dry run.")] = 1,
 ) -> None:
     """Run a verl configuration's reward in verl's own reward workers, on generated rollouts."""
     extras.require("verl", "verl-check")

@@ -24,7 +24,17 @@ from empo_rewards.reading.containers import (
     text_rows,
 )
 from empo_rewards.reading.mapping import mapped
-from empo_rewards.reading.rows import FIELDS, SOURCE, STRUCTURED, RowError, read_prompt, read_reference, read_text
+from empo_rewards.reading.rows import (
+    FIELDS,
+    ID,
+    SOURCE,
+    STRUCTURED,
+    UID,
+    RowError,
+    read_prompt,
+    read_reference,
+    read_text,
+)
 
 HUB = "hf:"
 """What a name of the Hub may begin with, to tell it from a file's."""
@@ -59,6 +69,8 @@ class Prompt:
         data_source: the name of the data set that the prompt comes from.
         ability: what it asks for, in verl's sense ("math"); None: unknown.
         difficulty: how hard it is for the model that answered it.
+        id: the row's identifier; None: it has none.
+        line: where the row stands in its file.
     """
 
     prompt: str | Sequence[Message]
@@ -66,6 +78,8 @@ class Prompt:
     data_source: str | None = None
     ability: str | None = None
     difficulty: Difficulty = Difficulty()
+    id: str | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,7 @@ def read_prompts(
         InputError: there is no such file or dataset, or it cannot be read.
     """
     name = str(source)
-    rows = _hub_rows(name.removeprefix(HUB), split) if _is_hub(name) else _local_rows(Path(name))
+    rows = _hub_rows(name.removeprefix(HUB), split) if is_hub(name) else _local_rows(Path(name))
     for raw in islice(rows, limit):
         try:
             yield _prompt(raw, mapping or {})
@@ -109,7 +123,7 @@ def _prompt(raw: RawRow, mapping: Mapping[str, str]) -> Prompt:
     if raw.fault is not None:
         raise RowError(raw.fault)
     if isinstance(raw.value, str):
-        return Prompt(raw.value)
+        return Prompt(raw.value, line=raw.line)
     if not isinstance(raw.value, Mapping):
         raise RowError("a row must be an object with named fields, or a line of text")
     row = mapped(raw.value, mapping)
@@ -120,10 +134,26 @@ def _prompt(raw: RawRow, mapping: Mapping[str, str]) -> Prompt:
     if not prompt or (isinstance(prompt, str) and not prompt.strip()):
         raise RowError("the prompt is empty")
     ability = row.get("ability")
-    return Prompt(prompt, read_reference(row)[0], read_text(row, SOURCE), ability if isinstance(ability, str) else None)
+    return Prompt(
+        prompt,
+        read_reference(row)[0],
+        read_text(row, SOURCE),
+        ability if isinstance(ability, str) else None,
+        id=_id(row),
+        line=raw.line,
+    )
 
 
-def _is_hub(name: str) -> bool:
+def _id(row: Mapping[str, Any]) -> str | None:
+    """The row's identifier, where it is a text or a number."""
+    try:
+        return read_text(row, (*ID, *UID))
+    except RowError:
+        return None
+
+
+def is_hub(name: str) -> bool:
+    """Whether it names a dataset of the Hub, and no file."""
     if name.startswith(HUB):
         return True
     path = Path(name)

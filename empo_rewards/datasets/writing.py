@@ -16,10 +16,7 @@ rollouts that have the messages, or give OpenRLHF the text without a template.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from enum import Enum
 from itertools import islice
@@ -29,6 +26,7 @@ from typing import Any
 from empo_rewards.datasets.prompts import Prompt
 from empo_rewards.errors import InputError
 from empo_rewards.extras import require
+from empo_rewards.files import whole_file
 from empo_rewards.group import Label, Message
 
 UNKNOWN_SOURCE = "unknown"
@@ -152,21 +150,21 @@ def write_dataset(
         InputError: `out` exists and `overwrite` is not given; its name implies no format; it cannot be written; a
             prompt does not fit the format.
     """
-    form = form or format_of(out)
+    form = check_new(out, form, overwrite)
+    rows = (_ROWS[form](prompt, index, split, several) for index, prompt in enumerate(prompts))
+    with whole_file(out) as part:
+        return _write_parquet(rows, part, several) if form is DatasetFormat.VERL else _write_lines(rows, part)
+
+
+def check_new(out: Path, form: DatasetFormat | None, overwrite: bool) -> DatasetFormat:
+    """The format of a dataset that can be written; see `write_dataset`.
+
+    Raises:
+        InputError: `out` exists and is not to be replaced, or its name implies no format.
+    """
     if out.exists() and not overwrite:
         raise InputError(f"{out} exists: --overwrite replaces it, or choose another name")
-    out = Path(os.path.realpath(out))
-    part = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")  # not another process's
-    try:
-        rows = (_ROWS[form](prompt, index, split, several) for index, prompt in enumerate(prompts))
-        count = _write_parquet(rows, part, several) if form is DatasetFormat.VERL else _write_lines(rows, part)
-        part.replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
-    return count
+    return form or format_of(out)
 
 
 def _plain_message(message: Message, index: int) -> dict[str, str]:

@@ -118,6 +118,7 @@ class AutoEquivalence(EquivalenceBackend):
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
+        self.asks_a_model = semantic is not None and semantic.asks_a_model
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """Which answers of each set mean the same; an exception for a set that a stage could not compare."""
@@ -148,7 +149,7 @@ class AutoEquivalence(EquivalenceBackend):
         if self._semantic is None or i not in place or j not in place:
             return Reason("not the same by their words, and no model is asked", kinds)
         reason = self._semantic.why(work.question(stands), place[i], place[j])
-        return Reason(reason.rule, {**kinds, **reason.facts})
+        return Reason(reason.rule, {**kinds, **reason.facts}, reason.equal)
 
     def close(self) -> None:
         """Close the nested backends; `relate` starts them anew."""

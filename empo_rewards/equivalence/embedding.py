@@ -118,9 +118,8 @@ class EmbeddingEquivalence(EquivalenceBackend):
         asked = [work.distinct[k] for k in pair]
         known = self._memory.get_many(asked) | self._embed(asked)
         cosine = _cosines([known[form].vector for form in asked])[0][1]
-        return Reason(
-            "cosine of embeddings", {"cosine": cosine, "threshold": self._threshold, "linkage": self._linkage}
-        )
+        facts = {"cosine": cosine, "threshold": self._threshold, "linkage": self._linkage}
+        return Reason("cosine of embeddings", facts, cosine >= self._threshold)
 
     def _begin(self, answers: AnswerSet) -> _EmbeddingWork:
         """What words decide, and what is left to the model."""

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from empo_rewards.equivalence.encoder import CHARS_A_TOKEN, encodable
 from empo_rewards.equivalence.lazy_model import LazyModel, ModelError
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
-from empo_rewards.equivalence.rounds import Pair, PairVerdict, relate_in_rounds
+from empo_rewards.equivalence.rounds import Pair, PairVerdict, asked_pair, relate_in_rounds
 from empo_rewards.errors import ConfigError, EquivalenceError
 from empo_rewards.extras import require
-from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,9 @@ class Inference(NamedTuple):
     def label(self) -> str:
         """The relation with the highest probability; of tied ones contradiction before neutral before entailment."""
         return max(reversed(RELATIONS), key=lambda name: getattr(self, name))
+
+    def __str__(self) -> str:
+        return f"{self.label} ({', '.join(f'{name} {value:.3f}' for name, value in self._asdict().items())})"
 
 
 def agree(forth: Inference, back: Inference, mode: Mode) -> bool:
@@ -86,6 +89,7 @@ class NliEquivalence(EquivalenceBackend):
     """
 
     gives_similarities = True
+    asks_a_model = True
 
     def __init__(  # noqa: PLR0913, PLR0917 - the options of the backend are its parameters
         self,
@@ -122,11 +126,36 @@ class NliEquivalence(EquivalenceBackend):
             in_context=self._in_context,
         )
 
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """What the model says of the pair in both directions, with its probabilities; it is evaluated anew."""
+        pair = asked_pair(answers, i, j, in_context=self._in_context)
+        if isinstance(pair, Reason):
+            return pair
+        left, right = self._inputs(pair)
+        (forth, _), (back, _) = self._classifier.infer([(left, right), (right, left)])
+        for inference in (forth, back):
+            if isinstance(inference, Exception):
+                raise inference
+        assert isinstance(forth, Inference) and isinstance(back, Inference)  # noqa: S101, PT018 - not exceptions
+        facts = {
+            "one": pair.left,
+            "other": pair.right,
+            "does one entail the other?": str(forth),
+            "does the other entail one?": str(back),
+            "mode": self._mode,
+        }
+        return Reason("entailment in both directions", facts, agree(forth, back, self._mode))
+
+    @staticmethod
+    def _inputs(pair: Pair) -> tuple[str, str]:
+        """The two texts as the model sees them."""
+        return f"{pair.prompt} {pair.left}".strip(), f"{pair.prompt} {pair.right}".strip()
+
     def _compare(self, pairs: Sequence[Pair], *, both: bool) -> list[PairVerdict | Exception]:
         """One verdict per pair; the second direction is evaluated only if the first leaves it open, or with `both`."""
-        inputs = [tuple(f"{pair.prompt} {text}".strip() for text in (pair.left, pair.right)) for pair in pairs]
+        inputs = [self._inputs(pair) for pair in pairs]
         try:
-            forth = self._classifier.infer([(left, right) for left, right in inputs])
+            forth = self._classifier.infer(inputs)
             left_open = [
                 k
                 for k, (inference, _) in enumerate(forth)

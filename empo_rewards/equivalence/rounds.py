@@ -18,7 +18,7 @@ from typing import Protocol
 
 from empo_rewards.equivalence.exact import normal_form
 from empo_rewards.errors import EquivalenceError
-from empo_rewards.protocols import AnswerSet, Relation
+from empo_rewards.protocols import AnswerSet, Reason, Relation
 
 
 @dataclass(frozen=True, order=True)
@@ -105,6 +105,18 @@ class _PairWork:
         """The pair of two classes."""
         left, right = sorted((self.texts[self.classes[a][0]], self.texts[self.classes[b][0]]))
         return Pair(left, right, self.prompt)
+
+
+def asked_pair(answers: AnswerSet, i: int, j: int, *, in_context: bool) -> Pair | Reason:
+    """The pair that the rounds compare for two texts of a set, or the reason why they compare none."""
+    forms = [normal_form(text) for text in answers.texts]
+    a, b = sorted(forms.index(forms[k]) for k in (i, j))
+    if a == b:
+        return Reason("normal forms", {"both": forms[i]}, True)
+    if (a, b) in answers.settled:
+        return Reason("settled before the model was asked")
+    left, right = sorted((answers.texts[a], answers.texts[b]))
+    return Pair(left, right, answers.prompt if in_context else "")
 
 
 def relate_in_rounds(

@@ -31,8 +31,8 @@ COMMANDS = (r"\boxed", r"\fbox", r"\framebox")
 # A box command, else an escaped brace or backslash, else a brace. `\\boxed`, as in twice-escaped
 # JSON, is a box too: the first backslash of a pair does not swallow the one that starts a command.
 _TOKEN = re.compile(
-    r"(?P<box>\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|\\(?:[{}]|\\(?!boxed|fbox|framebox))"
-    r"|[{}]"
+    r"\\(?:(?P<box>(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z]))|[{}]|\\(?!boxed|fbox|framebox))"
+    r"|\{|\}"
 )
 _SPACE = re.compile(r"\s*")
 _OPEN_END = re.compile(r"(?P<math>\$|\\[)\]])|\n|\\(?:boxed|fbox|framebox(?:\[[^\[\]\n]{0,20}\]){0,2})(?![A-Za-z])")
@@ -74,21 +74,22 @@ def find_boxes(text: str) -> list[Box]:
     open_braces: list[tuple[int | None, int]] = []  # (start of the box command, position past the brace)
     command: tuple[int, int] | None = None  # the command just read, until it is known whether a brace follows
     for token in _TOKEN.finditer(text, min(starts)):
+        sign = token.group()
         box_start = None
         if command is not None:
-            if token.group() == "{" and text[command[1] : token.start()].isspace() | (command[1] == token.start()):
+            if sign == "{" and not text[command[1] : token.start()].strip():
                 box_start = command[0]
             else:
                 boxes.append(_open_ended(text, *command, braces=False))
             command = None
-        if token["box"]:
-            command = token.span()
-        elif token.group() == "{":
+        if sign == "{":
             open_braces.append((box_start, token.end()))
-        elif token.group() == "}" and open_braces:
-            opened, inner_start = open_braces.pop()
+        elif sign == "}":
+            opened, inner_start = open_braces.pop() if open_braces else (None, 0)
             if opened is not None:
                 boxes.append(Box(opened, inner_start, token.start(), token.end(), closed=True))
+        elif token["box"]:
+            command = token.span()
     if command is not None:
         boxes.append(_open_ended(text, *command, braces=False))
     boxes.extend(_open_ended(text, opened, inner, braces=True) for opened, inner in open_braces if opened is not None)
@@ -173,40 +174,38 @@ class LastBox(Extractor):
 
     def _last(self, response: str, by_start: Mapping[int, Box], outermost: list[Box]) -> Extracted | None:
         """The last of the outermost boxes, with those that stand beside it."""
-        spans: list[tuple[int, int]] = []  # of the contents that make the answer, the last one first
-        names: list[str | None] = []
-        following: Box | None = None
+        found: list[tuple[Box, tuple[int, int]]] = []  # with the spans of their contents, the last one first
         blanks: set[str] = set()  # a degenerate response says the same blank box thousands of times
         for box in reversed(outermost):
             if not box.closed:
                 continue
-            if following is not None and not _side_by_side(response[box.end : following.start]):
+            if found and not _side_by_side(response[box.end : found[-1][0].start]):
                 break
             content = response[box.inner_start : box.inner_end]
             span = (0, 0) if content in blanks else _content(response, by_start, box)
             if not is_blank(response[slice(*span)]):
-                spans.append(span)
-                names.append(_name(response, box))
-                following = box
-            elif following is not None:
+                found.append((box, span))
+            elif found:
                 break
             else:
                 blanks.add(content)
-        if spans:
-            return _joined(response, spans[::-1], names[::-1])
+        if found:
+            return _joined(response, found[::-1])
         return _truncated(response, by_start, outermost) if self.truncated == "keep" else None
 
 
-def _joined(text: str, spans: list[tuple[int, int]], names: list[str | None]) -> Extracted:
+def _joined(text: str, found: list[tuple[Box, tuple[int, int]]]) -> Extracted:
     """The contents as one answer; one that is said several times, once. Different names for all of them are kept."""
-    if len(spans) == 1:
-        return Extracted(text[slice(*spans[0])], *spans[0])
-    texts = [text[start:end] for start, end in spans]
-    if None not in names and len(set(names)) == len(names):
-        texts = [f"{name} = {content}" for name, content in zip(names, texts, strict=True)]
-    if len(set(texts)) == 1:
-        return Extracted(texts[-1], *spans[-1])
-    return Extracted(", ".join(texts), spans[0][0], spans[-1][1])
+    first, last = found[0][1], found[-1][1]
+    if len(found) > 1:
+        texts = [text[start:end] for _, (start, end) in found]
+        names = [_name(text, box) for box, _ in found]
+        if None not in names and len(set(names)) == len(names):
+            texts = [f"{name} = {content}" for name, content in zip(names, texts, strict=True)]
+        if len(set(texts)) > 1:
+            return Extracted(", ".join(texts), first[0], last[1])
+        return Extracted(texts[-1], *last)
+    return Extracted(text[slice(*last)], *last)
 
 
 def _truncated(text: str, boxes: Mapping[int, Box], outermost: list[Box]) -> Extracted | None:

@@ -7,9 +7,10 @@ each of them says of a response.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from empo_rewards.errors import ConfigError
@@ -49,7 +50,8 @@ _CHOICE_CHARS = 1_000
 """A choice's text has no more characters than this."""
 
 
-def choices_of(prompt: str) -> dict[str, str]:
+@lru_cache(maxsize=16)
+def choices_of(prompt: str) -> Mapping[str, str]:
     r"""The choices that a prompt lists, by letter; empty where it lists none.
 
     Read are `A) ...`, `A. ...`, `(A) ...`, `[A] ...`, `A: ...` on lines of their own or in a row, and
@@ -64,11 +66,13 @@ def choices_of(prompt: str) -> dict[str, str]:
         if run:
             starts = [marker.end() for marker in run]
             ends = [marker.start() for marker in run[1:]] + [_last_choice_end(prompt, starts[-1])]
-            return {
-                marker["letter"]: _choice_text(prompt[start : min(end, start + _CHOICE_CHARS)])
-                for marker, start, end in zip(run, starts, ends, strict=True)
-            }
-    return {}
+            return MappingProxyType(
+                {
+                    marker["letter"]: _choice_text(prompt[start : min(end, start + _CHOICE_CHARS)])
+                    for marker, start, end in zip(run, starts, ends, strict=True)
+                }
+            )
+    return MappingProxyType({})
 
 
 def _last_run(markers: Iterator[re.Match[str]], at_least: int) -> list[re.Match[str]]:
@@ -108,7 +112,9 @@ def _choice_text(piece: str) -> str:
 _WRAP = re.compile(rf"{command(*TEXT, *FONTS, *SWITCHES, *BOXES)}|\\[ ,;!]|[\s${{}}*_`\"]")
 _PICKED = re.compile(
     r"(?:(?-i:the|la|el|die|der|das|il|le|a|o) )?(?:(?:correct |final |best )?(?:option|choice|answer|statement|letter"
-    r"|opción|opção|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
+    r"|letra|lettre|lettera|buchstabe|буква"
+    r"|opción|opção|opzione|alternativa|выбор|вариант|选项|選項)s?(?: is)?[ :：]{0,2})?"
+    r"(?:[(\[（【](?P<round>[A-Z])[)\]）】]"
     r"|(?P<bare>[A-Z])(?P<mark>[.):：、．]|\Z| ?(?:[-–—(（,，。:]| (?=is\b|because\b|since\b|as\b)|选项|項|项)|(?= )))",
     re.IGNORECASE,
 )
@@ -166,23 +172,26 @@ def _by_text(answer: str, choices: Mapping[str, str]) -> str | None:
     return letters[0] if len(letters) == 1 else None
 
 
-def _read(found: Extracted | None, choices: Mapping[str, str]) -> Extracted | None:
-    pick = None if found is None else picked(found.text, choices)
-    return None if found is None or pick is None else found._replace(text=pick)
+_EXPLICIT: Mapping[str, tuple[Extractor, ...]] = {
+    "container": (AnswerTag(), LastBox(), AnswerKey(), Hashes()),
+    "announced": (FinalAnswer(choices=True),),
+}
+"""The rules of what holds the answer, and of what announces it: "the correct option is B", "故选：B"."""
 
 
-_CONTAINERS = (AnswerTag(), LastBox(), AnswerKey(), Hashes())
-_ANNOUNCED = FinalAnswer(choices=True)
+def _held(rule: str, response: str, choices: Mapping[str, str]) -> list[Extracted]:
+    """What the extractors of an explicit rule find, picks or not."""
+    listed = "\n".join(choices.values())
+    return [one for extractor in _EXPLICIT[rule] if (one := extractor(response, listed)) is not None]
 
 
-def _container(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last container that holds a pick: a tag, a box, a JSON key, `####`."""
-    return latest(_read(container(response), choices) for container in _CONTAINERS)
+def _last_pick(held: Iterable[Extracted], choices: Mapping[str, str]) -> Extracted | None:
+    picks = [(one, picked(one.text, choices)) for one in held]
+    return latest(one._replace(text=pick) for one, pick in picks if pick is not None)
 
 
-def _announced(response: str, choices: Mapping[str, str]) -> Extracted | None:
-    """The last "the answer is (B)", "the correct option is B", "故选：B"."""
-    return _read(_ANNOUNCED(response, "\n".join(choices.values())), choices)
+def _explicit(rule: str, response: str, choices: Mapping[str, str]) -> Extracted | None:
+    return _last_pick(_held(rule, response, choices), choices)
 
 
 _LONE = re.compile(r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、])")
@@ -191,10 +200,16 @@ _ITEM = re.compile(
     r"[.:)）]|[ \t]-|(?<=\)))",
     re.MULTILINE,
 )
+_CUES = (  # before a letter that ends its line
+    r"(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence|[Cc]learly|(?:[Ii]t|[Tt]his|[Tt]hat)(?: is|'s| must be)|go(?:ing)? with"
+    r"|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
+)
 _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
+    rf"|\b{_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
+    r"(?=[ \t]{0,4}(?:\n|\Z))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
@@ -278,8 +293,7 @@ def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -
 Rule = Callable[[str, Mapping[str, str]], Extracted | None]
 
 RULES: Mapping[str, Rule] = {
-    "container": _container,
-    "announced": _announced,
+    **{rule: partial(_explicit, rule) for rule in _EXPLICIT},
     "last_line": _last_line,
     "first_line": _first_line,
     "called_correct": partial(_only, _CORRECT),  # "C is correct"
@@ -288,7 +302,6 @@ RULES: Mapping[str, Rule] = {
     "parenthesised": partial(_only, _ROUND),  # "(B)"
 }
 """The rules by name, from the surest down: what holds the answer, what announces it, and six kinds of mention."""
-_EXPLICIT = frozenset({"container", "announced"})
 
 
 @dataclass(frozen=True)
@@ -316,14 +329,13 @@ class Choice(Extractor):
         choices = choices_of(prompt)
         if not choices:
             return None
-        found = {name: RULES[name](response, choices) for name in self.rules if name in _EXPLICIT}
-        contained, announced = found.get("container"), found.get("announced")
+        held = {} if _EXPLICIT.keys().isdisjoint(self.rules) else {r: _held(r, response, choices) for r in _EXPLICIT}
+        picks = {rule: _last_pick(held[rule], choices) for rule in held if rule in self.rules}
+        contained, announced = picks.get("container"), picks.get("announced")
         if contained is not None and announced is not None:
             return announced if announced.start > contained.end else contained
-        if contained is not None or announced is not None:
+        if contained is not None or announced is not None or any(held.values()):
             return contained or announced
-        if found and any(explicit(response) for explicit in (*_CONTAINERS, _ANNOUNCED)):
-            return None
         mentions = (RULES[name](response, choices) for name in self.rules if name not in _EXPLICIT)
         return next((mention for mention in mentions if mention is not None), None)
 

@@ -3,6 +3,7 @@ r"""Answers in a container: `<answer>...</answer>`, a JSON key, GSM8K's `####`, 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,7 +60,7 @@ class AnswerTag(Extractor):
     @cached_property
     def _mark(self) -> re.Pattern[str]:
         name = r"(?:final[_-]?)?answer" if self.tag.casefold() == "answer" else re.escape(self.tag)
-        return re.compile(rf"(?P<close>[<\[]/ ?{name} ?[>\]])|[<\[] ?{name} ?[>\]]", re.IGNORECASE)
+        return re.compile(rf"[<\[](?P<close>/)? ?{name} ?[>\]]", re.IGNORECASE)
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The content of the tag, or None where there is none."""
@@ -100,6 +101,8 @@ class AnswerKey(Extractor):
 
     def __call__(self, response: str, prompt: str = "") -> Extracted | None:
         """The value, or None where there is none."""
+        if not _may_hold_key(response):
+            return None
         limit = len(response)
         for key in reversed(list(_KEY.finditer(response))):  # no value reaches into the next key: linear in all
             match = _KEY_VALUE.match(response, key.end(), min(limit, key.end() + KEY_CHARS))
@@ -115,6 +118,14 @@ class AnswerKey(Extractor):
             if not is_blank(value):
                 return Extracted(opened(value, 0, len(value)).text, *match.span(group))
         return None
+
+
+def _may_hold_key(text: str) -> bool:
+    """Whether there is a quotation mark and a key's noun, at a tenth of the search's cost."""
+    if '"' not in text and "'" not in text:
+        return False
+    lowered = text.lower()
+    return "answer" in lowered or "choice" in lowered or "答案" in lowered
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -146,7 +157,7 @@ class Hashes(Extractor):
         if "####" not in response:
             return None
         end = text_end(response)
-        marks = list(_HASHES.finditer(response, 0, end))
+        marks = deque(_HASHES.finditer(response, 0, end), maxlen=2)
         if not marks:
             return None
         line = _LINE.match(response, marks[-1].end(), end)

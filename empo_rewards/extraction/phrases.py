@@ -32,8 +32,8 @@ _STATEMENT = re.compile(
     re.IGNORECASE,
 )
 _COPULA = re.compile(
-    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be)[ \t]{1,4}(?:therefore |thus |exactly |equal to "
-    r"|now )?(?=\S)"
+    r"[ \t](?:is|are|was|were|equals|has|have|had|will be|would be|ist|sind|est|sont|es|son|è|sono|é|são)[ \t]{1,4}"
+    r"(?:therefore |thus |exactly |equal to |now )?(?=\S)"
 )
 _VALUE = re.compile(r"[-−+±*$€£¥\\(\[{]{0,4}[0-9A-Z\\]|[$\\√π]")
 _SECOND_CLAUSE = re.compile(r",|;|\b(?:and|but|while|or|if|when)\b")
@@ -45,8 +45,9 @@ MAX_LINES = 24
 """An answer of several lines has no more."""
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【]|\bI hope\b"
-    rf"|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b|,[ \t]{{1,3}}(?:{ASIDE})\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
+    r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b"
+    rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
     rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
@@ -58,7 +59,7 @@ _BEHIND_VALUE = re.compile(
     r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
     r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
     r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
-    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[A-Z])[)）]"
+    r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[0-9.]{1,12}[ \t]?\\?%|[A-Z])[)）]"
 )
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
@@ -69,7 +70,7 @@ _GOES_ON = re.compile(r"[ \t]{1,4}\w")
 _INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
 _FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？]", re.DOTALL)
 """The end of something else, a table's row, a question."""
-_BRACKET = re.compile(r"[()\[\]]")
+_BRACKET = re.compile(r"[()\[\]{}]")
 _LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
 _BULLET = re.compile(
     r"(?:[-•]|\*(?!\*)|(?P<number>[0-9]{1,2}[.)]|\([a-z]\)|[a-z]\)|(?:[Ss]ub)?(?:[Pp]roblem|[Pp]art|[Qq]uestion"
@@ -204,9 +205,9 @@ def _closed_outside(text: str, start: int, end: int) -> int:
     """Where the span ends once a bracket that was opened before it closes: "(Answer: 42)"; not the half-open [2, 5)."""
     depth = 0
     for bracket in _BRACKET.finditer(text, start, end):
-        depth += 1 if bracket.group() in "([" else -1
+        depth += 1 if bracket.group() in "([{" else -1
         if depth < 0:
-            return bracket.start() if bracket.group() == ")" else end
+            return end if bracket.group() == "]" else bracket.start()
     return end
 
 
@@ -252,7 +253,7 @@ def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
 def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extracted:
     """What a container holds, bare: what a box, an announcement or a fence in it holds, or what its sentence states."""
     piece = text[start:end]
-    found = LastBox()(piece) or FinalAnswer(within=max(1, len(piece)))(piece)
+    found = LastBox()(piece) or FinalAnswer()(piece)
     if found is None and (fence := _FENCE.match(text, strip_span(text, start, end)[0], end)):
         found = _fenced(text, fence, end)
         return found or _bare(text, start, end, truncated)

@@ -16,7 +16,7 @@ MATH_CHARS = 2_000
 _EMPHASIS = ("**", "__", "*", "_", "`")
 _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"), ("<b>", "</b>"))
 _SPECIAL_TOKEN = re.compile(rf"{END_OF_TEXT}|<\|[\w/]{{1,40}}\|>|<eo[eh]>")
-_FULL_STOP = re.compile(r"[^.。]\.\Z|。\Z", re.DOTALL)
+_FULL_STOP = re.compile(r"[^.。]\.\Z|[。।]\Z", re.DOTALL)
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{3,}[ \t,]{1,3}[a-z]{2,}(?![A-Za-z}])")
 SPECIAL_TOKENS_TAIL = 400
 """Special tokens are looked for in so many characters at a response's end."""
@@ -53,6 +53,8 @@ def cut(text: str, start: int, end: int, *, truncated: bool = False) -> Extracte
 def text_end(text: str) -> int:
     """Where a text ends once the whitespace and special tokens (`<|im_end|>`, `</s>`) at its end are left out."""
     end = len(text.rstrip())
+    if text[end - 1 : end] not in (">", "]"):
+        return end
     tail = max(0, end - SPECIAL_TOKENS_TAIL)
     for token in reversed(list(_SPECIAL_TOKEN.finditer(text, tail, end))):
         if token.end() != end:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from empo_rewards.extraction.spans import last_of
-from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, announcements
+from empo_rewards.extraction.wording import END_OF_TEXT, QUESTION, announces
 from empo_rewards.turns import checkpoint
 
 # The marks of the model families in use: <think> (DeepSeek, Qwen, and most others), <reasoning>, <thought>,
@@ -18,13 +18,12 @@ _MARK = re.compile(
     r"|\[(?P<close_magistral>/)?THINK\]",
     re.IGNORECASE,
 )
-_MARK_STARTS = ("<", "◁", "[")
 _PROMPT_TAIL = 64
 """A chat template that opens the thinking block does so in the last characters of the prompt."""
 
 # gpt-oss's channels once a trainer has decoded them without special tokens: `analysisWe ...assistantfinalThe ...`.
 _BARE_START = re.compile(
-    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’-]))"  # not "finally"
+    r"\s{0,8}(?P<channel>(?:analysis|commentary)(?=[^\s:,.;'’-])|final(?=[^\sa-z:,.;'’_-]))"  # not "finally"
 )
 _BARE_SWITCH = re.compile(r"assistant(?P<channel>analysis|commentary|final)(?=[^a-z]|[a-z]{2})")
 
@@ -42,6 +41,8 @@ _ASKS = re.compile(r"[^\n?？]{0,1000}[?？]|[^\n]{0,1000}\n+[ \t]{0,4}(?:A|Assi
 _RESTATED_CHARS = 24
 MAX_RESTATED = 32
 """So many times a response may restate a question of its prompt."""
+ANSWERED_CHARS = 65_536
+"""What was answered is looked for in so many characters before a next question."""
 MAX_QUESTIONS = 1_000
 """So many times it may begin one before it has answered anything; what comes after that is not read."""
 _SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
@@ -85,26 +86,25 @@ def turn_end(response: str, start: int, prompt: str) -> int:
     if content is None:
         return len(response)
     begun, end, searched = content.end(), len(response), start
-    for token in _END_OF_TURN.finditer(response, begun):
-        if not _OWN_TURN_GOES_ON.match(response, token.end()):
-            end = token.start()
-            break
+    if "<" in response or "INST]" in response:
+        tokens = _END_OF_TURN.finditer(response, begun)
+        end = next((token.start() for token in tokens if not _OWN_TURN_GOES_ON.match(response, token.end())), end)
     asked: str | None = None
     answered = False
-    for restated, question in enumerate(QUESTION.finditer(response, begun, end)):
+    for restated, question in enumerate(QUESTION.finditer(response, begun - 1, end)):
+        begin = question.start() + 1
         if not (answered or question["turn"] or (question["sure"] and _ASKS.match(response, question.end(), end))):
-            answered = bool(announcements(response, searched, question.start())) or (
-                _CONTAINER.search(response, searched, question.start()) is not None
-            )
-            searched = question.start()
+            since = max(searched, begin - ANSWERED_CHARS)
+            answered = announces(response, since, begin) or _CONTAINER.search(response, since, begin) is not None
+            searched = begin
             if not answered:
                 if restated >= MAX_QUESTIONS:
-                    return question.start()
+                    return begin
                 continue
         asked = asked or _folded(prompt)
         follows = _folded(response[question.end() : question.end() + 4 * _RESTATED_CHARS])[:_RESTATED_CHARS]
         if not follows or follows not in asked or restated >= MAX_RESTATED:
-            return question.start()
+            return begin
     return end
 
 
@@ -123,7 +123,7 @@ def _bare_channels(response: str) -> int | None:
 
 def _last_mark(text: str) -> re.Match[str] | None:
     """The last mark of thinking that is not merely mentioned."""
-    if not any(first in text for first in _MARK_STARTS):
+    if not ("<" in text or "◁" in text or "think]" in text.lower()):
         return None
     last: re.Match[str] | None = None
     mentioned = -_PAIRED_MENTION_CHARS - 1

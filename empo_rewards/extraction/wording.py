@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -24,14 +25,14 @@ def any_of(table: str) -> str:
 # ----------------------------------------------------------------------------------------------------- announcements
 
 ANSWER_NOUNS = _words(
-    "answer answers ans respuesta respuestas réponse réponses reponse antwort antworten endergebnis resposta respostas"
+    "ans answer answers respuesta respuestas réponse réponses reponse antwort antworten endergebnis resposta respostas"
     " risposta risposte antwoord ответ ответы الإجابة الاجابة إجابة الجواب جواب đáp_án đáp_số câu_trả_lời उत्तर jawaban"
     " jawabannya cevap yanıt odpowiedź 답 정답 해답 최종답 답변 답안 答案 答え 解答 正解 正答 最終解 答: 答："
 )
 """The nouns for an answer, in English, Spanish, French, German, Portuguese, Italian, Dutch, Russian, Arabic,
 Vietnamese, Hindi, Indonesian, Turkish, Polish, Korean, Chinese, Japanese."""
 CHOICE_NOUNS = _words(
-    "option options choice choices selection alternative letter statement opción opcion opção alternativa opzione"
+    "option options choice choices pick selection alternative letter statement opción opcion opção alternativa opzione"
     " вариант الخيار خيار lựa_chọn विकल्प 선택지 选项 選項 選択肢 选择 選擇"
 )
 """The nouns for what is chosen, beside those for an answer."""
@@ -39,12 +40,21 @@ _IDEOGRAPHS = ("\u3040", "\uac00")
 _KOREAN_PARTICLES = "은는이가"
 
 
+@lru_cache
+def _in_ascii(nouns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(filter(str.isascii, nouns))
+
+
 def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where the nouns stand, as words of their own where the language sets words apart."""
     lowered = text[start:end].replace("İ", "I").lower()
-    for noun in nouns:
-        apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
+    missing = " "
+    for noun in _in_ascii(nouns) if lowered.isascii() else nouns:
+        if noun.startswith(missing):
+            continue
         position = lowered.find(noun)
+        missing = noun if position < 0 else " "
+        apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
         while position >= 0:
             after = position + len(noun)
             before, behind = lowered[max(0, position - 1) : position], lowered[after : after + 1]
@@ -74,11 +84,12 @@ _VERBS = any_of(
 _CJK_VERBS = (
     r"不是[^。\n]{1,40}?[，,]?而是|是|为|為|选(?:择|(?!项))|選(?:擇|(?!項))|等于|等於|[:：=]|は|が|[은는이]|(?<=】)"
 )
-_MARK = r"(?P<mark>[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
+_MARK = r"(?P<mark>(?<=final_answer)\((?=[\"'0-9-])|[:：]|[=-]>|[→⇒⟹]|=(?!=)|—|–|(?<=[ \t])-(?=[ \t]))"
 _LINK = re.compile(
     rf"[*_]{{0,3}}{_QUALIFIER}(?:[ \t]{{0,4}}[*_]{{0,3}}[ \t]{{0,2}}{_MARK}"
     rf"|{_ADVERB}[ \t\n]{{1,4}}(?P<verb>(?:{_MODAL}|{_VERBS})(?![^\W\d_])))"
-    rf"|{_NOTE}的?[ \t*_]{{0,4}}[】\]]?{any_of('应该 應該 应当 应 應 就 便 则 因此 也 只能')}?(?P<cjk>{_CJK_VERBS})",
+    rf"|{_NOTE}的?[ \t*_]{{0,4}}[】\]]?{any_of('应该 應該 应当 应 應 就 便 则 因此 也 只能')}?(?P<cjk>{_CJK_VERBS})"
+    r"|(?<=उत्तर)[ \t](?=[^\n।]{1,60}[ \t](?:है|हैं)[ \t]{0,2}(?:[।.\n]|\Z))",
     re.IGNORECASE,
 )
 _LINK_CHARS = 320
@@ -88,6 +99,8 @@ _HEADING = re.compile(
     r"|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
     re.IGNORECASE | re.MULTILINE,
 )
+_HEADING_CHARS = 32
+"""A heading has no more characters before its noun, or behind it."""
 _PICKED = re.compile(  # 故选：B
     r"(?:故|应|應|所以|因此|综上|本题|答案|我|(?<=[，,。；;\s])|^)[，,]?应?(?:本题)?[选選](?:择|擇)?[:：]?"
     r"[ \t]{0,3}(?=[*($（\\]{0,4}[A-Z])"
@@ -141,18 +154,27 @@ def announcements(text: str, start: int, end: int, *, choices: bool = False) -> 
     return sorted(_announcements(text, start, end, ANSWER_NOUNS + CHOICE_NOUNS if choices else ANSWER_NOUNS))
 
 
+def announces(text: str, start: int, end: int) -> bool:
+    """Whether a span of a text announces an answer."""
+    return next(_announcements(text, start, end, ANSWER_NOUNS), None) is not None
+
+
 def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[Announcement]:
     def announced(position: int) -> bool:
         return _UNANNOUNCED.search(text[max(start, position - _BEFORE_CHARS) : position]) is None
 
-    found = [(begin, behind) for begin, behind in _nouns(text, start, end, nouns) if announced(begin)]
+    named = list(_nouns(text, start, end, nouns))
+    found = [(begin, behind) for begin, behind in named if announced(begin)]
     for begin, behind in found:
         link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
         if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
             yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
-    picked = max(text.find(pick, start, end) for pick in "选選") >= 0
-    for pattern in (_HEADING, _PICKED) if picked else (_HEADING,):
-        for match in pattern.finditer(text, start, end):
+    for begin, behind in (*named, *_nouns(text, start, end, ("result",))):
+        for match in _HEADING.finditer(text, max(start, begin - _HEADING_CHARS), min(end, behind + _HEADING_CHARS)):
+            if match.start() <= begin < match.end():
+                yield Announcement(match.start(), match.end())
+    if max(text.find(pick, start, end) for pick in "选選") >= 0:
+        for match in _PICKED.finditer(text, start, end):
             yield Announcement(match.start(), match.end())
     for match in _BEHIND.finditer(text, start, end) if found else ():
         value = _VALUE_BEFORE.search(text, max(start, match.start() - _VALUE_CHARS), match.start())
@@ -169,9 +191,11 @@ _PARTICIPLES = any_of(
 )
 _ADVERBS = any_of(
     "therefore thus hence then simply indeed just only actually clearly obviously also still always now namely that"
+    " donc ainsi alors quindi dunque perciò portanto então por_lo_tanto por_tanto entonces somit daher folglich zatem"
+    " więc następnie значит следовательно поэтому итак"
 )
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    rf"(?:[\s*_:：{EMOJI}]|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
+    rf"(?:[\s*_:：{EMOJI}]|(?<=\n)>(?=[ \t])|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
     rf"|(?:most )?{any_of('likely probably certainly definitely perhaps maybe possibly')}\b"
     rf"|{_ADVERBS}\b,?"
     r"|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])"
@@ -192,9 +216,10 @@ ASIDE = any_of(
 CJK_ASIDE = any_of("因为 因此 所以 故 即 其中 这 由于 也就是 可知 可得 选项 则 但 而 以上 なぜなら つまり よって")
 WHICH_IS = re.compile(r",[ \t]which[ \t](?:is|equals)(?:[ \t]equal[ \t]to)?[ \t]")
 RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
-_VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요 है hai dir dır")
+_VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요")
 TAIL = re.compile(  # the verb of a sentence that ends with it, and emoji
-    rf"[ \t]{{0,2}}{_VERB_LAST}[ \t]{{0,2}}\Z|[\s*_{EMOJI}]+\Z"
+    rf"(?:[ \t]{{0,2}}{_VERB_LAST}|[ \t]{{1,2}}(?:है|hai)|[ \t]{{1,2}}d[iı]r|['’][dt][iıuü]r)[ \t]{{0,2}}\Z"
+    rf"|[\s*_{EMOJI}]+\Z"
 )
 TAIL_CHARS = 12
 
@@ -214,12 +239,16 @@ _QUESTIONS = any_of(
     "Question Problem Exercise Instruction Input Pregunta Frage Aufgabe Pergunta Domanda Вопрос Задача السؤال سؤال 问题"
     " 问題 題目 题目 例题 問題 質問 질문 문제 Câu_hỏi प्रश्न"
 )
-_USER_TURN = r"<\|im_start\|>user|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>|\[INST\]"
+_USER_TURN = (
+    r"<\|im_start\|>user(?!\s{0,4}<tool_response>)|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>"
+    r"|\[INST\]"
+)
 QUESTION = re.compile(
-    rf"^[ \t]{{0,4}}(?:[*_#]{{1,6}}[ \t]{{0,2}})?(?:(?P<sure>"
+    r"\n[ \t]{0,4}(?:[*_#]{1,6}[ \t]{0,2})?(?=[ABCDEFHINPQSTU<\[\x80-\U0010ffff])(?:(?P<sure>"
     rf"{_SPEAKERS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?[.:：])"
     r"|(?P<likely>(?:(?:Next|New|Another|Follow-?up|Additional|Bonus|Second|Third) )?"
     rf"{_QUESTIONS}[ \t]{{0,2}}[0-9]{{0,3}}[*_]{{0,3}}[ \t]?(?:[:：]|(?=\r?\n)))|(?P<turn>{_USER_TURN}))",
-    re.IGNORECASE | re.MULTILINE,
+    re.IGNORECASE,
 )
-"""What begins a next question in a response that runs on, at the start of a line: surely, or after an answer."""
+"""The line break and what begins a next question behind it, in a response that runs on: surely, or after an answer. The
+literal first character, and the first letters of all words ahead of them, make the search cheap."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from empo_rewards.group import Cause
+from empo_rewards.group import MAX_NUMBER, Cause
 from empo_rewards.protocols import Clusters
 
 TOLERANCE = 1e-9
@@ -65,7 +65,9 @@ class Gates(BaseModel):
     guards_apply: bool = False
 
     @model_validator(mode="after")
-    def _has_a_reward(self) -> Gates:
+    def _has_a_usable_reward(self) -> Gates:
+        if self.reward is not None and abs(self.reward) > MAX_NUMBER:
+            raise ValueError(f"reward is {self.reward:g}; its size must be at most {MAX_NUMBER:g}")
         if self.guards_apply and self.reward is None:
             raise ValueError("guards_apply needs a reward that guards can replace: an excluded group is unscored")
         return self

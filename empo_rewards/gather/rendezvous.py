@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from empo_rewards.errors import described
+from empo_rewards.errors import EmpoError, described
 from empo_rewards.gather.diagnosis import DIAGNOSED_GROUPS, GatheredGroup, diagnose
 from empo_rewards.gather.groups import DelayQueue, GatheringGroup, GatherPhase, GroupEntry, GroupIdentity, Slot
 from empo_rewards.gather.room import Room
@@ -422,6 +422,7 @@ class Gather(Generic[P, V]):
 
     def _scored(self, group: GatheringGroup[P, V], task: asyncio.Task[V]) -> None:
         self._tasks.discard(task)
+        group.task = None  # a group is remembered for a while, and a task holds its coroutine
         if task.cancelled():
             self._fail(group, "scoring was cancelled", None)
         elif (fault := task.exception()) is not None:
@@ -435,7 +436,7 @@ class Gather(Generic[P, V]):
             return
         error = GatherScoreError(f"{group}: {why}")
         error.__cause__ = fault
-        log.error("%s", error, exc_info=fault)
+        log.error("%s", error, exc_info=None if isinstance(fault, EmpoError) else fault)  # ours say all in their words
         self._stats.failed += 1
         self._end(group, error)
 

@@ -4,8 +4,8 @@ A `SampleScorer` combines a `Gather` with a `Scorer`: each sample waits for its 
 each sample is given a finite number. Where there is no reward, this is a neutral value:
 
 - in a group without rewards, one constant for all members, so that a group-relative advantage is 0;
-- for a response on which the strategy abstains, the mean of the group's rewards, so that its advantage is 0 and that of
-  the others is the same as without it.
+- for a response on which the strategy abstains, and one that only votes, the mean of the group's rewards, so that its
+  advantage is 0, and the mean that the others' are relative to is the same as without it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ LABELLED_METRICS = ("accuracy", "pseudo_label_accuracy", "reward_accuracy", "pas
 RUN_METRICS = tuple(f"monitor/{name}" for name in ("alarm", "agreement", "distinct_majorities", "commonest_share"))
 """Metrics of the run so far, where the observer `monitor` is configured."""
 
+ANSWER_CHARS = 200
+"""Longer answers are cut in a table of samples."""
+
 SAMPLE_BYTES = 200
 """What a sample takes beside its texts and numbers, about."""
 
@@ -60,7 +63,9 @@ SAMPLE_METRICS = (
     "labelled",
     "scored",
     "partial",
+    "trained",
     "advantage_scale",
+    "advantage_shift",
     *(name for _, name in _UNSCORED),
 )
 """The keys of `SampleReward.metrics`."""
@@ -68,16 +73,26 @@ SAMPLE_METRICS = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One response with its prompt, label and token log-probabilities. Equal samples are interchangeable."""
+    """One response with its prompt, label and token log-probabilities. Equal samples are interchangeable.
+
+    Args:
+        prompt, response, reference, data_source, token_logprobs: as of a `Group`.
+        trained: whether it is trained on, or only votes; None: the configuration says it.
+        vote_weight: the weight of its vote.
+        side: the name of its side, where the group has several.
+    """
 
     prompt: str
     response: str
     reference: Label = None
     data_source: str | None = None
     token_logprobs: tuple[float, ...] | None = None
+    trained: bool | None = None
+    vote_weight: float = 1.0
+    side: str | None = None
 
     @property
-    def weight(self) -> int:
+    def size_bytes(self) -> int:
         """The approximate size in bytes."""
         numbers = len(self.token_logprobs) if self.token_logprobs else 0
         labels = self.reference if isinstance(self.reference, tuple) else (self.reference,)
@@ -103,6 +118,23 @@ class SampleReward:
     score: GroupScore
     position: int | None
 
+    def details(self) -> dict[str, str]:
+        """Texts for a table of samples: the answer (cut), the number of its cluster (0: the largest), that cluster's
+        share, and the cause of an unscored group; empty where there is none."""
+        place = self.position
+        cluster = None if place is None or not self.score.clusters else self.score.clusters[place]
+        return {
+            "answer": "" if place is None else self.score.answers[place].text[:ANSWER_CHARS],
+            "cluster": "" if cluster is None else str(cluster),
+            "share": "" if cluster is None else f"{self.score.cluster_shares[cluster]:.3f}",
+            "cause": "" if self.score.cause is None else self.score.cause.value,
+        }
+
+    @property
+    def trained(self) -> bool:
+        """Whether the sample is trained on; if not, it only voted, and has no reward of its own."""
+        return self.position is None or self.score.trained is None or self.score.trained[self.position]
+
     def metrics(self, absent: float = math.nan) -> dict[str, float]:
         """Metrics for a logger, with the same keys for every sample of every run.
 
@@ -113,11 +145,14 @@ class SampleReward:
         group = self.score.metrics
         numbers = {name: group.get(name, absent) for name in (*METRICS, *LABELLED_METRICS, *RUN_METRICS)}
         numbers["labelled"] = float(self.score.correct is not None)
-        numbers["scored"] = float(self.scored)
+        # A vote has no reward of its own, and is neither scored nor unscored.
+        numbers["scored"] = float(self.scored) if self.trained else absent
         numbers["partial"] = float(self.score.status is Status.PARTIAL)
+        numbers["trained"] = float(self.trained)
         numbers["advantage_scale"] = self.score.advantage_scale
+        numbers["advantage_shift"] = self.score.advantage_shift
         for cause, name in _UNSCORED:
-            numbers[name] = float(self.score.cause is cause and not self.scored)
+            numbers[name] = float(self.score.cause is cause and not self.scored and self.trained)
         return numbers
 
 
@@ -194,7 +229,7 @@ class SampleScorer:
             size,
             limits,
             reuse_keys=reuse_keys,
-            measure=lambda sample: sample.weight,
+            measure=lambda sample: sample.size_bytes,
             measure_verdict=lambda scored: score_bytes(scored.score),
             belong=(lambda sample, other: sample.prompt == other.prompt) if one_prompt else None,
             room=room,
@@ -318,7 +353,8 @@ def group_of(
     """The group of some samples.
 
     Its reference and its data source are those on which all samples that have one agree; where they disagree the group
-    has none. It has token log-probabilities where every sample does.
+    has none. It has token log-probabilities where every sample does. Where one sample says whether it is trained
+    on, those that do not say it are.
 
     Args:
         samples: at least one, in the order of the group's members.
@@ -332,6 +368,11 @@ def group_of(
     if not samples:
         raise GroupError("a group needs at least one sample")
     logprobs = [sample.token_logprobs for sample in samples]
+    trained = [sample.trained for sample in samples]
+    weights = [sample.vote_weight for sample in samples]
+    sides = [sample.side for sample in samples]
+    if None in sides and set(sides) != {None}:
+        raise GroupError(f"response {sides.index(None)} has no side, and others of its group have one")
     return Group(
         prompt=samples[0].prompt if prompt is None else prompt,
         responses=[sample.response for sample in samples],
@@ -341,6 +382,9 @@ def group_of(
         data_source=agreed(sample.data_source for sample in samples),
         metadata=metadata,
         expected_size=expected_size if expected_size is not None and expected_size > len(samples) else None,
+        trained=None if set(trained) == {None} else [one is not False for one in trained],
+        vote_weights=None if set(weights) == {1.0} else weights,
+        sides=[side for side in sides if side is not None] or None,
     )
 
 

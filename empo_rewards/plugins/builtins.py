@@ -20,7 +20,20 @@ from empo_rewards.filters import guards
 from empo_rewards.monitor import Monitor
 from empo_rewards.plugins.hookspecs import Register, RegisterPreset, hookimpl
 from empo_rewards.reading.forms import BUILT_IN
-from empo_rewards.strategies import consensus, controls, entropy_scaled, evol, likelihood, mix, scrl
+from empo_rewards.records import Recorder
+from empo_rewards.strategies import (
+    consensus,
+    controls,
+    entropy_scaled,
+    evol,
+    group_judge,
+    likelihood,
+    mix,
+    restrain,
+    scrl,
+    sides,
+    synthesis,
+)
 
 
 @hookimpl
@@ -83,6 +96,11 @@ def register_strategies(register: Register) -> None:
     register("best", controls.Best)
     register("likelihood", likelihood.Likelihood)
     register("mix", mix.Mix)
+    register("co_rewarding", sides.CoRewarding)
+    register("self_harmony", sides.SelfHarmony)
+    register("restrain", restrain.Restrain)
+    register("group_judge", group_judge.GroupJudge)
+    register("synthesis", synthesis.Synthesis)
 
 
 @hookimpl
@@ -96,8 +114,9 @@ def register_guards(register: Register) -> None:
 
 @hookimpl
 def register_observers(register: Register) -> None:
-    """Observers: the collapse monitor."""
+    """Observers: the collapse monitor, and the recorder of a run's groups."""
     register("monitor", Monitor)
+    register("record", Recorder)
 
 
 @hookimpl

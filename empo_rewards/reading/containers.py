@@ -16,16 +16,18 @@ import lzma
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from empo_rewards.errors import InputError
 from empo_rewards.extras import require
+
+T = TypeVar("T")
 
 MAX_ROW_BYTES = 256 * 2**20
 """A longer row is rejected unread. 64 responses of 100,000 tokens with log-probabilities take about 150 MiB."""
@@ -33,8 +35,9 @@ MAX_ROW_BYTES = 256 * 2**20
 MAX_ROW_EXCERPT = 10_000
 """How many characters of a bad row are kept; its line number leads to the rest."""
 
-PARQUET_BATCH = 64
-"""Rows of a Parquet file that are decoded at once."""
+CHUNK_ROWS = 64
+CHUNK_BYTES = 2**20
+"""A chunk has at most so many rows and bytes, or one row that is longer."""
 
 PEEK_BYTES = 64 * 1024
 """How much of the beginning of a file is looked at to recognise it."""
@@ -134,6 +137,10 @@ class RawRow:
     fault: str | None = None
 
 
+Chunk: TypeAlias = Callable[[], Iterator[RawRow]]
+"""Some rows of a file in a row, which are decoded when it is called. It pickles: another process may decode them."""
+
+
 def is_stream(path: Path) -> bool:
     """Whether a path is a pipe or device: it can be read only once, and has no size."""
     return not path.is_file()
@@ -155,27 +162,66 @@ def check_file(path: Path) -> None:
             _recognised(stack, str(path), _opened(path), path)
 
 
-def file_rows(path: Path, *, columns: Columns | None = None, fields: Fields | None = None) -> Iterator[RawRow]:
-    """The rows of a file or pipe.
+def file_rows(path: Path, *, fields: Fields | None = None) -> Iterator[RawRow]:
+    """The rows of a file or pipe; see `file_chunks`."""
+    for chunk in file_chunks(path, fields=fields):
+        yield from chunk()
+
+
+def file_chunks(
+    path: Path, *, columns: Columns | None = None, fields: Fields | None = None, rows: int = CHUNK_ROWS
+) -> Iterator[Chunk]:
+    """The rows of a file or pipe, in chunks.
 
     Args:
         path: the file.
         columns: chooses the columns of a Parquet file; None: all are read.
         fields: what is known of a table's columns.
+        rows: the most rows of a chunk.
 
     Raises:
         InputError: the file cannot be opened or is damaged; the rows before were given.
     """
     with ExitStack() as stack:
-        yield from _rows(stack, str(path), _opened(path), path, columns, fields or Fields())
+        yield from _chunks(stack, str(path), _opened(path), path, columns, fields or Fields(), rows)
 
 
-def stream_rows(
-    name: str, stream: BinaryIO, *, columns: Columns | None = None, fields: Fields | None = None
-) -> Iterator[RawRow]:
-    """The rows of an open stream, as `file_rows`; `name` stands in messages. The stream stays open."""
+def stream_chunks(
+    name: str,
+    stream: BinaryIO,
+    *,
+    columns: Columns | None = None,
+    fields: Fields | None = None,
+    rows: int = CHUNK_ROWS,
+) -> Iterator[Chunk]:
+    """The rows of an open stream, as `file_chunks`; `name` stands in messages. The stream stays open."""
     with ExitStack() as stack:
-        yield from _rows(stack, name, stream, None, columns, fields or Fields())
+        yield from _chunks(stack, name, stream, None, columns, fields or Fields(), rows)
+
+
+def row_chunks(rows: Iterable[RawRow], most: int = CHUNK_ROWS) -> Iterator[Chunk]:
+    """Chunks of rows that are decoded already."""
+    for held in _held(rows, most, lambda row: 0):
+        yield partial(iter, held)
+
+
+def _held(items: Iterable[T], most: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """The items in lists; what comes before an error of theirs is given before it, and a large one is alone."""
+    held: list[T] = []
+    size, fault = 0, None
+    try:
+        for item in items:
+            if held and (len(held) >= most or size + size_of(item) > CHUNK_BYTES):
+                yield held
+                held, size = [], 0
+            held.append(item)
+            size += size_of(item)
+    except Exception as error:  # noqa: BLE001 - raised below
+        fault = error
+    if held:
+        yield held
+    if fault is not None:
+        raise fault
 
 
 def text_rows(path: Path) -> Iterator[RawRow]:
@@ -326,24 +372,28 @@ class _Utf8(io.RawIOBase):
         return self._text.read(size).encode()
 
 
-def _rows(
+def _chunks(
     stack: ExitStack,
     name: str,
     stream: BinaryIO,
     path: Path | None,
     columns: Columns | None,
     fields: Fields,
-) -> Iterator[RawRow]:
+    rows: int,
+) -> Iterator[Chunk]:
     layout, file = _recognised(stack, name, stream, path, fields.known)
     if layout is Layout.PARQUET:
         seekable = path if path is not None and path.suffix not in PACKING_OF and not is_stream(path) else None
-        yield from _parquet_rows(name, seekable or _spooled(stack, name, file), columns)
+        yield from _parquet_chunks(name, seekable or _spooled(stack, name, file), columns, rows)
     elif layout is Layout.CSV:
-        yield from _csv_rows(name, file, fields.structured)
+        yield from row_chunks(_csv_rows(name, file, fields.structured), rows)
     elif layout is Layout.JSON_VALUES:
-        yield from _json_values(name, file)
+        yield from row_chunks(_json_values(name, file), rows)
     else:
-        yield from _json_lines(name, file)
+        line = 1
+        for lines in _held(_lines(name, file), rows, len):
+            yield partial(_decoded_lines, line, lines)
+            line += len(lines)
 
 
 def _lines(name: str, file: ByteStream) -> Iterator[bytes]:
@@ -365,8 +415,9 @@ def _packing_of(file: ByteStream) -> Packing | None:
     return getattr(getattr(file, "raw", None), "packing", None)
 
 
-def _json_lines(name: str, file: ByteStream) -> Iterator[RawRow]:
-    for line, read in enumerate(_lines(name, file), 1):
+def _decoded_lines(first: int, lines: Sequence[bytes]) -> Iterator[RawRow]:
+    """The rows of JSON lines, of which the first has this number; blank ones are none."""
+    for line, read in enumerate(lines, first):
         data = read.removeprefix(codecs.BOM_UTF8)  # of any line: files are concatenated
         if len(read) == MAX_ROW_BYTES and not data.endswith(b"\n"):
             yield _faulty(line, data, f"the row is longer than {MAX_ROW_BYTES} bytes")
@@ -535,31 +586,37 @@ def _spooled(stack: ExitStack, name: str, file: ByteStream) -> Any:
     return copy
 
 
-def _parquet_rows(name: str, source: Any, columns: Columns | None) -> Iterator[RawRow]:
+def _parquet_chunks(name: str, source: Any, columns: Columns | None, rows: int) -> Iterator[Chunk]:
     require("parquet", "reading Parquet")
     import pyarrow as pa  # noqa: PLC0415 - an extra
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
-    line = 0
+    line = 1
     try:
         # Without pre-buffering the current pages are in memory, not a whole row group.
         with pq.ParquetFile(source, pre_buffer=False) as table:
             chosen = columns(table.schema_arrow.names) if columns else None
-            for batch in table.iter_batches(batch_size=PARQUET_BATCH, columns=chosen):
-                for value, fault in _decoded_batch(batch):
-                    line += 1
-                    yield RawRow(line, value, partial(json.dumps, value, ensure_ascii=False, default=str), fault)
+            for batch in table.iter_batches(batch_size=rows, columns=chosen):
+                yield partial(_decoded_batch, line, batch)
+                line += batch.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{name}: cannot be read as Parquet after row {line}: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{name}: cannot be read as Parquet after row {line - 1}: {str(error).splitlines()[0]}"
+        ) from error
 
 
-def _decoded_batch(batch: Any) -> Iterator[tuple[Any, str | None]]:
-    """The rows of a batch, each with None or why it cannot be decoded (a text that is not UTF-8, say)."""
+def _decoded_batch(first: int, batch: Any) -> Iterator[RawRow]:
+    """The rows of a batch, of which the first has this number; some may not be decodable (a text that is not UTF-8)."""
     try:
-        yield from ((row, None) for row in batch.to_pylist())
+        values: list[tuple[Any, str | None]] = [(value, None) for value in batch.to_pylist()]
     except (ValueError, OverflowError):
-        for position in range(batch.num_rows):
-            try:
-                yield batch.slice(position, 1).to_pylist()[0], None
-            except (ValueError, OverflowError) as error:
-                yield None, f"a value cannot be decoded: {error}"
+        values = [_decoded_cell(batch.slice(position, 1)) for position in range(batch.num_rows)]
+    for line, (value, fault) in enumerate(values, first):
+        yield RawRow(line, value, partial(json.dumps, value, ensure_ascii=False, default=str), fault)
+
+
+def _decoded_cell(row: Any) -> tuple[Any, str | None]:
+    try:
+        return row.to_pylist()[0], None
+    except (ValueError, OverflowError) as error:
+        return None, f"a value cannot be decoded: {error}"

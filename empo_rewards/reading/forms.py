@@ -211,6 +211,11 @@ class LmEvalSamples(Reader):
         """By `resps` and `doc`."""
         return "resps" in row and "doc" in row
 
+    def variant(self, row: Row) -> str | None:
+        """The filter: each document stands once for each of them, with the same responses."""
+        name = row.get("filter")
+        return name if isinstance(name, str) else None
+
     def convert(self, row: Row) -> list[dict[str, Any]]:
         """One group a document: the repeats of its request."""
         resps = row["resps"]

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
-from empo_rewards.errors import InputError
+from empo_rewards.errors import GroupError, InputError
 from empo_rewards.gather.samples import Sample, group_of
 from empo_rewards.group import Group, Message, read_label
 from empo_rewards.reading.rows import FlatRow, GroupKeys
@@ -80,6 +80,9 @@ class Grouping:
                 row.metadata,
                 row.keys.uid or row.keys.id,
                 row.label_fault,
+                row.trained,
+                row.vote_weight,
+                row.side,
             ],
             default=str,
         )
@@ -116,8 +119,8 @@ class Grouping:
             self._db.execute("UPDATE groups SET prompt = ? WHERE gid = ?", (_stored(prompt), gid))
         return int(gid)
 
-    def groups(self, group_size: int | None = None) -> Iterator[tuple[int, Group]]:
-        """Each group with the line of its first readable row.
+    def groups(self, group_size: int | None = None) -> Iterator[tuple[int, Group | GroupError]]:
+        """Each group with the line of its first readable row; the error in place of one whose rows make no group.
 
         Args:
             group_size: how many rows make a group. More rows of one key are cut in the order of arrival (the members
@@ -132,7 +135,10 @@ class Grouping:
             while chunk := list(islice(arrivals, group_size)):
                 present = [arrival for arrival in chunk if arrival.content is not None]
                 if present:
-                    yield present[0].line, _assemble(prompt, present, group_size or len(chunk) + strays)
+                    try:
+                        yield present[0].line, _assemble(prompt, present, group_size or len(chunk) + strays)
+                    except GroupError as error:
+                        yield present[0].line, error
 
     def _ids_name_groups(self) -> bool:
         shared, total = self._db.execute(
@@ -156,7 +162,7 @@ class Grouping:
 
 def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> Group:
     contents = [json.loads(arrival.content or "") for arrival in arrivals]
-    responses, logprobs, references, sources, metadata, names, faults = map(list, zip(*contents, strict=True))
+    responses, logprobs, references, sources, metadata, names, faults, *roles = map(list, zip(*contents, strict=True))
     conflicts: dict[str, Any] = {}
     shared = metadata[0] if all(one == metadata[0] for one in metadata) else None
     whole: dict[str, Any] = dict(shared) if shared is not None else {}
@@ -175,8 +181,10 @@ def _assemble(prompt: Any, arrivals: Iterable[_Arrival], expected_size: int) -> 
     if conflicts:
         whole["conflicts"] = conflicts
     samples = [
-        Sample("", response, read_label(reference), source, values)
-        for response, reference, source, values in zip(responses, references, sources, logprobs, strict=True)
+        Sample("", response, read_label(reference), source, values, *role)
+        for response, reference, source, values, *role in zip(
+            responses, references, sources, logprobs, *roles, strict=True
+        )
     ]
     group_id = names[0] if len(set(names)) == 1 else None
     return group_of(samples, id=group_id, expected_size=expected_size, prompt=prompt, metadata=whole or None)

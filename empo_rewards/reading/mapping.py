@@ -23,6 +23,11 @@ TARGETS = (
     "token_logprobs",
     "data_source",
     "metadata",
+    "trained",
+    "vote_weight",
+    "vote_weights",
+    "side",
+    "sides",
 )
 """The fields that a map can give."""
 

@@ -19,22 +19,34 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from empo_rewards.errors import EmpoError, InputError, described, suggestion
+from empo_rewards.errors import EmpoError, GroupError, InputError, described, suggestion
 from empo_rewards.group import Group
 from empo_rewards.protocols import Reader
 from empo_rewards.reading.containers import (
+    CHUNK_ROWS,
     LAYOUT_OF,
     MAX_ROW_EXCERPT,
+    Chunk,
     Fields,
     RawRow,
     check_file,
-    file_rows,
-    stream_rows,
+    file_chunks,
+    row_chunks,
+    stream_chunks,
 )
 from empo_rewards.reading.forms import BUILT_IN, FORM_FIELDS, OWN, is_own
 from empo_rewards.reading.grouping import Grouping
 from empo_rewards.reading.mapping import mapped
-from empo_rewards.reading.rows import FIELDS, RESPONSE, RESPONSES, STRUCTURED, RowError, parse_row
+from empo_rewards.reading.rows import (
+    FIELDS,
+    RESPONSE,
+    RESPONSES,
+    STRUCTURED,
+    FlatRow,
+    GroupKeys,
+    RowError,
+    parse_row,
+)
 from empo_rewards.reading.sources import STDIN, Sources, input_files, listed
 
 FILE_ENDINGS = frozenset(LAYOUT_OF)
@@ -127,6 +139,16 @@ class ReadOptions:
             return None
         return next((name for name, reader in self.readers.items() if reader.recognises(row)), None)
 
+    def variant_of(self, row: Any) -> str | None:
+        """See `Reader.variant`."""
+        if not isinstance(row, Mapping) or self.form == OWN or (self.mapping and self.form is None):
+            return None
+        try:
+            name = self.form or self._form_of(row)
+            return None if name is None else self.readers[name].variant(row)
+        except Exception:  # noqa: BLE001 - a part that is not what a reader expects: `rows` says so
+            return None
+
     @property
     def endings(self) -> frozenset[str]:
         """The endings of the files that are read of a folder, without those of a compression."""
@@ -143,6 +165,127 @@ class ReadOptions:
         return [name for name in names if name in FIELDS or name in FORM_FIELDS]
 
 
+@dataclass(frozen=True)
+class Member:
+    """A flat row with its line; or of one that was rejected the group keys that could be read: a missing member."""
+
+    line: int
+    row: FlatRow | GroupKeys
+
+    @property
+    def is_row(self) -> bool:
+        """Whether the row could be read."""
+        return isinstance(self.row, FlatRow)
+
+    def join(self, grouping: Grouping) -> None:
+        """Add it to the rows of its file."""
+        if isinstance(self.row, FlatRow):
+            grouping.add(self.line, self.row)
+        else:
+            grouping.add_lost(self.line, self.row)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that repeats the responses of others, and which of these are read."""
+
+    variant: str
+
+
+Found: TypeAlias = Located | Member | LeftOut
+"""What a row may hold."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a file, one after the other. It pickles, so that another process may decode them.
+
+    Args:
+        source: the file's name.
+        chunk: gives the rows.
+        variant: of the file's first row (`Reader.variant`); None: it has none.
+    """
+
+    source: str
+    chunk: Chunk
+    variant: str | None = None
+
+    def located(self, reading: ReadOptions) -> Iterator[Found]:
+        """What the rows hold: groups, bad rows, and members of groups that are known at the end of the file only."""
+        for raw, row in _own_rows(self.chunk(), reading):
+            if self.variant is not None and reading.variant_of(raw.value) not in (None, self.variant):
+                yield LeftOut(self.variant)
+                continue
+            try:
+                if isinstance(row, RowError):
+                    raise row
+                parsed = parse_row(row)
+                if isinstance(parsed, Group):
+                    yield from (ReadGroup(group, raw.line, self.source) for group in _cut(parsed, reading.group_size))
+                else:
+                    yield Member(raw.line, parsed)
+            except RecursionError:
+                yield Rejected(raw.line, "nested too deeply", self.source, _excerpt(raw))
+            except GroupError as error:
+                yield Rejected(raw.line, str(error), self.source, _excerpt(raw))
+            except RowError as error:
+                if error.lost is not None:
+                    yield Member(raw.line, error.lost)
+                yield Rejected(raw.line, str(error), self.source, _excerpt(raw))
+
+
+InputFile: TypeAlias = tuple[str, Iterator[Piece]]
+"""An input's name, and the pieces of it."""
+
+
+def read_pieces(
+    sources: Sources, reading: ReadOptions, *, stdin: BinaryIO | None = None, rows: int = CHUNK_ROWS
+) -> list[InputFile]:
+    """The pieces of files, folders, or standard input, which are read as they are asked for.
+
+    Args:
+        sources: a path, a folder, a pattern, `-` for standard input, or a list of these.
+        reading: how rows become groups.
+        stdin: what to read for `-`; by default the process's standard input.
+        rows: the most rows of a piece.
+
+    Raises:
+        InputError: where a file is missing, empty, or not of the type that its name says; from the pieces of a file
+            that is truncated.
+    """
+    if STDIN in listed(sources) and stdin is None and sys.stdin is None:
+        raise InputError("standard input is closed")
+    files: list[InputFile] = []
+    if STDIN in listed(sources):
+        chunks = stream_chunks(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE, rows=rows)
+        files.append((STDIN, _pieces(STDIN, chunks, reading)))
+    for path in input_files(sources, reading.endings):
+        if reading.opener(path) is None:
+            check_file(path)
+        files.append((str(path), pieces_of(path, reading, rows)))
+    return files
+
+
+def pieces_of(path: Path, reading: ReadOptions, rows: int = CHUNK_ROWS) -> Iterator[Piece]:
+    """The pieces of one file; see `read_pieces`."""
+    opener = reading.opener(path)
+    if opener is not None:
+        chunks = row_chunks(_opened_rows(opener, path), rows)
+    else:
+        chunks = file_chunks(path, columns=reading.columns, fields=TABLE, rows=rows)
+    return _pieces(str(path), chunks, reading)
+
+
+def _pieces(name: str, chunks: Iterator[Chunk], reading: ReadOptions) -> Iterator[Piece]:
+    first = next(chunks, None)
+    if first is None:
+        return
+    raw = next(first(), None)
+    variant = None if raw is None else reading.variant_of(raw.value)
+    yield Piece(name, first, variant)
+    yield from (Piece(name, chunk, variant) for chunk in chunks)
+
+
 def read_groups(
     sources: Sources,
     reading: ReadOptions | None = None,
@@ -153,10 +296,9 @@ def read_groups(
     """The groups and rejected rows of files, folders, or standard input.
 
     Args:
-        sources: a path, a folder, a pattern, `-` for standard input, or a list of these.
+        sources, stdin: see `read_pieces`.
         reading: how rows become groups; None: as `ReadOptions(group_size=group_size)`.
         group_size: how many responses make a group, where `reading` is not given.
-        stdin: what to read for `-`; by default the process's standard input.
 
     Returns:
         A generator; a bad row never raises. Close it (or use it up) to free its files.
@@ -166,21 +308,7 @@ def read_groups(
             where a file is truncated or has no rows.
     """
     reading = reading or ReadOptions(group_size=group_size)
-    if STDIN in listed(sources) and stdin is None and sys.stdin is None:
-        raise InputError("standard input is closed")
-    files: list[tuple[str, Iterator[RawRow]]] = []
-    for source in listed(sources):
-        if source == STDIN:
-            rows = stream_rows(STDIN, stdin or sys.stdin.buffer, columns=reading.columns, fields=TABLE)
-            files.append((STDIN, rows))
-    for path in input_files(sources, reading.endings):
-        opener = reading.opener(path)
-        if opener is None:
-            check_file(path)
-            files.append((str(path), file_rows(path, columns=reading.columns, fields=TABLE)))
-        else:
-            files.append((str(path), _opened_rows(opener, path)))
-    return _read(files, reading)
+    return _read(read_pieces(sources, reading, stdin=stdin), reading)
 
 
 def _opened_rows(reader: Reader, path: Path) -> Iterator[RawRow]:
@@ -194,39 +322,40 @@ def _opened_rows(reader: Reader, path: Path) -> Iterator[RawRow]:
         raise InputError(f"{path}: cannot be read: {described(error)}") from error
 
 
-def _read(files: Iterable[tuple[str, Iterator[RawRow]]], reading: ReadOptions) -> Generator[Located, None, None]:
+def _read(files: Iterable[InputFile], reading: ReadOptions) -> Generator[Located, None, None]:
     name, empty, groups = STDIN, True, 0
-    for name, rows in files:
-        for located in _groups(name, rows, reading):
+    for name, pieces in files:
+        for located in located_in(name, pieces, reading):
             empty = False
             yield located
             groups += isinstance(located, ReadGroup)
             if reading.limit is not None and groups >= reading.limit:
                 return
     if empty:
-        raise InputError(f"{'standard input' if name == STDIN else name}: there are no rows")
+        raise no_rows(name)
 
 
-def _groups(name: str, rows: Iterator[RawRow], reading: ReadOptions) -> Iterator[Located]:
-    """The groups of one file."""
+def no_rows(name: str) -> InputError:
+    """The error of an input whose last file has this name, and which has no rows."""
+    return InputError(f"{'standard input' if name == STDIN else name}: there are no rows")
+
+
+def located_in(name: str, pieces: Iterable[Piece], reading: ReadOptions) -> Iterator[Located]:
+    """The groups and bad rows of one file, its flat rows grouped."""
     with closing(Grouping()) as flat:
-        for raw, row in _own_rows(rows, reading):
-            try:
-                if isinstance(row, RowError):
-                    raise row
-                parsed = parse_row(row)
-                if isinstance(parsed, Group):
-                    yield from (ReadGroup(group, raw.line, name) for group in _cut(parsed, reading.group_size))
-                else:
-                    flat.add(raw.line, parsed)
-            except RecursionError:
-                yield Rejected(raw.line, "nested too deeply", name, _excerpt(raw))
-            except RowError as error:
-                if error.lost is not None:
-                    flat.add_lost(raw.line, error.lost)
-                yield Rejected(raw.line, str(error), name, _excerpt(raw))
-        for line, group in flat.groups(reading.group_size):
-            yield ReadGroup(group, line, name)
+        for piece in pieces:
+            for item in piece.located(reading):
+                if isinstance(item, Member):
+                    item.join(flat)
+                elif not isinstance(item, LeftOut):
+                    yield item
+        yield from flat_groups(name, flat, reading)
+
+
+def flat_groups(name: str, flat: Grouping, reading: ReadOptions) -> Iterator[Located]:
+    """The groups of a file's flat rows, at its end; those whose rows make no group are rejected."""
+    for line, group in flat.groups(reading.group_size):
+        yield Rejected(line, str(group), name) if isinstance(group, GroupError) else ReadGroup(group, line, name)
 
 
 def _own_rows(rows: Iterable[RawRow], reading: ReadOptions) -> Iterator[tuple[RawRow, Any]]:
@@ -258,9 +387,9 @@ def _cut(group: Group, size: int | None) -> Iterator[Group]:
         return
     for start in range(0, len(group), size):
         part = slice(start, start + size)
-        yield replace(
-            group,
-            responses=group.responses[part],
-            token_logprobs=None if group.token_logprobs is None else group.token_logprobs[part],
-            expected_size=size,
-        )
+        members: dict[str, Any] = {
+            name: values[part]
+            for name in ("token_logprobs", "trained", "vote_weights", "sides")
+            if (values := getattr(group, name)) is not None
+        }
+        yield replace(group, responses=group.responses[part], expected_size=size, **members)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError, InputError
-from empo_rewards.group import Group, Label, Message, read_label
+from empo_rewards.group import Group, Label, Message, check_vote_weights, read_label
 from empo_rewards.reading.mapping import advise, advise_texts
 
 PROMPT = ("prompt", "question", "problem", "input", "messages")
@@ -24,6 +24,10 @@ RESPONSE = ("response", "completion", "output")
 """One text: the row is one member of a group."""
 REFERENCE = ("reference", "ground_truth", "gts", "answer", "label", "reference_answer", "target", "gt")
 LOGPROBS = ("token_logprobs",)
+TRAINED = ("trained",)
+WEIGHT, WEIGHTS = ("vote_weight",), ("vote_weights",)
+SIDE, SIDES = ("side",), ("sides",)
+"""Of members that only vote, votes with weights, and groups with rollouts of several sides."""
 SOURCE = ("data_source", "datasource", "source")
 METADATA = ("metadata", "extra_info")
 STEP = ("step", "global_step")
@@ -31,11 +35,28 @@ UID = ("uid",)
 ID = ("id",)
 
 FIELDS = frozenset(
-    (*PROMPT, *RESPONSES, *RESPONSE, *REFERENCE, *LOGPROBS, *SOURCE, *METADATA, *STEP, *UID, *ID, "reward_model")
+    (
+        *PROMPT,
+        *RESPONSES,
+        *RESPONSE,
+        *REFERENCE,
+        *LOGPROBS,
+        *SOURCE,
+        *METADATA,
+        *STEP,
+        *UID,
+        *ID,
+        "reward_model",
+        *TRAINED,
+        *WEIGHT,
+        *WEIGHTS,
+        *SIDE,
+        *SIDES,
+    )
 )
 """The fields that are read; other columns of a Parquet file are not loaded."""
 
-STRUCTURED = frozenset((*RESPONSES, *LOGPROBS, *METADATA, "messages", "reward_model"))
+STRUCTURED = frozenset((*RESPONSES, *LOGPROBS, *METADATA, *TRAINED, *WEIGHTS, *SIDES, "messages", "reward_model"))
 """The fields that are lists or objects; in a CSV file they stand as JSON."""
 
 NO_RESPONSES = "this is a prompt dataset without responses: generate first"
@@ -82,6 +103,9 @@ class FlatRow:
     data_source: str | None
     metadata: Mapping[str, Any] | None
     label_fault: str | None = None
+    trained: bool | None = None
+    vote_weight: float = 1.0
+    side: str | None = None
 
 
 def parse_row(row: object) -> Group | FlatRow:
@@ -126,6 +150,9 @@ def _group(row: Mapping[str, Any]) -> Group:
             token_logprobs=first_of(row, LOGPROBS)[1],
             data_source=read_text(row, SOURCE),
             metadata=metadata,
+            trained=first_of(row, TRAINED)[1],
+            vote_weights=first_of(row, WEIGHTS)[1],
+            sides=first_of(row, SIDES)[1],
         )
     except (InputError, GroupError) as error:
         raise RowError(str(error)) from error
@@ -141,11 +168,16 @@ def _flat_row(row: Mapping[str, Any]) -> FlatRow:
         if not prompt and keys.uid is None and keys.id is None:
             raise RowError("the prompt is empty and there is no uid: nothing says which group this response belongs to")
         logprobs = first_of(row, LOGPROBS)[1]
-        if logprobs is not None:
-            # A group of one checks them with the same messages as a whole group.
-            Group(prompt, [response], token_logprobs=[logprobs])
+        trained, weight, side = (first_of(row, names)[1] for names in (TRAINED, WEIGHT, SIDE))
+        if (logprobs, trained, weight, side) != (None,) * 4:
+            # A group of one, of which another is lost, checks them with the same messages as a whole group.
+            check_vote_weights(None if weight is None else [weight], 1, "group")
+            tokens, trains, sides = (None if value is None else [value] for value in (logprobs, trained, side))
+            Group(prompt, [response], token_logprobs=tokens, expected_size=2, trained=trains, sides=sides)
         reference, fault = read_reference(row)
-        return FlatRow(keys, prompt, response, reference, logprobs, read_text(row, SOURCE), _metadata(row), fault)
+        source, metadata = read_text(row, SOURCE), _metadata(row)
+        weight = 1.0 if weight is None else weight
+        return FlatRow(keys, prompt, response, reference, logprobs, source, metadata, fault, trained, weight, side)
     except (InputError, GroupError) as error:
         raise RowError(str(error), _readable_keys(row)) from error
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from empo_rewards.errors import InputError
+from empo_rewards.files import resolved
 from empo_rewards.reading.containers import LAYOUT_OF, bare_suffix
 
 STDIN = "-"
@@ -28,7 +29,7 @@ def listed(sources: Sources) -> list[str]:
 
 def would_hold(sources: Sources, path: Path) -> bool:
     """Whether a file that appears at a path becomes part of the input: in a folder of it, or by a pattern."""
-    place = Path(os.path.realpath(path))
+    place = resolved(path)
     for source in listed(sources):
         if os.path.isdir(source):
             if place.parent == Path(source).resolve():
@@ -72,15 +73,19 @@ def input_files(sources: Sources, suffixes: frozenset[str] = frozenset(LAYOUT_OF
     return tuple(files)
 
 
+def files_in(folder: Path, suffixes: frozenset[str] = frozenset(LAYOUT_OF)) -> list[Path]:
+    """The files of a folder that are read (see `input_files`), in their order; there may be none."""
+    return sorted((file for file in folder.iterdir() if _has_rows(file, suffixes)), key=_natural)
+
+
 def _files(source: str, suffixes: frozenset[str]) -> list[Path]:
     if not source:
         raise InputError("an input has no name: give a file, a folder, a pattern, or - for standard input")
     path = Path(source)
     if os.path.isdir(path):
-        files = [file for file in path.iterdir() if _has_rows(file, suffixes)]
-        if not files:
-            raise InputError(f"{path}: the folder holds no files of rollouts ({', '.join(sorted(suffixes))})")
-        return sorted(files, key=_natural)
+        if files := files_in(path, suffixes):
+            return files
+        raise InputError(f"{path}: the folder holds no files of rollouts ({', '.join(sorted(suffixes))})")
     if os.path.lexists(path):
         return [path]
     if glob.has_magic(source):

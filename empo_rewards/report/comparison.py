@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import combinations
 from typing import Any
 
 from empo_rewards.errors import GroupError
 from empo_rewards.group import AnswerKind, GroupScore
-from empo_rewards.report.numbers import majority_is_right
+from empo_rewards.report.numbers import majority_is_right, mean
 
 TOLERANCE = 1e-9
 """Rewards and entropies that differ by less are the same."""
@@ -49,16 +47,14 @@ def changes(one: GroupScore, other: GroupScore) -> tuple[Change, ...]:
         raise GroupError(f"group {one.id!r} has {one.size} responses in one score and {other.size} in the other")
     before, after = _answers(one), _answers(other)
     both = [k for k in range(one.size) if before[k] is not None and after[k] is not None]
-    pairs = list(combinations(both, 2)) if one.clusters and other.clusters else []
-    were = [one.clusters[i] == one.clusters[j] for i, j in pairs]
-    are = [other.clusters[i] == other.clusters[j] for i, j in pairs]
+    pairs = [(one.clusters[k], other.clusters[k]) for k in both] if one.clusters and other.clusters else []
     right = [majority_is_right(score.metrics) for score in (one, other)]
     found = {
         Change.FOUND: any(a is None and b is not None for a, b in zip(before, after, strict=True)),
         Change.LOST: any(a is not None and b is None for a, b in zip(before, after, strict=True)),
         Change.ANSWERS: any(before[k] != after[k] for k in both),
-        Change.JOINED: any(b and not a for a, b in zip(were, are, strict=True)),
-        Change.SPLIT: any(a and not b for a, b in zip(were, are, strict=True)),
+        Change.JOINED: len({*pairs}) > len({is_ for _, is_ in pairs}),
+        Change.SPLIT: len({*pairs}) > len({was for was, _ in pairs}),
         Change.REWARDS: not all(map(_same, one.rewards, other.rewards)),
         Change.ENTROPY: not _same(one.entropy, other.entropy),
         Change.MAJORITY: _largest(one).isdisjoint(_largest(other)) and bool(_largest(one) or _largest(other)),
@@ -92,7 +88,7 @@ class Differences:
     def to_dict(self) -> dict[str, Any]:
         """The totals, JSON-ready: groups, how many changed and how, means before and after, and the changed groups."""
         counts = Counter(change for _, _, found in self.changed for change in found)
-        means = [{name: math.fsum(of) / len(of) for name, of in sorted(values.items())} for values in self.metrics]
+        means = [{name: mean(of) for name, of in sorted(values.items())} for values in self.metrics]
         return {
             "groups": self.groups,
             "changed": len(self.changed),

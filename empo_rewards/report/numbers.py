@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from empo_rewards.group import Status
+from empo_rewards.metrics import Z95, pass_at_k, powers, wilson
 
 SURE = 0.8
 """From this share of its largest cluster on, a group counts as sure of its majority."""
@@ -18,8 +19,8 @@ BINS = 20
 ENTROPY_BINS = 8
 """Bins of the charts of accuracy by entropy; each holds about as many groups as the others."""
 
-Z95 = 1.959964
-"""The 97.5% quantile of the normal distribution: intervals of 95%."""
+MAX_NAMES = 30
+"""Extractors and guards that the overview counts, the commonest first."""
 
 MEANS = (
     "entropy",
@@ -52,6 +53,8 @@ class GroupNumbers:
         right: for each response whether it agrees with the label; None without a label.
         source: the data source, or "".
         step: the training step; None where the rollouts have none.
+        found_by: how many answers each extractor found, and in parentheses what else there is in place of an answer.
+        guards: on how many responses each guard fired.
     """
 
     status: Status
@@ -64,6 +67,8 @@ class GroupNumbers:
     right: tuple[bool, ...] | None
     source: str = ""
     step: float | None = None
+    found_by: tuple[tuple[str, int], ...] = ()
+    guards: tuple[tuple[str, int], ...] = ()
 
     @property
     def majority_is_right(self) -> bool | None:
@@ -74,6 +79,15 @@ class GroupNumbers:
     def is_labelled(self) -> bool:
         """Whether it has all that `labelled` says of a group."""
         return self.right is not None and self.metrics.keys() >= LABELLED
+
+
+def step_of(metadata: Mapping[str, Any] | None) -> float | None:
+    """The training step of a group, which rollouts carry as metadata; None without one, or where it is no number."""
+    try:
+        step = float((metadata or {}).get("step", math.nan))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return step if math.isfinite(step) else None
 
 
 def majority_is_right(metrics: Mapping[str, float]) -> bool | None:
@@ -100,10 +114,21 @@ def overview(groups: Sequence[GroupNumbers]) -> dict[str, Any]:
         "largest_share": histogram(shares, BINS, low=0.0, high=1.0),
         "rewards": histogram(rewards, BINS) if rewards else None,
         "answer_lengths": histogram([length for group in groups for length in group.lengths], BINS, low=0.0),
+        "found_by": counted(group.found_by for group in groups),
+        "guards": counted(group.guards for group in groups),
         "labels": labelled(groups),
         "expectation": expectation(shares),
         "sources": by_source(groups),
     }
+
+
+def counted(parts: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
+    """The sums of counts by name, of the `MAX_NAMES` commonest names."""
+    sums: Counter[str] = Counter()
+    for part in parts:
+        for name, count in part:
+            sums[name] += count
+    return dict(sums.most_common(MAX_NAMES))
 
 
 def means(groups: Sequence[GroupNumbers]) -> dict[str, float]:
@@ -112,8 +137,23 @@ def means(groups: Sequence[GroupNumbers]) -> dict[str, float]:
     for name in MEANS:
         values = [group.metrics[name] for group in groups if name in group.metrics]
         if values:
-            found[name] = math.fsum(values) / len(values)
+            found[name] = mean(values)
     return found
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean, also of numbers whose sum is not finite."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
+
+
+def step_means(groups: Sequence[GroupNumbers]) -> dict[str, float]:
+    """What the curves over the steps show of the groups of one: `means`, the mean reward, and the unscored share."""
+    rewards = [reward for group in groups for reward in group.rewards]
+    unscored = sum(group.status is Status.UNSCORED for group in groups) / len(groups)
+    return {**means(groups), **({"reward": mean(rewards)} if rewards else {}), "unscored": unscored}
 
 
 def histogram(
@@ -124,12 +164,15 @@ def histogram(
     high = max(values, default=1.0) if high is None else high
     if high <= low:
         high = low + 1.0
-    width = (high - low) / bins
+    width = high / bins - low / bins  # the difference itself may not be finite
+    if not width > 0:  # numbers too large, or too close, to be told apart
+        low, high = sorted((low / 2, high)) if low else (0.0, 1.0)
+        width = high / bins - low / bins
     counts = [0] * bins
     for value in values:
         # A value on an edge is in the bin above it, also where a division falls short of a whole number.
-        counts[min(bins - 1, max(0, int((value - low) / width + 1e-9)))] += 1
-    return {"edges": [low + k * width for k in range(bins + 1)], "counts": counts}
+        counts[min(bins - 1, max(0, int(value / width - low / width + 1e-9)))] += 1
+    return {"edges": [low * (1 - k / bins) + high * (k / bins) for k in range(bins + 1)], "counts": counts}
 
 
 def labelled(groups: Sequence[GroupNumbers]) -> dict[str, Any] | None:
@@ -185,23 +228,14 @@ def _bin(part: Sequence[GroupNumbers], interval: tuple[float, float, float]) -> 
     return {"low": low, "high": high, "groups": len(part), "rate": rate, "least": least, "most": most}
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float, float]:
-    """A proportion and its 95% interval by Wilson (1927)."""
-    rate = successes / trials
-    scale = 1 + Z95**2 / trials
-    middle = (rate + Z95**2 / (2 * trials)) / scale
-    half = Z95 * math.sqrt(rate * (1 - rate) / trials + Z95**2 / (4 * trials**2)) / scale
-    return rate, max(0.0, middle - half), min(1.0, middle + half)
-
-
 def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """The mean of values in [0, 1] and its 95% interval by the normal approximation, cut to [0, 1]."""
-    mean = math.fsum(values) / len(values)
+    middle = mean(values)
     if len(values) == 1:
-        return mean, 0.0, 1.0
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+        return middle, 0.0, 1.0
+    variance = math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
     half = Z95 * math.sqrt(variance / len(values))
-    return mean, max(0.0, mean - half), min(1.0, mean + half)
+    return middle, max(0.0, middle - half), min(1.0, middle + half)
 
 
 def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
@@ -225,11 +259,6 @@ def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:
     return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def pass_at_k(samples: int, right: int, k: int) -> float:
-    """The unbiased estimate of pass@k, 1 - C(n-c, k)/C(n, k) (Chen et al. 2021, arXiv 2107.03374, eq. 1)."""
-    return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
-
-
 def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
     """pass@k for k = 1, 2, 4, ... and the most frequent size, over the groups with at least k responses.
 
@@ -240,9 +269,8 @@ def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
         return []
     sizes = Counter(size for size, _ in counts)
     largest = max(sizes, key=lambda size: (sizes[size], size))
-    powers = [2**power for power in range(largest.bit_length()) if 2**power < largest]
     found = []
-    for k in (*powers, largest):
+    for k in powers(largest):
         values = [pass_at_k(size, right, k) for size, right in counts if size >= k]
         found.append((k, math.fsum(values) / len(values)))
     return found
@@ -251,13 +279,16 @@ def pass_at_powers(groups: Sequence[GroupNumbers]) -> list[tuple[int, float]]:
 TRY, TRY_WITH_KL = 0.4, 0.2
 """The mean shares of the most frequent answer from which the map in docs/training.md recommends training."""
 
+LEAST = 8
+"""Groups from which on anything is said."""
+
 
 def expectation(shares: Sequence[float]) -> str | None:
-    """Where these groups stand on the map of docs/training.md, in a few sentences; None for fewer than 8 groups."""
-    if len(shares) < 8:
+    """Where these groups stand on the map of docs/training.md, in a few sentences; None for fewer than `LEAST`."""
+    if len(shares) < LEAST:
         return None
-    mean, least, most = mean_interval(shares)
-    place = f"The mean share of the most frequent answer is {mean:.2f} (95% interval {least:.2f} to {most:.2f})."
+    share, least, most = mean_interval(shares)
+    place = f"The mean share of the most frequent answer is {share:.2f} (95% interval {least:.2f} to {most:.2f})."
     if least >= TRY:
         advice = "From 0.4 on, training without labels recovered most of the gain of labels: try it."
     elif most < TRY_WITH_KL:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import html
 import json
-import os
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
-from empo_rewards.errors import InputError
+from empo_rewards.files import whole_file
 from empo_rewards.report.contents import Contents, packed
 
 
@@ -32,19 +30,8 @@ def write_page(contents: Contents, target: Path) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as file:
-            try:
-                _write(contents, file)
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, target)
-            except BaseException:  # whatever stopped it, half a report must not stay
-                os.unlink(file.name)
-                raise
-    except OSError as error:
-        raise InputError(f"{target}: the report cannot be written: {error.strerror or error}") from error
+    with whole_file(target) as part, part.open("w", encoding="utf-8") as file:
+        _write(contents, file)
 
 
 def _write(contents: Contents, file: IO[str]) -> None:

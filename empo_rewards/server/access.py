@@ -13,7 +13,7 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from empo_rewards.errors import described
 from empo_rewards.gather.room import Room
 from empo_rewards.server.bodies import encode, too_large
+from empo_rewards.server.browser import PAGES, BrowserAccess
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.service import STOPPING, Service
 
@@ -30,7 +31,7 @@ log = logging.getLogger("empo_rewards.server")
 OPEN_PATHS = frozenset({"/health", "/ready"})
 """Paths that need no API key: health probes have none."""
 
-ROUTES = frozenset({*OPEN_PATHS, "/get_reward", "/eval/get_reward", "/score", "/metrics"})
+ROUTES = frozenset({*OPEN_PATHS, *PAGES, "/get_reward", "/eval/get_reward", "/score", "/metrics"})
 """Paths that are counted by name. All others share one label: arbitrary paths must not grow the metrics."""
 
 MAX_ID = 128
@@ -80,10 +81,13 @@ class AccessControl:
             as `Authorization: Bearer KEY`, or as the password of `Authorization: Basic` (which a URL of the form
             http://user:KEY@host gives), and the length of body that is refused before it is read.
         crowded: whether there are too many connections to take in more.
+        browser: what else opens the report; None: there is no report.
     """
 
-    def __init__(self, app: ASGIApp, service: Service, crowded: Callable[[], bool]) -> None:
-        self._app, self._service, self._crowded = app, service, crowded
+    def __init__(
+        self, app: ASGIApp, service: Service, crowded: Callable[[], bool], browser: BrowserAccess | None = None
+    ) -> None:
+        self._app, self._service, self._crowded, self._browser = app, service, crowded, browser
         self._metrics, self._room = service.metrics, service.room
         self._limit, key = service.settings.max_body_bytes, service.settings.api_key
         self._key = None if key is None else key.encode()
@@ -115,16 +119,8 @@ class AccessControl:
 
         path = scope["path"]
         try:
-            if (
-                self._key is not None
-                and path not in OPEN_PATHS
-                and not _has_key(headers.get(b"authorization"), self._key)
-            ):
-                error = RequestError(HTTPStatus.UNAUTHORIZED, "a valid API key is needed")
-                await refusal(scope, error)(scope, receive, send_out)
-            elif path not in OPEN_PATHS and self._crowded():
-                error = RequestError(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MANY, retry=True, unread=True)
-                await refusal(scope, error)(scope, receive, send_out)
+            if (refused := self._refused(scope, headers)) is not None:
+                await refused(scope, receive, send_out)
             elif int(headers.get(b"content-length", b"0")) > self._limit:
                 await _drain(receive)
                 await refusal(scope, too_large(self._limit))(scope, receive, send_out)
@@ -141,6 +137,22 @@ class AccessControl:
             seconds = time.perf_counter() - started
             self._metrics.request(_route(path), status, seconds)
             log.debug("%s %s %s in %.3f s (request %s)", scope["method"], path, status or "gone", seconds, request_id)
+
+    def _refused(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Response | None:
+        """The answer to a request that is refused before its body is read; None: it is not."""
+        path = scope["path"]
+        if path in OPEN_PATHS:
+            return None
+        if (why := STOPPING if self._service.stopping else TOO_MANY if self._crowded() else None) is not None:
+            return refusal(scope, RequestError(HTTPStatus.SERVICE_UNAVAILABLE, why, retry=True, unread=True))
+        if self._key is None or _has_key(headers.get(b"authorization"), self._key):
+            return None
+        if self._browser is not None:
+            if self._browser.admits(scope, headers):
+                return None
+            if path == "/":
+                return self._browser.form()
+        return refusal(scope, RequestError(HTTPStatus.UNAUTHORIZED, "a valid API key is needed"))
 
 
 def refusal(scope: Scope, error: RequestError) -> Response:

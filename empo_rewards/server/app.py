@@ -15,17 +15,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from empo_rewards._version import __version__
 from empo_rewards.errors import EmpoError, GroupError
-from empo_rewards.gather import GatherConflictError, GatherFullError, GatherSizeError, Member
+from empo_rewards.gather import GatherConflictError, GatherFullError, GatherScoreError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
 from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, TOO_MANY, AccessControl, refusal
 from empo_rewards.server.bodies import encode, finite, read_body, send_json, unless_gone
+from empo_rewards.server.browser import DATA, HEADERS, LOGIN, MAX_LOGIN_BYTES, BrowserAccess
 from empo_rewards.server.errors import CallerGoneError, RequestError
+from empo_rewards.server.report import GroupReport
 from empo_rewards.server.schemas import (
     GROUPS_SCHEMA,
     MAX_GROUP_SIZE,
     REWARD_DOCUMENTATION,
     MemberBody,
+    json_content,
     problems,
     read_member,
 )
@@ -148,13 +151,54 @@ class _Endpoints:
         return await read_body(request.receive, self._service.settings.max_body_bytes, request.scope[HOLDING].take)
 
 
-def create_app(service: Service, crowded: Callable[[], bool] = lambda: False) -> ASGIApp:
+class _Pages:
+    """The report, and a browser's way to it."""
+
+    def __init__(self, report: GroupReport, browser: BrowserAccess) -> None:
+        self._report, self._browser = report, browser
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add the routes."""
+        app.add_api_route("/", self.page, methods=["GET"], include_in_schema=False)
+        app.add_api_route(LOGIN, self.log_in, methods=["POST"], include_in_schema=False)
+        for path in DATA:
+            app.add_api_route(path, self.data, methods=["GET"], include_in_schema=False)
+
+    async def page(self, request: Request) -> Response:
+        """The page, which asks for its data."""
+        self._check(request)
+        page = self._browser.page(request.headers.get("if-none-match"))
+        request.scope[HOLDING].take(len(page.body))
+        return page
+
+    async def data(self, request: Request) -> Response:
+        """The index or one group, as JSON."""
+        self._check(request)
+        asking = self._report.answer(f"{request.url.path}?{request.url.query}")
+        answer = await unless_gone(request.receive, asking)
+        if answer.status is HTTPStatus.NOT_FOUND:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        request.scope[HOLDING].take(len(answer.body))  # slow readers must not hold more than there is room for
+        return Response(answer.body, answer.status, {**HEADERS, "cache-control": "no-store"}, "application/json")
+
+    async def log_in(self, request: Request) -> Response:
+        """The cookie, for who shows the key."""
+        return self._browser.log_in(await read_body(request.receive, MAX_LOGIN_BYTES, request.scope[HOLDING].take))
+
+    def _check(self, request: Request) -> None:
+        if not self._browser.from_here(request.headers.get("host", "")):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+
+
+def create_app(service: Service, crowded: Callable[[], bool] = lambda: False, host: str = "127.0.0.1") -> ASGIApp:
     """The ASGI application over a service.
 
     Args:
         service: the service.
         crowded: whether there are too many connections to take in more.
+        host: where it listens.
     """
+    browser = None if service.report is None else BrowserAccess(service.settings.api_key, host)
     app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
     endpoints = _Endpoints(service, crowded)
     member_path = "/v1/groups/{group_id:path}/members/{member}"
@@ -170,10 +214,12 @@ def create_app(service: Service, crowded: Callable[[], bool] = lambda: False) ->
         ("/metrics", endpoints.metrics),
     ):
         app.add_api_route(path, endpoint, methods=["GET"])
+    if service.report is not None and browser is not None:
+        _Pages(service.report, browser).add_to(app)
     for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
         app.add_exception_handler(kind, _refused)
     _describe(app)
-    return AccessControl(_RewardRouter(app, service), service, crowded)
+    return AccessControl(_RewardRouter(app, service), service, crowded, browser)
 
 
 _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (
@@ -203,8 +249,9 @@ def _as_request_error(error: Exception) -> RequestError:
         return RequestError(error.status_code, str(error.detail))
     if isinstance(error, RequestValidationError):
         return RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, problems(error.errors()))
+    is_no_group = isinstance(error, GatherScoreError) and isinstance(error.__cause__, GroupError)
     for kinds, status, retry in _STATUS:
-        if isinstance(error, kinds):
+        if isinstance(error.__cause__ if is_no_group else error, kinds):
             return RequestError(status, str(error), retry=retry)
     return RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault in the server; its log has the traceback")
 
@@ -274,6 +321,7 @@ def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any
     return {
         "reward": result.reward if result.scored else None,
         "neutral": None if result.scored else result.reward,
+        "trained": result.trained,
         "correct": result.correct,
         "answer": None if position is None else score.answers[position].text,
         "cluster": None if position is None or not score.clusters else score.clusters[position],
@@ -287,6 +335,7 @@ def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any
             "entropy": score.entropy,
             "cluster_shares": score.cluster_shares,
             "advantage_scale": score.advantage_scale,
+            "advantage_shift": score.advantage_shift,
             "metrics": dict(score.metrics),
         },
         "diagnosis": None if result.scored else diagnosis,
@@ -299,15 +348,15 @@ def _json(value: object, status: int = HTTPStatus.OK) -> Response:
 
 def _takes(schema: dict[str, Any]) -> dict[str, Any]:
     """A route's OpenAPI description of its request body."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"required": True, **json_content(schema)}}
 
 
 def _describe(app: FastAPI) -> None:
     """Add the reward paths, which FastAPI does not route, to its OpenAPI description."""
-    described = app.openapi
+    without = app.openapi
 
     def openapi() -> dict[str, Any]:
-        schema = described()
+        schema = without()
         for path, phase in REWARD_PATHS.items():
             schema["paths"][path] = {"post": {**REWARD_DOCUMENTATION, "summary": f"OpenRLHF's reward: {phase}"}}
         return schema

@@ -30,7 +30,8 @@ READING_SECONDS = 60.0
 """How long a caller may read nothing of its answer."""
 
 MAX_HEAD_BYTES = 2**16
-"""Bytes of a request's head. The parser in C has no limit of its own."""
+"""Bytes of a request's head, and of what stands between the parts of its body and after them. The parser in C has no
+limit of its own."""
 
 SPARE = 0.125
 """Share of the descriptors that is kept for refusing: a connection that is too much is accepted, told so and closed."""
@@ -79,13 +80,16 @@ class Connections:
                     transport.close()
 
             def data_received(self, data: bytes) -> None:
-                super().data_received(data)
-                if self.cycle is not None and not self.cycle.response_complete:
-                    self.head_bytes = 0
-                    return
                 self.head_bytes += len(data)
-                if self.head_bytes > MAX_HEAD_BYTES:
+                super().data_received(data)
+                if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+                    self.head_bytes = 0  # the request is there: what follows waits unread
+                elif self.head_bytes > MAX_HEAD_BYTES:
                     self.transport.abort()
+
+            def on_body(self, body: bytes) -> None:  # of the parser in C; that in Python has a limit of its own
+                self.head_bytes = 0
+                super().on_body(body)
 
         return _Limited
 

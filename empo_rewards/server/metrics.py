@@ -77,6 +77,7 @@ class Metrics:
         self._requests = counter("requests", "Requests by route and status", "route", "status")
         self._request_counts: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._request_seconds = histogram("request_seconds", "From a request to its answer", _SECONDS, "route")
+        self.report_left_out = counter("report_left_out", "Groups that came too fast for the report at /")
         self.whole_queries = counter(
             "whole_queries", "Samples whose prompt was not found in their query: all of it counted as the response"
         )

@@ -21,6 +21,7 @@ from empo_rewards.errors import EmpoError, WorkerDiedError, described
 from empo_rewards.scorer import Scorer
 from empo_rewards.server.app import create_app
 from empo_rewards.server.connections import KEEP_ALIVE_SECONDS, Connections
+from empo_rewards.server.report import GroupReport, report_pool
 from empo_rewards.server.service import ServerSettings, Service
 from empo_rewards.workers import START_SECONDS, Task, WorkerPool
 
@@ -76,7 +77,8 @@ def run(scorer: Scorer, settings: ServerSettings, host: str, port: int) -> None:
     Raises:
         EmpoError: the port cannot be bound, or a worker process does not start.
     """
-    connections = Connections(_descriptors() - OWN_DESCRIPTORS - DESCRIPTORS_PER_WORKER * settings.workers)
+    processes = settings.workers + bool(settings.report_groups)
+    connections = Connections(_descriptors() - OWN_DESCRIPTORS - DESCRIPTORS_PER_WORKER * processes)
     if connections.most < FEW_CONNECTIONS:
         log.warning(
             "the limit of open files allows for %d connections, which is fewer than the samples of a training step may "
@@ -92,12 +94,17 @@ def run(scorer: Scorer, settings: ServerSettings, host: str, port: int) -> None:
         _ended_by_signals(),
         new_pool(settings.workers, threads=THREADS) as scoring,
         new_pool(1) as aside,
+        report_pool(settings.report_groups) as reporting,
     ):
         scoring.start()
+        report = None
+        if settings.report_groups:
+            reporting.start()
+            report = GroupReport(reporting)
         # The pool enforces the deadline of each group; that of the rendezvous is for a pool that is stuck.
         limits = replace(limits, score_seconds=START_SECONDS + 2 * (seconds + QUEUE_SECONDS))
         settings = replace(settings, limits=limits)
-        _serve(Service(Processes(scoring, aside), settings), connections, listener)
+        _serve(Service(Processes(scoring, aside), settings, report=report), connections, listener)
 
 
 class Processes:
@@ -161,7 +168,7 @@ def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
 def _serve(service: Service, connections: Connections, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        create_app(service, lambda: connections.crowded),
+        create_app(service, lambda: connections.crowded, host),
         http=connections.protocol(),
         ws="none",
         proxy_headers=False,  # no answer depends on the caller's address

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from empo_rewards.gather.samples import Sample
-from empo_rewards.group import Group, read_label
+from empo_rewards.group import MAX_VOTE_WEIGHT, Group, read_label
 from empo_rewards.server.bodies import decode
 from empo_rewards.server.errors import RequestError
 
@@ -38,6 +38,9 @@ class GroupBody(BaseModel):
     data_source: str | None = None
     metadata: dict[str, Any] | None = None
     expected_size: int | None = None
+    trained: list[bool] | None = None
+    vote_weights: list[float] | None = None
+    sides: list[str] | None = None
 
     def group(self) -> Group:
         """The group."""
@@ -55,11 +58,17 @@ class MemberBody(BaseModel):
     data_source: str | None = None
     token_logprobs: list[float] | None = None
     group_size: int | None = Field(default=None, ge=1, le=MAX_GROUP_SIZE)
+    trained: bool | None = None
+    vote_weight: float = Field(default=1.0, ge=0, le=MAX_VOTE_WEIGHT, allow_inf_nan=False)
+    side: str | None = None
 
     def sample(self) -> Sample:
         """The sample."""
         logprobs = None if self.token_logprobs is None else tuple(self.token_logprobs)
-        return Sample(self.prompt, self.response, read_label(self.reference), self.data_source, logprobs)
+        label = read_label(self.reference)
+        return Sample(
+            self.prompt, self.response, label, self.data_source, logprobs, self.trained, self.vote_weight, self.side
+        )
 
 
 def read_groups(body: object) -> tuple[bool, list[Group]]:
@@ -117,12 +126,26 @@ GROUPS_SCHEMA = {
 }
 
 
-def _column(*types: str) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": list(types)}}
+class RewardBody(BaseModel):
+    """OpenRLHF's body, which `openrlhf.read` reads."""
+
+    query: list[str]
+    prompts: list[str]
+    labels: list[Reference] | None = None
 
 
-def _one_or_many(kind: str) -> dict[str, Any]:
-    return {"anyOf": [{"type": kind}, {"type": "array", "items": {"type": kind}}]}
+class RewardAnswer(BaseModel):
+    """What `openrlhf.answer` writes."""
+
+    rewards: float | list[float]
+    scores: float | list[float]
+    extra_logs: dict[str, float | list[float]]
+    detail: str | None = None
+
+
+def json_content(schema: dict[str, Any]) -> dict[str, Any]:
+    """The content of a body of this schema, for OpenAPI."""
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 REWARD_DOCUMENTATION: dict[str, Any] = {
@@ -131,39 +154,11 @@ REWARD_DOCUMENTATION: dict[str, Any] = {
     "parameters": [
         {"name": "group_size", "in": "query", "schema": {"type": "integer", "minimum": 1}},
         {"name": "X-Group-Size", "in": "header", "schema": {"type": "integer", "minimum": 1}},
+        {"name": "run", "in": "query", "schema": {"type": "string", "minLength": 1}},
+        {"name": "X-Run", "in": "header", "schema": {"type": "string", "minLength": 1}},
     ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["query", "prompts"],
-                    "properties": {
-                        "query": _column("string"),
-                        "prompts": _column("string"),
-                        "labels": _column("string", "number", "array", "null"),
-                    },
-                }
-            }
-        },
-    },
+    "requestBody": {"required": True, **json_content(RewardBody.model_json_schema())},
     "responses": {
-        "200": {
-            "description": "One reward a sample.",
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {
-                            "rewards": _one_or_many("number"),
-                            "scores": _one_or_many("number"),
-                            "extra_logs": {"type": "object", "additionalProperties": _one_or_many("number")},
-                            "detail": {"type": "string"},
-                        },
-                    }
-                }
-            },
-        }
+        "200": {"description": "One reward a sample.", **json_content(RewardAnswer.model_json_schema())},
     },
 }

@@ -16,10 +16,11 @@ from empo_rewards.errors import ConfigError, WorkerError, described
 from empo_rewards.gather import GatherClosedError, GatherLimits, GatherScoreError, Member
 from empo_rewards.gather.room import Room
 from empo_rewards.gather.samples import NeutralReward, Sample, SampleReward, SampleScorer
-from empo_rewards.group import Cause, Group, GroupScore
+from empo_rewards.group import MAX_NUMBER, Cause, Group, GroupScore
 from empo_rewards.server import tasks
 from empo_rewards.server.metrics import Metrics
 from empo_rewards.server.openrlhf import ScoresField
+from empo_rewards.server.report import GroupReport
 from empo_rewards.workers import Task
 
 log = logging.getLogger("empo_rewards")
@@ -64,9 +65,10 @@ class ServerSettings:
         scores: what OpenRLHF's `scores` holds.
         api_key: the key that callers must send; None: none.
         max_body_bytes: a longer body is refused.
+        report_groups: how many of the last groups the report at `/` shows; 0: there is none.
 
     Raises:
-        ConfigError: a number is less than 1, or the API key is empty or not ASCII.
+        ConfigError: a number is too small, or the API key is empty or not ASCII.
     """
 
     group_size: int
@@ -77,12 +79,17 @@ class ServerSettings:
     scores: ScoresField = ScoresField.ACCURACY
     api_key: str | None = None
     max_body_bytes: int = 32 * 2**20
+    report_groups: int = 0
 
     def __post_init__(self) -> None:
         for name in ("group_size", "eval_group_size", "workers", "max_body_bytes"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"server: {name} must be at least 1, not {value}")
+        if self.report_groups < 0:
+            raise ConfigError(f"server: report_groups must be at least 0, not {self.report_groups}")
+        if self.neutral is not None and not abs(self.neutral) <= MAX_NUMBER:
+            raise ConfigError(f"server: neutral must be a number of a size of at most {MAX_NUMBER:g}")
         if self.api_key is not None and (not self.api_key or not self.api_key.isascii()):
             raise ConfigError("server: the API key must be a text of ASCII characters, and not empty")
 
@@ -120,10 +127,14 @@ class Service:
         runner: reads and scores.
         settings: the server's settings.
         room: what bounds the groups and bytes that are held; None: the limits of the settings.
+        report: what shows each scored group; None: nothing does.
     """
 
-    def __init__(self, runner: Runner, settings: ServerSettings, room: Room | None = None) -> None:
+    def __init__(
+        self, runner: Runner, settings: ServerSettings, room: Room | None = None, report: GroupReport | None = None
+    ) -> None:
         self.settings = settings
+        self.report = report
         self.room = room or Room(settings.limits)
         self._runner = runner
         self._sizes = {
@@ -203,7 +214,7 @@ class Service:
         async def single(position: int) -> None:
             results[position] = await self._single(scorer, samples[position], size, run, client)
 
-        with self.holding(client, sum(samples[position].weight for positions in wholes for position in positions)):
+        with self.holding(client, sum(samples[position].size_bytes for positions in wholes for position in positions)):
             await _all([*map(whole, wholes), *map(single, rest)])
         return [result for result in results if result is not None]
 
@@ -315,6 +326,8 @@ class Service:
         except WorkerError as error:
             score = GroupScore.unscored(group, Cause.SCORING_FAILED, str(error))
         self._count(phase, score, started)
+        if self.report is not None and not self.report.add(group, score, phase):
+            self.metrics.report_left_out.inc()
         return score
 
     async def _score_packed(self, group: bytes) -> bytes:
@@ -324,6 +337,8 @@ class Service:
         except WorkerError as error:
             scored = tasks.unscored_packed(group, str(error))
         self._count("direct", scored.score, started)
+        if self.report is not None and not self.report.add_packed(group, scored.json, "direct"):
+            self.metrics.report_left_out.inc()
         return scored.json
 
     def _count(self, phase: str, score: GroupScore, started: float) -> None:

@@ -13,6 +13,11 @@ from empo_rewards.protocols import Rewards, Strategy, StrategyInput
 class Empo(Strategy):
     """EMPO: r_i = n_k/G, the share of the response's cluster; 0 without a valid answer (arXiv 2504.05812, eq. 6)."""
 
+    formula = "p_k; 0 without an answer"
+    paper = "EMPO, arXiv 2504.05812, eq. 6"
+
+    uses_weights = True
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """The cluster share of each response."""
         clusters = given.clusters
@@ -30,7 +35,12 @@ class Majority(Strategy):
         ties: if several clusters are largest, `all` of them get 1, or `none`. Neither depends on order or spelling.
     """
 
+    formula = "1 in a largest cluster, else 0"
+    paper = "TTRL, arXiv 2504.16084"
+
     ties: Literal["all", "none"] = "all"
+
+    uses_weights = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
@@ -48,7 +58,12 @@ class MajorityThreshold(Strategy):
         threshold: the minimum share of the largest cluster, in (0, 1].
     """
 
+    formula = "`majority`; no reward where the largest share is below `threshold`"
+    paper = "SRT, arXiv 2505.21444"
+
     threshold: float = 0.5
+
+    uses_weights = True
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:

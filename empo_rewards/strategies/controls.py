@@ -25,10 +25,16 @@ class Random(Strategy):
         seed: the seed of the hash.
     """
 
+    formula = "uniform on [0, 1)"
+    paper = "control of EMPO's code"
+
     distribution: Literal["uniform", "coin"] = "uniform"
     probability: float = 0.5
     answered_only: bool = False
     seed: int = 0
+
+    uses_weights = True
+    uses_sides = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
@@ -59,6 +65,12 @@ def _uniform(text: str) -> float:
 class Format(Strategy):
     """Format control: 1 for a response with a valid answer, 0 without."""
 
+    formula = "1 with an answer, else 0"
+    paper = "control"
+
+    uses_weights = True
+    uses_sides = True
+
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
         clusters = given.clusters
@@ -69,7 +81,12 @@ class Format(Strategy):
 class Reference(Strategy):
     """Supervised control: 1 for an answer that agrees with the reference, else 0. No other strategy uses labels."""
 
+    formula = "1 if the answer agrees with the label, else 0"
+    paper = "supervised control"
+
     uses_reference = True
+    uses_weights = True
+    uses_sides = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""
@@ -85,7 +102,11 @@ class Best(Strategy):
     What such a run gains is what agreement cannot teach. With tied largest clusters the majority counts as wrong.
     """
 
+    formula = "`reference` where the majority is wrong, else 0"
+    paper = "control of EMPO's code"
+
     uses_reference = True
+    uses_weights = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """1 or 0."""

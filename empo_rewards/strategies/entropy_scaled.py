@@ -24,6 +24,9 @@ class EntropyScaled(Strategy):
         form: the function f.
     """
 
+    formula = "those of `base`; advantages times f(αH/ln G)"
+    paper = "SEED-GRPO, arXiv 2505.12346, eq. 6"
+
     base: Annotated[Strategy, DefaultComponent("empo")] = field(default_factory=Empo)
     alpha: float = 1.0
     form: Literal["linear", "exponential", "focal"] = "linear"
@@ -32,10 +35,14 @@ class EntropyScaled(Strategy):
     scales_advantages = True
 
     def __post_init__(self) -> None:
-        for name in ("uses_reference", "uses_logprobs"):
+        for name in ("uses_reference", "uses_logprobs", "gives_advantages"):
             object.__setattr__(self, name, getattr(self.base, name))
         if self.alpha <= 0:
             raise ConfigError(f"alpha is {self.alpha}; it must be above 0")
+
+    def close(self) -> None:
+        """Close the base."""
+        self.base.close()
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """The base strategy's rewards, and the scale, times the base's where it has one."""
@@ -43,4 +50,4 @@ class EntropyScaled(Strategy):
         x = self.alpha * given.entropy / math.log(size) if size > 1 else 0.0
         scale = {"linear": max(0.0, 1 - x), "exponential": math.exp(-x), "focal": max(0.0, 1 - x) ** 2}[self.form]
         found = self.base(given)
-        return Rewards(found.rewards, scale * found.advantage_scale)
+        return Rewards(found.rewards, scale * found.advantage_scale, scale * found.advantage_shift)

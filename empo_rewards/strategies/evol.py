@@ -55,7 +55,8 @@ class Evol(Strategy):
     """EVOL-RL: majority vote and novelty (see `novelty_rewards`); a response without a valid answer gets -1.
 
     Novelty is measured between the texts after the thinking blocks, as in the authors' code; without such a block, that
-    is the whole response. A model with a short context (MiniLM: 256 tokens) reads only the beginning.
+    is the whole response. Responses that only vote are left out. A model with a short context (MiniLM: 256 tokens)
+    reads only the beginning.
 
     A guard's reward replaces the -1; the guards of the preset `evol-rl` set none.
 
@@ -68,6 +69,11 @@ class Evol(Strategy):
         MissingExtraError: sentence-transformers is not installed.
     """
 
+    formula = "[.5, 1] in a largest cluster, [-1, -.5] elsewhere, by novelty among its class; -1 without an answer"
+    paper = "EVOL-RL, arXiv 2509.15194"
+
+    uses_weights = True
+
     def __init__(self, model: str = MODEL, device: str | None = None, batch_size: int = 64) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}; it must be at least 1")
@@ -76,7 +82,8 @@ class Evol(Strategy):
     def __call__(self, given: StrategyInput) -> Rewards:
         """Rewards in [0.5, 1] for the majority, in [-1, -0.5] for the others."""
         clusters = given.clusters
-        valid = [i for i, label in enumerate(clusters.labels) if label < clusters.voters]
+        trained = given.group.trained or (True,) * len(clusters.labels)
+        valid = [i for i, label in enumerate(clusters.labels) if label < clusters.voters and trained[i]]
         rewards = [INVALID] * len(clusters.labels)
         cosines = self._cosines([_reasoning(given.group, i) for i in valid])
         majority = [clusters.labels[i] in clusters.modal for i in valid]

@@ -25,9 +25,14 @@ class Likelihood(Strategy):
         form: "mean" or "sum" of a response's token log-probabilities, or "probability", the exponential of their sum.
     """
 
+    formula = "mean or sum of the log-probabilities of its tokens, or exp of the sum"
+    paper = "EM-RL, arXiv 2505.15134; RLSC, arXiv 2506.06395"
+
     form: Literal["mean", "sum", "probability"] = "mean"
 
     uses_logprobs = True
+    uses_weights = True
+    uses_sides = True
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """One number for each response: at most 0, or in [0, 1] for "probability"."""

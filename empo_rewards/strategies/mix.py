@@ -20,6 +20,8 @@ class Mix(Strategy):
         weights: one for each part, by default 1 divided by their number.
     """
 
+    formula = "the weighted sum of `parts`"
+
     parts: list[Strategy]
     weights: list[float] | None = None
 
@@ -32,6 +34,15 @@ class Mix(Strategy):
             raise ConfigError(f"weights are {self.weights}; each must be a finite number")
         for name in ("uses_reference", "uses_nats", "uses_logprobs", "scales_advantages"):
             object.__setattr__(self, name, any(getattr(part, name) for part in self.parts))
+        for name in ("uses_weights", "uses_sides"):
+            object.__setattr__(self, name, all(getattr(part, name) for part in self.parts))
+        if any(part.gives_advantages for part in self.parts):
+            raise ConfigError("a strategy that gives advantages is no part of a mix: its rewards have no other scale")
+
+    def close(self) -> None:
+        """Close the parts."""
+        for part in self.parts:
+            part.close()
 
     def __call__(self, given: StrategyInput) -> Rewards:
         """The sum for each response."""
@@ -41,4 +52,5 @@ class Mix(Strategy):
         for each in zip(*(one.rewards for one in found), strict=True):
             terms = [None if value is None else weight * value for weight, value in zip(weights, each, strict=True)]
             rewards.append(None if None in terms else math.fsum(term for term in terms if term is not None))
-        return Rewards(tuple(rewards), math.prod(one.advantage_scale for one in found))
+        shift = math.fsum(weight * one.advantage_shift for weight, one in zip(weights, found, strict=True))
+        return Rewards(tuple(rewards), math.prod(one.advantage_scale for one in found), shift)

@@ -37,6 +37,9 @@ class Scrl(Strategy):
             negatives and H_a = H = 0. That is not SCRL any more, but its positive labels alone.
     """
 
+    formula = "see [SCRL](#scrl)"
+    paper = "SCRL, arXiv 2603.19880; Jasper-Yan/SCRL"
+
     mode: Literal["continuous", "binary"] = "continuous"
     positive: float = 0.375
     margin: float = 0.125

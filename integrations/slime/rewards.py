@@ -15,7 +15,10 @@ from empo_rewards.integrations.slime.scoring import is_lost, read_group, scoring
 log = logging.getLogger("empo_rewards")
 
 METADATA = "empo_rewards"
-"""The key of a sample's metrics in its `metadata`."""
+"""The key of a sample's metrics in its `metadata`, which slime's debug dumps have."""
+
+DETAILS = "empo_rewards_details"
+"""The key of its answer, cluster, share and cause."""
 
 
 async def custom_rm(args: Namespace, samples: Sequence[Any], **_: Any) -> list[float]:
@@ -49,6 +52,7 @@ async def custom_rm(args: Namespace, samples: Sequence[Any], **_: Any) -> list[f
     given = sample_rewards(score, neutral, positions)
     for sample, result in zip(samples, given, strict=True):
         sample.metadata[METADATA] = result.metrics()
+        sample.metadata[DETAILS] = result.details()
     return [result.reward for result in given]
 
 

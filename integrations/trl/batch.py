@@ -73,7 +73,7 @@ def check_size(told: int | None, configured: int | None) -> int:
     return size
 
 
-def groups(world: Sequence[Sample], size: int, name: str) -> list[Group]:
+def groups(world: Sequence[Sample], size: int, step: int | None) -> list[Group]:
     """The groups of all ranks' samples, in order: TRL keeps the completions of a prompt together, rank after rank.
 
     Consecutive groups of one prompt are told apart by the size alone.
@@ -81,23 +81,24 @@ def groups(world: Sequence[Sample], size: int, name: str) -> list[Group]:
     Args:
         world: the samples of all ranks.
         size: of each group.
-        name: of the batch, for the groups' ids.
+        step: the training step, for the groups' ids and metadata; None where the trainer does not say.
 
     Raises:
         GroupError: the samples are no whole groups, or a group would have several prompts.
     """
+    name = "batch" if step is None else f"step {step}"
     if len(world) % size:
         raise GroupError(
             f"{name}: all ranks together have {len(world)} completions, which are no whole groups of {size}; does the "
             "trainer sample another number for each prompt?"
         )
-    return [_group(world[at : at + size], f"{name}, group {at // size}") for at in range(0, len(world), size)]
+    return [_group(world[at : at + size], f"{name}, group {at // size}", step) for at in range(0, len(world), size)]
 
 
-def _group(members: Sequence[Sample], name: str) -> Group:
+def _group(members: Sequence[Sample], name: str, step: int | None) -> Group:
     if len({sample.prompt for sample in members}) > 1:
         raise GroupError(
             f"{name}: its {len(members)} completions have different prompts; the trainer does not keep the completions "
             "of a prompt together, or samples another number for each"
         )
-    return group_of(members, id=name)
+    return group_of(members, id=name, metadata=None if step is None else {"step": step})

@@ -21,9 +21,6 @@ log = logging.getLogger("empo_rewards")
 LogMetric = Callable[[str, float], None]
 LogExtra = Callable[[str, list[str]], None]
 
-ANSWER_CHARS = 200
-"""Longer answers are cut in the table of completions."""
-
 # Collectives must be called in the same order on all ranks, over all rewards of a process. The calls on an event loop
 # take turns in the order in which they started, which is the same on all ranks.
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
@@ -44,21 +41,12 @@ class _RankShare(NamedTuple):
     stop: int
 
 
-class _Details(NamedTuple):
-    """What the trainer's table of completions shows of one completion, as texts."""
-
-    answer: str
-    cluster: str
-    share: str
-    cause: str
-
-
 class _GroupResult(NamedTuple):
     """The rewards of one group (None: no reward), its metrics, and the details of its completions."""
 
     rewards: tuple[float | None, ...]
     metrics: dict[str, float]
-    details: tuple[_Details, ...]
+    details: tuple[dict[str, str], ...]
 
 
 class EMPOReward:
@@ -158,8 +146,8 @@ class EMPOReward:
         """Gather the batch of all ranks, and take this rank's share of its groups."""
         size = batch.check_size(batch.told_size(log_metric), self._group_size)
         parts = gather(batch.samples(prompts, completions, self._labels(columns)))
-        name = "batch" if trainer_state is None else f"step {trainer_state.global_step}"
-        groups = batch.groups([sample for part in parts for sample in part], size, name)
+        step = None if trainer_state is None else trainer_state.global_step
+        groups = batch.groups([sample for part in parts for sample in part], size, step)
         rank, world_size = ranks()
         start = sum(map(len, parts[:rank]))
         return _RankShare(groups[rank::world_size], size, start, start + len(parts[rank]))
@@ -184,8 +172,8 @@ class EMPOReward:
         own = [divmod(i, share.size) for i in range(share.start, share.stop)]
         if log_extra is not None:
             details = [results[group].details[member] for group, member in own]
-            for name, values in zip(_Details._fields, zip(*details, strict=True), strict=False):
-                log_extra(f"{self.__name__}/{name}", list(values))
+            for name in details[0] if details else ():
+                log_extra(f"{self.__name__}/{name}", [row[name] for row in details])
         return [results[group].rewards[member] for group, member in own]
 
     def _log(self, metrics: dict[str, float], log_metric: LogMetric) -> None:
@@ -201,15 +189,5 @@ class EMPOReward:
 
 def _result(score: GroupScore) -> _GroupResult:
     given = sample_rewards(score, NeutralReward())
-    cause = "" if score.cause is None else score.cause.value
-    clusters = score.clusters or (None,) * score.size
-    details = tuple(
-        _Details(
-            answer=answer.text[:ANSWER_CHARS],
-            cluster="" if cluster is None else str(cluster),
-            share="" if cluster is None else f"{score.cluster_shares[cluster]:.3f}",
-            cause=cause,
-        )
-        for answer, cluster in zip(score.answers, clusters, strict=True)
-    )
+    details = tuple(result.details() for result in given)
     return _GroupResult(score.rewards, mean_metrics(result.metrics() for result in given), details)

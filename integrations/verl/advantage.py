@@ -1,8 +1,9 @@
-"""The advantage estimator `empo_grpo`: GRPO's, with a scale per group and with abstentions.
+"""The advantage estimator `empo_grpo`: GRPO's, with a scale and a shift per group, with abstentions and votes.
 
 verl gives an estimator only rewards and group ids. The rendezvous remembers the rest: a group's scale (SEED-GRPO, arXiv
-2505.12346), which division by the standard deviation would cancel in a reward; and how many of its members the strategy
-gave no reward, so that they count neither in the mean nor in the deviation.
+2505.12346), which division by the standard deviation would cancel in a reward, and its shift (RESTRAIN, arXiv
+2510.02172); how many of its members the strategy gave no reward; and the reward by which members are known that only
+voted. Neither of these count in the mean or in the deviation, and the advantage of votes is 0.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ray.exceptions import RayActorError
 from ray.util import list_named_actors
 
 from empo_rewards.integrations.verl.rendezvous import Advantage
-from empo_rewards.integrations.verl.shards import PREFIX
+from empo_rewards.integrations.verl.shards import PREFIX, job_name
 
 log = logging.getLogger("empo_rewards")
 
@@ -51,7 +52,9 @@ def empo_grpo(
 def group_advantages(
     rewards: torch.Tensor, uids: Sequence[str], groups: Mapping[str, Advantage], normalise: bool = True
 ) -> torch.Tensor:
-    """One advantage a row, of shape (B,): scale · (r - mean) / (std + ε) over the members that have a reward.
+    """One advantage a row, of shape (B,): scale · (r - mean) / (std + ε) + shift over the members that have a reward.
+
+    Members that only voted, and those on which the strategy abstained, have 0.
 
     Args:
         rewards: (B,).
@@ -72,21 +75,25 @@ def group_advantages(
     for uid, members in rows.items():
         if uid not in groups or groups[uid].scale == 0:
             continue
-        kept = _with_reward(rewards, members, groups[uid])
+        group = groups[uid]
+        kept = _with_reward(rewards, members, group)
         own = rewards[kept]
         # A group of one has nothing to be relative to; verl's GRPO takes its reward as it is.
         mean, deviation = (own.mean(), own.std()) if len(kept) > 1 else (own.new_tensor(0.0), own.new_tensor(1.0))
         advantages = own - mean
-        result[kept] = groups[uid].scale * (advantages / (deviation + EPSILON) if normalise else advantages)
+        result[kept] = group.shift + group.scale * (advantages / (deviation + EPSILON) if normalise else advantages)
     return result
 
 
 def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) -> list[int]:
-    """The rows of a group without those on which the strategy abstained.
+    """The rows of a group without those that only voted, whose reward no other has, and those that were abstained on.
 
-    These were given the mean of the others. A member whose own reward equals that mean may be dropped in their place:
-    the remaining rewards are the same, and both advantages are 0.
+    The latter were given the mean of the others. A member whose own reward equals that mean may be dropped in their
+    place: the remaining rewards are the same, and both advantages are 0.
     """
+    if group.vote is not None:
+        vote = rewards.new_tensor(group.vote)
+        members = [row for row in members if rewards[row] != vote]
     if not group.abstained:
         return members
     neutral = rewards.new_tensor(group.neutral)
@@ -95,9 +102,12 @@ def _with_reward(rewards: torch.Tensor, members: list[int], group: Advantage) ->
 
 
 def remembered(uids: Iterable[str]) -> dict[str, Advantage]:
-    """The scale and the abstentions of these groups, from the rendezvous actors that answer."""
-    wanted = list(uids)
-    shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(PREFIX)]
+    """The scale and the abstentions of these groups, from the rendezvous actors of this job that answer.
+
+    The fully asynchronous trainer numbers its prompts: another job's may have the same uids.
+    """
+    wanted, prefix = list(uids), PREFIX + job_name()
+    shards = [ray.get_actor(name) for name in list_named_actors() if name.startswith(prefix)]
     found: dict[str, Advantage] = {}
     for answer in [shard.advantages.remote(wanted) for shard in shards]:
         try:

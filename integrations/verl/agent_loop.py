@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import ray
 from verl import DataProto
-from verl.experimental.agent_loop import AgentLoopManager, AgentLoopWorker
-from verl.utils.ray_utils import auto_await
+from verl.experimental.agent_loop import AgentLoopWorker
 
 from empo_rewards.gather import Member
 from empo_rewards.integrations.verl import rows, settings
@@ -41,29 +40,25 @@ class Membership(NamedTuple):
     member: Member | None = None
 
 
-class RowPlace(NamedTuple):
-    """The group, member id and phase of the row that the current task generates."""
+@dataclass
+class RowPlace:
+    """The group, member id and phase of the row that the current task generates.
+
+    Args:
+        uid, member, size: of its group; its id there; the group's size.
+        validate: whether it is a validation row.
+        submitted: whether it was submitted to its group.
+    """
 
     uid: str
     member: Member
     size: int
     validate: bool
-
-
-@dataclass
-class RowState:
-    """The state of a row within its task.
-
-    Args:
-        place: None where the trainer gives rows no uid.
-        submitted: whether it was submitted to its group.
-    """
-
-    place: RowPlace | None
     submitted: bool = False
 
 
-_state: ContextVar[RowState] = ContextVar("empo_rewards_state")
+_current: ContextVar[RowPlace | None] = ContextVar("empo_rewards_place")
+"""The place of the current task's row; None where the trainer gives rows no uid."""
 
 
 class GroupedWorker:
@@ -88,28 +83,26 @@ class GroupedWorker:
         await super()._run_prompt(prompt, sampling_params, trajectory=trajectory, **kwargs)  # type: ignore[misc] # verl's
 
     async def _run_agent_loop(self, sampling_params: Any, trajectory: Mapping[str, Any], **kwargs: Any) -> Any:
-        state = RowState(_place(kwargs, bool(trajectory["validate"])))
-        token = _state.set(state)
+        place = _place(kwargs, bool(trajectory["validate"]))
+        token = _current.set(place)
         try:
             return await super()._run_agent_loop(sampling_params, trajectory, **kwargs)  # type: ignore[misc] # verl's
         finally:
-            _state.reset(token)
-            place = state.place
+            _current.reset(token)
             # It failed, had no output, or was rewarded by its agent loop: the group must not wait for it.
-            if place is not None and not state.submitted and not place.validate:
+            if place is not None and not place.submitted and not place.validate:
                 await asyncio.shield(self.shards.forget(place.uid, place.member, place.size))
 
     async def _compute_score(self, outputs: Any, kwargs: Mapping[str, Any]) -> None:
-        final, state = outputs[-1], _state.get()
-        place = state.place
+        final, place = outputs[-1], _current.get()
         if final.reward_score is not None or self.reward_loop_worker_handles is None or place is None:
             await super()._compute_score(outputs, kwargs=kwargs)  # type: ignore[misc] # verl's
             return
         start = perf_counter()
-        state.submitted = True
         tokens = Tokens(final.prompt_ids, final.response_ids, final.response_mask, final.response_logprobs)
         row = await asyncio.to_thread(rows.of_fields, kwargs, tokens, self.tokenizer)
         row = row._replace(uid=place.uid, member=place.member, size=place.size)
+        place.submitted = True
         if place.validate:
             (given,) = await self.shards.validate([row])
         else:
@@ -165,45 +158,3 @@ def grouped(workers: Any) -> Any:
     mixed = type(f"Grouped{plain.__name__}", (GroupedWorker, plain), {})
     options = getattr(workers, "_default_options", None)
     return ray.remote(**options)(mixed) if options else ray.remote(mixed)
-
-
-class EMPOAgentLoopManager:
-    """`agent_loop_manager_class` of former configurations; verl's own manager does the same, and need not be replaced.
-
-    The manager is the one of the trainer that hands over the first batch: v0's and the asynchronous trainers' batches
-    are a `DataProto`, v1's a `TensorDict`.
-    """
-
-    def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
-        settings.read(settings.plain(config))
-        self._made: Any = None
-        self._arguments = ((config, *args), kwargs)
-
-    @classmethod
-    def create(cls, *args: Any, **kwargs: Any) -> EMPOAgentLoopManager:
-        """As verl's own `create`.
-
-        Raises:
-            ConfigError: the adapter's configuration is wrong.
-        """
-        return cls(*args, **kwargs)
-
-    @auto_await  # type: ignore[untyped-decorator] # verl has no types
-    async def generate_sequences(self, prompts: Any) -> Any:
-        """As verl's own."""
-        if self._made is None:
-            args, kwargs = self._arguments
-            self._made = await _manager_for(prompts).create(*args, **kwargs)
-        given = self._made.generate_sequences(prompts)
-        return await given if asyncio.iscoroutine(given) else given
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)
-
-
-def _manager_for(prompts: Any) -> Any:
-    if isinstance(prompts, DataProto):
-        return AgentLoopManager
-    from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ  # noqa: PLC0415 - needs TransferQueue
-
-    return AgentLoopManagerTQ

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from empo_rewards import Group, GroupScore
 from empo_rewards.gather.samples import NeutralReward, group_of, sample_rewards
@@ -73,3 +73,19 @@ def rewards_of(
         for position, result in zip(group.positions, sample_rewards(score, neutral), strict=True):
             found[position] = row_rewards.of_sample_reward(result)
     return [found[position] for position in range(len(rows))]
+
+
+def at_last_tokens(data: Any, rewards: Sequence[RowReward]) -> Any:
+    """The tensor of shape (B, R) that has each row's reward at the last token of its response.
+
+    Args:
+        data: a batch of verl with tensors `responses` (B, R) and `attention_mask` (B, P + R).
+        rewards: of its rows.
+    """
+    import torch  # noqa: PLC0415 - the rendezvous, which divides batches, does without it
+
+    responses = data.batch["responses"]
+    lengths = data.batch["attention_mask"][:, -responses.shape[-1] :].sum(dim=-1)
+    result = torch.zeros_like(responses, dtype=torch.float32)
+    result[torch.arange(len(rewards)), lengths - 1] = torch.tensor([reward.reward for reward in rewards])
+    return result

@@ -21,7 +21,7 @@ import torch
 from empo_rewards import Scorer
 from empo_rewards.errors import ConfigError
 from empo_rewards.gather.samples import NeutralReward, Sample, group_of, sample_rewards
-from empo_rewards.integrations.verl import settings
+from empo_rewards.integrations.verl import row_rewards, settings
 from empo_rewards.integrations.verl.requirements import trainer_of
 
 PROMPTS = 4
@@ -126,7 +126,8 @@ def _offline(scorer: Any, rows: Sequence[Row], *, by_label: bool, neutral: float
                 score = made.score(group_of([samples[i] for i in parts]))
                 given = sample_rewards(score, NeutralReward(neutral))
                 for i, result in zip(parts, given, strict=True):
-                    rewards[places[i]] = float(bool(result.correct)) if by_label else result.reward
+                    paid = row_rewards.of_sample_reward(result).reward
+                    rewards[places[i]] = float(bool(result.correct)) if by_label else paid
     return rewards
 
 
@@ -219,6 +220,7 @@ def _v1(config: Any, stub: StubModel) -> Generate:
     from verl.utils import tensordict_utils  # noqa: PLC0415 - slow to import
 
     config.transfer_queue.enable = True
+    config.transfer_queue.backend.SimpleStorage.num_data_storage_units = 1  # of 8, each a process that imports torch
     transfer_queue.init(config.transfer_queue)
     manager = _manager(config, stub, "verl.trainer.ppo.v1", "AgentLoopManagerTQ", teacher_client=None)
     buffer = ReplayBuffer("sync", None, None, "drop", None, poll_interval=0.2)

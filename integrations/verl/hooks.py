@@ -16,14 +16,13 @@ import inspect
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import ray
-import torch
 from tensordict import TensorDict
 from verl import DataProto
 from verl.utils import hf_tokenizer
@@ -31,7 +30,7 @@ from verl.utils.fs import copy_to_local
 from verl.utils.ray_utils import auto_await
 
 from empo_rewards import Scorer
-from empo_rewards.integrations.verl import rows, settings
+from empo_rewards.integrations.verl import batches, rows, settings
 from empo_rewards.integrations.verl.row_rewards import RowReward
 from empo_rewards.integrations.verl.rows import RolloutRow
 from empo_rewards.integrations.verl.shards import CONCURRENT_CALLS, Shards
@@ -167,27 +166,29 @@ def with_members(original: Function) -> Function:
 def _scored(manager: Any, data: Any) -> Any:
     """The rewards of a whole batch, as `compute_rm_score` returns them."""
     model = manager.config.actor_rollout_ref.model
-    tokenizer = hf_tokenizer(copy_to_local(model.get("tokenizer_path") or model.path), trust_remote_code=True)
+    tokenizer = _tokenizer(model.get("tokenizer_path") or model.path)
     run = settings.read(settings.plain(manager.config))
     batch = [rows.of_item(data[i], tokenizer) for i in range(len(data))]
     # In a thread, because the caller's may run an event loop.
     with ThreadPoolExecutor(1) as thread:
-        given = thread.submit(lambda: asyncio.run(_rewards(run, batch, data.meta_info.get("validate", False)))).result()
-    responses = data.batch["responses"]
-    rewards = torch.zeros_like(responses, dtype=torch.float32)
-    lengths = data.batch["attention_mask"][:, -responses.shape[-1] :].sum(dim=-1)
-    rewards[torch.arange(len(data)), lengths - 1] = torch.tensor([reward.reward for reward in given])
+        given = thread.submit(lambda: asyncio.run(_rewards(run, batch, data.meta_info.get("validate")))).result()
     metrics = [reward.metrics for reward in given]
     return DataProto(
-        batch=TensorDict({"rm_scores": rewards}, batch_size=len(data)),
+        batch=TensorDict({"rm_scores": batches.at_last_tokens(data, given)}, batch_size=len(data)),
         non_tensor_batch={key: np.array([values[key] for values in metrics]) for key in metrics[0]},
         meta_info={"reward_extra_keys": list(metrics[0])},
     )
 
 
-async def _rewards(run: settings.RunSettings, batch: list[RolloutRow], validate: bool) -> list[RowReward]:
+@cache
+def _tokenizer(path: str) -> Any:
+    return hf_tokenizer(copy_to_local(path), trust_remote_code=True)  # as verl's reward workers load it
+
+
+async def _rewards(run: settings.RunSettings, batch: list[RolloutRow], validate: bool | None) -> list[RowReward]:
+    """The rewards of the rows of a batch; where the batch does not say whether it is for validation, as declared."""
     covers = run.settings.validation.covers
-    phase = [validate or covers(row.origin) for row in batch]
+    phase = [covers(row.origin) if validate is None else validate for row in batch]
     shards = Shards(run)
     trained, checked = await asyncio.gather(
         shards.train_batch([row for row, is_checked in zip(batch, phase, strict=True) if not is_checked]),

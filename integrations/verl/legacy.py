@@ -48,10 +48,7 @@ class EMPOBatchRewardManager:
         batch = [rows.of_item(data[i], self._tokenizer) for i in range(len(data))]
         validating = bool(data.meta_info.get("validate")) or "uid" not in data.non_tensor_batch
         found = self._validate(batch) if validating else self._train(batch)
-        responses = data.batch["responses"]
-        lengths = data.batch["attention_mask"][:, -responses.shape[-1] :].sum(dim=-1)
-        rewards = torch.zeros_like(responses, dtype=torch.float32)
-        rewards[torch.arange(len(batch)), lengths - 1] = torch.tensor([given.reward for given in found])
+        rewards: torch.Tensor = batches.at_last_tokens(data, found)
         if not return_dict:
             return rewards
         info = {key: [given.metrics[key] for given in found] for key in KEYS}

@@ -72,7 +72,7 @@ class MonitorFeed:
         if not score.clusters:
             return score
         try:
-            numbers = await asyncio.wait_for(_answer(self._actor.add.remote(observe(group, score))), ANSWER_SECONDS)
+            numbers = await asyncio.wait_for(self._actor.add.remote(observe(group, score)), ANSWER_SECONDS)
         except (RayActorError, asyncio.TimeoutError) as error:
             if not self._is_lost:
                 log.error("the run's monitor does not answer: its numbers are missing until it does: %r", error)
@@ -80,8 +80,3 @@ class MonitorFeed:
             return score
         self._is_lost = False
         return replace(score, metrics={**score.metrics, **{f"{OBSERVER}/{key}": n for key, n in numbers.items()}})
-
-
-async def _answer(reference: Any) -> Any:
-    """An object reference as a coroutine, which `wait_for` can cancel."""
-    return await reference

@@ -30,13 +30,17 @@ class Advantage(NamedTuple):
 
     Args:
         scale: factor of the advantages; 0 for a group without rewards.
-        abstained: the number of members that the strategy gave no reward.
+        abstained: the number of members that are trained on and that the strategy gave no reward.
         neutral: the reward that these were given instead.
+        shift: what is added to the advantages of the members that are trained on.
+        vote: the reward of the members that only voted, which no other has; None: there are none.
     """
 
     scale: float
     abstained: int
     neutral: float
+    shift: float = 0.0
+    vote: float | None = None
 
 
 class Rendezvous:
@@ -131,7 +135,9 @@ class Rendezvous:
         """Keep what the advantage estimator will ask for."""
         given = [reward for reward in score.rewards if reward is not None]
         neutral = math.fsum(given) / len(given) if given else 0.0
-        scale = score.advantage_scale if given else 0.0
-        self._advantages[uid] = Advantage(scale, len(score.rewards) - len(given), neutral)
+        trained = score.size if score.trained is None else sum(score.trained)
+        vote = row_rewards.vote_reward(neutral, score) if row_rewards.votes_are_told_apart(score) else None
+        scale, shift = (score.advantage_scale, score.advantage_shift) if given else (0.0, 0.0)
+        self._advantages[uid] = Advantage(scale, trained - len(given), neutral, shift, vote)
         while len(self._advantages) > REMEMBERED:
             self._advantages.popitem(last=False)

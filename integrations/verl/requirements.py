@@ -24,7 +24,8 @@ from empo_rewards.integrations.verl.settings import NAMES, RunSettings
 ESTIMATOR = "empo_grpo"
 """The name of the advantage estimator in a configuration."""
 
-AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
+AGENT_LOOP = "actor_rollout_ref.rollout.agent.agent_loop_manager_class"
+FORMER_AGENT_LOOP = "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager"
 """The agent-loop manager of former configurations."""
 
 DIFFERS_WITHIN_A_GROUP = ("reward", "acc")
@@ -112,12 +113,17 @@ def is_ours(config: Config) -> bool:
         get(config, "reward.reward_manager.name") in NAMES
         or get(config, "reward_model.reward_manager") in NAMES
         or get(config, "algorithm.adv_estimator") == ESTIMATOR
-        or get(config, "actor_rollout_ref.rollout.agent.agent_loop_manager_class") == AGENT_LOOP
+        or get(config, AGENT_LOOP) == FORMER_AGENT_LOOP
     )
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _former_agent_loop(run: Run) -> str | None:
+    named = get(run.config, AGENT_LOOP)
+    return f"{AGENT_LOOP}={named}" if named == FORMER_AGENT_LOOP else None
 
 
 def _other_manager(run: Run) -> str | None:
@@ -127,8 +133,7 @@ def _other_manager(run: Run) -> str | None:
     if get(config, "algorithm.adv_estimator") == ESTIMATOR:
         part = ESTIMATOR
     else:
-        former = get(config, "reward_model.reward_manager")
-        part = "EMPOAgentLoopManager" if former is None else f"reward_model.reward_manager={former}"
+        part = f"reward_model.reward_manager={get(config, 'reward_model.reward_manager')}"
     return f"reward.reward_manager.name={name} with {part}"
 
 
@@ -185,6 +190,21 @@ def _scale_that_is_lost(run: Run) -> str | None:
     return f"the strategy {run.scorer.config.strategy.name} with algorithm.adv_estimator={estimator}"
 
 
+def _votes_that_are_trained_on(run: Run) -> str | None:
+    trained, size = run.scorer.config.trained, run.settings.group_size
+    estimator = get(run.config, "algorithm.adv_estimator")
+    if trained is None or trained >= size or estimator == ESTIMATOR:
+        return None
+    return f"trained: {trained} of {size} rollouts with algorithm.adv_estimator={estimator}"
+
+
+def _divided_advantages(run: Run) -> str | None:
+    is_divided = get(run.config, "algorithm.norm_adv_by_std_in_grpo", True)
+    if not run.scorer.gives_advantages or not is_divided:
+        return None
+    return f"the strategy {run.scorer.config.strategy.name} with algorithm.norm_adv_by_std_in_grpo=true"
+
+
 def _filter(run: Run) -> str | None:
     if not get(run.config, "algorithm.filter_groups.enable", False):
         return None
@@ -208,7 +228,13 @@ def _no_logprobs(run: Run) -> str | None:
 
 REQUIREMENTS = (
     Requirement(
-        "`empo_grpo`, `EMPOAgentLoopManager` or `reward_model.reward_manager` with another reward manager than `empo`",
+        "`agent_loop_manager_class` of former configurations (`EMPOAgentLoopManager`)",
+        "verl's own manager does all that it did",
+        "remove the setting",
+        _former_agent_loop,
+    ),
+    Requirement(
+        "`empo_grpo` or `reward_model.reward_manager` with another reward manager than `empo`",
         "without EMPO's reward manager these do nothing",
         "set `reward.reward_manager.name=empo`",
         _other_manager,
@@ -242,6 +268,18 @@ REQUIREMENTS = (
         "verl's other advantage estimators do not apply the scale",
         "set `algorithm.adv_estimator=empo_grpo`",
         _scale_that_is_lost,
+    ),
+    Requirement(
+        "a scorer with `trained` below `rollout.n` (presets `ttrl`, `scrl`) with another estimator than `empo_grpo`",
+        "verl's other advantage estimators count votes in the deviation",
+        "set `algorithm.adv_estimator=empo_grpo`",
+        _votes_that_are_trained_on,
+    ),
+    Requirement(
+        "a strategy whose rewards are advantages (`restrain`) with `algorithm.norm_adv_by_std_in_grpo=true`",
+        "division by the deviation takes away what they weigh",
+        "set `algorithm.norm_adv_by_std_in_grpo=false`",
+        _divided_advantages,
     ),
     Requirement(
         "`algorithm.adv_estimator=empo_grpo` with `algorithm.use_kl_in_reward=true`",

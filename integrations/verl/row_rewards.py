@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from empo_rewards.gather.samples import LOG_PREFIX, SAMPLE_METRICS, SampleReward
 from empo_rewards.group import GroupScore
 
@@ -71,7 +73,31 @@ def of_sample_reward(result: SampleReward) -> RowReward:
     metrics["group_size"], metrics["group_expected"] = float(score.size), float(score.expected_size)
     if result.position is None:
         metrics["unscored/surplus"] = 1.0
-    return _row_reward(result.reward, metrics, _details(score, result.position, result.scored))
+    is_told_apart = not result.trained and votes_are_told_apart(score)
+    reward = vote_reward(result.reward, score) if is_told_apart else result.reward
+    return _row_reward(reward, metrics, _details(score, result.position, result.scored))
+
+
+def votes_are_told_apart(score: GroupScore) -> bool:
+    """Whether the votes of a group have a reward of their own, by which the advantage estimator knows them.
+
+    Where all rewards are the same and nothing is added to advantages, every advantage is 0: then votes have that one,
+    too, so that DAPO's filter sees that nothing differs.
+    """
+    given = {reward for reward in score.rewards if reward is not None}
+    return score.trained is not None and bool(given) and (len(given) > 1 or score.advantage_shift != 0)
+
+
+def vote_reward(neutral: float, score: GroupScore) -> float:
+    """The reward of a row that only voted: the neutral value, or the next one above that no row of the group has.
+
+    By it the advantage estimator tells votes from rows that are trained on, in single precision, as verl keeps rewards.
+    """
+    taken = {np.float32(reward) for reward in (*score.rewards, neutral) if reward is not None}
+    vote = np.nextafter(np.float32(neutral), np.float32(np.inf))
+    while vote in taken:
+        vote = np.nextafter(vote, np.float32(np.inf))
+    return float(vote)
 
 
 def of_fault(cause: str, neutral: float) -> RowReward:
@@ -85,7 +111,7 @@ def of_fault(cause: str, neutral: float) -> RowReward:
         key: 0.0 if key.startswith("unscored/") or key in ("scored", "partial", "labelled") else math.nan
         for key in KEYS
     }
-    metrics["advantage_scale"] = 1.0
+    metrics["advantage_scale"], metrics["advantage_shift"] = 1.0, 0.0
     metrics[f"unscored/{cause}"] = 1.0
     return _row_reward(neutral, metrics, RowDetails(cause=cause))
 

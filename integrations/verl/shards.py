@@ -1,8 +1,9 @@
 """Calls to the rendezvous: named ray actors, which are found, created, and created again when they die.
 
-Their names carry the id of the run and a digest of its settings, so that two runs never share one. They are not
-detached: ray ends those that verl's driver process created (see `hooks`) with that process, or earlier with the reward
-workers of the run. One that another process created again ends with that process, and is created again if need be.
+Their names carry the ids of ray's job and of the run, and a digest of its settings, so that two runs never share one.
+They are not detached: ray ends those that verl's driver process created (see `hooks`) with that process, or earlier
+with the reward workers of the run. One that another process created again ends with that process, and is created again
+if need be.
 """
 
 from __future__ import annotations
@@ -28,16 +29,21 @@ from empo_rewards.integrations.verl.settings import RunSettings
 log = logging.getLogger("empo_rewards")
 
 PREFIX = "empo_rewards_rendezvous_"
-"""What the name of a shard begins with; the run's id, the digest of its settings and the shard's number follow."""
+"""What the name of a shard begins with; its job, run, the digest of the settings and the shard's number follow."""
 
 MONITOR = "empo_rewards_monitor_"
-"""What the name of the run's monitor begins with; the run's id and the digest of its settings follow."""
+"""What the name of the run's monitor begins with; its job, run and the digest of the settings follow."""
 
 CONCURRENT_CALLS = 1_000_000
 """Concurrent calls of a shard, and of a reward worker: each waiting row is one, and the rendezvous bounds them."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two attempts to reach a shard that has died."""
+
+
+def job_name() -> str:
+    """What the names of the actors of ray's job have behind `PREFIX` and `MONITOR`: all processes of a run share it."""
+    return f"{ray.get_runtime_context().get_job_id()}_"
 
 
 class UnreachableError(Exception):
@@ -53,8 +59,7 @@ class Shards:
 
     def __init__(self, run: RunSettings) -> None:
         self.run = run
-        run_id = run.run_id or f"job-{ray.get_runtime_context().get_job_id()}"
-        self._name = f"{run_id}_{run.digest}"
+        self._name = f"{job_name()}{run.run_id or 'run'}_{run.digest}"
         self._monitor_options = monitor_options(run.settings.scorer)
         self._handles: dict[int, Any] = {}
         self._finding: dict[int, asyncio.Lock] = {}
@@ -126,9 +131,7 @@ class Shards:
             handle = None
             try:
                 handle = await self._handle(shard)
-                return await asyncio.wait_for(
-                    _resolved(getattr(handle, method).remote(*arguments)), deadline - time.monotonic()
-                )
+                return await asyncio.wait_for(getattr(handle, method).remote(*arguments), deadline - time.monotonic())
             except asyncio.TimeoutError as error:
                 raise UnreachableError(f"shard {shard} gave no answer within {self._patience:g} s") from error
             except (RayActorError, _GoneAgainError) as error:
@@ -174,8 +177,3 @@ class Shards:
 
 class _GoneAgainError(Exception):
     """A shard died while it was looked up."""
-
-
-async def _resolved(reference: Any) -> Any:
-    """An object reference as a coroutine, which `wait_for` can cancel."""
-    return await reference

@@ -49,10 +49,7 @@ def check_declaration(rule: ValidationRule, train: Iterable[DataOrigin], val: It
         ConfigError: a validation row would be taken for a training row, and wait for a group that does not exist; or a
             training row for a validation row, and be rewarded by its label.
     """
-    way_out = (
-        "or set ++actor_rollout_ref.rollout.agent.agent_loop_manager_class="
-        "empo_rewards.integrations.verl.agent_loop.EMPOAgentLoopManager, which knows the phase of each row"
-    )
+    way_out = "or leave agent_loop_manager_class out: the agent loops of verl 0.9 tell the phase of each row"
     missed = sorted({str(origin.data_source) for origin in val if not rule.covers(origin)})
     if missed:
         raise ConfigError(

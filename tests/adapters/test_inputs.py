@@ -15,6 +15,15 @@ from empo_rewards.server.schemas import GroupBody, MemberBody
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 
+V0 = "integration/verl/test_streaming_v0.py::test_rewards_are_those_of_whole_groups_with_phase_and_size_as_they_are"
+V1 = "integration/verl/test_streaming_v1.py::test_the_agent_loops"
+ASYNC = "integration/verl/test_async.py::test_fully_asynchronous"
+WORKERS = "integration/verl/test_reward_workers.py"
+SIZES = f"{WORKERS}::test_a_row_may_say_the_size_of_its_group_which_waits_for_a_lost_row_until_its_deadline"
+LABELS = "integration/verl/test_configuration.py::test_a_label_is_what_it_is_elsewhere"
+LOGPROBS = "integration/verl/test_carried.py::test_log_probabilities_as_verl_records_them"
+MARKS = "integration/verl/test_carried.py::test_what_was_only_thought_is_no_answer"
+TRACKED = "integration/verl/test_tracking.py::test_the_log_of_a_trainer_has_the_numbers_of_each_step_and_the_alarm"
 AGENT = "integration/openrlhf/test_agent.py"
 TRL = "adapters/test_trl_reward.py"
 SLIME = "adapters/test_slime.py"
@@ -24,6 +33,45 @@ OPENRLHF = "server/test_server_openrlhf.py"
 HERE = "adapters/test_inputs.py"
 
 TESTS = {
+    "verl, v0 and one step off": {
+        "prompt": V0,
+        "labels": LABELS,
+        "token log-probabilities": LOGPROBS,
+        "special tokens": MARKS,
+        "group size": V0,
+        "lost members": "integration/verl/test_carried.py::test_a_failed_rollout_leaves_its_group_unscored_at_once",
+        "evaluation": V0,
+        "numbers in": TRACKED,
+    },
+    "verl, v1": {
+        "prompt": V1,
+        "labels": LABELS,
+        "token log-probabilities": LOGPROBS,
+        "special tokens": MARKS,
+        "group size": V1,
+        "lost members": V1,
+        "evaluation": V1,
+        "numbers in": TRACKED,
+    },
+    "verl, fully asynchronous": {
+        "prompt": ASYNC,
+        "labels": LABELS,
+        "token log-probabilities": ASYNC,
+        "special tokens": MARKS,
+        "group size": ASYNC,
+        "lost members": ASYNC,
+        "evaluation": ASYNC,
+        "numbers in": TRACKED,
+    },
+    "verl, row by row": {
+        "prompt": f"{WORKERS}::test_single_rows_in_any_order_to_one_worker_that_ray_would_give_1000",
+        "labels": LABELS,
+        "special tokens": MARKS,
+        "group size": SIZES,
+        "lost members": SIZES,
+        "evaluation": f"{WORKERS}::test_validation_rows_are_held_against_their_label",
+        "numbers in": f"{WORKERS}::test_single_rows_in_any_order_to_one_worker_that_ray_would_give_1000",
+    },
     "OpenRLHF, agent": {
         "prompt": f"{AGENT}::test_every_reward_is_the_offline_reward_of_its_group",
         "labels": f"{AGENT}::test_an_evaluation_of_a_known_size_is_paid_its_accuracy",
@@ -79,7 +127,7 @@ TESTS = {
 }
 """The test of each cell, by adapter and column."""
 
-OTHERS_DO = ("the caller's", "dropped by TRL", "as slime decodes", "not in the body")
+OTHERS_DO = ("the caller's", "dropped by TRL", "as slime decodes", "not in the body", "not passed by verl")
 """Cells about what happens before the adapter: nothing of ours to test."""
 
 
@@ -93,7 +141,7 @@ def cells() -> dict[str, dict[str, str]]:
 def test_each_cell_has_its_test() -> None:
     shown = cells()
     assert {name: set(tests) for name, tests in TESTS.items()} == {
-        name: {column for column, text in shown[name].items() if text not in OTHERS_DO} for name in TESTS
+        name: {column for column, text in row.items() if text not in OTHERS_DO} for name, row in shown.items()
     }
 
 

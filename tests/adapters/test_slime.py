@@ -141,6 +141,18 @@ def test_the_log_has_the_means_of_the_metrics() -> None:
     assert slime.log_rollout_data(args, flat, None) == {"perf/rollout_time": 0.5}
 
 
+def test_a_samples_metadata_say_its_answer_and_cluster() -> None:
+    """They are in slime's debug dumps, and are not averaged for the log."""
+    args = slime.arguments()
+    [done] = slime.train(args, [group("1/2", 0.5, 3)])
+    details = [sample.metadata["empo_rewards_details"] for sample in done]
+    assert details == [
+        {"answer": answer, "cluster": cluster, "share": share, "cause": ""}
+        for answer, cluster, share in (("1/2", "0", "0.667"), ("0.5", "0", "0.667"), ("3", "1", "0.333"))
+    ]
+    assert "empo/answer" not in slime.log_rollout_data(args, done, {})
+
+
 def test_the_arguments_that_are_shipped_name_what_there_is() -> None:
     script = find("presets") / "slime" / "empo_args.sh"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

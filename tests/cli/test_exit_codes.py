@@ -78,6 +78,8 @@ def write(path: Path, *rows: object) -> Path:
         (["score", EXAMPLE, "-c", "scrl", "--set", "strategy.margin=2"], "margin is 2.0; a share lies in [0, 1]"),
         (["score", EXAMPLE, "--set", "guards=3"], "guards: must be a list"),
         (["score", EXAMPLE, "--set", "gates=3"], "gates: must be keys and values"),
+        (["score", EXAMPLE, "--set", "gates={reward: 1e308}"], "reward is 1e+308; its size must be at most 1e+100"),
+        (["serve", "--group-size", "2", "--neutral", "-1e308"], "neutral must be a number of a size of at most 1e+100"),
         (["score", EXAMPLE, "--format", "vlm"], "no format is called 'vlm'; did you mean 'vllm'?"),
         (["score", EXAMPLE, "--nope"], "No such option: --nope (empo-rewards score --help)"),
         (["score"], "Missing argument 'INPUT...' (empo-rewards score --help)"),
@@ -222,7 +224,7 @@ def test_a_run_without_answers_says_so_and_names_the_extractor(say: Say, tmp_pat
     file = write(tmp_path / "in.jsonl", *({"prompt": f"q{n}", "responses": responses} for n in range(20)))
     code, _, err = say("score", file, "--set", "extraction=[boxed]")
     assert code == 0
-    assert "256 of 256 responses have no answer that boxed would find; they end:" in err
+    assert "320 of 320 responses have no answer that boxed would find; they end:" in err
     assert "…I think. [[ 0 ]]" in err
     assert "--set extraction=[" in err
     spoken = write(file, {"prompt": "q", "responses": ["The final answer is 4."] * 4})
@@ -259,7 +261,7 @@ def components(config: ScorerConfig) -> list[Component]:
 def test_a_configuration_in_full_says_what_each_key_means(say: Say) -> None:
     out = say("config", "show", "empo-math", "--set", "gates.min_share=0.5")[1]
     assert "min_share: 0.5  # default: null; the minimum share of the largest cluster" in out
-    assert "decimal_tolerance: null  # the relative difference" in out
+    assert "decimal_tolerance: null  # None: decimals are exact" in out
     code, out, _ = say("presets")
     assert code == 0
     assert all(name in out for name in load().presets)
@@ -357,6 +359,21 @@ def test_a_folder_of_files_that_a_reader_opens_is_scored_and_resumed(
     assert (code, "is of another job" in err) == (2, True)
 
 
+def test_rewards_that_no_sum_can_hold_are_a_fault_of_their_groups_and_no_bug(say: Say, tmp_path: Path) -> None:
+    """Two of 1e308 have no mean."""
+    rows = [{"prompt": f"{n}", "responses": ["", "", BOXED] if n else [BOXED] * 3} for n in range(3)]
+    out = tmp_path / "out.jsonl"
+    absurd = "guards=[{name: blank, reward: -1e308}]"
+    assert say("score", write(tmp_path / "in.jsonl", *rows), "--set", absurd, "--out", out)[0] == 4
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [record["rewards"][0] for record in records] == [1, None, None]
+    assert records[1]["detail"].endswith("the reward of 'blank' is -1e+308; its size must be at most 1e+100")
+    assert say("report", out, "--out", tmp_path / "a.html")[0] == 0
+    records[0]["rewards"] = [1e308] * 3
+    code, _, err = say("report", write(out, *records), "--out", tmp_path / "b.html")
+    assert (code, "score 1: not a group's score: a reward's size is more than 1e+100" in err) == (2, True)
+
+
 def test_groups_of_one_response_are_pointed_at(say: Say, tmp_path: Path) -> None:
     """They are compared with nothing; mostly the rows have a uid each, or their prompts differ."""
     rows = [{"prompt": "q", "uid": str(n), "response": BOXED} for n in range(4)]
@@ -370,7 +387,7 @@ def test_a_file_that_ends_too_early_is_no_interruption(say: Say, monkeypatch: py
     def ends(*arguments: object) -> None:
         raise EOFError("there is no more")
 
-    monkeypatch.setattr(score_command, "read_groups", ends)
+    monkeypatch.setattr(score_command, "read_pieces", ends)
     assert say("score", EXAMPLE)[0] == 70
 
 

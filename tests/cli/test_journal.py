@@ -574,7 +574,7 @@ def test_killed_anywhere(
     kill: Callable[[int], None],
     killed_by: signal.Signals,
 ) -> None:
-    """Before every third of the lines' first and last executions, and at every ninth byte; `--exhaustive`: at each."""
+    """Before every sixth of the first and last executions of lines, and at every 18th byte; `--exhaustive`: at each."""
     monkeypatch.setattr(journal_module, "MEMBER_BYTES", 100)
     source = write_input(tmp_path / "in.jsonl", 3)
     other = write_input(tmp_path / "other.jsonl", 4)
@@ -595,13 +595,13 @@ def test_killed_anywhere(
     lines = lines_executed(lambda: run_job(source, out, **first), tmp_path / "lines")
     every = request.config.getoption("--exhaustive")
     if kill is kill_at_byte:
-        moments = list(range(1, max(map(len, expected.values())), 1 if every else 9))
+        moments = list(range(1, max(map(len, expected.values())), 1 if every else 18))
     elif every:
         moments = list(range(1, len(lines) + 1))
     else:
         firsts = {line: step for step, line in reversed(list(enumerate(lines, 1)))}
         lasts = {line: step for step, line in enumerate(lines, 1)}
-        moments = sorted({*firsts.values(), *lasts.values()})[::3]
+        moments = sorted({*firsts.values(), *lasts.values()})[::6]
     for moment in moments:
         begin()
         assert deadly_job(moment, first) == -killed_by

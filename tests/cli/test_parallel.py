@@ -1,4 +1,4 @@
-"""Scoring in several processes: equal scores in equal order, and no process left behind after failures."""
+"""Tasks in several processes: equal results in equal order, and no process left behind after failures."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
 
 from empo_rewards.cli import parallel
-from empo_rewards.cli.parallel import score_stream
+from empo_rewards.cli.parallel import InOrder, in_order
 from empo_rewards.errors import EmpoError, InputError
 from empo_rewards.group import Answer, Group, GroupScore, Status
-from empo_rewards.reading.rollouts import ReadGroup
+from empo_rewards.workers import StreamScorer
 
 
 @dataclass
@@ -58,8 +60,16 @@ def act(response: str) -> None:
         time.sleep(float(response.removeprefix("sleep ")))
 
 
-def items(*responses: str) -> list[ReadGroup]:
-    return [ReadGroup(Group("p", [response], id=str(n)), n + 1) for n, response in enumerate(responses)]
+def scored(responses: Sequence[str], scorer: StreamScorer) -> list[GroupScore]:
+    """The task: the scores of groups of one."""
+    return list(scorer.score_many([Group("p", [response], id=response) for response in responses]))
+
+
+def done(do: InOrder, *responses: str) -> Iterator[tuple[int, GroupScore]]:
+    """The scores of single responses, each with its number."""
+    for number, scores in do((n, partial(scored, [response])) for n, response in enumerate(responses)):
+        assert scores is not None
+        yield number, scores[0]
 
 
 def children() -> set[int]:
@@ -104,88 +114,101 @@ def others() -> Iterator[set[int]]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_scores_in_input_order_each_with_its_item(tmp_path: Path, workers: int) -> None:
-    # The first of each batch takes longest, so that batches overtake each other.
-    given = items(*(f"sleep {0.02 * (n % 7 == 0)}" for n in range(50)))
-    scored = list(score_stream(FakeScorer(tmp_path), given, workers, batch=3))
-    assert [item for item, _ in scored] == given
-    assert [score.id for _, score in scored] == [str(n) for n in range(50)]
-    assert [score.answers[0].text for _, score in scored] == [item.group.responses[0] for item in given]
+def test_results_in_order_each_with_its_key(tmp_path: Path, workers: int) -> None:
+    # The first of some takes longest, so that others overtake it.
+    given = [f"sleep {0.02 * (n % 7 == 0)}" for n in range(20)]
+    with in_order(FakeScorer(tmp_path), workers) as do:
+        found = list(done(do, *given))
+    assert [number for number, _ in found] == list(range(20))
+    assert [score.answers[0].text for _, score in found] == given
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_keys_without_a_task_stand_in_their_place(tmp_path: Path, workers: int) -> None:
+    with in_order(FakeScorer(tmp_path), workers) as do:
+        found = [(key, result is None) for key, result in do([(0, partial(scored, "a")), (1, None), (2, None)])]
+    assert found == [(0, False), (1, True), (2, True)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_tasks_within_tasks(tmp_path: Path, workers: int) -> None:
+    with in_order(FakeScorer(tmp_path), workers) as do:
+        found = [(outer, inner) for outer, _ in done(do, *"abcd") for inner, _ in done(do, *"ef")]
+    assert found == [(outer, inner) for outer in range(4) for inner in range(2)]
 
 
 def test_one_worker_is_this_process_and_leaves_its_scorer_open(tmp_path: Path) -> None:
-    scored = list(score_stream(FakeScorer(tmp_path), items("a", "b"), 1))
-    assert {score.detail for _, score in scored} == {str(os.getpid())}
+    with in_order(FakeScorer(tmp_path)) as do:
+        assert {score.detail for _, score in done(do, "a", "b")} == {str(os.getpid())}
     assert closed(tmp_path) == set()
 
 
 def test_more_workers_are_other_processes_and_close_their_scorers(tmp_path: Path) -> None:
-    scored = list(score_stream(FakeScorer(tmp_path), items(*["sleep 0.2"] * 8), 2, batch=1))
-    processes = {score.detail for _, score in scored}
+    with in_order(FakeScorer(tmp_path), 2) as do:
+        processes = {score.detail for _, score in done(do, *["sleep 0.2"] * 8)}
     assert str(os.getpid()) not in processes
     assert len(processes) == 2
     assert closed(tmp_path) == processes
 
 
 def test_no_more_processes_than_there_is_work_for(tmp_path: Path) -> None:
-    list(score_stream(FakeScorer(tmp_path), items("a"), 8))
+    with in_order(FakeScorer(tmp_path), 8) as do:
+        list(done(do, "a"))
     assert len(closed(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_nothing_to_score(tmp_path: Path, workers: int) -> None:
-    assert list(score_stream(FakeScorer(tmp_path), [], workers)) == []
+def test_nothing_to_do(tmp_path: Path, workers: int) -> None:
+    with in_order(FakeScorer(tmp_path), workers) as do:
+        assert list(do([])) == []
 
 
-def test_input_is_read_as_scoring_gets_on(tmp_path: Path) -> None:
-    read = 0
-
-    def endless() -> Iterator[ReadGroup]:
-        nonlocal read
-        while True:
-            read += 1
-            yield from items(str(read))
-
-    with closing(score_stream(FakeScorer(tmp_path), endless(), 2, batch=3)) as stream:
-        for count in range(1, 61):
-            next(stream)
-            assert read <= count + 2 * parallel.AHEAD * 3
+def test_tasks_are_taken_as_the_work_gets_on(tmp_path: Path) -> None:
+    taken = count()
+    tasks = ((next(taken), partial(scored, "a")) for _ in count())
+    with in_order(FakeScorer(tmp_path), 2) as do:
+        for number, _ in islice(do(tasks), 60):
+            assert next(taken) <= number + 60 + 2 * parallel.AHEAD
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("kind", [InputError, OSError])
-def test_what_was_read_before_a_fault_of_the_input_is_scored(
-    tmp_path: Path, workers: int, kind: type[Exception]
-) -> None:
-    def damaged() -> Iterator[ReadGroup]:
-        yield from items(*"abcde")
+def test_what_comes_before_a_fault_of_the_tasks_is_done(tmp_path: Path, workers: int, kind: type[Exception]) -> None:
+    def damaged() -> Iterator[tuple[int, partial[list[GroupScore]]]]:
+        yield from ((n, partial(scored, "a")) for n in range(5))
         raise kind("damaged after line 5")
 
-    stream = score_stream(FakeScorer(tmp_path), damaged(), workers, batch=2)
-    assert [next(stream)[1].answers[0].text for _ in range(5)] == list("abcde")
-    with pytest.raises(kind, match="damaged after line 5"):
-        next(stream)
+    with in_order(FakeScorer(tmp_path), workers) as do:
+        results = do(damaged())
+        assert [next(results)[0] for _ in range(5)] == list(range(5))
+        with pytest.raises(kind, match="damaged after line 5"):
+            next(results)
 
 
-def test_a_worker_that_is_killed(tmp_path: Path) -> None:
-    with pytest.raises(EmpoError) as error:
-        list(score_stream(FakeScorer(tmp_path), items("a", "die", *"bcdefgh"), 2, batch=1))
+def test_a_task_of_which_workers_die(tmp_path: Path) -> None:
+    with in_order(FakeScorer(tmp_path), 2) as do:
+        results = done(do, "a", "die", *"bcdefgh")
+        assert next(results)[0] == 0
+        with pytest.raises(EmpoError) as error:
+            next(results)
     assert str(error.value) == "a worker process died (exit code -9): run again with --resume"
 
 
-def test_a_worker_that_is_killed_while_it_waits(tmp_path: Path) -> None:
-    def kill_each() -> None:
-        for _, score in score_stream(FakeScorer(tmp_path), items(*["a"] * 100), 2, batch=1):
-            with suppress(ProcessLookupError):  # a batch that came back before its worker was killed
-                os.kill(int(score.detail or ""), signal.SIGKILL)
+def test_workers_that_are_killed_lose_nothing(tmp_path: Path) -> None:
+    with in_order(FakeScorer(tmp_path), 2) as do:
+        found = []
+        for number, score in done(do, *["sleep 0.05"] * 12):
+            found.append(number)
+            if number in (1, 2, 5):
+                with suppress(ProcessLookupError):  # it may have been replaced
+                    os.kill(int(score.detail or ""), signal.SIGKILL)
+    assert found == list(range(12))
+    assert len({path.name for path in tmp_path.glob("* scores")}) > 2
 
-    with pytest.raises(EmpoError, match="a worker process died"):
-        kill_each()
 
-
-def test_a_stream_that_is_not_used_up_leaves_no_process(tmp_path: Path, others: set[int]) -> None:
-    with closing(score_stream(FakeScorer(tmp_path), items(*["a", "sleep 600"] * 4), 2, batch=1)) as stream:
-        next(stream)
+def test_work_that_is_not_used_up_leaves_no_process(tmp_path: Path, others: set[int]) -> None:
+    with in_order(FakeScorer(tmp_path), 2) as do:
+        next(done(do, *["a", "sleep 600"] * 4))
         assert len(children() - others) == 2
         # One that is ended while it still starts has nothing to close.
         assert eventually(lambda: len(list(tmp_path.glob("* scores"))) == 2)
@@ -193,24 +216,21 @@ def test_a_stream_that_is_not_used_up_leaves_no_process(tmp_path: Path, others: 
     assert len(closed(tmp_path)) == 2
 
 
-@pytest.mark.parametrize(("workers", "batch"), [(0, 1), (1, 0)])
-def test_numbers_below_one(tmp_path: Path, workers: int, batch: int) -> None:
-    with pytest.raises(EmpoError, match="must be at least 1"):
-        score_stream(FakeScorer(tmp_path), [], workers, batch)
+def test_no_workers(tmp_path: Path) -> None:
+    with pytest.raises(EmpoError, match="must be at least 1"), in_order(FakeScorer(tmp_path), 0):
+        pass
 
 
 JOB = """
 import signal
 import sys
-from contextlib import closing
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_parallel
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
-    given = test_parallel.items(*["a", "a", *[sys.argv[3]] * 8])
-    with closing(test_parallel.score_stream(test_parallel.FakeScorer(Path(sys.argv[2])), given, 2, batch=1)) as stream:
-        for item, score in stream:
+    with test_parallel.in_order(test_parallel.FakeScorer(Path(sys.argv[2])), 2) as do:
+        for number, score in test_parallel.done(do, "sleep 0.3", "sleep 0.3", *[sys.argv[3]] * 8):
             print(score.detail, flush=True)
 """
 

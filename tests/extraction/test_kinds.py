@@ -162,6 +162,7 @@ REMARKS: dict[str, str] = {
 
 # Where an announced answer ends.
 ENDS: dict[str, str] = {
+    "\\textbf{Answer: 31}": "31",
     "The answer is 9, so we are done.": "9",
     "The answer is 9, since 3*3=9.": "9",
     "The answer is 9 (three squared).": "9",
@@ -233,7 +234,7 @@ ENDS: dict[str, str] = {
     "(Answer: 42)": "42",
     "(The answer is 42).": "42",
     "The answer is **42**. Thanks!": "42",
-    "The answer is 42! Great.": "42! Great",
+    "The answer is 42! Great.": "42!",
     "**The answer is 42, because of symmetry.**": "42",
     "Answer: 42 m/s": "42 m/s",
     "Answer: 3.14.": "3.14",
@@ -284,6 +285,17 @@ ENDS: dict[str, str] = {
 
 # Announcements in the languages of the models in use.
 ANNOUNCED: dict[str, str] = {
+    "So the answer is:\n\n> **18**": "18",
+    'final_answer("33")': "33",
+    "final_answer(result)": "",
+    "La réponse est donc 8 cm.": "8 cm",
+    "La risposta è quindi 9.": "9",
+    "Die Antwort ist somit 7.": "7",
+    "Antwort: Es sind 12 Äpfel.": "12 Äpfel",
+    "Respuesta: El total es 12 metros.": "12 metros",
+    "Cevap: 64'tür.": "64",
+    "अतः सही उत्तर 45 है।": "45",
+    "So the answer comes out to 0.75 (75%).": "0.75",
     "The answer would be 6.": "6",
     "The answer seems to be 6.": "6",
     "The answer turns out to be 6.": "6",
@@ -507,6 +519,7 @@ ANNOUNCED: dict[str, str] = {
 
 # What stands in a thinking block, or in the analysis of gpt-oss, is no answer; a mention of the mark is no block.
 THINKING: dict[str, str] = {
+    'final_answer("5")': "5",
     "<think>\\boxed{5}</think>\\boxed{6}": "6",
     "<think>\\boxed{5} hmm": "",
     "analysisWe think \\boxed{5}.assistantfinalThe answer is 6.": "6",
@@ -537,6 +550,59 @@ THINKING: dict[str, str] = {
 
 # A next question ends the response.
 RUN_ON: dict[str, str] = {
+    **{
+        f"The answer is 6.\n{word}: What is 4+3?\nThe answer is 7.": "6"
+        for word in (
+            *(
+                "Q",
+                "Q7",
+                "Human",
+                "User",
+                "问",
+                "用户",
+                "Użytkownik",
+                "Usuario",
+                "Utilisateur",
+                "Пользователь",
+                "사용자",
+            ),
+            *(
+                "ユーザー",
+                "Question",
+                "Next question",
+                "Another problem",
+                "Bonus problem",
+                "Second exercise",
+                "Follow-up question",
+            ),
+            *(
+                "Additional question",
+                "Third problem",
+                "New problem",
+                "Instruction",
+                "Input",
+                "Pregunta",
+                "Frage",
+                "Aufgabe",
+            ),
+            *(
+                "Pergunta",
+                "Domanda",
+                "Вопрос",
+                "Задача",
+                "سؤال",
+                "问题",
+                "題目",
+                "例题",
+                "질문",
+                "문제",
+                "Câu hỏi",
+                "प्रश्न",
+            ),
+        )
+    },
+    "<tool_call>\n{}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n6\n</tool_response><|im_end|>\n"
+    "<|im_start|>assistant\nThe answer is 6.<|im_end|>": "6",
     "The answer is 6.\n\nQ: 2+2?\nA: The answer is 4.": "6",
     "The answer is 6.\n\nQuestion: 2+2?\nAnswer: 4": "6",
     "\\boxed{6}\n\nHuman: and 2+2?\n\nAssistant: \\boxed{4}": "6",
@@ -728,6 +794,9 @@ STYLES: dict[str, str] = {
 
 # Answers in words: names that look like remarks, sentences that are the answer.
 NAMES: dict[str, str] = {
+    "The answer is Paris! Great question.": "Paris!",
+    "The answer is Shanghai.": "Shanghai",
+    "Answer: Nadir": "Nadir",
     "The answer is Paris.": "Paris",
     "The answer is photosynthesis.": "photosynthesis",
     "The answer is the mitochondria.": "the mitochondria",

@@ -64,7 +64,7 @@ RULES: dict[str, Callable[[str], object]] = {
     "last_number": LastNumber(),
     "thinking": skip_thinking,
     "turn": lambda text: turn_end(text, 0, PROMPT),
-    "choices of a prompt": choices_of,
+    "choices of a prompt": choices_of.__wrapped__,
     "blank": is_blank,
     "refusal": is_refusal,
     "degenerate": is_degenerate,

@@ -28,7 +28,23 @@ from empo_rewards.plugins.registry import load
 from empo_rewards.reading import ReadGroup, ReadOptions, Rejected, read_groups
 from empo_rewards.reading.forms import FORM_FIELDS
 from empo_rewards.reading.mapping import parse_mapping
-from empo_rewards.reading.rows import ID, LOGPROBS, METADATA, PROMPT, REFERENCE, RESPONSE, RESPONSES, SOURCE, STEP, UID
+from empo_rewards.reading.rows import (
+    ID,
+    LOGPROBS,
+    METADATA,
+    PROMPT,
+    REFERENCE,
+    RESPONSE,
+    RESPONSES,
+    SIDE,
+    SIDES,
+    SOURCE,
+    STEP,
+    TRAINED,
+    UID,
+    WEIGHT,
+    WEIGHTS,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
 ALL = {**CASES, **OWN_CASES}
@@ -85,6 +101,9 @@ def test_the_page_lists_the_names_of_the_fields() -> None:
         "response": RESPONSE,
         "reference": (*REFERENCE, "reward_model.ground_truth"),
         "token_logprobs": LOGPROBS,
+        "trained": TRAINED,
+        "vote_weight": (*WEIGHT, *WEIGHTS),
+        "side": (*SIDE, *SIDES),
         "data_source": SOURCE,
         "metadata": METADATA,
         "step": STEP,
@@ -424,3 +443,28 @@ def test_the_page_says_what_a_section_promises() -> None:
     assert {ending for ending in (".gz", ".bz2", ".xz", ".zst") if f"`{ending}`" in section(PAGE, "Containers")} == {
         ".gz", ".bz2", ".xz", ".zst"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_documents_of_several_filters_are_read_once(tmp_path: Path, workers: str) -> None:
+    """lm-evaluation-harness writes all documents for one filter, then the same for the next."""
+    rows = [
+        {
+            "doc_id": n,
+            "doc": {"question": f"q{n}"},
+            "target": "2",
+            "arguments": {"gen_args_0": {"arg_0": f"Q: q{n}", "arg_1": {}}},
+            "resps": [[ONE, TWO]],
+            "filtered_resps": [name],
+            "filter": name,
+        }
+        for name in ("strict-match", "flexible-extract")
+        for n in range(40)
+    ]
+    file = tmp_path / "samples.jsonl"
+    file.write_bytes(lines(rows))
+    assert [group.id for group in groups(file)] == [str(n) for n in range(40)]
+    done = CliRunner().invoke(app, ["score", str(file), "--workers", workers, "--out", str(tmp_path / "scores.jsonl")])
+    assert done.exit_code == 0
+    assert "40 rows repeat the responses of others for another filter than strict-match" in done.output
+    assert len((tmp_path / "scores.jsonl").read_text().splitlines()) == 40

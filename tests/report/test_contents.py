@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -84,6 +87,18 @@ def test_the_overview_grows_with_the_groups() -> None:
         assert contents.index()["overview"]["groups"] == number + 1
 
 
+def test_the_overview_of_a_growing_report_is_not_computed_all_the_time() -> None:
+    contents = Contents("t")
+    for number in range(3_000):
+        contents.add(None, unscored(number, None))
+        if number == 2_000:
+            contents.index(fresh=False)
+    behind = contents.index(after=2_999, fresh=False)
+    assert (behind["rows"], behind["columns"]["id"]) == (3_000, ["2999"])
+    assert behind["overview"]["groups"] in (2_001, 3_000)
+    assert contents.index()["overview"]["groups"] == 3_000
+
+
 def test_a_page_of_differences_expects_nothing_of_training() -> None:
     """Groups that differ are no sample of the rollouts."""
     contents = Contents("t")
@@ -109,3 +124,42 @@ def test_advantages_by_hand() -> None:
     assert advantages(score(0.25, 0.25)) == [0, 0]
     assert advantages(score(1.0, None)) is None
     assert advantages(score(None)) is None
+
+
+def test_groups_without_a_step_have_one_by_their_order() -> None:
+    contents = Contents("t", groups_per_step=2)
+    for number in range(5):
+        contents.add(None, unscored(number, None))
+    steps = contents.index()["overview"]["steps"]
+    assert [(row["step"], row["unscored"]) for row in steps["rows"]] == [(1, 1), (2, 1), (3, 1)]
+
+
+def test_many_steps_are_drawn_as_means_of_several() -> None:
+    contents = Contents("t", groups_per_step=1)
+    for number in range(1_001):
+        contents.add(None, replace(unscored(number, None), metrics={"entropy": float(number)}))
+    steps = contents.index()["overview"]["steps"]
+    assert steps["steps_a_point"] == 4
+    assert len(steps["rows"]) == 251
+    assert [(row["step"], row["entropy"]) for row in steps["rows"]][:2] == [(4, 1.5), (8, 5.5)]
+    assert (steps["rows"][-1]["step"], steps["rows"][-1]["entropy"]) == (1_001, 1_000)
+
+
+@pytest.mark.parametrize("rewards", [(1e308, -1e308), (1.7e308, 1.7e308), (5e-324, 0.0), (-1e308,)])
+def test_absurd_rewards_are_counted(rewards: tuple[float, ...]) -> None:
+    answers = tuple(Answer(str(k)) for k in range(len(rewards)))
+    score = GroupScore(rewards, answers, (), (), None, Status.SCORED, size=len(rewards), expected_size=len(rewards))
+    contents = Contents("t", groups_per_step=1)
+    contents.add(None, score)
+    contents.add(None, score)
+    index = contents.index()
+    json.dumps(index, allow_nan=False)
+    assert sum(index["overview"]["rewards"]["counts"]) == 2 * len(rewards)
+    assert all(advantage is None or math.isfinite(advantage) for advantage in advantages(score) or [])
+
+
+def test_a_backend_that_asks_a_model_is_asked_for_reasons_only_where_the_user_says_so() -> None:
+    with Scorer({"preset": "empo-math", "equivalence": {"name": "judge", "url": "http://127.0.0.1:9/v1"}}) as judge:
+        assert judge.asks_a_model
+    with Scorer("empo-math") as mathematics:
+        assert not mathematics.asks_a_model

@@ -27,7 +27,7 @@ STRANGER = "127.0.0.2"
 SENDERS = 16
 """Connections at a time."""
 
-DOCUMENTED = frozenset({200, 400, 401, 404, 405, 409, 413, 422, 429, 503})
+DOCUMENTED = frozenset({200, 204, 303, 400, 401, 404, 405, 409, 413, 422, 429, 503})
 """Statuses that docs/server.md names, and those of HTTP itself for a path or a method that there is not."""
 
 
@@ -187,6 +187,10 @@ def odd_head(request: bytes, dice: random.Random) -> bytes:
                 b"/v1/groups/a%0aERROR%20forged/members/%0d%0a0",
                 b"/v1/groups//members/",
                 b"/v1/groups/%ff%fe/members/%C0%80",
+                b"/",
+                b"/report/index?run=%s&after=99999999999" % dice.randbytes(3).hex().encode(),
+                b"/report/group?run=%ff&row=%b2",
+                b"/login",
                 b"/../../etc/passwd",
                 b"*",
                 b"/%00",

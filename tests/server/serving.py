@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,16 +92,26 @@ class Server:
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels."""
-        total = 0.0
-        for line in self.get("/metrics").text.splitlines():
-            found = re.fullmatch(rf"{name}(\{{.*\}})? (\S+)", line)
-            if found and all(f'{key}="{value}"' in (found[1] or "") for key, value in labels.items()):
-                total += float(found[2])
-        return total
+        return metric_sum(self.get("/metrics").text, name, labels)
+
+    def counting(self) -> Callable[..., float]:
+        """A function as `metric`, of what is counted from now on."""
+        before = self.get("/metrics").text
+        return lambda name, **labels: self.metric(name, **labels) - metric_sum(before, name, labels)
 
     def wait_for(self, name: str, value: float, **labels: str) -> None:
         """Wait until a metric has a value; at most half a minute."""
         eventually(lambda: self.metric(name, **labels) == value, f"{name} {labels} is not {value}")
+
+
+def metric_sum(text: str, name: str, labels: Mapping[str, str]) -> float:
+    """The sum of a metric's samples that have these labels, in the text that `/metrics` gives."""
+    total = 0.0
+    for line in text.splitlines():
+        found = re.fullmatch(rf"{name}(\{{.*\}})? (\S+)", line)
+        if found and all(f'{key}="{value}"' in (found[1] or "") for key, value in labels.items()):
+            total += float(found[2])
+    return total
 
 
 def peak_megabytes(pid: int) -> float:
@@ -126,10 +136,12 @@ def serving(*options: str, port: int = 0, descriptors: int | None = None, **envi
     assert not found, before[-1000:] + found + after[:10_000]
 
 
-def slow(seconds: float = 0.0, fuse: str = "") -> tuple[tuple[str, str], dict[str, str]]:
-    """Options and environment of a server whose scoring is slow."""
+@contextmanager
+def slow_serving(*options: str) -> Iterator[Server]:
+    """A server whose answers say how they are compared (see `slow_plugin`)."""
     path = os.pathsep.join(filter(None, (str(SLOW_PLUGIN), os.environ.get("PYTHONPATH", ""))))
-    return ("--set", f"equivalence={{name: slow, seconds: {seconds}, fuse: '{fuse}'}}"), {"PYTHONPATH": path}
+    with serving("--set", "equivalence={name: slow}", *options, PYTHONPATH=path) as server:
+        yield server
 
 
 def eventually(is_so: Callable[[], bool], otherwise: str, seconds: float = 30) -> None:

@@ -32,8 +32,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "rollouts.jsonl"
 CLOCK = Path(__file__).parent / "stepping_clock"
 GROUP_SIZE = 8
 SCORE_SECONDS = 5.0
-OPTIONS = ("--group-size", str(GROUP_SIZE), "--idle-seconds", "4", "--total-seconds", "20", "--workers", "2")
-STARTED_BYTES = 30 * 2**20
+OPTIONS = (
+    *("--group-size", str(GROUP_SIZE), "--workers", "2", "--report-groups", "50"),
+    *("--idle-seconds", "4", "--total-seconds", "20"),
+)
+STARTED_BYTES = 50 * 2**20
 """A worker that has less memory is still importing."""
 
 STUBBORN = {"tries": 2000, "retry_seconds": 0.3, "spread_seconds": 1.0, "patience_seconds": 30.0}
@@ -365,7 +368,7 @@ class Soak:
 
     def _hostile_groups(self) -> None:
         """Groups that are expensive to compare; nobody waits for them."""
-        for _ in range(8):
+        for _ in range(4):
             body: dict[str, Any] = {
                 "prompt": "q",
                 "responses": [rf"\boxed{{{text}{n}}}" for n in range(16) for text in self._dice.choices(EXPENSIVE)],

@@ -32,12 +32,20 @@ from serving import (
     made_up,
     replay,
     serving,
-    slow,
+    slow_serving,
 )
 
 STEPPING_CLOCK = Path(__file__).parent / "stepping_clock"
 
 PATIENT = {"tries": 200, "retry_seconds": 0.5}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """The one of the tests that need none of their own. Who waits for a peer that does not come waits shortly."""
+    options = ("--group-size", "2", "--idle-seconds", "2.5", "--neutral", "-1", "--max-body-mb", "1")
+    with serving(*options, *EXACT) as running:
+        yield running
 
 
 def post(server: Server, prompt: str, answer: object, **options: Any) -> httpx.Response:
@@ -51,7 +59,7 @@ def test_killed_and_restarted_in_the_middle_of_a_step() -> None:
     members: list[Member] = []
     with serving("--group-size", "16", *EXACT) as first:
         # Until half of the time hardly any group can be whole, so that the kill finds nobody's answer half sent.
-        behaviour = Behaviour(spread_seconds=10, **PATIENT)
+        behaviour = Behaviour(spread_seconds=6, **PATIENT)
         caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(groups, first.url, behaviour))))
         caller.start()
         eventually(lambda: first.metric("empo_rewards_waiting") >= 300, "nobody waits")
@@ -86,72 +94,56 @@ def assert_same_prompt_rewards(groups: list[Group], members: list[Member]) -> No
             assert sum(counts.values()) <= 2
 
 
-def test_callers_that_hang_up_before_the_answer_and_come_again_join_their_groups() -> None:
+def test_callers_that_hang_up_before_the_answer_and_come_again_join_their_groups(server: Server) -> None:
     groups = made_up(64, 16, seed=4)
     first = [replace(group, responses=group.responses[:1]) for group in groups]
     others = [replace(group, responses=group.responses[1:]) for group in groups]
     members: list[Member] = []
-    with serving("--group-size", "16", *EXACT) as server:
-        # The first caller of each group hangs up. It comes again while its group gathers, or when that has ended.
-        behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=0.5, retry_seconds=1.5, seed=4)
-        caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(first, server.url, behaviour))))
-        caller.start()
-        server.wait_for("empo_rewards_gather_withdrawn_total", 64, phase="training")
-        rest = asyncio.run(replay(others, server.url, Behaviour(spread_seconds=2)))
-        caller.join(60)
-        assert server.metric("empo_rewards_gather_joined_total", phase="training") == 64
-        assert server.metric("empo_rewards_gather_members_total", phase="training") == 64 * 16
-        assert server.metric("empo_rewards_open_groups") == 0
+    counted, path = server.counting(), "/get_reward?group_size=16"
+    # The first caller of each group hangs up. It comes again while its group gathers, or when that has ended.
+    behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=2.0, retry_seconds=2.5, seed=4, path=path)
+    caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(first, server.url, behaviour))))
+    caller.start()
+    eventually(lambda: counted("empo_rewards_gather_withdrawn_total", phase="training") == 64, "not all hang up")
+    rest = asyncio.run(replay(others, server.url, Behaviour(spread_seconds=1.5, path=path)))
+    caller.join(60)
+    assert counted("empo_rewards_gather_joined_total", phase="training") == 64
+    assert counted("empo_rewards_gather_members_total", phase="training") == 64 * 16
+    assert server.metric("empo_rewards_open_groups") == 0
     assert all(member.statuses == [0, 200] for member in members)
     assert_rewards(groups, [*members, *(replace(member, place=member.place + 1) for member in rest)])
 
 
-@pytest.mark.parametrize("neutral", [None, -1.0])
-def test_two_of_a_hundred_never_come(neutral: float | None) -> None:
+def test_two_of_a_hundred_never_come(server: Server) -> None:
     groups = made_up(32, 16, seed=6)
-    options = [] if neutral is None else ["--neutral", str(neutral)]
-    with serving("--group-size", "16", "--idle-seconds", "2.5", *options, *EXACT) as server:
-        members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=1, never=0.02, seed=6)))
-        short = frozenset(member.group for member in members if member.sent is None)
-        assert server.metric("empo_rewards_groups_total", status="unscored", cause="incomplete") == len(short)
-        assert server.metric("empo_rewards_groups_total", status="scored") == 32 - len(short)
+    counted = server.counting()
+    behaviour = Behaviour(spread_seconds=1, never=0.02, seed=6, path="/get_reward?group_size=16")
+    members = asyncio.run(replay(groups, server.url, behaviour))
+    short = frozenset(member.group for member in members if member.sent is None)
+    assert counted("empo_rewards_groups_total", status="unscored", cause="incomplete") == len(short)
+    assert counted("empo_rewards_groups_total", status="scored") == 32 - len(short)
     assert 0 < len(short) < 32
     assert_rewards(groups, members, but=short)
-    for group in short:
-        answers = [member.answer for member in members if member.group == group and member.sent is not None]
-        assert len({answer["rewards"] for answer in answers if answer}) == 1, "one constant a group"
-        for answer in answers:
-            assert answer is not None
-            assert (answer["extra_logs"]["empo/scored"], answer["extra_logs"]["empo/unscored/incomplete"]) == (0, 1)
-            assert "incomplete: " in answer["detail"]
-            assert answer["rewards"] == neutral if neutral is not None else 0 < answer["rewards"] < 1
+    for member in members:
+        if member.group in short and member.sent is not None:
+            assert member.answer is not None
+            logs = member.answer["extra_logs"]
+            assert (logs["empo/scored"], logs["empo/unscored/incomplete"], member.answer["rewards"]) == (0, 1, -1)
+            assert "incomplete: " in member.answer["detail"]
 
 
 def test_a_wall_clock_that_steps_by_days_ends_no_group_early_and_keeps_none() -> None:
     path = os.pathsep.join(filter(None, (str(STEPPING_CLOCK), os.environ.get("PYTHONPATH", ""))))
-    options = ("--group-size", "4", "--idle-seconds", "5", "--log-level", "debug", *EXACT)
+    options = ("--group-size", "4", "--idle-seconds", "3", "--log-level", "debug", *EXACT)
     with serving(*options, PYTHONPATH=path) as server:
         groups = made_up(6, 4, seed=22)
         alone = boxed("Nobody else comes. ", [1])
-        members = asyncio.run(replay([*groups, alone], server.url, Behaviour(spread_seconds=4)))
+        members = asyncio.run(replay([*groups, alone], server.url, Behaviour(spread_seconds=1.5)))
         assert len({line[:10] for line in server.log}) > 1, "the log's clock steps"
     assert_rewards(groups, members, but=frozenset({len(groups)}))
     (lonely,) = [member.answer for member in members if member.group == len(groups)]
     assert lonely is not None
     assert lonely["extra_logs"]["empo/unscored/incomplete"] == 1
-
-
-def test_a_slow_scorer_is_waited_for_and_asked_once() -> None:
-    groups = made_up(4, 8, seed=7)
-    options, environment = slow(seconds=5.0)
-    with serving("--group-size", "8", *options, **environment) as server:
-        # Every caller hangs up and comes again long before its group is scored.
-        behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=0.5, retry_seconds=0.1)
-        members = asyncio.run(replay(groups, server.url, behaviour))
-        assert server.metric("empo_rewards_groups_total") == 4
-        assert server.metric("empo_rewards_gather_members_total", phase="training") == 32
-    assert all(member.statuses == [0, 200] for member in members)
-    assert_rewards(groups, members)
 
 
 def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() -> None:
@@ -174,119 +166,84 @@ def test_a_full_queue_refuses_at_once_and_takes_in_again_when_there_is_room() ->
     assert any(429 in member.statuses for member in members)
 
 
-def test_sigterm_answers_the_parked_and_ends() -> None:
-    groups = made_up(32, 16, seed=10)
+def test_sigterm_answers_everybody_and_ends_in_time_whatever_is_being_done() -> None:
+    """Callers that wait for peers, groups that finish, that hang, that have started a process; half a body."""
+    groups = made_up(16, 16, seed=10)
     partial = [Group(group.prompt, group.responses[:15]) for group in groups]
     members: list[Member] = []
-    with serving("--group-size", "16", *EXACT) as server:
-        behaviour = Behaviour(spread_seconds=0.2, tries=1)
+    with slow_serving("--group-size", "2", "--workers", "2") as server, ThreadPoolExecutor(20) as threads:
+        behaviour = Behaviour(spread_seconds=0.2, tries=1, path="/get_reward?group_size=16")
         caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(partial, server.url, behaviour))))
         caller.start()
-        server.wait_for("empo_rewards_waiting", 32 * 15, phase="training")
-        assert server.stop(seconds=5) == 0
-        caller.join(30)
-    assert [member.statuses for member in members] == [[503]] * (32 * 15)
-
-
-def test_sigterm_lets_what_is_being_scored_finish_and_ends_a_hung_worker() -> None:
-    options, environment = slow(seconds=0.5)
-    groups = made_up(6, 2, seed=14)
-    with (
-        serving("--group-size", "2", "--workers", "3", *options, **environment) as server,
-        ThreadPoolExecutor(5) as threads,
-    ):
-        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
-        hung = [threads.submit(post, server, "bad", answer) for answer in ("hang", 1)]
-        whole = {"prompt": "q", "responses": [r"\boxed{hang}", r"\boxed{1}"]}
-        direct = threads.submit(server.post, "/score", json=whole)
-        server.wait_for("empo_rewards_scoring_groups", 1, phase="training")
-        scored = [threads.submit(post, server, "good", answer) for answer in (1, 1)]
-        server.wait_for("empo_rewards_scoring_groups", 2, phase="training")
+        server.wait_for("empo_rewards_waiting", 16 * 15, phase="training")
+        hung = [threads.submit(post, server, f"hung {n // 2}", "hang") for n in range(8)]
+        whole = {"prompt": "q", "responses": [r"\boxed{start}", r"\boxed{hang}"]}
+        hung += [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
+        half = socket.create_connection(("127.0.0.1", server.port))
+        half.sendall(b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
+        eventually(lambda: started_by_groups(server) == 4, "what the groups start is not there")
+        scored = [threads.submit(post, server, "good", "sleep 0.5") for _ in range(2)]
+        server.wait_for("empo_rewards_scoring_groups", 5, phase="training")
         below = children(server.process.pid)
         assert server.stop(seconds=5) == 0
         assert [answer.result().json().get("rewards") for answer in scored] == [1.0, 1.0]
-        assert [answer.result().status_code for answer in (*hung, direct)] == [503] * 3
+        assert [answer.result().status_code for answer in hung] == [503] * 12
+        assert half.recv(100).startswith(b"HTTP/1.1 503 ")
+        caller.join(30)
         eventually(lambda: not commands(below), "a process is left")
+    assert [member.statuses for member in members] == [[503]] * (16 * 15)
 
 
-def test_bodies_that_are_too_long_are_refused_and_nothing_is_lost() -> None:
-    with serving("--group-size", "2", *EXACT) as server, ThreadPoolExecutor(1) as threads:
-        parked = threads.submit(post, server, "q", 1)
-        server.wait_for("empo_rewards_waiting", 1, phase="training")
-        megabyte = b"x" * 2**20
-        huge = server.post("/get_reward", content=megabyte * 100)
-        chunked = server.post("/get_reward", content=(megabyte for _ in range(100)))
-        for path in ("/score", "/v1/groups/g/members/0"):
-            assert server.post(path, content=(megabyte for _ in range(40))).status_code == 413
-        for answer in (huge, chunked):
+def started_by_groups(server: Server) -> int:
+    """How many processes that "start" has started live."""
+    return sum("time.sleep" in line for line in commands(children(server.process.pid)).values())
+
+
+def test_no_process_outlives_a_server_that_is_killed() -> None:
+    whole = {"prompt": "q", "responses": [r"\boxed{start}", r"\boxed{hang}"]}
+    with slow_serving("--group-size", "2", "--workers", "2") as server, ThreadPoolExecutor(4) as threads:
+        posts = [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
+        eventually(lambda: started_by_groups(server) == 4, "what the groups start is not there")
+        below = children(server.process.pid)
+        server.stop(signal.SIGKILL)
+        eventually(lambda: not commands(below), "a process is left")
+        assert all(isinstance(answer.exception(), httpx.TransportError) for answer in posts)
+
+
+def test_bodies_that_are_too_long_are_refused(server: Server) -> None:
+    long = b"x" * 2**21
+    for path in ("/get_reward", "/score", "/v1/groups/g/members/0"):
+        for content in (long, iter([long] * 2)):
+            answer = server.post(path, content=content)
             assert answer.status_code == 413
-            assert "33554432" in answer.json()["error"]
-        assert post(server, "q", 1).json()["rewards"] == 1.0
-        assert parked.result().json()["rewards"] == 1.0
+            assert "1048576" in answer.json()["error"]
 
 
-def test_a_key_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text("s3cret/+\n")
-    for options, environment in (
-        (("--api-key-file", str(file)), {}),
-        ((), {"EMPO_REWARDS_API_KEY": "s3cret/+"}),
-    ):
-        with serving("--group-size", "1", *options, *EXACT, **environment) as server:
-            wrong = [
-                {},
-                {"Authorization": "Bearer s3cret"},
-                {"Authorization": "s3cret/+"},
-                {"Authorization": "Basic %%%"},
-                {"Authorization": "Basic " + "czNjcmV0"},
-            ]
-            for headers in wrong:
-                answer = post(server, "q", 1, headers=headers)
-                assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-                assert "error" in answer.json()
-            assert server.get("/metrics").status_code == 401
-            assert server.get("/health").status_code == server.get("/ready").status_code == 200
-            assert post(server, "q", 1, headers={"Authorization": "Bearer s3cret/+"}).json()["rewards"] == 1
-            url = server.url.replace("http://", "http://empo:s3cret%2F%2B@") + "/get_reward"
-            content = {"query": [r"q\boxed{1}"], "prompts": ["q"], "labels": [None]}
-            assert httpx.post(url, json=content).json()["rewards"] == 1
-            assert "s3cret" not in server.text
+def test_half_of_every_group_is_said_to_be_elsewhere(server: Server) -> None:
+    """As where two servers share the posts of a trainer."""
+    halves = [Group(group.prompt, group.responses[::2]) for group in made_up(32, 8, seed=11)]
+    members = asyncio.run(replay(halves, server.url, Behaviour(spread_seconds=0.1, path="/get_reward?group_size=8")))
+    diagnosis = server.get("/ready").json()["diagnosis"]
+    assert "spread over 2 places" in diagnosis
+    assert "--reward.remote_url" in diagnosis
+    assert "agent file" in diagnosis
+    assert diagnosis.split(". ")[1] in server.text
+    assert server.metric("empo_rewards_groups_cut", phase="training") == 1
+    assert any(diagnosis[-40:] in member.answer["detail"] for member in members if member.answer)
 
 
-def test_two_servers_that_share_the_posts_say_so() -> None:
-    groups = made_up(12, 8, seed=11)
-    halves = [[Group(g.prompt, g.responses[side::2]) for g in groups] for side in (0, 1)]
-    options = ("--group-size", "8", "--idle-seconds", "1.5", *EXACT)
-    with serving(*options) as left, serving(*options) as right:
-
-        async def both() -> list[list[Member]]:
-            return await asyncio.gather(
-                *(replay(half, server.url, Behaviour()) for half, server in zip(halves, (left, right), strict=True))
-            )
-
-        answered = asyncio.run(both())
-        for server, members in zip((left, right), answered, strict=True):
-            diagnosis = server.get("/ready").json()["diagnosis"]
-            assert "spread over 2 places" in diagnosis
-            assert "--reward.remote_url" in diagnosis
-            assert "agent file" in diagnosis
-            assert diagnosis.split(". ")[1] in server.text
-            assert server.metric("empo_rewards_groups_cut", phase="training") == 1
-            assert any(diagnosis[-40:] in member.answer["detail"] for member in members if member.answer)
-
-
-def test_an_abandoned_request_leaves_no_wait_behind() -> None:
-    with serving("--group-size", "2", *EXACT) as server:
-        with pytest.raises(httpx.ReadTimeout):
-            post(server, "q", 1, timeout=0.5)
-        server.wait_for("empo_rewards_waiting", 0, phase="training")
-        assert server.metric("empo_rewards_gather_withdrawn_total", phase="training") == 1
-        assert server.metric("empo_rewards_requests_total", route="/get_reward", status="499") == 1
-        with socket.create_connection(("127.0.0.1", server.port)) as half:
-            half.sendall(b"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
-        with ThreadPoolExecutor(2) as threads:  # the retry takes the place that is kept, so one more makes it whole
-            answers = [threads.submit(post, server, "q", answer) for answer in (1, 2)]
-            assert [answer.result().json()["rewards"] for answer in answers] == [0.5, 0.5]
+def test_an_abandoned_request_leaves_no_wait_behind(server: Server) -> None:
+    counted = server.counting()
+    with pytest.raises(httpx.ReadTimeout):
+        post(server, "abandoned", 1, timeout=0.5)
+    server.wait_for("empo_rewards_waiting", 0, phase="training")
+    assert counted("empo_rewards_gather_withdrawn_total", phase="training") == 1
+    assert counted("empo_rewards_requests_total", route="/get_reward", status="499") == 1
+    with socket.create_connection(("127.0.0.1", server.port)) as half:
+        half.sendall(b"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
+    with ThreadPoolExecutor(2) as threads:  # the retry takes the place that is kept, so one more makes it whole
+        answers = [threads.submit(post, server, "abandoned", answer) for answer in (1, 2)]
+        assert [answer.result().json()["rewards"] for answer in answers] == [0.5, 0.5]
 
 
 @contextmanager
@@ -301,15 +258,12 @@ def unread_answer(server: Server, request: str, body: dict[str, Any]) -> Iterato
         eventually(lambda: len(caller.recv(1, socket.MSG_PEEK)) == 1, "no answer was sent")
 
 
-def test_without_ids_a_retry_after_a_lost_answer_is_unscored_and_changes_no_reward() -> None:
-    with (
-        serving("--group-size", "2", "--idle-seconds", "2", "--neutral", "-1", *EXACT) as server,
-        ThreadPoolExecutor(3) as threads,
-    ):
-        lost = {"query": [r"q\boxed{1}"], "prompts": ["q"], "labels": [None]}
+def test_without_ids_a_retry_after_a_lost_answer_is_unscored_and_changes_no_reward(server: Server) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        lost = {"query": [r"lost\boxed{1}"], "prompts": ["lost"], "labels": [None]}
         with unread_answer(server, "POST /get_reward", lost):
-            assert post(server, "q", 2).json()["rewards"] == 0.5
-        again = threads.submit(post, server, "q", 1)
+            assert post(server, "lost", 2).json()["rewards"] == 0.5
+        again = threads.submit(post, server, "lost", 1)
         server.wait_for("empo_rewards_waiting", 1, phase="training")
         other = [threads.submit(post, server, "another", answer) for answer in (1, 1)]
         assert [answer.result().json()["rewards"] for answer in other] == [1.0, 1.0]
@@ -317,35 +271,39 @@ def test_without_ids_a_retry_after_a_lost_answer_is_unscored_and_changes_no_rewa
         assert (answer["rewards"], answer["extra_logs"]["empo/scored"]) == (-1.0, 0)
         assert answer["extra_logs"]["empo/unscored/incomplete"] == 1
         # The next group of that prompt is scored from its own members.
-        later = [threads.submit(post, server, "q", answer) for answer in (3, 3)]
+        later = [threads.submit(post, server, "lost", answer) for answer in (3, 3)]
         assert [answer.result().json()["rewards"] for answer in later] == [1.0, 1.0]
 
 
-def test_without_ids_a_retry_after_a_lost_answer_takes_a_place_in_an_open_group_of_its_prompt() -> None:
+def test_without_ids_a_retry_after_a_lost_answer_takes_a_place_in_an_open_group_of_its_prompt(server: Server) -> None:
     """What docs/server.md warns of: that response counts twice, and one response of the other group is unscored."""
-    with (
-        serving("--group-size", "2", "--idle-seconds", "2", "--neutral", "-1", *EXACT) as server,
-        ThreadPoolExecutor(3) as threads,
-    ):
-        lost = {"query": [r"q\boxed{1}"], "prompts": ["q"], "labels": [None]}
+    with ThreadPoolExecutor(3) as threads:
+        lost = {"query": [r"twice\boxed{1}"], "prompts": ["twice"], "labels": [None]}
         with unread_answer(server, "POST /get_reward", lost):
-            assert post(server, "q", 2).json()["rewards"] == 0.5
-        next_group = threads.submit(post, server, "q", 3)
+            assert post(server, "twice", 2).json()["rewards"] == 0.5
+        next_group = threads.submit(post, server, "twice", 3)
         server.wait_for("empo_rewards_waiting", 1, phase="training")
-        assert post(server, "q", 1).json()["rewards"] == next_group.result().json()["rewards"] == 0.5
-        assert post(server, "q", 3).json()["rewards"] == -1.0
+        assert post(server, "twice", 1).json()["rewards"] == next_group.result().json()["rewards"] == 0.5
+        assert post(server, "twice", 3).json()["rewards"] == -1.0
 
 
-def test_with_ids_a_retry_after_a_lost_answer_gets_that_answer() -> None:
+def test_with_ids_a_retry_after_a_lost_answer_gets_that_answer(server: Server) -> None:
     def body(answer: int) -> dict[str, Any]:
         return {"prompt": "q", "response": rf"\boxed{{{answer}}}"}
 
-    with serving("--group-size", "2", "--idle-seconds", "2", *EXACT) as server:
-        with unread_answer(server, "PUT /v1/groups/g/members/0", body(1)):
-            assert server.post("/v1/groups/g/members/1", json=body(2)).json()["reward"] == 0.5
-        again = server.post("/v1/groups/g/members/0", json=body(1)).json()
-        assert (again["reward"], again["group"]["size"], again["group"]["status"]) == (0.5, 2, "scored")
-        assert server.metric("empo_rewards_gather_members_total", phase="training") == 2
+    counted = server.counting()
+    with unread_answer(server, "PUT /v1/groups/lost/members/0", body(1)):
+        assert server.post("/v1/groups/lost/members/1", json=body(2)).json()["reward"] == 0.5
+    again = server.post("/v1/groups/lost/members/0", json=body(1)).json()
+    assert (again["reward"], again["group"]["size"], again["group"]["status"]) == (0.5, 2, "scored")
+    assert counted("empo_rewards_gather_members_total", phase="training") == 2
+
+
+@pytest.fixture(scope="module")
+def slow_server() -> Iterator[Server]:
+    """One with two workers, in which scoring a group may take two seconds."""
+    with slow_serving("--group-size", "2", "--workers", "2", "--score-seconds", "2", "--neutral", "0.5") as running:
+        yield running
 
 
 def scoring_processes(server: Server) -> set[int]:
@@ -355,69 +313,47 @@ def scoring_processes(server: Server) -> set[int]:
 
 
 @pytest.mark.parametrize("killed_by", ["its group", "somebody"])
-def test_a_worker_that_dies_costs_no_group(killed_by: str, tmp_path: Path) -> None:
+def test_a_worker_that_dies_costs_no_group(slow_server: Server, killed_by: str, tmp_path: Path) -> None:
     """Its groups are scored by another worker; a group that two workers do not survive would be unscored."""
-    options, environment = slow(seconds=0.3, fuse=str(tmp_path / "fuse"))
-    with serving("--group-size", "4", "--workers", "2", *options, **environment) as server:
-        eventually(lambda: len(scoring_processes(server)) == 2, "two workers are not running")
-        before = scoring_processes(server)
-        deadly = [boxed("Deadly. ", ["die", "die", 1, 2])] if killed_by == "its group" else []
-        groups = [*deadly, *made_up(8, 4, seed=12)]
-        members: list[Member] = []
-        caller = threading.Thread(
-            target=lambda: members.extend(asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.2))))
-        )
-        caller.start()
-        eventually(lambda: server.metric("empo_rewards_scoring_groups") > 0, "nothing is scored")
-        if not deadly:
-            os.kill(min(before), signal.SIGKILL)
-        caller.join(60)
-        assert_rewards(groups, members)
-        assert (tmp_path / "fuse").exists() == bool(deadly)
-        assert not before <= scoring_processes(server)
-        below = children(server.process.pid)
-        server.stop()
-        eventually(lambda: not commands(below), "a process is left")
+    eventually(lambda: len(scoring_processes(slow_server)) >= 2, "two workers are not running")
+    before = scoring_processes(slow_server)
+    fuse = tmp_path / "fuse"
+    deadly = [boxed("Deadly. ", [f"die {fuse}", 1])] if killed_by == "its group" else []
+    groups = [*deadly, *(boxed(f"{killed_by} {n}. ", [n, "sleep 0.3"]) for n in range(8))]
+    members: list[Member] = []
+    behaviour = Behaviour(spread_seconds=0.2)
+    caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(groups, slow_server.url, behaviour))))
+    caller.start()
+    eventually(lambda: slow_server.metric("empo_rewards_scoring_groups") > 0, "nothing is scored")
+    if not deadly:
+        os.kill(min(before), signal.SIGKILL)
+    caller.join(60)
+    assert_rewards(groups, members)
+    assert fuse.exists() == bool(deadly)
+    assert not before <= scoring_processes(slow_server)
 
 
-@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 1 s")])
-def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(answer: str, part: str) -> None:
-    options, environment = slow()
-    more = ("--workers", "2", "--score-seconds", "1", "--neutral", "0.5")
-    with serving("--group-size", "2", *more, *options, **environment) as server:
-        groups = made_up(4, 2, seed=8)
-        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
-        with ThreadPoolExecutor(2) as threads:
-            lost = list(threads.map(lambda text: post(server, "q", text).json(), [answer, "x"]))
-        for given in lost:
-            assert (given["rewards"], given["extra_logs"]["empo/unscored/scoring_failed"]) == (0.5, 1)
-            assert part in given["detail"]
-        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+@pytest.mark.parametrize(("answer", "part"), [("die", "died (exit code 9)"), ("hang", "longer than 2 s")])
+def test_a_group_that_no_worker_survives_is_unscored_and_the_others_are_paid(
+    slow_server: Server, answer: str, part: str
+) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        lost = list(threads.map(lambda text: post(slow_server, answer, text).json(), [answer, "x"]))
+    for given in lost:
+        assert (given["rewards"], given["extra_logs"]["empo/unscored/scoring_failed"]) == (0.5, 1)
+        assert part in given["detail"]
+    groups = made_up(4, 2, seed=8)
+    assert_rewards(groups, asyncio.run(replay(groups, slow_server.url, Behaviour(spread_seconds=0.1))))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_whatever_is_scored_no_process_outlives_the_server(number: int) -> None:
-    options, environment = slow()
-    whole = {"prompt": "q", "responses": [r"\boxed{start}", r"\boxed{hang}"]}
-    with (
-        serving("--group-size", "2", "--workers", "2", *options, **environment) as server,
-        ThreadPoolExecutor(20) as threads,
-    ):
-        assert len(scoring_processes(server)) == 2
-        posts = [threads.submit(post, server, f"q {n // 2}", "hang") for n in range(16)]
-        posts += [threads.submit(server.post, "/score", json=whole) for _ in range(4)]
-        half = socket.create_connection(("127.0.0.1", server.port))
-        half.sendall(b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
-
-        def started() -> int:
-            return sum("time.sleep" in line for line in commands(children(server.process.pid)).values())
-
-        eventually(lambda: started() == 4, "what the groups start is not there")
-        below = children(server.process.pid)
-        server.stop(number)
-        eventually(lambda: not commands(below), "a process is left")
-        if number == signal.SIGTERM:
-            assert [answer.result().status_code for answer in posts] == [503] * 20
-            assert half.recv(100).startswith(b"HTTP/1.1 503 ")
-        else:
-            assert all(isinstance(answer.exception(), httpx.TransportError) for answer in posts)
+def test_a_slow_scorer_is_waited_for_and_asked_once(slow_server: Server) -> None:
+    groups = [boxed(f"Slow {n}. ", [*range(7), "sleep 1.5"]) for n in range(2)]
+    counted = slow_server.counting()
+    # Every caller hangs up and comes again long before its group is scored.
+    quickly = {"spread_seconds": 0.1, "disconnect": 1.0, "hang_up_seconds": 0.3, "retry_seconds": 0.1}
+    behaviour = Behaviour(**quickly, path="/get_reward?group_size=8")
+    members = asyncio.run(replay(groups, slow_server.url, behaviour))
+    assert counted("empo_rewards_groups_total") == 2
+    assert counted("empo_rewards_gather_members_total", phase="training") == 16
+    assert all(member.statuses == [0, 200] for member in members)
+    assert_rewards(groups, members)

@@ -30,7 +30,8 @@ def test_fuzzed_requests_break_nothing_and_innocent_groups_are_paid(
 ) -> None:
     count = request.config.getoption("--fuzz-requests")
     latencies: list[float] = []
-    with serving("--group-size", "4", "--idle-seconds", "15", "--workers", "2", *EXACT) as server:
+    options = ("--group-size", "4", "--idle-seconds", "15", "--workers", "2", "--report-groups", "50", *EXACT)
+    with serving(*options) as server:
         requests = corpus(server.get("/openapi.json").json(), EXAMPLES)
         assert len(requests) > 8 * EXAMPLES
         answers: list[Answers] = []

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from serving import EXACT, Behaviour, Group, assert_rewards, eventually, made_up, replay, serving, slow
+from serving import EXACT, Behaviour, Group, assert_rewards, eventually, made_up, replay, serving, slow_serving
 
 BARE = Path(__file__).parent / "bare"
 """Modules that stand for uvloop and httptools, and cannot be imported."""
@@ -33,10 +33,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_groups_that_never_end_do_not_keep_others_waiting(threads: ThreadPoolExecutor) -> None:
-    options, environment = slow()
     groups = made_up(6, 4, seed=21)
     whole = {"prompt": "q", "responses": [r"\boxed{hang}"]}
-    with serving("--group-size", "4", *options, **environment) as server:
+    with slow_serving("--group-size", "4") as server:
         hostile = [threads.submit(server.post, "/score", json=whole) for _ in range(40)]
         server.wait_for("empo_rewards_requests_total", 0, route="/score")
         assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.2))))
@@ -46,7 +45,7 @@ def test_groups_that_never_end_do_not_keep_others_waiting(threads: ThreadPoolExe
 
 
 def test_the_health_of_a_server_that_reads_a_large_body_is_known(threads: ThreadPoolExecutor) -> None:
-    text = json.dumps({"prompt": "q", "responses": ["word " * 6_000_000 + r"\boxed{1}"] * 2}).encode()
+    text = json.dumps({"prompt": "q", "responses": ["word " * 2_000_000 + r"\boxed{1}"] * 2}).encode()
     with serving("--group-size", "2", "--max-body-mb", "100", *EXACT) as server:
         for path in ("/score", "/get_reward"):
             large = threads.submit(server.post, path, content=text)
@@ -58,27 +57,24 @@ def test_the_health_of_a_server_that_reads_a_large_body_is_known(threads: Thread
         assert server.metric("empo_rewards_groups_total", status="scored") == 1
 
 
-def test_what_a_client_did_not_send_holds_no_place(threads: ThreadPoolExecutor) -> None:
-    with serving("--group-size", "2", "--max-members", "100", *EXACT) as server:
-        for n in range(16):
-            httpx.delete(f"{server.url}/v1/groups/{n}/members/0?group_size=65536", timeout=30)
-        assert server.get("/ready").json()["status"] == "ok"
-        groups = made_up(8, 2, seed=22)
-        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
-
-
-def test_a_client_that_holds_all_places_makes_room_for_another(threads: ThreadPoolExecutor) -> None:
+def test_only_what_is_sent_holds_a_place_and_who_holds_most_makes_room(threads: ThreadPoolExecutor) -> None:
     with (
         serving("--group-size", "2", "--max-members", "100", *EXACT) as server,
         httpx.Client(transport=STRANGER, timeout=60) as other,
     ):
 
-        def put(n: int) -> httpx.Response:
-            return server.post(f"/v1/groups/{n}/members/0", json=member(1, group_size=50))
+        def put(n: int, size: int) -> httpx.Response:
+            return server.post(f"/v1/groups/{n}/members/0", json=member(1, group_size=size))
 
-        held = [threads.submit(put, n) for n in range(2)]
+        for n in range(16):  # members that were never sent: one place for each loss that was told
+            httpx.delete(f"{server.url}/v1/groups/lost {n}/members/0?group_size=65536", timeout=30)
+        assert server.get("/ready").json()["status"] == "ok"
+        groups = made_up(8, 2, seed=22)
+        assert_rewards(groups, asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=0.1))))
+
+        held = [threads.submit(put, n, 42) for n in range(2)]
         server.wait_for("empo_rewards_waiting", 2, phase="training")
-        assert put(2).status_code == 429
+        assert put(2, 42).status_code == 429
         ready = server.get("/ready")
         assert (ready.status_code, ready.json()["status"]) == (503, "full")
         assert other.post(server.url + "/score", json={"prompt": "q", "responses": ["1"]}).status_code == 200
@@ -128,7 +124,17 @@ def test_bodies_and_answers_that_are_held_are_counted(threads: ThreadPoolExecuto
         assert parked.result().status_code == 503
 
 
-def test_few_descriptors_are_enough_for_many_posts() -> None:
+ENDLESS = {
+    b"": b"a: " + b"x" * 1000 + b"\r\n",
+    b"a: ": b"x" * 1000,
+    b"Transfer-Encoding: chunked\r\n\r\n1;a=": b"x" * 1000,
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n": b"a: " + b"x" * 1000 + b"\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\na: ": b"x" * 1000,
+}
+"""Requests whose head, or what stands beside their body, has no end: how each begins, and what it goes on with."""
+
+
+def test_few_descriptors_are_enough_for_many_posts_and_a_head_without_end_is_cut_off() -> None:
     groups = made_up(25, 16, seed=23)
     patient = Behaviour(spread_seconds=0.5, tries=100, retry_seconds=0.3)
     with serving("--group-size", "16", *EXACT, descriptors=256) as server:
@@ -139,6 +145,17 @@ def test_few_descriptors_are_enough_for_many_posts() -> None:
             caller.close()
         assert_rewards(groups, members)
         assert len(server.log) < 200
+        for start, more in ENDLESS.items():
+            with pytest.raises((BrokenPipeError, ConnectionResetError)):
+                send_on_and_on(server.port, b"POST /score HTTP/1.1\r\nHost: a\r\n" + start, more)
+
+
+def send_on_and_on(port: int, start: bytes, more: bytes) -> None:
+    """Send 3 MB, see whether there is an answer, and send the rest: an end that has gone shows by then."""
+    with socket.create_connection(("127.0.0.1", port)) as caller:
+        caller.sendall(start + more * 3_000)
+        caller.recv(1)
+        caller.sendall(more)
 
 
 def test_a_run_that_names_itself_is_not_paid_from_another(threads: ThreadPoolExecutor) -> None:
@@ -173,7 +190,7 @@ def test_a_run_that_names_itself_is_not_paid_from_another(threads: ThreadPoolExe
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) .*")
 
 
-def test_nothing_that_is_sent_forges_a_line_of_the_log() -> None:
+def test_the_log_cannot_be_forged_or_filled() -> None:
     forged = "x\n2026-01-01 00:00:00,000 ERROR the disk is full\x1b[2J\x1b]0;title\x07\u202e\u2028\x9b31m\r"
     with serving("--group-size", "1", "--log-level", "debug", *EXACT) as server:
         server.post("/score", json={"prompt": "q", "responses": ["a"], forged: 1})
@@ -184,38 +201,25 @@ def test_nothing_that_is_sent_forges_a_line_of_the_log() -> None:
         with socket.create_connection(("127.0.0.1", server.port)) as caller:
             caller.sendall(b"GET /\x1b[2J HTTP/1.1\r\n\r\n" + b"\n\x1b[2J" * 100)
         server.get("/health")
-    lines = server.text.splitlines()
+        lines = server.text.splitlines()
+        assert r"\x1b[2J" in server.text
+        with httpx.Client() as client:  # a line that repeats is counted
+            for _ in range(300):
+                client.get(server.url + "/get_reward")
+        server.stop()
     assert all(LINE.fullmatch(line) and line.isprintable() for line in server.text.split("\n")[:-1]), lines
     assert not any(" ERROR the disk" in line[:60] for line in lines)
-    assert r"\x1b[2J" in server.text
-
-
-def test_a_line_that_repeats_is_counted() -> None:
-    with serving("--group-size", "1", *EXACT) as server:
-        with httpx.Client() as client:
-            for _ in range(300):
-                client.post(server.url + "/get_reward", json={"query": 3, "prompts": []})
-        server.stop()
-    logged = sum(": 422, " in line and " more within " not in line for line in server.log)
-    counted = sum(int(found[1]) for line in server.log if (found := re.search(r" (\d+) more within ", line)))
+    logged = sum(": 405, " in line and " more within " not in line for line in server.log)
+    counted = sum(int(found[1]) for line in server.log if (found := re.search(r" (\d+) more within .*: 405, ", line)))
     assert logged + counted == 300
     assert counted > 0
 
 
-def test_a_head_without_end_is_cut_off() -> None:
-    line = b"a: " + b"x" * 1000 + b"\r\n"
-    with (
-        serving("--group-size", "1", *EXACT) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as caller,
-        pytest.raises((BrokenPipeError, ConnectionResetError)),
-    ):
-        caller.sendall(b"GET / HTTP/1.1\r\n" + line * 100_000)
-
-
 def test_without_uvloop_and_httptools_it_serves_too() -> None:
     groups = made_up(16, 4, seed=24)
-    with serving("--group-size", "4", *EXACT, PYTHONPATH=str(BARE)) as server:
-        members = asyncio.run(replay(groups, server.url, Behaviour()))
+    with serving("--group-size", "4", *EXACT, PYTHONPATH=str(BARE), EMPO_REWARDS_API_KEY="k") as server:
+        url = server.url.replace("http://", "http://empo:k@")
+        members = asyncio.run(replay(groups, url, Behaviour(spread_seconds=0.3)))
         assert_rewards(groups, members)
         server.stop()
 

@@ -159,6 +159,49 @@ def test_members_with_ids_join_once_and_may_be_forgotten(server: Server) -> None
     assert "2 members" in other_size.json()["error"]
 
 
+def test_members_that_only_vote(server: Server) -> None:
+    """They have no reward; without one that is trained on their group is refused, or incomplete where it was lost."""
+
+    def put(group: str, member: int, answer: int, size: int, **more: Any) -> httpx.Response:
+        content = {"prompt": "q", "response": rf"\boxed{{{answer}}}", "group_size": size, **more}
+        return httpx.put(f"{server.url}/v1/groups/{group}/members/{member}", json=content, timeout=60)
+
+    def gathered(group: str, size: int, members: list[dict[str, Any]]) -> list[httpx.Response]:
+        with ThreadPoolExecutor(len(members)) as threads:
+            posts = [threads.submit(put, group, i, 1 + i // 2, size, **more) for i, more in enumerate(members)]
+            return [post.result() for post in posts]
+
+    vote = {"trained": False}
+    answers = [post.json() for post in gathered("votes", 4, [{}, vote, {}, {"trained": False, "vote_weight": 3}])]
+    assert [answer["reward"] for answer in answers] == [2 / 6, None, 4 / 6, None]
+    assert [answer["trained"] for answer in answers] == [True, False, True, False]
+    assert answers[1]["neutral"] == pytest.approx(0.5)
+    for refused in gathered("alone", 2, [vote, vote]):
+        assert (refused.status_code, refused.json()["retry"]) == (422, False)
+        assert "no response is trained on" in refused.json()["error"]
+    assert httpx.delete(f"{server.url}/v1/groups/lost/members/9?group_size=2", timeout=30).json() == {"forgotten": True}
+    (lost,) = gathered("lost", 2, [vote])
+    assert (lost.json()["reward"], lost.json()["group"]["cause"]) == (None, "incomplete")
+    for wrong in ({"vote_weight": -1}, {"vote_weight": "1"}, {"trained": 1}, {"side": 3}):
+        assert put("wrong", 0, 1, 2, **wrong).status_code == 422
+
+
+def test_groups_with_votes_weights_and_sides(server: Server) -> None:
+    body = {"prompt": "q", "responses": [r"\boxed{1}", r"\boxed{2}", r"\boxed{2}"]}
+    found = server.post("/score", json={**body, "trained": [True, True, False], "vote_weights": [2, 1, 0.5]}).json()
+    assert (found["rewards"], found["trained"]) == ([2 / 3.5, 1.5 / 3.5, None], [True, True, False])
+    for wrong in (
+        {"trained": [False] * 3},
+        {"trained": [True]},
+        {"vote_weights": [0, 0, 0]},
+        {"vote_weights": [1, 1, -1]},
+        {"sides": ["x", None, "y"]},
+    ):
+        assert server.post("/score", json={**body, **wrong}).status_code == 422
+    sides = server.post("/score", json={**body, "sides": ["x", "y", "y"]}).json()
+    assert (sides["status"], sides["rewards"]) == ("unscored", [None] * 3)
+
+
 MALFORMED = {
     "no JSON": (b"{", 400),
     "no UTF-8": (b'{"query": ["\xff"]}', 400),

@@ -33,26 +33,26 @@ class Embedded {
 class Live {
   constructor(seconds) {
     this.seconds = seconds;
-    this.key = new URLSearchParams(location.search).get("key");
   }
+  // The answer to a path; null where the server has nothing new. Cookies go with it.
   async ask(path) {
-    const headers = this.key ? { Authorization: `Bearer ${this.key}` } : {};
-    const response = await fetch(path, { headers, cache: "no-store" });
+    const response = await fetch(path, { cache: "no-store" });
     if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
-    return response.json();
+    return response.status === 204 ? null : response.json();
   }
   index() {
-    return this.ask("report/index?after=0");
+    return this.ask("report/index");
   }
   async detail(index, row) {
-    return this.ask(`report/group?row=${row}`);
+    return this.ask(`report/group?run=${index.run}&row=${index.first + row}`);
   }
   // Asks again and again, never twice at once; each answer has the overview of now, and the rows that are new.
   follow(index, changed, lost) {
     const next = () => setTimeout(async () => {
-      const more = await this.ask(`report/index?after=${index().rows}`).catch(() => null);
-      lost(more === null);
-      if (more && (more.rows > index().rows || more.restarted)) changed(more);
+      const { run, rows } = index();
+      const more = await this.ask(`report/index?run=${run}&after=${rows}`).catch(() => undefined);
+      lost(more === undefined);
+      if (more) changed(more);
       next();
     }, this.seconds * 1000);
     next();
@@ -64,9 +64,12 @@ export const source = () => {
   return live ? new Live(Number(live.textContent)) : new Embedded();
 };
 
+// The index with what is new: rows that the server holds no more are left out. Those of another run replace all.
 export const appended = (index, more) => {
-  if (more.restarted) return more;
+  if (more.run !== index.run) return more;
   const columns = {};
-  for (const [name, values] of Object.entries(more.columns)) columns[name] = index.columns[name].concat(values);
+  for (const [name, values] of Object.entries(more.columns)) {
+    columns[name] = index.columns[name].slice(more.first - index.first).concat(values);
+  }
   return { ...more, columns };
 };

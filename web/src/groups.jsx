@@ -1,28 +1,35 @@
 // The table of all groups: sorted, filtered and searched in the page; only the rows in sight are in the document.
-import { h, Fragment } from "preact";
+import { Component, h, Fragment } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { shown } from "./text.jsx";
+import { numeric, shown } from "./text.jsx";
 
 const ROW = 34;
 const BEYOND = 12;
 
-const number = (value, digits = 3) => (value === null ? "" : value.toFixed(digits));
+// The rows in the document change when so many pixels have been scrolled.
+const BLOCK = 6 * ROW;
+
+const number = (value) => (value === null ? "" : numeric(value));
 
 const COLUMNS = [
   { name: "id", title: "group", width: "13%", show: (value) => shown(value, 60) },
-  { name: "prompt", title: "prompt", width: "auto", show: (value) => shown(value, 120) },
-  { name: "majority", title: "majority", width: "13%", show: (value) => shown(value, 60) },
-  { name: "share", title: "share", numeric: true, width: "64px", show: number },
-  { name: "entropy", title: "entropy", numeric: true, width: "78px", show: number },
-  { name: "clusters", title: "clusters", numeric: true, width: "82px", show: (value) => value },
-  { name: "size", title: "size", numeric: true, width: "56px", show: (value) => value },
-  { name: "blanks", title: "blanks", numeric: true, width: "70px", show: (value) => value || "" },
-  { name: "flagged", title: "flagged", numeric: true, width: "80px", show: (value) => value || "" },
-  { name: "undecided", title: "undecided", numeric: true, width: "96px", show: (value) => value || "" },
-  { name: "accuracy", title: "accuracy", numeric: true, width: "88px", show: number },
-  { name: "changes", title: "what differs", width: "190px", only: "comparison", show: (value) => value },
-  { name: "outcome", title: "outcome", width: "108px", show: (value) => value },
+  { name: "prompt", title: "prompt", width: "auto", show: (value) => shown(value, 160) },
+  { name: "majority", title: "majority", width: "15%", show: (value) => shown(value, 60) },
+  { name: "share", title: "share", numeric: true, bar: true, width: "66px", show: number },
+  { name: "entropy", title: "entropy", numeric: true, width: "70px", show: number },
+  { name: "clusters", title: "clusters", numeric: true, width: "74px", show: (value) => value },
+  { name: "size", title: "size", numeric: true, width: "50px", show: (value) => value },
+  { name: "blanks", title: "blanks", numeric: true, rare: true, width: "64px", show: (value) => value || "" },
+  { name: "flagged", title: "guards", numeric: true, rare: true, width: "66px", show: (value) => value || "" },
+  { name: "undecided", title: "undecided", numeric: true, rare: true, width: "86px", show: (value) => value || "" },
+  { name: "accuracy", title: "accuracy", numeric: true, rare: true, width: "78px", show: number },
+  { name: "right", title: "right?", rare: true, width: "72px", show: (value) => (value === null ? "" : <span class={`badge ${value ? "good" : "bad"}`}>{value ? "right" : "wrong"}</span>) },
+  { name: "changes", title: "what differs", rare: true, width: "190px", show: (value) => value },
+  { name: "outcome", title: "outcome", width: "104px", show: (value) => value.replaceAll("_", " ") },
 ];
+
+// Columns that most reports have no values for are left out where there is none.
+const has = (values) => values.some((value) => value !== null && value !== 0 && value !== "");
 
 const EMPTY = { text: "", outcome: "", only: "", low: "", high: "" };
 
@@ -31,6 +38,7 @@ const ONLY = {
   sure: ["… and is sure (share 0.8 or more)", (columns, row) => columns.right[row] === 0 && columns.share[row] >= 0.8],
   flagged: ["a guard fired", (columns, row) => columns.flagged[row] > 0],
   undecided: ["undecided pairs", (columns, row) => columns.undecided[row] > 0],
+  ragged: ["members are missing", (columns, row) => columns.size[row] < columns.expected[row]],
   blanks: ["blank responses", (columns, row) => columns.blanks[row] > 0],
 };
 
@@ -74,9 +82,37 @@ const save = (ids) => {
   URL.revokeObjectURL(link.href);
 };
 
+// One row; it is made anew only where something of it has changed, so that scrolling is cheap.
+class Row extends Component {
+  shouldComponentUpdate(next) {
+    return ["columns", "fields", "row", "number", "place", "chosen"].some((name) => next[name] !== this.props[name]);
+  }
+  render({ columns, fields, row, number, place, chosen }) {
+    const open = (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      this.props.open();
+    };
+    return (
+      <tr aria-rowindex={place + 2} class={chosen ? "chosen" : ""} onClick={open}>
+        {fields.map((column) => {
+          const given = columns[column.name][row];
+          const value = column.show(given);
+          return (
+            <td class={column.numeric ? "number" : "foreign"} dir={column.numeric ? undefined : "auto"} style={column.bar && given !== null ? { "--part": `${100 * given}%` } : undefined}>
+              {column.name === "id" ? <a href={`#group=${number}`} onClick={open}>{value || `row ${number + 1}`}</a> : value}
+            </td>
+          );
+        })}
+      </tr>
+    );
+  }
+}
+
 export const Groups = ({ index, state, setState, open }) => {
   const columns = index.columns;
-  const fields = COLUMNS.filter((column) => !column.only || index[column.only]);
+  const labelled = useMemo(() => columns.right.some((value) => value !== null), [columns]);
+  const fields = useMemo(() => COLUMNS.filter(({ name, rare }) => !rare || (name === "accuracy" || name === "right" ? labelled : has(columns[name]))), [columns]);
   const texts = useMemo(() => searchable(columns), [columns]);
   const { filter = EMPTY, sort = { name: "", down: false }, chosen = 0 } = state;
   const rows = useMemo(() => sorted(columns, kept(columns, texts, filter), sort), [columns, texts, filter, sort]);
@@ -119,7 +155,7 @@ export const Groups = ({ index, state, setState, open }) => {
       else if (event.key in keys) {
         event.preventDefault();
         choose(chosen + keys[event.key]);
-      } else if (event.key === "Enter" && rows.length) open(rows[chosen], top);
+      } else if (event.key === "Enter" && rows.length) open(rows[chosen], place.current.scrollTop, rows);
     };
     document.addEventListener("keydown", pressed);
     return () => document.removeEventListener("keydown", pressed);
@@ -141,7 +177,7 @@ export const Groups = ({ index, state, setState, open }) => {
           outcome
           <select value={filter.outcome} onChange={(event) => setFilter({ outcome: event.target.value })}>
             <option value="">all</option>
-            {outcomes.map((outcome) => <option>{outcome}</option>)}
+            {outcomes.map((outcome) => <option value={outcome}>{outcome.replaceAll("_", " ")}</option>)}
           </select>
         </label>
         <label>
@@ -163,9 +199,10 @@ export const Groups = ({ index, state, setState, open }) => {
         <button onClick={() => save(rows.map((row) => columns.id[row]))}>Save these ids</button>
       </div>
       <p class="soft" role="status">
-        {rows.length.toLocaleString("en")} of {columns.id.length.toLocaleString("en")} groups. Arrow keys or j and k move, Enter opens.
+        <strong>{rows.length.toLocaleString("en")} of {columns.id.length.toLocaleString("en")} groups.</strong>{" "}
+        {rows.length ? "Arrow keys or j and k move, Enter opens." : "No group is like that: clear the filters."}
       </p>
-      <div class="scrolled groups" ref={place} tabIndex="0" role="region" aria-label="groups" onScroll={(event) => setTop(event.target.scrollTop)}>
+      <div class="scrolled groups" ref={place} tabIndex="0" role="region" aria-label="groups" onScroll={(event) => setTop(Math.floor(event.target.scrollTop / BLOCK) * BLOCK)}>
         <table aria-rowcount={rows.length + 1}>
           <colgroup>{fields.map((column) => <col style={{ width: column.width }} />)}</colgroup>
           <thead>
@@ -183,16 +220,7 @@ export const Groups = ({ index, state, setState, open }) => {
           <tbody>
             {first > 0 && <tr aria-hidden="true" style={{ height: `${first * ROW}px` }}><td class="spacer" colSpan={fields.length} /></tr>}
             {rows.slice(first, last).map((row, offset) => (
-              <tr key={row} aria-rowindex={first + offset + 2} class={first + offset === chosen ? "chosen" : ""} onClick={() => open(row, top)}>
-                {fields.map((column) => {
-                  const value = column.show(columns[column.name][row]);
-                  return (
-                    <td class={column.numeric ? "number" : "foreign"} dir={column.numeric ? undefined : "auto"}>
-                      {column.name === "id" ? <a href={`#group=${row}`} onClick={(event) => { event.preventDefault(); event.stopPropagation(); open(row, top); }}>{value || `row ${row + 1}`}</a> : value}
-                    </td>
-                  );
-                })}
-              </tr>
+              <Row key={row} columns={columns} fields={fields} row={row} number={index.first + row} place={first + offset} chosen={first + offset === chosen} open={() => open(row, place.current.scrollTop, rows)} />
             ))}
             {last < rows.length && <tr aria-hidden="true" style={{ height: `${(rows.length - last) * ROW}px` }}><td class="spacer" colSpan={fields.length} /></tr>}
           </tbody>

@@ -27,14 +27,97 @@ const visible = (text) => {
   return parts;
 };
 
-// A text with one marked span [start, end) of code points; long texts are cut around the span until asked for.
+// A number with so many decimals; in powers of ten where that would be long, or 0.
+export const numeric = (value, digits = 3) => {
+  if (value === null || value === undefined) return "none";
+  const size = Math.abs(value);
+  return size >= 1e6 || (size > 0 && size < 0.5 * 10 ** -digits) ? value.toExponential(2) : value.toFixed(digits);
+};
+
+// What is folded is made when it is opened first. `children` is a function.
+export const Fold = ({ open = false, summary, children, ...rest }) => {
+  const [seen, setSeen] = useState(open);
+  return (
+    <details open={open} onToggle={(event) => event.currentTarget.open && setSeen(true)} {...rest}>
+      <summary>{summary}</summary>
+      {seen && children()}
+    </details>
+  );
+};
+
+// The first items of a list, and more of them when asked for. `children` makes one item, `wrap` what holds the button.
+export const Many = ({ items, first = 100, what, wrap = (more) => more, children }) => {
+  const [count, setCount] = useState(first);
+  return (
+    <>
+      {items.slice(0, count).map(children)}
+      {items.length > count && wrap(
+        <p class="soft">
+          {count.toLocaleString("en")} of {items.length.toLocaleString("en")} {what} are shown.{" "}
+          <button onClick={() => setCount(count + 5 * first)}>Show more</button>
+        </p>,
+      )}
+    </>
+  );
+};
+
+const draw = (latex, place, display) => {
+  try {
+    temml.render(latex, place, { trust: false, throwOnError: true, maxExpand: 200, maxSize: [20, 20], displayMode: display });
+    return true;
+  } catch {
+    place.textContent = ""; // not LaTeX
+    return false;
+  }
+};
+
+// Formulas of a text, each in its delimiters; a longer one than 600 characters is shown as written.
+const FORMULAS = /\$\$([^$]{1,600})\$\$|\$([^$\n]{1,600})\$|\\\(([^\n]{1,600}?)\\\)|\\\[([\s\S]{1,600}?)\\\]/g;
+const MOST_FORMULAS = 200;
+
+const Inline = ({ latex, display, written }) => {
+  const place = useRef(null);
+  useLayoutEffect(() => {
+    if (!draw(latex, place.current, display)) place.current.textContent = shown(written, written.length);
+  }, [latex]);
+  return <span class={display ? "formula" : "inline"} ref={place} />;
+};
+
+// The parts of a text: what is written, and formulas to be drawn, of which none holds a part of the marked span.
+const parts = (text, mark) => {
+  const found = [];
+  let from = 0;
+  let count = 0;
+  for (const formula of text.matchAll(FORMULAS)) {
+    const [start, end] = [formula.index, formula.index + formula[0].length];
+    if (mark && start < mark[1] && end > mark[0]) continue;
+    if ((count += 1) > MOST_FORMULAS) break;
+    found.push({ start: from, end: start }, { latex: formula[1] ?? formula[2] ?? formula[3] ?? formula[4], display: formula[1] !== undefined || formula[4] !== undefined, written: formula[0] });
+    from = end;
+  }
+  found.push({ start: from, end: text.length });
+  return found;
+};
+
+// A text with one marked span [start, end) of code points. Long texts are cut around the span until asked for; the
+// mathematics outside of the span is drawn, unless it is to be shown as written.
 export const Foreign = ({ text, start = null, end = null }) => {
   const [whole, setWhole] = useState(text.length <= LONGEST);
+  const [written, setWritten] = useState(false);
   // Offsets count code points, as Python does; JavaScript's strings count UTF-16 units.
   const points = /[\ud800-\udbff]/.test(text) ? Array.from(text) : text;
   const piece = (from, to) => (typeof points === "string" ? points.slice(from, to) : points.slice(from, to).join(""));
   const low = whole ? 0 : Math.max(0, (end ?? points.length) - LONGEST);
   const high = whole ? points.length : Math.min(points.length, low + LONGEST);
+  const seen = piece(low, high);
+  const before = start === null ? 0 : piece(low, start).length;
+  const mark = start === null ? null : [before, before + piece(start, end).length];
+  const plain = written || seen.length > LONGEST;
+  const found = plain ? [{ start: 0, end: seen.length }] : parts(seen, mark);
+  const marked = ({ start: from, end: to }) =>
+    mark && from <= mark[0] && mark[1] <= to
+      ? [visible(seen.slice(from, mark[0])), <mark>{visible(seen.slice(...mark))}</mark>, visible(seen.slice(mark[1], to))]
+      : visible(seen.slice(from, to));
   return (
     <>
       {!whole && (
@@ -43,11 +126,14 @@ export const Foreign = ({ text, start = null, end = null }) => {
           <button onClick={() => setWhole(true)}>Show all</button>
         </p>
       )}
-      <pre class="foreign" dir="auto" tabIndex="0">
-        {start === null
-          ? visible(piece(low, high))
-          : [visible(piece(low, start)), <mark>{visible(piece(start, end))}</mark>, visible(piece(end, high))]}
-      </pre>
+      <div class="text">
+        <pre class="foreign" dir="auto" tabIndex="0">
+          {found.map((part) => (part.latex === undefined ? marked(part) : <Inline {...part} />))}
+        </pre>
+        {(found.length > 1 || written) && (
+          <button class="quiet" onClick={() => setWritten(!written)}>{written ? "draw formulas" : "as written"}</button>
+        )}
+      </div>
     </>
   );
 };
@@ -64,10 +150,7 @@ export const Response = ({ text, answer }) => {
   const moved = (offset) => (offset === null ? null : offset - length);
   return (
     <>
-      <details>
-        <summary class="soft">thinking, {length.toLocaleString("en")} characters</summary>
-        <Foreign text={thinking} />
-      </details>
+      <Fold summary={<span class="soft">thinking, {length.toLocaleString("en")} characters</span>}>{() => <Foreign text={thinking} />}</Fold>
       <Foreign text={text.slice(thinking.length)} start={moved(answer.start)} end={moved(answer.end)} />
     </>
   );
@@ -80,13 +163,7 @@ export const Formula = ({ text }) => {
   const place = useRef(null);
   const drawn = LOOKS_LIKE_MATH.test(text) && text.length <= LONGEST_FORMULA;
   useLayoutEffect(() => {
-    if (!drawn || !place.current) return;
-    try {
-      const plain = text.replace(/^\s*(\$\$?|\\\(|\\\[)|(\$\$?|\\\)|\\\])\s*$/g, "");
-      temml.render(plain, place.current, { trust: false, throwOnError: true, maxExpand: 200, maxSize: [20, 20] });
-    } catch {
-      place.current.textContent = ""; // not LaTeX: the text beside it says what was written
-    }
+    if (drawn && place.current) draw(text.replace(/^\s*(\$\$?|\\\(|\\\[)|(\$\$?|\\\)|\\\])\s*$/g, ""), place.current, false);
   }, [text]);
-  return drawn ? <div class="formula" ref={place} /> : null;
+  return drawn ? <span class="formula" ref={place} /> : null;
 };

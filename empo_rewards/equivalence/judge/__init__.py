@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
+from empo_rewards.completions.client import Limits
 from empo_rewards.equivalence.judge.backend import InProcessJudgeEquivalence, JudgeEquivalence
-from empo_rewards.equivalence.judge.client import Limits
 from empo_rewards.equivalence.judge.judgement import Asking, Prices
 
 __all__ = ["Asking", "InProcessJudgeEquivalence", "JudgeEquivalence", "Limits", "Prices"]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from empo_rewards.equivalence.judge.client import Limits
+from empo_rewards.completions.client import Limits
 from empo_rewards.equivalence.judge.in_process import InProcess
-from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge
-from empo_rewards.equivalence.judge.servers import Servers
+from empo_rewards.equivalence.judge.judgement import Asking, Engine, Prices, judge, reason_of
+from empo_rewards.equivalence.judge.servers import servers_from
 from empo_rewards.equivalence.memory import fingerprint, verdict_memory
-from empo_rewards.equivalence.rounds import Memory, relate_in_rounds
-from empo_rewards.errors import ConfigError
+from empo_rewards.equivalence.rounds import Memory, asked_pair, relate_in_rounds
 from empo_rewards.extras import require
-from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
+from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 
 GENERAL_VERIFIER = "TIGER-Lab/general-verifier"
 
@@ -50,6 +47,7 @@ class JudgeEquivalence(EquivalenceBackend):
     """
 
     gives_similarities = True
+    asks_a_model = True
 
     def __init__(
         self,
@@ -64,11 +62,7 @@ class JudgeEquivalence(EquivalenceBackend):
     ) -> None:
         require("judge", "the equivalence backend 'judge'")
         self._options = (url, model, asking, limits, api_key_variable, extra_body, prices, cache)
-        urls = [_base_url(one) for one in ([url] if isinstance(url, str) else url)]
-        if not urls:
-            raise ConfigError("url is an empty list; a judge needs a server")
-        key = None if api_key_variable is None else _api_key(api_key_variable)
-        self._engine = Servers(urls, model, asking.top_logprobs, limits, extra_body or {}, key)
+        self._engine = servers_from(url, model, limits, api_key_variable, extra_body, top_logprobs=asking.top_logprobs)
         self._asking, self._prices = asking, prices
         self._memories = _memories(model, asking, extra_body or {}, cache)
 
@@ -78,6 +72,10 @@ class JudgeEquivalence(EquivalenceBackend):
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation | Exception]:
         """The relation of each set by the judge, or the error where it could not be asked."""
         return _relate(sets, self._engine, self._asking, self._prices, self._memories)
+
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The judge's words on the pair, and its probability of Yes; it is asked anew."""
+        return _why(answers, i, j, self._engine, self._asking)
 
     def close(self) -> None:
         """End the connections; `relate` starts them anew."""
@@ -102,6 +100,7 @@ class InProcessJudgeEquivalence(EquivalenceBackend):
     """
 
     gives_similarities = True
+    asks_a_model = True
 
     def __init__(
         self,
@@ -125,6 +124,10 @@ class InProcessJudgeEquivalence(EquivalenceBackend):
         """The relation of each set by the judge, or the error where it could not be asked."""
         return _relate(sets, self._engine, self._asking, Prices(), self._memories)
 
+    def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
+        """The judge's words on the pair, and its probability of Yes; it is asked anew."""
+        return _why(answers, i, j, self._engine, self._asking)
+
     def close(self) -> None:
         """Unload the model; `relate` loads it anew."""
         self._engine.close()
@@ -143,6 +146,11 @@ def _relate(
     )
 
 
+def _why(answers: AnswerSet, i: int, j: int, engine: Engine, asking: Asking) -> Reason:
+    pair = asked_pair(answers, i, j, in_context=asking.in_context)
+    return pair if isinstance(pair, Reason) else reason_of(pair, engine, asking)
+
+
 def _memories(model: str, asking: Asking, options: Mapping[str, Any], cache: str | None) -> Mapping[bool, Memory]:
     """Caches of verdicts without and with similarities, keyed by everything that they depend on."""
     namespace = ("judge", model, asking.model_dump_json(), repr(options))
@@ -150,27 +158,3 @@ def _memories(model: str, asking: Asking, options: Mapping[str, Any], cache: str
         similarities: verdict_memory((*namespace, str(similarities)), MEMORY_SIZE, cache)
         for similarities in (False, True)
     }
-
-
-def _base_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(char.isspace() for char in url):
-        raise ConfigError(f"{url!r} is no base URL such as http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError("a judge's URL holds no user, password or query; name an api_key_variable instead")
-    return url.rstrip("/")
-
-
-def _api_key(variable: str) -> str:
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(f"api_key_variable: the environment variable {variable} is not set, or empty")
-    if not key.isascii() or any(not char.isprintable() or char.isspace() for char in key):
-        raise ConfigError(
-            f"api_key_variable: the environment variable {variable} holds no API key: it has odd characters"
-        )
-    return key

@@ -14,6 +14,10 @@ from empo_rewards.equivalence.judge.questions import Chat, Comparison, Form, Gen
 from empo_rewards.equivalence.judge.quoting import quote
 from empo_rewards.equivalence.rounds import Pair, PairVerdict
 from empo_rewards.errors import EquivalenceError
+from empo_rewards.protocols import Reason
+
+WORDS_CHARS = 4_000
+"""Characters of a judge's generation that a reason shows."""
 
 
 class Engine(Protocol):
@@ -91,13 +95,37 @@ def judge(
     Where both orders must agree and the first says No, the second is asked only for `similarities` (the mean
     probability of both orders).
     """
+    states = _judged(pairs, engine, asking, prices, both=similarities)
+    return [state.fault or state.verdict(asking.threshold, similarities=similarities) for state in states]
+
+
+def reason_of(pair: Pair, engine: Engine, asking: Asking) -> Reason:
+    """What the judge says of a pair, in its own words: it is asked now, in both orders where both must agree.
+
+    Raises:
+        EquivalenceError, OSError: a question had no answer.
+    """
+    (state,) = _judged([pair], engine, asking, Prices(), both=True)
+    if state.fault is not None:
+        raise state.fault
+    facts: dict[str, str | float] = {"one": pair.left, "other": pair.right}
+    orders = ("one first", "other first")
+    for order, probability, words in zip(orders, state.probabilities, state.words, strict=False):
+        facts[f"{order}: P(Yes)"] = probability
+        facts[f"{order}: the judge's words"] = words.strip()[:WORDS_CHARS]
+    facts["threshold"] = asking.threshold
+    return Reason("the judge", facts, min(state.probabilities) >= asking.threshold)
+
+
+def _judged(pairs: Sequence[Pair], engine: Engine, asking: Asking, prices: Prices, *, both: bool) -> list[_PairState]:
+    """All pairs after their questions; the reverse order is asked where it decides, or with `both`."""
     form = asking.make_form()
     states = [_PairState(*_comparisons(pair, asking)) for pair in pairs]
     _ask(states, [state.forth for state in states], engine, form, prices)
     if asking.orders == "both":
-        open_ = [t for t in states if t.fault is None and (similarities or t.probabilities[0] >= asking.threshold)]
+        open_ = [t for t in states if t.fault is None and (both or t.probabilities[0] >= asking.threshold)]
         _ask(open_, [state.back for state in open_], engine, form, prices)
-    return [state.fault or state.verdict(asking.threshold, similarities=similarities) for state in states]
+    return states
 
 
 @dataclass
@@ -108,6 +136,8 @@ class _PairState:
     back: Comparison
     truncated: bool
     probabilities: list[float] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
+    """What the judge generated, question by question."""
     cost: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     fault: Exception | None = None
 
@@ -124,6 +154,7 @@ class _PairState:
             self.cost["cost"] += prices.of(generation)
         try:
             self.probabilities.append(form.probability(generation))
+            self.words.append(generation.text)
         except EquivalenceError as error:
             self.fault = error
 

@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from empo_rewards.equivalence.judge.client import JudgeClient, Limits
+from empo_rewards.completions.client import Limits, api_key_of, base_url
+from empo_rewards.equivalence.judge.client import JudgeClient
 from empo_rewards.equivalence.judge.questions import Generation, Request
-from empo_rewards.errors import EquivalenceError
+from empo_rewards.errors import ConfigError, EquivalenceError
 from empo_rewards.per_process import PerProcess
 from empo_rewards.turns import result_of
 
@@ -53,6 +54,27 @@ class Servers:
     def close(self) -> None:
         """End the connections and the thread; `ask` starts them anew."""
         _close(self._connections)
+
+
+def servers_from(
+    url: str | list[str],
+    model: str,
+    limits: Limits,
+    api_key_variable: str | None,
+    extra_body: Mapping[str, Any] | None,
+    *,
+    top_logprobs: int = 2,
+) -> Servers:
+    """The servers that a component's options name; nothing is asked yet.
+
+    Raises:
+        ConfigError: a URL or the API key cannot be used.
+    """
+    urls = [base_url(one) for one in ([url] if isinstance(url, str) else url)]
+    if not urls:
+        raise ConfigError("url is an empty list; a judge needs a server")
+    key = None if api_key_variable is None else api_key_of(api_key_variable)
+    return Servers(urls, model, top_logprobs, limits, extra_body or {}, key)
 
 
 class _Connection:

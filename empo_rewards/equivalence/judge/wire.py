@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from empo_rewards.completions.client import validated
 from empo_rewards.equivalence.judge.questions import GeneratedToken, Generation, Request
-
-
-class MalformedReplyError(Exception):
-    """A server's reply does not have the form that the protocol gives it."""
 
 
 def body_of(request: Request, model: str, top_logprobs: int) -> tuple[str, dict[str, Any]]:
@@ -39,13 +36,7 @@ def generation_of(request: Request, body: bytes) -> Generation:
     Raises:
         MalformedReplyError: the body is no JSON, or lacks something.
     """
-    form = _Completions if isinstance(request.prompt, str) else _ChatCompletions
-    try:
-        read = form.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise MalformedReplyError(f"{place + ': ' if place else ''}{first['msg']}") from error
+    read = validated(_Completions, body) if isinstance(request.prompt, str) else validated(_ChatCompletions, body)
     return Generation(
         read.choices[0].text, read.choices[0].tokens, read.usage.prompt_tokens, read.usage.completion_tokens
     )

@@ -161,7 +161,9 @@ class Value:
     def text(self) -> str:
         """The value as text that is the same for equal values; a long one as its digest."""
         text = _total_text(self.terms) + ("" if self.over is None else "//" + _total_text(self.over))
-        return text if len(text) <= _SHOWN else "~" + hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+        if len(text) <= _SHOWN:
+            return text
+        return "~" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
     @property
     def rational(self) -> Rational | None:
@@ -528,11 +530,6 @@ def power(base: Value, exponent: Value) -> Value:
     return math.prod((_power(base, share, monomial) for monomial, share in exponent.terms.items()), start=UNIT)
 
 
-def rational_power(base: Value, exponent: Rational) -> Value:
-    """base ** exponent for a rational exponent."""
-    return power(base, constant(exponent))
-
-
 def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: PLR0911 - one return a case
     """base ** (share · monomial)."""
     whole = not monomial and share.denominator == 1
@@ -554,7 +551,7 @@ def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: 
     elif not whole and base.over is None:
         content, floor = _content(base.terms), math.floor(share)
         inner = Value({m: quotient(c, content) for m, c in base.terms.items()})
-        return rational_power(constant(content), share) * atom(Radical(inner), share - floor) * inner**floor
+        return constant(content) ** share * atom(Radical(inner), share - floor) * inner**floor
     return found or kept("power", base, Value({monomial: share}))
 
 
@@ -621,7 +618,7 @@ def _symbolic_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
     if name == E:
         ((inner, exponent), *others) = monomial
         if isinstance(inner, Func) and inner.name == "ln" and exponent == 1 and not others:
-            return rational_power(inner.args[0], share)
+            return inner.args[0] ** share
         if monomial == frozenset(((I, 1), (PI, 1))) and (2 * share).denominator == 1:
             return _atom_power(I, int(2 * share))
     if isinstance(name, Exp):

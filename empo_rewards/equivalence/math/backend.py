@@ -9,12 +9,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from typing import TypeVar
 
+from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge
 from empo_rewards.equivalence.math.canonical import key_of, unread_key
 from empo_rewards.equivalence.math.keys import (
     Key,
-    UnionFind,
     compatible,
     convert,
     footprint,
@@ -24,7 +24,7 @@ from empo_rewards.equivalence.math.keys import (
     settle,
     symbols_of,
 )
-from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_READING, MAX_GROUP_REFINING
+from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_WORK
 from empo_rewards.equivalence.math.policy import (
     Bases,
     Clock,
@@ -64,14 +64,7 @@ def _new_cache() -> LruCache[tuple[str, str], Key]:
 class MathEquivalence(EquivalenceBackend):
     """Mathematical equivalence; see `docs` for what is equal to what.
 
-    Args:
-        percent: what 50% is: "fraction" (0.5), "number" (50), "either", or "asked" (50 where the prompt asks for a
-            percentage, else 0.5).
-        decimal_tolerance: the relative difference that two real answers may have, where one has a decimal point.
-            None: none.
-        units: "ignore_when_bare" (5 equals 5 cm unless the set also holds 5 in another unit), "strict" or "ignore".
-        ordered_is_set: whether (1, 2) and {1, 2} are the same.
-        convert_units, bases, log, clock, date_order, decimal_comma, vectors: see `MathPolicy`.
+    The arguments are the choices of `MathPolicy`, which says what each means.
 
     The relation is symmetric and reflexive by construction: equal texts have one key, and each pair is compared in the
     order of its texts. Safe to share between threads; a copy has a cache of its own. What an answer
@@ -109,7 +102,7 @@ class MathEquivalence(EquivalenceBackend):
 
     def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
         """The canonical forms of the two answers, read beside the others of their set, and how they were compared."""
-        keys, _ = self._keys(answers)
+        keys, _, _ = self._keys(answers)
         pair = self._relate(AnswerSet((answers.texts[i], answers.texts[j]), answers.prompt))
         facts: dict[str, str | float] = {}
         for name, key in (("one", keys[i]), ("other", keys[j])):
@@ -121,21 +114,18 @@ class MathEquivalence(EquivalenceBackend):
         return Reason("enclosures of the values of canonical forms" if by_values else "canonical forms", facts)
 
     def _relate(self, answers: AnswerSet) -> Relation:
-        keys, metrics = self._keys(answers)
-        equal = self._at_sight(keys)
-        if equal is not None:
-            return Relation(tuple(equal), (), metrics | {"pairs_by_key": _pairs(len(keys))})
-        return _Comparison(answers.texts, keys, self.policy).relation(metrics)
+        keys, left, metrics = self._keys(answers)
+        return _Comparison(answers.texts, keys, self.policy).relation(left, metrics)
 
     # Keys of answers
 
-    def _keys(self, answers: AnswerSet) -> tuple[list[Key], dict[str, float]]:
-        """The answers' keys, and how many were not read: past the group's budget (the longest), or for a fault."""
+    def _keys(self, answers: AnswerSet) -> tuple[list[Key], float, dict[str, float]]:
+        """The answers' keys, the work that is left, how many were not read: past that (the longest), or for a fault."""
         policy = self._plain
         if len(answers.texts) > 1 and any(_speaks_of_percent(text) for text in answers.texts):
             policy = self.policy.for_prompt(answers.prompt)
         keys: dict[str, Key] = {}
-        left = MAX_GROUP_READING
+        left = MAX_GROUP_WORK
         for text in sorted(answers.texts, key=lambda text: (len(text), text)):
             key = self._key(text, policy) if left > 0 else unread_key(text, failed=False)
             keys[text] = key
@@ -147,7 +137,7 @@ class MathEquivalence(EquivalenceBackend):
             left -= keys[text].work
         found = settle([keys[text] for text in answers.texts])
         failed, unread = sum(key.failed for key in found), sum(key.work == 0 for key in found)
-        return found, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}
+        return found, left, {"answers_failed": float(failed), "answers_unread": float(unread - failed)}
 
     def _key(self, text: str, policy: MathPolicy) -> Key:
         checkpoint()
@@ -164,23 +154,9 @@ class MathEquivalence(EquivalenceBackend):
                 cache.put(place, key)
         return key
 
-    # Comparing
 
-    def _at_sight(self, keys: Sequence[Key]) -> list[tuple[int, int]] | None:
-        """The equal pairs of bare exact answers, as most sets hold nothing else: only equal shapes are equal.
-
-        None for any other set. It says nothing that the longer way does not.
-        """
-        first: dict[Shape, int] = {}
-        equal: list[tuple[int, int]] = []
-        for position, key in enumerate(keys):
-            if len(keys) > 1 and (key.facets or key.readings or not exact(key.shape)):
-                return None
-            if key.decimal and self.policy.decimal_tolerance is not None:
-                return None
-            if (earlier := first.setdefault(key.shape, position)) != position:
-                equal.append((earlier, position))
-        return equal
+if MathEquivalence.__doc__ and MathPolicy.__doc__:  # not where Python is asked to leave docstrings out (-OO)
+    MathEquivalence.__doc__ += "\n    Args:\n" + MathPolicy.__doc__.partition("Args:\n")[2]
 
 
 class _Comparison:
@@ -191,7 +167,7 @@ class _Comparison:
         self.judge = Judge(policy.decimal_tolerance)
         self.classes = UnionFind(len(keys))
         self.undecided: list[tuple[int, int]] = []
-        self.failed = 0
+        self.refined = self.probed = self.failed = 0
         self.facets: dict[int, list[Mapping[str, Hashable]]] = {}
         self.positions: dict[Shape, list[int]] = defaultdict(list)
         for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
@@ -200,15 +176,14 @@ class _Comparison:
             for other in same[1:]:
                 self.classes.union(same[0], other)
 
-    def relation(self, metrics: dict[str, float]) -> Relation:
-        """Which keys are the same, and what could not be told."""
+    def relation(self, work: float, metrics: dict[str, float]) -> Relation:
+        """Which keys are the same, within some work, and what could not be told."""
         decorated = any(key.facets for key in self.keys)
         find = self.classes.find
-        with Budget(MAX_GROUP_REFINING).counted() as budget:
+        with Budget(work).counted() as budget:
             for a, b in self._open_pairs():
                 if find(a) == find(b) or (decorated and not self._may_be_equal(a, b)):
                     continue
-                checkpoint()
                 verdict = self._compare(a, b) if budget.left >= 0 else None
                 if verdict:
                     self.classes.union(a, b)
@@ -217,9 +192,9 @@ class _Comparison:
         keys = join_readings(self.keys, self.classes)
         undecided = [(a, b) for a, b in self.undecided if find(a) != find(b)]
         metrics |= {
-            "pairs_by_key": _pairs(len(keys)) - self.judge.refined - len(undecided),
-            "pairs_refined": float(self.judge.refined),
-            "pairs_probed": float(self.judge.probed),
+            "pairs_by_key": len(keys) * (len(keys) - 1) / 2 - self.refined - len(undecided),
+            "pairs_refined": float(self.refined),
+            "pairs_probed": float(self.probed),
             "pairs_undecided": float(len(undecided)),
             "pairs_failed": float(self.failed),
         }
@@ -270,8 +245,14 @@ class _Comparison:
         return self.facets[position]
 
     def _compare(self, a: int, b: int) -> bool | None:
-        x, y = self.keys[a], self.keys[b]
-        return self._guarded(lambda: compare(x.shape, y.shape, self.judge, decimal=x.decimal or y.decimal))
+        checkpoint()
+        x, y, judge = self.keys[a], self.keys[b], self.judge
+        refined, probed = judge.refined, judge.probed
+        verdict = self._guarded(lambda: compare(x.shape, y.shape, judge, decimal=x.decimal or y.decimal))
+        if verdict is not None:
+            self.refined += judge.refined > refined
+            self.probed += verdict and judge.probed > probed
+        return verdict
 
     def _guarded(self, compute: Callable[[], T]) -> T | None:
         """compute(), or None at a bound and for a fault: whatever one answer holds must not cost its group."""
@@ -284,10 +265,6 @@ class _Comparison:
             _log.warning("Two answers could not be compared; they are undecided: %r", error)
             _log.debug("", exc_info=True)
             return None
-
-
-def _pairs(count: int) -> float:
-    return count * (count - 1) / 2
 
 
 def _speaks_of_percent(text: str) -> bool:

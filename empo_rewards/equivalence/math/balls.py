@@ -16,7 +16,7 @@ import hashlib
 import math
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -146,9 +146,32 @@ def number(value: Rational | fmpq) -> Ball:
     return Ball(arb(q), u, l, True, q if u + l <= MAX_EXACT_BITS else None)
 
 
+def sign(x: Ball) -> int:
+    """The sign of a real number; raises `Loose` where the ball holds both."""
+    if x.exact is not None:
+        return (x.exact > 0) - (x.exact < 0)
+    if isinstance(x.v, acb):
+        raise Unknown
+    if x.v.contains(0):
+        raise Loose
+    return 1 if x.v > 0 else -1
+
+
+def floor(x: Ball) -> int:
+    """The integer below a real number; raises `Loose` where the ball tells none."""
+    if x.exact is not None:
+        return int(x.exact.floor())
+    if isinstance(x.v, acb) or log2_of(x.v) > MAX_ARGUMENT_BITS:
+        raise Unknown
+    whole = x.v.floor().unique_fmpz()
+    if whole is None:
+        raise Loose
+    return int(whole)
+
+
 def generic(name: str, index: int) -> Fraction:
     """A fixed number in (0, 1) for a name: odd over 2^10."""
-    digest = hashlib.sha256(f"{index}:{name}".encode()).digest()
+    digest = hashlib.sha256(f"{index}:{name}".encode("utf-8", "surrogatepass")).digest()
     return Fraction(int.from_bytes(digest[:2], "big") >> 6 | 1, 1 << 10)
 
 
@@ -223,22 +246,6 @@ class Evaluator:
         inverse = Ball(checked(1 / b.v), b.l, b.u, b.algebraic, None if b.exact is None else 1 / b.exact)
         return self.multiply([a, inverse])
 
-    def subtract(self, a: Ball, b: Ball) -> Ball:
-        """a - b."""
-        return self.add([a, self.multiply([number(-1), b])])
-
-    def sign(self, x: Ball) -> int:
-        """The sign of a real number; raises `Loose` where the ball holds both."""
-        if x.exact is not None:
-            return (x.exact > 0) - (x.exact < 0)
-        if isinstance(x.v, acb):
-            raise Unknown
-        if x.v > 0:
-            return 1
-        if x.v < 0:
-            return -1
-        raise Loose
-
     def power(self, base: Ball, exponent: Rational, node: Hashable) -> Ball:
         """base ** exponent for a rational exponent; `node` names the root that is taken."""
         n, k = exponent.numerator, exponent.denominator
@@ -264,7 +271,7 @@ class Evaluator:
         u, l = ((x.u + (k - 1) * x.l) / k, x.l) if x.u >= x.l else (x.u, ((k - 1) * x.u + x.l) / k)  # noqa: E741
         self.degrees[node] = math.lcm(k, self.degrees.get(node, 1))
         v = x.v
-        if not isinstance(v, acb) and self.sign(x) < 0:
+        if not isinstance(v, acb) and sign(x) < 0:
             if k % 2:
                 return Ball(-checked((-v).root(k)), u, l, x.algebraic)
             if self.real:
@@ -321,7 +328,7 @@ class Evaluator:
         q = exponent.exact
         if q is not None and q.q <= MAX_DEGREE and q.p.bit_length() <= 16:
             return self.power(base, Fraction(int(q.p), int(q.q)), node)
-        if not isinstance(base.v, acb) and self.sign(base) <= 0:
+        if not isinstance(base.v, acb) and sign(base) <= 0:
             if self.real:
                 raise Off
             base = Ball(acb(base.v), base.u, base.l)
@@ -360,22 +367,11 @@ class Evaluator:
             raise Unknown
         args = tuple(self.value(arg) for arg in name.args)
         if self.real and row.branches == "sign":
-            self.picks[name] = self.sign(args[0])
+            self.picks[name] = sign(args[0])
         if row.rule is None:
             return self.simple(row, args[0])
         spend(self._call * row.cost)
         return row.rule(self, *args)
-
-    def floor(self, x: Ball) -> Ball:
-        """The integer below."""
-        if x.exact is not None:
-            return number(fmpq(x.exact.floor()))
-        if isinstance(x.v, acb) or log2_of(x.v) > MAX_ARGUMENT_BITS:
-            raise Unknown
-        whole = x.v.floor().unique_fmpz()
-        if whole is None:
-            raise Loose
-        return number(int(whole))
 
     def _free(self, name: Func) -> Ball:
         """A function that is not in the table: some function of its arguments, the same wherever its name stands."""
@@ -409,31 +405,19 @@ def degree_of(*degrees: Mapping[Hashable, int]) -> int:
 # Constants
 
 
-def enclosures(value: Value) -> Iterator[Ball]:
-    """A real constant at rising precision; nothing where there is no enclosure."""
+def told(value: Value, tell: Callable[[Ball], T]) -> T | None:
+    """What `tell` reads off a real constant, at rising precision while it is `Loose`; None where it cannot be told."""
     for precision in () if value.symbols else PRECISIONS:
         try:
-            yield at_precision(precision, partial(Evaluator({}, precision).value, value))
+            return tell(at_precision(precision, partial(Evaluator({}, precision).value, value)))
         except Loose:
             continue
         except (NoValue, TooLarge):
-            return
+            return None
+    return None
 
 
 def sign_of(value: Value) -> int | None:
     """The sign of a real constant that is not zero; None where it cannot be told."""
     exact = value.rational
-    if exact is not None:
-        return (exact > 0) - (exact < 0) if exact else None
-    return next(((1 if ball.v > 0 else -1) for ball in enclosures(value) if not ball.v.contains(0)), None)
-
-
-def floor_of(value: Value) -> int | None:
-    """The integer below a real constant; None where it cannot be told."""
-    for ball in enclosures(value):
-        if log2_of(ball.v) > MAX_ARGUMENT_BITS:
-            return None
-        whole = ball.v.floor().unique_fmpz()
-        if whole is not None:
-            return int(whole)
-    return None
+    return (told(value, sign) if exact is None else (exact > 0) - (exact < 0)) or None

@@ -11,11 +11,9 @@ from typing import Any, NamedTuple, cast
 
 from empo_rewards.equivalence.math import balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import (
-    PI,
     Budget,
     E,
     Func,
-    I,
     Monomial,
     Rational,
     TooLarge,
@@ -32,12 +30,11 @@ from empo_rewards.equivalence.math.algebra import (
     spend,
 )
 from empo_rewards.equivalence.math.keys import Key, Option
-from empo_rewards.equivalence.math.labels import is_function, label_of, mentions, names_a_function, names_of
+from empo_rewards.equivalence.math.labels import is_function, label_of, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
 from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import Node
-from empo_rewards.equivalence.math.numbers import decimal_comma, literal
-from empo_rewards.equivalence.math.numerals import integer_parameter, is_amount, spoken
+from empo_rewards.equivalence.math.numerals import decimal_comma, integer_parameter, is_amount, literal, spoken
 from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.scalars import Scalars, has_grid
@@ -45,8 +42,8 @@ from empo_rewards.equivalence.math.shapes import INFINITY, MINUS_INFINITY, Order
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
-_PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?")
-_PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}")
+_PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?", re.ASCII)
+_PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}", re.ASCII)
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
@@ -170,10 +167,10 @@ class _Reader(Scalars):
         try:
             listing, unsure = parse(self.tokens)
             part = self.listing(listing)
-            options = self.options(part, unsure)
+            shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
+            options = self.options(shape, part.facets, unsure)
         except (Unreadable, TooLarge, Undefined):
             return Key(shapes.Opaque(_joined(self.tokens)), decimal=decimal)
-        shape = part.shape if len(part.shapes) == 1 else items(part.shapes)
         readings, facets = part.readings, part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
@@ -195,10 +192,9 @@ class _Reader(Scalars):
             return ()
         return found if len(found) == 1 and found[0] != shape else ()
 
-    def options(self, part: _Part, unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
+    def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
-        said, facets = _joined(self.tokens), part.facets
-        shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
+        said = _joined(self.tokens)
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         if comma is not None and self.policy.decimal_comma == "settled":
             return Option("comma:list", said, shape, facets), Option("comma:decimal", said, constant(comma))
@@ -319,18 +315,13 @@ class _Reader(Scalars):
     def alternatives(self, parts: list[_Part], marks: set[str], facets: dict[str, Hashable], *, logical: bool) -> _Part:
         """Inequalities about one name: what satisfies all of them where "and" joins them, else their union."""
         spans = [_intervals(shape) for part in parts for shape in part.shapes]
-        result: Shape | None = None
-        if "and" in marks and "or" not in marks:
-            result = shapes.union(spans[0])
-            for span in spans[1:]:
-                current = shapes.intervals(result) if result is not None else None
-                result = shapes.intersection(current, span) if current else None
-            result = None if result == shapes.EMPTY else result
-            if result is None and logical:
+        conjunction = "and" in marks and "or" not in marks
+        result = shapes.intersection(*spans) if conjunction else None
+        if result is None or result == shapes.EMPTY:
+            if conjunction and logical:
                 raise Unreadable
-        return _Part(
-            (result or shapes.union([interval for span in spans for interval in span]),), facets, inequality=True
-        )
+            result = shapes.union([interval for span in spans for interval in span])
+        return _Part((result,), facets, inequality=True)
 
     # One item
 
@@ -395,10 +386,9 @@ class _Reader(Scalars):
                 return None
             values = [self.value(nodes.Postfix("%", nodes.Num(text))) for text in numbers]
             found = self.range(*values) or shapes.Opaque("-".join((*numbers, "%")))
-        elif len(numbers) == 2 and all(len(text) == 4 and text.isdigit() for text in numbers):
+        elif len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers):
             found = self.range(*map(constant, map(literal, numbers)))
-        written = "-".join(numbers or _letters_in_order(node))
-        return _Part((found or shapes.Opaque(written),)) if found or written else None
+        return _Part((found or shapes.Opaque("-".join(numbers)),)) if numbers else None
 
     def product(self, node: nodes.Product) -> _Part | None:
         """What may be no product: a sequence, date, version, size (3 1 4 2, 3/4/24, 1.2.3, 2 x 3), a point D(3, 4)."""
@@ -505,12 +495,6 @@ class _Reader(Scalars):
             raise Unreadable
         return _Part((ordered(tuple(part.shape for part in inner), ends),), facets)
 
-    def named_set(self, node: nodes.Constant) -> _Part | None:
-        """∅ and R."""
-        named: dict[str, Shape] = {"∅": shapes.EMPTY, "R": shapes.REALS}
-        shape = named.get(node.name)
-        return None if shape is None else _Part((shape,))
-
     def set_operation(self, node: nodes.Combined) -> _Part:
         """Unions, intersections and differences of finite sets and of intervals."""
         left, right = (_as_set(self.part(side).bare) for side in (node.left, node.right))
@@ -588,7 +572,7 @@ class _Reader(Scalars):
             labels = [label_of(operand) for operand in operands[:-1]]
             if None not in labels and len(set(labels)) == len(labels):
                 return self.shared([str(name) for name in labels], last)
-        if label is None and len(operands) == 2 and label_of(last) is not None and not mentions(first, last):
+        if label is None and len(operands) == 2 and label_of(last) is not None and not nodes.mentions(first, last):
             first, last = last, first
             label = label_of(first)
         if label is not None:
@@ -660,8 +644,9 @@ class _Reader(Scalars):
         inner = next(
             (part.args[0] for part in node.operands if isinstance(part, nodes.Call) and part.name == "abs"), None
         )
-        if isinstance(inner, nodes.Sym):
-            return self.of_magnitude(node, inner)
+        linear = None if inner is None else _linear(self.value(inner))
+        if inner is not None and linear is not None:
+            return self.of_magnitude(node, nodes.Call("abs", (inner,)), *linear)
         operands, operators = node.operands, node.operators
         if operators[0] in ">≥":
             turned = {">": "<", "≥": "≤"}
@@ -672,7 +657,7 @@ class _Reader(Scalars):
             raise Unreadable
         small, middle, large = operands
         label = label_of(middle)
-        if label is not None and not (mentions(small, middle) or mentions(large, middle)):
+        if label is not None and not (nodes.mentions(small, middle) or nodes.mentions(large, middle)):
             left = _ray(label, self.value(small), above=True, strict=operators[0] == "<")
             right = _ray(label, self.value(large), above=False, strict=operators[1] == "<")
         else:
@@ -682,34 +667,33 @@ class _Reader(Scalars):
             raise Unreadable
         return left._replace(shapes=(shapes.intersection(*spans) or _unchecked(*spans),))
 
-    def of_magnitude(self, node: nodes.Comparing, inner: nodes.Sym) -> _Part:
-        """1 < |x| < 2 as what it says about x, a real number."""
-        size = nodes.Sym(f"|{inner.name}|")
-        operands = tuple(size if operand == nodes.Call("abs", (inner,)) else operand for operand in node.operands)
+    def of_magnitude(self, node: nodes.Comparing, size: Node, name: str, factor: Rational, rest: Value) -> _Part:
+        """1 < |ax + b| < 2 as what it says about x, a real number; `size` is |ax + b|."""
+        operands = tuple(nodes.Sym("| |") if operand == size else operand for operand in node.operands)
         part = self.inequality(nodes.Comparing(operands, node.operators))
-        if part.facets != {"label": size.name}:
+        if part.facets != {"label": "| |"}:
             raise Unreadable
         spans = _intervals(_intersection(_intervals(part.shape), [Ordered((constant(0), INFINITY), "[)")]))
-        mirrored = [_mirrored(span) for span in spans]
-        return _Part((shapes.union([*spans, *mirrored]),), {"label": inner.name}, inequality=True)
+        both = [*spans, *map(_mirrored, spans)]
+        if factor < 0:
+            factor, rest = -factor, -rest
+        found = [Ordered(tuple(_moved(end, factor, rest) for end in ends), marks) for ends, marks in both]
+        return _Part((shapes.union(found),), {"label": name}, inequality=True)
 
     def half_line(self, small: Node, large: Node, operator: str) -> _Part:
         """small < large, solved for the one symbol that it is linear in; else as it stands."""
         strict = operator == "<"
         for name, other, above in ((small, large, False), (large, small, True)):
             label = label_of(name)
-            if label is not None and label_of(other) is None and not mentions(other, name):
+            if label is not None and label_of(other) is None and not nodes.mentions(other, name):
                 return _ray(label, self.value(other), above=above, strict=strict)
         difference = self.value(small) - self.value(large)
-        symbols = [name for name in difference.atoms if isinstance(name, str) and name not in (PI, E, I)]
         if difference.over is not None or not difference.symbols:
             raise Unreadable
-        if len(symbols) == 1:
-            linear = frozenset(((symbols[0], 1),))
-            rest = Value({m: c for m, c in difference.terms.items() if m != linear})
-            factor = difference.terms.get(linear)
-            if factor is not None and not rest.symbols:
-                return _ray(symbols[0], -rest / factor, above=factor < 0, strict=strict)
+        linear = _linear(difference)
+        if linear is not None:
+            symbol, factor, rest = linear
+            return _ray(symbol, -rest / factor, above=factor < 0, strict=strict)
         return _Part((shapes.Equation(operator, Value(primitive(difference.terms))),))
 
 
@@ -728,7 +712,7 @@ _PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
     nodes.ChoiceLetter: _Reader.choice,
     nodes.Bracket: _Reader.bracket,
     nodes.Based: _Reader.based,
-    nodes.Constant: _Reader.named_set,
+    nodes.Constant: lambda self, node: {"∅": _Part((shapes.EMPTY,)), "R": _Part((shapes.REALS,))}.get(node.name),
     nodes.Combined: _Reader.set_operation,
     nodes.Builder: _Reader.builder,
     nodes.Proportion: _Reader.proportion,
@@ -783,6 +767,21 @@ def _mirrored(span: Ordered) -> Ordered:
     ends = span.ends.translate(str.maketrans("([)]", ")](["))
     low, high = (_Part((element,)).value for element in span.elements)
     return Ordered((-high, -low), ends[::-1])
+
+
+def _linear(value: Value) -> tuple[str, Rational, Value] | None:
+    """x, a and b of ax + b with constants a and b; None for any other value."""
+    if value.over is not None or len(value.symbols) != 1:
+        return None
+    (name,) = value.symbols
+    head = frozenset(((name, 1),))
+    factor, rest = value.terms.get(head), Value({m: c for m, c in value.terms.items() if m != head})
+    return None if factor is None or rest.symbols else (name, factor, rest)
+
+
+def _moved(end: Shape, factor: Rational, rest: Value) -> Shape:
+    """What ax + b is at an end, for a > 0."""
+    return end if end in (INFINITY, MINUS_INFINITY) else (_Part((end,)).value - rest) / factor
 
 
 def _ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
@@ -876,7 +875,7 @@ def _regrouped(listing: nodes.Listing) -> nodes.Listing:
 def _common_base(labels: list[str]) -> str | None:
     """x for x_1, x_2: numbered names of one unknown."""
     bases, _, indices = zip(*(label.partition("_") for label in labels), strict=True)
-    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdigit() for index in indices)
+    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdecimal() for index in indices)
     return bases[0] if alike else None
 
 
@@ -891,27 +890,19 @@ def _is_of_names(node: Node) -> bool:
 
 
 def _in_base(digits: str, base: int) -> int:
-    if not digits.isdigit() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
+    if not digits.isdecimal() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
         raise Unreadable
     return int(digits, base)
 
 
 def _bare_difference(node: nodes.Sum) -> list[str]:
-    """The numbers of a difference of bare ones, 3 - 1; empty for any other sum."""
-    numbers = [part.body.text for part in node.parts if isinstance(part.body, nodes.Num)]
-    return numbers if len(numbers) == len(node.parts) and _is_difference(node) else []
-
-
-def _letters_in_order(node: nodes.Sum) -> list[str]:
-    """The capital letters of A-B-C; empty for any other sum."""
-    names = [part.body.name for part in node.parts if isinstance(part.body, nodes.Sym)]
-    capitals = len(names) == len(node.parts) > 2 and all(len(name) == 1 and name.isupper() for name in names)
-    return names if capitals and _is_difference(node) else []
-
-
-def _is_difference(node: nodes.Sum) -> bool:
+    """The texts of a difference of bare numbers or of three and more capital letters: 3-1, A-B-C; else empty."""
     first, *others = (part.sign for part in node.parts)
-    return first == "+" and set(others) == {"-"}
+    bodies = [part.body for part in node.parts]
+    numbers = [body.text for body in bodies if isinstance(body, nodes.Num)]
+    letters = [body.name for body in bodies if isinstance(body, nodes.Sym) and len(body.name) == 1 < len(others)]
+    found = numbers or [letter for letter in letters if letter.isupper()]
+    return found if len(found) == len(bodies) and first == "+" and set(others) == {"-"} else []
 
 
 def _without_degrees(node: Node) -> Node | None:

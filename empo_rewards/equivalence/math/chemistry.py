@@ -98,7 +98,7 @@ def _species(text: str) -> _Species | None:
     ):
         return None
     sure = bool(charge) or (bool(counts) and (len(atoms) > 1 or not coefficient))
-    if coefficient.isdigit():
+    if coefficient.isdecimal():
         atoms = Counter({name: number * int(coefficient) for name, number in atoms.items()})
     if charge:
         atoms[f"charge {charge[-1]}"] = int(charge.strip("^+-") or 1)

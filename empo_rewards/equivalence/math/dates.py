@@ -43,7 +43,7 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     if len(text) > MAX_CHARS or _FORMULA.search(text) is not None:
         return None
     text = text.lower()
-    if not any(character.isdigit() for character in text):
+    if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
     text = _WEEKDAY.sub("", text, count=1)
     for form in _FORMS:

@@ -35,15 +35,13 @@ from empo_rewards.equivalence.math.algebra import (
     is_positive,
     kept,
     leading_sign,
+    lifted,
     quotient,
-    rational_power,
     spend,
 )
 from empo_rewards.equivalence.math.balls import Ball, Evaluator, Loose, Off, Unknown
 from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX_GAMMA_BITS
 from empo_rewards.equivalence.math.table import TABLE, Exact, Function, register
-
-_Unary = Callable[[Value], Value]
 
 _HALF = Fraction(1, 2)
 _PI: Any = frozenset(((PI, 1),))
@@ -62,8 +60,8 @@ def apply(name: str, args: tuple[Value, ...]) -> Value:
 # Trigonometry
 
 
-def _root(n: int) -> Value:
-    return rational_power(constant(n), _HALF)
+def _root(x: Value | int) -> Value:
+    return lifted(x) ** _HALF
 
 
 _SINES: tuple[Value, ...] = (
@@ -221,12 +219,10 @@ def _order(a: Value, b: Value) -> int | None:
 
 def _square_root(x: Value, degree: Value | None = None) -> Value:
     """sqrt(x), or root(x, n)."""
-    n = 2 if degree is None else degree.rational
-    return (
-        rational_power(x, Fraction(1, n))
-        if isinstance(n, int) and n
-        else kept("root", x, *([degree] if degree else []))
-    )
+    if degree is None:
+        return _root(x)
+    n = degree.rational
+    return x ** Fraction(1, n) if isinstance(n, int) and n else kept("root", x, degree)
 
 
 # Integers
@@ -241,7 +237,7 @@ def _split(x: Value) -> tuple[int, Value]:
 def _floor(x: Value) -> Value:
     """The integer below: of a constant a number, else an integer that is added stands outside."""
     whole, rest = _split(x)
-    known = 0 if not rest.terms or rest.rational is not None else balls.floor_of(rest)
+    known = 0 if not rest.terms or rest.rational is not None else balls.told(rest, balls.floor)
     return (kept("floor", rest) if known is None else constant(known)) + whole
 
 
@@ -328,7 +324,7 @@ def _ball_absolute(at: Evaluator, x: Ball) -> Ball:
 
 
 def _ball_modulo(at: Evaluator, x: Ball, y: Ball) -> Ball:
-    return at.subtract(x, at.multiply([y, at.floor(at.divide(x, y))]))
+    return at.add([x, at.multiply([y, balls.number(-balls.floor(at.divide(x, y)))])])
 
 
 def _ball_factorial(at: Evaluator, x: Ball) -> Ball:
@@ -378,8 +374,8 @@ _row("tanh", "tanh", lambda x: _hyperbolic_sine(x) / _hyperbolic_cosine(x), inve
 _row("coth", "coth", lambda x: _hyperbolic_cosine(x) / _hyperbolic_sine(x))
 _row("sech", "sech", lambda x: UNIT / _hyperbolic_cosine(x))
 _row("csch", "csch", lambda x: UNIT / _hyperbolic_sine(x))
-_row("arsinh", "arsinh arcsinh asinh", lambda x: _logarithm(x + rational_power(x * x + 1, _HALF)))
-_row("arcosh", "arcosh arccosh acosh", lambda x: _logarithm(x + rational_power(x * x - 1, _HALF)))
+_row("arsinh", "arsinh arcsinh asinh", lambda x: _logarithm(x + _root(x * x + 1)))
+_row("arcosh", "arcosh arccosh acosh", lambda x: _logarithm(x + _root(x * x - 1)))
 _row("artanh", "artanh arctanh atanh", lambda x: _logarithm((UNIT + x) / (UNIT - x)) / 2)
 _row("exp", "exp", _exponential, flint="exp", limit=19)
 _row("ln", "ln", _logarithm, flint="log", domain=_positive)
@@ -388,13 +384,13 @@ _row("lg", "lg", lambda x: _log(constant(10), x))
 _row("erf", "erf", flint="erf", hidden=lambda x: 1.5 * x * x + 8, cost=3)
 _row("abs", "abs", _absolute, rule=_ball_absolute, branches="sign",
      squared=lambda x: None if x.over else (x.terms, x.terms))  # fmt: skip
-_row("sgn", "sgn sign", _sign, rule=lambda at, x: balls.number(at.sign(x)), branches="sign")
+_row("sgn", "sgn sign", _sign, rule=lambda at, x: balls.number(balls.sign(x)), branches="sign")
 _row("max", "max", _maximum, arity=_ANY, branches="step")
 _row("min", "min", lambda *args: -_maximum(*(-arg for arg in args)), arity=_ANY)
 _row("sqrt", exact=_square_root, arity=(1, 2))
 _row("root", arity=_TWO, rule=lambda at, x, n: at.exponential(x, at.divide(balls.number(1), n), object()))
 _row("power", arity=_TWO, rule=lambda at, x, y: at.exponential(x, y, object()))
-_row("floor", "floor", _floor, rule=lambda at, x: at.floor(x), branches="step")
+_row("floor", "floor", _floor, rule=lambda at, x: balls.number(balls.floor(x)), branches="step")
 _row("ceil", "ceil", lambda x: -_floor(-x))
 _row("mod", exact=_modulo, arity=_TWO, rule=_ball_modulo, branches="step")
 _row("factorial", exact=_factorial, rule=_ball_factorial, cost=20, integer=True)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
+from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Measure, Opaque, Shape, readings
@@ -76,25 +77,6 @@ def footprint(key: Key) -> int:
             elif isinstance(thing, (tuple, frozenset)):
                 rest += thing
     return size
-
-
-class UnionFind:
-    """Classes under union. A class is known by its least member, so that the order of unions does not matter."""
-
-    def __init__(self, size: int) -> None:
-        self.parent = list(range(size))
-
-    def find(self, member: int) -> int:
-        """The representative."""
-        while self.parent[member] != member:
-            self.parent[member] = self.parent[self.parent[member]]
-            member = self.parent[member]
-        return member
-
-    def union(self, a: int, b: int) -> None:
-        """Joins two classes."""
-        a, b = self.find(a), self.find(b)
-        self.parent[max(a, b)] = min(a, b)
 
 
 def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:

@@ -82,8 +82,3 @@ def names_of(node: Node) -> list[str] | None:
         names = [item.name if isinstance(item, Sym) else label_of(item) or "" for item in node.items.items]
         return names if all(names) and set(names) - CONSTANTS else None
     return None
-
-
-def mentions(node: Node, name: Node) -> bool:
-    """Whether a symbol occurs in an expression: x = 2x + 1 names nothing."""
-    return node == name or any(mentions(part, name) for part in node if isinstance(part, tuple))  # type: ignore[arg-type]  # nodes are tuples of nodes

@@ -245,7 +245,7 @@ class _Lexer:
         if repeating:
             self.emit("num", f"{repeating[1]}({''.join(filter(None, repeating.groups()[1:]))})")
             return repeating.end()
-        if not (start and (self.text[start - 1] in ".,_^" or self.text[start - 1].isdigit())):
+        if not (start and (self.text[start - 1] in ".,_^" or self.text[start - 1].isdecimal())):
             for notation in (_DOTS, _GROUPED, _COMMAS, _SPACES):
                 grouped = notation.match(self.text, start)
                 if grouped and (notation is not _COMMAS or not self.depth or self.listed):

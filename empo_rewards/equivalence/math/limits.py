@@ -24,17 +24,15 @@ MAX_BITS = 1 << 15
 MAX_TERMS = 400
 """Terms of an expanded polynomial."""
 
-MAX_WORK = 11_000
+MAX_WORK = 9_000
 """Units of work that reading one answer may cost."""
 
-MAX_GROUP_READING = 1_000_000
-"""Units that reading the answers of one group may cost, the shortest first: past it the others are not read."""
+MAX_GROUP_WORK = 600_000
+"""Units that reading and then comparing the answers of one group may cost, the shortest first: past it the others are
+not read, or undecided."""
 
-MAX_REFINING = 8_000
+MAX_REFINING = 7_000
 """Units that enclosing one answer may cost, at all points and precisions together."""
-
-MAX_GROUP_REFINING = 600_000
-"""Units that the comparisons of one group may cost, the shortest answers first: past it the rest is undecided."""
 
 MAX_EXPONENT = 4_096
 """Integer exponent up to which a sum is expanded (the terms stop most of them long before)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 from empo_rewards.latex import TEXT
 
 
@@ -71,14 +73,11 @@ SUPERSCRIPTS = {ord(raised): plain for raised, plain in _SUPERSCRIPT_PAIRS}
 _SUBSCRIPT_PAIRS = zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-=()aehijklmnoprstuvx", strict=True)
 SUBSCRIPTS = {ord(low): plain for low, plain in _SUBSCRIPT_PAIRS}
 
-_VULGAR = {
-    "½": (1, 2), "⅓": (1, 3), "⅔": (2, 3), "¼": (1, 4), "¾": (3, 4), "⅕": (1, 5), "⅖": (2, 5), "⅗": (3, 5), "⅘": (4, 5),
-    "⅙": (1, 6), "⅚": (5, 6), "⅐": (1, 7), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8), "⅑": (1, 9),
-    "⅒": (1, 10),
-}  # fmt: skip
 _GREEK_LETTERS = zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΥΦΨΩℓℏ", [name for name in _GREEK if name != "aleph"], strict=True)
 FOLDED: dict[int, str] = {ord(letter): f"\\{name} " for letter, name in _GREEK_LETTERS}
-FOLDED |= {ord(glyph): f"\\frac{{{top}}}{{{bottom}}}" for glyph, (top, bottom) in _VULGAR.items()}
+FOLDED |= {
+    ord(glyph): "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", glyph).split("⁄")) for glyph in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
+}
 FOLDED |= {
     ord(glyph): replacement
     for glyph, replacement in {

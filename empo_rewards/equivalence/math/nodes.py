@@ -202,5 +202,12 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def inside(node: Node) -> Node:
-    """What brackets hold, where it is one expression."""
-    return node.items.items[0] if isinstance(node, Bracket) and len(node.items.items) == 1 else node
+    """What brackets hold, however many, where it is one expression."""
+    while isinstance(node, Bracket) and len(node.items.items) == 1:
+        node = node.items.items[0]
+    return node
+
+
+def mentions(node: Node, name: Node) -> bool:
+    """Whether a symbol occurs in an expression: x = 2x + 1 names nothing."""
+    return any(part == name for part in walk(node))

@@ -1,7 +1,8 @@
-"""Numbers and operations in words, as tokens: "2 million" is 2e6, "two and a half" 2.5, "5 squared" 5^2.
+"""Numbers as they are written: in digits, with a point, an exponent, a repeated part or a decimal comma; and in words.
 
-`spoken` rewrites the tokens of an answer once, before anything is parsed. It touches words only where they stand as one
-says a number or an operation of numbers; every other token is left as it is.
+Numbers and operations in words become tokens: "2 million" is 2e6, "two and a half" 2.5, "5 squared" 5^2. `spoken`
+rewrites the tokens of an answer once, before anything is parsed. It touches words only where they stand as one says a
+number or an operation of numbers; every other token is left as it is.
 """
 
 from __future__ import annotations
@@ -10,8 +11,45 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 
+from flint import fmpz
+
+from empo_rewards.equivalence.math.algebra import Rational, TooLarge, quotient, spend
 from empo_rewards.equivalence.math.lexer import Token
+from empo_rewards.equivalence.math.limits import MAX_LITERAL_DIGITS
 from empo_rewards.equivalence.math.names import listed
+
+_SHORT = 18
+"""Digits of a number that needs no check of its size."""
+
+
+def literal(text: str) -> Rational:
+    """The exact value of 12, 1.5, 1e-3 or 0.1(6); raises `TooLarge` past `MAX_LITERAL_DIGITS`."""
+    if len(text) <= _SHORT and text.isdecimal():
+        return int(text)
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, repeated = mantissa.removesuffix(")").partition("(")
+    integer, _, decimals = whole.partition(".")
+    if len(exponent) > _SHORT or len(mantissa) + abs(int(exponent or 0)) > MAX_LITERAL_DIGITS:
+        raise TooLarge
+    spend(len(mantissa) >> 2)
+    value: Rational = int(fmpz(integer + decimals or "0"))  # int() refuses more than 4,300 digits
+    if repeated:
+        value += Fraction(int(fmpz(repeated)), 10 ** len(repeated) - 1)
+    shift = int(exponent or 0) - len(decimals)
+    return value * 10**shift if shift >= 0 else quotient(value, 10**-shift)
+
+
+def decimal_comma(tokens: list[Token]) -> Rational | None:
+    """0,5 as a decimal: two numbers with nothing but a comma between them; None for others."""
+    sign = -1 if tokens[0].kind == "-" else 1
+    numbers = tokens[1:] if sign < 0 else tokens
+    if [token.kind for token in numbers] != ["num", ",", "num"] or numbers[1].spaced or numbers[2].spaced:
+        return None
+    whole, decimals = numbers[0].text, numbers[2].text
+    return sign * literal(f"{whole}.{decimals}") if whole.isdecimal() and decimals.isdecimal() else None
+
+
+# Words
 
 _UNITS = listed(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -105,7 +143,7 @@ class _Rewriter:
         """Puts the tokens of a text, which spaces tell apart, in the place of those up to `end`."""
         first = self.tokens[self.at]
         for k, part in enumerate(text.split()):
-            kind = "num" if part[0].isdigit() else part
+            kind = "num" if part[0].isdecimal() else part
             self.done.append(Token(kind, part, first.spaced and k == 0))
         self.at = end
         return True
@@ -120,7 +158,7 @@ class _Rewriter:
         article = word == "a"
         value = Fraction(1)
         at = self.at + 1
-        if token.kind == "num" and len(token.text) <= _SCALABLE and token.text.replace(".", "").isdigit():
+        if token.kind == "num" and len(token.text) <= _SCALABLE and token.text.replace(".", "").isdecimal():
             value = Fraction(token.text)
         elif word in SMALL or (article and after in SCALES):
             total, at = self.cardinal()
@@ -211,7 +249,7 @@ class _Rewriter:
 
     def ordinal_mark(self) -> bool:
         """18th, 18^{th}: the mark says nothing that the number does not."""
-        if not self.done or self.done[-1].kind != "num" or not self.done[-1].text.isdigit():
+        if not self.done or self.done[-1].kind != "num" or not self.done[-1].text.isdecimal():
             return False
         kinds = [token.kind for token in self.tokens[self.at : self.at + 4]]
         place = self.at + (2 if kinds[:2] == ["^", "{"] else 1 if kinds[:1] == ["^"] else 0)

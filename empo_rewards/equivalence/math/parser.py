@@ -110,16 +110,23 @@ class _Parser:
     # Lists and relations
 
     def answer(self) -> nodes.Listing:
-        choice = (self.texts("(", "sym", ")") or self.texts("(", "word", ")")) if self.kind() == "(" else []
-        if choice and choice[1] in _CHOICES and self.kind(3) not in _NO_CHOICE and self.tokens[3].spaced:
-            self.at = 3  # (B) 5
-            return nodes.Listing((nodes.ChoiceLetter(choice[1], self.answer()),), ())
+        choice = self.choice()
+        if choice and self.choice():
+            raise Unreadable  # (B) (C) 5
         listing = self.listing()
         while self.accept("."):
             pass
         if self.kind():
             raise Unreadable
-        return listing
+        return nodes.Listing((nodes.ChoiceLetter(choice, listing),), ()) if choice else listing
+
+    def choice(self) -> str:
+        """The letter of a choice before its value, taken: B of (B) 5; "" where there is none."""
+        choice = (self.texts("(", "sym", ")") or self.texts("(", "word", ")")) if self.kind() == "(" else []
+        if not choice or choice[1] not in _CHOICES or self.kind(3) in _NO_CHOICE or not self.tokens[self.at + 3].spaced:
+            return ""
+        self.at += 3
+        return choice[1]
 
     def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end."""
@@ -356,7 +363,7 @@ class _Parser:
         braced = self.accept("{")
         sign = -1 if self.accept("-") else 1
         digits = self.take().text if self.kind() == "num" else ""
-        if not digits.isdigit() or len(digits) > 2:
+        if not digits.isdecimal() or len(digits) > 2:
             raise Unreadable
         if braced:
             self.expect("}")
@@ -513,7 +520,7 @@ class _Parser:
         return self.indexed(nodes.Sym(name))
 
     def number(self, text: str) -> Node:
-        if not text.isdigit() or self.kind() not in ("sym", "num"):
+        if not text.isdecimal() or self.kind() not in ("sym", "num"):
             return nodes.Num(text)
         spaced = self.tokens[self.at].spaced
         chosen, fraction = self.texts("sym", "num"), self.texts("num", "/", "num")
@@ -530,7 +537,7 @@ class _Parser:
         above = self.argument()
         symbol = self.argument()
         letter, _, below = symbol.name.partition("_") if isinstance(symbol, nodes.Sym) else ("", "", "")
-        if letter not in _CHOSEN or not below.isdigit() or not isinstance(above, nodes.Num):
+        if letter not in _CHOSEN or not below.isdecimal() or not isinstance(above, nodes.Num):
             raise Unreadable
         return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
 
@@ -585,7 +592,7 @@ class _Parser:
         name, kind = symbol.name, self.kind()
         if kind == "num" and touching and name not in ("e", "i", "π") and name.isalpha():
             digits = self.tokens[self.at]
-            if not digits.spaced and digits.text.isdigit():
+            if not digits.spaced and digits.text.isdecimal():
                 return nodes.Sym(f"{name}_{self.take().text}")
         if not self.accept("_"):
             return symbol
@@ -611,7 +618,7 @@ class _Parser:
     def argument(self) -> Node:
         """A command's argument: a group in braces, one digit, or one symbol. \\sqrt\\sqrt2 nests as brackets do."""
         kind, token = self.kind(), self.tokens[self.at] if self.kind() else Token("", "", False)
-        if kind == "num" and token.text.isdigit() and len(token.text) > 1:
+        if kind == "num" and token.text.isdecimal() and len(token.text) > 1:
             self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
             return nodes.Num(token.text[0])
         if kind == "num":
@@ -813,19 +820,18 @@ def _product(factors: list[tuple[str, Node]]) -> Node:
 
 def _digits(node: Node) -> str:
     """The digits of a number, in brackets too."""
-    while isinstance(node, nodes.Bracket) and len(node.items.items) == 1:
-        node = node.items.items[0]
+    node = nodes.inside(node)
     return node.text if isinstance(node, nodes.Num) else ""
 
 
 def _is_proper(top: str, bottom: str) -> bool:
     """Whether digits are a fraction below 1."""
-    return top.isdigit() and bottom.isdigit() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
+    return top.isdecimal() and bottom.isdecimal() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
 
 
 def _mixed(whole: Node, fraction: Node) -> Node | None:
     """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
-    if not (isinstance(whole, nodes.Num) and whole.text.isdigit() and isinstance(fraction, nodes.Product)):
+    if not (isinstance(whole, nodes.Num) and whole.text.isdecimal() and isinstance(fraction, nodes.Product)):
         return None
     (_, top), *rest = fraction.factors
     digits = _digits(top), _digits(rest[0][1]) if [mark for mark, _ in rest] == ["/"] else ""

@@ -64,7 +64,7 @@ class MathPolicy:
         """The choices for the answers to one prompt, none of them left to what it asks for."""
         if self.percent != "asked":
             return self
-        return replace(self, percent="number" if asks_for_percentage(prompt) else "fraction")
+        return replace(self, percent="number" if _ASKS_FOR_PERCENTAGE.search(prompt) else "fraction")
 
 
 _ALLOWED = {name: get_args(hint) for name, hint in get_type_hints(MathPolicy).items() if get_origin(hint) is Literal}
@@ -75,9 +75,5 @@ _ASKS_FOR_PERCENTAGE = re.compile(
     r"\bper ?cent(?!ile)|\b(?:in|as)(?: an?)? per ?cent(?!ile)",
     re.IGNORECASE,
 )
-"""No number may stand between: "What is the price after a discount of 20 percent?" asks for none."""
-
-
-def asks_for_percentage(prompt: str) -> bool:
-    """Whether a prompt asks for a percentage: "what percent of", "find the percentage", "as a percent"."""
-    return _ASKS_FOR_PERCENTAGE.search(prompt) is not None
+"""A prompt that asks for a percentage: "what percent of", "find the percentage", "as a percent". No number may stand
+between: "What is the price after a discount of 20 percent?" asks for none."""

@@ -46,9 +46,9 @@ from empo_rewards.equivalence.math.balls import (
     Unknown,
     at_precision,
     degree_of,
-    enclosures,
     generic,
     log2_of,
+    told,
 )
 from empo_rewards.equivalence.math.limits import MAX_REFINING, MAX_WORK, PRECISIONS
 from empo_rewards.equivalence.math.table import TABLE
@@ -80,6 +80,7 @@ class Traits:
     Attributes:
         names: its symbols, sorted.
         functions: the functions in it that the table does not have: what they are is not said.
+        dark: whether it holds a sum, integral, limit or function that nothing encloses.
         integer, imaginary, steps: whether it is meant for integers, whether i occurs, whether a step does.
         large, small: the largest and the smallest size of its constants, as powers of 2.
         branches: each |x| and sgn with the branches that must be seen.
@@ -89,7 +90,7 @@ class Traits:
     def __init__(self, value: Value) -> None:
         self.names = tuple(sorted(value.symbols))
         self.functions: set[str] = set()
-        self.integer = self.imaginary = self.steps = False
+        self.integer = self.imaginary = self.steps = self.dark = False
         self.large = self.small = 0
         self.branches: set[tuple[Atom, int]] = set()
         self.conditions: set[Value] = set()
@@ -115,6 +116,7 @@ class Traits:
             self._change_at(name.base)
         if not isinstance(name, Func):
             return
+        self.dark |= " " in name.name if row is None else not (row.flint or row.rule)
         if row is None:
             self.functions.add(name.name)
         elif row.branches == "sign" and name.args[0].symbols:
@@ -199,18 +201,10 @@ def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
         return found | ({-c / b} if b else set())
     discriminant = b * b - 4 * a * c
     if discriminant >= 0:
-        root = _square_root(discriminant)
+        top, bottom = discriminant.as_integer_ratio()
+        root = Fraction(math.isqrt(top * bottom << 256), bottom << 128)  # to 128 bits, or exact
         found |= {(-b - root) / (2 * a), (-b + root) / (2 * a)}
     return found
-
-
-def _square_root(x: Fraction) -> Fraction:
-    """A root to 128 bits more than the number has; exact where it is rational."""
-    product_ = x.numerator * x.denominator
-    root = math.isqrt(product_)
-    if root * root == product_:
-        return Fraction(root, x.denominator)
-    return Fraction(math.isqrt(product_ << 256), x.denominator << 128)
 
 
 # Comparison
@@ -237,7 +231,7 @@ class Judge:
         self.refined = self.probed = 0
         self._traits: dict[Value, Traits] = {}
         self._left: dict[Value, Budget] = {}
-        self._samples: dict[tuple[Value, int, bool, tuple[Rational, ...]], PointSample | NoValue] = {}
+        self._samples: dict[tuple[Value, int, bool, tuple[Rational, ...]], PointSample | type[NoValue]] = {}
 
     def traits(self, value: Value) -> Traits:
         """The value's traits, found once."""
@@ -265,14 +259,14 @@ class Judge:
         if equal or (equal is not None and a.flat and b.flat):
             return equal
         left, right = self.traits(a), self.traits(b)
-        if left.functions != right.functions:
+        if left.dark or right.dark or left.functions != right.functions:
             return None  # what f is decides, and that is not said
         verdict, proved = self._functions(a, b) if left.names or right.names else self._constants(a, b)
         self.refined += verdict is not None
         self.probed += verdict is True and not proved
         return verdict
 
-    def _sample(self, value: Value, point: Point, precision: int, real: bool) -> PointSample:
+    def _sample(self, value: Value, point: Point, precision: int, real: bool) -> PointSample | type[NoValue]:
         key = (value, precision, real, tuple(point[name] for name in self.traits(value).names))
         found = self._samples.get(key)
         if found is None:
@@ -284,35 +278,28 @@ class Judge:
                     ball = at_precision(precision, lambda: at.value(value))
                 found = PointSample(ball, at.degrees, at.picks, precision)
             except NoValue as outcome:
-                found = type(outcome)()
+                found = type(outcome)
             except TooLarge:
-                found = Unknown()
+                found = Unknown
             self._samples[key] = found
             spend(before - own.left + 20)
-        if isinstance(found, NoValue):
-            raise found
         return found
 
     def _at(self, a: Value, b: Value, point: Point, *, real: bool) -> tuple[str, tuple[PointSample, ...]]:
         """At one point: "proved" or "agree", "differ", "off" (neither has a value), "half" (one has), or "blind"."""
         for precision in PRECISIONS:
-            found: list[PointSample] = []
-            lacking: list[type[NoValue]] = []
-            for value in (a, b):
-                try:
-                    found.append(self._sample(value, point, precision, real))
-                except NoValue as outcome:
-                    lacking.append(type(outcome))
-            if Unknown in lacking:
-                return "blind", ()
-            if Loose in lacking:
-                continue
-            if lacking:
-                return ("half" if found else "off"), ()
             spend(10)
-            told = _told(*found, proof=not point)
+            found = [self._sample(value, point, precision, real) for value in (a, b)]
+            if Unknown in found:
+                return "blind", ()
+            if Loose in found:
+                continue
+            samples = tuple(sample for sample in found if isinstance(sample, PointSample))
+            if len(samples) < 2:
+                return ("half" if samples else "off"), ()
+            told = _told(*samples, proof=not point)
             if told:
-                return told, tuple(found)
+                return told, samples
         return "blind", ()
 
     def _constants(self, a: Value, b: Value) -> tuple[bool | None, bool]:
@@ -364,10 +351,10 @@ class Judge:
         x, y = a.rational, b.rational
         if x is not None and y is not None:
             return abs(Fraction(x) - y) <= Fraction(tolerance) * max(abs(Fraction(x)), abs(Fraction(y)))
-        left, right = (next(enclosures(value), None) for value in (a, b))
+        left, right = (told(value, lambda ball: ball.v) for value in (a, b))
         if left is None or right is None:
             return False
-        return bool(abs(left.v - right.v) <= tolerance * abs(left.v).max(abs(right.v)))
+        return bool(abs(left - right) <= tolerance * abs(left).max(abs(right)))
 
     def proportional(self, a: Value, b: Value, *, positive: bool) -> bool | None:
         """Whether a = c·b for one number c, a positive one where it must be: `a = 0` and `b = 0` say the same then.
@@ -409,13 +396,11 @@ class Judge:
         traits = self.traits(value)
         if traits.functions or traits.imaginary:
             return None
-        try:
-            v = self._sample(
-                value, {name: _coordinate(name, 0, 1) for name in traits.names}, PRECISIONS[0], True
-            ).ball.v
-            low, high = float(v.lower()), float(v.upper())
-        except (NoValue, TooLarge):
+        point = {name: _coordinate(name, 0, 1) for name in traits.names}
+        sample = self._sample(value, point, PRECISIONS[0], True)
+        if not isinstance(sample, PointSample):
             return None
+        low, high = float(sample.ball.v.lower()), float(sample.ball.v.upper())
         margin = 2.0**-50
         return low - margin * abs(low), high + margin * abs(high)
 

@@ -22,7 +22,7 @@ from empo_rewards.equivalence.math.algebra import (
 from empo_rewards.equivalence.math.lexer import Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DETERMINANT
 from empo_rewards.equivalence.math.nodes import Node, walk
-from empo_rewards.equivalence.math.numbers import literal
+from empo_rewards.equivalence.math.numerals import literal
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import INFINITY
 from empo_rewards.equivalence.math.table import LETTERS

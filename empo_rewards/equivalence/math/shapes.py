@@ -359,9 +359,9 @@ def union(parts: list[Ordered]) -> Shape:
     return found or (Spans(frozenset(parts)) if len(parts) > 1 else parts[0])
 
 
-def intersection(left: list[Ordered], right: list[Ordered]) -> Shape | None:
-    """The common part of two unions of intervals; None where the order of their ends cannot be told."""
-    return _combined([left, right], all)
+def intersection(*sets: list[Ordered]) -> Shape | None:
+    """The common part of unions of intervals; None where the order of their ends cannot be told."""
+    return _combined(sets, all)
 
 
 def complement(points: Iterable[Shape]) -> Shape:
@@ -372,7 +372,7 @@ def complement(points: Iterable[Shape]) -> Shape:
     return without
 
 
-def _combined(sets: list[list[Ordered]], kept: Callable[[list[bool]], bool]) -> Shape | None:
+def _combined(sets: Sequence[list[Ordered]], kept: Callable[[list[bool]], bool]) -> Shape | None:
     """What is `kept` of the real line, by which of the sets it lies in; None where the order of ends cannot be told.
 
     An end is a cut of the line just before its value or just after it: [a, b) reaches from the cut before a to the

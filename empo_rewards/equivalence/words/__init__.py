@@ -69,7 +69,10 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
             relation.same[one[0], two[0]] = found.strength
         elif found.verdict is not Verdict.MORE:
             kind = getattr(relation, found.verdict.value)
-            kind.update([(i, j) if i < j else (j, i) for i in one for j in two])
+            if len(one) == len(two) == 1:
+                kind.add((one[0], two[0]))
+            else:
+                kind.update([(i, j) if i < j else (j, i) for i in one for j in two])
     return relation
 
 

@@ -133,22 +133,25 @@ def _compounds(a: Words, b: Words) -> bool:
 def _weigh(a: Part, b: Part) -> Found:
     """What two phrases' words alone say."""
     left, right = a.bag, b.bag
-    short = max(len(a.content), len(b.content)) <= SHORT
     if a.numbers != b.numbers:
         one_adds_a_number = left.difference(a.numbers) == right.difference(b.numbers)
-        return _DIFFERENT if short and (one_adds_a_number or (a.numbers and b.numbers)) else _MORE
+        return _DIFFERENT if _short(a, b) and (one_adds_a_number or (a.numbers and b.numbers)) else _MORE
     if a.ways != b.ways:
         contrary = say.NOT in a.ways ^ b.ways or (a.ways - {say.NOT} and b.ways - {say.NOT})
-        return _MORE if not contrary else _DIFFERENT if short else _OTHER
-    only_left, only_right = left - right, right - left
+        return _MORE if not contrary else _DIFFERENT if _short(a, b) else _OTHER
+    only_left, only_right = (left, right) if left.isdisjoint(right) else (left - right, right - left)
     if not only_left or not only_right:
         return _MORE
-    if say.MODIFIERS.issuperset(only_left | only_right):
+    if say.MODIFIERS.issuperset(only_left) and say.MODIFIERS.issuperset(only_right):
         return _DIFFERENT
     if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
         return _DIFFERENT
     shared = len(only_left) < len(left) or a.initials == b.initials
     return _SPELLED if shared and _respelled(only_left, only_right) else _OTHER
+
+
+def _short(a: Part, b: Part) -> bool:
+    return max(len(a.content), len(b.content)) <= SHORT
 
 
 def _respelled(left: frozenset[str], right: frozenset[str]) -> bool:

@@ -78,7 +78,7 @@ def same_person(a: Name, b: Name, *, person: bool) -> float | None:  # noqa: PLR
     if a.family != b.family:
         return None
     if not shorter.given:
-        return PART if person else None
+        return PART if person and len(shorter.family) > 1 else None
     initials = any(len(name) == 1 for name in (*a.given, *b.given))
     if not _compatible(a.given[0], b.given[0]):
         return 0.0 if (person or initials) and not _close(a.given[0], b.given[0]) else None

@@ -19,7 +19,8 @@ _PEOPLE = (
     "designer astronaut"
 )
 _PERSON = re.compile(
-    rf"\b(?:who|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b", re.IGNORECASE
+    rf"\b(?:(?<!what or )who(?! or what)|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b",
+    re.IGNORECASE,
 )
 _ORDERED = re.compile(
     r"\b(?:in (?:\w+ ){0,2}order(?! to)|ordered|order of|sequence|rank(?:ed|ing)?|respectively|steps|chronological)",

@@ -34,7 +34,10 @@ _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
+_BREAKING = (";", "\n", "- ", ". ", "? ", "! ")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
+_CONTRAST = re.compile(r"not (?:the )?[A-Z]")
+"""The name of what the answer is not: "Ankara, not Istanbul"."""
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
@@ -53,6 +56,7 @@ _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WAYS = frozenset((say.NOT, say.UP, say.DOWN))
+_THE = ("the", "The")
 _SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
 
@@ -62,7 +66,7 @@ class Part(NamedTuple):
     Args:
         words: without what says nothing (articles, copulas, fillers), in the order of `_in_order`.
         content: `words` without the prepositions that say nothing; what two phrases are compared by.
-        raw: the words as they are written, with their capitals.
+        raw: the words as they are written, with their capitals, without a first "the".
         bag: the set of `content`.
         numbers: those of `content` that hold a digit, sorted.
         ways: the tokens of negation, rise and fall in `content`.
@@ -145,7 +149,7 @@ def read(text: str) -> Reading:
 def _split(tidy: str) -> tuple[str, list[str]]:
     """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(tidy)
-    found = _BREAK.search(head, 1)
+    found = _BREAK.search(head, 1) if any(mark in head for mark in _BREAKING) else None
     if found:
         doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
         head, tails = head[: found.start()], [*tails, doubt + head[found.end() :]]
@@ -163,13 +167,18 @@ def _tidied(text: str) -> str:
     if "\\" in folded or "$" in folded or "~" in folded:
         folded = _SPACING.sub(" ", _LATEX.sub(r"\1", folded))
     lines = (" ".join(line.split()) for line in folded.splitlines())
-    tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", "\n".join(filter(None, lines))))
-    tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II)
+    tidy = "\n".join(filter(None, lines))
+    if "," in tidy:
+        tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", tidy))
+    if "(" in tidy:
+        tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II)
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
 
 
 def _without_brackets(text: str) -> tuple[str, list[str]]:
     tails: list[str] = []
+    if "(" not in text and "[" not in text:
+        return text, tails
 
     def take(match: re.Match[str]) -> str:
         if match.start() == 0:
@@ -182,18 +191,17 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
 
 def _before_clause(head: str) -> tuple[str, str]:
     words = head.split()
-    for k, word in enumerate(words):
-        after = words[k + 1] if k + 1 < len(words) else ""
-        low = word.lower()
-        begins = (low in say.CLAUSES and not (low == "since" and after[:1].isdigit())) or (low, after) == ("due", "to")
-        if k > 0 and begins:
-            return " ".join(words[:k]), " ".join(words[k:])
+    for k, low in enumerate(head.lower().split()):
+        if k > 0 and low in say.CLAUSES:
+            after = "".join(words[k + 1 : k + 2])
+            if after == "to" if low == "due" else not (low == "since" and after[:1].isdigit()):
+                return " ".join(words[:k]), " ".join(words[k:])
     return head, ""
 
 
 def _before_explaining_comma(head: str) -> tuple[str, str]:
     """Splits at the first comma behind which an explanation begins rather than a further item."""
-    pieces = _COMMA.split(head)
+    pieces = _COMMA.split(head) if "," in head else [head]
     for k, piece in enumerate(pieces[1:], start=1):
         if _explains(piece, pieces[0], last=k == len(pieces) - 1):
             return ", ".join(pieces[:k]), ", ".join(pieces[k:])
@@ -205,6 +213,8 @@ def _explains(piece: str, first: str, *, last: bool) -> bool:
     if not words or _ITEM_LEAD.match(piece):
         return False
     low = words[0].lower()
+    if _CONTRAST.match(piece):
+        return True
     if low in say.EXPLAINERS:
         return low not in say.ARTICLES or first.split(" ", 1)[0].lower() not in say.ARTICLES
     if words[0].isdigit():
@@ -226,6 +236,8 @@ def _items(head: str) -> tuple[list[str], bool]:
 def _takes_back(said: str) -> bool:
     """Whether what is said about an answer takes it back, leaves it open, or makes it depend on a condition."""
     words = [say.plain(word) for word in _WORD.findall(said)]
+    if _CONTRAST.match(said):
+        return False
     return not (say.HEDGES.isdisjoint(words[:2]) and say.DOUBTS.isdisjoint(words)) or not say.CONDITIONS.isdisjoint(
         words[:1]
     )
@@ -260,7 +272,8 @@ def part(text: str) -> Part:
 
 
 def _phrase(raw: Sequence[str]) -> Part:
-    return _made(_in_order(_meant(raw)), tuple(token for token in raw if token not in _SILENT))
+    said = tuple(token for token in raw if token not in _SILENT)
+    return _made(_in_order(_meant(raw)), said[1:] if len(said) > 1 and said[0] in _THE else said)
 
 
 def _made(words: Words, raw: Words) -> Part:
@@ -286,7 +299,7 @@ def _raw(text: str) -> list[str]:
     """The words as written; initials in a row are one word with its stops."""
     found: list[str] = []
     rest = 0
-    for match in _INITIALS.finditer(text):
+    for match in _INITIALS.finditer(text) if "." in text else ():
         found += _TOKEN.findall(text[rest : match.start()])
         found.append(match.group().replace(" ", ""))
         rest = match.end()

@@ -21,6 +21,8 @@ MIN_WORD = 8
 LONG = 9
 """In so long a name the consonants alone tell it."""
 
+_KEPT = ("is", "us", "os")
+"""Endings that a stem keeps."""
 _DOUBLED = re.compile(r"(.)\1+")
 _UMLAUT = re.compile(r"(?<=[aou])e")
 _VOWELS = frozenset("aeiouy")
@@ -45,8 +47,9 @@ def alike(a: str, b: str) -> bool:
 def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 - one return a kind of slip
     """Whether one of two different words is surely a slip, or another custom, of spelling the other.
 
-    A doubled letter, two letters exchanged; in a name "oe" for "ö", in a long one vowels too many; in a name beside an
-    equal one also another vowel or a letter too many. Not where words are told by that letter: nitrate and nitrite.
+    A plural that its ending hides ("taxis", "viruses", of which the last s is gone), a doubled letter, two letters
+    exchanged; in a name "oe" for "ö", in a long one vowels too many; in a name beside an equal one another vowel or a
+    letter too many. Not where words are told by that letter: nitrate and nitrite.
 
     Args:
         a, b: the words in small letters.
@@ -54,6 +57,11 @@ def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 
         beside: they stand beside equal words.
     """
     least = min(len(a), len(b))
+    short, long = sorted((a, b), key=len)
+    if not name and (
+        (least > 3 and long == short + "s" and long.endswith(_KEPT)) or (long == short + "e" and short.endswith(_KEPT))
+    ):
+        return True
     if least < MIN_SLIP or a[0] != b[0]:
         return False
     if name and _UMLAUT.sub("", a) == _UMLAUT.sub("", b):
@@ -70,7 +78,6 @@ def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 
         return name and beside and vowels and not (_CHEMICAL.search(a) or _CHEMICAL.search(b))
     if not name or a[-2:] != b[-2:]:
         return False
-    short, long = sorted((a, b), key=len)
     if len(short) >= LONG and _VOWEL.sub("", a) == _VOWEL.sub("", b):
         return True
     one_more = len(long) == len(short) + 1 and any(short == long[:k] + long[k + 1 :] for k in range(2, len(short)))

@@ -52,8 +52,8 @@ EXPLAINERS = _set(
 """Words that begin an explanation after a comma, where an enumeration would go on with a noun."""
 CONDITIONS = _set("when if then until unless before after only provided assuming though")
 """Words that begin what an answer depends on."""
-CLAUSES = _set("who whose because since")
-"""Words that begin a clause which explains what stands before it."""
+CLAUSES = _set("who whose because since due")
+"""Words that begin a clause which explains what stands before it; of "due", "due to" does."""
 
 MODIFIERS = _set(
     "half twice double triple quadruple quarter third vice former ex deputy assistant acting co anti pro pseudo quasi "
@@ -172,6 +172,7 @@ _BRITISH = (
     (re.compile(r"(?<=[aeiou][^aeiou][aeiou])ll(?=ed$|ing$|ers?$)"), "l"),
     (re.compile(r"^sulph"), "sulf"),
 )
+_PERHAPS_BRITISH = re.compile(r"is|l[ly]|our|re$|[ao]e|gue$|^sulph")
 _KEPT_S = re.compile(r"(?:ss|us|is|ics|ous|os)$")
 
 
@@ -199,7 +200,7 @@ def stem(word: str) -> str:
         return word
     if base in SYNONYMS:
         return SYNONYMS[base]
-    if len(base) > 4 and base.isascii():
+    if len(base) > 4 and base.isascii() and _PERHAPS_BRITISH.search(base):
         for pattern, american in _BRITISH:
             base = pattern.sub(american, base)
     return base

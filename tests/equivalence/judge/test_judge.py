@@ -581,3 +581,36 @@ def test_the_page_names_every_option_with_its_default() -> None:
     assert defaults["limits.concurrency"] == str(Limits().concurrency)
     assert defaults["asking.threshold"] == str(Asking().threshold)
     assert defaults["asking.top_logprobs"] == str(Asking().top_logprobs)
+
+
+@pytest.mark.parametrize("asking", FORMS, ids=lambda asking: f"{asking.form}-{asking.reasoning_tokens}")
+def test_reasons_have_the_judges_words(
+    endpoint: Endpoint, make: Callable[..., JudgeEquivalence], asking: Asking
+) -> None:
+    judge, answers = make(endpoint, asking=asking), cities()
+    paris, lutetia, rome = (CITIES.index(name) for name in ("Paris", "Lutetia", "Rome"))
+    same, other = judge.why(answers, paris, lutetia), judge.why(answers, rome, paris)
+    assert (same.equal, other.equal) == (True, False)
+    assert [same.facts[name] for name in ("one", "other")] == ["Lutetia", "Paris"]
+    for reason, word in ((same, "Yes"), (other, "No")):
+        for order in ("one first", "other first"):
+            assert word in str(reason.facts[f"{order}: the judge's words"])
+            assert (reason.facts[f"{order}: P(Yes)"] >= 0.5) is reason.equal  # type: ignore[operator] # a number
+    if asking.reasoning_tokens:
+        assert "I compare." in str(same.facts["one first: the judge's words"])
+    asked = [set(answers_in(body)) for _, _, body in endpoint.requests]
+    assert asked == [{"Lutetia", "Paris"}] * 2 + [{"Paris", "Rome"}] * 2
+
+
+def test_reasons_of_pairs_that_are_not_asked(endpoint: Endpoint, make: Callable[..., JudgeEquivalence]) -> None:
+    judge = make(endpoint)
+    settled = AnswerSet(("Paris", "Rome", "paris"), settled=frozenset({(0, 1)}))
+    assert judge.why(settled, 0, 2).rule == "normal forms"
+    assert judge.why(settled, 2, 1).rule == "settled before the model was asked"
+    assert endpoint.requests == []
+
+
+def test_a_judge_without_an_answer_has_no_reason(endpoint: Endpoint, make: Callable[..., JudgeEquivalence]) -> None:
+    judge = make(endpoint, limits=QUICK)
+    with pytest.raises(EquivalenceError):
+        judge.why(AnswerSet(("Paris", "!500")), 0, 1)

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from empo_rewards.completions.client import MalformedReplyError
 from empo_rewards.equivalence.judge.questions import Request
-from empo_rewards.equivalence.judge.wire import MalformedReplyError, body_of, generation_of
+from empo_rewards.equivalence.judge.wire import body_of, generation_of
 
 PLAIN = Request("a prompt", max_tokens=1)
 CHAT = Request(({"role": "user", "content": "hello"},), max_tokens=9)

@@ -210,7 +210,7 @@ def test_a_fault_in_comparing_two_answers_leaves_them_undecided(monkeypatch, cap
 
 
 def test_the_longest_answers_are_not_read_past_the_budget_of_a_group(monkeypatch):
-    monkeypatch.setattr(backend_module, "MAX_GROUP_READING", 60)
+    monkeypatch.setattr(backend_module, "MAX_GROUP_WORK", 60)
     texts = ("1/2", "0.5", "(x+1)^2", "x^2+2x+1")
     for order in (texts, texts[::-1]):
         relation = MathEquivalence().relate([AnswerSet(order)])[0]
@@ -237,7 +237,7 @@ def test_a_faulty_answer_changes_nothing_between_the_others(monkeypatch):
 
 
 def test_the_budget_of_a_groups_comparisons_goes_to_the_shortest_answers(monkeypatch):
-    monkeypatch.setattr(backend_module, "MAX_GROUP_REFINING", 8_000)
+    monkeypatch.setattr(backend_module, "MAX_GROUP_WORK", 8_000)
     texts = ("\\sin 2x", "2\\sin x\\cos x", *(f"\\cos 2x+{k}y+{k}" for k in range(1, 9)),
              *(f"1-2\\sin^2 x+{k}y+{k}" for k in range(1, 9)))  # fmt: skip
     for order in (texts, texts[::-1]):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from generated import hostile_texts
 
 from empo_rewards.equivalence.math import MathEquivalence, MathPolicy, canonical
-from empo_rewards.equivalence.math.algebra import Budget, TooLarge, Value, add, atom, constant, rational_power
+from empo_rewards.equivalence.math.algebra import Budget, TooLarge, Value, add, atom, constant
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.limits import MAX_WORK
 from empo_rewards.equivalence.math.shapes import Opaque, compare
@@ -64,6 +65,7 @@ ATTACKS = [
     *("+".join(f"|x-{k}|" for k in range(200)), r"\max(" + ",".join(f"x_{k}^2+{k}" for k in range(100)) + ")"),
     *(r"\zeta(\zeta(\zeta(x)))", "e^" * 30 + "x", "10^{-9000}x+10^{9000}", r"\cos(\pi/" + "9" * 300 + ")"),
     *("+".join(rf"\sqrt{{x^{k}+{k}}}" for k in range(1, 30)), "²" * 9_000, "ﷺ" * 9_000, r"\sqrt[60]{2}+" * 10 + "1"),
+    *("(C) " * 400 + "x", r"\text{(C)}" * 400, "x_{\ud800}" + r"+\sin(y_{\ud800\ud800" + "z" * 99 + "})"),
 ]
 
 GROUPS = {
@@ -174,6 +176,24 @@ def test_work_grows_little_faster_than_the_answer_up_to_its_bound(make):
         assert large < 2 * ((k + 1) / k) ** 2 * 3 * small + 20_000
 
 
+def test_a_digit_is_a_digit_in_any_script():
+    decimals = [c for c in map(chr, range(0x80, sys.maxunicode)) if c.isdecimal()]
+    assert len(decimals) > 300
+    for digit in decimals:
+        plain = unicodedata.decimal(digit)
+        for form in ("{}", "7{}.5", "{}307.5", "0.{}", "3{}{}", r"\frac{{{}}}{{7}}", "1e{}", r"^{{10}}C_{}"):
+            assert key_of(form.format(digit, digit), POLICY).shape == key_of(form.format(plain, plain), POLICY).shape
+
+
+def test_what_looks_like_a_digit_and_is_none_costs_no_fault():
+    """Superscripts, circled and Ethiopic digits: `isdigit` holds of them, and int() refuses them."""
+    others = [c for c in map(chr, range(0x80, sys.maxunicode)) if c.isdigit() and not c.isdecimal()]
+    assert len(others) > 100
+    for form in ("{}", "7{}.5", "{}7", r"\frac{{{}}}{{7}}", r"^{{10}}C_{}", r"\sqrt[{}]{{x}}", "x_{}, x_1", "11_{}"):
+        (relation,) = MathEquivalence().relate([AnswerSet(tuple(form.format(c) for c in others))])
+        assert (relation.metrics["answers_failed"], relation.metrics["pairs_failed"]) == (0, 0)
+
+
 DOUBLED = """
     import resource, sys
     sys.path[:0] = sys.argv[1:]
@@ -274,7 +294,7 @@ def test_a_power_too_large_to_expand_is_kept_and_not_confused():
     a, b = key_of("(x+y+z)^{200}", POLICY).shape, key_of("(x+y+z)^{201}", POLICY).shape
     assert compare(a, b) is False
     assert a == key_of("(z+x+y)^{200}", POLICY).shape
-    assert rational_power(constant(10), 10**9) != rational_power(constant(10), 10**9 + 1)
+    assert constant(10) ** 10**9 != constant(10) ** (10**9 + 1)
 
 
 def test_what_is_not_read_is_kept_as_it_is():

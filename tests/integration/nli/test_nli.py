@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -199,3 +200,27 @@ def test_lower_precision(model: str, dtype: str) -> None:
     plain = relations(NliEquivalence(model, device="cpu"), SETS)
     same = sum(a.equal == b.equal for a, b in zip(found, plain, strict=True))
     assert same >= len(SETS) - 2, "rounding may move a verdict that stands on the edge"
+
+
+@pytest.mark.parametrize("in_context", [False, True])
+def test_reasons_have_the_probabilities_of_both_directions(
+    model: str, probabilities: Callable[[str, str], dict[str, float]], in_context: bool
+) -> None:
+    backend = NliEquivalence(model, in_context=in_context, device="cpu")
+    answers = SETS[0]
+    prompt = f"{answers.prompt} " if in_context else ""
+    for i, j in combinations(range(len(answers.texts)), 2):
+        reason = backend.why(answers, i, j)
+        assert reason == backend.why(answers, j, i)
+        one, other = (f"{prompt}{reason.facts[name]}" for name in ("one", "other"))
+        directions = {
+            "does one entail the other?": probabilities(one, other),
+            "does the other entail one?": probabilities(other, one),
+        }
+        for fact, said in directions.items():
+            shown = str(reason.facts[fact])
+            assert shown.startswith(max(said, key=said.__getitem__))
+            numbers = dict(re.findall(r"(\w+) (\d\.\d{3})", shown))
+            assert {name: float(number) for name, number in numbers.items()} == pytest.approx(said, abs=0.001)
+        likeliest = {max(said, key=said.__getitem__) for said in directions.values()}
+        assert reason.equal == (likeliest == {"entailment"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -57,6 +58,45 @@ def test_every_reward_is_the_offline_reward_of_its_group(model: Path, tokenizer:
             else:
                 assert output["scores"] == output["reward"]
         assert len({tuple(output["extra_logs"]) for output in outputs}) == 1
+
+
+def test_groups_are_recorded_for_the_report(
+    model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenRLHF's own logs have numbers only: the observer `record` writes the texts and clusters."""
+    config = tmp_path / "empo.yaml"
+    config.write_text(f"preset: empo-math\nobservers: [{{name: record, folder: {tmp_path / 'run'}}}]\n")
+    monkeypatch.setenv("EMPO_REWARDS_CONFIG", str(config))
+    requests = [request(tokenizer, f"question {k}: ", "1/2", 8) for k in range(3)]
+    rewarded = {
+        (asked["prompt"], tuple(texts_of(tokenizer, outputs))): [output["reward"] for output in outputs]
+        for asked, outputs in zip(requests, run(model, requests), strict=True)
+    }
+    (file,) = (tmp_path / "run").glob("*.jsonl")
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {(one["prompt"], tuple(one["responses"])): one["rewards"] for one in records} == rewarded
+    assert [one["reference"] for one in records] == [["1/2"]] * 3
+
+
+def test_votes_that_are_not_trained_on_are_given_the_mean_of_the_others(
+    model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 16 samples 8 are trained on, as offline; OpenRLHF has no way to leave the others out."""
+    config = tmp_path / "votes.yaml"
+    config.write_text("preset: ttrl\ntrained: 8\n", encoding="utf-8")
+    monkeypatch.setenv("EMPO_REWARDS_CONFIG", str(config))
+    requests = [request(tokenizer, f"question {k}: ", "", 16) for k in range(8)]
+    with Scorer(config) as scorer:
+        for asked, outputs in zip(requests, run(model, requests), strict=True):
+            score = scorer.score(Group(asked["prompt"], texts_of(tokenizer, outputs)))
+            own = [reward for reward in score.rewards if reward is not None]
+            assert len(own) == 8
+            mean = sum(own) / 8
+            assert [output["reward"] for output in outputs] == [mean if r is None else r for r in score.rewards]
+            assert [output["extra_logs"]["empo/trained"] for output in outputs] == [
+                r is not None for r in score.rewards
+            ]
+            assert {output["extra_logs"]["empo/unscored/abstained"] for output in outputs} == {0}
 
 
 def test_a_failed_generation_fails_its_own_group_only(model: Path, tokenizer: PreTrainedTokenizerFast) -> None:

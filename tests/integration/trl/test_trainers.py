@@ -18,6 +18,7 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 
 from empo_rewards import Group, Scorer
 from empo_rewards.integrations.trl import EMPOReward
+from empo_rewards.reading import ReadGroup, read_groups
 
 SIZE = 4
 ROWS = [{"prompt": tiny.prompt(number), "number": number} for number in range(12)]
@@ -109,6 +110,10 @@ def test_the_completions_that_it_keeps_say_answer_cluster_and_share(tmp_path: Pa
             "1",
         }
         assert {row["empo/cause"] for row in group} == {""}
+    read = [item.group for item in read_groups(tmp_path / "completions") if isinstance(item, ReadGroup)]
+    assert [(group.prompt, list(group.responses)) for group in read] == [
+        (rows[at]["prompt"], [row["completion"] for row in rows[at : at + SIZE]]) for at in range(0, len(rows), SIZE)
+    ]
 
 
 def test_streamed_prompts(tmp_path: Path, scorer: Scorer) -> None:
@@ -126,28 +131,50 @@ def test_rloo(tmp_path: Path, scorer: Scorer) -> None:
     assert any("empo/entropy" in line for line in trainer.state.log_history)
 
 
-def test_a_group_without_rewards_moves_nothing(tmp_path: Path) -> None:
-    """The advantages that TRL trains on, against the definition of GRPO's."""
-    advantages: list[list[float]] = []
+class AdvantagesKept(GRPOTrainer):  # type: ignore[misc] # TRL is not typed where mypy runs
+    """Keeps the advantages that TRL trains on."""
 
-    class Trainer(GRPOTrainer):  # type: ignore[misc] # TRL is not typed where mypy runs
-        def _generate_and_score_completions(self, inputs: Any) -> Any:
-            output = super()._generate_and_score_completions(inputs)
-            advantages.append(output["advantages"].tolist())
-            return output
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        output = super()._generate_and_score_completions(inputs)
+        self.__dict__.setdefault("kept", []).append(output["advantages"].tolist())
+        return output
 
-    calls = Calls()
-    reward = EMPOReward({**tiny.CONFIG, "gates": {"min_share": 0.5}})
-    trainer = train(Trainer, GRPOConfig, tmp_path, calls.of(reward), Dataset.from_list(ROWS), steps=6)
-    scored = [value is not None for call in calls for value in call["rewards"]]
-    assert set(scored) == {True, False}
-    for call, given in zip(calls, advantages, strict=True):
+
+def check_advantages(calls: Sequence[dict[str, Any]], trainer: Any) -> None:
+    """The advantages that TRL trained on, against the definition of GRPO's among those that have a reward."""
+    for call, given in zip(calls, trainer.kept, strict=True):
         for at in range(0, len(given), SIZE):
             group = call["rewards"][at : at + SIZE]
             own = [value for value in group if value is not None]
             mean, deviation = (fmean(own), stdev(own)) if own else (0.0, 0.0)
             expected = [0.0 if value is None else (value - mean) / (deviation + 1e-4) for value in group]
             assert given[at : at + SIZE] == pytest.approx(expected, abs=1e-4)
+
+
+def test_votes_that_are_not_trained_on(tmp_path: Path) -> None:
+    """Of each group of four two are trained on by the majority of all four, and the others move nothing."""
+    config = {**tiny.CONFIG, "strategy": "majority", "trained": 2}
+    calls = Calls()
+    rows = Dataset.from_list(ROWS)
+    trainer = train(AdvantagesKept, GRPOConfig, tmp_path, calls.of(EMPOReward(config)), rows, steps=4)
+    with Scorer(config) as scorer:
+        check(calls, scorer)
+    for call in calls:
+        for at in range(0, len(call["rewards"]), SIZE):
+            assert call["rewards"][at : at + SIZE].count(None) == 2
+    check_advantages(calls, trainer)
+    assert {1.0, 0.0} <= {value for call in calls for value in call["rewards"]}
+    assert all(line["empo/scored"] == 1 for line in trainer.state.log_history[: len(calls)])
+    assert all(line["empo/trained"] == 0.5 for line in trainer.state.log_history[: len(calls)])
+
+
+def test_a_group_without_rewards_moves_nothing(tmp_path: Path) -> None:
+    calls = Calls()
+    reward = EMPOReward({**tiny.CONFIG, "gates": {"min_share": 0.5}})
+    trainer = train(AdvantagesKept, GRPOConfig, tmp_path, calls.of(reward), Dataset.from_list(ROWS), steps=6)
+    scored = [value is not None for call in calls for value in call["rewards"]]
+    assert set(scored) == {True, False}
+    check_advantages(calls, trainer)
     for call, line in zip(calls, trainer.state.log_history, strict=False):
         own = [value for value in call["rewards"] if value is not None]
         assert line["empo/scored"] == len(own) / len(call["rewards"])

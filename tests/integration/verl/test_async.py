@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,15 +26,22 @@ from verl.workers.rollout.llm_server import FullyAsyncLLMServerClient, LLMServer
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
 
-PROMPTS = 16
-SIZE = 8
+PROMPTS = 128
+SIZE = 16
+UPDATED = 32
+"""Prompts between two updates of the weights."""
+
 SECONDS = 500
 """Deadline for what takes seconds on a quiet machine."""
 
 
+Configure = Callable[..., Any]
+"""The configuration of the trainer with a primary file and overrides."""
+
+
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """Overrides for data files whose training and validation rows look alike."""
+def configure(model: Path, cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Configure:
+    """For 128 shuffled prompts with 16 responses each, two agent-loop workers, and validation rows that look alike."""
     folder = tmp_path_factory.mktemp("data")
     for name, question, count in (("train", "problem", PROMPTS), ("val", "exam", 10)):
         rows = [
@@ -47,19 +54,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
             for i in range(count)
         ]
         pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
-    return (
+    overrides = (
         f"data.train_files={folder}/train.parquet",
         f"data.val_files={folder}/val.parquet",
         "data.dataloader_num_workers=0",
-        "data.shuffle=false",
-        "data.validation_shuffle=false",
+        "actor_rollout_ref.hybrid_engine=false",
+        "actor_rollout_ref.rollout.val_kwargs.n=2",
+        "trainer.balance_batch=false",
     )
-
-
-@pytest.fixture(scope="module")
-def manager(model: Path, cluster: None) -> RewardLoopManager:
-    """verl's reward loop without any worker: no row comes to one."""
-    return RewardLoopManager(support.run_config(model, workers=0))
+    # No reward workers: no row comes to one.
+    return lambda file, *more: support.run_config(model, *overrides, *more, n=SIZE, file=file, workers=0)
 
 
 def check_training(batch: DataProto, tokenizer: Any) -> None:
@@ -91,31 +95,14 @@ def ended() -> Iterator[list[Any]]:
         ray.kill(actor)
 
 
-def test_one_step_off(
-    model: Path,
-    manager: Any,
-    tokenizer: Any,
-    data: tuple[str, ...],
-    ended: list[Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_one_step_off(configure: Configure, tokenizer: Any, ended: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The next batch is generated while this one is trained on and weights are updated; validation in between."""
-    config = support.run_config(
-        model,
-        *data,
-        f"data.train_batch_size={PROMPTS // 2}",
-        "actor_rollout_ref.hybrid_engine=false",
-        "actor_rollout_ref.rollout.agent.num_workers=1",
-        "actor_rollout_ref.rollout.val_kwargs.n=2",
-        "trainer.balance_batch=false",
-        n=SIZE,
-        file=support.ONE_STEP_OFF,
-    )
+    config = configure(support.ONE_STEP_OFF, f"data.train_batch_size={PROMPTS // 2}")
     assert config.trainer.use_v1  # verl's default, although this trainer's batches are v0's
     servers = SimpleNamespace(get_client=lambda: support.FakeModel(support.alphabet_of(tokenizer)))
     monkeypatch.setattr(LLMServerManager, "create", lambda **_: servers)
     trainer = OneStepOffRayTrainer(config, tokenizer, {}, SimpleNamespace())
-    trainer.reward_loop_manager = manager
+    trainer.reward_loop_manager = RewardLoopManager(config)
     trainer._init_async_rollout_manager()
     ended.append(trainer.async_rollout_manager)
     updates: list[int] = []
@@ -177,27 +164,16 @@ class Interrupted(FullyAsyncLLMServerClient):
 
 
 def test_fully_asynchronous(
-    model: Path,
-    manager: Any,
-    tokenizer: Any,
-    data: tuple[str, ...],
-    ended: list[Any],
-    monkeypatch: pytest.MonkeyPatch,
+    configure: Configure, tokenizer: Any, ended: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rollouts that pause when they are stale, are interrupted and resumed; validation meanwhile; a failed rollout."""
-    config = support.run_config(
-        model,
-        *data,
+    config = configure(
+        support.FULLY_ASYNC,
         "data.train_batch_size=0",
-        "actor_rollout_ref.hybrid_engine=false",
-        "actor_rollout_ref.rollout.agent.num_workers=1",
-        "actor_rollout_ref.rollout.val_kwargs.n=2",
-        "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+        f"actor_rollout_ref.actor.ppo_mini_batch_size={UPDATED}",
         "async_training.staleness_threshold=0.5",
         "async_training.trigger_parameter_sync_step=1",
         f"rollout.total_rollout_steps={PROMPTS}",
-        n=SIZE,
-        file=support.FULLY_ASYNC,
     )
     client = Interrupted(config, support.FakeModel(support.alphabet_of(tokenizer), fail="broken"))
     servers = SimpleNamespace(get_client=lambda **_: client, get_active_server_count=lambda: 2)
@@ -207,13 +183,13 @@ def test_fully_asynchronous(
 
     monkeypatch.setattr(FullyAsyncLLMServerManager, "create", create)
     rollouter = FullyAsyncRollouter.__ray_actor_class__(config, tokenizer)
-    rollouter.reward_loop_manager, rollouter.teacher_model_manager = manager, None
+    rollouter.reward_loop_manager, rollouter.teacher_model_manager = RewardLoopManager(config), None
 
     async def run() -> DataProto:
         rollouter._init_async_objects()
         await rollouter._init_async_rollout_manager()
         ended.append(rollouter.async_rollout_manager)
-        queue = MessageQueueClient(MessageQueue.remote(config, 64))
+        queue = MessageQueueClient(MessageQueue.remote(config, 2 * UPDATED))
         await rollouter.set_message_queue_client(queue)
         await rollouter.set_max_required_samples()
         fitting = asyncio.create_task(rollouter.fit())
@@ -222,7 +198,7 @@ def test_fully_asynchronous(
         check_validation(await asyncio.to_thread(rollouter.do_validate), expired)
         while (found := await queue.get_sample())[0] is not None:
             samples.append(ray.cloudpickle.loads(found[0]))
-            if rollouter.paused or len(samples) % 4 == 0:
+            if rollouter.paused or len(samples) % UPDATED == 0:
                 await rollouter.reset_staleness()  # the trainer has updated the weights
         await fitting
         await lost(rollouter)

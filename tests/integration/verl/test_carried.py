@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +22,10 @@ from verl.experimental.agent_loop import AgentLoopWorker
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopWorkerTQ
 
 from empo_rewards import Group, Scorer
-from empo_rewards.integrations.verl import rows
+from empo_rewards.integrations.verl import rows, settings
 from empo_rewards.integrations.verl.agent_loop import grouped
 from empo_rewards.integrations.verl.rows import Tokens
+from empo_rewards.integrations.verl.shards import Shards
 
 NAMES = [f"question {i}{'?' * (i % 9)}" for i in range(12)]
 
@@ -80,11 +80,8 @@ def entailment(tmp_path_factory: pytest.TempPathFactory) -> str:
     return tiny.make(tmp_path_factory.mktemp("entailment"))
 
 
-@pytest.mark.parametrize("through", [through_v0, through_v1], ids=["v0", "v1"])
 @pytest.mark.parametrize("name", ["scrl with rao_blackwell", "semantic_density"])
-def test_log_probabilities_as_verl_records_them(
-    queued: Any, tokenizer: Any, entailment: str, through: Callable[[Any, Any], Rollouts], name: str
-) -> None:
+def test_log_probabilities_as_verl_records_them(queued: Any, tokenizer: Any, entailment: str, name: str) -> None:
     """Rewards are those of offline groups with these log-probabilities, to the bit; and so are entropies, but for the
     rounding of a classifier's probabilities, which depends on the batch."""
     scorer = {
@@ -98,17 +95,38 @@ def test_log_probabilities_as_verl_records_them(
     config = queued.copy()
     with open_dict(config):
         config.reward.reward_kwargs = {"scorer": scorer, "shards": 1}
-    given = set()
-    with Scorer(scorer) as offline:
-        for prompt, rollouts in through(config, tokenizer).items():
-            texts, logprobs, rewards, entropies = (list(values) for values in zip(*rollouts, strict=True))
-            score = offline.score(Group(prompt, texts, reference="4", token_logprobs=logprobs))
-            assert rewards == support.float32(score.rewards)
-            assert entropies == pytest.approx([score.entropy] * 8, rel=1e-4)
-            assert score.status.value == "scored"
-            given.update(rewards)
-    assert len(given) > 2
-    assert name != "scrl with rao_blackwell" or -1.0 in given  # what has none without log-probabilities
+    shards = Shards(settings.read(settings.plain(config))).create()  # for both: a classifier is slow to load
+    for through in (through_v0, through_v1):
+        given = set()
+        with Scorer(scorer) as offline:
+            for prompt, rollouts in through(config, tokenizer).items():
+                texts, logprobs, rewards, entropies = (list(values) for values in zip(*rollouts, strict=True))
+                score = offline.score(Group(prompt, texts, reference="4", token_logprobs=logprobs))
+                assert rewards == support.float32(score.rewards)
+                assert entropies == pytest.approx([score.entropy] * 8, rel=1e-4)
+                assert score.status.value == "scored"
+                given.update(rewards)
+        assert len(given) > 2
+        assert name != "scrl with rao_blackwell" or -1.0 in given  # what has none without log-probabilities
+    del shards
+
+
+def test_a_failed_rollout_leaves_its_group_unscored_at_once(model: Path, cluster: None, tokenizer: Any) -> None:
+    """v0's worker gives its batch up; the other rows of the group, and those of other groups, do not wait."""
+    config = support.run_config(model, "++reward.reward_kwargs.idle_seconds=500", "++reward.reward_kwargs.shards=1")
+    shard, *_ = Shards(settings.read(settings.plain(config))).create()
+    language_model = support.FakeModel(support.alphabet_of(tokenizer), fail="broken")
+    made = worker(ray.remote(AgentLoopWorker), config, language_model)
+
+    async def run() -> dict[str, Any]:
+        with pytest.raises(RuntimeError, match="the engine died"):
+            await made.generate_sequences(prompts(["broken", "sound"], 8, split="train"))
+        while (stats := await shard.stats.remote())["completed"] + stats["shortened"] < 2 or stats["waiting"]:
+            await asyncio.sleep(0.1)
+        return dict(stats)
+
+    stats = asyncio.run(asyncio.wait_for(run(), 100))
+    assert (stats["completed"], stats["shortened"], stats["expired_idle"]) == (1, 1, 0)
 
 
 class WithTool(support.FakeModel):

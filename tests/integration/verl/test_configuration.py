@@ -29,6 +29,7 @@ def test_one_line_is_enough(model: Path) -> None:
     run = read(model, workers=8)
     assert (run.group_size, run.shards, run.neutral, run.observed) == (16, 4, 0.0, False)
     assert run.settings.scorer == "empo-math"
+    assert read(model, workers=1).shards == 1
 
 
 def test_the_neutral_value_follows_the_advantage_estimator(model: Path) -> None:

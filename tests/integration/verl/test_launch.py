@@ -16,7 +16,9 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pages import code_blocks, quoted, section, table
+from verl.experimental.reward_loop.reward_manager.registry import REWARD_MANAGER
 
+from empo_rewards.cli import app
 from empo_rewards.errors import EmpoError
 from empo_rewards.integrations.verl.nodes import wait_for_nodes
 
@@ -78,12 +80,25 @@ def test_from_an_empty_folder_to_a_checked_job(model: Path, tmp_path: Path) -> N
     commands_here = commands.replace("Qwen/Qwen2.5-Math-1.5B", str(model))
     said = bash(f"set -e\n{commands_here}", tmp_path)
     assert "train.parquet: 52 prompts" in said
-    assert "rows of 4 prompts have their group's offline reward" in said
-    assert "rows of 4 prompts have the reward of their label" in said
+    assert "16 rollouts a prompt, over 4 rendezvous actors" in said
+    assert "v1, training rows" in said
+    assert "64 rows of 4 prompts have their group's offline reward" in said
+    assert "64 rows of 4 prompts have the reward of their label" in said
     config = yaml.safe_load(said[said.rindex("actor_rollout_ref:") :])
     assert config["data"]["train_files"] == "train.parquet"
     assert config["actor_rollout_ref"]["model"]["path"] == str(model)
     assert len(re.findall(r"(?m)^(?!export|RUN=)\S", commands)) == 4
+
+
+def test_doctor_says_whether_verl_finds_us(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def doctor(code: int) -> str:
+        assert app.run(["doctor", "--verl"]) == code
+        return " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+    assert "`empo` is empo_rewards.integrations.verl.manager" in doctor(0)
+    monkeypatch.setenv("VERL_USE_EXTERNAL_PLUGINS", "none")
+    monkeypatch.delitem(REWARD_MANAGER, "empo")  # as in a process that verl has told to load no plugin
+    assert "VERL_USE_EXTERNAL_PLUGINS=none leaves out 'empo_rewards'" in doctor(1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,11 @@ import verl_support as support
 from ray.exceptions import RayActorError
 
 from empo_rewards.integrations.verl.advantage import remembered
+from empo_rewards.integrations.verl.manager import EMPORewardManager
 from empo_rewards.integrations.verl.row_rewards import KEYS
+from empo_rewards.integrations.verl.shards import PREFIX
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import this module
 
 PATIENCE = 240
 """Seconds after which a test says that a row waits for ever: far beyond the deadline, on any machine."""
@@ -25,7 +30,7 @@ def stream(data: Any, order: Sequence[int], worker_of: Any) -> dict[int, Any]:
     """Hand in rows one by one, as agent loops do that are not ours; what each got."""
 
     async def one(row: int) -> Any:
-        return await worker_of(row).compute_score.remote(data[row : row + 1])
+        return await worker_of(row).compute_score.remote(data.select_idxs([row]))  # a slice would carry the whole batch
 
     async def run() -> list[Any]:
         return await asyncio.wait_for(asyncio.gather(*(one(row) for row in order)), PATIENCE)
@@ -84,8 +89,17 @@ def test_validation_rows_are_held_against_their_label(manager: Any, tokenizer: A
     assert [found[row]["reward_score"] for row in range(6)] == [1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
 
 
+class OtherJob:
+    """A shard of another job, as far as it is asked."""
+
+    def advantages(self, uids: Sequence[str]) -> dict[str, str]:
+        """Something else than any advantage."""
+        return dict.fromkeys(uids, "another job's")
+
+
 def test_single_rows_in_any_order_to_one_worker_that_ray_would_give_1000(manager: Any, tokenizer: Any) -> None:
-    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(200, support.N, seed=3)]
+    rows = [(f"stream {uid}", text) for uid, text in support.made_up_rows(267, support.N, seed=3)]
+    assert len(rows) > 1600
     data = support.batch(tokenizer, rows)
     order = random.Random(4).sample(range(len(rows)), len(rows))
     found = stream(data, order, lambda _: manager.reward_loop_workers[0])
@@ -94,8 +108,34 @@ def test_single_rows_in_any_order_to_one_worker_that_ray_would_give_1000(manager
     assert len(keys) == 1
     numbers = [value for result in found.values() for key, value in result["reward_extra_info"].items() if key in KEYS]
     assert {type(value) for value in numbers} == {float}
-    # What the advantage estimator asks for, in whatever process it runs.
-    assert remembered({"stream uid-0", "never seen"}).keys() == {"stream uid-0"}
+    # What the advantage estimator asks for, in whatever process it runs; another job may have the same uids.
+    known = remembered({"stream uid-0", "never seen"})
+    other = ray.remote(OtherJob).options(name=f"{PREFIX}0000_run_0", num_cpus=0).remote()
+    assert ray.get(other.advantages.remote(["stream uid-0"]))
+    assert remembered({"stream uid-0", "never seen"}) == known
+    assert known.keys() == {"stream uid-0"}
+    ray.kill(other)
+
+
+def test_a_row_may_say_the_size_of_its_group_which_waits_for_a_lost_row_until_its_deadline(
+    model: Path, cluster: None, tokenizer: Any
+) -> None:
+    """Three responses where 6 are configured, and a third one that never comes; by the manager in this process."""
+    rows = [("whole", "\\boxed{4}"), ("whole", "\\boxed{5}"), ("whole", "\\boxed{4.0}"), *[("short", "\\boxed{4}")] * 2]
+    data = support.batch(tokenizer, rows)
+    for info in data.non_tensor_batch["extra_info"]:
+        info["rollout_n"] = 3
+    settings = ("++reward.reward_kwargs.idle_seconds=1", "++reward.reward_kwargs.shards=1")
+    manager = EMPORewardManager(support.run_config(model, *settings), tokenizer)
+
+    async def run() -> list[dict[str, Any]]:
+        return list(await asyncio.gather(*(manager.run_single(data[i : i + 1]) for i in range(5))))
+
+    found = asyncio.run(asyncio.wait_for(run(), PATIENCE))
+    assert [row["reward_score"] for row in found] == [2 / 3, 1 / 3, 2 / 3, 0.0, 0.0]
+    sizes = [(row["reward_extra_info"]["group_size"], row["reward_extra_info"]["group_expected"]) for row in found]
+    assert sizes == [(3.0, 3.0)] * 3 + [(2.0, 3.0)] * 2
+    assert [row["reward_extra_info"]["unscored/incomplete"] for row in found] == [0.0] * 3 + [1.0] * 2
 
 
 def all_but_one(rows: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from ray.exceptions import ActorDiedError
+from verl.trainer.ppo.metric_utils import process_validation_metrics
 
 from empo_rewards.gather.samples import Sample
 from empo_rewards.integrations.verl.monitoring import RunMonitor, monitor_options
@@ -106,6 +107,11 @@ def test_validation_rows_are_groups_for_the_monitor_and_get_the_reward_of_their_
     assert [row.reward for row in rewards[:3]] == [1.0, 1.0, 0.0]
     assert all(math.isnan(row.reward) for row in rewards[3:7])
     assert {row.metrics["entropy"] for row in rewards} == {None}
+    # What verl makes of rows without labels: an accuracy that is not known, and no number beside it.
+    info = {key: [row.metrics[key] for row in rewards[3:7]] for key in rewards[0].metrics}
+    (found,) = process_validation_metrics(["demo"] * 4, ["w"] * 4, info).values()
+    assert found.keys() == {"acc"}
+    assert math.isnan(found["acc"]["mean@4"])
     assert [row.metrics["empo/answer"] for row in rewards[:3]] == ["2", "2.0", "3"]
     seen = {observation.kind: observation for observation in actor.seen}
     assert dict(seen[(None, False, 3)].answers) == {"2": 2, "3": 1}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import ray
 import torch
 import verl_support as support
+from ray.exceptions import RayActorError
 from tensordict import TensorDict
 from verl import DataProto
+from verl.experimental.agent_loop import AgentLoopManager
+from verl.experimental.reward_loop import RewardLoopManager
 
-from empo_rewards.integrations.verl.agent_loop import EMPOAgentLoopManager
+from empo_rewards.integrations.verl.agent_loop import number_members
 
 
 def prompts(names: list[str], n: int, *, split: str, validate: bool = False, truth: str = "4") -> DataProto:
@@ -59,23 +64,50 @@ def check_validation(output: DataProto, tokenizer: Any) -> None:
     assert list(output.non_tensor_batch["acc"]) == found
 
 
-def test_rewards_are_those_of_whole_groups_with_phase_and_size_as_they_are(
-    model: Path, manager: Any, tokenizer: Any
-) -> None:
-    """Shuffled groups of another size than `rollout.n`, cut over two workers; validation rows that nothing marks.
+@pytest.fixture(scope="module")
+def agents(model: Path, cluster: None, tokenizer: Any) -> Iterator[Any]:
+    """verl's manager with two workers, of a run without reward workers, which no row comes to.
 
-    The manager is the one of former configurations, which leaves all to verl's own (the tests of the asynchronous
-    trainers have that one). `use_v1` is as the one-step-off trainer has it by default, whose batches are v0's.
+    `use_v1` is as one-step-off has it by default, whose batches are v0's.
     """
-    agents = EMPOAgentLoopManager.create(
-        config=support.run_config(model, "trainer.use_v1=true"),
+    config = support.run_config(model, "trainer.use_v1=true", workers=0)
+    run = RewardLoopManager(config)
+    made = AgentLoopManager.create(
+        config=config,
         llm_client=support.FakeModel(support.alphabet_of(tokenizer)),
-        reward_loop_worker_handles=manager.reward_loop_worker_handles,
+        reward_loop_worker_handles=run.reward_loop_worker_handles,
     )
+    yield made
+    for actor in made.agent_loop_workers:
+        ray.kill(actor)
+
+
+def test_rewards_are_those_of_whole_groups_with_phase_and_size_as_they_are(agents: Any, tokenizer: Any) -> None:
+    """Shuffled groups of another size than `rollout.n`, cut over two workers; validation rows that nothing marks."""
     generated = prompts([f"problem {i}{'?' * (i % 9)}" for i in range(128)], 16, split="train")
     generated.reorder(torch.randperm(len(generated), generator=torch.Generator().manual_seed(0)))
     check_training(agents.generate_sequences(generated), generated, tokenizer)
     validating = prompts([f"exam {i}" for i in range(10)], 2, split="train", validate=True)
     check_validation(agents.generate_sequences(validating), tokenizer)
-    for actor in agents.agent_loop_workers:
-        ray.kill(actor)
+
+
+def test_a_killed_worker_takes_only_its_own_rows(agents: Any, tokenizer: Any) -> None:
+    """Half of each group waits in the worker that dies: these answers count, and the others get whole groups' rewards.
+
+    Both workers have the same model, which gives both halves of a group the same answers.
+    """
+    doomed, sound = agents.agent_loop_workers
+    generated = prompts([f"killed {i}" for i in range(4)], 8, split="train")
+    number_members(generated)
+    first, rest = (generated.select_idxs([i for i in range(32) if i % 2 == half]) for half in (0, 1))
+    lost = doomed.generate_sequences.remote(first)
+    support.wait_for_members(16, "killed")
+    ray.kill(doomed)
+    with pytest.raises(RayActorError):
+        ray.get(lost)
+    output = ray.get(sound.generate_sequences.remote(rest), timeout=200)
+    texts, uids = texts_of(output, tokenizer), list(rest.non_tensor_batch["uid"])
+    names = [messages[0]["content"] for messages in rest.non_tensor_batch["raw_prompt"]]
+    rewards, _ = support.offline(uids * 2, texts * 2, names * 2)
+    assert output.batch["rm_scores"].sum(-1).tolist() == support.float32(rewards[:16])
+    assert set(output.non_tensor_batch["group_size"]) == {8.0}

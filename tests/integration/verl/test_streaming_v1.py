@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -115,9 +116,10 @@ def agents(queued: Any, manager: Any, tokenizer: Any) -> Iterator[Any]:
 
 def test_the_agent_loops(agents: Any, tokenizer: Any) -> None:
     """Groups of their own sizes, validation rows that nothing marks, and a failure that nobody waits for."""
-    submit(agents, "train", [f"question {i}{'?' * (i % 9)}" for i in range(24)], split="train", sizes=[16] * 24)
-    rows = sample("train", 24, seconds=300)
-    assert Counter(map(len, rows.values())) == {16: 24}
+    questions = [f"question {i}{'?' * (i % 9)}" for i in random.Random(0).sample(range(128), 128)]
+    submit(agents, "train", questions, split="train", sizes=[16] * 128)
+    rows = sample("train", 128, seconds=300)
+    assert Counter(map(len, rows.values())) == {16: 128}
     check_training(rows, tokenizer)
     names = [f"problem {i}{'?' * (i % 9)}" for i in range(12)]
     sizes = [4 + i % 5 for i in range(12)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from empo_rewards import Group, Scorer
 from empo_rewards.equivalence.judge import Asking, InProcessJudgeEquivalence, Prices, judgement
 from empo_rewards.equivalence.rounds import relate_in_rounds
 from empo_rewards.protocols import AnswerSet, Relation
+from empo_rewards.reading import ReadGroup, read_groups
 
 CITIES = tuple(MEANINGS)
 SAME = tuple((i, j) for j in range(len(CITIES)) for i in range(j) if decision(CITIES[i], CITIES[j]) == "Yes")
@@ -72,3 +75,23 @@ def test_closing_ends_the_engine(judge: InProcessJudgeEquivalence) -> None:
     judge.close()
     engines[0].join(60)  # it was told to end, or killed
     assert not engines[0].is_alive()
+
+
+def test_offline_outputs_are_read(judge: InProcessJudgeEquivalence, tmp_path: Path) -> None:
+    """vLLM's own objects, dumped with their fields, as a file of rollouts."""
+    from vllm import SamplingParams
+
+    parameters = SamplingParams(n=2, max_tokens=3, logprobs=0, seed=1)
+    with judge._engine._llm.use() as llm:
+        outputs = llm.generate(["Paris or Rome?", "Oslo or Rome?"], sampling_params=parameters, use_tqdm=False)
+    rows = [{"prompt": one.prompt, "outputs": [asdict(output) for output in one.outputs]} for one in outputs]
+    file = tmp_path / "outputs.jsonl"
+    file.write_text("".join(json.dumps(row, default=str) + "\n" for row in rows))
+    groups = [item.group for item in read_groups(file) if isinstance(item, ReadGroup)]
+    assert [group.prompt for group in groups] == ["Paris or Rome?", "Oslo or Rome?"]
+    for group, one in zip(groups, outputs, strict=True):
+        assert list(group.responses) == [output.text for output in one.outputs]
+        assert group.token_logprobs is not None
+        assert [sum(values) for values in group.token_logprobs] == pytest.approx(
+            [output.cumulative_logprob for output in one.outputs]
+        )

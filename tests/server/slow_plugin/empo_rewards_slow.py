@@ -17,28 +17,24 @@ from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Relation
 
 @dataclass(frozen=True)
 class Slow(EquivalenceBackend):
-    """Equal texts are equal.
+    """Equal texts are equal. What else an answer does is its text:
 
-    Args:
-        seconds: what each call takes.
-        fuse: "die" among the answers ends the process: once where this names a file that is not there yet, always
-            where it is empty. "start" starts a process, "hang" never ends.
+    "sleep SECONDS" takes so long; "hang" never ends; "start" starts a process; "die" ends this one; "die FILE" does so
+    once, when FILE is not there yet.
     """
-
-    seconds: float = 0.0
-    fuse: str = ""
 
     def relate(self, sets: Sequence[AnswerSet]) -> list[Relation]:
         """No pair: the texts of a set are distinct."""
-        if any("die" in answers.texts for answers in sets) and not (self.fuse and Path(self.fuse).exists()):
-            if self.fuse:
-                Path(self.fuse).touch()
-            os._exit(9)
-        if any("start" in answers.texts for answers in sets):
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
-        if any("hang" in answers.texts for answers in sets):
-            time.sleep(3600)
-        time.sleep(self.seconds)
+        said = [text.split(" ", 1) for answers in sets for text in answers.texts if text]
+        for word, *more in sorted(said, key=lambda words: words[0] in ("sleep", "hang")):  # the others first
+            if word == "die" and not (more and Path(more[0]).exists()):
+                for file in more:
+                    Path(file).touch()
+                os._exit(9)
+            if word == "start":
+                subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+            if word in ("sleep", "hang"):
+                time.sleep(float(more[0]) if more else 3600)
         return [Relation() for _ in sets]
 
 

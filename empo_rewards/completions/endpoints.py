@@ -56,6 +56,7 @@ class Endpoints:
     """The servers, which all serve the same model."""
 
     def __init__(self, urls: Sequence[str]) -> None:
+        self.urls = tuple(urls)
         self._all = [Endpoint(url) for url in urls]
 
     def pick(self, now: float) -> Endpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from empo_rewards.equivalence.judge.endpoints import LONGEST_PAUSE, Endpoints
+from empo_rewards.completions.endpoints import LONGEST_PAUSE, Endpoints
 
 
 def test_questions_spread_over_the_servers() -> None:
