@@ -118,6 +118,19 @@ def test_a_sentence_that_repeats_the_question_gives_the_rest_of_it() -> None:
     assert clusters(sentences, prompt) == {frozenset(sentences[:2]), frozenset(sentences[2:])}
 
 
+@pytest.mark.parametrize(
+    ("prompt", "same", "others"),
+    [
+        ("What is the plural of 'wolf'?", ["wolves", "Wolves.", "The plural of wolf is wolves."], ["wolf", "wolfs"]),
+        ("Give the past tense of jump.", ["jumped", "The past tense of jump is jumped."], ["jumps", "jump"]),
+        ("How is the river spelled?", ["Mississippi"], ["Missisippi", "Mississipi"]),
+    ],
+)
+def test_a_question_for_a_form_of_a_word_tells_its_forms_apart(prompt: str, same: list[str], others: list[str]) -> None:
+    assert clusters([*same, *others], prompt) == {frozenset(same), *(frozenset((other,)) for other in others)}
+    assert len(clusters(["dog", "dogs"], "Which animals bark?")) == 1
+
+
 def test_words_that_a_question_sets_against_each_other_are_not_repeated_from_it() -> None:
     prompt = "Is the correlation positive or negative?"
     assert len(clusters(["correlation", "positive correlation", "negative correlation"], prompt)) == 3

@@ -15,9 +15,9 @@ from itertools import combinations
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.compare import SHORT, Verdict, abbreviates, compare, without_form
+from empo_rewards.equivalence.words.compare import SHORT, Found, Verdict, abbreviates, compare, without_form
 from empo_rewards.equivalence.words.question import Question, ask
-from empo_rewards.equivalence.words.reading import Part, Reading, read
+from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
 
 __all__ = ["SHORT", "WordRelation", "relate_words"]
 
@@ -65,6 +65,8 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
         if closed and also_closed:
             continue
         found = compare(readings[one[0]], readings[two[0]], question)
+        if question.word_form and found.verdict is not Verdict.DIFFERENT:
+            found = Found(Verdict.OTHER)
         if found.verdict is Verdict.SAME:
             relation.same[one[0], two[0]] = found.strength
         elif found.verdict is not Verdict.MORE:
@@ -92,8 +94,13 @@ def _answering(reading: Reading, question: Question) -> Reading:
 
 
 def _other_side(part: Part, question: Question) -> Part:
-    """Of a sentence whose one side has only words of the question, the other side; else all of it."""
+    """Of a sentence whose one side has only words of the question, the other side; else all of it.
+
+    A form of the question's word is none of its words in a canonical form: there the shorter side is the answer.
+    """
     repeats = [question.words.issuperset(side.content) for side in part.sides]
+    if question.word_form and repeats == [True, True]:
+        return min(part.sides, key=lambda side: len(side.content))
     return part.sides[repeats.index(False)] if repeats.count(True) == 1 else part
 
 
@@ -102,9 +109,14 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
     if hedged:
         return ("hedged", reading.whole)
     if reading.items:
-        items = [item.content for item in reading.items]
+        items = [_said(item, question) for item in reading.items]
         return (reading.choice, tuple(items if question.ordered else sorted(items)))
-    return (reading.head.content, reading.place)
+    return (_said(reading.head, question), reading.place)
+
+
+def _said(part: Part, question: Question) -> Words:
+    """What a phrase is compared by; where the question asks for a form of a word, its words as they are written."""
+    return tuple(word.casefold() for word in part.raw) if question.word_form else part.content
 
 
 def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:

@@ -34,6 +34,11 @@ _WORK = re.compile(
 _CHEMICAL = re.compile(
     r"\b(?:chem|element|compound|substance|molecul|formula|symbol|gas|oxide|ion\b|acid|metal)", re.IGNORECASE
 )
+_WORD_FORM = re.compile(
+    r"\b(?:(?:plural|singular|comparative|superlative|infinitive|gerund|genitive)(?: (?:form|noun))? (?:of|for)"
+    r"|(?:past|present|future) tense|participle|conjugat|inflect|pluralis|pluraliz|(?:mis)?spell?(?:ed|ing|s)?\b)",
+    re.IGNORECASE,
+)
 _ALTERNATIVES = frozenset({"or", "vs", "versus"})
 
 
@@ -45,12 +50,14 @@ class Question(NamedTuple):
         person: it asks for a person.
         ordered: it asks for things in an order, or for a title.
         chemical: it asks for a substance: `CO` is not `Co`.
+        word_form: it asks for a form of a word, or its spelling: "dog" is not "dogs".
     """
 
     words: frozenset[str] = frozenset()
     person: bool = False
     ordered: bool = False
     chemical: bool = False
+    word_form: bool = False
 
 
 @lru_cache(maxsize=1_024)
@@ -67,5 +74,5 @@ def ask(prompt: str) -> Question:
             if word in _ALTERNATIVES:
                 alternatives.update(said[max(k - 2, 0) : k + 3])
     ordered = _ORDERED.search(text) or _WORK.search(text)
-    found = (_PERSON.search(text), ordered, _CHEMICAL.search(text))
+    found = (_PERSON.search(text), ordered, _CHEMICAL.search(text), _WORD_FORM.search(text))
     return Question(frozenset(words - alternatives), *map(bool, found))
