@@ -10,8 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -94,24 +93,22 @@ def assert_same_prompt_rewards(groups: list[Group], members: list[Member]) -> No
             assert sum(counts.values()) <= 2
 
 
-def test_callers_that_hang_up_before_the_answer_and_come_again_join_their_groups(server: Server) -> None:
+def test_callers_that_hang_up_before_the_answer_and_come_again_join_their_groups() -> None:
     groups = made_up(64, 16, seed=4)
-    first = [replace(group, responses=group.responses[:1]) for group in groups]
-    others = [replace(group, responses=group.responses[1:]) for group in groups]
-    members: list[Member] = []
-    counted, path = server.counting(), "/get_reward?group_size=16"
-    # The first caller of each group hangs up. It comes again while its group gathers, or when that has ended.
-    behaviour = Behaviour(spread_seconds=0.5, disconnect=1.0, hang_up_seconds=2.0, retry_seconds=2.5, seed=4, path=path)
-    caller = threading.Thread(target=lambda: members.extend(asyncio.run(replay(first, server.url, behaviour))))
-    caller.start()
-    eventually(lambda: counted("empo_rewards_gather_withdrawn_total", phase="training") == 64, "not all hang up")
-    rest = asyncio.run(replay(others, server.url, Behaviour(spread_seconds=1.5, path=path)))
-    caller.join(60)
-    assert counted("empo_rewards_gather_joined_total", phase="training") == 64
-    assert counted("empo_rewards_gather_members_total", phase="training") == 64 * 16
-    assert server.metric("empo_rewards_open_groups") == 0
-    assert all(member.statuses == [0, 200] for member in members)
-    assert_rewards(groups, [*members, *(replace(member, place=member.place + 1) for member in rest)])
+    with serving("--group-size", "16", "--idle-seconds", "30", *EXACT) as server:
+        with ExitStack() as first_callers:
+            for group in groups:
+                body = next(iter(group.bodies()))
+                head = f"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+                caller = first_callers.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                caller.sendall(head.encode() + body)
+            server.wait_for("empo_rewards_waiting", 64, phase="training")
+        server.wait_for("empo_rewards_gather_withdrawn_total", 64, phase="training")
+        members = asyncio.run(replay(groups, server.url, Behaviour(spread_seconds=1.0)))
+        assert server.metric("empo_rewards_gather_joined_total", phase="training") == 64
+        assert server.metric("empo_rewards_gather_members_total", phase="training") == 64 * 16
+        assert server.metric("empo_rewards_open_groups") == 0
+        assert_rewards(groups, members)
 
 
 def test_two_of_a_hundred_never_come(server: Server) -> None:
@@ -219,17 +216,18 @@ def test_bodies_that_are_too_long_are_refused(server: Server) -> None:
             assert "1048576" in answer.json()["error"]
 
 
-def test_half_of_every_group_is_said_to_be_elsewhere(server: Server) -> None:
+def test_half_of_every_group_is_said_to_be_elsewhere() -> None:
     """As where two servers share the posts of a trainer."""
     halves = [Group(group.prompt, group.responses[::2]) for group in made_up(32, 8, seed=11)]
-    members = asyncio.run(replay(halves, server.url, Behaviour(spread_seconds=0.1, path="/get_reward?group_size=8")))
-    diagnosis = server.get("/ready").json()["diagnosis"]
-    assert "spread over 2 places" in diagnosis
-    assert "--reward.remote_url" in diagnosis
-    assert "agent file" in diagnosis
-    assert diagnosis.split(". ")[1] in server.text
-    assert server.metric("empo_rewards_groups_cut", phase="training") == 1
-    assert any(diagnosis[-40:] in member.answer["detail"] for member in members if member.answer)
+    with serving("--group-size", "8", "--idle-seconds", "2.5", *EXACT) as server:  # it says this once in a minute
+        members = asyncio.run(replay(halves, server.url, Behaviour(spread_seconds=0.1)))
+        diagnosis = server.get("/ready").json()["diagnosis"]
+        assert "spread over 2 places" in diagnosis
+        assert "--reward.remote_url" in diagnosis
+        assert "agent file" in diagnosis
+        assert diagnosis.split(". ")[1] in server.text
+        assert server.metric("empo_rewards_groups_cut", phase="training") == 1
+        assert any(diagnosis[-40:] in member.answer["detail"] for member in members if member.answer)
 
 
 def test_an_abandoned_request_leaves_no_wait_behind(server: Server) -> None:

@@ -52,7 +52,7 @@ def test_the_health_of_a_server_that_reads_a_large_body_is_known(threads: Thread
             answers = 0
             while not large.done():
                 answers += server.get("/health").status_code == 200
-            assert answers >= 5
+            assert answers > 1  # one that waits for the body is answered once
         assert large.result().status_code == 422
         assert server.metric("empo_rewards_groups_total", status="scored") == 1
 
