@@ -74,8 +74,53 @@ class Pretraining:
         store.write(self.name, {**origin(start), **made})
 
 
+class StoredJob:
+    """Base class of jobs on a base whose result is stored under the job's name."""
+
+    prompts: Prompts
+
+    @property
+    def name(self) -> str:
+        """Named by the prompts, `_base`, and `_what`."""
+        return f"{self.prompts}/{self._base}/{self._what}"
+
+    @property
+    def _base(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _what(self) -> str:
+        raise NotImplementedError
+
+    def is_done(self, store: Store) -> bool:
+        """Whether its result exists."""
+        return store.has(self.name)
+
+
+class TrainingJob(StoredJob):
+    """Base class of jobs that train with one method and seed."""
+
+    method: str
+    seed: int
+    changed: Settings | None
+
+    @property
+    def _what(self) -> str:
+        """Name by everything that can differ."""
+        return f"{self.method}-{self.seed}{self._label}"
+
+    @property
+    def _label(self) -> str:
+        """Settings that differ from the defaults."""
+        return "" if self.changed is None else self.changed.label(self._defaults)
+
+    @property
+    def _defaults(self) -> Settings:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class _OnBase:
+class _OnBase(StoredJob):
     """Base class of jobs on a base, given by its seed and its number of pre-training steps."""
 
     size: str
@@ -84,22 +129,13 @@ class _OnBase:
     prompts: Prompts
 
     @property
-    def name(self) -> str:
-        """Named by the base, and `_what`."""
-        return f"{self.prompts}/{self.base}-{self.checkpoint}/{self._what}"
-
-    @property
-    def _what(self) -> str:
-        raise NotImplementedError
+    def _base(self) -> str:
+        return f"{self.base}-{self.checkpoint}"
 
     @property
     def needs(self) -> tuple[Job, ...]:
         """The base."""
         return (Pretraining(self.size, self.base),)
-
-    def is_done(self, store: Store) -> bool:
-        """Whether its result exists."""
-        return store.has(self.name)
 
 
 @dataclass(frozen=True)
@@ -126,7 +162,7 @@ class Measurement(_OnBase):
 
 
 @dataclass(frozen=True)
-class Training(_OnBase):
+class Training(TrainingJob, _OnBase):
     """Train a base with one method and seed."""
 
     method: str
@@ -134,14 +170,8 @@ class Training(_OnBase):
     changed: Settings | None = None
 
     @property
-    def _what(self) -> str:
-        """Name by everything that can differ."""
-        return f"{self.method}-{self.seed}{self._label}"
-
-    @property
-    def _label(self) -> str:
-        """Settings that differ from the defaults."""
-        return "" if self.changed is None else self.changed.label(SIZES[self.size].settings)
+    def _defaults(self) -> Settings:
+        return SIZES[self.size].settings
 
     def run(self, store: Store, progress: Progress) -> None:
         """Train, and store the run and the groups that it scored."""

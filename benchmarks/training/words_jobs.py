@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .jobs import Job, Progress, Prompts, now, origin
+from .jobs import Job, Progress, Prompts, StoredJob, TrainingJob, now, origin
 from .methods import WORDS_METHODS
 from .questions import Question, sets
 from .settings import SMOLLM, Settings
@@ -16,7 +16,7 @@ TEMPERATURES = {"base": 1.0, "colder": 0.3}
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Job(StoredJob):
     """Base class: the families that it is about."""
 
     prompts: Prompts
@@ -27,17 +27,8 @@ class _Job:
         return ()
 
     @property
-    def name(self) -> str:
-        """Named by the base, and `_what`."""
-        return f"{self.prompts}/smollm/{self._what}"
-
-    @property
-    def _what(self) -> str:
-        raise NotImplementedError
-
-    def is_done(self, store: Store) -> bool:
-        """Whether its result exists."""
-        return store.has(self.name)
+    def _base(self) -> str:
+        return "smollm"
 
     def _of(self, name: str) -> tuple[Question, ...]:
         return sets()[f"development {name}" if self.prompts == "development" else name]
@@ -76,7 +67,7 @@ class WordsMeasurement(_Job):
 
 
 @dataclass(frozen=True)
-class WordsTraining(_Job):
+class WordsTraining(TrainingJob, _Job):
     """Train it with one method and seed."""
 
     method: str
@@ -84,12 +75,8 @@ class WordsTraining(_Job):
     changed: Settings | None = None
 
     @property
-    def _what(self) -> str:
-        return f"{self.method}-{self.seed}{self._label}"
-
-    @property
-    def _label(self) -> str:
-        return "" if self.changed is None else self.changed.label(SMOLLM.settings)
+    def _defaults(self) -> Settings:
+        return SMOLLM.settings
 
     def run(self, store: Store, progress: Progress) -> None:
         """Train, and store the run and the groups that it scored."""

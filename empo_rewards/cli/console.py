@@ -16,6 +16,7 @@ from rich.text import Text
 from typing_extensions import Buffer
 
 from empo_rewards.config import merge, parse_assignments
+from empo_rewards.datasets import INSTRUCTIONS
 from empo_rewards.errors import InputError, printable
 from empo_rewards.plugins.registry import load
 from empo_rewards.reading import ReadOptions
@@ -73,6 +74,13 @@ FormatOption = Annotated[
         metavar="NAME",
         help="The form of all rows, where it is not to be recognised (docs/formats.md).",
         autocompletion=complete_format,
+    ),
+]
+InstructionOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|TEXT",
+        help=f"What is asked beside the prompt: {', '.join(INSTRUCTIONS)}; or a text, put after the prompt.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, in place of tables.")]

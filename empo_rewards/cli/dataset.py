@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from empo_rewards.cli.console import MapOption, err, foreign, out
-from empo_rewards.datasets import INSTRUCTIONS, DatasetFormat, MadeFile, make_dataset
+from empo_rewards.cli.console import InstructionOption, MapOption, err, foreign, out
+from empo_rewards.datasets import DatasetFormat, MadeFile, make_dataset
 from empo_rewards.reading.mapping import parse_mapping
 
 SHOWN_ROWS = 10
@@ -25,13 +25,7 @@ def dataset(
     ],
     form: Annotated[DatasetFormat, typer.Option("--for", help="The trainer that reads the files.")],
     folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where train and val go.")] = Path(),
-    instruction: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|TEXT",
-            help=f"What is asked beside the prompt: {', '.join(INSTRUCTIONS)}; or a text, put after the prompt.",
-        ),
-    ] = None,
+    instruction: InstructionOption = None,
     val: Annotated[int, typer.Option(min=0, help="Hold out so many prompts, drawn at random, for validation.")] = 0,
     labelled_val: Annotated[
         str | None, typer.Option(metavar="FILE", help="Validation prompts, each with a label.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    JsonOption,
     LimitOption,
     MapOption,
     SetOption,
@@ -23,12 +23,10 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
+from empo_rewards.cli.scored import score_rollouts
 from empo_rewards.cli.summary import Summary
 from empo_rewards.errors import InputError
-from empo_rewards.group import Group, GroupScore
-from empo_rewards.reading import ReadOptions, Rejected, read_groups
 from empo_rewards.report.benchmarks import COLLAPSED, collapse_step, evaluation, reward_accuracy_by_step
-from empo_rewards.scorer import Scorer
 
 
 def evaluate(
@@ -42,12 +40,14 @@ def evaluate(
     form: FormatOption = None,
     mapping: MapOption = None,
     limit: LimitOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show accuracy, pass@k and majority@k of labelled rollouts, by benchmark, with confidence intervals."""
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        found = evaluation(_scored(sources, reading_from(group_size, form, mapping, limit), scorer, summary), ks or ())
+        found = evaluation(
+            score_rollouts(sources, reading_from(group_size, form, mapping, limit), scorer, summary), ks or ()
+        )
     if not any(benchmark.values for benchmark in found.values()):
         raise InputError("no group has a label that its responses could be compared with")
     if as_json:
@@ -77,12 +77,14 @@ def collapse(
     group_size: GroupSizeOption = None,
     form: FormatOption = None,
     mapping: MapOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the first training step of labelled rollouts whose reward accuracy is below 1%."""
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        by_step = reward_accuracy_by_step(_scored(sources, reading_from(group_size, form, mapping), scorer, summary))
+        by_step = reward_accuracy_by_step(
+            score_rollouts(sources, reading_from(group_size, form, mapping), scorer, summary)
+        )
     if not by_step:
         raise InputError("no group has a label and a training step (field step)")
     step = collapse_step(by_step, below)
@@ -97,21 +99,3 @@ def collapse(
     else:
         out.print(f"collapse step {step:g}: reward accuracy {by_step[step]:.4f}, below {below:g}")
     raise typer.Exit(summary.exit_code)
-
-
-def _scored(
-    sources: list[str], reading: ReadOptions, scorer: Scorer, summary: Summary
-) -> Iterator[tuple[Group, GroupScore]]:
-    """The groups of files with their scores; what cannot be read or scored is counted, and said."""
-
-    def groups() -> Iterator[Group]:
-        for item in read_groups(sources, reading):
-            if isinstance(item, Rejected):
-                summary.reject(str(item))
-                err.print(foreign(str(item)), soft_wrap=True)
-            else:
-                yield item.group
-
-    for group, score in scorer.score_many(groups(), with_groups=True):
-        summary.add(score, group)
-        yield group, score

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from empo_rewards.cli.console import MapOption, err, foreign, out
+from empo_rewards.cli.console import InstructionOption, MapOption, err, foreign, out
 from empo_rewards.cli.journal import Journal, beside, line_of, open_journal
 from empo_rewards.cli.progress import progress
 from empo_rewards.completions.client import Limits, api_key_of, base_url
 from empo_rewards.config import parse_assignments
-from empo_rewards.datasets import INSTRUCTIONS, BadPrompt, Prompt, read_prompts
+from empo_rewards.datasets import BadPrompt, Prompt, read_prompts
 from empo_rewards.datasets.instructions import find_instruction
 from empo_rewards.datasets.prompts import is_hub
 from empo_rewards.errors import ConfigError, EmpoError, InputError
@@ -73,13 +73,7 @@ def generate(
     completions: Annotated[
         bool, typer.Option("--completions", help="Continue texts, without a chat template: for base models.")
     ] = False,
-    instruction: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|TEXT",
-            help=f"What is asked beside the prompt: {', '.join(INSTRUCTIONS)}; or a text, put after the prompt.",
-        ),
-    ] = None,
+    instruction: InstructionOption = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option(

@@ -27,13 +27,14 @@ from empo_rewards.cli.console import (
     scorer_from,
 )
 from empo_rewards.cli.outputs import check_place
+from empo_rewards.cli.scored import score_rollouts
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
 from empo_rewards.datasets.writing import check_new
 from empo_rewards.errors import InputError
 from empo_rewards.files import resolved
-from empo_rewards.group import Group, GroupScore, read_label
-from empo_rewards.reading import ReadOptions, Rejected, read_groups
+from empo_rewards.group import GroupScore, read_label
+from empo_rewards.reading import ReadOptions
 from empo_rewards.scorer import Scorer
 
 
@@ -116,19 +117,9 @@ def _kept(
     sources: list[str], scorer: Scorer, wanted: dict[str, Bounds], summary: Summary, reading: ReadOptions
 ) -> Iterator[Prompt]:
     """The prompts in range; the others are counted, with why where that may surprise."""
-
-    def groups() -> Iterator[Group]:
-        for item in read_groups(sources, reading):
-            if isinstance(item, Rejected):
-                summary.reject(str(item))
-                err.print(foreign(str(item)), soft_wrap=True)
-            else:
-                yield item.group
-
     unlabelled = 0
     ability = "math" if scorer.config.equivalence.name == "math" else None
-    for group, score in scorer.score_many(groups(), with_groups=True):
-        summary.add(score)
+    for group, score in score_rollouts(sources, reading, scorer, summary):
         if score.cause is not None and score.cause.is_fault:
             continue  # not known to be worth anything; the exit code says that there were such
         difficulty = estimate(score)
