@@ -137,8 +137,7 @@ def _show(
     summary: Summary, target: Path | None, group_size: int | None, rejected: Path | None, as_json: bool
 ) -> NoReturn:
     """Print what came out, and where bad rows are, and end with the exit code."""
-    if summary.rejected and not summary.groups:
-        raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
+    summary.check_read()
     if as_json:
         print_json(summary.to_dict())
     else:

@@ -127,8 +127,6 @@ def _kept(
         measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
         if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
             yield Prompt(group.prompt, read_label(group.reference), group.data_source, ability, difficulty)
-    if summary.rejected and not summary.groups:
-        raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     if unlabelled:
         err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
 

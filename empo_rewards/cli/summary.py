@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from empo_rewards.errors import InputError
 from empo_rewards.group import Cause, Group, GroupScore, Status
 
 MEANS = {
@@ -52,6 +53,15 @@ class Summary:
         """Count one bad row."""
         self.rejected += 1
         self.first_rejection = self.first_rejection or where_and_why
+
+    def check_read(self) -> None:
+        """Check that rows could be read.
+
+        Raises:
+            InputError: there were rows, and none of them could.
+        """
+        if self.rejected and not self.groups:
+            raise InputError(f"none of the {self.rejected:,} rows can be read: {self.first_rejection}")
 
     def leave_out(self, variant: str) -> None:
         """Count one row that repeats the responses of those of a variant."""

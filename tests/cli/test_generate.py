@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_server import Answer
 from pages import code_blocks
-from sampling_server import Answer, SamplingServer, prompt_of
+from sampling_server import SamplingServer, prompt_of
 
 from empo_rewards.cli.app import run
 from empo_rewards.completions import endpoints
