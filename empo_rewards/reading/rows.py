@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError, InputError
 from empo_rewards.group import Group, Label, Message, check_vote_weights, read_label
-from empo_rewards.reading.mapping import advise, advise_texts
+from empo_rewards.reading.mapping import advise, advise_prompt, advise_texts
 
 PROMPT = ("prompt", "question", "problem", "input", "messages")
 RESPONSES = ("responses", "completions", "outputs")
@@ -193,7 +193,7 @@ def _flat_row(row: Mapping[str, Any]) -> FlatRow:
         raise RowError(str(error), _readable_keys(row)) from error
 
 
-def _flag(value: object) -> object:
+def _flag(value: Any) -> Any:
     """A number of a log as true or false, 1.0 or 0.0; NaN is none. Anything else as it is."""
     if isinstance(value, float):
         return None if math.isnan(value) else {1.0: True, 0.0: False}.get(value, value)
@@ -259,7 +259,8 @@ def read_prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
     """
     name, prompt = first_of(row, PROMPT)
     if prompt is None:
-        raise RowError(f"no prompt: one of the fields {', '.join(PROMPT)} must give it")
+        found = ", ".join(map(str, row)) or "there are none"
+        raise RowError(f"no prompt among the fields: {found}; looked for {', '.join(PROMPT)}{advise_prompt(row)}")
     if isinstance(prompt, str):
         return prompt
     if not isinstance(prompt, list):
