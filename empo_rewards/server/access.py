@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from empo_rewards.errors import described
 from empo_rewards.server.bodies import encode, too_large
 from empo_rewards.server.browser import PAGES, BrowserAccess
+from empo_rewards.server.connections import TOO_MANY
 from empo_rewards.server.errors import RequestError
 from empo_rewards.server.service import STOPPING, Holding, Service
 
@@ -41,8 +42,6 @@ CLIENT = "empo_rewards.client"
 
 HOLDING = "empo_rewards.holding"
 """Key of a request's scope: its `Holding`."""
-
-TOO_MANY = "there are too many connections: the limit of open files is reached (ulimit -n)"
 
 DRAIN_BYTES = 2**28
 """So much of a body that is too long is still read and discarded: a caller that is cut off while it sends may never
@@ -101,9 +100,8 @@ class AccessControl:
         try:
             if (refused := self._refused(scope, headers)) is not None:
                 await refused(scope, receive, send_out)
-            elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
-                error = RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without a Content-Encoding")
-                await refusal(scope, error)(scope, receive, send_out)
+            elif (unreadable := _unreadable(headers)) is not None:
+                await refusal(scope, unreadable)(scope, receive, send_out)
             elif int(headers.get(b"content-length", b"0")) > self._limit:
                 await _drain(receive)
                 await refusal(scope, too_large(self._limit))(scope, receive, send_out)
@@ -153,6 +151,16 @@ def refusal(scope: Scope, error: RequestError) -> Response:
         headers["connection"] = "close"
     body = {"error": str(error), "retry": error.retry, "request_id": request_id}
     return Response(encode(body), error.status, headers, "application/json")
+
+
+def _unreadable(headers: Mapping[bytes, bytes]) -> RequestError | None:
+    """Why a body cannot be read as it is sent; None: it can."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without a Content-Encoding")
+    if b"upgrade" in headers and (b"transfer-encoding" in headers or int(headers.get(b"content-length", b"0"))):
+        # The parser in C takes what follows the head for the other protocol's.
+        return RequestError(HTTPStatus.BAD_REQUEST, "send the body by HTTP/1.1, without an Upgrade", unread=True)
+    return None
 
 
 def _printable_id(given: bytes | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,9 +18,10 @@ from empo_rewards.errors import EmpoError, GroupError
 from empo_rewards.gather import GatherConflictError, GatherFullError, GatherScoreError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
-from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, TOO_MANY, AccessControl, refusal
+from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, AccessControl, refusal
 from empo_rewards.server.bodies import encode, finite, read_body, unless_gone
 from empo_rewards.server.browser import DATA, HEADERS, LOGIN, MAX_LOGIN_BYTES, BrowserAccess
+from empo_rewards.server.connections import TOO_MANY
 from empo_rewards.server.errors import CallerGoneError, RequestError
 from empo_rewards.server.report import GroupReport
 from empo_rewards.server.schemas import (
@@ -261,7 +262,7 @@ def _group_size(scope: Scope, in_body: int | None = None) -> int | None:
     Raises:
         RequestError: 422, it is not a number from 1 to `MAX_GROUP_SIZE`, or there are several.
     """
-    given = _parameter(scope, "group_size", b"x-group-size", in_body and str(in_body))
+    given = _parameter(scope, "group_size", b"x-group-size", None if in_body is None else str(in_body))
     if given is None:
         return None
     if not (given.isascii() and given.isdecimal() and len(given) <= 5 and 1 <= int(given) <= MAX_GROUP_SIZE):
@@ -306,13 +307,15 @@ def _ids(request: Request, group_id: str, member: str) -> tuple[RunGroup, Member
     """The ids in the path of a member, of the client's run.
 
     Raises:
-        RequestError: 422, one of them is too long, or not UTF-8.
+        RequestError: 422, one of them is too long or not UTF-8, or the path could be read in two ways.
     """
     for name, text, most in (("group", group_id, MAX_GROUP_ID), ("member", member, MAX_ID)):
         if len(text) > most:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"a {name}'s id has at most {most} characters")
         if UNDECODED in text:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the {name}'s id is not UTF-8")
+    if unquote(request.scope["raw_path"].rpartition(b"/")[2].decode("ascii")) != member:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "a member's id must not have a slash")
     return RunGroup(_run(request.scope), group_id), _member(member)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from empo_rewards.server.bodies import encode
+
 SWEEP_SECONDS = 1.0
 """How often connections are looked at."""
 
@@ -36,8 +38,13 @@ limit of its own."""
 SPARE = 0.125
 """Share of the descriptors that is kept for refusing: a connection that is too much is accepted, told so and closed."""
 
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
 
+TOO_MANY = "there are too many connections: the limit of open files is reached (ulimit -n)"
+
+_TURNED_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+    b"retry-after: 1\r\nconnection: close\r\n\r\n"
+)
 
 _Since = tuple[tuple[str, int], int, float]
 """What happens on a connection and how many answers it has had, the bytes that are not read, and since when so."""
@@ -76,12 +83,19 @@ class Connections:
 
         class _Limited(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # which of uvicorn's it is, its import says
             head_bytes = answers = 0
+            cycle: Any
+            headers: Any
 
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 if len(self.connections) > hard:
-                    transport.write(_FULL)
-                    transport.close()
+                    self.turn_away(TOO_MANY)
+
+            def turn_away(self, why: str) -> None:
+                """Refuse what has not been asked for yet."""
+                body = encode({"error": why, "retry": True, "request_id": None})
+                self.transport.write(_TURNED_AWAY % len(body) + body)
+                self.transport.close()
 
             def data_received(self, data: bytes) -> None:
                 self.head_bytes += len(data)
@@ -127,6 +141,11 @@ class Connections:
             if now - start > seconds or (crowded and kind == "idle"):
                 connection.transport.abort()
         self._since, self.undelivered_bytes = since, undelivered
+
+
+def silent(connections: Collection[Any]) -> list[Any]:
+    """Those that have not sent the head of a request."""
+    return [one for one in connections if one.cycle is None and not one.answers]
 
 
 def _doing(connection: Any, unread: int) -> tuple[str, float]:

@@ -118,6 +118,9 @@ class RunGroup(NamedTuple):
     def __str__(self) -> str:
         return self.id
 
+    def __repr__(self) -> str:  # in messages
+        return repr(self.id) if self.run is None else f"{self.id!r} of run {self.run!r}"
+
 
 class Holding:
     """Counts bytes that a client holds, until they are released.
