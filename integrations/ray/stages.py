@@ -83,7 +83,7 @@ def _cpus_of_an_actor(actors: int) -> float:
 
     Actors keep what they reserve: with all CPUs taken, the tasks that feed them would never begin.
     """
-    left = ray.cluster_resources().get("CPU", 0.0) - 2
+    left: float = ray.cluster_resources().get("CPU", 0.0) - 2
     return min(1.0, max(0.0, left / actors))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ THINKING = "<think>\n"
 """A mark that opens thinking."""
 
 
-class Tokenizer(Protocol):
+class Tokenizer(Hashable, Protocol):
     """The part of a tokenizer that is used."""
 
     all_special_ids: list[int]
@@ -74,12 +74,8 @@ def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
 
     Also, where they are given, `response_mask` and `rollout_log_probs`, both (R,).
     """
-    prompt, response, attended, own, logprobs = (
-        None if values is None else values.numpy(force=True)
-        for values in map(
-            item.batch.get, ("prompts", "responses", "attention_mask", "response_mask", "rollout_log_probs")
-        )
-    )
+    own, logprobs = (_array(item.batch.get(name)) for name in ("response_mask", "rollout_log_probs"))
+    prompt, response, attended = (_array(item.batch[name]) for name in ("prompts", "responses", "attention_mask"))
     is_prompt, length = attended[: len(prompt)].astype(bool), int(attended[len(prompt) :].sum())
     tokens = Tokens(
         prompt[is_prompt],
@@ -88,6 +84,10 @@ def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
         None if logprobs is None else logprobs[:length],
     )
     return of_fields(item.non_tensor_batch, tokens, tokenizer)
+
+
+def _array(tensor: Any) -> Any:
+    return None if tensor is None else tensor.numpy(force=True)
 
 
 def of_fields(fields: Mapping[str, Any], tokens: Tokens, tokenizer: Tokenizer) -> RolloutRow:
