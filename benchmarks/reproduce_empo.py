@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from reproduce import shown
-from reproduce.steps import Engine, Folders, make, read_results
+from reproduce.steps import Engine, Folders, make, results_of
 from reproduce.tables import EXPERIMENTS, MODELS
 
 from empo_rewards.errors import EmpoError
@@ -27,16 +28,14 @@ def main() -> None:
     """Parse the command line and make the experiments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=f"{', '.join(EXPERIMENTS)}; all of them")
-    parser.add_argument(
-        "--sets", type=Path, default=REPOSITORY / "build" / "reproduce" / "sets", help="the sets' files"
-    )
-    parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "reproduce", help="models and rollouts")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "benchmarks" / "results" / "reproduce")
+    parser.add_argument("--work", type=Path, default=WORK, help="the sets' files, models and rollouts")
+    parser.add_argument("--sets", type=Path, help="the files of prompts, as they are published (WORK/sets)")
+    parser.add_argument("--results", type=Path, help="results and figures (benchmarks/results/reproduce)")
     parser.add_argument("--model", action="append", default=[], choices=MODELS, metavar="NAME", help="only this one")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the requests, or of vLLM")
     parser.add_argument("-n", type=int, help="responses to a problem, where it is not one")
     parser.add_argument("--names", action="store_true", help="only print the names of the models")
-    parser.add_argument("--tiny", type=Path, metavar="FOLDER", help="only make tiny models and made-up sets there")
+    parser.add_argument("--tiny", action="store_true", help="make tiny models and made-up sets in WORK, and use them")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--url", action="append", help="a server whose models have the names of those here, with its /v1")
     how.add_argument("--train", action="store_true", help="run the launch lines")
@@ -44,34 +43,36 @@ def main() -> None:
     if unknown := sorted(set(given.experiments) - set(EXPERIMENTS)):
         parser.error(f"no experiment is called {unknown[0]!r}: {', '.join(EXPERIMENTS)}")
     names = given.experiments or list(EXPERIMENTS)
-    if given.names:
-        print(*dict.fromkeys(model.name for name in names for model in EXPERIMENTS[name].models))
-        return
-    if given.tiny is not None:
-        from reproduce import tiny  # noqa: PLC0415 - the only part that needs torch
+    try:
+        if given.tiny:
+            from reproduce import tiny  # noqa: PLC0415 - the only part that needs torch
 
-        tiny.write_sets(given.tiny / "sets")
-        for name, sharp in (("base", False), ("trained", True)):
-            tiny.write_model(given.tiny / name, sharp=sharp)
-        return
-    folders = Folders(given.sets, given.work, given.results)
-    engine = Engine(folders, tuple(given.url or ()), tuple(given.set), given.n)
-    missing: dict[str, None] = {}
-    for name in names:
-        experiment = EXPERIMENTS[name]
-        try:
-            missing.update(dict.fromkeys(make(name, engine, folders, only=given.model, trains=given.train)))
-        except EmpoError as error:
-            sys.exit(f"error: {error}")
-        results = read_results(folders.result(name))
-        print(f"{experiment.title}\n\n{shown.markdown(experiment, results)}\n")
-        if any(results.values()):
-            from reproduce.drawing import draw  # noqa: PLC0415 - without results no matplotlib is needed
-
-            draw(experiment, results, folders.result(name).with_suffix(".svg"))
-    for line in missing:
-        print(line, file=sys.stderr)
+            tiny.write(given.work, MODELS.values())
+        if given.names:
+            print(*dict.fromkeys(model.name for name in names for model in EXPERIMENTS[name].models))
+            return
+        results = given.results or REPOSITORY / "benchmarks" / "results" / "reproduce" / ("tiny" if given.tiny else "")
+        folders = Folders(given.sets or given.work / "sets", given.work, results)
+        engine = Engine(folders, tuple(given.url or ()), tuple(given.set), given.n, given.tiny)
+        missing = [text for name in names for text in reproduce(name, engine, given.model, given.train)]
+    except EmpoError as error:
+        sys.exit(f"error: {error}")
+    for text in dict.fromkeys(missing):
+        print(text, file=sys.stderr)
     sys.exit(1 if missing else 0)
+
+
+def reproduce(name: str, engine: Engine, only: Sequence[str], trains: bool) -> list[str]:
+    """Make what is missing of an experiment, and show what there is of it. What is still missing, a text each."""
+    experiment = EXPERIMENTS[name]
+    missing = make(experiment, engine, only=only, trains=trains)
+    results = results_of(experiment, engine)
+    print(f"{experiment.title}\n\n{shown.markdown(experiment, results)}\n")
+    if any(results.values()):
+        from reproduce.drawing import draw  # noqa: PLC0415 - without results no matplotlib is needed
+
+        draw(experiment, results, engine.folders.results / f"{name}.svg")
+    return missing
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from . import shown
 from .tables import Experiment
@@ -15,70 +15,69 @@ from .tables import Experiment
 def draw(experiment: Experiment, results: shown.Results, path: Path) -> None:
     """Draw the figure of an experiment."""
     mpl.rcParams["svg.hashsalt"] = "empo_rewards"  # equal results give equal files
-    {"accuracy": _draw_accuracies, "pass@k": _draw_curves, "entropy": _draw_curves}[experiment.shows](
-        experiment, results
-    )
-    plt.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-    plt.close()
+    figure = plt.figure(figsize=(10, 4.5), layout="constrained")
+    drawing = {"accuracy": _draw_accuracies, "pass@k": _draw_pass_at_k, "entropy": _draw_entropies}
+    drawing[experiment.shows](figure, experiment, results)
+    if shown.stand_in(results):
+        figure.suptitle("tiny models and made-up problems in the place of the real ones")
+    for axes in figure.axes:
+        axes.grid(alpha=0.3)
+    labels = {
+        label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(list(labels.values()), list(labels), loc="outside lower center", ncols=3, frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    plt.close(figure)
 
 
-def _draw_accuracies(experiment: Experiment, results: shown.Results) -> None:
+def _draw_accuracies(figure: Figure, experiment: Experiment, results: shown.Results) -> None:
     """Bars by set and model, with 95% intervals; the published average is a mark beside ours."""
-    groups = [*((prompts.name, prompts.title) for prompts in experiment.sets)]
-    groups += [("average", "average")] if experiment.averaged else []
+    axes = figure.subplots()
     width = 0.8 / len(experiment.models)
-    _, axes = plt.subplots(figsize=(max(6.5, 1.6 * len(groups)), 4))
     for place, model in enumerate(experiment.models):
-        found = results.get(model.name, {})
+        found, colour = results[model.name], f"C{place}"
         offset = (place - (len(experiment.models) - 1) / 2) * width
-        colour = f"C{place}"
-        for group, (name, _) in enumerate(groups):
-            result = found.get(name)
-            if name == "average":
-                mean = shown.average(experiment, found)
-                if mean is not None:
-                    axes.bar(group + offset, mean, width, color=colour)
-                if model.name in experiment.published:
-                    axes.plot(group + offset, experiment.published[model.name], "_k", markersize=12)
-            elif result is not None:
-                metric = result["metrics"]["accuracy"]
+        axes.bar(0, 0, color=colour, label=model.name)
+        for group, prompts in enumerate(experiment.sets):
+            if prompts.name in found:
+                metric = found[prompts.name]["metrics"]["accuracy"]
                 mean, least, most = (100 * metric[key] for key in ("mean", "least", "most"))
                 axes.bar(group + offset, mean, width, color=colour)
                 axes.errorbar(group + offset, mean, [[mean - least], [most - mean]], color="black", linewidth=0.8)
-        axes.bar(0, 0, color=colour, label=model.name)
-    if experiment.published:
-        axes.plot([], [], "_k", markersize=12, label="published")
-    axes.set_xticks(range(len(groups)), [title for _, title in groups])
+        last = len(experiment.sets) + offset
+        if (ours := shown.average(experiment, found)) is not None:
+            axes.bar(last, ours, width, color=colour)
+        if (theirs := shown.published(experiment, model, results)) is not None:
+            axes.plot(last, theirs, "_k", markersize=12, label="published")
+    titles = [prompts.title for prompts in experiment.sets] + ["average"] * bool(experiment.averaged)
+    axes.set_xticks(range(len(titles)), titles)
     axes.set_ylabel("accuracy, %")
-    _finish(axes)
 
 
-def _draw_curves(experiment: Experiment, results: shown.Results) -> None:
-    """One panel for each set: pass@k by k, or accuracy by semantic entropy."""
-    _, row = plt.subplots(
-        1, len(experiment.sets), figsize=(4.2 * len(experiment.sets), 3.6), sharey=True, squeeze=False
-    )
-    for axes, prompts in zip(row[0], experiment.sets, strict=True):
-        for model in experiment.models:
-            found = results.get(model.name, {}).get(prompts.name)
-            if found is None:
-                continue
-            if experiment.shows == "pass@k":
-                points = [(k, shown.value(found, f"pass@{k}")) for k in shown.known_ks({"": {"": found}})]
-            else:
-                points = [(entropy, 100 * accuracy) for entropy, accuracy in shown.by_entropy(found["pairs"])]
-                axes.plot(*zip(*((h, 100 * a) for h, a in found["pairs"]), strict=True), ".", alpha=0.2)
-            if points:
-                axes.plot(*zip(*points, strict=True), "o-", label=model.name)
-        axes.set_title(prompts.title)
-        if experiment.shows == "pass@k":
-            axes.set_xscale("log", base=2)
-        axes.set_xlabel("k" if experiment.shows == "pass@k" else "semantic entropy, nats")
-    row[0][0].set_ylabel("pass@k, %" if experiment.shows == "pass@k" else "accuracy, %")
-    _finish(row[0][0])
+def _draw_pass_at_k(figure: Figure, experiment: Experiment, results: shown.Results) -> None:
+    """A panel for each set: pass@k by k."""
+    row = figure.subplots(1, len(experiment.sets), sharey=True, squeeze=False)[0]
+    ks = shown.known_ks(results)
+    for axes, prompts in zip(row, experiment.sets, strict=True):
+        for place, model in enumerate(experiment.models):
+            if (found := results[model.name].get(prompts.name)) is not None:
+                points = [(k, value) for k in ks if (value := shown.value(found, f"pass@{k}")) is not None]
+                axes.plot(*zip(*points, strict=True), "o-", color=f"C{place}", label=model.name)
+        axes.set(title=prompts.title, xlabel="k", xticks=ks)
+        axes.set_xscale("log", base=2)
+    row[0].set_ylabel("pass@k, %")
 
 
-def _finish(axes: Axes) -> None:
-    axes.grid(alpha=0.3)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize="small")
+def _draw_entropies(figure: Figure, experiment: Experiment, results: shown.Results) -> None:
+    """A panel for each set: accuracy by semantic entropy, of each problem and of equal parts of the problems."""
+    row = figure.subplots(1, len(experiment.sets), sharey=True, squeeze=False)[0]
+    for axes, prompts in zip(row, experiment.sets, strict=True):
+        for place, model in enumerate(experiment.models):
+            if pairs := results[model.name].get(prompts.name, {}).get("pairs"):
+                for points, style in ((pairs, "."), (shown.by_entropy(pairs), "o-")):
+                    entropies, accuracies = [h for h, _ in points], [100 * accuracy for _, accuracy in points]
+                    label = model.name if style == "o-" else None
+                    axes.plot(entropies, accuracies, style, color=f"C{place}", alpha=1 if label else 0.2, label=label)
+        axes.set(title=prompts.title, xlabel="semantic entropy, nats")
+    row[0].set_ylabel("accuracy, %")

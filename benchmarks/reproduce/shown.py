@@ -20,7 +20,10 @@ PARTS = 3
 
 
 def markdown(experiment: Experiment, results: Results) -> str:
-    """The table of an experiment, in percent. What was not produced is a dash; `*`: not of all problems of the set."""
+    """The table of an experiment, in percent.
+
+    What was not produced is a dash; `*`: not of all problems of the set. Of tiny models it has no published numbers.
+    """
     header, rows = {"accuracy": _accuracies, "pass@k": _pass_at_k, "entropy": _entropies}[experiment.shows](
         experiment, results
     )
@@ -38,17 +41,17 @@ def _accuracies(experiment: Experiment, results: Results) -> tuple[list[str], It
             found = results.get(model.name, {})
             cells = [_percent(found.get(prompts.name), "accuracy") for prompts in experiment.sets]
             if experiment.averaged:
-                cells += [_shown(average(experiment, found)), _shown(experiment.published.get(model.name))]
-            yield *_names(model), *cells
+                cells += [_shown(average(experiment, found)), _shown(published(experiment, model, results))]
+            yield *_names(model, results), *cells
 
     return header, rows()
 
 
 def average(experiment: Experiment, found: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """The mean accuracy over the sets that the published average is over, in percent; None where one is missing."""
+    """The mean accuracy over the sets that the published average is over, in percent; None where any is missing."""
     accuracies = [value(found.get(name), "accuracy") for name in experiment.averaged]
     known = [accuracy for accuracy in accuracies if accuracy is not None]
-    return statistics.fmean(known) if len(known) == len(accuracies) else None
+    return statistics.fmean(known) if known and len(known) == len(accuracies) else None
 
 
 def _pass_at_k(experiment: Experiment, results: Results) -> tuple[list[str], Iterator[tuple[str, ...]]]:
@@ -59,7 +62,7 @@ def _pass_at_k(experiment: Experiment, results: Results) -> tuple[list[str], Ite
         for model in experiment.models:
             for prompts in experiment.sets:
                 found = results.get(model.name, {}).get(prompts.name)
-                yield *_names(model), prompts.title, *(_percent(found, f"pass@{k}") for k in ks)
+                yield *_names(model, results), prompts.title, *(_percent(found, f"pass@{k}") for k in ks)
 
     return ["set", *(f"k = {k}" for k in ks)], rows()
 
@@ -79,7 +82,7 @@ def _entropies(experiment: Experiment, results: Results) -> tuple[list[str], Ite
                 pairs = results.get(model.name, {}).get(prompts.name, {}).get("pairs", ())
                 parts = [_shown(100 * accuracy) for _, accuracy in by_entropy(pairs)] or [NONE] * PARTS
                 found = correlation(pairs)
-                yield *_names(model), prompts.title, *parts, NONE if found is None else f"{found:.2f}"
+                yield *_names(model, results), prompts.title, *parts, NONE if found is None else f"{found:.2f}"
 
     return ["set", "lowest third of the entropies", "middle", "highest", "correlation"], rows()
 
@@ -117,5 +120,16 @@ def _shown(number: float | None) -> str:
     return NONE if number is None else f"{number:.1f}"
 
 
-def _names(model: Model) -> tuple[str, str]:
-    return model.base.title, model.method if model.is_trained else ""
+def published(experiment: Experiment, model: Model, results: Results) -> float | None:
+    """The published average; None where it is not known, or tiny models stand in for those that it is of."""
+    return None if stand_in(results) else experiment.published.get(model.name)
+
+
+def stand_in(results: Results) -> bool:
+    """Whether any result is of a tiny model in the place of the one that is named."""
+    return any("stands_in" in found for sets in results.values() for found in sets.values())
+
+
+def _names(model: Model, results: Results) -> tuple[str, str]:
+    title = f"tiny, for {model.base.title}" if stand_in(results) else model.base.title
+    return title, model.method if model.is_trained else ""

@@ -25,7 +25,7 @@ from empo_rewards.files import whole_file
 from empo_rewards.reading.containers import file_rows
 from empo_rewards.reading.mapping import parse_mapping
 
-from .tables import EXPERIMENTS, Base, Choices, Experiment, Model, PromptSet
+from .tables import Base, Choices, Experiment, Model, PromptSet
 
 LETTERS = "ABCDEFGHIJ"
 
@@ -40,7 +40,7 @@ class Folders:
     Args:
         sets: the benchmarks' files and the training prompts, as their authors give them.
         work: what is made of them, checkpoints, models, and rollouts.
-        results: one file of results for each experiment, and its figure.
+        results: a file of results for each model.
     """
 
     sets: Path
@@ -55,13 +55,13 @@ class Folders:
         """A model's folder."""
         return self.work / "models" / model.name
 
-    def result(self, experiment: str) -> Path:
-        """The results of an experiment."""
-        return self.results / f"{experiment}.json"
+    def result(self, model: Model) -> Path:
+        """The results of a model."""
+        return self.results / f"{model.name}.json"
 
-    def rollouts(self, experiment: str, model: Model, prompts: PromptSet) -> Path:
-        """The responses of a model to a benchmark."""
-        return self.work / "rollouts" / experiment / model.name / f"{prompts.name}.jsonl"
+    def rollouts(self, model: Model, prompts: PromptSet, n: int) -> Path:
+        """A model's responses to a benchmark."""
+        return self.work / "rollouts" / model.name / f"{prompts.name}-{n}.jsonl"
 
     def file(self, prompts: PromptSet) -> Path:
         """The file of a set.
@@ -84,12 +84,14 @@ class Engine:
         urls: servers whose models have the names of those here; none: vLLM, loaded for each evaluation.
         options: KEY=VALUE of the requests, or of `vllm.LLM`.
         n: how many responses are sampled to a problem, where it is not one; None: as many as the experiment says.
+        stands_in: the models are tiny ones in the place of those that are named, and results say so.
     """
 
     folders: Folders
     urls: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     n: int | None = None
+    stands_in: bool = False
 
     @cached_property
     def served(self) -> Mapping[str, str]:
@@ -117,11 +119,9 @@ class Engine:
         folder = self.folders.model(model)
         return "--vllm", str(folder) if folder.is_dir() else model.base.hub, *requests
 
-    def sampling(self, experiment: Experiment, model: Model) -> tuple[str, ...]:
-        """The options of `evaluate` that say how responses are sampled."""
-        n = experiment.n if self.n is None or experiment.n == 1 else self.n
-        temperature = "0" if n == 1 else "1"
-        return "-n", str(n), "--temperature", temperature, "--max-tokens", str(model.base.max_tokens)
+    def responses(self, experiment: Experiment) -> int:
+        """How many responses a problem gets: one greedy one, or several at temperature 1."""
+        return experiment.n if self.n is None or experiment.n == 1 else self.n
 
 
 def command(*arguments: str) -> str:
@@ -215,7 +215,7 @@ def _options(row: Any, choices: Choices) -> tuple[str, list[str], str]:
     question = row[choices.question].strip()
     if isinstance(choices.options, str):
         options = [option.strip() for option in row[choices.options]]
-        if row[choices.right] not in LETTERS[: len(options)]:
+        if not isinstance(row[choices.options], list) or row[choices.right] not in LETTERS[: len(options)]:
             raise KeyError(row[choices.right])
         return question, options, row[choices.right]
     right = row[choices.right].strip()
@@ -224,56 +224,57 @@ def _options(row: Any, choices: Choices) -> tuple[str, list[str], str]:
     return question, options, LETTERS[options.index(right)]
 
 
-def evaluate(
-    name: str, experiment: Experiment, model: Model, prompts: PromptSet, engine: Engine, folders: Folders
-) -> dict[str, Any]:
+def evaluate(model: Model, prompts: PromptSet, n: int, engine: Engine, folders: Folders) -> dict[str, Any]:
     """The result of a model on a benchmark; rollouts that are there already are not sampled again.
 
     Returns:
-        How it was sampled, the number of `prompts`, and what `empo-rewards evaluate` says of the benchmark; for the
-        entropy, `pairs` of the semantic entropy and accuracy of each problem, too.
+        How it was sampled, the number of `prompts`, what `empo-rewards evaluate` says of the benchmark, and of several
+        responses the `pairs` of the semantic entropy and accuracy of each problem.
     """
     path, count = prepare_set(prompts, folders)
-    out = folders.rollouts(name, model, prompts)
+    out = folders.rollouts(model, prompts, n)
     out.parent.mkdir(parents=True, exist_ok=True)
-    sampling = engine.sampling(experiment, model)
-    preset = ("--config", experiment.preset)
+    sampling = ("-n", str(n), "--temperature", "0" if n == 1 else "1", "--max-tokens", str(model.base.max_tokens))
     instruction = ("--instruction", prompts.instruction) if prompts.instruction is not None else ()
-    given = (*preset, *sampling, *instruction, *engine.asked(model), "--out", str(out), "--resume", "--json")
-    found = json.loads(command("evaluate", str(path), *given))["benchmarks"][prompts.name]
-    result = {"date": time.strftime("%Y-%m-%d"), "sampling": list(sampling), "prompts": count, **found}
-    if experiment.shows == "entropy":
+    given = ("--config", prompts.preset, *sampling, *instruction, *engine.asked(model), "--out", str(out))
+    found = json.loads(command("evaluate", str(path), *given, "--resume", "--json"))["benchmarks"][prompts.name]
+    result = {"date": time.strftime("%Y-%m-%d"), "sampling": shlex.join(sampling), "prompts": count, **found}
+    if engine.stands_in:
+        result["stands_in"] = True
+    if n > 1:
         scores = out.with_suffix(".scores.jsonl")
-        command("score", str(out), *preset, "--out", str(scores), "--overwrite")
+        command("score", str(out), "--config", prompts.preset, "--out", str(scores), "--overwrite")
         rows = map(json.loads, scores.read_text(encoding="utf-8").splitlines())
         result["pairs"] = [(row["entropy"], row["metrics"]["accuracy"]) for row in rows if "accuracy" in row["metrics"]]
     return result
 
 
-def make(name: str, engine: Engine, folders: Folders, *, only: Collection[str] = (), trains: bool = False) -> list[str]:
+def make(experiment: Experiment, engine: Engine, *, only: Collection[str] = (), trains: bool = False) -> list[str]:
     """Make what is missing of an experiment, and store each result as it comes.
 
-    A model that is not there is trained, or its launch lines are printed.
+    A model that is not there is trained, or its launch lines are given.
 
     Args:
-        name: of the experiment.
+        experiment: what is compared.
         engine: what responses are sampled by.
-        folders: where things are.
         only: the names of the models that are looked at; empty: all.
         trains: run the launch lines.
 
     Returns:
-        What is still missing, and why, a line each.
+        What is still missing, and why, a text each.
+
+    Raises:
+        InputError: a server cannot be asked for its models.
     """
-    experiment, missing = EXPERIMENTS[name], []
-    results = read_results(folders.result(name))
+    folders, n, missing = engine.folders, engine.responses(experiment), []
     for model in experiment.models:
-        sampling, found = list(engine.sampling(experiment, model)), dict(results.get(model.name, {}))
-        wanted = [prompts for prompts in experiment.sets if found.get(prompts.name, {}).get("sampling") != sampling]
+        results = read_results(folders.result(model))
+        wanted = [prompts for prompts in experiment.sets if str(n) not in results.get(prompts.name, {})]
         if not wanted or (only and model.name not in only):
             continue
+        is_there = engine.has(model)
         try:
-            if not engine.has(model):
+            if not is_there:
                 prepare_training(model.base, folders)
                 if not trains:
                     lines = "\n  ".join(launch_lines(model, folders))
@@ -281,15 +282,24 @@ def make(name: str, engine: Engine, folders: Folders, *, only: Collection[str] =
                     continue
                 train(model, folders)
             for prompts in wanted:
-                found[prompts.name] = evaluate(name, experiment, model, prompts, engine, folders)
-                write_results(folders.result(name), results := {**results, model.name: found})
+                results.setdefault(prompts.name, {})[str(n)] = evaluate(model, prompts, n, engine, folders)
+                write_results(folders.result(model), results)
         except InputError as error:
             missing.append(f"{model.name}: {error}")
     return missing
 
 
+def results_of(experiment: Experiment, engine: Engine) -> dict[str, dict[str, Any]]:
+    """What there is of an experiment, by model and set."""
+    n = str(engine.responses(experiment))
+    return {
+        model.name: {name: found[n] for name, found in read_results(engine.folders.result(model)).items() if n in found}
+        for model in experiment.models
+    }
+
+
 def read_results(path: Path) -> dict[str, dict[str, Any]]:
-    """The results of an experiment, by model and set; none where there is no file."""
+    """The results of a model, by set and number of responses; none where there is no file."""
     if not path.is_file():
         return {}
     found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -297,7 +307,7 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_results(path: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the results of an experiment, whole or not at all."""
+    """Write the results of a model, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
         part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

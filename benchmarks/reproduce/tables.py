@@ -48,6 +48,11 @@ class PromptSet:
     instruction: str | None = None
     choices: Choices | None = None
 
+    @property
+    def preset(self) -> str:
+        """By which responses are compared with labels."""
+        return "empo-math" if self.choices is None else "empo-choice"
+
 
 @dataclass(frozen=True)
 class Base:
@@ -105,7 +110,6 @@ class Experiment:
         models: its rows.
         sets: its benchmarks.
         n: responses to a problem: one greedy one, or several at temperature 1.
-        preset: by which responses are compared with labels.
         shows: `accuracy`; `pass@k`; `entropy`: semantic entropy against accuracy.
         averaged: the names of the sets that the published average is over; none: no average is shown.
         published: averages in percent, by model.
@@ -116,7 +120,6 @@ class Experiment:
     models: tuple[Model, ...]
     sets: tuple[PromptSet, ...]
     n: int = 1
-    preset: str = "empo-math"
     shows: str = "accuracy"
     averaged: tuple[str, ...] = ()
     published: Mapping[str, float] = field(default_factory=dict)
@@ -210,9 +213,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         },
         source=README,
     ),
-    "free-form": Experiment(
-        "Free-form questions", (*compared(QWEN_3B), *compared(QWEN_7B)), (MMLU_PRO, GPQA), preset="empo-choice"
-    ),
+    "free-form": Experiment("Free-form questions", (*compared(QWEN_3B), *compared(QWEN_7B)), (MMLU_PRO, GPQA)),
     "pass-at-k": Experiment("pass@k", compared(MATH_7B), (MATH500, AMC23, AIME24), n=256, shows="pass@k"),
     "entropy": Experiment(
         "Semantic entropy against accuracy",
@@ -228,7 +229,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             *(natural(name, f"+{SCORER}.equivalence={{name:{name}}}") for name in ("nli", "embedding", "exact")),
         ),
         (MMLU_PRO, GPQA),
-        preset="empo-choice",
     ),
     "thresholds": Experiment(
         "Ablation: groups that give no signal",

@@ -10,14 +10,14 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 from pyarrow import parquet
 
-from .tables import AIME24, AMC23, GPQA, MATH500, MINERVA, MMLU_PRO, NATURAL, NUMINA, OLYMPIAD, OMNI
+from .tables import AIME24, AMC23, GPQA, MATH500, MINERVA, MMLU_PRO, NATURAL, NUMINA, OLYMPIAD, OMNI, Model
 
 PROBLEMS = 9
 """Of each benchmark."""
@@ -29,6 +29,15 @@ _KINDS = ("easy", "hard", "hard")
 """A third of the problems is easy: their answer is 1, which both models say most often; that of the others is 2."""
 
 _LENGTH, _WIDTH = 32768, 128
+
+
+def write(folder: Path, models: Iterable[Model]) -> None:
+    """Write a small file of each set, and a model in the place of each, into a reproduction's folder of work."""
+    if not (folder / "sets").is_dir():
+        write_sets(folder / "sets")
+    for model in models:
+        if not (folder / "models" / model.name).is_dir():
+            write_model(folder / "models" / model.name, sharp=model.is_trained)
 
 
 def write_sets(folder: Path) -> None:
