@@ -131,5 +131,7 @@ def stand_in(results: Results) -> bool:
 
 
 def _names(model: Model, results: Results) -> tuple[str, str]:
-    title = f"tiny, for {model.base.title}" if stand_in(results) else model.base.title
-    return title, model.method if model.is_trained else ""
+    method = model.method if model.is_trained else ""
+    return (
+        (f"tiny, for {model.base.title}", method and f"({method})") if stand_in(results) else (model.base.title, method)
+    )

@@ -193,10 +193,17 @@ def prepare_set(prompts: PromptSet, folders: Folders) -> tuple[Path, int]:
 
 
 def _labelled(source: Path, prompts: PromptSet) -> Iterator[Prompt]:
+    """The prompts that have a label, as Omni-MATH's do not all."""
+    unlabelled = 0
     for row in read_prompts(source, mapping=parse_mapping(prompts.fields)):
-        if isinstance(row, BadPrompt) or row.reference is None:
-            raise InputError(f"{source}:{row.line}: {row.cause if isinstance(row, BadPrompt) else 'no label'}")
-        yield Prompt(row.prompt, row.reference, prompts.name)
+        if isinstance(row, BadPrompt):
+            raise InputError(f"{source}:{row.line}: {row.cause}")
+        if row.reference is None:
+            unlabelled += 1
+        else:
+            yield Prompt(row.prompt, row.reference, prompts.name)
+    if unlabelled:
+        print(f"{source}: {unlabelled:,} problems have no label, and are left out", file=sys.stderr)
 
 
 def _multiple_choice(source: Path, name: str, choices: Choices) -> Iterator[Prompt]:

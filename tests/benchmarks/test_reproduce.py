@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pages import quoted, table
 from sampling_server import Answer, SamplingServer, prompt_of
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -111,7 +112,7 @@ def test_tiny_models_are_never_taken_for_those_that_they_stand_for() -> None:
     assert "| Qwen2.5-Math-7B | empo | 50.0 |" in shown.markdown(MATH, real)
     assert "| 51.6 |" in shown.markdown(MATH, real)
     text = shown.markdown(MATH, {"qwen2.5-math-7b/empo": {"math500": {**found, "stands_in": True}}})
-    assert "| tiny, for Qwen2.5-Math-7B | empo | 50.0 |" in text
+    assert "| tiny, for Qwen2.5-Math-7B | (empo) | 50.0 |" in text
     assert "51.6" not in text
 
 
@@ -227,9 +228,16 @@ def test_rows_of_another_form_are_refused(folders: Folders, row: dict[str, Any],
         list(_multiple_choice(path, "mmlu", MMLU_PRO.choices))
 
 
-def test_a_set_without_labels_and_one_that_is_not_there(folders: Folders) -> None:
-    (folders.sets / MATH500.file).write_text('{"prompt": "What?"}\n')
-    with pytest.raises(InputError, match=r"math500.jsonl:1: no label"):
+def test_problems_without_labels_are_left_out(folders: Folders, capsys: pytest.CaptureFixture[str]) -> None:
+    with (folders.sets / MATH500.file).open("a") as file:
+        file.write('{"prompt": "What?", "answer": null}\n')
+    assert prepare_set(MATH500, folders)[1] == tiny.PROBLEMS
+    assert "1 problems have no label, and are left out" in capsys.readouterr().err
+
+
+def test_a_set_that_is_damaged_and_one_that_is_not_there(folders: Folders) -> None:
+    (folders.sets / MATH500.file).write_text('{"answer": "1"}\n')
+    with pytest.raises(InputError, match=r"math500.jsonl:1: "):
         prepare_set(MATH500, folders)
     (folders.sets / MATH500.file).unlink()
     with pytest.raises(InputError, match=r"MATH500: .*math500.jsonl is not there; it comes from https://github.com/Qi"):
@@ -246,3 +254,17 @@ def test_equal_parts_by_entropy() -> None:
     assert shown.by_entropy(pairs) == [(0.1, 1.0), (0.2, 0.5), (pytest.approx(0.7), 0.0)]
     assert shown.by_entropy(pairs[:2]) == []
     assert shown.correlation([(0.5, 1.0), (0.5, 0.0)]) is None
+
+
+@pytest.mark.parametrize(("name", "made"), [("math", ""), ("pass-at-k", "tiny"), ("entropy", "tiny")])
+def test_the_page_has_the_results_that_are_kept(name: str, made: str) -> None:
+    page = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    kept = Folders(ROOT, ROOT, ROOT / "benchmarks" / "results" / "reproduce" / made)
+    found = results_of(EXPERIMENTS[name], Engine(kept, n=8 if made else None))
+    assert f"\n{shown.markdown(EXPERIMENTS[name], found)}\n" in page
+    assert any(found.values()) is bool(made)  # "none of the paper's numbers has been produced"
+
+
+def test_the_page_names_every_experiment() -> None:
+    page = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    assert [quoted(row[0])[0] for row in table(page, "command", "compares")] == list(EXPERIMENTS)
