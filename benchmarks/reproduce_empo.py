@@ -14,10 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reproduce import shown
+from reproduce import shown, tiny
 from reproduce.steps import Engine, Folders, make, results_of
 from reproduce.tables import EXPERIMENTS, MODELS
 
+from empo_rewards.cli.app import INTERRUPTED
 from empo_rewards.errors import EmpoError
 
 REPOSITORY = Path(__file__).parents[1]
@@ -45,9 +46,9 @@ def main() -> None:
     names = given.experiments or list(EXPERIMENTS)
     try:
         if given.tiny:
-            from reproduce import tiny  # noqa: PLC0415 - the only part that needs torch
-
             tiny.write(given.work, MODELS.values())
+        elif tiny.is_tiny(given.work):
+            sys.exit(f"error: {given.work} has tiny models: use --tiny, or another folder")
         if given.names:
             print(*dict.fromkeys(model.name for name in names for model in EXPERIMENTS[name].models))
             return
@@ -57,6 +58,8 @@ def main() -> None:
         missing = [text for name in names for text in reproduce(name, engine, given.model, given.train)]
     except EmpoError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     for text in dict.fromkeys(missing):
         print(text, file=sys.stderr)
     sys.exit(1 if missing else 0)
@@ -69,8 +72,10 @@ def reproduce(name: str, engine: Engine, only: Sequence[str], trains: bool) -> l
     results = results_of(experiment, engine)
     print(f"{experiment.title}\n\n{shown.markdown(experiment, results)}\n")
     if any(results.values()):
-        from reproduce.drawing import draw  # noqa: PLC0415 - without results no matplotlib is needed
-
+        try:
+            from reproduce.drawing import draw  # noqa: PLC0415 - it needs matplotlib
+        except ImportError as error:
+            return [*missing, f"no figure is drawn: {error}"]
         draw(experiment, results, engine.folders.results / f"{name}.svg")
     return missing
 

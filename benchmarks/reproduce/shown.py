@@ -41,7 +41,8 @@ def _accuracies(experiment: Experiment, results: Results) -> tuple[list[str], It
             found = results.get(model.name, {})
             cells = [_percent(found.get(prompts.name), "accuracy") for prompts in experiment.sets]
             if experiment.averaged:
-                cells += [_shown(average(experiment, found)), _shown(published(experiment, model, results))]
+                parts = "*" if any(cell.endswith("*") for cell in cells) else ""
+                cells += [_shown(average(experiment, found)) + parts, _shown(published(experiment, model, results))]
             yield *_names(model, results), *cells
 
     return header, rows()

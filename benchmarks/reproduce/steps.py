@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from empo_rewards.cli.app import run
+from empo_rewards.cli.app import INTERRUPTED, run
 from empo_rewards.datasets import BadPrompt, DatasetFormat, Prompt, read_prompts, write_dataset
 from empo_rewards.errors import InputError
 from empo_rewards.files import whole_file
@@ -129,10 +129,13 @@ def command(*arguments: str) -> str:
 
     Raises:
         InputError: it fails. The results count rows that were rejected or not scored (codes 3 to 5).
+        KeyboardInterrupt: it was interrupted.
     """
     print("$", shlex.join(("empo-rewards", *arguments)), file=sys.stderr)
     with redirect_stdout(io.StringIO()) as said:
         code = run(arguments)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     if code not in (0, 3, 4, 5):
         raise InputError(f"empo-rewards {arguments[0]} has ended with code {code}")
     return said.getvalue()
@@ -231,15 +234,15 @@ def _options(row: Any, choices: Choices) -> tuple[str, list[str], str]:
     return question, options, LETTERS[options.index(right)]
 
 
-def evaluate(model: Model, prompts: PromptSet, n: int, engine: Engine, folders: Folders) -> dict[str, Any]:
+def evaluate(model: Model, prompts: PromptSet, n: int, engine: Engine) -> dict[str, Any]:
     """The result of a model on a benchmark; rollouts that are there already are not sampled again.
 
     Returns:
         How it was sampled, the number of `prompts`, what `empo-rewards evaluate` says of the benchmark, and of several
         responses the `pairs` of the semantic entropy and accuracy of each problem.
     """
-    path, count = prepare_set(prompts, folders)
-    out = folders.rollouts(model, prompts, n)
+    path, count = prepare_set(prompts, engine.folders)
+    out = engine.folders.rollouts(model, prompts, n)
     out.parent.mkdir(parents=True, exist_ok=True)
     sampling = ("-n", str(n), "--temperature", "0" if n == 1 else "1", "--max-tokens", str(model.base.max_tokens))
     instruction = ("--instruction", prompts.instruction) if prompts.instruction is not None else ()
@@ -289,7 +292,7 @@ def make(experiment: Experiment, engine: Engine, *, only: Collection[str] = (), 
                     continue
                 train(model, folders)
             for prompts in wanted:
-                results.setdefault(prompts.name, {})[str(n)] = evaluate(model, prompts, n, engine, folders)
+                results.setdefault(prompts.name, {})[str(n)] = evaluate(model, prompts, n, engine)
                 write_results(folders.result(model), results)
         except InputError as error:
             missing.append(f"{model.name}: {error}")
@@ -306,10 +309,17 @@ def results_of(experiment: Experiment, engine: Engine) -> dict[str, dict[str, An
 
 
 def read_results(path: Path) -> dict[str, dict[str, Any]]:
-    """The results of a model, by set and number of responses; none where there is no file."""
+    """The results of a model, by set and number of responses; none where there is no file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     if not path.is_file():
         return {}
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged results: {error}; without the file they are made again") from error
     return found
 
 

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-from pyarrow import parquet
+from empo_rewards.errors import InputError
 
 from .tables import AIME24, AMC23, GPQA, MATH500, MINERVA, MMLU_PRO, NATURAL, NUMINA, OLYMPIAD, OMNI, Model
 
@@ -23,6 +22,9 @@ PROBLEMS = 9
 """Of each benchmark."""
 
 TRAINING = 60
+
+MARK = "models-are-tiny"
+"""The name of a file beside tiny models."""
 
 _ASKED = "Let's think step by step and output the final answer within \\boxed{}."
 _KINDS = ("easy", "hard", "hard")
@@ -32,12 +34,24 @@ _LENGTH, _WIDTH = 32768, 128
 
 
 def write(folder: Path, models: Iterable[Model]) -> None:
-    """Write a small file of each set, and a model in the place of each, into a reproduction's folder of work."""
-    if not (folder / "sets").is_dir():
-        write_sets(folder / "sets")
+    """Write a small file of each set, and a model in the place of each, into a reproduction's folder of work.
+
+    Raises:
+        InputError: the folder has others.
+    """
+    if not is_tiny(folder) and folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty: tiny models would be mistaken for those that they stand for")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
+    write_sets(folder / "sets")
     for model in models:
-        if not (folder / "models" / model.name).is_dir():
+        if not (folder / "models" / model.name / "model.safetensors").is_file():
             write_model(folder / "models" / model.name, sharp=model.is_trained)
+
+
+def is_tiny(folder: Path) -> bool:
+    """Whether a folder has tiny models."""
+    return (folder / MARK).exists()
 
 
 def write_sets(folder: Path) -> None:
@@ -83,6 +97,9 @@ def _verl_row(name: str, number: int) -> dict[str, Any]:
 
 
 def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pyarrow  # noqa: PLC0415 - not needed to look for tiny models
+    from pyarrow import parquet  # noqa: PLC0415 - likewise
+
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,10 +23,12 @@ from reproduce.steps import Engine, Folders, launch_lines, make, prepare_set, re
 from reproduce.tables import EXPERIMENTS, GPQA, MATH500, MMLU_PRO, MODELS, Model
 
 from empo_rewards import Scorer
+from empo_rewards.cli.app import INTERRUPTED
 from empo_rewards.config import merge
 from empo_rewards.errors import InputError, MissingExtraError
 
 ROOT = Path(__file__).parents[2]
+COMMAND = str(ROOT / "benchmarks" / "reproduce_empo.py")
 TRAINED = [model for model in MODELS.values() if model.is_trained]
 MATH, PASS_AT_K, ENTROPY = (EXPERIMENTS[name] for name in ("math", "pass-at-k", "entropy"))
 BASE = "qwen2.5-math-7b/base"
@@ -114,6 +117,45 @@ def test_tiny_models_are_never_taken_for_those_that_they_stand_for() -> None:
     text = shown.markdown(MATH, {"qwen2.5-math-7b/empo": {"math500": {**found, "stands_in": True}}})
     assert "| tiny, for Qwen2.5-Math-7B | (empo) | 50.0 |" in text
     assert "51.6" not in text
+
+
+def test_tiny_models_have_a_folder_of_their_own(tmp_path: Path) -> None:
+    tiny.write(tmp_path / "own", ())
+    tiny.write(tmp_path / "own", ())
+    assert tiny.is_tiny(tmp_path / "own")
+    (tmp_path / "real" / "models").mkdir(parents=True)
+    with pytest.raises(InputError, match="real is not empty: tiny models would be mistaken"):
+        tiny.write(tmp_path / "real", ())
+    given = ("--work", str(tmp_path / "own"), "math")
+    done = subprocess.run([sys.executable, COMMAND, *given], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {tmp_path / 'own'} has tiny models: use --tiny, or another folder\n"
+
+
+def test_the_command_without_anything(tmp_path: Path) -> None:
+    """It says what is missing, shows the published numbers, and needs no matplotlib."""
+    folders = ("--work", str(tmp_path), "--results", str(tmp_path / "results"))
+    tiny.write_sets(tmp_path / "sets")
+    given = (*folders, "math", "--model", "octothinker-3b/empo")
+    done = subprocess.run([sys.executable, COMMAND, *given], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "| OctoThinker-3B-Long | empo |" + " – |" * 7 + " 27.6 |" in done.stdout
+    assert "octothinker-3b/empo is not there; this trains it:" in done.stderr
+    assert "CONFIG=octothinker-3b bash" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_damaged_results_are_said(folders: Folders) -> None:
+    folders.result(MODELS[BASE]).parent.mkdir(parents=True)
+    folders.result(MODELS[BASE]).write_text("{")
+    with pytest.raises(InputError, match=r"base.json: damaged results"):
+        results_of(MATH, Engine(folders))
+
+
+def test_an_interruption_ends_all(server: SamplingServer, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reproduce.steps.run", lambda arguments: INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt):
+        make(MATH, Engine(folders, (server.url,)))
 
 
 def test_a_model_that_no_server_has_is_to_be_trained(server: SamplingServer, folders: Folders) -> None:
