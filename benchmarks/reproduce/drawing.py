@@ -14,7 +14,7 @@ from .tables import Experiment
 
 def draw(experiment: Experiment, results: shown.Results, path: Path) -> None:
     """Draw the figure of an experiment."""
-    mpl.rcParams["svg.hashsalt"] = "empo_rewards"  # equal results give equal files
+    mpl.rcParams.update({"svg.hashsalt": "empo_rewards", "svg.fonttype": "none"})  # equal results give equal files
     figure = plt.figure(figsize=(10, 4.5), layout="constrained")
     drawing = {"accuracy": _draw_accuracies, "pass@k": _draw_pass_at_k, "entropy": _draw_entropies}
     drawing[experiment.shows](figure, experiment, results)

@@ -41,8 +41,9 @@ def _accuracies(experiment: Experiment, results: Results) -> tuple[list[str], It
             found = results.get(model.name, {})
             cells = [_percent(found.get(prompts.name), "accuracy") for prompts in experiment.sets]
             if experiment.averaged:
-                parts = "*" if any(cell.endswith("*") for cell in cells) else ""
-                cells += [_shown(average(experiment, found)) + parts, _shown(published(experiment, model, results))]
+                whole = all(_is_whole(found.get(name), "accuracy") for name in experiment.averaged)
+                cells.append(_shown(average(experiment, found)) + ("" if whole else "*"))
+                cells.append(_shown(published(experiment, model, results)))
             yield *_names(model, results), *cells
 
     return header, rows()
@@ -112,9 +113,12 @@ def value(found: Mapping[str, Any] | None, metric: str) -> float | None:
 
 
 def _percent(found: Mapping[str, Any] | None, metric: str) -> str:
-    number = value(found, metric)
-    whole = found is None or number is None or found["metrics"][metric]["problems"] == found["prompts"]
-    return _shown(number) + ("" if whole else "*")
+    return _shown(value(found, metric)) + ("" if _is_whole(found, metric) else "*")
+
+
+def _is_whole(found: Mapping[str, Any] | None, metric: str) -> bool:
+    """Whether a metric is of all problems of its set; what was not produced lacks none."""
+    return found is None or found["metrics"].get(metric, {"problems": found["prompts"]})["problems"] == found["prompts"]
 
 
 def _shown(number: float | None) -> str:
@@ -133,6 +137,6 @@ def stand_in(results: Results) -> bool:
 
 def _names(model: Model, results: Results) -> tuple[str, str]:
     method = model.method if model.is_trained else ""
-    return (
-        (f"tiny, for {model.base.title}", method and f"({method})") if stand_in(results) else (model.base.title, method)
-    )
+    if stand_in(results):
+        return f"tiny, for {model.base.title}", method and f"({method})"
+    return model.base.title, method

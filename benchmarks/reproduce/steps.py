@@ -284,6 +284,8 @@ def make(experiment: Experiment, engine: Engine, *, only: Collection[str] = (), 
             continue
         is_there = engine.has(model)
         try:
+            if not is_there and not model.is_trained:
+                raise InputError("no server has it")
             if not is_there:
                 prepare_training(model.base, folders)
                 if not trains:
@@ -327,4 +329,4 @@ def write_results(path: Path, results: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the results of a model, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
-        part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(results) + "\n", encoding="utf-8")

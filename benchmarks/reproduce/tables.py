@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-README = "README of QingyangZhang/EMPO, commit c5eccd4: pass@1 of greedy responses, in percent"
-"""Where the published numbers were read."""
-
 
 @dataclass(frozen=True)
 class Choices:
@@ -62,9 +59,10 @@ class Base:
         name: of results and folders.
         title: in tables.
         hub: its name on the Hugging Face Hub.
-        script, config: the launch script, and the configuration that it is given, in `configs/verl`.
+        config: of `configs/verl`, which `script` is given.
         prompts: what it is trained on.
         max_tokens: the longest response.
+        script: the launch script, of `configs/verl`.
     """
 
     name: str
@@ -113,7 +111,6 @@ class Experiment:
         shows: `accuracy`; `pass@k`; `entropy`: semantic entropy against accuracy.
         averaged: the names of the sets that the published average is over; none: no average is shown.
         published: averages in percent, by model.
-        source: where they were read.
     """
 
     title: str
@@ -123,7 +120,6 @@ class Experiment:
     shows: str = "accuracy"
     averaged: tuple[str, ...] = ()
     published: Mapping[str, float] = field(default_factory=dict)
-    source: str = ""
 
 
 THEIRS = "https://github.com/QingyangZhang/EMPO, folder math_data"
@@ -203,7 +199,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         (*compared(MATH_1_5B), *compared(OCTO_3B), *compared(MATH_7B)),
         (MATH500, MINERVA, OLYMPIAD, OMNI, AMC23, AIME24),
         averaged=("math500", "minerva", "olympiadbench", "aime24", "amc23"),
-        published={
+        published={  # README of QingyangZhang/EMPO, commit c5eccd4: pass@1 of greedy responses
             "qwen2.5-math-1.5b/labels": 42.8,
             "qwen2.5-math-1.5b/empo": 42.6,
             "octothinker-3b/labels": 31.0,
@@ -211,7 +207,6 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "qwen2.5-math-7b/labels": 51.7,
             "qwen2.5-math-7b/empo": 51.6,
         },
-        source=README,
     ),
     "free-form": Experiment("Free-form questions", (*compared(QWEN_3B), *compared(QWEN_7B)), (MMLU_PRO, GPQA)),
     "pass-at-k": Experiment("pass@k", compared(MATH_7B), (MATH500, AMC23, AIME24), n=256, shows="pass@k"),

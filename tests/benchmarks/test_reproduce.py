@@ -107,6 +107,9 @@ def test_a_problem_without_responses_is_marked(server: SamplingServer, folders: 
     engine = Engine(folders, (server.url,), n=1)
     assert make(PASS_AT_K, engine, only=[BASE]) == []
     assert rows(PASS_AT_K, engine)[0][2:] == ["MATH500", "25.0*"]
+    assert rows(MATH, engine)[6][2:5] == ["25.0*", "–", "–"]
+    assert make(MATH, engine, only=[BASE]) == []
+    assert rows(MATH, engine)[6][-2:] == ["25.0*", "–"]
 
 
 def test_tiny_models_are_never_taken_for_those_that_they_stand_for() -> None:
@@ -166,6 +169,8 @@ def test_a_model_that_no_server_has_is_to_be_trained(server: SamplingServer, fol
     assert f"{folders.work}/train/numina_math/train.parquet" in empo
     assert (folders.work / "train" / "numina_math" / "val.parquet").is_file()
     assert server.requests == []
+    server.models = (200, {"data": []})
+    assert make(PASS_AT_K, Engine(folders, (server.url,)), only=[BASE]) == [f"{BASE}: no server has it"]
 
 
 PYTHON = """#!{python}
