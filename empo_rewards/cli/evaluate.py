@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
     GroupSizeOption,
+    InstructionOption,
     JsonOption,
     LimitOption,
     MapOption,
@@ -23,14 +25,41 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
+from empo_rewards.cli.sampling import (
+    REQUEST_HELP,
+    ApiKeyOption,
+    CompletionsOption,
+    ConcurrencyOption,
+    MaxTokensOption,
+    ModelOption,
+    NumberOption,
+    OverwriteOption,
+    ResumeOption,
+    SeedOption,
+    SplitOption,
+    TemperatureOption,
+    TopPOption,
+    UrlOption,
+    VllmOption,
+    sample_rollouts,
+)
 from empo_rewards.cli.scored import score_rollouts
 from empo_rewards.cli.summary import Summary
+from empo_rewards.datasets import Prompt, read_prompts
 from empo_rewards.errors import InputError
+from empo_rewards.generation import Sampling
+from empo_rewards.reading.mapping import parse_mapping
 from empo_rewards.report.benchmarks import COLLAPSED, collapse_step, evaluation, reward_accuracy_by_step
 
 
 def evaluate(
-    sources: SourcesArgument,
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Labelled rollouts, in any form that `score` reads; with --url or --vllm labelled prompts.",
+        ),
+    ],
     config: ConfigOption = "empo-math",
     assignments: SetOption = None,
     ks: Annotated[
@@ -41,13 +70,58 @@ def evaluate(
     mapping: MapOption = None,
     limit: LimitOption = None,
     as_json: JsonOption = False,
+    urls: UrlOption = None,
+    model: ModelOption = None,
+    vllm: VllmOption = None,
+    target: Annotated[Path | None, typer.Option("--out", "-o", help="Where sampled rollouts go.")] = None,
+    n: NumberOption = 16,
+    temperature: TemperatureOption = 1.0,
+    top_p: TopPOption = None,
+    max_tokens: MaxTokensOption = None,
+    seed: SeedOption = None,
+    completions: CompletionsOption = False,
+    instruction: InstructionOption = None,
+    requested: Annotated[list[str] | None, typer.Option("--request", metavar="KEY=VALUE", help=REQUEST_HELP)] = None,
+    api_key_variable: ApiKeyOption = None,
+    concurrency: ConcurrencyOption = 32,
+    split: SplitOption = "train",
+    resume: ResumeOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
-    """Show accuracy, pass@k and majority@k of labelled rollouts, by benchmark, with confidence intervals."""
+    """Show accuracy, pass@k and majority@k of labelled rollouts, by benchmark, with confidence intervals.
+
+    With --url or --vllm, INPUT has prompts: their responses are sampled first, as by `generate`.
+    """
     summary = Summary()
     with scorer_from(config, assignments) as scorer:
-        found = evaluation(
-            score_rollouts(sources, reading_from(group_size, form, mapping, limit), scorer, summary), ks or ()
-        )
+        if urls or vllm is not None:
+            if len(sources) > 1 or target is None:
+                raise InputError("sampling takes one file of prompts, and writes one of rollouts: --out FILE")
+            _check_labels(sources[0], parse_mapping(mapping or []), split, limit)
+            done = sample_rollouts(
+                sources[0],
+                target,
+                Sampling(n, temperature, top_p, max_tokens, seed, chat=not completions),
+                urls=urls,
+                model=model,
+                vllm=vllm,
+                assignments=requested,
+                instruction=instruction,
+                mapping=mapping,
+                split=split,
+                limit=limit,
+                api_key_variable=api_key_variable,
+                concurrency=concurrency,
+                resume=resume,
+                overwrite=overwrite,
+            )
+            if done.refused:
+                summary.reject(f"{done.refused:,} prompts got no responses")
+            sources, mapping, limit = [str(target)], None, None
+        elif target is not None or model is not None or resume or overwrite:
+            raise InputError("--out, --model, --resume and --overwrite are for sampling: give --url or --vllm as well")
+        reading = reading_from(group_size, form, mapping, limit)
+        found = evaluation(score_rollouts(sources, reading, scorer, summary), ks or ())
     if not any(benchmark.values for benchmark in found.values()):
         raise InputError("no group has a label that its responses could be compared with")
     if as_json:
@@ -65,6 +139,13 @@ def evaluate(
                 f"{left_out:,} of {benchmark.groups:,} groups are left out: no label, or it could not be compared"
             )
     raise typer.Exit(summary.exit_code)
+
+
+def _check_labels(source: str, mapping: dict[str, str], split: str, limit: int | None) -> None:
+    """Refuse prompts of which none has a label before, not after, they are sampled."""
+    prompts = read_prompts(source, mapping=mapping, split=split, limit=limit)
+    if not any(isinstance(prompt, Prompt) and prompt.reference is not None for prompt in prompts):
+        raise InputError(f"{source}: no prompt has a label to evaluate by (--map reference=PATH says where it stands)")
 
 
 def collapse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -29,6 +30,7 @@ class VllmSampler(Sampler):
 
     def __init__(self, model: str, sampling: Sampling, engine: Mapping[str, Any] | None = None) -> None:
         require("vllm", "sampling in this process")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is for results
         import vllm  # noqa: PLC0415 - an optional extra, and slow to import
 
         self._sampling = sampling

@@ -365,11 +365,11 @@ def test_reasoning_that_the_server_takes_out_is_put_back(
     [
         (("--temperature", "0"), "all responses to a prompt are the same"),
         (("--top-p", "2"), "top_p must be"),
-        (("--out", "-"), "generate writes a file"),
+        (("--out", "-"), "responses are sampled into a file"),
         (("--vllm", "model"), "one of the two"),
         (("--url", "localhost:8000"), "is no base URL"),
         (("--set", "top_k"), "is not KEY=VALUE"),
-        (("--set", "stream=true"), "--set stream: an option of the command, or the prompt, gives it"),
+        (("--set", "stream=true"), "stream: an option of the command, or the prompt, gives it"),
         (("--map", "promt=x"), "promt"),
         (("--instruction", "boxd"), "did you mean 'boxed'?"),
     ],

@@ -16,6 +16,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pages import code_blocks, quoted, section, table
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+
+from reproduce.steps import Folders, launch_lines
+from reproduce.tables import MODELS
 from verl.experimental.reward_loop.reward_manager.registry import REWARD_MANAGER
 
 from empo_rewards.cli import app
@@ -50,18 +55,24 @@ if [ "$2" = verl.trainer.main_ppo ]; then printf '%s\\n' "$@" > "$LAUNCHED"; els
 
 
 def launched(script: str, folder: Path, **environment: str) -> dict[str, Any]:
-    """The configuration with which a script starts verl, composed in this process: verl takes ten seconds to import."""
+    """The configuration with which a script starts verl, on `FILES`."""
+    config = launched_by([CONFIGS / script], folder, **FILES, **environment)
+    assert (config["data"]["train_files"], config["data"]["val_files"]) == tuple(FILES.values())
+    return config
+
+
+def launched_by(command: str | list[str | Path], folder: Path, **environment: str) -> dict[str, Any]:
+    """The configuration with which a command starts verl, composed in this process: verl is slow to import."""
     python = folder / "python3"
     python.write_text(PYTHON.format(python=sys.executable), encoding="utf-8")
     python.chmod(0o755)
     path = environment.pop("PATH", f"{folder}:{BIN}:{os.environ['PATH']}")
-    bash([CONFIGS / script], folder, PATH=path, LAUNCHED=str(folder / "launched"), **FILES, **environment)
+    bash(command, folder, PATH=path, LAUNCHED=str(folder / "launched"), **environment)
     _, _, *arguments = (folder / "launched").read_text(encoding="utf-8").splitlines()
     options, overrides = dict(zip(arguments[:4:2], arguments[1:4:2], strict=True)), arguments[4:]
     with initialize_config_dir(options["--config-path"], version_base=None):
         config = OmegaConf.to_container(compose(options["--config-name"], overrides=overrides), resolve=True)
     assert isinstance(config, dict)
-    assert (config["data"]["train_files"], config["data"]["val_files"]) == tuple(FILES.values())
     return config  # type: ignore[return-value] # its keys are texts
 
 
@@ -186,3 +197,26 @@ def test_the_free_form_run_has_its_judge_beside_it(tmp_path: Path) -> None:
     assert (tmp_path / "judge.arguments").read_text() == f"serve TIGER-Lab/general-verifier --port {port} on 7"
     said = bash([CONFIGS / "natural.sh"], tmp_path, 1, VLLM=str(tmp_path / "ended"), JUDGE_PORT=port, **FILES)
     assert "the judge has ended: see judge.log" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "expected"),
+    [
+        ("qwen2.5-math-1.5b/entropy-0.5", "gates", {"entropy": {"high": 0.5, "unit": "relative"}}),
+        ("qwen2.5-math-1.5b/g8", "preset", "empo-math"),
+        ("qwen2.5-3b/nli", "equivalence", {"name": "nli"}),
+        ("qwen2.5-7b/labels", "strategy", "reference"),
+    ],
+)
+def test_the_launch_lines_of_the_reproduction(name: str, key: str, expected: object, tmp_path: Path) -> None:
+    """One of each kind of override."""
+    (tmp_path / "vllm").write_text(JUDGE.format(python=sys.executable), encoding="utf-8")
+    (tmp_path / "vllm").chmod(0o755)
+    model = MODELS[name]
+    line, _ = launch_lines(model, Folders(tmp_path / "sets", tmp_path / "work", tmp_path / "results"))
+    config = launched_by(line, tmp_path, VLLM=str(tmp_path / "vllm"), JUDGE_PORT="18432")
+    assert config["reward"]["reward_kwargs"]["scorer"][key] == expected
+    assert config["actor_rollout_ref"]["model"]["path"] == model.base.hub
+    assert config["actor_rollout_ref"]["rollout"]["n"] == (8 if name.endswith("g8") else 16 if "math" in name else 12)
+    assert config["trainer"]["default_local_dir"] == str(tmp_path / "work" / "checkpoints" / name)
+    assert config["data"]["val_files"] == str(tmp_path / "work" / "train" / model.base.prompts.name / "val.parquet")

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -25,16 +26,23 @@ ENVIRONMENT = {
 
 
 class VllmServer:
-    """The server's processes: the API and, below it, the engine."""
+    """The server's processes: the API and, below it, the engine.
 
-    def __init__(self, model: Path, log: Path, port: int | None = None) -> None:
+    Args:
+        names: by which it knows the model.
+        length: the longest prompt with its response, in tokens.
+    """
+
+    def __init__(
+        self, model: Path, log: Path, port: int | None = None, names: Sequence[str] = ("tiny",), length: int = 512
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = port or int(free.getsockname()[1])
         self.log = log
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
-        command += ["--served-model-name", "tiny", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--dtype", "float32", "--max-model-len", "512", "--max-num-seqs", "16", "--enforce-eager"]
+        command += ["--served-model-name", *names, "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--dtype", "float32", "--max-model-len", str(length), "--max-num-seqs", "16", "--enforce-eager"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command,
