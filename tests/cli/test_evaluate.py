@@ -98,7 +98,7 @@ def test_a_prompt_without_responses_is_no_wrong_answer(
     server.answer = lambda body: (400, {}) if prompt_of(body).startswith("p0") else answered(body)
     code, said, errors = evaluate("--out", str(tmp_path / "rollouts.jsonl"), "--json")
     assert code == 3
-    assert "1 prompts got no responses" in errors
+    assert "1 prompt without responses" in errors
     amc = json.loads(said)["benchmarks"]["amc"]["metrics"]["accuracy"]
     assert (amc["problems"], amc["mean"]) == (4, pytest.approx((1 + 2 + 3 + 4) / 16))
 
