@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from data import add_data_option, math_rows
-from load import Behaviour, Client, Group, Member, added_latencies, groups_of, quantile, replay
+from load import REFUSED, Behaviour, Client, Group, Member, added_latencies, groups_of, quantile, replay
 
 from empo_rewards import Group as WholeGroup
 from empo_rewards import Scorer
@@ -309,13 +309,14 @@ def stopping(options: argparse.Namespace) -> dict[str, Any]:
             seconds.append(time.monotonic() - began)
             callers.join()
         answers.update(status for member in members for status in member.statuses)
-    refused = answers.pop(200, 0), answers.pop(503, 0)
+    answered, refused, not_connected = (answers.pop(status, 0) for status in (200, 503, REFUSED))
     return {
         "exits": len(seconds),
         "median_seconds": statistics.median(seconds),
         "slowest_seconds": max(seconds),
-        "answered": refused[0],
-        "refused_503": refused[1],
+        "answered": answered,
+        "refused_503": refused,
+        "not_connected": not_connected,
         "others_by_status": dict(answers),
     }
 

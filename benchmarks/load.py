@@ -96,6 +96,10 @@ class Behaviour:
     seed: int = 0
 
 
+REFUSED = -1
+"""What stands for a status where the server takes no connections."""
+
+
 @dataclass
 class Member:
     """Result of one member.
@@ -104,7 +108,7 @@ class Member:
         group, place: indices of the group and of the response in it.
         sent: time of its last post; None if it was never posted.
         answered: time of its answer.
-        statuses: the statuses of its posts; 0 if the connection ended without an answer.
+        statuses: the statuses of its posts; 0 if the connection ended without an answer, `REFUSED` if there was none.
         answer: the last body of status 200.
     """
 
@@ -124,6 +128,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[tuple[int, bytes]] | None = None
         self._buffer = bytearray()
         self._head = self._length = 0
+        self._is_last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport."""
@@ -141,6 +146,7 @@ class Connection(asyncio.Protocol):
             lines = bytes(self._buffer[:end]).lower().split(b"\r\n")
             lengths = [line.partition(b":")[2] for line in lines if line.startswith(b"content-length:")]
             self._length = int(lengths[0]) if lengths else 0
+            self._is_last = b"connection: close" in lines
         if len(self._buffer) >= self._head + self._length:
             status = int(self._buffer[9:12])
             body = bytes(self._buffer[self._head : self._head + self._length])
@@ -158,7 +164,7 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether another request can be sent."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._transport is not None and not self._transport.is_closing() and not self._is_last
 
     async def exchange(self, request: bytes) -> tuple[int, bytes]:
         """Send a request and wait for its answer."""
@@ -281,8 +287,8 @@ async def _caller(
         patience = behaviour.patience_seconds if hang_up is None or attempt else hang_up
         try:
             status, answer = await asyncio.wait_for(client.post(path, body), patience)
-        except (OSError, asyncio.TimeoutError):
-            member.statuses.append(0)
+        except (OSError, asyncio.TimeoutError) as error:
+            member.statuses.append(REFUSED if isinstance(error, ConnectionRefusedError) else 0)
             continue
         member.statuses.append(status)
         if status == 200:
