@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+from empo_rewards.equivalence.math.chemistry import ELEMENTS
 from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.compare import SHORT, Found, Verdict, abbreviates, compare, without_form
 from empo_rewards.equivalence.words.question import Question, ask
@@ -22,7 +23,7 @@ from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
 __all__ = ["SHORT", "WordRelation", "relate_words"]
 
 
-_SYMBOLS = re.compile(r"(?:[A-Z][a-z]?){1,4}")
+_SYMBOLS = re.compile(rf"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))}){{1,4}}")
 """The symbols of elements, whose capitals count."""
 
 
@@ -56,10 +57,11 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
     hedgers = _hedgers(readings, question)
     for position, reading in enumerate(readings):
         classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
+    told = [part for members in classes.values() for part in _by_number(members, readings, question)]
     relation = WordRelation({}, set(), set(), set())
-    for members in classes.values():
+    for members in told:
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
-    open_classes = [members for members in classes.values() if members[0] not in hedgers]
+    open_classes = [members for members in told if members[0] not in hedgers]
     elsewhere = [all(position in decided for position in members) for members in open_classes]
     for (one, closed), (two, also_closed) in combinations(zip(open_classes, elsewhere, strict=True), 2):
         if closed and also_closed:
@@ -112,6 +114,25 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
         items = [_said(item, question) for item in reading.items]
         return (reading.choice, tuple(items if question.ordered else sorted(items)))
     return (_said(reading.head, question), reading.place)
+
+
+def _by_number(members: list[int], readings: Sequence[Reading], question: Question) -> Iterable[list[int]]:
+    """The texts of one key; those apart that differ in the last s of a name: "Adams" and "Adam", "Aliens" and "Alien".
+
+    Only where the question asks for a name, and both forms are written as names each time: "Cats" are "Cat", and where
+    one says "a marigold", "Marigolds" are "Marigold".
+    """
+    if len(members) == 1 or not question.names:
+        return (members,)
+    written = {word for k in members for word in readings[k].head.raw}
+    names = {say.plain(word) for word in written if word[0].isupper()} - written
+    told = {name for name in names if name[-1] == "s" and say.singular(name) in names - {name}}
+    if not told:
+        return (members,)
+    parts: dict[frozenset[str], list[int]] = defaultdict(list)
+    for k in members:
+        parts[frozenset(told.intersection(map(say.plain, readings[k].head.raw)))].append(k)
+    return parts.values()
 
 
 def _said(part: Part, question: Question) -> Words:

@@ -57,8 +57,8 @@ def compare(a: Reading, b: Reading, question: Question) -> Found:
         return _MORE
     if a.items or b.items:
         return _lists(a, b, question)
-    if a.head.content == b.head.content:  # in different places
-        return _DIFFERENT if a.place and b.place else _EXPANDED
+    if a.head.content == b.head.content:  # in different places, or told apart by their number
+        return _OTHER if a.place == b.place else _DIFFERENT if a.place and b.place else _EXPANDED
     return _phrases(a.head, b.head, question)
 
 
@@ -77,6 +77,8 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
     listed, single = (a, b) if a.items else (b, a)
     if listed.inverted:
         return _phrases(listed.inverted, single.head, question)
+    if abbreviates(single.head, listed.head):
+        return _EXPANDED
     if any(item.content == single.head.content for item in listed.items):
         return _DIFFERENT
     return _weigh(a.head, b.head)
@@ -194,12 +196,12 @@ def abbreviates(short: Part, long: Part) -> bool:
     letters = token.rstrip("0123456789IVX") or token
     forms = {token.lower(), letters.lower() + token[len(letters) :], *_with_digits(letters, token[len(letters) :])}
     named = [word for word in long.raw if say.plain(word) not in say.SMALL_WORDS]
-    if not named or len(named) > len(token) or named[0][0].lower() != token[0].lower():
+    if not named or len(named) > len(token):
         return False
     if len(token) == 2 and not all(word[0].isupper() for word in named):
         return False
     initials = "".join(_first_letter(word, last=k > 0) for k, word in enumerate(named))
-    return initials in forms
+    return initials in forms or "".join(word[0] for word in long.content) in forms
 
 
 def _first_letter(word: str, *, last: bool) -> str:

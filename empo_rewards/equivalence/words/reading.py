@@ -191,10 +191,10 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
 
 def _before_clause(head: str) -> tuple[str, str]:
     words = head.split()
-    for k, low in enumerate(head.lower().split()):
-        if k > 0 and low in say.CLAUSES:
+    for k, word in enumerate(words):
+        if k > 0 and word in say.CLAUSES:  # with a capital it is a name: "the Who"
             after = "".join(words[k + 1 : k + 2])
-            if after == "to" if low == "due" else not (low == "since" and after[:1].isdigit()):
+            if after == "to" if word == "due" else not (word == "since" and after[:1].isdigit()):
                 return " ".join(words[:k]), " ".join(words[k:])
     return head, ""
 
@@ -342,7 +342,11 @@ def _canonical(token: str, behind_word: bool) -> Words:
 
 
 def _canonical_word(token: str) -> Words:
-    word = say.plain(token.replace(".", ""))
+    letters = token.replace(".", "")
+    acronym = say.ACRONYMS.get(letters if letters == token else letters.upper())
+    if acronym:
+        return (acronym,)
+    word = say.plain(letters)
     if word.endswith("n't") or word in say.NEGATIONS:
         return (say.NOT,)
     word = word.removesuffix("'s").replace("'", "").strip(" #")
