@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Annotated
@@ -194,10 +194,10 @@ class AutoEquivalence(EquivalenceBackend):
 
         decided = {position for position, (kind, _) in enumerate(work.kinds) if kind in MATHEMATICS}
 
-        def seen(pairs: Iterable[Pair]) -> Iterator[Pair]:
-            for i, j in pairs:
-                if not ((i in decided and j in decided) or blind[i] or blind[j]):
-                    yield i, j
+        def seen(pairs: Iterable[Pair]) -> Iterable[Pair]:
+            if not decided:
+                return pairs
+            return [(i, j) for i, j in pairs if not ((i in decided and j in decided) or blind[i] or blind[j])]
 
         if not self._words or any(len(text) > MAX_CHARS for text in work.answers.texts):
             for pair in seen(self._exact.relate([work.answers])[0].equal):

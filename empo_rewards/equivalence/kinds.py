@@ -127,10 +127,10 @@ def is_mathematics(text: str) -> bool:
 def _only_words(text: str) -> bool:
     """Whether a text has words and prose punctuation only, and no word that mathematics reads; or is a sentence."""
     words = [word for word in _BETWEEN_WORDS.split(text.lower()) if word]
-    if sum(len(word) > 3 and word.isalpha() for word in words) > SHORT:
-        return True
     longest = max(map(len, words), default=0)
-    return longest > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
+    if longest > 2 and "".join(words).isalpha() and _SAID.isdisjoint(words):
+        return True
+    return len(words) > SHORT and sum(len(word) > 3 and word.isalpha() for word in words) > SHORT
 
 
 def _with_symbols(shape: object) -> bool:

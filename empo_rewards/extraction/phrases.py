@@ -340,6 +340,8 @@ def _concluded(response: str, end: int, prompt: str) -> Extracted | None:
     Strict: the sentence ends with its full stop and states a number or mathematics. No English sentence counts:
     on 294 groups of real responses "Therefore, the sixth term is 350." found 11 more answers and changed no majority.
     """
+    if response.isascii():
+        return None
     last = last_of(_CONCLUDES.finditer(response, max(0, end - CONCLUSION_CHARS), end))
     if last is None or response[max(0, end - 8) : end].rstrip("*_$)")[-1:] not in {".", "。"}:
         return None

@@ -47,9 +47,11 @@ def _in_ascii(nouns: tuple[str, ...]) -> tuple[str, ...]:
 
 def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where the nouns stand, as words of their own where the language sets words apart."""
-    lowered = text[start:end].replace("İ", "I").lower()
+    lowered = text[start:end]
+    ascii_only = lowered.isascii()
+    lowered = (lowered if ascii_only else lowered.replace("İ", "I")).lower()
     missing = " "
-    for noun in _in_ascii(nouns) if lowered.isascii() else nouns:
+    for noun in _in_ascii(nouns) if ascii_only else nouns:
         if noun.startswith(missing):
             continue
         position = lowered.find(noun)
@@ -99,6 +101,8 @@ _HEADING = re.compile(
     r"|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
     re.IGNORECASE | re.MULTILINE,
 )
+_HEADING_NOUNS = ("result",)
+"""Nouns that announce an answer as a heading only."""
 _HEADING_CHARS = 32
 """A heading has no more characters before its noun, or behind it."""
 _PICKED = re.compile(  # 故选：B
@@ -169,7 +173,7 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
         link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
         if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
             yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
-    for begin, behind in (*named, *_nouns(text, start, end, ("result",))):
+    for begin, behind in (*named, *_nouns(text, start, end, _HEADING_NOUNS)):
         for match in _HEADING.finditer(text, max(start, begin - _HEADING_CHARS), min(end, behind + _HEADING_CHARS)):
             if match.start() <= begin < match.end():
                 yield Announcement(match.start(), match.end())

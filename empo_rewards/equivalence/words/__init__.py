@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from empo_rewards.equivalence.math.chemistry import ELEMENTS
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.compare import SHORT, Found, Verdict, abbreviates, compare, without_form
+from empo_rewards.equivalence.words.compare import SHORT, Verdict, abbreviates, compare, without_form
 from empo_rewards.equivalence.words.question import Question, ask
 from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
 
@@ -57,27 +57,36 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
     hedgers = _hedgers(readings, question)
     for position, reading in enumerate(readings):
         classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
-    told = [part for members in classes.values() for part in _by_number(members, readings, question)]
+    told = sorted(part for members in classes.values() for part in _by_number(members, readings, question))
     relation = WordRelation({}, set(), set(), set())
     for members in told:
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
-    open_classes = [members for members in told if members[0] not in hedgers]
-    elsewhere = [all(position in decided for position in members) for members in open_classes]
-    for (one, closed), (two, also_closed) in combinations(zip(open_classes, elsewhere, strict=True), 2):
+    stands = [
+        (members, readings[members[0]], all(position in decided for position in members))
+        for members in told
+        if members[0] not in hedgers
+    ]
+    for (one, reading, closed), (two, other, also_closed) in combinations(stands, 2):
         if closed and also_closed:
             continue
-        found = compare(readings[one[0]], readings[two[0]], question)
-        if question.word_form and found.verdict is not Verdict.DIFFERENT:
-            found = Found(Verdict.OTHER)
-        if found.verdict is Verdict.SAME:
-            relation.same[one[0], two[0]] = found.strength
-        elif found.verdict is not Verdict.MORE:
-            kind = getattr(relation, found.verdict.value)
-            if len(one) == len(two) == 1:
-                kind.add((one[0], two[0]))
-            else:
-                kind.update([(i, j) if i < j else (j, i) for i in one for j in two])
+        verdict, strength = compare(reading, other, question)
+        pairs = ((one[0], two[0]),) if len(one) == len(two) == 1 else _between(one, two)
+        if question.word_form and verdict is not Verdict.DIFFERENT:
+            verdict = Verdict.OTHER
+        if verdict is Verdict.SAME:
+            relation.same[one[0], two[0]] = strength
+        elif verdict is Verdict.OTHER:
+            relation.other.update(pairs)
+        elif verdict is Verdict.DIFFERENT:
+            relation.different.update(pairs)
+        elif verdict is Verdict.SPELLED:
+            relation.spelled.update(pairs)
     return relation
+
+
+def _between(one: Sequence[int], two: Sequence[int]) -> list[tuple[int, int]]:
+    """Each position of the one with each of the other, the lesser first."""
+    return [(i, j) if i < j else (j, i) for i in one for j in two]
 
 
 def _answering(reading: Reading, question: Question) -> Reading:
@@ -86,8 +95,10 @@ def _answering(reading: Reading, question: Question) -> Reading:
     Where that side has a phrase in quotation marks, or emphasised, it gives this.
     """
     if question.chemical and len(reading.head.raw) == 1 and _SYMBOLS.fullmatch(reading.head.raw[0]):
-        return reading._replace(head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw)))
-    if say.NOT in reading.whole:
+        return reading._replace(
+            head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw), ordinary=False)
+        )
+    if say.NOT in reading.head.ways or say.NOT in reading.tail:
         return reading
     if reading.items:
         return reading._replace(items=(_other_side(reading.items[0], question), *reading.items[1:]))

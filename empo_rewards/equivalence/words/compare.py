@@ -53,6 +53,8 @@ _DIFFERENT, _OTHER, _MORE, _SPELLED = map(Found, (Verdict.DIFFERENT, Verdict.OTH
 
 def compare(a: Reading, b: Reading, question: Question) -> Found:
     """What words say of two answers with different keys; symmetric."""
+    if not (a.items or b.items) and _share_nothing(a.head, b.head):
+        return _OTHER if a.head.ordinary and b.head.ordinary else _weigh(a.head, b.head)
     if a.long or b.long:
         return _MORE
     if a.items or b.items:
@@ -87,8 +89,6 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
 def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of likeness
     if a.content == b.content:
         return _NAMED
-    if _unlike(a, b):
-        return _weigh(a, b)
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
     names: tuple[Name | None, Name | None] = (None, None)
@@ -108,14 +108,16 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
     return found
 
 
-def _unlike(a: Part, b: Part) -> bool:
-    """What most pairs are, at the least cost: no word in common, no abbreviation, no other spelling of the words."""
-    return (
+def _share_nothing(a: Part, b: Part) -> bool:
+    """What most pairs do, at the least cost: no word in common, and nothing that may make one of the other's words."""
+    return bool(
         a.initials != b.initials
-        and a.bag.isdisjoint(b.bag)
-        and len(a.raw) > 1 < len(b.raw)
-        and a.content != () != b.content
+        and a.content
+        and b.content
         and a.content[0][0] != b.content[0][0]
+        and a.content[-1][-3:] != b.content[-1][-3:]
+        and not (a.abbreviation or b.abbreviation)
+        and a.bag.isdisjoint(b.bag)
     )
 
 
@@ -188,10 +190,8 @@ def _opposed(a: str, b: str) -> bool:
 
 def abbreviates(short: Part, long: Part) -> bool:
     """Whether one word in capitals is made of the first letters of the other phrase: "WWII", "UK", "DNA"."""
-    if len(short.raw) != 1 or len(long.raw) < 2:
-        return False
-    token = short.raw[0].replace(".", "")
-    if not 2 <= len(token) <= 8 or not token[:2].isupper():
+    token = short.abbreviation
+    if not 2 <= len(token) <= 8 or len(long.raw) < 2:
         return False
     letters = token.rstrip("0123456789IVX") or token
     forms = {token.lower(), letters.lower() + token[len(letters) :], *_with_digits(letters, token[len(letters) :])}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from empo_rewards.equivalence.math import numerals
 from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.reading import Words
 
@@ -41,7 +42,7 @@ def name_of(words: Words) -> Name | None:
     numeral = len(raw) > 1 and (raw[-1] in say.ROMAN_LETTERS or say.plain(raw[-1]) in say.ROMAN)
     if numeral:
         raw.pop()
-    elif len(raw) > 2 and raw[-2] == "the" and say.ordinal_of(say.plain(raw[-1])):
+    elif len(raw) > 2 and raw[-2] == "the" and say.plain(raw[-1]) in numerals.ORDINALS:
         numeral = True
         del raw[-2:]
     if not 0 < len(raw) <= MAX_NAMES or not all(word[0].isupper() or word in say.PARTICLES for word in raw):

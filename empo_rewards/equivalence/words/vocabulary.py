@@ -21,7 +21,9 @@ UP, DOWN = "↑", "↓"
 ARTICLES = _set("a an the")
 LEADING_ARTICLES = _set("der die das ein eine el la los las un una le les une il lo gli o os um uma")
 """Articles of other languages; within an English text they are other words, so only a first word is taken for one."""
-CARRIERS = _set("it its they he she this that these those there i we you because er sie es ella él elle ils elles 它 他 她")
+CARRIERS = _set(
+    "it its they he she this that these those there i we you because er sie es ella él elle ils elles 它 他 她"
+)
 """Words that stand for what the question named, or lead over to the answer, where they come first."""
 ANSWERS = _set("answer statement solution result claim conclusion")
 """Nouns that name what is answered, where a copula follows them first."""
@@ -242,10 +244,14 @@ def number_of(word: str) -> str | None:
     return ROMAN.get(word) if value is None else str(value)
 
 
-def ordinal_of(word: str) -> str | None:
-    """The digits of an ordinal in small letters."""
-    value = numerals.ORDINALS.get(word)
-    return None if value is None else str(value)
+MEANINGS: dict[str, str] = {
+    **{word: str(value) for word, value in numerals.SMALL.items()},
+    **{word: digits for word, digits in ROMAN.items() if word not in numerals.SMALL},
+    **{word: f"#{value}" for word, value in numerals.ORDINALS.items()},
+    **DIRECTIONS,
+    **dict.fromkeys(NEGATIONS, NOT),
+}
+"""What words in small letters mean, whatever their form: numbers, ordinals (with a mark), directions, negations."""
 
 
 _PLACES = (
@@ -273,7 +279,8 @@ PLACES = frozenset(map(plain, _PLACES.split(", ")))
 
 _SINGULARS = _set(
     "gas lens bias atlas alias canvas pancreas news means series species summons bellows gallows barracks "
-    "headquarters crossroads corps measles mumps rabies herpes rickets diabetes billiards molasses mars christmas"
+    "headquarters crossroads corps measles mumps rabies herpes rickets diabetes billiards molasses customs "
+    "spectacles mars christmas"
 )
 """Words that end in -s and are no plurals, or that have no other form."""
 
