@@ -223,7 +223,7 @@ RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
 _VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요")
 TAIL = re.compile(  # the verb of a sentence that ends with it, and emoji
     rf"(?:[ \t]{{0,2}}{_VERB_LAST}|[ \t]{{1,2}}(?:है|hai)|[ \t]{{1,2}}d[iı]r|['’][dt][iıuü]r)[ \t]{{0,2}}\Z"
-    rf"|[\s*_{EMOJI}]+\Z"
+    rf"|(?<!\^)[\s*_{EMOJI}]+\Z"
 )
 TAIL_CHARS = 12
 
