@@ -10,8 +10,7 @@ from typing import Annotated
 
 from empo_rewards.clustering import connected_components
 from empo_rewards.equivalence.exact import ExactEquivalence
-from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
-from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.equivalence.kinds import MATH, MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.equivalence.words.reading import MAX_CHARS
 from empo_rewards.extraction.choice import choices_of
@@ -114,7 +113,7 @@ class AutoEquivalence(EquivalenceBackend):
         words: bool = True,
     ) -> None:
         self._exact = ExactEquivalence()
-        self._math = MathEquivalence()
+        self._math = MATH
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
@@ -152,8 +151,7 @@ class AutoEquivalence(EquivalenceBackend):
         return Reason(reason.rule, {**kinds, **reason.facts}, reason.equal)
 
     def close(self) -> None:
-        """Close the nested backends; `relate` starts them anew."""
-        self._math.close()
+        """Close the semantic backend; `relate` starts it anew."""
         if self._semantic is not None:
             self._semantic.close()
 

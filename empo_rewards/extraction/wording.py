@@ -7,7 +7,8 @@ class of characters behind a literal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -38,31 +39,32 @@ CHOICE_NOUNS = _words(
 """The nouns for what is chosen, beside those for an answer."""
 _IDEOGRAPHS = ("\u3040", "\uac00")
 _KOREAN_PARTICLES = "은는이가"
+_STEM_CHARS = 3
 
 
 @lru_cache
-def _in_ascii(nouns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(filter(str.isascii, nouns))
+def _by_stem(nouns: tuple[str, ...], ascii_only: bool) -> Mapping[str, list[str]]:
+    """The nouns by their first letters, of which a search misses most."""
+    stems: dict[str, list[str]] = defaultdict(list)
+    for noun in nouns:
+        if noun.isascii() or not ascii_only:
+            stems[noun[:_STEM_CHARS]].append(noun)
+    return stems
 
 
 def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where the nouns stand, as words of their own where the language sets words apart."""
-    lowered = text[start:end]
-    ascii_only = lowered.isascii()
-    lowered = (lowered if ascii_only else lowered.replace("İ", "I")).lower()
-    missing = " "
-    for noun in _in_ascii(nouns) if ascii_only else nouns:
-        if noun.startswith(missing):
-            continue
-        position = lowered.find(noun)
-        missing = noun if position < 0 else " "
-        apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
-        while position >= 0:
-            after = position + len(noun)
-            before, behind = lowered[max(0, position - 1) : position], lowered[after : after + 1]
-            if not apart or not (before.isalpha() or (behind.isalpha() and behind not in _KOREAN_PARTICLES)):
-                yield start + position, start + after - (noun[-1] in ":：")
-            position = lowered.find(noun, after)
+    lowered = text[start:end].replace("İ", "I").lower()
+    for stem, forms in _by_stem(nouns, lowered.isascii()).items():
+        for noun in forms if stem in lowered else ():
+            position = lowered.find(noun)
+            apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
+            while position >= 0:
+                after = position + len(noun)
+                before, behind = lowered[max(0, position - 1) : position], lowered[after : after + 1]
+                if not apart or not (before.isalpha() or (behind.isalpha() and behind not in _KOREAN_PARTICLES)):
+                    yield start + position, start + after - (noun[-1] in ":：")
+                position = lowered.find(noun, after)
 
 
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"

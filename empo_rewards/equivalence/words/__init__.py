@@ -62,15 +62,18 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
     for members in told:
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
     stands = [
-        (members, readings[members[0]], all(position in decided for position in members))
-        for members in told
+        (members, reading, reading.marks, all(position in decided for position in members))
+        for members, reading in ((members, readings[members[0]]) for members in told)
         if members[0] not in hedgers
     ]
-    for (one, reading, closed), (two, other, also_closed) in combinations(stands, 2):
+    for (one, a, marks, closed), (two, b, other_marks, also_closed) in combinations(stands, 2):
+        pairs = ((one[0], two[0]),) if len(one) == len(two) == 1 else _between(one, two)
+        if marks and other_marks and marks.isdisjoint(other_marks):  # most pairs, told at the least cost
+            relation.other.update(pairs)
+            continue
         if closed and also_closed:
             continue
-        verdict, strength = compare(reading, other, question)
-        pairs = ((one[0], two[0]),) if len(one) == len(two) == 1 else _between(one, two)
+        verdict, strength = compare(a, b, question)
         if question.word_form and verdict is not Verdict.DIFFERENT:
             verdict = Verdict.OTHER
         if verdict is Verdict.SAME:
@@ -96,7 +99,7 @@ def _answering(reading: Reading, question: Question) -> Reading:
     """
     if question.chemical and len(reading.head.raw) == 1 and _SYMBOLS.fullmatch(reading.head.raw[0]):
         return reading._replace(
-            head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw), ordinary=False)
+            head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw), marks=frozenset())
         )
     if say.NOT in reading.head.ways or say.NOT in reading.tail:
         return reading
@@ -153,6 +156,8 @@ def _said(part: Part, question: Question) -> Words:
 
 def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
     """The texts that take back what they answer, or say another answer of the group beside it: they give neither."""
+    if not any(reading.tail or reading.hedged for reading in readings):
+        return set()
     answers = {without_form(one.head): one.head for one in readings if not one.items and one.head.content}
     spoken = [
         (f" {' '.join(answer)} ", frozenset(answer), head)

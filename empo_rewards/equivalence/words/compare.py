@@ -53,8 +53,6 @@ _DIFFERENT, _OTHER, _MORE, _SPELLED = map(Found, (Verdict.DIFFERENT, Verdict.OTH
 
 def compare(a: Reading, b: Reading, question: Question) -> Found:
     """What words say of two answers with different keys; symmetric."""
-    if not (a.items or b.items) and _share_nothing(a.head, b.head):
-        return _OTHER if a.head.ordinary and b.head.ordinary else _weigh(a.head, b.head)
     if a.long or b.long:
         return _MORE
     if a.items or b.items:
@@ -106,19 +104,6 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
         if sure is not None:
             return Found(Verdict.SAME, sure) if sure else _DIFFERENT
     return found
-
-
-def _share_nothing(a: Part, b: Part) -> bool:
-    """What most pairs do, at the least cost: no word in common, and nothing that may make one of the other's words."""
-    return bool(
-        a.initials != b.initials
-        and a.content
-        and b.content
-        and a.content[0][0] != b.content[0][0]
-        and a.content[-1][-3:] != b.content[-1][-3:]
-        and not (a.abbreviation or b.abbreviation)
-        and a.bag.isdisjoint(b.bag)
-    )
 
 
 def _untitled(part: Part, name: Name | None) -> Part:

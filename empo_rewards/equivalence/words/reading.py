@@ -34,9 +34,9 @@ _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
-_BREAKING = (";", "\n", "- ", ". ", "? ", "! ")
+_BREAKING = frozenset(";\n-.?!")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
-_MARKS = ("*", '"', "“")
+_MARKS = frozenset('*"“')
 _CONTRAST = re.compile(r"not (?:the )?[A-Z]")
 """The name of what the answer is not: "Ankara, not Istanbul"."""
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
@@ -74,7 +74,9 @@ class Part(NamedTuple):
         ways: the tokens of negation, rise and fall in `content`.
         initials: the first letters of `content`.
         abbreviation: of one word in capitals, its letters; else empty.
-        ordinary: it has no number, negation or direction, and is not made of modifiers.
+        marks: two phrases that share none of them share no word, and neither may be made of the other's letters: the
+            words, the first letter, all first letters, the ending. Empty where more decides: a number, a negation or a
+            direction, an abbreviation, modifiers alone.
         sides: of a sentence with one copula, its subject and its predicate.
     """
 
@@ -86,7 +88,7 @@ class Part(NamedTuple):
     ways: frozenset[str]
     initials: frozenset[str]
     abbreviation: str = ""
-    ordinary: bool = False
+    marks: frozenset[str] = frozenset()
     sides: tuple[Part, ...] = ()
 
 
@@ -118,6 +120,11 @@ class Reading(NamedTuple):
     long: bool = False
 
     @property
+    def marks(self) -> frozenset[str]:
+        """The marks of its head; none for an enumeration, of which more decides."""
+        return frozenset() if self.items else self.head.marks
+
+    @property
     def whole(self) -> Words:
         """The canonical words of the whole text."""
         return self.head.words + self.tail
@@ -147,7 +154,7 @@ def read(text: str) -> Reading:
     tails = [part(piece).words for piece in said]
     hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_only_modifies, tails)))
     parts = tuple(map(part, items)) if len(items) > 1 else ()
-    found = _MARKED.findall(text) if any(mark in text for mark in _MARKS) else ()
+    found = () if _MARKS.isdisjoint(text) else _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
     return Reading(given, head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
 
@@ -155,7 +162,7 @@ def read(text: str) -> Reading:
 def _split(tidy: str) -> tuple[str, list[str]]:
     """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(tidy)
-    found = _BREAK.search(head, 1) if any(mark in head for mark in _BREAKING) else None
+    found = None if _BREAKING.isdisjoint(head) else _BREAK.search(head, 1)
     if found:
         doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
         head, tails = head[: found.start()], [*tails, doubt + head[found.end() :]]
@@ -297,9 +304,11 @@ def _made(words: Words, raw: Words) -> Part:
     ways = bag & _WAYS
     capitals = raw[0].replace(".", "") if len(raw) == 1 else ""
     abbreviation = capitals if capitals[:2].isupper() else ""
-    ordinary = not (numbers or ways or say.MODIFIERS.issuperset(bag))
     initials = frozenset([word[0] for word in content])
-    return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, ordinary)
+    marks: frozenset[str] = frozenset()
+    if not (numbers or ways or abbreviation or say.MODIFIERS.issuperset(bag)):
+        marks = bag.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
+    return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, marks)
 
 
 def _says_nothing(words: Words, k: int) -> bool:
