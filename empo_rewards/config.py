@@ -137,8 +137,8 @@ _PARTS = re.compile(r"\w+", flags=re.ASCII)
 def load_config(source: Source | ScorerConfig, presets: Presets) -> ScorerConfig:
     """The configuration from a preset's name, the path of a YAML file, or a mapping.
 
-    A file or mapping may name a `preset` (or another file) and override its keys: mappings are merged key by key, any
-    other value replaces. A component is merged with the preset's if its name is the same or omitted.
+    A file or mapping may name a `preset` (or another file) and override its keys: mappings are merged key by key, an
+    empty one and any other value replace. A component is merged with the preset's if its name is the same or omitted.
 
     Raises:
         ConfigError: one line with the key's path and what is wrong with it.
@@ -218,13 +218,16 @@ def _content(source: str | PathLike[str], presets: Presets, folder: Path) -> Map
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` updated with the keys of `over`; mappings are merged, unless they name different components."""
+    """`base` updated with the keys of `over`; mappings are merged, unless they name different components.
+
+    An empty mapping replaces, as an empty list does: `gates: {}` has no gate.
+    """
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
         if isinstance(below, str) and isinstance(value, Mapping):
             below = {"name": below}
-        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
+        if not isinstance(below, Mapping) or not isinstance(value, Mapping) or not value:
             merged[key] = value
         elif value.get("name", below.get("name")) == below.get("name"):
             merged[key] = merge(below, value)

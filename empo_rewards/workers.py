@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
@@ -135,7 +136,8 @@ class WorkerPool:
                 raise EmpoError("the pool of scoring processes is closed")
             self._queue.append(submission)
             self._assign()
-        submission.future.add_done_callback(partial(self._done, submission))
+        # By a weak reference: the future keeps its callbacks, and a cycle would keep the task until it is collected.
+        submission.future.add_done_callback(partial(self._done, weakref.ref(submission)))
         return submission.future
 
     def close(self) -> None:
@@ -197,9 +199,9 @@ class WorkerPool:
         worker.reader.start()
         return worker
 
-    def _done(self, submission: _Submission, future: Future[Any]) -> None:
+    def _done(self, reference: weakref.ref[_Submission], future: Future[Any]) -> None:
         """Stop a submission whose future was cancelled."""
-        if future.cancelled():
+        if future.cancelled() and (submission := reference()) is not None:
             with self._lock:
                 if submission in self._queue:
                     self._queue.remove(submission)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from empo_rewards import ConfigError, PluginError, Scorer
 from empo_rewards.config import Component, ScorerConfig, load_config, merge, parse_assignments
 from empo_rewards.errors import MissingExtraError
 from empo_rewards.extras import EXTRAS
+from empo_rewards.filters.gates import Gates
 from empo_rewards.plugins.registry import load
 
 KNOWN = load().presets
@@ -53,6 +55,24 @@ def test_an_option_is_merged_into_the_preset_s_component() -> None:
     assert config.strategy.options == {"threshold": 0.7}
     other = load_config({"preset": "srt", "strategy": {"name": "scrl"}}, KNOWN)
     assert other.strategy.options == {}
+
+
+@pytest.mark.parametrize(
+    ("over", "gates"),
+    [
+        ({}, {}),
+        ({"min_share": None}, {"entropy": {"low": 0.1}, "reward": 0}),
+        ({"entropy": {}}, {"min_share": 0.2, "reward": 0}),
+        ({"reward": None}, {"entropy": {"low": 0.1}, "min_share": 0.2}),
+    ],
+)
+def test_gates_of_a_preset_are_turned_off(over: dict[str, Any], gates: dict[str, Any]) -> None:
+    known = {"gated": {"gates": {"entropy": {"low": 0.1}, "min_share": 0.2, "reward": 0}}}
+    assert load_config({"preset": "gated", "gates": over}, known) == ScorerConfig(gates=Gates(**gates))
+
+
+def test_an_empty_value_replaces_what_assignments_before_it_gave() -> None:
+    assert parse_assignments(["gates.min_share=0.2", "gates={}", "gates.reward=0"]) == {"gates": {"reward": 0}}
 
 
 def test_a_file_builds_on_a_preset_and_on_a_file(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ class TestMaking:
             ({"val": 2}, "a\nb\n", "has 2 prompts, of which 2 cannot be held out"),
             ({"val": 1, "labelled_val": "x"}, "a\nb\n", "either a number of prompts to hold out, or a file"),
             ({"instruction": "boxd"}, "a\n", "no instruction is called 'boxd'; did you mean 'boxed'"),
-            ({}, '{"n": 1}\n', "there is no prompt: the first row: no prompt: one of the fields prompt"),
+            ({}, '{"n": 1}\n', "there is no prompt: the first row: no prompt among the fields: n"),
             ({"labelled_val": "prompts.txt"}, "a\nb\n", "2 of 2 prompts have no label"),
         ],
     )
@@ -272,7 +272,7 @@ class TestMaking:
     def test_rows_without_a_prompt_are_told_and_the_rest_is_written(self, tmp_path: Path) -> None:
         report, train, _ = made(tmp_path, '{"prompt": "a"}\n{"n": 1}\n{"prompt": " "}\nnot json\n')
         assert [(bad.line, bad.cause.partition(":")[0]) for bad in report.bad] == [
-            (2, "no prompt"),
+            (2, "no prompt among the fields"),
             (3, "the prompt is empty"),
             (4, "malformed JSON"),
         ]

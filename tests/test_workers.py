@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -92,6 +94,23 @@ def test_scores_come_in_order_from_a_worker_that_is_kept(scorer: FakeScorer) -> 
         scores = pool.submit([Group("p", ["a"], id=name) for name in "xyz"]).result(60)
         assert [score.id for score in scores] == ["x", "y", "z"]
         assert process_of(pool) == process_of(pool) == int(scores[0].detail or "") != os.getpid()
+
+
+def test_a_group_that_has_been_scored_is_not_kept(scorer: FakeScorer) -> None:
+    gc.disable()  # it goes without a collection
+    try:
+        with WorkerPool(scorer, 1) as pool:
+            group = Group("p", ["a"])
+            scored, reference = pool.submit([group]), weakref.ref(group)
+            scored.result(60)
+            del scored, group
+            process_of(pool)  # the threads of the pool hold what they did last
+            end = time.monotonic() + 10
+            while reference() is not None and time.monotonic() < end:
+                time.sleep(0.01)
+            assert reference() is None
+    finally:
+        gc.enable()
 
 
 def test_a_worker_that_dies_is_replaced(scorer: FakeScorer) -> None:

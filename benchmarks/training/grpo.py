@@ -7,9 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+import torch
 from datasets import Dataset
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerBase,
@@ -130,7 +133,7 @@ def train(
         order of scoring; groups of probes follow their step.
     """
     curve = _Curve(settings.evaluate_every, trainee.measure)
-    with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder)) as reward:
+    with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder, trainee)) as reward:
         arguments = GRPOConfig(**arguments_of(trainee, method, settings, seed, folder, len(problems.probes)))
         trainer = GRPOTrainer(
             model=trainee.model,
@@ -225,10 +228,26 @@ def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[d
         yield {"step": -(-trained // prompts), **group}
 
 
-def reward_of(method: Method, recorder: object) -> EMPOReward:
+def reward_of(method: Method, recorder: object, trainee: Trainee) -> EMPOReward:
     """The method's reward, with a plugin that registers the observer `recorder`."""
-    scorer = {**method.scorer, "observers": ["recorder"]}
-    return EMPOReward(scorer, reference="answer" if method.labelled else None, plugins=[recorder])
+    return EMPOReward(
+        {**method.scorer, "observers": ["recorder"]},
+        reference="answer" if method.labelled else None,
+        logprobs=partial(token_logprobs, trainee) if method.logprobs else None,
+        plugins=[recorder],
+    )
+
+
+@torch.no_grad()
+def token_logprobs(trainee: Trainee, prompts: Sequence[str], columns: Mapping[str, Any]) -> list[list[float]]:
+    """The log-probabilities of the tokens of each completion at temperature 1, by a forward pass of the model."""
+    asked = trainee.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+    rows = [torch.tensor(prompt + ids) for prompt, ids in zip(asked, columns["completion_ids"], strict=True)]
+    ids = pad_sequence(rows, batch_first=True).to(trainee.model.device)  # nothing sees what stands behind it
+    found = trainee.model(ids).logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    return [
+        row[len(prompt) - 1 : len(tokens) - 1].tolist() for row, prompt, tokens in zip(found, asked, rows, strict=True)
+    ]
 
 
 _LOGGED = ("learning_rate", "loss", "grad_norm", "reward", "reward_std", "entropy", "kl", "step_time")

@@ -17,6 +17,7 @@ class Method:
         scale: divisor of a group's rewards (TRL's `scale_rewards`): `group`, their standard deviation; `batch`, that of
             the batch; `none`.
         labelled: whether the trainer's prompts have answers.
+        logprobs: whether the scorer needs the log-probabilities of the sampled tokens.
         about: description for a legend.
     """
 
@@ -24,6 +25,7 @@ class Method:
     kl: float = 0.0
     scale: str = "group"
     labelled: bool = False
+    logprobs: bool = False
     about: str = ""
 
 
@@ -56,6 +58,8 @@ METHODS: Mapping[str, Method] = {
         },
         about="selective majority (no negative labels: the trainer gives no likelihoods)",
     ),
+    "scrl-32": Method({"preset": "scrl"}, logprobs=True, about="SCRL as published: 32 votes, 16 trained on"),
+    "votes": Method({**EMPO, "trained": 16}, about="empo, 32 votes, 16 trained on"),
     "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
     "kl-strong": Method(EMPO, kl=0.2, about="empo, with a KL term of 0.2"),
     "kl-stiff": Method(EMPO, kl=0.5, about="empo, with a KL term of 0.5"),

@@ -127,6 +127,14 @@ def monitor(size: str) -> list[Job]:
     ]
 
 
+def votes(size: str) -> list[Job]:
+    """More votes than are trained on, on the bases of medium strength: all seeds, one after the other."""
+    usual = SIZES[size].settings
+    more = replace(usual, group=2 * usual.group)
+    places = product(MAP_SEEDS, middle(size), PROOF_BASES, ("votes", "scrl-32"))
+    return [Training(size, base, checkpoint, "fresh", method, seed, more) for seed, checkpoint, base, method in places]
+
+
 WORDS_SEEDS = (1, 2)
 WORDS_ORDER = ("empo", "reference", "random", "exact", "kl", "majority")
 
@@ -150,7 +158,7 @@ def words_development() -> list[Job]:
     ]
 
 
-PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls, "monitor": monitor}
+PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls, "monitor": monitor, "votes": votes}
 WORDS_PLANS = {"development": words_development, "proof": words_proof}
 
 

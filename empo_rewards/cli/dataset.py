@@ -9,6 +9,7 @@ import typer
 
 from empo_rewards.cli.console import InstructionOption, MapOption, err, foreign, out
 from empo_rewards.datasets import DatasetFormat, MadeFile, make_dataset
+from empo_rewards.errors import counted
 from empo_rewards.reading.mapping import parse_mapping
 
 SHOWN_ROWS = 10
@@ -57,14 +58,14 @@ def dataset(
     for bad in made.bad[:SHOWN_ROWS]:
         err.print(foreign(f"{bad.source}:{bad.line}: {bad.cause}"), soft_wrap=True)
     if made.repeated:
-        err.print(f"{made.repeated:,} rows repeat a prompt and were left out")
+        err.print(f"{counted(made.repeated, 'row')} left out: the prompt is repeated")
     if made.held_out:
-        err.print(f"{made.held_out:,} prompts are in the validation file and were left out of training")
+        err.print(f"{counted(made.held_out, 'prompt')} left out of training, for the validation file has the same")
     _show(made.train)
     if made.val is not None:
         _show(made.val)
     if made.bad:
-        err.print(f"{len(made.bad):,} rows have no prompt that can be read")
+        err.print(f"{counted(len(made.bad), 'row')} without a prompt that can be read")
         raise typer.Exit(3)
 
 

@@ -23,7 +23,7 @@ from empo_rewards.cli.console import (
     reading_from,
     scorer_from,
 )
-from empo_rewards.errors import InputError
+from empo_rewards.cli.summary import Summary
 from empo_rewards.group import Group
 from empo_rewards.reading import Rejected, read_groups
 from empo_rewards.scorer import Scorer
@@ -41,29 +41,25 @@ def extract(
     limit: LimitOption = None,
 ) -> None:
     """Print the answer of each response as a JSON line, with what found it and where; or audit the rules."""
-    rejected = read = 0
-    first = ""
+    summary = Summary()
     counts: Counter[str] = Counter()
     with scorer_from(config, assignments) as scorer:
         for located in read_groups(sources, reading_from(None, form, mapping, limit)):
             if isinstance(located, Rejected):
-                rejected += 1
-                first = first or str(located)
+                summary.reject(str(located))
                 err.print(foreign(str(located)), soft_wrap=True)
                 continue
-            read += 1
+            summary.groups += 1
             if audit:
                 counts.update(_audit(scorer, located.group, located.line))
             else:
                 counts.update(_answers(scorer, located.group, located.line))
-    if not read:
-        raise InputError(f"none of the {rejected:,} rows can be read: {first}")
+    summary.check_read()
     if audit and not counts:
         err.print("no rule applied: audit with a preset that extracts choices (empo-choice), on prompts that list them")
     else:
         err.print(", ".join(f"{name}: {count}" for name, count in sorted(counts.items())))
-    if rejected:
-        raise typer.Exit(3)
+    raise typer.Exit(summary.exit_code)
 
 
 def _answers(scorer: Scorer, group: Group, line: int) -> Counter[str]:

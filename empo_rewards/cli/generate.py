@@ -19,7 +19,7 @@ from empo_rewards.config import parse_assignments
 from empo_rewards.datasets import BadPrompt, Prompt, read_prompts
 from empo_rewards.datasets.instructions import find_instruction
 from empo_rewards.datasets.prompts import is_hub
-from empo_rewards.errors import ConfigError, EmpoError, InputError
+from empo_rewards.errors import ConfigError, EmpoError, InputError, counted
 from empo_rewards.generation import Refused, Sampled, Sampler, Sampling, ServerSampler, VllmSampler
 from empo_rewards.generation.sampling import Asked, Tally
 from empo_rewards.generation.server import find_model
@@ -147,7 +147,7 @@ def generate(
         raise InputError(f"none of the {tally.refused:,} prompts got responses: {tally.first_refusal}")
     refused = journal.rows_done - journal.groups_done
     if refused:
-        err.print(foreign(f"{refused:,} prompts got no responses: {beside(target)[0]}"), soft_wrap=True)
+        err.print(foreign(f"{counted(refused, 'prompt')} without responses: {beside(target)[0]}"), soft_wrap=True)
     for line in _remarks(tally, prompts.repeated, sampling):
         err.print(foreign(line), soft_wrap=True)
     speed = tally.tokens / (time.monotonic() - writer.started)
@@ -243,7 +243,7 @@ def _show_refusal(text: str, count: int) -> None:
 def _remarks(tally: Tally, repeated: int, sampling: Sampling) -> Iterator[str]:
     """What a user should know of the responses, a line each."""
     if repeated:
-        yield f"{repeated:,} rows repeat a prompt and were left out"
+        yield f"{counted(repeated, 'row')} left out: the prompt is repeated"
     if tally.cut_off:
         limit = "" if sampling.max_tokens is None else f" of {sampling.max_tokens}"
         yield (

@@ -25,7 +25,7 @@ def plugins(as_json: JsonOption = False) -> None:
         if not entries:
             continue
         columns = ["name", "from"] if kind == "preset" else ["name", "from", "options"]
-        table = Table(*columns, title=f"{kind}s", title_justify="left")
+        table = Table(*columns, title=KINDS[kind].removeprefix("register_").replace("_", " "), title_justify="left")
         for entry in sorted(entries.values(), key=lambda entry: entry.name):
             row = [entry.name, entry.plugin]
             options = ", ".join(k if v is None else f"{k}={v}" for k, v in _options(entry).items())

@@ -35,7 +35,7 @@ from empo_rewards.cli.progress import progress
 from empo_rewards.cli.ray import score_on_ray
 from empo_rewards.cli.summary import Summary
 from empo_rewards.config import load_config, merge, parse_assignments
-from empo_rewards.errors import InputError
+from empo_rewards.errors import InputError, counted
 from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore
 from empo_rewards.plugins.registry import load
@@ -137,14 +137,13 @@ def _show(
     summary: Summary, target: Path | None, group_size: int | None, rejected: Path | None, as_json: bool
 ) -> NoReturn:
     """Print what came out, and where bad rows are, and end with the exit code."""
-    if summary.rejected and not summary.groups:
-        raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
+    summary.check_read()
     if as_json:
         print_json(summary.to_dict())
     else:
         (out if target is None or rejected is not None else err).print(summary.table())
     if summary.rejected and rejected is not None:
-        err.print(foreign(f"{summary.rejected} rows were rejected: {rejected}"), soft_wrap=True)
+        err.print(foreign(f"{counted(summary.rejected, 'row')} rejected: {rejected}"), soft_wrap=True)
     for remark in summary.remarks(group_size):
         err.print(foreign(remark), soft_wrap=True)
     raise typer.Exit(summary.exit_code)

@@ -14,7 +14,11 @@ from empo_rewards.scorer import Scorer
 def score_rollouts(
     sources: list[str], reading: ReadOptions, scorer: Scorer, summary: Summary
 ) -> Iterator[tuple[Group, GroupScore]]:
-    """The groups of files with their scores. A row that cannot be read is told; all are counted in the summary."""
+    """The groups of files with their scores. A row that cannot be read is told; all are counted in the summary.
+
+    Raises:
+        InputError: no row can be read.
+    """
 
     def groups() -> Iterator[Group]:
         for item in read_groups(sources, reading):
@@ -27,3 +31,4 @@ def score_rollouts(
     for group, score in scorer.score_many(groups(), with_groups=True):
         summary.add(score, group)
         yield group, score
+    summary.check_read()

@@ -31,7 +31,7 @@ from empo_rewards.cli.scored import score_rollouts
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import DatasetFormat, Difficulty, Prompt, write_dataset
 from empo_rewards.datasets.writing import check_new
-from empo_rewards.errors import InputError
+from empo_rewards.errors import InputError, counted
 from empo_rewards.files import resolved
 from empo_rewards.group import GroupScore, read_label
 from empo_rewards.reading import ReadOptions
@@ -127,10 +127,8 @@ def _kept(
         measured = {"entropy": difficulty.entropy, "pass_rate": difficulty.pass_rate}
         if all((value := measured[name]) is not None and value in within for name, within in wanted.items()):
             yield Prompt(group.prompt, read_label(group.reference), group.data_source, ability, difficulty)
-    if summary.rejected and not summary.groups:
-        raise InputError(f"none of the {summary.rejected:,} rows can be read: {summary.first_rejection}")
     if unlabelled:
-        err.print(f"{unlabelled:,} prompts have no reference, so no pass rate; they were left out")
+        err.print(f"{counted(unlabelled, 'prompt')} left out: no reference, so no pass rate")
 
 
 def estimate(score: GroupScore) -> Difficulty:

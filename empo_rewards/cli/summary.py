@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from empo_rewards.errors import InputError, counted
 from empo_rewards.group import Cause, Group, GroupScore, Status
 
 MEANS = {
@@ -52,6 +53,15 @@ class Summary:
         """Count one bad row."""
         self.rejected += 1
         self.first_rejection = self.first_rejection or where_and_why
+
+    def check_read(self) -> None:
+        """Check that rows could be read.
+
+        Raises:
+            InputError: there were rows, and none of them could.
+        """
+        if self.rejected and not self.groups:
+            raise InputError(f"no row can be read, of {self.rejected:,}: {self.first_rejection}")
 
     def leave_out(self, variant: str) -> None:
         """Count one row that repeats the responses of those of a variant."""
@@ -107,19 +117,19 @@ class Summary:
         """What a user should know beside the table, a line each."""
         if self.left_out:
             yield (
-                f"{self.left_out:,} rows repeat the responses of others for another filter than {self.first_variant},"
-                " and were left out"
+                f"{counted(self.left_out, 'row')} left out, with the responses of others for another filter than"
+                f" {self.first_variant}"
             )
         if self.lost_labels:
             yield (
-                f"{self.lost_labels:,} groups were scored without their label: {self.first_lost_label}"
+                f"{counted(self.lost_labels, 'group')} scored without the label: {self.first_lost_label}"
                 if not self.first_lost_label.startswith("[")
-                else f"{self.lost_labels:,} groups were scored without a label: their rows have different ones,"
+                else f"{counted(self.lost_labels, 'group')} scored without a label: the rows have different ones,"
                 f" as in {self.first_lost_label}"
             )
         if group_size is None and not self.incomplete and 2 * self.sizes[1] > self.groups:
             yield (
-                f"{self.sizes[1]:,} of {self.groups:,} groups have one response, which is compared with nothing; "
+                f"one response, compared with nothing, in {self.sizes[1]:,} of {counted(self.groups, 'group')}; "
                 "rows make a group by equal prompts, and by equal uids where they have them"
             )
         (usual, count), *others = self.sizes.most_common() or [(0, 0)]
@@ -127,8 +137,8 @@ class Summary:
             smaller = sum(number for size, number in others if size < usual)
             if smaller:
                 yield (
-                    f"{count:,} groups have {usual} responses, {smaller:,} have fewer, and are paid as if they were"
-                    f" whole: --group-size {usual} leaves them unscored"
+                    f"{usual} responses in {counted(count, 'group')}, fewer in {smaller:,}, paid as if whole:"
+                    f" --group-size {usual} leaves what is not whole unscored"
                 )
 
     def to_dict(self) -> dict[str, Any]:

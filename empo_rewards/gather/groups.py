@@ -54,19 +54,20 @@ class GroupEntry(Generic[P, V]):
 class GatheringGroup(Generic[P, V]):
     """One group, from its first member (or loss) until it is forgotten.
 
-    `client` is the one that opened it; `reserved` are the members that it takes of the room.
+    `client` is the one that opened it; `reserved` are the members that it takes of the room; of `abandoned` members
+    all callers have gone away.
     """
 
     __slots__ = (
-        "client", "entries", "error", "lost", "opened", "phase", "reserved", "size", "slot", "task", "verdict",
-        "waiters", "weight",
+        "abandoned", "client", "entries", "error", "lost", "opened", "phase", "reserved", "size", "slot", "task",
+        "verdict", "waiters", "weight",
     )  # fmt: skip
 
     def __init__(self, slot: Slot, size: int, client: Hashable) -> None:
         self.slot = slot
         self.size = size
         self.client = client
-        self.reserved = 0
+        self.reserved = self.abandoned = 0
         self.phase = GatherPhase.GATHERING
         self.opened = 0.0
         self.entries: dict[Member, GroupEntry[P, V]] = {}

@@ -131,7 +131,7 @@ class Gather(Generic[P, V]):
             asyncio.CancelledError: the caller was cancelled; its answer stays in the group.
         """
         group, entry = self._enter(key, member, payload, size, client)
-        if group.phase is not GatherPhase.ENDED:
+        if group.phase in (GatherPhase.GATHERING, GatherPhase.SCORING):
             await self._wait(group, entry)
         return group.outcome(entry)
 
@@ -284,6 +284,7 @@ class Gather(Generic[P, V]):
             raise GatherFullError(f"{self._stats.waiting} callers wait already (max_members)")
         if entry is not None:
             self._take_up(entry)
+            self._let_go(group)
             self._stats.joined += 1
         elif len(group.entries) < group.size:
             self._stats.late += 1
@@ -365,12 +366,15 @@ class Gather(Generic[P, V]):
             self._stats.waiting -= 1
             group.waiters.discard(waiter)
             self._attend(group)
+            self._let_go(group)
 
     def _leave(self, entry: GroupEntry[P, V]) -> None:
         """Keep the entry of a cancelled caller, for a retry that only its payload identifies."""
         slot = entry.group.slot
         if slot[0] is not GroupIdentity.NAMED and entry.group.phase is not GatherPhase.GONE:
-            self._abandoned.setdefault((slot, entry.payload), OrderedDict())[entry] = None
+            deserted = self._abandoned.setdefault((slot, entry.payload), OrderedDict())
+            entry.group.abandoned += entry not in deserted
+            deserted[entry] = None
 
     def _take_up(self, entry: GroupEntry[P, V]) -> None:
         """Mark the entry as no longer abandoned."""
@@ -379,8 +383,15 @@ class Gather(Generic[P, V]):
         deserted = self._abandoned.get((entry.group.slot, entry.payload))
         if deserted is not None and entry in deserted:
             del deserted[entry]
+            entry.group.abandoned -= 1
             if not deserted:
                 del self._abandoned[entry.group.slot, entry.payload]
+
+    def _let_go(self, group: GatheringGroup[P, V]) -> None:
+        """Forget a prompt's ended group once its callers have the verdict, unless one has gone: it may come again."""
+        is_over = group.phase is GatherPhase.ENDED and group.slot[0] is GroupIdentity.PROMPT
+        if is_over and not group.waiters and not group.abandoned:
+            self._drop(group)
 
     def _attend(self, group: GatheringGroup[P, V]) -> None:
         """Start to give up a group without waiting callers: where it is being scored, for nobody, and where it gathers
@@ -468,10 +479,13 @@ class Gather(Generic[P, V]):
         remembered.put(group, self._loop.time())
         if len(remembered) > self.limits.max_remembered and (oldest := remembered.first) is not None:
             self._drop(oldest)
+        self._let_go(group)
         self._set_timer()
 
     def _drop(self, group: GatheringGroup[P, V]) -> None:
         """Forget an ended group."""
+        if group.phase is GatherPhase.GONE:
+            return
         group.phase = GatherPhase.GONE
         self._ended.drop(group)
         self._ended_unnamed.drop(group)

@@ -103,8 +103,8 @@ class GatherLimits:
         total_seconds: a group ends so long after its first member at the latest.
         score_seconds: how long scoring one group may take.
         abandoned_seconds: how long a group is scored without waiting callers. Without ids also: how long after its end
-            a group's abandoned members can still be taken up by a retry, and after which an open group without waiting
-            callers is given up.
+            a group's abandoned members can still be taken up by a retry (a group without any is forgotten at its end),
+            and after which an open group without waiting callers is given up.
         remember_seconds: with ids: how long after its end a group's verdict is kept for retries and late members.
         max_groups: groups that may be open or in scoring.
         max_members: members that these groups may have, by their sizes: an accepted group can always become complete.

@@ -496,10 +496,10 @@ def _json_values(name: str, file: ByteStream) -> Iterator[RawRow]:
             more()
         elif item == 0 and not array and text[position] == "[":
             array, position = True, position + 1
-        elif array and text[position] == "]":
-            closed, position = True, position + 1
         elif closed:
             raise InputError(f"{name}: there is more text after the end of the array")
+        elif array and text[position] == "]":
+            closed, position = True, position + 1
         else:
             try:
                 value, end = decode(text, position)

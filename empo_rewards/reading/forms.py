@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from empo_rewards.errors import InputError
 from empo_rewards.group import content_text
 from empo_rewards.protocols import Reader
-from empo_rewards.reading.rows import PROMPT, RESPONSE, RESPONSES, RowError, first_of
+from empo_rewards.reading.rows import PROMPT, REFERENCE, RESPONSE, RESPONSES, RowError, first_of
 
 OWN = "own"
 """The name of the package's own form."""
@@ -231,13 +232,20 @@ class LmEvalSamples(Reader):
         doc_id = row.get("doc_id")
         return [
             {
-                "prompt": prompt,
+                "prompt": self._messages(prompt),
                 "responses": responses,
                 "reference": row.get("target"),
                 "id": None if doc_id is None else str(doc_id),
                 "metadata": row["doc"],
             }
         ]
+
+    @staticmethod
+    def _messages(prompt: Any) -> Any:
+        """A prompt with chat messages, which stand as JSON in a list of one text; another one as it is."""
+        if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
+            return json.loads(prompt[0])
+        return prompt
 
 
 class VerifiersResults(Reader):
@@ -254,7 +262,47 @@ class VerifiersResults(Reader):
         replies = [m for m in row["completion"] if isinstance(m, Mapping) and m.get("role") == "assistant"]
         example = row.get("example_id", row.get("id"))
         reply = content_text(replies[-1].get("content")) if replies else ""
-        return [_own(row, response=reply, id=None if example is None else str(example))]
+        read = _own(row, response=reply, id=None if example is None else str(example))
+        return [{**read, "response": None} if row.get("error") else read]
+
+
+class VerifiersTraces(Reader):
+    """The traces that verifiers saves since 0.4: a rollout a row, its messages as nodes that name their parent."""
+
+    about = "verifiers' traces.jsonl: task (with its data), traces of nodes (objects with message and sampled)"
+
+    def recognises(self, row: Row) -> bool:
+        """By `traces` and `task`."""
+        return isinstance(row.get("traces"), list) and isinstance(row.get("task"), Mapping)
+
+    def convert(self, row: Row) -> list[dict[str, Any]]:
+        """One response a trace that is trained on; one that failed has none, and is missing from its group."""
+        task, data = row["task"], row["task"].get("data") or {}
+        traces = [trace for trace in row["traces"] if (trace.get("agent") or {}).get("trainable", True)]
+        name = task.get("key") or task.get("hash") or data.get("idx")
+        return [
+            {
+                "prompt": self._prompt(trace) or None,
+                "response": self._reply(trace) if trace.get("ok") else None,
+                "reference": first_of(data, REFERENCE)[1],
+                "id": None if name is None else str(name),
+            }
+            for trace in traces or [{}]
+        ]
+
+    @staticmethod
+    def _prompt(trace: Row) -> list[dict[str, Any]]:
+        """The messages before the first that the model wrote."""
+        before = takewhile(lambda node: not node.get("sampled"), trace.get("nodes") or [])
+        return [node["message"] for node in before]
+
+    @staticmethod
+    def _reply(trace: Row) -> str:
+        """What the model wrote last; in a trace with subagents, what the root agent did."""
+        if isinstance(trace.get("root_reply"), str):
+            return str(trace["root_reply"])
+        written = [node["message"] for node in trace.get("nodes") or [] if node.get("sampled")]
+        return content_text(written[-1].get("content")) if written else ""
 
 
 class InspectLog(Reader):
@@ -308,6 +356,7 @@ BUILT_IN: Mapping[str, Reader] = {
     "openai": OpenAIChoices(),
     "vllm": VllmOutputs(),
     "verifiers": VerifiersResults(),
+    "verifiers_traces": VerifiersTraces(),
     "lm_eval": LmEvalSamples(),
     "messages": ChatMessages(),
     "sharegpt": ShareGpt(),

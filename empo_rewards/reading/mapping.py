@@ -147,6 +147,13 @@ def advise(row: Mapping[str, Any]) -> str | None:
     return f"; looked for responses, completions or outputs; {responses.path} holds {responses.kind}: try {options}"
 
 
+def advise_prompt(row: Mapping[str, Any]) -> str:
+    """The end of a message about a row without a prompt: the `--map` that would give one, if one would."""
+    texts = [shape for shape in _shapes(row, "", DEPTH) if not shape.is_list][:EXAMINED]
+    prompt = _likeliest(texts, PROMPT_WORDS, alone=False)
+    return f"; try --map prompt={prompt.path}" if prompt else ""
+
+
 def advise_texts(name: str, item: object) -> str:
     """The end of a message about a list of objects where texts were expected: the map that takes a text of each."""
     keys = [

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from empo_rewards.errors import GroupError, InputError
 from empo_rewards.group import Group, Label, Message, check_vote_weights, read_label
-from empo_rewards.reading.mapping import advise, advise_texts
+from empo_rewards.reading.mapping import advise, advise_prompt, advise_texts
 
 PROMPT = ("prompt", "question", "problem", "input", "messages")
 RESPONSES = ("responses", "completions", "outputs")
@@ -58,6 +59,12 @@ FIELDS = frozenset(
 
 STRUCTURED = frozenset((*RESPONSES, *LOGPROBS, *METADATA, *TRAINED, *WEIGHTS, *SIDES, "messages", "reward_model"))
 """The fields that are lists or objects; in a CSV file they stand as JSON."""
+
+_VERL_DUMP = frozenset(("input", "output", "gts", "step", "uid"))
+"""The fields of a row in the rollout dumps of verl's v1 trainer."""
+
+_VERL_KEY = re.compile(r"(.+)_\d{1,9}_(\d{1,9})", flags=re.DOTALL | re.ASCII)
+"""What such a row has as its `uid`: UID_SESSION_OUTPUT, with the uid of its prompt."""
 
 NO_RESPONSES = "this is a prompt dataset without responses: generate first"
 
@@ -164,11 +171,15 @@ def _flat_row(row: Mapping[str, Any]) -> FlatRow:
         if not isinstance(response, str):
             raise RowError(f"{name} must be a text, not {_kind(response)}")
         prompt = read_prompt(row)
-        keys = GroupKeys(read_text(row, STEP), read_text(row, UID), read_text(row, ID), prompt_digest(prompt))
+        keys, output = _verl_keys(row) or (None, 0)
+        if output:
+            raise RowError(f"this is output {output + 1} of a rollout; rollouts of several outputs cannot be scored")
+        if keys is None:
+            keys = GroupKeys(read_text(row, STEP), read_text(row, UID), read_text(row, ID), prompt_digest(prompt))
         if not prompt and keys.uid is None and keys.id is None:
             raise RowError("the prompt is empty and there is no uid: nothing says which group this response belongs to")
         logprobs = first_of(row, LOGPROBS)[1]
-        trained, weight, side = (first_of(row, names)[1] for names in (TRAINED, WEIGHT, SIDE))
+        trained, weight, side = _flag(first_of(row, TRAINED)[1]), first_of(row, WEIGHT)[1], first_of(row, SIDE)[1]
         if (logprobs, trained, weight, side) != (None,) * 4:
             # A group of one, of which another is lost, checks them with the same messages as a whole group.
             check_vote_weights(None if weight is None else [weight], 1, "group")
@@ -182,8 +193,28 @@ def _flat_row(row: Mapping[str, Any]) -> FlatRow:
         raise RowError(str(error), _readable_keys(row)) from error
 
 
+def _flag(value: Any) -> Any:
+    """A number of a log as true or false, 1.0 or 0.0; NaN is none. Anything else as it is."""
+    if isinstance(value, float):
+        return None if math.isnan(value) else {1.0: True, 0.0: False}.get(value, value)
+    return value
+
+
+def _verl_keys(row: Mapping[str, Any]) -> tuple[GroupKeys, int] | None:
+    """The group keys of a row that verl's v1 trainer has dumped, and which output of its rollout it is, from 0.
+
+    All outputs of a prompt's rollouts have the same keys, whatever their own prompts. None for any other row.
+    """
+    if not row.keys() >= _VERL_DUMP or not isinstance(row["uid"], str) or not isinstance(row["step"], int):
+        return None
+    key = _VERL_KEY.fullmatch(row["uid"])
+    return None if key is None else (GroupKeys(str(row["step"]), key[1]), int(key[2]))
+
+
 def _readable_keys(row: Mapping[str, Any]) -> GroupKeys | None:
     """The group keys of a row that can be read; None where no group can be found by them."""
+    if (verl := _verl_keys(row)) is not None:
+        return verl[0]
     parts: dict[str, Any] = {}
     for part, read in (
         ("step", lambda: read_text(row, STEP)),
@@ -228,7 +259,8 @@ def read_prompt(row: Mapping[str, Any]) -> str | Sequence[Message]:
     """
     name, prompt = first_of(row, PROMPT)
     if prompt is None:
-        raise RowError(f"no prompt: one of the fields {', '.join(PROMPT)} must give it")
+        found = ", ".join(map(str, row)) or "there are none"
+        raise RowError(f"no prompt among the fields: {found}; looked for {', '.join(PROMPT)}{advise_prompt(row)}")
     if isinstance(prompt, str):
         return prompt
     if not isinstance(prompt, list):

@@ -13,18 +13,18 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from empo_rewards.errors import described
-from empo_rewards.gather.room import Room
 from empo_rewards.server.bodies import encode, too_large
 from empo_rewards.server.browser import PAGES, BrowserAccess
+from empo_rewards.server.connections import TOO_MANY
 from empo_rewards.server.errors import RequestError
-from empo_rewards.server.service import STOPPING, Service
+from empo_rewards.server.service import STOPPING, Holding, Service
 
 log = logging.getLogger("empo_rewards.server")
 
@@ -43,33 +43,9 @@ CLIENT = "empo_rewards.client"
 HOLDING = "empo_rewards.holding"
 """Key of a request's scope: its `Holding`."""
 
-TOO_MANY = "there are too many connections: the limit of open files is reached (ulimit -n)"
-
 DRAIN_BYTES = 2**28
 """So much of a body that is too long is still read and discarded: a caller that is cut off while it sends may never
 read the answer."""
-
-
-class Holding:
-    """Counts the bytes of a request's body, until it has been read or its request answered."""
-
-    def __init__(self, room: Room, client: Hashable) -> None:
-        self._room, self._client, self._size = room, client, 0
-
-    def take(self, size: int) -> None:
-        """Count more.
-
-        Raises:
-            GatherFullError: there is no room for them.
-        """
-        self._room.take(self._client, bytes=size)
-        self._size += size
-
-    def release(self) -> None:
-        """Count none any more."""
-        if self._size:
-            self._room.give(self._client, bytes=self._size)
-            self._size = 0
 
 
 class AccessControl:
@@ -88,7 +64,7 @@ class AccessControl:
         self, app: ASGIApp, service: Service, crowded: Callable[[], bool], browser: BrowserAccess | None = None
     ) -> None:
         self._app, self._service, self._crowded, self._browser = app, service, crowded, browser
-        self._metrics, self._room = service.metrics, service.room
+        self._metrics = service.metrics
         self._limit, key = service.settings.max_body_bytes, service.settings.api_key
         self._key = None if key is None else key.encode()
         self._run, self._numbers = secrets.token_hex(4), itertools.count(1)
@@ -103,7 +79,7 @@ class AccessControl:
         request_id = _printable_id(headers.get(b"x-request-id")) or f"{self._run}-{next(self._numbers)}"
         scope["empo_rewards.request_id"] = request_id
         client = scope[CLIENT] = scope["client"][0] if scope["client"] else None
-        holding = scope[HOLDING] = Holding(self._room, client)
+        holding = scope[HOLDING] = Holding(self._service.room, client)
         status = 0
 
         async def send_out(message: Message) -> None:
@@ -111,6 +87,9 @@ class AccessControl:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if self._service.stopping or (b"expect" in headers and status >= HTTPStatus.BAD_REQUEST):
+                    # After an answer that comes before `100 Continue` nobody knows whether the body still comes.
+                    message["headers"].append((b"connection", b"close"))
             try:
                 await send(message)
             except Exception as error:  # noqa: BLE001 - of the HTTP library's own, which need not be installed
@@ -121,6 +100,8 @@ class AccessControl:
         try:
             if (refused := self._refused(scope, headers)) is not None:
                 await refused(scope, receive, send_out)
+            elif (unreadable := _unreadable(headers)) is not None:
+                await refusal(scope, unreadable)(scope, receive, send_out)
             elif int(headers.get(b"content-length", b"0")) > self._limit:
                 await _drain(receive)
                 await refusal(scope, too_large(self._limit))(scope, receive, send_out)
@@ -170,6 +151,16 @@ def refusal(scope: Scope, error: RequestError) -> Response:
         headers["connection"] = "close"
     body = {"error": str(error), "retry": error.retry, "request_id": request_id}
     return Response(encode(body), error.status, headers, "application/json")
+
+
+def _unreadable(headers: Mapping[bytes, bytes]) -> RequestError | None:
+    """Why a body cannot be read as it is sent; None: it can."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body without a Content-Encoding")
+    if b"upgrade" in headers and (b"transfer-encoding" in headers or int(headers.get(b"content-length", b"0"))):
+        # The parser in C takes what follows the head for the other protocol's.
+        return RequestError(HTTPStatus.BAD_REQUEST, "send the body by HTTP/1.1, without an Upgrade", unread=True)
+    return None
 
 
 def _printable_id(given: bytes | None) -> str | None:

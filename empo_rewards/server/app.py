@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,14 +18,16 @@ from empo_rewards.errors import EmpoError, GroupError
 from empo_rewards.gather import GatherConflictError, GatherFullError, GatherScoreError, GatherSizeError, Member
 from empo_rewards.gather.samples import SampleReward
 from empo_rewards.server import openrlhf
-from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, TOO_MANY, AccessControl, refusal
-from empo_rewards.server.bodies import encode, finite, read_body, send_json, unless_gone
+from empo_rewards.server.access import CLIENT, HOLDING, MAX_ID, AccessControl, refusal
+from empo_rewards.server.bodies import encode, finite, read_body, unless_gone
 from empo_rewards.server.browser import DATA, HEADERS, LOGIN, MAX_LOGIN_BYTES, BrowserAccess
+from empo_rewards.server.connections import TOO_MANY
 from empo_rewards.server.errors import CallerGoneError, RequestError
 from empo_rewards.server.report import GroupReport
 from empo_rewards.server.schemas import (
     GROUPS_SCHEMA,
     MAX_GROUP_SIZE,
+    PARAMETERS,
     REWARD_DOCUMENTATION,
     MemberBody,
     json_content,
@@ -34,15 +36,42 @@ from empo_rewards.server.schemas import (
 )
 from empo_rewards.server.service import Phase, RunGroup, Service
 
+MAX_GROUP_ID = 1_024
+"""Characters of a group's id, which is kept with the group."""
 
-class GetReward:
-    """OpenRLHF's route. Plain ASGI: there is one request per sample, and FastAPI's own work would double its cost."""
+UNDECODED = "\N{REPLACEMENT CHARACTER}"
+"""What any byte of a path that is not UTF-8 has become: different ids would be one."""
 
-    def __init__(self, service: Service, phase: Phase) -> None:
-        self._service, self._phase = service, phase
+REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward": "evaluation"}
+
+
+class _RewardRoutes:
+    """OpenRLHF's routes; everything else goes to FastAPI.
+
+    Plain ASGI: there is one request per sample, and FastAPI's own work would double its cost.
+    """
+
+    def __init__(self, app: FastAPI, service: Service) -> None:
+        self._app, self._service = app, service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        phase = REWARD_PATHS.get(scope["path"]) if scope["type"] == "http" else None
+        if phase is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            if scope["method"] != "POST":
+                raise RequestError(HTTPStatus.METHOD_NOT_ALLOWED, "this path takes POST only")
+            response = await self._rewards(phase, scope, receive)
+        except (EmpoError, CallerGoneError) as error:
+            response = _answer_to(error, scope)
+        except Exception as error:
+            await _answer_to(error, scope)(scope, receive, send)
+            raise  # uvicorn logs its traceback, as for FastAPI's routes
+        await response(scope, receive, send)
+
+    async def _rewards(self, phase: Phase, scope: Scope, receive: Receive) -> Response:
         service = self._service
         body = await read_body(receive, service.settings.max_body_bytes, scope[HOLDING].take)
         size, run = _group_size(scope), _run(scope)
@@ -50,12 +79,12 @@ class GetReward:
         del body
         scope[HOLDING].release()  # the samples are counted from here on
         service.whole_queries(submission.whole_queries)
-        rewarding = service.reward(self._phase, submission.samples, size, run, scope[CLIENT])
+        rewarding = service.reward(phase, submission.samples, size, run, scope[CLIENT])
         results = await unless_gone(receive, rewarding)
         answer = openrlhf.answer(submission, results, service.settings.scores)
         if (why := self._unscored(results)) is not None:
             answer["detail"] = why
-        await send_json(send, HTTPStatus.OK, encode(answer))
+        return Response(encode(answer), media_type="application/json")
 
     def _unscored(self, results: list[SampleReward]) -> str | None:
         """Why samples have no reward of their own, for those who read the traffic; the trainer ignores it."""
@@ -64,36 +93,6 @@ class GetReward:
             return None
         first = f"{unscored[0].cause.value}: {unscored[0].detail}" if unscored[0].cause else "no reward of its own"
         return " ".join(filter(None, (f"{len(unscored)} unscored; {first}.", self._service.diagnosis())))
-
-
-MAX_GROUP_ID = 1_024
-"""Characters of a group's id, which is kept with the group."""
-
-REWARD_PATHS: dict[str, Phase] = {"/get_reward": "training", "/eval/get_reward": "evaluation"}
-
-
-class _RewardRouter:
-    """Sends the reward paths to `GetReward`, everything else to FastAPI."""
-
-    def __init__(self, app: FastAPI, service: Service) -> None:
-        self._app = app
-        self._rewards = {path: GetReward(service, phase) for path, phase in REWARD_PATHS.items()}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        rewards = self._rewards.get(scope["path"]) if scope["type"] == "http" else None
-        if rewards is None:
-            await self._app(scope, receive, send)
-            return
-        try:
-            if scope["method"] != "POST":
-                raise RequestError(HTTPStatus.METHOD_NOT_ALLOWED, "this path takes POST only")
-            await rewards(scope, receive, send)
-        except (EmpoError, CallerGoneError) as error:
-            await _answer_to(error, scope)(scope, receive, send)
-        except Exception as error:
-            await _answer_to(error, scope)(scope, receive, send)
-            raise  # uvicorn logs its traceback, as for FastAPI's routes
 
 
 class _Endpoints:
@@ -119,17 +118,17 @@ class _Endpoints:
         """
         key, number = _ids(request, group_id, member)
         sample, size = await self._service.read(read_member, await self._body(request))
+        size = _group_size(request.scope, size)
         request.scope[HOLDING].release()  # the sample is counted from here on
         submitting = self._service.submit(key, number, sample, size, request.scope[CLIENT])
         result = await unless_gone(request.receive, submitting)
         return _json(_member_answer(result, self._service.diagnosis()))
 
-    async def forget(self, request: Request, group_id: str, member: str, group_size: int | None = None) -> Response:
+    async def forget(self, request: Request, group_id: str, member: str) -> Response:
         """Report that a member will not come: its group does not wait for it, and is incomplete."""
-        if group_size is not None and not 1 <= group_size <= MAX_GROUP_SIZE:
-            raise _bad_size(str(group_size))
         key, number = _ids(request, group_id, member)
-        return _json({"forgotten": self._service.forget(key, number, group_size, request.scope[CLIENT])})
+        size = _group_size(request.scope)
+        return _json({"forgotten": self._service.forget(key, number, size, request.scope[CLIENT])})
 
     async def health(self) -> Response:
         """Whether the process is alive."""
@@ -199,15 +198,16 @@ def create_app(service: Service, crowded: Callable[[], bool] = lambda: False, ho
         host: where it listens.
     """
     browser = None if service.report is None else BrowserAccess(service.settings.api_key, host)
-    app = FastAPI(title="empo_rewards", version=__version__, description="Label-free rewards from semantic entropy.")
+    about = "Label-free rewards from semantic entropy."
+    app = FastAPI(title="empo_rewards", version=__version__, description=about, redirect_slashes=False)
     endpoints = _Endpoints(service, crowded)
     member_path = "/v1/groups/{group_id:path}/members/{member}"
+    said = {"parameters": PARAMETERS}
+    member_body = _takes(MemberBody.model_json_schema())
     app.add_api_route("/score", endpoints.score, methods=["POST"], openapi_extra=_takes(GROUPS_SCHEMA))
-    app.add_api_route(
-        member_path, endpoints.submit, methods=["PUT"], openapi_extra=_takes(MemberBody.model_json_schema())
-    )
+    app.add_api_route(member_path, endpoints.submit, methods=["PUT"], openapi_extra={**said, **member_body})
     app.add_api_route(member_path, endpoints.submit, methods=["POST"], include_in_schema=False)
-    app.add_api_route(member_path, endpoints.forget, methods=["DELETE"])
+    app.add_api_route(member_path, endpoints.forget, methods=["DELETE"], openapi_extra=said)
     for path, endpoint in (
         ("/health", endpoints.health),
         ("/ready", endpoints.ready),
@@ -219,7 +219,7 @@ def create_app(service: Service, crowded: Callable[[], bool] = lambda: False, ho
     for kind in (EmpoError, HTTPException, RequestValidationError, CallerGoneError, Exception):
         app.add_exception_handler(kind, _refused)
     _describe(app)
-    return AccessControl(_RewardRouter(app, service), service, crowded, browser)
+    return AccessControl(_RewardRoutes(app, service), service, crowded, browser)
 
 
 _STATUS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], HTTPStatus, bool], ...] = (
@@ -256,17 +256,18 @@ def _as_request_error(error: Exception) -> RequestError:
     return RequestError(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault in the server; its log has the traceback")
 
 
-def _group_size(scope: Scope) -> int | None:
-    """The group size in the query parameter `group_size` or the header `X-Group-Size`; None where neither is given.
+def _group_size(scope: Scope, in_body: int | None = None) -> int | None:
+    """The group size in the query parameter `group_size`, the header `X-Group-Size`, or the body; None: in none.
 
     Raises:
-        RequestError: 422, it is not a number from 1 to `MAX_GROUP_SIZE`.
+        RequestError: 422, it is not a number from 1 to `MAX_GROUP_SIZE`, or there are several.
     """
-    given = _parameter(scope, "group_size", b"x-group-size")
+    given = _parameter(scope, "group_size", b"x-group-size", None if in_body is None else str(in_body))
     if given is None:
         return None
     if not (given.isascii() and given.isdecimal() and len(given) <= 5 and 1 <= int(given) <= MAX_GROUP_SIZE):
-        raise _bad_size(given)
+        why = f"group_size must be a number from 1 to {MAX_GROUP_SIZE}, not {given[:20]!r}"
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, why)
     return int(given)
 
 
@@ -274,7 +275,7 @@ def _run(scope: Scope) -> str | None:
     """The name of the client's run: the query parameter `run` or the header `X-Run`; None where neither is given.
 
     Raises:
-        RequestError: 422, it is empty or longer than `MAX_ID`.
+        RequestError: 422, it is empty or longer than `MAX_ID`, or there are several.
     """
     given = _parameter(scope, "run", b"x-run")
     if given is not None and not 1 <= len(given) <= MAX_ID:
@@ -282,37 +283,46 @@ def _run(scope: Scope) -> str | None:
     return given
 
 
-def _parameter(scope: Scope, name: str, header: bytes) -> str | None:
-    given: str | None = None
-    if scope["query_string"]:
-        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given = next(iter(query.get(name, ())), None)
-    if given is None:
-        given = next((value.decode("latin-1") for key, value in scope["headers"] if key == header), None)
-    return given
+def _parameter(scope: Scope, name: str, header: bytes, in_body: str | None = None) -> str | None:
+    """What a request says under one name, wherever it says it; None: nothing.
+
+    Raises:
+        RequestError: 422, it says several things, or what is not UTF-8: two names must not be read as one.
+    """
+    try:
+        given = {value.decode() for key, value in scope["headers"] if key == header}
+        if scope["query_string"]:
+            query = parse_qs(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
+            given.update(query.get(name, ()))
+    except UnicodeDecodeError as error:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: the query or header is not UTF-8") from error
+    if in_body is not None:
+        given.add(in_body)
+    if len(given) > 1:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} is given more than once, and differs")
+    return next(iter(given), None)
 
 
 def _ids(request: Request, group_id: str, member: str) -> tuple[RunGroup, Member]:
     """The ids in the path of a member, of the client's run.
 
     Raises:
-        RequestError: 422, one of them is too long.
+        RequestError: 422, one of them is too long or not UTF-8, or the path could be read in two ways.
     """
     for name, text, most in (("group", group_id, MAX_GROUP_ID), ("member", member, MAX_ID)):
         if len(text) > most:
             raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"a {name}'s id has at most {most} characters")
+        if UNDECODED in text:
+            raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the {name}'s id is not UTF-8")
+    if unquote(request.scope["raw_path"].rpartition(b"/")[2].decode("ascii")) != member:
+        raise RequestError(HTTPStatus.UNPROCESSABLE_ENTITY, "a member's id must not have a slash")
     return RunGroup(_run(request.scope), group_id), _member(member)
 
 
-def _bad_size(given: str) -> RequestError:
-    return RequestError(
-        HTTPStatus.UNPROCESSABLE_ENTITY, f"group_size must be a number from 1 to {MAX_GROUP_SIZE}, not {given[:20]!r}"
-    )
-
-
 def _member(text: str) -> Member:
-    """A member's id; digits become a number, so that members are sorted by value."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else text
+    """A member's id; one that is written as a number is that number, so that members are sorted by value."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= 18 and str(int(text)) == text
+    return int(text) if is_number else text
 
 
 def _member_answer(result: SampleReward, diagnosis: str | None) -> dict[str, Any]:

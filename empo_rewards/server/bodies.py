@@ -1,4 +1,4 @@
-"""HTTP bodies: bounded reading, strict JSON, sending, and cancelling work whose caller has disconnected."""
+"""HTTP bodies: bounded reading, strict JSON, and cancelling work whose caller has disconnected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from empo_rewards.gather import GatherFullError
 from empo_rewards.server.errors import CallerGoneError, RequestError
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Send  # OpenRLHF's reward function reads its bodies without the extra
+    from starlette.types import Receive  # OpenRLHF's reward function reads its bodies without the extra
 
 T = TypeVar("T")
 
@@ -94,13 +94,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(one) for one in value]
     return value
-
-
-async def send_json(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send a complete response."""
-    common = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*common, *headers]})
-    await send({"type": "http.response.body", "body": body})
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

@@ -13,6 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from empo_rewards.server.bodies import encode
+
 SWEEP_SECONDS = 1.0
 """How often connections are looked at."""
 
@@ -36,7 +38,16 @@ limit of its own."""
 SPARE = 0.125
 """Share of the descriptors that is kept for refusing: a connection that is too much is accepted, told so and closed."""
 
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+
+TOO_MANY = "there are too many connections: the limit of open files is reached (ulimit -n)"
+
+_TURNED_AWAY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+    b"retry-after: 1\r\nconnection: close\r\n\r\n"
+)
+
+_Since = tuple[tuple[str, int], int, float]
+"""What happens on a connection and how many answers it has had, the bytes that are not read, and since when so."""
 
 
 class Connections:
@@ -53,7 +64,7 @@ class Connections:
         self.undelivered_bytes = 0
         """Bytes of answers that their callers have not read, when it was last looked."""
         self._open: Collection[Any] = ()
-        self._since: dict[Any, tuple[str, int, float]] = {}
+        self._since: dict[Any, _Since] = {}
         self._swept = 0.0
 
     @property
@@ -71,13 +82,20 @@ class Connections:
         hard = self.most + self.spare // 2
 
         class _Limited(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # which of uvicorn's it is, its import says
-            head_bytes = 0
+            head_bytes = answers = 0
+            cycle: Any
+            headers: Any
 
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 if len(self.connections) > hard:
-                    transport.write(_FULL)
-                    transport.close()
+                    self.turn_away(TOO_MANY)
+
+            def turn_away(self, why: str) -> None:
+                """Refuse what has not been asked for yet."""
+                body = encode({"error": why, "retry": True, "request_id": None})
+                self.transport.write(_TURNED_AWAY % len(body) + body)
+                self.transport.close()
 
             def data_received(self, data: bytes) -> None:
                 self.head_bytes += len(data)
@@ -87,9 +105,19 @@ class Connections:
                 elif self.head_bytes > MAX_HEAD_BYTES:
                     self.transport.abort()
 
-            def on_body(self, body: bytes) -> None:  # of the parser in C; that in Python has a limit of its own
+            def on_headers_complete(self) -> None:  # of the parser in C, as the next one
+                super().on_headers_complete()
+                self.headers = []  # trailers come here: they are no headers
+
+            def on_body(self, body: bytes) -> None:  # the parser in Python has a limit of its own
                 self.head_bytes = 0
                 super().on_body(body)
+
+            def on_response_complete(self) -> None:
+                super().on_response_complete()
+                self.answers += 1
+                if self.cycle.response_complete and not self.cycle.more_body:
+                    self.cycle = self.scope = None  # most connections are idle: what is left of the request goes
 
         return _Limited
 
@@ -100,27 +128,33 @@ class Connections:
         if now < self._swept + SWEEP_SECONDS and not crowded:
             return
         self._swept, undelivered = now, 0
-        since: dict[Any, tuple[str, int, float]] = {}
+        since: dict[Any, _Since] = {}
         for connection in list(connections):
             unread = connection.transport.get_write_buffer_size()
             undelivered += unread
             kind, seconds = _doing(connection, unread)
-            before, left, start = self._since.get(connection, ("", 0, now))
-            if kind != before or (kind == "reading" and unread < left):
+            state = kind, connection.answers
+            before, left, start = self._since.get(connection, (state, 0, now))
+            if state != before or (kind == "reading" and unread < left):
                 start = now
-            since[connection] = kind, unread, start
+            since[connection] = state, unread, start
             if now - start > seconds or (crowded and kind == "idle"):
                 connection.transport.abort()
         self._since, self.undelivered_bytes = since, undelivered
+
+
+def silent(connections: Collection[Any]) -> list[Any]:
+    """Those that have not sent the head of a request."""
+    return [one for one in connections if one.cycle is None and not one.answers]
 
 
 def _doing(connection: Any, unread: int) -> tuple[str, float]:
     """What is happening on a connection, and for how many seconds it may."""
     if unread:
         return "reading", READING_SECONDS
-    if connection.cycle is None:
+    if connection.cycle is None and not connection.answers:
         return "new", IDLE_SECONDS
-    if connection.cycle.response_complete:
+    if connection.cycle is None or connection.cycle.response_complete:
         return "idle", KEEP_ALIVE_SECONDS + IDLE_SECONDS
     if connection.cycle.more_body:
         return "sending", SENDING_SECONDS

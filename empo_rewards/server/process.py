@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from types import FrameType
@@ -20,9 +22,9 @@ import uvicorn
 from empo_rewards.errors import EmpoError, WorkerDiedError, described
 from empo_rewards.scorer import Scorer
 from empo_rewards.server.app import create_app
-from empo_rewards.server.connections import KEEP_ALIVE_SECONDS, Connections
+from empo_rewards.server.connections import KEEP_ALIVE_SECONDS, Connections, silent
 from empo_rewards.server.report import GroupReport, report_pool
-from empo_rewards.server.service import ServerSettings, Service
+from empo_rewards.server.service import STOPPING, ServerSettings, Service
 from empo_rewards.workers import START_SECONDS, Task, WorkerPool
 
 log = logging.getLogger("empo_rewards.server")
@@ -31,6 +33,12 @@ T = TypeVar("T")
 
 GRACE_SECONDS = 1.5
 """At shutdown, how long groups that are being scored may take; then their callers are answered with 503."""
+
+LAST_SECONDS = 1.0
+"""At shutdown, how long requests on open connections are heard at most ..."""
+
+QUIET_SECONDS = 0.1
+"""... and after how long without any they are closed."""
 
 SENDING_SECONDS = 1
 """At shutdown, how long callers have to read their answers."""
@@ -142,6 +150,9 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
+        # What is there by now stays: else it is looked through with each full collection, which is the rarer for it.
+        gc.collect()
+        gc.freeze()
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections; called ten times a second."""
@@ -151,9 +162,43 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer the waiting callers, then shut uvicorn down, which waits until all requests are answered."""
+        """Answer who waits and who has connected; then shut uvicorn down, which waits until all answers are sent."""
         await self._service.close(GRACE_SECONDS)
+        for listener in sockets or ():
+            await self._accept_last(listener)
+        await self._hear_out()
         await super().shutdown(sockets)
+
+    async def _accept_last(self, listener: socket.socket) -> None:
+        """Accept the connections in the system's queue, and listen no more: those that are in it then are reset."""
+        queued = []
+        listener.setblocking(False)
+        with suppress(OSError):  # there are no more, or no descriptors for them
+            while True:
+                queued.append(listener.accept()[0])
+        for server in self.servers:
+            server.close()
+        for connection in queued:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(self._new_protocol, connection)
+
+    async def _hear_out(self) -> None:
+        """Let requests on open connections be read and answered as long as any come, and turn away those without one.
+
+        A request may have arrived long ago, where the server is busy. A connection that is closed with it is reset.
+        """
+        state, before, end = self.server_state, (-1, -1), time.monotonic() + LAST_SECONDS
+        while state.connections and time.monotonic() < end:
+            if before == (before := (state.total_requests, len(silent(state.connections)))):
+                break
+            await asyncio.sleep(QUIET_SECONDS)
+        for connection in silent(state.connections):
+            connection.turn_away(STOPPING)
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        protocol: type[Any] = self.config.http_protocol_class
+        new: asyncio.Protocol = protocol(self.config, self.server_state, self.lifespan.state)
+        return new
 
 
 def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -148,15 +148,18 @@ def json_content(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
 
 
+PARAMETERS: list[dict[str, Any]] = [
+    {"name": "group_size", "in": "query", "schema": {"type": "integer", "minimum": 1}},
+    {"name": "X-Group-Size", "in": "header", "schema": {"type": "integer", "minimum": 1}},
+    {"name": "run", "in": "query", "schema": {"type": "string", "minLength": 1}},
+    {"name": "X-Run", "in": "header", "schema": {"type": "string", "minLength": 1}},
+]
+"""What a request may say of its samples beside their body."""
+
 REWARD_DOCUMENTATION: dict[str, Any] = {
     "description": "A batch of one or many samples. Waits until the group of each is whole. A body of one sample with "
     "`labels` is answered with numbers, any other with lists.",
-    "parameters": [
-        {"name": "group_size", "in": "query", "schema": {"type": "integer", "minimum": 1}},
-        {"name": "X-Group-Size", "in": "header", "schema": {"type": "integer", "minimum": 1}},
-        {"name": "run", "in": "query", "schema": {"type": "string", "minLength": 1}},
-        {"name": "X-Run", "in": "header", "schema": {"type": "string", "minLength": 1}},
-    ],
+    "parameters": PARAMETERS,
     "requestBody": {"required": True, **json_content(RewardBody.model_json_schema())},
     "responses": {
         "200": {"description": "One reward a sample.", **json_content(RewardAnswer.model_json_schema())},

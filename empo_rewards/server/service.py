@@ -6,8 +6,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
@@ -119,6 +118,36 @@ class RunGroup(NamedTuple):
     def __str__(self) -> str:
         return self.id
 
+    def __repr__(self) -> str:  # in messages
+        return repr(self.id) if self.run is None else f"{self.id!r} of run {self.run!r}"
+
+
+class Holding:
+    """Counts bytes that a client holds, until they are released.
+
+    Args:
+        room: where.
+        client: whose room they take.
+    """
+
+    def __init__(self, room: Room, client: Hashable) -> None:
+        self._room, self._client, self._size = room, client, 0
+
+    def take(self, size: int) -> None:
+        """Count more.
+
+        Raises:
+            GatherFullError: there is no room for them.
+        """
+        self._room.take(self._client, bytes=size)
+        self._size += size
+
+    def release(self) -> None:
+        """Count none any more."""
+        if self._size:
+            self._room.give(self._client, bytes=self._size)
+            self._size = 0
+
 
 class Service:
     """Rewards for single samples and whole groups.
@@ -214,8 +243,12 @@ class Service:
         async def single(position: int) -> None:
             results[position] = await self._single(scorer, samples[position], size, run, client)
 
-        with self.holding(client, sum(samples[position].size_bytes for positions in wholes for position in positions)):
+        holding = Holding(self.room, client)
+        holding.take(sum(samples[position].size_bytes for positions in wholes for position in positions))
+        try:
             await _all([*map(whole, wholes), *map(single, rest)])
+        finally:
+            holding.release()
         return [result for result in results if result is not None]
 
     async def submit(
@@ -256,19 +289,6 @@ class Service:
     ) -> SampleReward:
         self._note_run(run)
         return await scorer.submit(sample, key=RunGroup(run, sample.prompt), size=size, client=client)
-
-    @contextmanager
-    def holding(self, client: Hashable, size: int) -> Iterator[None]:
-        """Count bytes that a client holds during the block.
-
-        Raises:
-            GatherFullError: there is no room for them.
-        """
-        self.room.take(client, bytes=size)
-        try:
-            yield
-        finally:
-            self.room.give(client, bytes=size)
 
     def delivering(self, size: int) -> None:
         """Count the bytes of answers that are being delivered: they are held too, until they are read."""

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.data import Dataset
 
 from empo_rewards.config import ScorerConfig
@@ -46,7 +47,8 @@ def score_dataset(
         group_size: how many responses make a group; a group with fewer is incomplete.
         reading: how rows become groups, beyond `group_size`.
         actors: how many actors score; each has a scorer of its own.
-        actor_options: of Ray for each actor (`num_gpus`, `num_cpus`, ...).
+        actor_options: of Ray for each actor (`num_gpus`, `num_cpus`, ...). By default each reserves one CPU, or less
+            where the cluster has no two more; on one that grows, say `num_cpus`.
 
     Returns:
         A row for each group, with the fields of `GroupScore`; and one for each row that cannot be read, of which
@@ -72,8 +74,17 @@ def scored(located: Dataset, config: Settings, actors: int, actor_options: Mappi
         batch_size=GROUPS,
         batch_format="pyarrow",
         concurrency=actors,
-        **(actor_options or {}),
+        **{"num_cpus": _cpus_of_an_actor(actors), **(actor_options or {})},
     )
+
+
+def _cpus_of_an_actor(actors: int) -> float:
+    """The CPUs that each actor reserves: 1, or less, so that two CPUs of the cluster are left to read, shuffle, write.
+
+    Actors keep what they reserve: with all CPUs taken, the tasks that feed them would never begin.
+    """
+    left = ray.cluster_resources().get("CPU", 0.0) - 2
+    return min(1.0, max(0.0, left / actors))
 
 
 class ScoringActor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from empo_rewards.errors import ConfigError, GroupError
-from empo_rewards.gather.samples import Sample, group_of
+from empo_rewards.gather.samples import Sample, group_of, token_logprobs
 from empo_rewards.group import Group, Message, content_text, read_label
 
 Prompt = str | Sequence[Message]
@@ -13,20 +13,31 @@ Completion = str | Sequence[Message]
 
 
 def samples(
-    prompts: Sequence[Prompt], completions: Sequence[Completion], labels: Sequence[object] | None
+    prompts: Sequence[Prompt],
+    completions: Sequence[Completion],
+    labels: Sequence[object] | None,
+    logprobs: Sequence[Iterable[float] | None] | None = None,
 ) -> list[Sample]:
     """The samples of one rank's batch, plain or conversational.
+
+    Args:
+        prompts, completions, labels: of the batch, one each.
+        logprobs: of the tokens of each completion.
 
     Raises:
         GroupError: lists of different lengths, a prompt that is neither a text nor a list of messages, or a label that
             is no text, number, or list of them.
     """
     labels = [None] * len(prompts) if labels is None else labels
-    if not len(prompts) == len(completions) == len(labels):
-        raise GroupError(f"{len(prompts)} prompts, {len(completions)} completions and {len(labels)} labels")
+    logprobs = [None] * len(prompts) if logprobs is None else logprobs
+    if not len(prompts) == len(completions) == len(labels) == len(logprobs):
+        raise GroupError(
+            f"{len(prompts)} prompts, {len(completions)} completions, {len(labels)} labels and {len(logprobs)} lists "
+            "of log-probabilities"
+        )
     return [
-        Sample(prompt_text(prompt), response(completion), read_label(label))
-        for prompt, completion, label in zip(prompts, completions, labels, strict=True)
+        Sample(prompt_text(prompt), response(completion), read_label(label), token_logprobs=token_logprobs(values))
+        for prompt, completion, label, values in zip(prompts, completions, labels, logprobs, strict=True)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ from empo_rewards.scorer import Scorer
 
 log = logging.getLogger("empo_rewards")
 
+LogProbs = Callable[[Sequence[Prompt], Mapping[str, Any]], Sequence[Sequence[float] | None]]
 LogMetric = Callable[[str, float], None]
 LogExtra = Callable[[str, list[str]], None]
 
@@ -62,6 +63,8 @@ class EMPOReward:
         config: a preset's name, the path of a YAML file, or a mapping (docs/configuration.md).
         reference: the column of gold answers, used for metrics only; batches without it are unlabelled.
         group_size: completions per prompt, for trainers that do not pass TRL's `log_metric`.
+        logprobs: for strategies that need the log-probabilities of the sampled tokens, which TRL does not pass: called
+            with the prompts and the trainer's other arguments (`completion_ids` among them), gives each completion's.
         name: under which TRL logs the reward; `NAME/` is the prefix of its metrics.
         plugins: see `Scorer`.
 
@@ -75,12 +78,13 @@ class EMPOReward:
         *,
         reference: str | None = None,
         group_size: int | None = None,
+        logprobs: LogProbs | None = None,
         name: str = "empo",
         plugins: Sequence[object] = (),
     ) -> None:
         self.__name__ = name  # by which TRL names a reward
         self._scorer = Scorer(config, plugins=plugins)
-        self._reference, self._group_size = reference, group_size
+        self._reference, self._group_size, self._logprobs = reference, group_size, logprobs
         self._has_warned = False
         self._causes: set[str] = set()
 
@@ -145,7 +149,8 @@ class EMPOReward:
     ) -> _RankShare:
         """Gather the batch of all ranks, and take this rank's share of its groups."""
         size = batch.check_size(batch.told_size(log_metric), self._group_size)
-        parts = gather(batch.samples(prompts, completions, self._labels(columns)))
+        logprobs = None if self._logprobs is None else self._logprobs(prompts, columns)
+        parts = gather(batch.samples(prompts, completions, self._labels(columns), logprobs))
         step = None if trainer_state is None else trainer_state.global_step
         groups = batch.groups([sample for part in parts for sample in part], size, step)
         rank, world_size = ranks()

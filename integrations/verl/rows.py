@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from empo_rewards.errors import GroupError
 from empo_rewards.extraction.thinking import opens_thinking
@@ -62,10 +63,10 @@ class Tokens(NamedTuple):
         logprobs: for each its log-probability, where verl recorded any.
     """
 
-    prompt: Sequence[int]
-    ids: Sequence[int]
-    mask: Sequence[int]
-    logprobs: Sequence[float] | None = None
+    prompt: Sequence[int] | NDArray[np.int64]
+    ids: ArrayLike
+    mask: ArrayLike
+    logprobs: ArrayLike | None = None
 
 
 def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
@@ -73,16 +74,18 @@ def of_item(item: Any, tokenizer: Tokenizer) -> RolloutRow:
 
     Also, where they are given, `response_mask` and `rollout_log_probs`, both (R,).
     """
-    batch = item.batch
-    wide = batch["prompts"].shape[-1]
-    attended = batch["attention_mask"].bool()
-    length = int(attended[wide:].sum())
-    own, logprobs = batch.get("response_mask"), batch.get("rollout_log_probs")
+    prompt, response, attended, own, logprobs = (
+        None if values is None else values.numpy(force=True)
+        for values in map(
+            item.batch.get, ("prompts", "responses", "attention_mask", "response_mask", "rollout_log_probs")
+        )
+    )
+    is_prompt, length = attended[: len(prompt)].astype(bool), int(attended[len(prompt) :].sum())
     tokens = Tokens(
-        batch["prompts"][attended[:wide]].tolist(),
-        batch["responses"][:length].tolist(),
-        [1] * length if own is None else own[:length].tolist(),
-        None if logprobs is None else logprobs[:length].tolist(),
+        prompt[is_prompt],
+        response[:length],
+        np.ones(length) if own is None else own[:length],
+        None if logprobs is None else logprobs[:length],
     )
     return of_fields(item.non_tensor_batch, tokens, tokenizer)
 
@@ -119,19 +122,26 @@ def response_text(tokens: Tokens, tokenizer: Tokenizer) -> str:
     `<|channel|>`, Magistral's `[THINK]`); those at the end of a turn are left out. A mark that opens thinking and that
     the chat template wrote at the end of the prompt is put before the response.
     """
-    turns = groupby(zip(tokens.ids, tokens.mask, strict=True), key=lambda token: bool(token[1]))
-    text = "\n".join(_turn_text([token for token, _ in turn], tokenizer) for own, turn in turns if own)
+    ids, own = np.asarray(tokens.ids, dtype=np.int64), np.asarray(tokens.mask, dtype=bool)
+    if len(ids) != len(own):
+        raise ValueError(f"a response of {len(ids)} tokens has a mask of {len(own)}")
+    turns = np.flatnonzero(np.diff(own, prepend=False, append=False)).reshape(-1, 2)
+    text = "\n".join(_turn_text(ids[start:end], tokenizer) for start, end in turns)
     tail = tokenizer.decode(tokens.prompt[-TAIL_TOKENS:], skip_special_tokens=False)
     return f"{THINKING}{text}" if opens_thinking(tail) else text
 
 
-def _turn_text(ids: list[int], tokenizer: Tokenizer) -> str:
-    special = set(tokenizer.all_special_ids)
-    special.update(token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special)
-    end = len(ids)
-    while end and ids[end - 1] in special:
-        end -= 1
-    return tokenizer.decode(ids[:end], skip_special_tokens=special.isdisjoint(ids[:end]))
+def _turn_text(ids: NDArray[np.int64], tokenizer: Tokenizer) -> str:
+    is_special = np.isin(ids, _special_ids(tokenizer))
+    end = int((~is_special).nonzero()[0].max(initial=-1)) + 1
+    return tokenizer.decode(ids[:end], skip_special_tokens=not is_special[:end].any())
+
+
+@lru_cache(maxsize=8)
+def _special_ids(tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Of a tokenizer that is in use, and does not change any more: to collect them takes longer than to decode."""
+    added = (token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special)
+    return np.array([*tokenizer.all_special_ids, *added], dtype=np.int64)
 
 
 def own_logprobs(tokens: Tokens) -> tuple[float, ...] | None:
@@ -139,10 +149,10 @@ def own_logprobs(tokens: Tokens) -> tuple[float, ...] | None:
 
     None where verl recorded none, or where one is not a number.
     """
-    if tokens.logprobs is None or len(tokens.logprobs) != len(tokens.ids):
+    if tokens.logprobs is None:
         return None
-    own = (value for value, mine in zip(tokens.logprobs, tokens.mask, strict=True) if mine)
-    values = token_logprobs(np.fromiter(own, dtype=np.float32).tolist())
+    logprobs, own = np.asarray(tokens.logprobs, dtype=np.float32), np.asarray(tokens.mask, dtype=bool)
+    values = token_logprobs(logprobs[own].tolist()) if len(logprobs) == len(own) else None
     return None if values is None or any(map(math.isnan, values)) else values
 
 

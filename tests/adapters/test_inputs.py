@@ -9,7 +9,6 @@ import pytest
 from pages import table
 
 from empo_rewards import Group, Scorer
-from empo_rewards.integrations.trl import EMPOReward
 from empo_rewards.server.schemas import GroupBody, MemberBody
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +84,7 @@ TESTS = {
     "TRL": {
         "prompt": f"{TRL}::test_conversations",
         "labels": f"{TRL}::test_labels_are_no_reward_and_may_be_absent",
-        "token log-probabilities": f"{HERE}::test_trl_has_no_log_probabilities",
+        "token log-probabilities": f"{TRL}::test_log_probabilities_come_from_a_function",
         "group size": f"{TRL}::test_evaluation_has_a_size_of_its_own",
         "lost members": f"{TRL}::test_what_is_no_whole_group_is_refused",
         "evaluation": "integration/trl/test_two_ranks.py::test_evaluations_have_groups_of_their_own_size",
@@ -150,15 +149,6 @@ def test_the_test_exists(test: str) -> None:
     file, _, name = test.partition("::")
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
     assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
-def test_trl_has_no_log_probabilities() -> None:
-    """An estimator that needs them leaves the group without rewards, and says so."""
-    logged: dict[str, float] = {}
-    reward = EMPOReward({"preset": "empo-math", "entropy": "rao_blackwell"}, group_size=2)
-    completions = [r"\boxed{1}", r"\boxed{1}"]
-    assert reward(["p", "p"], completions, log_metric=logged.__setitem__) == [None, None]
-    assert logged["empo/unscored/entropy_failed"] == 1
 
 
 def test_log_probabilities_in_the_servers_bodies() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,6 +86,21 @@ def test_a_trainer_that_does_not_show_itself_needs_the_size() -> None:
 
 def test_the_size_that_a_trainer_shows_goes_before_the_one_that_was_set() -> None:
     assert Trainer(4, 4).ask(EMPOReward(BOXED, group_size=2), ["p"] * 4, boxed(1, 1, 2, 3)) == [0.5, 0.5, 0.25, 0.25]
+
+
+def test_log_probabilities_come_from_a_function() -> None:
+    """TRL passes none: the function gets the trainer's other arguments, and its numbers are the group's."""
+    config = {**BOXED, "strategy": {"name": "likelihood"}}
+    assert Trainer(2, 2).ask(EMPOReward(config), ["p"] * 2, boxed(1, 2)) == [None, None]
+
+    def logprobs(prompts: Sequence[Any], columns: Mapping[str, Any]) -> list[list[float]]:
+        assert prompts == ["p"] * 2
+        return [[-float(token) for token in ids] for ids in columns["completion_ids"]]
+
+    asked = {"completion_ids": [[1, 3], [4]]}
+    assert Trainer(2, 2).ask(EMPOReward(config, logprobs=logprobs), ["p"] * 2, boxed(1, 2), **asked) == [-2, -4]
+    with pytest.raises(GroupError, match="2 labels and 1 lists of log-probabilities"):
+        Trainer(2, 2).ask(EMPOReward(config, logprobs=lambda prompts, columns: [[-1.0]]), ["p"] * 2, boxed(1, 2))
 
 
 def test_what_is_no_whole_group_is_refused() -> None:

@@ -3,86 +3,30 @@
 from __future__ import annotations
 
 import itertools
-import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]
-"""A status, and an object for JSON or bytes; None: the connection is cut."""
+from local_server import Answer, LocalServer
 
 
-class SamplingServer:
-    """The server, while it is used as a context manager; `answer` may be replaced.
-
-    Args:
-        port: 0 takes a free one.
-    """
+class SamplingServer(LocalServer):
+    """The server, while it is used as a context manager; `answer` and `models` may be replaced."""
 
     def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.models: Answer = (200, {"data": [{"id": "tiny"}]})
         self.answer: Callable[[dict[str, Any]], Answer | None] = self.sampled
         self._numbers = itertools.count()
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def get(self, path: str) -> Answer:
+        return self.models if path == "/v1/models" else (404, {})
 
-            def do_GET(self) -> None:
-                self._send(server.models if self.path == "/v1/models" else (404, {}))
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                server.requests.append(body)
-                server.headers.append({key.lower(): value for key, value in self.headers.items()})
-                answer = server.answer(body) if self.path.startswith("/v1/") else (404, {"error": "no such path"})
-                if answer is None:
-                    self.close_connection = True
-                    self.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{")
-                else:
-                    self._send(answer)
-
-            def _send(self, answer: Answer) -> None:
-                data = answer[1] if isinstance(answer[1], bytes) else json.dumps(answer[1]).encode()
-                self.send_response(answer[0])
-                for key, value in (answer[2] if len(answer) > 2 else {}).items():
-                    self.send_header(key, value)
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            request_queue_size = 128
-            daemon_threads = True
-
-            def handle_error(self, *arguments: object) -> None:
-                pass  # a client that went away
-
-        self._server = Server(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def __enter__(self) -> SamplingServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def post(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Answer | None:
+        self.requests.append(body)
+        self.headers.append(headers)
+        return self.answer(body) if path.startswith("/v1/") else (404, {"error": "no such path"})
 
     def sampled(self, body: dict[str, Any], count: int | None = None) -> Answer:
         """So many different responses, which repeat the prompt; by default `n`."""

@@ -176,11 +176,13 @@ def test_a_file_of_which_no_row_can_be_read_is_an_error(say: Say, tmp_path: Path
     for command in (
         ["score", file],
         ["extract", file],
+        ["evaluate", file],
+        ["collapse-step", file],
         ["select", file, "--entropy", "0..", "-o", tmp_path / "x.jsonl"],
     ):
         code, _, err = say(*command)
         assert code == 2
-        assert f"error: none of the 2 rows can be read: {file}:1: no responses among the fields" in err
+        assert f"error: no row can be read, of 2: {file}:1: no responses among the fields" in err
         assert "--map responses=generations" in err
     code, _, err = say("explain", file)
     assert (code, "there is no group; " in err) == (2, True)
@@ -193,7 +195,7 @@ def test_a_file_of_which_no_row_can_be_read_is_an_error(say: Say, tmp_path: Path
     [
         (
             [{"prompt": "p", "responses": [BOXED], "label": True}],
-            "1 groups were scored without their label: label",
+            "1 group scored without the label: label",
         ),
         (
             [{"prompt": "p", "response": BOXED, "label": n} for n in (1, 2)],
@@ -201,7 +203,7 @@ def test_a_file_of_which_no_row_can_be_read_is_an_error(say: Say, tmp_path: Path
         ),
         (
             [{"uid": n // 4, "prompt": f"{n // 4}", "response": BOXED} for n in range(17)],
-            "4 groups have 4 responses, 1 have fewer, and are paid as if they were whole: --group-size 4",
+            "4 responses in 4 groups, fewer in 1, paid as if whole: --group-size 4",
         ),
     ],
 )
@@ -378,7 +380,7 @@ def test_groups_of_one_response_are_pointed_at(say: Say, tmp_path: Path) -> None
     """They are compared with nothing; mostly the rows have a uid each, or their prompts differ."""
     rows = [{"prompt": "q", "uid": str(n), "response": BOXED} for n in range(4)]
     code, _, err = say("score", write(tmp_path / "in.jsonl", *rows))
-    assert (code, "4 of 4 groups have one response, which is compared with nothing" in err) == (0, True)
+    assert (code, "one response, compared with nothing, in 4 of 4 groups" in err) == (0, True)
 
 
 def test_a_file_that_ends_too_early_is_no_interruption(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:

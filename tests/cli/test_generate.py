@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_server import Answer
 from pages import code_blocks
-from sampling_server import Answer, SamplingServer, prompt_of
+from sampling_server import SamplingServer, prompt_of
 
 from empo_rewards.cli.app import run
 from empo_rewards.completions import endpoints
@@ -333,7 +334,7 @@ def test_prompts_once_and_rows_without_one_apart(server: SamplingServer, generat
     file.write_text('{"prompt": "p0"}\n{"prompt": "p0"}\n{"other": 1}\n{"prompt": "p1"}\n')
     code, said = generate()
     assert code == 3
-    assert "1 rows repeat a prompt" in said
+    assert "1 row left out: the prompt is repeated" in said
     assert "prompts.jsonl:3: no prompt" in said
     check_whole(tmp_path, 2)
 

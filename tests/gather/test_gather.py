@@ -319,6 +319,18 @@ async def test_an_abandoned_place_is_forgotten_with_its_group() -> None:
 
 
 @in_simulated_time
+async def test_a_group_of_a_prompt_is_remembered_only_for_callers_who_went_away() -> None:
+    gather = gatherer(size=2)
+    await asyncio.gather(*(gather.submit("all stay", None, text) for text in "ab"))
+    assert gather.stats().remembered_groups == 0
+    await go_away(await submitted(gather, "one goes", None, "a"))
+    await gather.submit("one goes", None, "b")
+    assert gather.stats().remembered_groups == 1
+    assert (await gather.submit("one goes", None, "a")).position == 0
+    assert (gather.stats().remembered_groups, gather.stats().remembered_bytes) == (0, 0)
+
+
+@in_simulated_time
 async def test_a_caller_cancelled_with_the_verdict_at_hand_may_still_ask_for_it() -> None:
     gather = gatherer(size=2)
     first = await submitted(gather, "p", None, "a")

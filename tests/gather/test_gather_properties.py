@@ -157,6 +157,7 @@ class Model:
             else:
                 known.abandoned = None
                 self.count["joined"] += 1
+                self.let_go(group)
         else:
             if group is None:
                 group = self.open(kind, key, size or SIZE, size or SIZE)
@@ -174,13 +175,18 @@ class Model:
             group.news = self.now
             self.count["members"] += 1
         call.group, call.member = group, known
-        if group.state == "ended":
+        if group.state in ("ended", "gone"):
             call.result = self.result(group, known)
         else:
             group.calls.append(call)
             group.alone = None
             self.end_if_full(group)
         return call
+
+    def let_go(self, group: ModelGroup) -> None:
+        """An ended group of a prompt is found again by the callers who left it only."""
+        if group.state == "ended" and group.kind == "prompt" and all(one.abandoned is None for one in group.members):
+            group.state = "gone"
 
     def has_room(self, groups: int, members: int) -> bool:
         """Whether a group's first member, or a loss before it, has room for those that it brings."""
@@ -276,6 +282,7 @@ class Model:
                     call.result = self.result(group, call.member)
                 group.calls.clear()
                 group.state, group.since = "ended", self.now
+                self.let_go(group)
             else:
                 self.count["given_up"] += what == "give up"
                 group.state = "gone"

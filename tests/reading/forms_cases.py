@@ -2,11 +2,12 @@
 
 The shapes are those of the tools' own output: vLLM 0.12 (`RequestOutput`), OpenAI's API reference,
 lm-evaluation-harness 0.4 (`--log_samples`), TRL 1 (`log_completions`), verl 0.9 (`rollout_data_dir`), verifiers 0.1
-(`vf-eval -s`), inspect_ai 0.3 (JSON logs), OpenRLHF 0.11 (`batch_inference`).
+(`vf-eval -s`) and 0.4 (`vf-eval`), inspect_ai 0.3 (JSON logs), OpenRLHF (`batch_inference`).
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from empo_rewards import Group
@@ -118,10 +119,18 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Group]]] = {
                 "arguments": [[f"Q: {QUESTION}\nA:", {"until": ["Q:"]}]],
                 "resps": [[TWO]],
             },
+            {  # of a chat model: the messages as JSON in a list of one text
+                "doc_id": 2,
+                "doc": {"question": QUESTION},
+                "target": "2",
+                "arguments": {"gen_args_0": {"arg_0": [json.dumps(USER)], "arg_1": {"until": ["Q:"]}}},
+                "resps": [[ONE, TWO]],
+            },
         ],
         [
             Group(f"Q: {QUESTION}\nA:", [ONE, TWO], "2", "0", metadata={"question": QUESTION, "answer": "#### 2"}),
             Group(f"Q: {QUESTION}\nA:", [TWO], "2", "1", metadata={"question": QUESTION}),
+            Group(USER, [ONE, TWO], "2", "2", metadata={"question": QUESTION}),
         ],
     ),
     "verifiers": (
@@ -142,6 +151,34 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[Group]]] = {
             for text in (ONE, TWO)
         ],
         [Group(USER, [ONE, TWO], reference="2", id="3")],
+    ),
+    "verifiers_traces": (
+        [
+            {
+                "id": "e",
+                "env": {"id": "sums"},
+                "task": {"type": "Sum", "data": {"idx": 0, "prompt": QUESTION, "answer": "2"}, "key": "k", "hash": "h"},
+                "ok": True,
+                "is_timeout": False,
+                "errors": [],
+                "traces": [
+                    {
+                        "version": 1,
+                        "agent": {"name": "solver", "trainable": True},
+                        "nodes": [
+                            {"message": USER[0], "sampled": False},
+                            {"parent": 0, "message": assistant("4"), "sampled": True},
+                            {"parent": 1, "message": {"role": "tool", "content": "4"}, "sampled": False},
+                            {"parent": 2, "message": assistant(text), "sampled": True},
+                        ],
+                        "ok": True,
+                    },
+                    {"agent": {"name": "judge", "trainable": False}, "nodes": [], "ok": True},
+                ],
+            }
+            for text in (ONE, TWO)
+        ],
+        [Group(USER, [ONE, TWO], reference="2", id="k")],
     ),
     "inspect": (
         [
@@ -179,6 +216,14 @@ OWN_CASES: dict[str, tuple[list[dict[str, Any]], list[Group]]] = {
     "verl, rollout dumps": (
         [{"input": QUESTION, "output": text, "gts": "2", "score": 0.5, "step": 1} for text in (ONE, TWO)],
         [Group(QUESTION, [ONE, TWO], "2", metadata={"step": "1"})],
+    ),
+    "verl, rollout dumps of the v1 trainer": (
+        [
+            {"input": QUESTION, "output": text, "gts": "2", "score": 0.5, "step": 1, "uid": f"{uid}_{session}_0"}
+            for uid in ("6f1c", "9a_0_0")
+            for session, text in enumerate((ONE, TWO))
+        ],
+        [Group(QUESTION, [ONE, TWO], "2", uid, metadata={"step": "1"}) for uid in ("6f1c", "9a_0_0")],
     ),
     "verl, datasets with responses": (
         [

@@ -216,6 +216,7 @@ class TestContainers:
             (b"ARROW1\x00\x00", "this is an Arrow file"),
             (b'[{"prompt": "p"}', "the array has no end: the file is cut off after item 1"),
             (b'[{"prompt": "p"}] 3', "there is more text after the end of the array"),
+            (b'[{"prompt": "p"}]\n]', "there is more text after the end of the array"),
         ],
     )
     def test_what_is_no_file_of_rows_is_one_line(self, content: bytes, message: str, tmp_path: Path) -> None:
@@ -287,6 +288,28 @@ class TestMap:
         options = bad.cause.partition("try ")[2].split()[1::2]
         (group,) = groups(tmp_path / "in.jsonl", mapping=parse_mapping(options))
         assert group.prompt == "p"
+
+    @pytest.mark.parametrize(
+        ("row", "said"),
+        [
+            (
+                {"query": "p", "responses": ["a"]},
+                "query, responses; looked for prompt, question, problem, input, messages; try --map prompt=query",
+            ),
+            ({"doc": {"question": "p"}, "response": "a"}, "; try --map prompt=doc.question"),
+            ({"responses": ["a"], "n": 1}, "looked for prompt, question, problem, input, messages"),
+        ],
+    )
+    def test_a_row_without_a_prompt_names_the_map_that_gives_it(
+        self, row: dict[str, Any], said: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "in.jsonl").write_bytes(lines([row]))
+        (bad,) = read_groups(tmp_path / "in.jsonl")
+        assert isinstance(bad, Rejected)
+        assert bad.cause.endswith(said)
+        if "--map" in said:
+            (group,) = groups(tmp_path / "in.jsonl", mapping=parse_mapping([said.rsplit(maxsplit=1)[-1]]))
+            assert (group.prompt, list(group.responses)) == ("p", ["a"])
 
     def test_no_map_is_advised_where_nothing_could_be_responses(self, tmp_path: Path) -> None:
         rows = [{"prompt": "p"}, {"question": "p", "choices": ["a", "b"], "answer": "a"}, {"prompt": "p", "n": [1, 2]}]
@@ -370,6 +393,29 @@ def test_a_sample_that_failed_is_missing_from_its_group(failed: int, tmp_path: P
     assert (read.group.responses, read.group.expected_size) == ([(TWO, ONE)[failed]], 2)
 
 
+@pytest.mark.parametrize("size", [None, 2])
+def test_a_rollout_of_several_outputs_is_not_scored_by_its_first(size: int | None, tmp_path: Path) -> None:
+    """verl's v1 trainer dumps each output of an agent's rollout, of which the last is the answer."""
+    row = {"input": "p", "output": ONE, "gts": None, "score": 0.0, "step": 3}
+    keys = [("u", 0, 0), ("u", 0, 1), ("u", 1, 0), ("v", 0, 0), ("v", 1, 0)]
+    rows = [{**row, "input": f"p{key[2]}", "uid": "_".join(map(str, key))} for key in keys]
+    (tmp_path / "3.jsonl").write_bytes(lines(rows))
+    bad, *read = read_groups(tmp_path / "3.jsonl", ReadOptions(group_size=size))
+    assert isinstance(bad, Rejected)
+    assert bad.cause == "this is output 2 of a rollout; rollouts of several outputs cannot be scored"
+    found = {item.group.id: (len(item.group), item.group.expected_size) for item in read if isinstance(item, ReadGroup)}
+    assert found["u"][0] < (found["u"][1] or 0)
+    assert found["v"] == (2, None)
+
+
+def test_numbers_of_a_log_say_which_rows_are_trained_on(tmp_path: Path) -> None:
+    """As this package's adapter writes them to verl's dumps; a row that was lost has NaN."""
+    rows = [{"prompt": "p", "response": ONE, "trained": value} for value in (1.0, 0.0, float("nan"))]
+    (tmp_path / "in.jsonl").write_bytes(lines(rows))
+    (group,) = groups(tmp_path / "in.jsonl")
+    assert group.trained == [True, False, True]
+
+
 @pytest.mark.parametrize("uid", [False, True])
 @pytest.mark.parametrize(
     ("name", "samples"),
@@ -397,6 +443,17 @@ def test_single_samples_of_unknown_prompts_are_never_one_group(tmp_path: Path) -
     reply = {"body": {"choices": [{"message": {"role": "assistant", "content": ONE}}]}}
     (tmp_path / "in.jsonl").write_bytes(lines([{"custom_id": str(n), "response": reply} for n in range(3)]))
     assert [(group.id, len(group)) for group in groups(tmp_path / "in.jsonl")] == [("0", 1), ("1", 1), ("2", 1)]
+
+
+def test_rollouts_of_verifiers_that_failed_are_missing_from_their_group(tmp_path: Path) -> None:
+    failed = {"verifiers": {"error": {"error": "ModelError"}}, "verifiers_traces": {"traces": [], "ok": False}}
+    for name, changes in failed.items():
+        rows, _ = CASES[name]
+        (tmp_path / "in.jsonl").write_bytes(lines([rows[0], {**rows[1], **changes}]))
+        bad, read = read_groups(tmp_path / "in.jsonl")
+        assert isinstance(bad, Rejected)
+        assert isinstance(read, ReadGroup)
+        assert (list(read.group.responses), read.group.expected_size) == ([ONE], 2)
 
 
 def test_an_eval_log_is_opened_by_inspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,5 +523,5 @@ def test_documents_of_several_filters_are_read_once(tmp_path: Path, workers: str
     assert [group.id for group in groups(file)] == [str(n) for n in range(40)]
     done = CliRunner().invoke(app, ["score", str(file), "--workers", workers, "--out", str(tmp_path / "scores.jsonl")])
     assert done.exit_code == 0
-    assert "40 rows repeat the responses of others for another filter than strict-match" in done.output
+    assert "40 rows left out, with the responses of others for another filter than strict-match" in done.output
     assert len((tmp_path / "scores.jsonl").read_text().splitlines()) == 40

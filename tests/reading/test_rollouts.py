@@ -340,7 +340,7 @@ class TestBadRows:
                 {"prompt": "p", "responses": [{"score": 1, "text": "a"}]},
                 "responses[0] must be a text, not an object: try --map responses=responses.*.text",
             ),
-            ({"responses": ["a"]}, "no prompt: one of the fields"),
+            ({"responses": ["a"]}, "no prompt among the fields: responses"),
             ({"prompt": {"x": 1}, "responses": ["a"]}, "prompt must be a text or a list of messages, not an object"),
             ({"prompt": ["hi"], "responses": ["a"]}, "prompt[0] must be a message"),
             ({"prompt": "p", "responses": ["a"], "id": {}}, "id must be a text or a number, not an object"),

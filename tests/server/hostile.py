@@ -27,7 +27,7 @@ STRANGER = "127.0.0.2"
 SENDERS = 16
 """Connections at a time."""
 
-DOCUMENTED = frozenset({200, 204, 303, 400, 401, 404, 405, 409, 413, 422, 429, 503})
+DOCUMENTED = frozenset({200, 204, 303, 400, 401, 404, 405, 409, 413, 415, 422, 429, 503})
 """Statuses that docs/server.md names, and those of HTTP itself for a path or a method that there is not."""
 
 

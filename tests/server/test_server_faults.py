@@ -191,6 +191,40 @@ def test_sigterm_answers_everybody_and_ends_in_time_whatever_is_being_done() -> 
     assert [member.statuses for member in members] == [[503]] * (16 * 15)
 
 
+def to_its_end(caller: socket.socket) -> bytes:
+    """What a connection gives until the server closes it."""
+    return b"".join(iter(lambda: caller.recv(10_000), b""))
+
+
+def test_sigterm_answers_whoever_has_connected_and_tells_who_has_not_asked() -> None:
+    """Requests that nobody has accepted or read yet: the server is stopped while they come."""
+    content = json.dumps({"query": ["q1"], "prompts": ["q"], "labels": [None]}).encode()
+    request = b"POST /get_reward HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+    with serving("--group-size", "1000", *EXACT) as server, ExitStack() as open_ones:
+
+        def caller() -> socket.socket:
+            return open_ones.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+
+        idle = caller()
+        idle.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+        answered = b""
+        while not answered.endswith(b"}"):
+            answered += idle.recv(10_000)
+        server.process.send_signal(signal.SIGSTOP)
+        callers = [idle, *(caller() for _ in range(100))]
+        for one in callers:
+            one.sendall(request)
+        callers.append(caller())  # this one asks for nothing
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGCONT)
+        for one in callers:
+            head, _, body = to_its_end(one).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 503 "), head
+            assert b"connection: close" in head
+            assert json.loads(body)["retry"] is True
+        assert server.process.wait(30) == 0
+
+
 def started_by_groups(server: Server) -> int:
     """How many processes that "start" has started live."""
     return sum("time.sleep" in line for line in commands(children(server.process.pid)).values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -274,6 +275,74 @@ def test_the_description_covers_every_path(server: Server) -> None:
     assert wanted | {"/v1/groups/{group_id}/members/{member}"} == set(paths)
     assert paths["/get_reward"]["post"]["requestBody"]["required"] is True
     json.dumps(paths)
+
+
+MEMBER = "/v1/groups/two ways/members/0"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "part"),
+    [
+        ("/v1/groups/%ff/members/0", {}, 422, "UTF-8"),
+        ("/v1/groups/g/members/%fe", {}, 422, "UTF-8"),
+        ("/v1/groups/g/members/1%2Fmembers%2F2", {}, 422, "slash"),
+        (f"{MEMBER}?run=%ff", {}, 422, "UTF-8"),
+        (MEMBER, {"X-Run": b"\xff"}, 422, "UTF-8"),
+        (f"{MEMBER}?run=a&run=b", {}, 422, "more than once"),
+        (f"{MEMBER}?run=a", {"X-Run": "b"}, 422, "more than once"),
+        (f"{MEMBER}?group_size=2", {}, 422, "more than once"),
+        (MEMBER, {"X-Group-Size": "2"}, 422, "more than once"),
+        (MEMBER, {"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
+        (MEMBER, {"Connection": "Upgrade", "Upgrade": "h2c"}, 400, "Upgrade"),
+        (f"{MEMBER}/", {}, 404, "Not Found"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_refused(
+    server: Server, path: str, headers: dict[str, Any], status: int, part: str
+) -> None:
+    content = {"prompt": "q", "response": r"\boxed{1}", "group_size": 1}
+    answer = server.post(path, json=content, headers=headers)
+    assert (answer.status_code, part in answer.text) == (status, True), answer.text
+
+
+def test_two_names_are_not_read_as_one_and_one_name_is_one_wherever_it_stands(server: Server) -> None:
+    content = {"prompt": "q", "response": r"\boxed{1}"}
+    with ThreadPoolExecutor(2) as threads:
+        for first, second in (
+            (("/v1/groups/01/members/1?group_size=2", {}), ("/v1/groups/01/members/01", {"X-Group-Size": "2"})),
+            (
+                ("/v1/groups/r/members/0?run=%C3%A9&group_size=2", {}),
+                ("/v1/groups/r/members/1?group_size=2", {"X-Run": "\xe9".encode()}),
+            ),
+        ):
+            posts = [
+                threads.submit(server.post, path, json=content, headers=headers) for path, headers in (first, second)
+            ]
+            assert [post.result().json()["reward"] for post in posts] == [1.0, 1.0]
+
+
+def test_trailers_are_no_headers(server: Server) -> None:
+    content = json.dumps({"query": ["q"], "prompts": ["q"]}).encode()
+    request = (
+        b"POST /get_reward?group_size=1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"%x\r\n%s\r\n0\r\nX-Group-Size: 2\r\nX-Request-ID: trailed\r\n\r\n" % (len(content), content)
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as caller:
+        caller.sendall(request)
+        answer = caller.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"trailed" not in answer
+
+
+def test_a_refused_request_that_waits_to_be_told_to_go_on_is_the_last_of_its_connection(server: Server) -> None:
+    """Whether its body still comes is not known: what follows must not be read as the body."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as caller:
+        caller.sendall(b"POST /nowhere HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        answer = b""
+        while part := caller.recv(10_000):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"connection: close" in answer
 
 
 def test_odd_text_does_no_harm(server: Server) -> None:

@@ -26,7 +26,7 @@ NEEDS = {
 
 ADAPTERS = ("files", "server", "verl", "OpenRLHF", "slime", "TRL")
 LACK = {
-    "logprobs": {"TRL"},
+    "logprobs": set(),
     "scale": {"OpenRLHF", "slime", "TRL"},
     "undivided": set(),
     "sides": {"verl", "OpenRLHF", "slime", "TRL"},

@@ -11,8 +11,9 @@ import math
 import re
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from local_server import Answer, LocalServer
 
 MEANINGS = {
     "Paris": "paris",
@@ -76,45 +77,20 @@ def verdict(body: dict[str, Any], yes: float) -> dict[str, Any]:
     return reply(body, [(f" {word}", top)])
 
 
-class Endpoint:
-    """The server, while it is used as a context manager; `answer` may be replaced.
-
-    Args:
-        port: 0 takes a free one.
-    """
+class Endpoint(LocalServer):
+    """The server, while it is used as a context manager; `answer` may be replaced."""
 
     def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.answer: Callable[[dict[str, Any]], tuple[int, Any] | tuple[int, Any, dict[str, str]]] = self.judge
+        self.answer: Callable[[dict[str, Any]], Answer] = self.judge
         self.under_way = self.most_under_way = 0
         self.released = threading.Event()
         """What `!hang` waits for."""
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", port), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
-
-    def __enter__(self) -> Endpoint:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
     def kill(self) -> None:
-        """Nothing listens any more, and open connections are cut."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        self._server.server_close()
-        self._server.cut()
+        super().kill()
         self.released.set()  # too late for an answer
 
     @property
@@ -138,63 +114,13 @@ class Endpoint:
             return 200, reply(body, [(" Perhaps", likeliest(0, 0, 1))], '{"decision": "Perhaps"}')
         return 200, verdict(body, 0.9 if same(first, second) else 0.2)
 
-    def handle(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
+    def post(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Answer:
         with self._lock:
             self.requests.append((path, headers, body))
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
         try:
-            status, content, *more = self.answer(body)
+            return self.answer(body)
         finally:
             with self._lock:
                 self.under_way -= 1
-        return status, content if isinstance(content, bytes) else json.dumps(content).encode(), dict(*more)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._connections: list[Any] = []
-
-    def get_request(self) -> Any:
-        found = super().get_request()
-        self._connections.append(found[0])
-        return found
-
-    def cut(self) -> None:
-        for connection in self._connections:
-            try:
-                connection.shutdown(2)
-            except OSError:
-                continue  # it has ended by itself
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what these tests are about."""
-
-
-def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, content, more = endpoint.handle(self.path, headers, body)
-            self.send_response(status)
-            for name, value in {
-                "content-type": "application/json",
-                "content-length": str(len(content)),
-                **more,
-            }.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    return Handler

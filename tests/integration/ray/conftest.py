@@ -12,6 +12,7 @@ import ray
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+    # As many CPUs as the actors that are asked for: what reads and writes has to have its share.
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()

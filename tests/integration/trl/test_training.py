@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from training.task import held_out
 
 SIZE = SIZES["tiny"]
 BASE, CHECKPOINT = 11, SIZE.checkpoints[-1]
+SCRL = Training("tiny", BASE, CHECKPOINT, "fresh", "scrl-32", 1, replace(SIZE.settings, group=32))
 
 
 def run_of(method: str) -> Training:
@@ -26,10 +29,10 @@ def run_of(method: str) -> Training:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The runs of all methods of the proof on one base."""
+    """The runs of all methods of the proof, and one that votes, on one base."""
     folder = tmp_path_factory.mktemp("training")
     store = Store(folder / "results", folder / "work")
-    jobs: list[Job] = [Measurement("tiny", BASE, CHECKPOINT, "fresh"), *map(run_of, PROOF_METHODS)]
+    jobs: list[Job] = [Measurement("tiny", BASE, CHECKPOINT, "fresh"), *map(run_of, PROOF_METHODS), SCRL]
     waiting = runner.pending(jobs, store)
     assert len(waiting) == len(jobs) + 1  # and the base that they start from
     for job in waiting:
@@ -56,6 +59,11 @@ def test_a_run_keeps_its_curve_its_steps_and_its_groups(store: Store, method: st
     assert len({group["prompt"] for group in groups if group["probe"]} & test) == SIZE.settings.probes
 
 
+def test_log_probabilities_reach_the_rewards_of_scrl(store: Store) -> None:
+    """Without them its groups would have no rewards, and TRL's mean would be NaN."""
+    assert all(math.isfinite(step["trl/reward"]) for step in store.runs()[SCRL.name]["steps"])
+
+
 def test_methods_and_seeds_start_from_the_same_base_on_the_same_problems(store: Store) -> None:
     starts = [store.runs()[run_of(method).name]["curve"][0] for method in PROOF_METHODS]
     assert all(start == starts[0] for start in starts)
@@ -65,7 +73,7 @@ def test_the_report_has_every_run_and_its_plots(store: Store) -> None:
     store.pack()
     found = summary.summarize(store)
     (base,) = found["fresh"]
-    assert set(base["methods"]) == set(PROOF_METHODS)
+    assert set(base["methods"]) == {*PROOF_METHODS, "scrl-32,group=32"}
     plots.draw(found, store)
     for name in ("proof.svg", "map.svg"):
         assert (store.results / name).read_text(encoding="utf-8").rstrip().endswith("</svg>")

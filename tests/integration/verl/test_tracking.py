@@ -25,11 +25,12 @@ from ray.util import list_named_actors
 from trainers import PROMPTS, Speaker
 from verl.trainer.ppo import metric_utils
 
-from empo_rewards import Group, Scorer
+from empo_rewards import Scorer
 from empo_rewards.integrations.verl import trainer_hooks
 from empo_rewards.integrations.verl.row_rewards import DETAILS, KEYS
 from empo_rewards.integrations.verl.shards import MONITOR
 from empo_rewards.integrations.verl.tracking import step_metrics
+from empo_rewards.reading import ReadGroup, read_groups
 
 ENTRIES = {"fully_async": [[0], [1, 2], [3, 4]]}
 """The steps that an entry of the log averages: that trainer logs at every second one, without the step itself."""
@@ -101,21 +102,25 @@ def trainer(request: pytest.FixtureRequest) -> tuple[str, Callable[..., None], A
     return name, getattr(trainers, f"run_{name}"), agents
 
 
-def offline(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The score of each group of a dump, by its prompt, when it is scored whole."""
+def offline(dump: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The score of each group of a dump, by its prompt, when the file is read and scored whole."""
     members: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         members.setdefault(row["input"], []).append(row)
     scores = {}
     with Scorer("empo-math") as scorer:
-        for prompt, group in members.items():
+        for read in read_groups(dump):
+            assert isinstance(read, ReadGroup)
+            group = members.pop(str(read.group.prompt))
+            assert read.group.responses == [row["output"] for row in group]
             assert len(group) == support.N
-            scores[prompt] = scorer.score(Group(prompt, [row["output"] for row in group], reference=group[0]["gts"]))
-            assert [row["score"] for row in group] == support.float32(scores[prompt].rewards)
-            assert [row["empo/reward"] for row in group] == list(scores[prompt].rewards)
-            assert [row["empo/answer"] for row in group] == [answer.text for answer in scores[prompt].answers]
-            assert [row["empo/cluster"] for row in group] == list(scores[prompt].clusters)
+            score = scores[group[0]["input"]] = scorer.score(read.group)
+            assert [row["score"] for row in group] == support.float32(score.rewards)
+            assert [row["empo/reward"] for row in group] == list(score.rewards)
+            assert [row["empo/answer"] for row in group] == [answer.text for answer in score.answers]
+            assert [row["empo/cluster"] for row in group] == list(score.clusters)
             assert {row["empo/cause"] for row in group} == {None}
+    assert not members
     return scores
 
 
@@ -138,7 +143,7 @@ def test_the_log_of_a_trainer_has_the_numbers_of_each_step_and_the_alarm(
     steps, rows = trainers.logged(tmp_path / "log.jsonl"), trainers.dumped(tmp_path / "dump")
     assert sum(map(len, rows.values())) == count * PROMPTS * support.N
     assert len(steps) == len(parts)
-    scores = [offline(step) for _, step in sorted(rows.items())]
+    scores = [offline(tmp_path / "dump" / f"{step}.jsonl", dumped) for step, dumped in sorted(rows.items())]
     for part, (_, entry) in zip(parts, sorted(steps.items()), strict=True):
         assert "critic/rewards/mean" in entry
         groups = [score for step in part for score in scores[step].values()]
