@@ -7,7 +7,8 @@
   majority's answer is the commonest text of the largest cluster (of several, the one that was given first). By the
   strict label it is right when the normalised reference is in it: "Vivaldi" does not hold "Antonio Vivaldi", and who
   rightly joins more of such answers is punished. The fair label takes a surname, a reference without its brackets, and
-  numbers in words as well. Both are given for two halves of the questions, by the hash of the prompt.
+  numbers in words as well. Both are given for two halves of the questions, by the hash of the prompt. A method may also
+  change which answer is the majority's; the entropies alone are compared by the fair labels of `exact` for all methods.
 - Model evaluations and wall time of the embedding backend beside the plain loop, which takes every two of n answers,
   has the same model look at both, and keeps nothing; on the first groups of the data, with the same rule for what is
   equal, so that the clusters must be identical. The plain loop may fill its batches.
@@ -165,12 +166,13 @@ def outcomes(questions: Sequence[Question], n: int, equivalence: object) -> list
     return [by_scorer(question, n, score) for question, score in zip(questions, scores, strict=True)]
 
 
-def tell(found: Sequence[Outcome]) -> dict[str, float]:
-    """AUROC and accuracy of one method at one n, by each label."""
-    figures = {}
+def tell(found: Sequence[Outcome], exact: Sequence[Outcome]) -> dict[str, float]:
+    """AUROC and accuracy of one method at one n, by each label; and AUROC of its entropy by the labels of `exact`."""
+    entropies = [outcome.entropy for outcome in found]
+    figures = {"auroc_exact": auroc(entropies, [not outcome.fair for outcome in exact])}
     for label in LABELS:
         wrong = [not getattr(outcome, label) for outcome in found]
-        figures[f"auroc_{label}"] = auroc([outcome.entropy for outcome in found], wrong)
+        figures[f"auroc_{label}"] = auroc(entropies, wrong)
         figures[f"accuracy_{label}"] = 1 - sum(wrong) / len(wrong)
     return figures
 
@@ -220,7 +222,7 @@ def costs(groups: Sequence[Sequence[str]], model: str, threshold: float) -> dict
     encoder.encode(["warm"])
     backend.relate([AnswerSet(("warm", "up"))])
 
-    with encoder._loaded() as loaded:
+    with encoder._model.use() as loaded:
         plain = Plain(lambda texts: loaded.encode(texts, batch_size=64, normalize_embeddings=True), threshold)
         start = time.perf_counter()
         expected = [plain.clusters(responses) for responses in groups]
@@ -290,15 +292,19 @@ def main() -> None:
     figures: dict[str, Any] = {"questions": len(questions), "threshold": options.threshold, "halves": {}}
     for half in HALVES:
         part = [question for question in questions if question.half == half]
-        rows = {"strings": {n: tell([by_strings(question, n) for question in part]) for n in SIZES}}
+        exact = {n: outcomes(part, n, "exact") for n in SIZES}
+        rows = {"strings": {n: tell([by_strings(question, n) for question in part], exact[n]) for n in SIZES}}
         for name, equivalence in methods.items():
-            rows[name] = {n: tell(outcomes(part, n, equivalence)) for n in SIZES}
+            rows[name] = {n: tell(outcomes(part, n, equivalence), exact[n]) for n in SIZES}
         figures["halves"][half] = rows
         for label in LABELS:
             print(f"\n{half} half, {len(part)} questions, {label} label: AUROC at n = {SIZES}; majority accuracy")
             for name, found in rows.items():
                 told = (f"{found[n][f'{figure}_{label}']:.3f}" for figure in ("auroc", "accuracy") for n in SIZES)
                 print(f"{name:24}", *told)
+        print(f"\n{half} half: AUROC of the entropies by the fair labels of `exact`")
+        for name, found in rows.items():
+            print(f"{name:24}", *(f"{found[n]['auroc_exact']:.3f}" for n in SIZES))
 
     figures["costs"] = {}
     print(f"\nthe plain loop and the backend, {options.cost_groups} groups")

@@ -55,10 +55,14 @@ def _validated(relation: object, answers: AnswerSet) -> Relation | Exception:
 
 def _pairs(pairs: Iterable[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...]:
     """The pairs, checked to be (i, j) with 0 <= i < j < size; any other would join answers that were not compared."""
-    found = tuple((operator.index(i), operator.index(j)) for i, j in pairs)
-    for i, j in found:
-        if not 0 <= i < j < size:
-            raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
+    sides = [tuple(map(operator.index, side)) for side in zip(*pairs, strict=True)]
+    if not sides:
+        return ()
+    low, high = sides
+    found = tuple(zip(low, high, strict=True))
+    if min(low) < 0 or max(high) >= size or not all(map(operator.lt, low, high)):
+        i, j = next((i, j) for i, j in found if not 0 <= i < j < size)
+        raise PluginError(f"the backend gave the pair ({i}, {j}) for {size} answers")
     return found
 
 

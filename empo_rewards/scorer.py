@@ -365,7 +365,7 @@ class Scorer:
         try:
             with stage(Cause.EXTRACTION_FAILED):
                 draft.answers = tuple(self.extract(response, prompt) for response in group.responses)
-                audits = [self.audit(response, prompt) for response in group.responses]
+                audits = [self.audit(response, prompt) for response in group.responses] if self._audited else []
                 if any(audits):
                     disagree = sum(len(set(audit.values()) - {None}) > 1 for audit in audits)
                     draft.metrics["extraction_disagreement"] = disagree / size

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Annotated
 
 from empo_rewards.clustering import connected_components
 from empo_rewards.equivalence.exact import ExactEquivalence
-from empo_rewards.equivalence.kinds import MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
-from empo_rewards.equivalence.math import MathEquivalence
+from empo_rewards.equivalence.kinds import MATH, MATHEMATICS, Kind, Kinded, cut_off, is_code, is_formula, kind_of
 from empo_rewards.equivalence.words import relate_words
 from empo_rewards.equivalence.words.reading import MAX_CHARS
 from empo_rewards.extraction.choice import choices_of
@@ -114,7 +113,7 @@ class AutoEquivalence(EquivalenceBackend):
         words: bool = True,
     ) -> None:
         self._exact = ExactEquivalence()
-        self._math = MathEquivalence()
+        self._math = MATH
         self._words = words
         self._semantic = semantic
         self.gives_similarities = semantic is None or semantic.gives_similarities
@@ -152,8 +151,7 @@ class AutoEquivalence(EquivalenceBackend):
         return Reason(reason.rule, {**kinds, **reason.facts}, reason.equal)
 
     def close(self) -> None:
-        """Close the nested backends; `relate` starts them anew."""
-        self._math.close()
+        """Close the semantic backend; `relate` starts it anew."""
         if self._semantic is not None:
             self._semantic.close()
 
@@ -194,10 +192,10 @@ class AutoEquivalence(EquivalenceBackend):
 
         decided = {position for position, (kind, _) in enumerate(work.kinds) if kind in MATHEMATICS}
 
-        def seen(pairs: Iterable[Pair]) -> Iterator[Pair]:
-            for i, j in pairs:
-                if not ((i in decided and j in decided) or blind[i] or blind[j]):
-                    yield i, j
+        def seen(pairs: Iterable[Pair]) -> Iterable[Pair]:
+            if not decided:
+                return pairs
+            return [(i, j) for i, j in pairs if not ((i in decided and j in decided) or blind[i] or blind[j])]
 
         if not self._words or any(len(text) > MAX_CHARS for text in work.answers.texts):
             for pair in seen(self._exact.relate([work.answers])[0].equal):

@@ -8,9 +8,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math import MathPolicy
+from empo_rewards.equivalence.math import MathEquivalence
 from empo_rewards.equivalence.math.algebra import Value
-from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.numerals import ORDINALS, SCALES, SMALL
 from empo_rewards.equivalence.math.shapes import Opaque, Text
 from empo_rewards.equivalence.words import SHORT
@@ -69,7 +68,8 @@ class Kinded(NamedTuple):
     form: str | None = None
 
 
-_POLICY = MathPolicy()
+MATH = MathEquivalence()
+"""Reads answers for their kind, and compares those that are mathematics: each is read once."""
 
 MATHEMATICS = frozenset({Kind.NUMBER, Kind.CHOICE})
 
@@ -116,7 +116,7 @@ def is_mathematics(text: str) -> bool:
     """Whether its key is a value, and its letters are units or symbols rather than words."""
     if _only_words(text) or _DECADE.fullmatch(text):  # most answers: not worth to be read as a formula
         return False
-    shape = key_of(text, _POLICY).shape
+    shape = MATH.key(text).shape
     if isinstance(shape, Text):
         return False
     if isinstance(shape, Opaque) or _with_symbols(shape):
@@ -127,10 +127,10 @@ def is_mathematics(text: str) -> bool:
 def _only_words(text: str) -> bool:
     """Whether a text has words and prose punctuation only, and no word that mathematics reads; or is a sentence."""
     words = [word for word in _BETWEEN_WORDS.split(text.lower()) if word]
-    if sum(len(word) > 3 and word.isalpha() for word in words) > SHORT:
-        return True
     longest = max(map(len, words), default=0)
-    return longest > 2 and all(map(str.isalpha, words)) and _SAID.isdisjoint(words)
+    if longest > 2 and "".join(words).isalpha() and _SAID.isdisjoint(words):
+        return True
+    return len(words) > SHORT and sum(len(word) > 3 and word.isalpha() for word in words) > SHORT
 
 
 def _with_symbols(shape: object) -> bool:

@@ -140,8 +140,8 @@ def picked(answer: str, choices: Mapping[str, str]) -> str | None:
     """
     plain = " ".join(_WRAP.sub(" ", answer[:_PICK_CHARS]).split())
     if _SEVERAL.fullmatch(plain):
-        letters = set(_LETTER.findall(plain))
-        return "".join(sorted(letters)) if len(letters) > 1 and letters <= set(choices) else None
+        by_text, letters = _by_text(answer, choices), set(_LETTER.findall(plain))  # "I and II" is a choice's text too
+        return by_text or ("".join(sorted(letters)) if len(letters) > 1 and letters <= set(choices) else None)
     match = _PICKED.match(plain)
     if match is None or _BEGINS_SEVERAL.match(plain):
         return _by_text(answer, choices)

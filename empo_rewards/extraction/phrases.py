@@ -54,7 +54,7 @@ _STOP = re.compile(
 )
 _BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
-    r",[ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
+    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
     r"|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so|since|because|where|with|thanks|therefore|exactly|obviously"
     r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
     r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
@@ -62,6 +62,10 @@ _BEHIND_VALUE = re.compile(
     r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[0-9.]{1,12}[ \t]?\\?%|[A-Z])[)）]"
 )
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
+_EMPHASIS_END = re.compile(r"(?<=[^\s*_^])(?P<mark>\*{1,3}|_{1,3})(?![\w*])")
+_MARKS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3})(?=[^\s*_])|(?<=[^\s*_])(?:\*{1,3}|_{1,3})(?![\w*])")
+_APART = re.compile(r"[ \t]{0,2}(?:[,;:.—–\[]|--?[ \t]|[(（](?!(?:mod|base|in|per|if|when|for)\b))")
+"""What begins what is said about an emphasised answer."""
 _ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
 _MIDDLE_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}|\b[A-Z]\.)[ \t]?[A-Z]\Z")
 _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
@@ -173,11 +177,19 @@ def _read(response: str, start: int, end: int, announcement: Announcement, promp
     box = LastBox()(response[start:end])
     if box is not None:
         return Extracted(box.text, start + box.start, start + box.end, box.truncated)
-    start, end = bare_span(response, start, _value_end(response, start, _closed_outside(response, start, end)))
+    end = _closed_outside(response, start, end)
+    emphasis = _emphasis_end(response, start, end)
+    if (
+        emphasis is not None
+        and _APART.match(response, emphasis.end(), end)
+        and response.find(emphasis["mark"], emphasis.end(), end) < 0  # several are emphasised: "**2**, **3**"
+    ):
+        end, emphasis = emphasis.start(), None
+    start, end = bare_span(response, start, _value_end(response, start, end))
     tail = TAIL.search(response, max(start, end - TAIL_CHARS), end)
     if tail is not None and tail.start() > start:
         start, end = bare_span(response, start, tail.start())
-    text = response[start:end]
+    text = response[start:end] if emphasis is None else _MARKS.sub("", response[start:end])
     if _FRAGMENT.fullmatch(text) or is_blank(text) or not _says_something(text):
         return None
     if announcement.modal and not _VALUE.match(text):  # "must be positive" says what it is like
@@ -186,6 +198,19 @@ def _read(response: str, start: int, end: int, announcement: Announcement, promp
     if said is not None:
         return _DENIED if said == "denial" else None
     return Extracted(text, start, end)
+
+
+def _emphasis_end(text: str, start: int, end: int) -> re.Match[str] | None:
+    """The mark in a span that ends an emphasis opened before it: "**14** units", "**Answer: 14** (see above)".
+
+    None where a mark is an operator: "2**3", "2 * 3 * 4".
+    """
+    found = _EMPHASIS_END.search(text, start, end)
+    if found is None:
+        return None
+    mark = found["mark"]
+    opened = text[max(0, start - len(mark) - 1) : start].lstrip(":： \n") == mark
+    return found if opened or (len(mark) > 1 and text.count(mark, start, end) % 2) else None
 
 
 def _value_end(text: str, start: int, end: int) -> int:
@@ -340,6 +365,8 @@ def _concluded(response: str, end: int, prompt: str) -> Extracted | None:
     Strict: the sentence ends with its full stop and states a number or mathematics. No English sentence counts:
     on 294 groups of real responses "Therefore, the sixth term is 350." found 11 more answers and changed no majority.
     """
+    if response.isascii():
+        return None
     last = last_of(_CONCLUDES.finditer(response, max(0, end - CONCLUSION_CHARS), end))
     if last is None or response[max(0, end - 8) : end].rstrip("*_$)")[-1:] not in {".", "。"}:
         return None

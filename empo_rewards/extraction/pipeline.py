@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from empo_rewards.errors import PluginError
 from empo_rewards.extraction.boxed import LastBox
@@ -46,13 +45,19 @@ def extract(
     end = turn_end(response, begin, prompt)
     offset = max(begin, end - max_chars)
     visible = response[offset:end]
-    for _, level in groupby(extractors, key=lambda pair: pair[1].evidence or pair[0]):
-        found = [(name, _checked(name, extractor(visible, prompt), len(visible))) for name, extractor in level]
-        answers = [(name, one) for name, one in found if one is not None and not is_blank(one.text)]
-        if answers:
-            name, last = max(answers, key=lambda pair: (not pair[1].truncated, pair[1].start))
-            kind = AnswerKind.REFUSAL if is_refusal(last.text) else AnswerKind.ANSWER
-            return Answer(last.text, kind, name, offset + last.start, offset + last.end, last.truncated)
+    answers: list[tuple[str, Extracted]] = []
+    level = None
+    for name, extractor in extractors:
+        if answers and (extractor.evidence or name) != level:
+            break
+        level = extractor.evidence or name
+        found = extractor(visible, prompt)
+        if found is not None and not is_blank((one := _checked(name, found, len(visible))).text):
+            answers.append((name, one))
+    if answers:
+        name, last = max(answers, key=lambda pair: (not pair[1].truncated, pair[1].start))
+        kind = AnswerKind.REFUSAL if is_refusal(last.text) else AnswerKind.ANSWER
+        return Answer(last.text, kind, name, offset + last.start, offset + last.end, last.truncated)
     kind = AnswerKind.REFUSAL if is_refusal(visible.strip()) else AnswerKind.BLANK
     return Answer("", kind)
 
@@ -72,10 +77,8 @@ def reference_answer(reference: str, prompt: str, extractors: Sequence[tuple[str
     return text
 
 
-def _checked(name: str, found: object, length: int) -> Extracted | None:
-    """Validate what an extractor returned: None, or a text with its span in the response."""
-    if found is None:
-        return None
+def _checked(name: str, found: object, length: int) -> Extracted:
+    """Validate what an extractor found: a text with its span in the response."""
     if not isinstance(found, Extracted):
         raise PluginError(f"the extractor {name!r} must give an Extracted or None, not {type(found).__name__}")
     if not isinstance(found.text, str):

@@ -43,6 +43,9 @@ def is_blank(text: str) -> bool:
     """
     if text[:1].isdigit():  # as most answers to mathematical problems are
         return False
+    first = text[:_PLACEHOLDER_CHARS].partition(" ")[0]
+    if len(first) > 1 and first.isalpha() and first.casefold() not in _PLACEHOLDER_WORDS:  # as most in words
+        return False
     rest = _NOTHING.sub("", text)
     if not rest.strip():
         return _EMPTY_SET.search(text) is None and not _is_brackets(text)

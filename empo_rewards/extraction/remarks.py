@@ -207,6 +207,8 @@ def remark_in(text: str, prompt: str, *, announced_by_verb: bool) -> str | None:
         announced_by_verb: the announcement ends with a verb, as "the answer is" does, not with a mark or a heading.
     """
     plain = " ".join(text[:_REMARK_CHARS].replace("’", "'").split())
+    if plain.startswith("(") and plain.find(")") == len(plain) - 1:
+        plain = plain[1:-1]
     folded = plain.casefold()
     named = announced_by_verb and plain[:1].isupper() and not plain.startswith(("I ", "I'", "Due ", "Based "))
     title = _TITLE.fullmatch(plain) is not None

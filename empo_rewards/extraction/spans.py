@@ -112,10 +112,9 @@ def _without_emphasis(text: str, start: int, end: int) -> tuple[int, int]:
         opens, closes = text.startswith(opening, start, end), text.endswith(closing, start, end)
         if opens and closes and end - start > 2 * size and text.find(opening, start + size, end - size) < 0:
             return start + size, end - len(closing)
-        if (
-            opening in _EMPHASIS and (opens or closes) and text.count(opening, start, end) % 2
-        ):  # its partner stands outside
-            return (start + size, end) if opens else (start, end - size)
+        script = closes and text.startswith("^", end - size - 1)  # x^*
+        if opening in _EMPHASIS and (opens or closes) and not script and text.count(opening, start, end) % 2:
+            return (start + size, end) if opens else (start, end - size)  # its partner stands outside
     return start, end
 
 

@@ -7,7 +7,8 @@ class of characters behind a literal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -38,29 +39,32 @@ CHOICE_NOUNS = _words(
 """The nouns for what is chosen, beside those for an answer."""
 _IDEOGRAPHS = ("\u3040", "\uac00")
 _KOREAN_PARTICLES = "은는이가"
+_STEM_CHARS = 3
 
 
 @lru_cache
-def _in_ascii(nouns: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(filter(str.isascii, nouns))
+def _by_stem(nouns: tuple[str, ...], ascii_only: bool) -> Mapping[str, list[str]]:
+    """The nouns by their first letters, of which a search misses most."""
+    stems: dict[str, list[str]] = defaultdict(list)
+    for noun in nouns:
+        if noun.isascii() or not ascii_only:
+            stems[noun[:_STEM_CHARS]].append(noun)
+    return stems
 
 
 def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where the nouns stand, as words of their own where the language sets words apart."""
     lowered = text[start:end].replace("İ", "I").lower()
-    missing = " "
-    for noun in _in_ascii(nouns) if lowered.isascii() else nouns:
-        if noun.startswith(missing):
-            continue
-        position = lowered.find(noun)
-        missing = noun if position < 0 else " "
-        apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
-        while position >= 0:
-            after = position + len(noun)
-            before, behind = lowered[max(0, position - 1) : position], lowered[after : after + 1]
-            if not apart or not (before.isalpha() or (behind.isalpha() and behind not in _KOREAN_PARTICLES)):
-                yield start + position, start + after - (noun[-1] in ":：")
-            position = lowered.find(noun, after)
+    for stem, forms in _by_stem(nouns, lowered.isascii()).items():
+        for noun in forms if stem in lowered else ():
+            position = lowered.find(noun)
+            apart = not _IDEOGRAPHS[0] <= noun[0] < _IDEOGRAPHS[1]
+            while position >= 0:
+                after = position + len(noun)
+                before, behind = lowered[max(0, position - 1) : position], lowered[after : after + 1]
+                if not apart or not (before.isalpha() or (behind.isalpha() and behind not in _KOREAN_PARTICLES)):
+                    yield start + position, start + after - (noun[-1] in ":：")
+                position = lowered.find(noun, after)
 
 
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
@@ -99,6 +103,8 @@ _HEADING = re.compile(
     r"|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
     re.IGNORECASE | re.MULTILINE,
 )
+_HEADING_NOUNS = ("result",)
+"""Nouns that announce an answer as a heading only."""
 _HEADING_CHARS = 32
 """A heading has no more characters before its noun, or behind it."""
 _PICKED = re.compile(  # 故选：B
@@ -169,7 +175,7 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
         link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
         if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
             yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
-    for begin, behind in (*named, *_nouns(text, start, end, ("result",))):
+    for begin, behind in (*named, *_nouns(text, start, end, _HEADING_NOUNS)):
         for match in _HEADING.finditer(text, max(start, begin - _HEADING_CHARS), min(end, behind + _HEADING_CHARS)):
             if match.start() <= begin < match.end():
                 yield Announcement(match.start(), match.end())
@@ -219,7 +225,7 @@ RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
 _VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요")
 TAIL = re.compile(  # the verb of a sentence that ends with it, and emoji
     rf"(?:[ \t]{{0,2}}{_VERB_LAST}|[ \t]{{1,2}}(?:है|hai)|[ \t]{{1,2}}d[iı]r|['’][dt][iıuü]r)[ \t]{{0,2}}\Z"
-    rf"|[\s*_{EMOJI}]+\Z"
+    rf"|(?<!\^)[\s*_{EMOJI}]+\Z"
 )
 TAIL_CHARS = 12
 

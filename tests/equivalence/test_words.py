@@ -55,7 +55,7 @@ def test_on_judged_pairs_words_are_precise() -> None:
         ("Jupiter, by far", "jupiter", "by far"),
         ("Jupiter - a planet", "jupiter", "planet"),
         ("Jupiter. It has rings", "jupiter", "ring"),
-        ("Jupiter because it is large", "jupiter", "because it big"),
+        ("Jupiter because it is large", "jupiter", "big"),
         ("Fred Perry, the champion of 1936", "fred perry", "champion of 1936"),
         ("It is Jupiter", "jupiter", ""),
         ("The answer is Jupiter", "jupiter", ""),

@@ -419,6 +419,13 @@ STYLES: dict[str, dict[str, str]] = {
         "\\boxed{B}\n\nNote that (A) is wrong.": "B",
         "B\n\nNote that option A is wrong.": "B",
     },
+    "Which are right?\nA. Both A and C\nB. I and II\nC. I, II and IV\nD. Rome": {
+        "The answer is I and II.": "B",
+        "Answer: I, II and IV": "C",
+        "Answer: both A and C": "A",
+        "Answer: A and C": "AC",
+        "**Answer: D** (Rome)": "D",
+    },
 }
 
 

@@ -58,6 +58,9 @@ REMARKS: dict[str, str] = {
     "I think the answer is great.": "",
     "The answer is sensible because 5 > 3.": "",
     "Final answer: see above.": "",
+    "Answer: (see above)": "",
+    "Answer: (to be determined)": "",
+    "Answer: (none)": "(none)",
     "Final answer: as computed above.": "",
     "The answer is therefore correct.": "",
     "The answer is indeed correct and matches option.": "",
@@ -285,6 +288,22 @@ ENDS: dict[str, str] = {
 
 # Announcements in the languages of the models in use.
 ANNOUNCED: dict[str, str] = {
+    # emphasised in part
+    "The answer is **25** square meters.": "25 square meters",
+    "The answer is **25** (as expected)": "25",
+    "**Answer: 25** — done": "25",
+    "__Answer: 25__ cm": "25 cm",
+    "Answer: **12**, not 13.": "12",
+    "Answer: **$x = 5$** or **$x = -5$**": "$x = 5$ or $x = -5$",
+    "Answer: **3** (mod **7**)": "3 (mod 7)",
+    "Answer: 2**5": "2**5",
+    "Answer: a*b + c*d": "a*b + c*d",
+    "The answer is $x^*$ where x is optimal.": "x^*",
+    # a clause behind a semicolon
+    "The answer is $7/3$; the other root is negative.": "7/3",
+    "The answer is 12; both roots are positive.": "12",
+    "The answer is 5; or 6": "5; or 6",
+    "The answer is x = 2; y = 3": "x = 2; y = 3",
     "So the answer is:\n\n> **18**": "18",
     'final_answer("33")': "33",
     "final_answer(result)": "",
@@ -794,6 +813,9 @@ STYLES: dict[str, str] = {
 
 # Answers in words: names that look like remarks, sentences that are the answer.
 NAMES: dict[str, str] = {
+    "The answer is *Middlemarch* by **George Eliot**.": "Middlemarch by George Eliot",
+    "Answer: _Middlemarch_, by George Eliot": "Middlemarch",
+    "Answer: **Middlemarch** (1871)": "Middlemarch",
     "The answer is Paris! Great question.": "Paris!",
     "The answer is Shanghai.": "Shanghai",
     "Answer: Nadir": "Nadir",

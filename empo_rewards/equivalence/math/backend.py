@@ -119,6 +119,10 @@ class MathEquivalence(EquivalenceBackend):
 
     # Keys of answers
 
+    def key(self, text: str) -> Key:
+        """The canonical form of a text beside no other, kept for the comparisons to come."""
+        return self._key(text, self._plain)
+
     def _keys(self, answers: AnswerSet) -> tuple[list[Key], float, dict[str, float]]:
         """The answers' keys, the work that is left, how many were not read: past that (the longest), or for a fault."""
         policy = self._plain

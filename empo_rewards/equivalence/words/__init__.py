@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+from empo_rewards.equivalence.math.chemistry import ELEMENTS
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.compare import SHORT, Found, Verdict, abbreviates, compare, without_form
+from empo_rewards.equivalence.words.compare import SHORT, Verdict, abbreviates, compare, without_form
 from empo_rewards.equivalence.words.question import Question, ask
 from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
 
 __all__ = ["SHORT", "WordRelation", "relate_words"]
 
 
-_SYMBOLS = re.compile(r"(?:[A-Z][a-z]?){1,4}")
+_SYMBOLS = re.compile(rf"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))}){{1,4}}")
 """The symbols of elements, whose capitals count."""
 
 
@@ -56,26 +57,39 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
     hedgers = _hedgers(readings, question)
     for position, reading in enumerate(readings):
         classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
+    told = sorted(part for members in classes.values() for part in _by_number(members, readings, question))
     relation = WordRelation({}, set(), set(), set())
-    for members in classes.values():
+    for members in told:
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
-    open_classes = [members for members in classes.values() if members[0] not in hedgers]
-    elsewhere = [all(position in decided for position in members) for members in open_classes]
-    for (one, closed), (two, also_closed) in combinations(zip(open_classes, elsewhere, strict=True), 2):
+    stands = [
+        (members, reading, reading.marks, all(position in decided for position in members))
+        for members, reading in ((members, readings[members[0]]) for members in told)
+        if members[0] not in hedgers
+    ]
+    for (one, a, marks, closed), (two, b, other_marks, also_closed) in combinations(stands, 2):
+        pairs = ((one[0], two[0]),) if len(one) == len(two) == 1 else _between(one, two)
+        if marks and other_marks and marks.isdisjoint(other_marks):  # most pairs, told at the least cost
+            relation.other.update(pairs)
+            continue
         if closed and also_closed:
             continue
-        found = compare(readings[one[0]], readings[two[0]], question)
-        if question.word_form and found.verdict is not Verdict.DIFFERENT:
-            found = Found(Verdict.OTHER)
-        if found.verdict is Verdict.SAME:
-            relation.same[one[0], two[0]] = found.strength
-        elif found.verdict is not Verdict.MORE:
-            kind = getattr(relation, found.verdict.value)
-            if len(one) == len(two) == 1:
-                kind.add((one[0], two[0]))
-            else:
-                kind.update([(i, j) if i < j else (j, i) for i in one for j in two])
+        verdict, strength = compare(a, b, question)
+        if question.word_form and verdict is not Verdict.DIFFERENT:
+            verdict = Verdict.OTHER
+        if verdict is Verdict.SAME:
+            relation.same[one[0], two[0]] = strength
+        elif verdict is Verdict.OTHER:
+            relation.other.update(pairs)
+        elif verdict is Verdict.DIFFERENT:
+            relation.different.update(pairs)
+        elif verdict is Verdict.SPELLED:
+            relation.spelled.update(pairs)
     return relation
+
+
+def _between(one: Sequence[int], two: Sequence[int]) -> list[tuple[int, int]]:
+    """Each position of the one with each of the other, the lesser first."""
+    return [(i, j) if i < j else (j, i) for i in one for j in two]
 
 
 def _answering(reading: Reading, question: Question) -> Reading:
@@ -84,8 +98,10 @@ def _answering(reading: Reading, question: Question) -> Reading:
     Where that side has a phrase in quotation marks, or emphasised, it gives this.
     """
     if question.chemical and len(reading.head.raw) == 1 and _SYMBOLS.fullmatch(reading.head.raw[0]):
-        return reading._replace(head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw)))
-    if say.NOT in reading.whole:
+        return reading._replace(
+            head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw), marks=frozenset())
+        )
+    if say.NOT in reading.head.ways or say.NOT in reading.tail:
         return reading
     if reading.items:
         return reading._replace(items=(_other_side(reading.items[0], question), *reading.items[1:]))
@@ -114,6 +130,25 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
     return (_said(reading.head, question), reading.place)
 
 
+def _by_number(members: list[int], readings: Sequence[Reading], question: Question) -> Iterable[list[int]]:
+    """The texts of one key; those apart that differ in the last s of a name: "Adams" and "Adam", "Aliens" and "Alien".
+
+    Only where the question asks for a name, and both forms are written as names each time: "Cats" are "Cat", and where
+    one says "a marigold", "Marigolds" are "Marigold".
+    """
+    if len(members) == 1 or not question.names:
+        return (members,)
+    written = {word for k in members for word in readings[k].head.raw}
+    names = {say.plain(word) for word in written if word[0].isupper()} - written
+    told = {name for name in names if name[-1] == "s" and say.singular(name) in names - {name}}
+    if not told:
+        return (members,)
+    parts: dict[frozenset[str], list[int]] = defaultdict(list)
+    for k in members:
+        parts[frozenset(told.intersection(map(say.plain, readings[k].head.raw)))].append(k)
+    return parts.values()
+
+
 def _said(part: Part, question: Question) -> Words:
     """What a phrase is compared by; where the question asks for a form of a word, its words as they are written."""
     return tuple(word.casefold() for word in part.raw) if question.word_form else part.content
@@ -121,6 +156,8 @@ def _said(part: Part, question: Question) -> Words:
 
 def _hedgers(readings: Sequence[Reading], question: Question) -> set[int]:
     """The texts that take back what they answer, or say another answer of the group beside it: they give neither."""
+    if not any(reading.tail or reading.hedged for reading in readings):
+        return set()
     answers = {without_form(one.head): one.head for one in readings if not one.items and one.head.content}
     spoken = [
         (f" {' '.join(answer)} ", frozenset(answer), head)

@@ -57,8 +57,8 @@ def compare(a: Reading, b: Reading, question: Question) -> Found:
         return _MORE
     if a.items or b.items:
         return _lists(a, b, question)
-    if a.head.content == b.head.content:  # in different places
-        return _DIFFERENT if a.place and b.place else _EXPANDED
+    if a.head.content == b.head.content:  # in different places, or told apart by their number
+        return _OTHER if a.place == b.place else _DIFFERENT if a.place and b.place else _EXPANDED
     return _phrases(a.head, b.head, question)
 
 
@@ -77,6 +77,8 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
     listed, single = (a, b) if a.items else (b, a)
     if listed.inverted:
         return _phrases(listed.inverted, single.head, question)
+    if abbreviates(single.head, listed.head):
+        return _EXPANDED
     if any(item.content == single.head.content for item in listed.items):
         return _DIFFERENT
     return _weigh(a.head, b.head)
@@ -85,8 +87,6 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
 def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of likeness
     if a.content == b.content:
         return _NAMED
-    if _unlike(a, b):
-        return _weigh(a, b)
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
         return _EXPANDED
     names: tuple[Name | None, Name | None] = (None, None)
@@ -104,17 +104,6 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
         if sure is not None:
             return Found(Verdict.SAME, sure) if sure else _DIFFERENT
     return found
-
-
-def _unlike(a: Part, b: Part) -> bool:
-    """What most pairs are, at the least cost: no word in common, no abbreviation, no other spelling of the words."""
-    return (
-        a.initials != b.initials
-        and a.bag.isdisjoint(b.bag)
-        and len(a.raw) > 1 < len(b.raw)
-        and a.content != () != b.content
-        and a.content[0][0] != b.content[0][0]
-    )
 
 
 def _untitled(part: Part, name: Name | None) -> Part:
@@ -186,20 +175,18 @@ def _opposed(a: str, b: str) -> bool:
 
 def abbreviates(short: Part, long: Part) -> bool:
     """Whether one word in capitals is made of the first letters of the other phrase: "WWII", "UK", "DNA"."""
-    if len(short.raw) != 1 or len(long.raw) < 2:
-        return False
-    token = short.raw[0].replace(".", "")
-    if not 2 <= len(token) <= 8 or not token[:2].isupper():
+    token = short.abbreviation
+    if not 2 <= len(token) <= 8 or len(long.raw) < 2:
         return False
     letters = token.rstrip("0123456789IVX") or token
     forms = {token.lower(), letters.lower() + token[len(letters) :], *_with_digits(letters, token[len(letters) :])}
     named = [word for word in long.raw if say.plain(word) not in say.SMALL_WORDS]
-    if not named or len(named) > len(token) or named[0][0].lower() != token[0].lower():
+    if not named or len(named) > len(token):
         return False
     if len(token) == 2 and not all(word[0].isupper() for word in named):
         return False
     initials = "".join(_first_letter(word, last=k > 0) for k, word in enumerate(named))
-    return initials in forms
+    return initials in forms or "".join(word[0] for word in long.content) in forms
 
 
 def _first_letter(word: str, *, last: bool) -> str:

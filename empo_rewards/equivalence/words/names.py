@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from empo_rewards.equivalence.math import numerals
 from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.reading import Words
 
@@ -41,6 +42,9 @@ def name_of(words: Words) -> Name | None:
     numeral = len(raw) > 1 and (raw[-1] in say.ROMAN_LETTERS or say.plain(raw[-1]) in say.ROMAN)
     if numeral:
         raw.pop()
+    elif len(raw) > 2 and raw[-2] == "the" and say.plain(raw[-1]) in numerals.ORDINALS:
+        numeral = True
+        del raw[-2:]
     if not 0 < len(raw) <= MAX_NAMES or not all(word[0].isupper() or word in say.PARTICLES for word in raw):
         return None
     if not all(char.isalpha() or char in ".'" for word in raw for char in word):
@@ -83,8 +87,8 @@ def same_person(a: Name, b: Name, *, person: bool) -> float | None:  # noqa: PLR
     if not _compatible(a.given[0], b.given[0]):
         return 0.0 if (person or initials) and not _close(a.given[0], b.given[0]) else None
     between, others = shorter.given[1:], longer.given[1:]
-    if others and not between:
-        return PART if person or (len(others) == 1 == len(others[0])) else None
+    if others and not between:  # an initial is written to tell people apart: "George Bush", "George W. Bush"
+        return PART if person and all(len(name) > 1 for name in others) else None
     if not (person or initials):
         return None
     return FULL if len(between) == len(others) and all(map(_compatible, between, others)) else 0.0

@@ -12,14 +12,14 @@ MAX_CHARS = 4_000
 """Of a longer prompt its end is read: the question stands there."""
 
 _PEOPLE = (
-    "actor actress president king queen monarch author writer novelist poet playwright composer singer musician "
-    "artist painter sculptor architect scientist physicist chemist biologist mathematician philosopher economist "
-    "psychologist inventor explorer general emperor pope minister player footballer golfer boxer driver director "
-    "character detective hero senator governor captain man woman person leader politician judge lawyer comedian chef "
-    "designer astronaut"
+    "actor|actress|president|king|queen|monarch|author|writer|novelist|poet|playwright|composer|singer|musician"
+    "|artist|painter|sculptor|architect|scientist|physicist|chemist|biologist|mathematician|philosopher|economist"
+    "|psychologist|inventor|explorer|general|emperor|pope|minister|player|footballer|golfer|boxer|driver|director"
+    "|character|detective|hero|senator|governor|captain|man|woman|person|leader|politician|judge|lawyer|comedian|chef"
+    "|designer|astronaut"
 )
 _PERSON = re.compile(
-    rf"\b(?:(?<!what or )who(?! or what)|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{'|'.join(_PEOPLE.split())}))\b",
+    rf"\b(?:(?<!what or )who(?! or what)|whom|whose|(?:which|what)\b.{{0,60}}\b(?:{_PEOPLE}))\b",
     re.IGNORECASE,
 )
 _ORDERED = re.compile(
@@ -29,6 +29,12 @@ _ORDERED = re.compile(
 _WORK = re.compile(
     r"\b(?:title|(?:which|what)(?: \w+){0,3} (?:novel|book|film|movie|song|poem|painting|album|opera|musical|play"
     r"|series|show|band))\b",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(
+    rf"(?:\A|[.?!,:;]\s|\n)\s*(?:who|whose|whom|where)\b(?! or )|\b(?:which|what)(?: [\w'-]+){{0,3}} (?:{_PEOPLE}"
+    "|city|town|village|country|state|county|province|region|continent|river|lake|sea|ocean|island|mountain|desert|planet"
+    r"|constellation|god|goddess|family|team|club|company|brand|group|newspaper|magazine)\b",
     re.IGNORECASE,
 )
 _CHEMICAL = re.compile(
@@ -48,6 +54,7 @@ class Question(NamedTuple):
     Args:
         words: its canonical words, without those that it sets against each other ("elastic or inelastic").
         person: it asks for a person.
+        names: it asks for a person, a work or something else that has a name of its own: "Adams" is not "Adam".
         ordered: it asks for things in an order, or for a title.
         chemical: it asks for a substance: `CO` is not `Co`.
         word_form: it asks for a form of a word, or its spelling: "dog" is not "dogs".
@@ -55,6 +62,7 @@ class Question(NamedTuple):
 
     words: frozenset[str] = frozenset()
     person: bool = False
+    names: bool = False
     ordered: bool = False
     chemical: bool = False
     word_form: bool = False
@@ -73,6 +81,7 @@ def ask(prompt: str) -> Question:
         for k, word in enumerate(said):
             if word in _ALTERNATIVES:
                 alternatives.update(said[max(k - 2, 0) : k + 3])
-    ordered = _ORDERED.search(text) or _WORK.search(text)
-    found = (_PERSON.search(text), ordered, _CHEMICAL.search(text), _WORD_FORM.search(text))
+    person, work = _PERSON.search(text), _WORK.search(text)
+    names, ordered = work or _NAMED.search(text), work or _ORDERED.search(text)
+    found = (person, names, ordered, _CHEMICAL.search(text), _WORD_FORM.search(text))
     return Question(frozenset(words - alternatives), *map(bool, found))

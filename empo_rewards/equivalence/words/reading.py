@@ -34,13 +34,15 @@ _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
-_BREAKING = (";", "\n", "- ", ". ", "? ", "! ")
+_BREAKING = frozenset(";\n-.?!")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
+_MARKS = frozenset('*"“')
 _CONTRAST = re.compile(r"not (?:the )?[A-Z]")
 """The name of what the answer is not: "Ankara, not Istanbul"."""
 _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
+_JOINED = re.compile(r"\b(?:and|or|as)\b", re.IGNORECASE)
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
@@ -71,6 +73,10 @@ class Part(NamedTuple):
         numbers: those of `content` that hold a digit, sorted.
         ways: the tokens of negation, rise and fall in `content`.
         initials: the first letters of `content`.
+        abbreviation: of one word in capitals, its letters; else empty.
+        marks: two phrases that share none of them share no word, and neither may be made of the other's letters: the
+            words, the first letter, all first letters, the ending. Empty where more decides: a number, a negation or a
+            direction, an abbreviation, modifiers alone.
         sides: of a sentence with one copula, its subject and its predicate.
     """
 
@@ -81,6 +87,8 @@ class Part(NamedTuple):
     numbers: Words
     ways: frozenset[str]
     initials: frozenset[str]
+    abbreviation: str = ""
+    marks: frozenset[str] = frozenset()
     sides: tuple[Part, ...] = ()
 
 
@@ -112,6 +120,11 @@ class Reading(NamedTuple):
     long: bool = False
 
     @property
+    def marks(self) -> frozenset[str]:
+        """The marks of its head; none for an enumeration, of which more decides."""
+        return frozenset() if self.items else self.head.marks
+
+    @property
     def whole(self) -> Words:
         """The canonical words of the whole text."""
         return self.head.words + self.tail
@@ -141,7 +154,7 @@ def read(text: str) -> Reading:
     tails = [part(piece).words for piece in said]
     hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_only_modifies, tails)))
     parts = tuple(map(part, items)) if len(items) > 1 else ()
-    found = _MARKED.findall(text)
+    found = () if _MARKS.isdisjoint(text) else _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
     return Reading(given, head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
 
@@ -149,7 +162,7 @@ def read(text: str) -> Reading:
 def _split(tidy: str) -> tuple[str, list[str]]:
     """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(tidy)
-    found = _BREAK.search(head, 1) if any(mark in head for mark in _BREAKING) else None
+    found = None if _BREAKING.isdisjoint(head) else _BREAK.search(head, 1)
     if found:
         doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
         head, tails = head[: found.start()], [*tails, doubt + head[found.end() :]]
@@ -191,10 +204,10 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
 
 def _before_clause(head: str) -> tuple[str, str]:
     words = head.split()
-    for k, low in enumerate(head.lower().split()):
-        if k > 0 and low in say.CLAUSES:
+    for k, word in enumerate(words):
+        if k > 0 and word in say.CLAUSES:  # with a capital it is a name: "the Who"
             after = "".join(words[k + 1 : k + 2])
-            if after == "to" if low == "due" else not (low == "since" and after[:1].isdigit()):
+            if after == "to" if word == "due" else not (word == "since" and after[:1].isdigit()):
                 return " ".join(words[:k]), " ".join(words[k:])
     return head, ""
 
@@ -227,6 +240,8 @@ def _explains(piece: str, first: str, *, last: bool) -> bool:
 
 def _items(head: str) -> tuple[list[str], bool]:
     """The items of an enumeration, and whether it leaves open which of them is meant; one item where it is none."""
+    if not ("," in head or "&" in head or _JOINED.search(head)):
+        return [head], False
     pieces: list[str] = []
     for piece in _COMMA.split(head):
         pieces += _AND.split(_ITEM_LEAD.sub("", piece, count=1))
@@ -260,6 +275,8 @@ def part(text: str) -> Part:
     """A phrase in canonical words."""
     raw = _raw(text)
     whole = _phrase(raw)
+    if say.COPULAS.isdisjoint(raw):
+        return whole
     copulas = [k for k, token in enumerate(raw) if token in say.COPULAS]
     if len(copulas) != 1 or not 0 < copulas[0] < len(raw) - 1:
         return whole
@@ -281,10 +298,17 @@ def _made(words: Words, raw: Words) -> Part:
     numbers: Words = ()
     if not say.NEUTRAL_PREPOSITIONS.isdisjoint(words):
         content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
-    if not all(map(str.isalpha, content)):
+    if not "".join(content).isalpha():
         numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
     bag = frozenset(content)
-    return Part(words, content, raw, bag, numbers, bag & _WAYS, frozenset(word[0] for word in content))
+    ways = bag & _WAYS
+    capitals = raw[0].replace(".", "") if len(raw) == 1 else ""
+    abbreviation = capitals if capitals[:2].isupper() else ""
+    initials = frozenset([word[0] for word in content])
+    marks: frozenset[str] = frozenset()
+    if not (numbers or ways or abbreviation or say.MODIFIERS.issuperset(bag)):
+        marks = bag.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
+    return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, marks)
 
 
 def _says_nothing(words: Words, k: int) -> bool:
@@ -318,12 +342,14 @@ def _meant(raw: Sequence[str]) -> list[str]:
             for word, beyond in zip(words, after, strict=True)
             if word not in say.FILLERS and (word not in say.ARTICLES or beyond in say.COPULAS or not beyond)
         ] or words
+    if len(words) == 1:
+        return words
     start = 1 if len(words) > 2 and words[0] in say.ANSWERS and words[1] in say.COPULAS else 0
     while start < len(words) - 1 and (words[start] in say.CARRIERS or words[start] in say.COPULAS):
         start += 1
     if words[start : start + 2] in say.KNOWN_AS and len(words) > start + 2:
         start += 2
-    if start == 0 and len(words) > 1 and words[0] in say.LEADING_ARTICLES:
+    if start == 0 and words and words[0] in say.LEADING_ARTICLES:
         start = 1
     return words[start:]
 
@@ -342,20 +368,23 @@ def _canonical(token: str, behind_word: bool) -> Words:
 
 
 def _canonical_word(token: str) -> Words:
-    word = say.plain(token.replace(".", ""))
-    if word.endswith("n't") or word in say.NEGATIONS:
-        return (say.NOT,)
-    word = word.removesuffix("'s").replace("'", "").strip(" #")
+    letters = token.replace(".", "")
+    acronym = say.ACRONYMS.get(letters if letters == token else letters.upper())
+    if acronym:
+        return (acronym,)
+    word = say.plain(letters).strip()
+    if "'" in word:
+        if word.endswith("n't"):
+            return (say.NOT,)
+        word = word.removesuffix("'s").replace("'", "")
     if not word:
         return ()
-    if word in say.DIRECTIONS:
-        return (say.DIRECTIONS[word],)
-    ordinal = say.ordinal_of(word)
-    if ordinal is not None:
-        return (f"#{ordinal}",)
+    meaning = say.MEANINGS.get(word)
+    if meaning:
+        return (meaning,)
     if word.startswith("non") and len(word) > 6:
         return (say.NOT, say.stem(word[3:]))
-    return (say.number_of(word) or say.stem(word),)
+    return (say.stem(word),)
 
 
 def _chinese(run: str) -> Iterator[str]:

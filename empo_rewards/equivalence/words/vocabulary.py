@@ -21,8 +21,10 @@ UP, DOWN = "↑", "↓"
 ARTICLES = _set("a an the")
 LEADING_ARTICLES = _set("der die das ein eine el la los las un una le les une il lo gli o os um uma")
 """Articles of other languages; within an English text they are other words, so only a first word is taken for one."""
-CARRIERS = _set("it its they he she this that these those there i we you er sie es ella él elle ils elles 它 他 她")
-"""Pronouns that stand for what the question named, where they come first."""
+CARRIERS = _set(
+    "it its they he she this that these those there i we you because er sie es ella él elle ils elles 它 他 她"
+)
+"""Words that stand for what the question named, or lead over to the answer, where they come first."""
 ANSWERS = _set("answer statement solution result claim conclusion")
 """Nouns that name what is answered, where a copula follows them first."""
 KNOWN_AS = (["known", "as"], ["famous", "as"])
@@ -145,10 +147,25 @@ IRREGULAR = frozenset(_VERBS.values())
 SYNONYMS = _VERBS | _by_word(
     "use utilize utilise employ, cause induce provoke, begin start commence, end finish terminate, big large, help "
     "aid assist, show demonstrate display, need require, convert transform, consumer buyer purchaser, seller "
-    "supplier vendor, bc bce, ad ce, percent pct %, usa us, saint st, mount mt, and &, degree deg °, gray grey, "
-    "program programme, defense defence, offense offence, license licence, sulfur sulphur, aluminum aluminium"
+    "supplier vendor, bc bce, ad ce, percent pct %, saint st, mount mt, and &, degree deg °, gray grey, "
+    "program programme, defense defence, offense offence, license licence, sulfur sulphur, aluminum aluminium, "
+    "mold mould, plow plough, jewelry jewellery, mustache moustache, pajama pyjamas, yogurt yoghurt, donut doughnut, "
+    "airplane aeroplane, artifact artefact, skeptic sceptic, skeptical sceptical"
 )
 """Names of one thing that no rule of spelling gives, from the plainest words of many fields."""
+
+_PLURALS = _by_word(
+    "man men, woman women, child children, foot feet, tooth teeth, goose geese, mouse mice, louse lice, ox oxen, "
+    "leaf leaves, wolf wolves, knife knives, thief thieves, loaf loaves, calf calves, shelf shelves, elf elves, "
+    "hoof hooves, bacterium bacteria, mitochondrion mitochondria, nucleus nuclei, nucleolus nucleoli, fungus fungi, "
+    "cactus cacti, stimulus stimuli, alumnus alumni, bacillus bacilli, radius radii, focus foci, locus loci, "
+    "phenomenon phenomena, criterion criteria, ganglion ganglia, larva larvae, pupa pupae, alga algae, "
+    "antenna antennae, vertebra vertebrae, formula formulae, nebula nebulae, alveolus alveoli, crisis crises, "
+    "analysis analyses, thesis theses, hypothesis hypotheses, synthesis syntheses, oasis oases, diagnosis diagnoses, "
+    "index indices, matrix matrices, vertex vertices, vortex vortices, appendix appendices, spectrum spectra, "
+    "stratum strata, ovum ova, cilium cilia, flagellum flagella, genus genera, person people"
+)
+"""Plurals that no ending gives."""
 
 CONTRASTING_STARTS = (
     ("hyper", "hypo"), ("endo", "exo"), ("inter", "intra"), ("macro", "micro"), ("over", "under"), ("pre", "post"),
@@ -173,7 +190,7 @@ _BRITISH = (
     (re.compile(r"^sulph"), "sulf"),
 )
 _PERHAPS_BRITISH = re.compile(r"is|l[ly]|our|re$|[ao]e|gue$|^sulph")
-_KEPT_S = re.compile(r"(?:ss|us|is|ics|ous|os)$")
+_KEPT_S = re.compile(r"(?:ss|us|is|ics|os)$")
 
 
 def plain(word: str) -> str:
@@ -195,7 +212,7 @@ def stem(word: str) -> str:
     """
     if word in SYNONYMS:
         return SYNONYMS[word]
-    base = _singular(word)
+    base = singular(word)
     if base != word and base in numerals.SCALES:  # hundreds are not a hundred
         return word
     if base in SYNONYMS:
@@ -206,9 +223,14 @@ def stem(word: str) -> str:
     return base
 
 
-def _singular(word: str) -> str:
-    if len(word) < 4 or not word.endswith("s") or _KEPT_S.search(word):
+def singular(word: str) -> str:
+    """A noun in small letters without the ending of its plural."""
+    if word in _PLURALS:
+        return _PLURALS[word]
+    if len(word) < 4 or word[-1] != "s" or word in _SINGULARS or _KEPT_S.search(word):
         return word
+    if word.endswith("es") and word[:-2] in _SINGULARS:
+        return word[:-2]
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     if word.endswith(("sses", "shes", "ches", "xes", "zes", "oes")):
@@ -222,10 +244,14 @@ def number_of(word: str) -> str | None:
     return ROMAN.get(word) if value is None else str(value)
 
 
-def ordinal_of(word: str) -> str | None:
-    """The digits of an ordinal in small letters."""
-    value = numerals.ORDINALS.get(word)
-    return None if value is None else str(value)
+MEANINGS: dict[str, str] = {
+    **{word: str(value) for word, value in numerals.SMALL.items()},
+    **{word: digits for word, digits in ROMAN.items() if word not in numerals.SMALL},
+    **{word: f"#{value}" for word, value in numerals.ORDINALS.items()},
+    **DIRECTIONS,
+    **dict.fromkeys(NEGATIONS, NOT),
+}
+"""What words in small letters mean, whatever their form: numbers, ordinals (with a mark), directions, negations."""
 
 
 _PLACES = (
@@ -250,6 +276,16 @@ _PLACES = (
 )
 PLACES = frozenset(map(plain, _PLACES.split(", ")))
 """Countries and states, which after a comma say where a place lies: "Paris, France"."""
+
+_SINGULARS = _set(
+    "gas lens bias atlas alias canvas pancreas news means series species summons bellows gallows barracks "
+    "headquarters crossroads corps measles mumps rabies herpes rickets diabetes billiards molasses customs "
+    "spectacles mars christmas"
+)
+"""Words that end in -s and are no plurals, or that have no other form."""
+
+ACRONYMS = {"WHO": "WHO", "IT": "IT", "ME": "ME", "WE": "WE", "HE": "HE", "US": "usa"}
+"""In capitals or with stops, what is else a pronoun."""
 
 _RISES, _FALLS = "增加 上升 增大 升高 变大 提高 上涨 增强 增长", "减少 下降 减小 降低 变小 下跌 减弱 下滑"
 CHINESE = {
