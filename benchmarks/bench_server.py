@@ -11,8 +11,9 @@
 - hostile: `empo-math`, from the last member of a group to each of its answers, alone and beside callers that have
   groups scored that cost as much as they can; the most of them also where they arrive all at once, with the others.
 - stopping: SIGTERM beside 64 such callers, while samples wait for their groups: seconds to the exit, and the answers.
-- incomplete: posts of many clients whose groups never complete; memory and descriptors before (when each client has
-  posted once: Python keeps the memory of the most connections that it has had) and after their deadline.
+- incomplete: posts of many clients whose groups never complete; memory and descriptors at the start, after the deadline
+  of a first post of each, before and after a round of `--posts` (before: after another such round, because Python keeps
+  the memory of the most connections that it has had at a time).
 """
 
 from __future__ import annotations
@@ -335,24 +336,21 @@ def incomplete(options: argparse.Namespace) -> dict[str, Any]:
         members = asyncio.run(replay(groups, server.url, behaviour))
         return sum(member.answer is not None and not member.answer["extra_logs"]["empo/scored"] for member in members)
 
+    answered = 0
     with started(serve(*limits)) as server:
-        start = footprint(server.pid)
-        post(options.clients, options.clients, 1)
-        time.sleep(IDLE_SECONDS)
-        before = footprint(server.pid)
-        answered = post(options.posts, options.clients, 2)
-        time.sleep(IDLE_SECONDS)
-        after = footprint(server.pid)
+        at = {"start": footprint(server.pid)}
+        for seed, (when, count) in enumerate(
+            [("first", options.clients), ("before", options.posts), ("after", options.posts)]
+        ):
+            answered += post(count, options.clients, seed)
+            time.sleep(IDLE_SECONDS)
+            at[when] = footprint(server.pid)
     return {
-        "posts": options.posts,
+        "posts": options.clients + 2 * options.posts,
         "clients": options.clients,
         "answered_as_incomplete": answered,
-        **{
-            f"{name}_{when}": at[name]
-            for name in before
-            for when, at in (("start", start), ("before", before), ("after", after))
-        },
-        "memory_ratio": after["resident_mb"] / before["resident_mb"],
+        **{f"{name}_{when}": found for when, names in at.items() for name, found in names.items()},
+        "memory_ratio": at["after"]["resident_mb"] / at["before"]["resident_mb"],
     }
 
 
