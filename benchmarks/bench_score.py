@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,7 +157,8 @@ def main() -> None:
             write_groups(source, math_rows(given.data, SIZE), given.groups)
         for name in given.runs:
             out = folder / ("scores" if name == "ray" else "scores.jsonl")
-            out.unlink(missing_ok=True)
+            for left in (out, Path(f"{out}.rejected")):  # of a run that was stopped
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
             print(json.dumps(measure(name, source, out)), flush=True)
             if out.is_file():
                 out.unlink()
