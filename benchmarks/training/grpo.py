@@ -25,6 +25,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from empo_rewards.integrations.trl import EMPOReward
+from empo_rewards.integrations.trl.reward import LogProbs
 
 from .methods import Method
 from .record import Recorder
@@ -133,7 +134,8 @@ def train(
         order of scoring; groups of probes follow their step.
     """
     curve = _Curve(settings.evaluate_every, trainee.measure)
-    with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder, trainee)) as reward:
+    logprobs = partial(token_logprobs, trainee) if method.logprobs else None
+    with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder, logprobs)) as reward:
         arguments = GRPOConfig(**arguments_of(trainee, method, settings, seed, folder, len(problems.probes)))
         trainer = GRPOTrainer(
             model=trainee.model,
@@ -228,14 +230,11 @@ def _with_steps(groups: Iterable[Mapping[str, Any]], prompts: int) -> Iterator[d
         yield {"step": -(-trained // prompts), **group}
 
 
-def reward_of(method: Method, recorder: object, trainee: Trainee) -> EMPOReward:
+def reward_of(method: Method, recorder: object, logprobs: LogProbs | None = None) -> EMPOReward:
     """The method's reward, with a plugin that registers the observer `recorder`."""
-    return EMPOReward(
-        {**method.scorer, "observers": ["recorder"]},
-        reference="answer" if method.labelled else None,
-        logprobs=partial(token_logprobs, trainee) if method.logprobs else None,
-        plugins=[recorder],
-    )
+    scorer = {**method.scorer, "observers": ["recorder"]}
+    reference = "answer" if method.labelled else None
+    return EMPOReward(scorer, reference=reference, logprobs=logprobs, plugins=[recorder])
 
 
 @torch.no_grad()
