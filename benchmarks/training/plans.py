@@ -130,7 +130,7 @@ def monitor(size: str) -> list[Job]:
 WORDS_SEEDS = (1, 2)
 WORDS_ORDER = ("empo", "reference", "random", "exact", "kl", "majority", "minilm")
 
-WORDS_TRIED: tuple[dict[str, Any], ...] = ({}, {"learning_rate": 3e-4}, {"learning_rate": 3e-5})
+WORDS_TRIED: tuple[dict[str, Any], ...] = ({"learning_rate": 3e-4}, {"learning_rate": 1e-4}, {})
 """The candidates among which the settings of `smollm` were selected."""
 
 
