@@ -225,6 +225,7 @@ def load(trained_layers: int | None = None) -> tuple[SmolLM, Tokenizer]:
 def save_as_reference(model: SmolLM, tokenizer: Tokenizer, folder: Path) -> None:
     """Save a base where TRL looks for the model that the KL term refers to: it loads that one anew by its path."""
     if not (folder / "config.json").is_file():
+        model.config.auto_map = {}  # TRL reads it, and not every transformers has it
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     model.config._name_or_path = str(folder)
