@@ -79,6 +79,7 @@ WORDS_METHODS: Mapping[str, Method] = {
     ),
     "random": Method({**_CONTROL, "strategy": {"name": "random", "distribution": "coin"}}, about="a coin: the control"),
     "exact": Method({**WORDS, "equivalence": "exact"}, about="empo, only equal texts are one answer"),
+    "minilm": Method({"preset": "empo-natural"}, about="empo, a sentence model decides what rules leave open"),
     "kl": Method(WORDS, kl=0.04, about="empo, with a KL term of 0.04"),
     "majority": Method({**WORDS, "strategy": "majority"}, about="1 for the majority's answer"),
 }

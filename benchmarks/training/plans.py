@@ -136,9 +136,9 @@ def votes(size: str) -> list[Job]:
 
 
 WORDS_SEEDS = (1, 2)
-WORDS_ORDER = ("empo", "reference", "random", "exact", "kl", "majority")
+WORDS_ORDER = ("empo", "reference", "random", "exact", "kl", "majority", "minilm")
 
-WORDS_TRIED: tuple[dict[str, Any], ...] = ({"steps": 10}, {})
+WORDS_TRIED: tuple[dict[str, Any], ...] = ({"learning_rate": 3e-4}, {"learning_rate": 1e-4}, {})
 """The candidates among which the settings of `smollm` were selected."""
 
 

