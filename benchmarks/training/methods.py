@@ -58,12 +58,12 @@ METHODS: Mapping[str, Method] = {
         },
         about="selective majority (no negative labels: the trainer gives no likelihoods)",
     ),
-    "scrl-32": Method({"preset": "scrl"}, logprobs=True, about="SCRL as published: 32 votes, 16 trained on"),
-    "votes": Method({**EMPO, "trained": 16}, about="empo, 32 votes, 16 trained on"),
     "kl": Method(EMPO, kl=0.05, about="empo, with a KL term of 0.05"),
     "kl-strong": Method(EMPO, kl=0.2, about="empo, with a KL term of 0.2"),
     "kl-stiff": Method(EMPO, kl=0.5, about="empo, with a KL term of 0.5"),
     "unscaled": Method(EMPO, scale="batch", about="empo, advantages not scaled by each group's own deviation"),
+    "scrl-32": Method({"preset": "scrl"}, logprobs=True, about="SCRL as published: 32 votes, 16 trained on"),
+    "votes": Method({**EMPO, "trained": 16}, about="empo, 32 votes, 16 trained on"),
 }
 
 WORDS: Mapping[str, Any] = {"preset": "empo-natural", "equivalence": {"name": "auto", "semantic": None}}
