@@ -15,7 +15,9 @@ from .methods import METHODS, WORDS_METHODS, Method
 from .plans import PROOF_METHODS
 from .store import Store
 
-COLOURS = dict(zip((*METHODS, "exact", "minilm"), (*mpl.color_sequences["tab10"], *mpl.color_sequences["Dark2"]), strict=False))
+COLOURS = dict(
+    zip((*METHODS, "exact", "minilm"), (*mpl.color_sequences["tab10"], *mpl.color_sequences["Dark2"]), strict=False)
+)
 
 CURVES = {
     "pass_1": "pass@1",
