@@ -158,7 +158,10 @@ def main() -> None:
         for name in given.runs:
             out = folder / ("scores" if name == "ray" else "scores.jsonl")
             for left in (out, Path(f"{out}.rejected")):  # of a run that was stopped
-                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+                if left.is_dir():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink(missing_ok=True)
             print(json.dumps(measure(name, source, out)), flush=True)
             if out.is_file():
                 out.unlink()

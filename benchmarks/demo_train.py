@@ -31,6 +31,7 @@ from training.settings import SMOLLM, Settings, Words
 from training.store import REPOSITORY
 
 from empo_rewards import Group, GroupScore, hookimpl
+from empo_rewards.files import whole_file
 from empo_rewards.protocols import Observer
 
 SHOWN = 3
@@ -121,9 +122,8 @@ def ask(model: Any, tokenizer: Any, questions: tuple[Question, ...], path: Path,
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def show(before: Mapping[str, Any], after: Mapping[str, Any], console: Console) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from empo_rewards.files import whole_file
+
 from .task import Problem
 
 Groups = list[dict[str, Any]]
@@ -66,11 +68,10 @@ def write(path: Path, runs: Iterable[tuple[str, Mapping[str, Any], Iterable[Mapp
         {"job": job, "result": json.dumps(result, separators=(",", ":")), "groups": found and list(map(_packed, found))}
         for job, result, found in runs
     ]
-    partial = path.with_name(f"{path.name}.part")
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     dictionaries = [f"groups.list.element.{name}" for name in ("prompt", "counts", "lengths")]
-    pq.write_table(table, partial, compression="brotli", compression_level=11, use_dictionary=dictionaries)
-    partial.replace(path)
+    with whole_file(path) as part:
+        pq.write_table(table, part, compression="brotli", compression_level=11, use_dictionary=dictionaries)
 
 
 def _packed(group: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from empo_rewards.files import whole_file
+
 from . import packed
 
 _RESULT, _GROUPS = ".json", ".groups.jsonl.gz"
@@ -102,9 +104,8 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with whole_file(path) as part:
+        part.write_bytes(content)
 
 
 def made_by(device: str) -> dict[str, Any]:
