@@ -184,6 +184,16 @@ class Scorer:
         """Whether the strategy gives advantages a scale or a shift, which the trainer has to apply."""
         return self._strategy.scales_advantages
 
+    def warn_of_lost_scales(self, trainer: str) -> None:
+        """Warn where the strategy gives advantages a scale or a shift, of a trainer that applies neither."""
+        if self.scales_advantages:
+            log.warning(
+                "%s does not apply the scale and the shift that the strategy %r gives to advantages, so the method is "
+                "not whole; verl applies them, with the estimator empo_grpo",
+                trainer,
+                self.config.strategy.name,
+            )
+
     @property
     def asks_a_model(self) -> bool:
         """Whether comparing answers asks a large model or a server (see `EquivalenceBackend`)."""

@@ -69,6 +69,22 @@ class ShowProgress(TrainerCallback):  # type: ignore[misc] # transformers is unt
         self._progress(state.global_step, state.max_steps)
 
 
+class _Trainer(GRPOTrainer):  # type: ignore[misc] # transformers is untyped
+    """TRL's trainer, which also applies the scales and shifts that a strategy gives to advantages."""
+
+    def __init__(self, recorder: Recorder, **options: Any) -> None:
+        super().__init__(**options)
+        self._recorder = recorder
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        output = super()._generate_and_score_completions(inputs)
+        advantages = output["advantages"]
+        scale, shift = torch.tensor(self._recorder.adjustments, device=advantages.device).unbind(-1)
+        self._recorder.adjustments.clear()
+        output["advantages"] = scale * advantages + shift
+        return output
+
+
 class Asked(Protocol):
     """A problem, as the trainer sees it."""
 
@@ -137,7 +153,8 @@ def train(
     logprobs = partial(token_logprobs, trainee) if method.logprobs else None
     with tempfile.TemporaryDirectory() as folder, closing(reward_of(method, recorder, logprobs)) as reward:
         arguments = GRPOConfig(**arguments_of(trainee, method, settings, seed, folder, len(problems.probes)))
-        trainer = GRPOTrainer(
+        trainer = _Trainer(
+            recorder,
             model=trainee.model,
             reward_funcs=reward,
             args=arguments,

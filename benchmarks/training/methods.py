@@ -31,6 +31,13 @@ class Method:
 
 EMPO = {"preset": "empo-math"}
 
+
+def _restrain(**constants: float) -> Method:
+    """RESTRAIN with constants of our own, since the paper's could not be read."""
+    strategy = {"name": "restrain", "centre": 1.0, **constants}
+    return Method({**EMPO, "strategy": strategy}, scale="none", about="RESTRAIN's rule, with constants chosen here")
+
+
 METHODS: Mapping[str, Method] = {
     "empo": Method(EMPO, about="share of the answer's cluster"),
     "majority": Method({"preset": "ttrl"}, about="1 for the majority's answer"),
@@ -64,6 +71,10 @@ METHODS: Mapping[str, Method] = {
     "unscaled": Method(EMPO, scale="batch", about="empo, advantages not scaled by each group's own deviation"),
     "scrl-32": Method({"preset": "scrl"}, logprobs=True, about="SCRL as published: 32 votes, 16 trained on"),
     "votes": Method({**EMPO, "trained": 16}, about="empo, 32 votes, 16 trained on"),
+    "votes-kl": Method({**EMPO, "trained": 16}, kl=0.2, about="empo, 32 votes, 16 trained on, with a KL term of 0.2"),
+    "restrain": _restrain(width=0.25, least_votes=3, penalty=0.5),
+    "restrain-wide": _restrain(width=0.5, least_votes=3, penalty=0.5),
+    "restrain-strict": _restrain(width=0.25, least_votes=5, penalty=1.0),
 }
 
 WORDS: Mapping[str, Any] = {"preset": "empo-natural", "equivalence": {"name": "auto", "semantic": None}}

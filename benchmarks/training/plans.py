@@ -127,12 +127,22 @@ def monitor(size: str) -> list[Job]:
     ]
 
 
-def votes(size: str) -> list[Job]:
-    """More votes than are trained on, on the bases of medium strength: all seeds, one after the other."""
+def published(size: str) -> list[Job]:
+    """Methods of other papers, and more votes than are trained on, on the bases of medium strength; seed by seed.
+
+    RESTRAIN's constants are selected on the development bases before.
+    """
     usual = SIZES[size].settings
     more = replace(usual, group=2 * usual.group)
-    places = product(MAP_SEEDS, middle(size), PROOF_BASES, ("votes", "scrl-32"))
-    return [Training(size, base, checkpoint, "fresh", method, seed, more) for seed, checkpoint, base, method in places]
+    tried = product(middle(size)[:2], ("restrain", "restrain-wide", "restrain-strict"))
+    jobs: list[Job] = [
+        Training(size, DEVELOPMENT_BASE, checkpoint, "development", method, 0) for checkpoint, method in tried
+    ]
+    places = product(MAP_SEEDS, middle(size), PROOF_BASES, (("votes", more), ("scrl-32", more), ("restrain", usual)))
+    return jobs + [
+        Training(size, base, checkpoint, "fresh", method, seed, settings)
+        for seed, checkpoint, base, (method, settings) in places
+    ]
 
 
 WORDS_SEEDS = (1, 2)
@@ -158,7 +168,14 @@ def words_development() -> list[Job]:
     ]
 
 
-PLANS = {"development": development, "proof": proof, "map": atlas, "falls": falls, "monitor": monitor, "votes": votes}
+PLANS = {
+    "development": development,
+    "proof": proof,
+    "map": atlas,
+    "falls": falls,
+    "monitor": monitor,
+    "published": published,
+}
 WORDS_PLANS = {"development": words_development, "proof": words_proof}
 
 

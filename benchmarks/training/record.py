@@ -23,11 +23,15 @@ class Recorder(Observer):
 
     probes: frozenset[str]
     groups: list[dict[str, Any]] = field(default_factory=list)
+    adjustments: list[tuple[float, float]] = field(default_factory=list)
+    """Scale and shift of the advantage of each response that was scored since the trainer took the last ones."""
 
     def __call__(self, group: Group, score: GroupScore) -> None:
-        """Record the answers (None: blank) and the responses' lengths in characters."""
+        """Record the answers (None: blank), the responses' lengths in characters, and what the advantages need."""
         answers = [answer.text if answer.kind is AnswerKind.ANSWER else None for answer in score.answers]
         self._add(group.prompt_text, answers, group.responses, group.prompt_text in self.probes)
+        paid = (score.advantage_scale, score.advantage_shift)
+        self.adjustments += [(1.0, 0.0) if reward is None else paid for reward in score.rewards]
 
     def add(self, prompt: str, responses: Sequence[str], *, probe: bool) -> None:
         """Record a group that the trainer does not score; a response is its own answer."""

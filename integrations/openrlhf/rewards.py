@@ -49,6 +49,7 @@ class GroupRewards:
         self._has_warned = False
         limits = replace(limits, **settings.limits)
         self._scorer = Scorer(config)
+        self._scorer.warn_of_lost_scales("OpenRLHF")
         # Two, so that the mean reward of training is not mixed with that of evaluation.
         self._training, self._evaluation = (
             SampleScorer(self._scorer.ascore, settings.group_size, limits, neutral=NeutralReward(settings.neutral))

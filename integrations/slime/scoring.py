@@ -38,7 +38,9 @@ def scoring(args: Namespace) -> Scoring:
 
 @lru_cache
 def _scoring(config: str) -> Scoring:
-    return Scoring(Scorer(config), NeutralReward())
+    scorer = Scorer(config)
+    scorer.warn_of_lost_scales("slime")
+    return Scoring(scorer, NeutralReward())
 
 
 def is_lost(sample: Any) -> bool:

@@ -84,6 +84,7 @@ class EMPOReward:
     ) -> None:
         self.__name__ = name  # by which TRL names a reward
         self._scorer = Scorer(config, plugins=plugins)
+        self._scorer.warn_of_lost_scales("TRL")
         self._reference, self._group_size, self._logprobs = reference, group_size, logprobs
         self._has_warned = False
         self._causes: set[str] = set()

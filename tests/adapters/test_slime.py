@@ -52,6 +52,11 @@ def test_conversations() -> None:
     assert rewards_of(done) == [0.5, 0.5, 0.25, 0.25]
 
 
+def test_advantages_that_slime_does_not_scale_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    slime.train(slime.arguments(empo_config="seed-grpo"), [group(1, 1, 2, 3)])
+    assert "slime does not apply the scale" in caplog.text
+
+
 def test_every_sample_has_a_number_where_the_group_has_none(tmp_path: Path) -> None:
     config = tmp_path / "gated.yaml"
     config.write_text("preset: empo-math\ngates: {min_share: 0.6}\n", encoding="utf-8")

@@ -182,6 +182,16 @@ def test_labels_are_no_reward_and_may_be_absent(caplog: pytest.LogCaptureFixture
         trainer.ask(reward, ["p"] * 2, boxed(1, 2), answer=[{}, {}])
 
 
+@pytest.mark.parametrize(("strategy", "warned"), [("entropy_scaled", True), ("empo", False)])
+def test_advantages_that_trl_does_not_scale_are_told(
+    strategy: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "empo_rewards"):
+        EMPOReward({**BOXED, "strategy": strategy})
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.startswith("TRL does not apply the scale") and strategy in text for text in told] == [True] * warned
+
+
 def test_the_table_of_completions_says_what_each_reward_is_of() -> None:
     table: dict[str, list[str]] = {}
     reward = EMPOReward({**BOXED, "gates": {"min_share": 0.6}}, group_size=4)
