@@ -87,6 +87,7 @@ class WorkerPool:
         threads: how many submissions each of them works on at a time; the others wait, the first come first.
         score_seconds: a submission that takes longer is stopped, or its worker killed; None: no limit.
         closing_seconds: how long `close` lets workers close their scorers before it kills them.
+        set_up: called first in each process; something that can be pickled.
     """
 
     def __init__(
@@ -97,8 +98,9 @@ class WorkerPool:
         threads: int = 1,
         score_seconds: float | None = None,
         closing_seconds: float = 5.0,
+        set_up: Callable[[], object] | None = None,
     ) -> None:
-        self._scorer, self._most, self._threads = scorer, workers, threads
+        self._scorer, self._most, self._threads, self._set_up = scorer, workers, threads, set_up
         self._seconds = math.inf if score_seconds is None else score_seconds
         self._closing_seconds = closing_seconds
         self._lock, self._closed = threading.Lock(), False
@@ -193,7 +195,7 @@ class WorkerPool:
             self._retry.start()
 
     def _new_worker(self) -> _Worker:
-        worker = _Worker(self._scorer, self._threads)
+        worker = _Worker(self._scorer, self._threads, self._set_up)
         self._workers.add(worker)
         worker.reader = threading.Thread(target=self._serve, args=(worker,), name="empo-rewards-worker", daemon=True)
         worker.reader.start()
@@ -284,12 +286,12 @@ class _Worker:
 
     reader: threading.Thread
 
-    def __init__(self, scorer: Closable, threads: int) -> None:
+    def __init__(self, scorer: Closable, threads: int, set_up: Callable[[], object] | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         with closing(theirs):
             self.process: SpawnProcess = context.Process(
-                target=_work, args=(scorer, theirs, threads), name="empo-rewards worker"
+                target=_work, args=(scorer, theirs, threads, set_up), name="empo-rewards worker"
             )
             self.process.start()
         self._numbers, self._ended = itertools.count(1), False
@@ -384,7 +386,7 @@ def _score_all(groups: Sequence[Group], scorer: StreamScorer) -> list[GroupScore
     return list(scorer.score_many(groups))
 
 
-def _work(scorer: Closable, pipe: Connection, threads: int) -> None:
+def _work(scorer: Closable, pipe: Connection, threads: int, set_up: Callable[[], object] | None) -> None:
     """Worker main loop: run each task read from the pipe in a thread, stop those that are named; exit on EOF."""
     # A terminal and a process manager send these to all processes; the pool's process decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -392,6 +394,8 @@ def _work(scorer: Closable, pipe: Connection, threads: int) -> None:
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # what the scorer starts ends with it
     sys.setswitchinterval(SWITCH_SECONDS)
+    if set_up is not None:
+        set_up()
     work = _TaskRunner(scorer, pipe)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="empo-rewards-score")
     work.answer(0, None, None)  # the scorer is built
@@ -478,7 +482,7 @@ def _end_after(seconds: float) -> None:
 def _end() -> None:
     """End this process and those that its scorer started."""
     sys.stdout.flush()
-    sys.stderr.flush()
+    logging.shutdown()
     if hasattr(os, "killpg") and os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)

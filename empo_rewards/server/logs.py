@@ -1,11 +1,19 @@
-"""The server's log: one line a record, whatever callers have sent, and few lines where one repeats."""
+"""The log of the server's processes: one line a record, whatever callers have sent, and few lines where one repeats.
+
+Neither a record that repeats nor a standard error that nobody reads (a full pipe, a stopped terminal) holds up the
+process that logs.
+"""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import math
+import os
+import queue
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from empo_rewards.errors import printable
@@ -19,15 +27,71 @@ MOST = 20
 MAX_KINDS = 1_000
 """Kinds of records that are counted at a time. A record whose text is not a template is a kind of its own."""
 
+MAX_WAITING = 1_000
+"""Records that wait to be written. Further ones are counted."""
 
-def set_up(level: str) -> None:
-    """Log to standard error, from this level on."""
-    handler = logging.StreamHandler()
+FLUSH_SECONDS = 0.5
+"""The longest wait for those, at the end of the process."""
+
+
+def set_up(level: int | str) -> None:
+    """Log to standard error, from this level on; warnings of Python's `warnings`, too."""
+    handler = DescriptorHandler(2)
     handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(message)s"))
     repetitions = RepetitionFilter()
     handler.addFilter(repetitions)
-    atexit.register(repetitions.tell)
     logging.basicConfig(handlers=[handler], level=level)
+    logging.captureWarnings(True)
+    atexit.register(repetitions.tell)  # before `logging` flushes its handlers: the last that is registered comes first
+
+
+class DescriptorHandler(logging.Handler):
+    """Writes records to a file descriptor in a thread of its own; ends when the descriptor cannot be written.
+
+    Records for which there is no room are told of, by their number, before the next one that there is room for.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._lines: queue.Queue[str | threading.Event] = queue.Queue(MAX_WAITING)
+        self._lost = 0  # in `emit` alone, around which `logging` holds the handler's lock
+        self._writer = threading.Thread(target=self._write, args=(descriptor,), name="empo-rewards-log", daemon=True)
+        self._writer.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let a record be written, if there is room."""
+        records = [record]
+        if self._lost:
+            about = {"levelno": logging.WARNING, "levelname": "WARNING", "msg": "%d records lost: nobody read the log"}
+            records.insert(0, logging.makeLogRecord({**about, "args": (self._lost,)}))
+        try:
+            self._lines.put_nowait("".join(f"{self.format(one)}\n" for one in records))
+            self._lost = 0
+        except queue.Full:
+            self._lost += 1
+
+    def flush(self) -> None:
+        """Wait a little for what is not written yet."""
+        written = threading.Event()
+        with suppress(queue.Full):
+            self._lines.put(written, timeout=FLUSH_SECONDS)
+            written.wait(FLUSH_SECONDS if self._writer.is_alive() else 0)
+
+    def _write(self, descriptor: int) -> None:
+        # Not by sys.stderr: whoever waits in its `write` holds its lock, which the end of the process needs.
+        while True:
+            line = self._lines.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            left = memoryview(line.encode(errors="backslashreplace"))
+            while left:
+                try:
+                    left = left[os.write(descriptor, left) :]
+                except BlockingIOError:  # somebody has made it one that does not wait
+                    time.sleep(FLUSH_SECONDS)
+                except OSError:
+                    return
 
 
 class LineFormatter(logging.Formatter):

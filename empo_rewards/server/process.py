@@ -21,6 +21,7 @@ import uvicorn
 
 from empo_rewards.errors import EmpoError, WorkerDiedError, described
 from empo_rewards.scorer import Scorer
+from empo_rewards.server import logs
 from empo_rewards.server.app import create_app
 from empo_rewards.server.connections import KEEP_ALIVE_SECONDS, Connections, silent
 from empo_rewards.server.report import GroupReport, report_pool
@@ -96,7 +97,13 @@ def run(scorer: Scorer, settings: ServerSettings, host: str, port: int) -> None:
     # The members of an open group may each hold a connection: what cannot become complete is not begun.
     limits = replace(settings.limits, max_members=min(settings.limits.max_members, connections.most))
     seconds = limits.score_seconds
-    new_pool = partial(WorkerPool, scorer, score_seconds=seconds, closing_seconds=CLOSING_SECONDS)
+    new_pool = partial(
+        WorkerPool,
+        scorer,
+        score_seconds=seconds,
+        closing_seconds=CLOSING_SECONDS,
+        set_up=partial(logs.set_up, logging.getLogger().level),
+    )
     with (
         _listening(host, port) as listener,
         _ended_by_signals(),

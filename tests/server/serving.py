@@ -53,6 +53,9 @@ class Server:
         )
         self.log: list[str] = []
         self._listening = threading.Event()
+        self.reading = threading.Event()
+        """Whether somebody reads the log."""
+        self.reading.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if not self._listening.wait(STARTING_SECONDS) or self.process.poll() is not None:
@@ -68,6 +71,7 @@ class Server:
             self.log.append(line)
             if "listening on" in line:
                 self._listening.set()
+            self.reading.wait()
         self._listening.set()
 
     @property

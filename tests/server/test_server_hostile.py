@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import re
 import socket
@@ -14,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 from serving import EXACT, Behaviour, Group, assert_rewards, eventually, made_up, replay, serving, slow_serving
+
+from empo_rewards.server.logs import MAX_WAITING
 
 BARE = Path(__file__).parent / "bare"
 """Modules that stand for uvloop and httptools, and cannot be imported."""
@@ -213,6 +216,42 @@ def test_the_log_cannot_be_forged_or_filled() -> None:
     counted = sum(int(found[1]) for line in server.log if (found := re.search(r" (\d+) more within .*: 405, ", line)))
     assert logged + counted == 300
     assert counted > 0
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up() -> None:
+    group = {"prompt": "q", "responses": [r"\boxed{1}", r"\boxed{1}"]}
+    with (
+        serving("--group-size", "2", "--log-level", "debug", *EXACT) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
+        assert server.process.stderr is not None
+        fcntl.fcntl(server.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        server.reading.clear()
+        for _ in range(MAX_WAITING + 200):
+            assert client.get("/health").status_code == 200
+        assert client.post("/score", json=group).json()["rewards"] == [1, 1]
+        server.reading.set()
+        eventually(lambda: len(server.log) > MAX_WAITING, "what waited is not written")
+        client.get("/health")
+        server.stop()
+    assert sum(int(found[1]) for found in re.finditer(r" WARNING (\d+) records lost", server.text)) > 0
+    assert server.text.endswith("INFO stopped\n")
+
+
+def test_an_end_while_nobody_reads_the_log_is_no_later(threads: ThreadPoolExecutor) -> None:
+    with serving("--group-size", "2", "--log-level", "debug", *EXACT) as server:
+        assert server.process.stderr is not None
+        fcntl.fcntl(server.process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        server.reading.clear()
+        with httpx.Client(base_url=server.url) as client:
+            for _ in range(200):
+                client.get("/health")
+        waiting = threads.submit(server.post, "/v1/groups/a/members/0", json=member(1))
+        server.wait_for("empo_rewards_open_groups", 1)
+        server.process.terminate()
+        assert waiting.result().status_code == 503
+        assert server.process.wait(10) == 0
+        server.reading.set()
 
 
 def test_without_uvloop_and_httptools_it_serves_too() -> None:
