@@ -46,7 +46,7 @@ from empo_rewards.cli.sampling import (
 from empo_rewards.cli.scored import score_rollouts
 from empo_rewards.cli.summary import Summary
 from empo_rewards.datasets import Prompt, read_prompts
-from empo_rewards.errors import InputError
+from empo_rewards.errors import InputError, counted
 from empo_rewards.generation import Sampling
 from empo_rewards.reading.mapping import parse_mapping
 from empo_rewards.report.benchmarks import COLLAPSED, collapse_step, evaluation, reward_accuracy_by_step
@@ -116,7 +116,7 @@ def evaluate(
                 overwrite=overwrite,
             )
             if done.refused:
-                summary.reject(f"{done.refused:,} prompts got no responses")
+                summary.reject(f"{counted(done.refused, 'prompt')} without responses")
             sources, mapping, limit = [str(target)], None, None
         elif target is not None or model is not None or resume or overwrite:
             raise InputError("--out, --model, --resume and --overwrite are for sampling: give --url or --vllm as well")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import ray
 from ray.data import Datasink
 
-from empo_rewards.errors import InputError
+from empo_rewards.errors import EmpoError, InputError, described
 from empo_rewards.group import GroupScore
 from empo_rewards.integrations.ray.stages import Settings, scored
 from empo_rewards.integrations.ray.tables import SCORES, located_row, scores_in
@@ -58,6 +58,7 @@ def score_files(
     Raises:
         InputError: an input does not exist, is none that can be read, or cannot be read to its end (then what comes
             before is written); the folder has files.
+        EmpoError: Ray does not start.
     """
     reading = reading or ReadOptions()
     if STDIN in listed(sources):
@@ -68,6 +69,7 @@ def score_files(
             check_file(path)
     folder, rejected = Path(out).resolve(), Path(f"{Path(out).resolve()}.rejected")
     _prepare(folder, rejected, files, overwrite)
+    _start()
     names = [{"path": str(path)} for path in files]
     located = ray.data.from_items(names, override_num_blocks=len(files)).flat_map(partial(_read, reading=reading))
     sink: _Parquet[Total] = _Parquet(folder, rejected, total)
@@ -91,6 +93,17 @@ def _prepare(folder: Path, rejected: Path, files: Iterable[Path], overwrite: boo
         folder.mkdir(parents=False, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _start() -> None:
+    """Connect to the cluster, or start Ray on this machine; Ray Data would do the same, but tell a fault as a bug."""
+    if ray.is_initialized():
+        return
+    try:
+        ray.init()
+    except Exception as error:
+        # A process of Ray's that is not up in time is a plain Exception.
+        raise EmpoError(f"Ray does not start: {described(error)}") from error
 
 
 def _read(file: Mapping[str, str], reading: ReadOptions) -> Iterator[dict[str, Any]]:

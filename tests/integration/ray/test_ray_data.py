@@ -168,3 +168,17 @@ def test_what_it_does_not_take(folder: Path, tmp_path: Path, option: list[str], 
     given = ["score", str(folder), "--engine", "ray", *option]
     assert run([*given, *(["--out", str(tmp_path / "o")] if option else [])]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_ray_that_does_not_start_is_told_and_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def init() -> None:
+        raise Exception("The current node timed out during startup")  # noqa: TRY002 - as Ray does
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    file = tmp_path / "rollouts.jsonl"
+    file.write_text(json.dumps({"prompt": "p", "responses": [r"\boxed{1}"] * 2}) + "\n", encoding="utf-8")
+    assert run(["score", str(file), "--engine", "ray", "--out", str(tmp_path / "scores")]) == 2
+    assert "Ray does not start: " in capsys.readouterr().err
