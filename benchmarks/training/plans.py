@@ -147,7 +147,7 @@ def published(size: str) -> list[Job]:
     ]
     jobs += [Measurement(size, base, checkpoint, "fresh") for checkpoint, base in PUBLISHED_PLACES]
     methods = (
-        *((name, None) for name in ("reference", "empo", BEST_MEANS, "restrain")),
+        *((name, None) for name in ("reference", "empo", BEST_MEANS, "restrain-strict")),
         *((name, more) for name in ("scrl-32", "votes", "votes-kl")),
     )
     return jobs + [

@@ -50,6 +50,7 @@ class PromptAnswers:
         self.answers: dict[str, str] = {}
         """The answer of each normal form: all forms of one meaning cluster are one answer."""
         self.add(seen)
+        self._first, self._first_size = self.counts.copy(), self.size
 
     def add(self, seen: Observation) -> None:
         """Add a group."""
@@ -64,12 +65,18 @@ class PromptAnswers:
             self.answers = {form: answer for form, answer in self.answers.items() if answer in self.counts}
 
     def compared(self, seen: Observation) -> AgreementChances:
-        """The chances of agreement; unbiased for any numbers of responses from 2 on."""
+        """The chances of agreement with all groups so far; unbiased for any numbers of responses from 2 on."""
+        return self._chances(seen, self.counts, self.size)
+
+    def compared_with_first(self, seen: Observation) -> AgreementChances:
+        """The chances of agreement with the first group alone, by what spellings have meant since."""
+        return self._chances(seen, self._first, self._first_size)
+
+    def _chances(self, seen: Observation, counts: Counter[str], size: int) -> AgreementChances:
         same = 0
         for answer, forms in seen.spellings.items():
-            same += sum(self.counts[known] for known in self._known(forms)) * seen.answers[answer]
-        within = pair_chance(self.counts.values(), self.size)
-        return AgreementChances(within, same / (self.size * seen.size), seen.consistency)
+            same += sum(counts[known] for known in self._known(forms)) * seen.answers[answer]
+        return AgreementChances(pair_chance(counts.values(), size), same / (size * seen.size), seen.consistency)
 
     def _known(self, forms: Iterable[str]) -> set[str]:
         """The remembered answers that have one of these forms."""
@@ -77,11 +84,12 @@ class PromptAnswers:
 
 
 class PromptHistory:
-    """Compares each group with all earlier groups of its prompt.
+    """Compares each group with all earlier groups of its prompt, and with the first alone.
 
     Training by agreement makes a model say more often what it said most often. So a response of now agrees with one
     from before, on average over prompts, more often than two from before agree with each other; and what the model
-    agrees on now is what it agreed on before.
+    agrees on now is what it agreed on before. Among all earlier groups are those that have collapsed since, where that
+    went unnoticed, and they agree with the latest.
 
     Args:
         settings: the thresholds.
@@ -91,7 +99,9 @@ class PromptHistory:
         self._settings = settings
         self._once: OrderedDict[Hashable, PromptAnswers] = OrderedDict()
         self._compared: dict[Hashable, PromptAnswers] = {}
-        self._latest: deque[tuple[Hashable, AgreementChances]] = deque(maxlen=settings.longest_window)
+        self._latest: deque[tuple[Hashable, tuple[AgreementChances, AgreementChances]]] = deque(
+            maxlen=settings.longest_window
+        )
         self._until_comparison = settings.history_step
 
     def add(self, seen: Observation) -> str | None:
@@ -104,44 +114,56 @@ class PromptHistory:
             if len(self._once) > MAX_SEEN_ONCE:
                 self._once.popitem(last=False)
             return None
-        self._latest.append((seen.prompt, before.compared(seen)))
+        self._latest.append((seen.prompt, (before.compared_with_first(seen), before.compared(seen))))
         before.add(seen)
         self._until_comparison -= 1
         if self._until_comparison:
             return None
         self._until_comparison = self._settings.history_step
-        latest = list(dict(self._latest).values())
-        return changed(latest, self._settings) if len(latest) >= self._settings.least_prompts else None
+        latest = dict(self._latest).values()
+        if len(latest) < self._settings.least_prompts:
+            return None
+        since_first, since_all = zip(*latest, strict=True)
+        settings = self._settings
+        return changed(since_all, settings) or other_answers(since_first, settings.least_first_similarity, settings)
 
 
 def changed(prompts: Sequence[AgreementChances], settings: MonitorSettings) -> str | None:
-    """A sentence about how two or more prompts are answered differently than before, by more than chance; or None.
-
-    The similarity of two mixtures of answers is the cosine of their vectors of shares: the chance across, divided by
-        the
-    geometric mean of the chances within. A model that is only more certain of the same answers has a high one.
-    """
-    before, across, now = (math.fsum(chances) / len(prompts) for chances in zip(*prompts, strict=True))
-    those = f"({len(prompts)} prompts seen before)"
+    """A sentence about how two or more prompts are answered differently than before, by more than chance; or None."""
+    before, across, _ = means(prompts)
     if across < settings.kept_agreement * before and _is_above_chance(
         [seen.before - seen.across for seen in prompts], settings.history_errors
     ):
         return (
             f"a response agrees with an earlier one to its prompt with a chance of {across:.3f}; two earlier ones "
-            f"agreed with {before:.3f} {those}. The model leaves what it agreed on."
+            f"agreed with {before:.3f} ({len(prompts)} prompts seen before). The model leaves what it agreed on."
         )
+    return other_answers(prompts, settings.least_similarity, settings)
+
+
+def other_answers(prompts: Sequence[AgreementChances], least: float, settings: MonitorSettings) -> str | None:
+    """A sentence, where answers before and now have a similarity below `least`, by more than chance; or None.
+
+    The similarity of two mixtures of answers is the cosine of their vectors of shares: the chance across, divided by
+    the geometric mean of the chances within. A model that is only more certain of the same answers has a high one.
+    """
+    before, across, now = means(prompts)
     if across >= settings.grown_agreement * before or now == 0:
         return None
     scale = math.sqrt(now / before)  # brings both to one size: their mean over prompts is the geometric one
-    missing = [
-        settings.least_similarity * (seen.before * scale + seen.now / scale) / 2 - seen.across for seen in prompts
-    ]
+    missing = [least * (seen.before * scale + seen.now / scale) / 2 - seen.across for seen in prompts]
     if not _is_above_chance(missing, settings.history_errors):
         return None
     return (
         f"two responses to a prompt agree with a chance of {now:.3f}, two earlier ones with {before:.3f}, one of now "
-        f"with an earlier one with {across:.3f} {those}. The model agrees on other answers than it did."
+        f"with an earlier one with {across:.3f} ({len(prompts)} prompts seen before). The model agrees on other "
+        "answers than it did."
     )
+
+
+def means(prompts: Sequence[AgreementChances]) -> AgreementChances:
+    """The mean chances over prompts."""
+    return AgreementChances(*(math.fsum(chances) / len(prompts) for chances in zip(*prompts, strict=True)))
 
 
 def _is_above_chance(values: Sequence[float], errors: float) -> bool:

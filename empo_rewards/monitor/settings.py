@@ -28,6 +28,8 @@ class MonitorSettings:
             remain between these and the latest.
         grown_agreement: where that agreement has grown by this factor, other answers beside it do not matter.
         least_similarity: the least cosine of the answers' shares, before and now, otherwise.
+        least_first_similarity: the same with the first group of a prompt as "before". It is lower, because answers move
+            on in a healthy run too. It finds a collapse that is among the earlier answers since.
         history_errors: standard errors by which either must have fallen below. There are fewer comparisons, and none
             with a best one.
         history_step: groups of prompts seen before between two comparisons. The latest `longest_window` of them are
@@ -48,6 +50,7 @@ class MonitorSettings:
     kept_agreement: float = 0.85
     grown_agreement: float = 1.1
     least_similarity: float = 0.95
+    least_first_similarity: float = 0.5
     history_errors: float = 3.5
     history_step: int = 16
 

@@ -403,6 +403,21 @@ def test_what_was_gained_and_is_lost_again_is_a_collapse() -> None:
         assert "The model agrees on other answers than it did" in monitor.alarm.reason
 
 
+def test_a_collapse_that_few_prompts_did_not_show_at_once_is_seen_later() -> None:
+    """Compared with all earlier answers nothing is amiss once the collapsed ones are among them."""
+    missed = 0
+    for seed in range(40):
+        dice = random.Random(seed)
+        monitor = Monitor()
+        for old, new in [(1.0, 0.0), (1.0, 0.0), (0.2, 0.4), (0.0, 0.95), (0.0, 0.95)]:
+            for n in range(16):
+                draws = [dice.random() / (1 if new else 0.6 if n % 4 == 0 else 0.05) for _ in range(8)]
+                texts = [f"{n}" if x < old else f"new {n}" if x < old + new else number(dice) for x in draws]
+                monitor(*scored(f"q{n}", texts))
+        missed += monitor.alarm is None
+    assert missed < 5
+
+
 def test_answers_that_only_grow_stronger_are_none() -> None:
     """Minorities may vanish, and on a prompt or two a majority may lose."""
     for seed in range(5):

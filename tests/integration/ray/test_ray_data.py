@@ -174,7 +174,7 @@ def test_a_ray_that_does_not_start_is_told_and_no_bug(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def init() -> None:
-        raise Exception("The current node timed out during startup")  # noqa: TRY002 - as Ray does
+        raise Exception("The current node timed out during startup")
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", init)
