@@ -87,8 +87,8 @@ def probe_curve(records: Iterable[Mapping[str, Any]]) -> list[dict[str, float]]:
 
 def _kind(name: str, is_probed: bool) -> str:
     """The purpose of a run: selection of the monitor's settings, or its evaluation on other bases."""
-    _, place, _ = name.split("/")
-    if place == "smollm" or int(place.split("-")[0]) in MONITOR_BASES:
+    prompts, place, _ = name.split("/")
+    if (prompts == "fresh") if place == "smollm" else int(place.split("-")[0]) >= min(MONITOR_BASES):
         return "judged"
     return "chosen on" if is_probed else "without probes"
 
