@@ -14,7 +14,7 @@ from empo_rewards.equivalence.cache import LruCache
 from empo_rewards.equivalence.math import policy as choices
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge
 from empo_rewards.equivalence.math.canonical import key_of
-from empo_rewards.equivalence.math.keys import Key, equal_groups, footprint, letters_of_one_name, settle, symbols_of
+from empo_rewards.equivalence.math.keys import Key, equal_groups, footprint, in_one_case, settle
 from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_WORK
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.refine import Judge
@@ -25,9 +25,6 @@ from empo_rewards.turns import checkpoint
 
 MAX_CACHED_CHARS = 1_000
 """Longer texts are not kept: they hardly come twice."""
-
-_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
-"""A letter that stands alone."""
 
 _PERCENT = re.compile("[%％]|pct|er ?cent")
 
@@ -77,12 +74,16 @@ class MathEquivalence(EquivalenceBackend):
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Which answers of each set are the same."""
-        return [self._relate(answers) for answers in sets]
+        found = []
+        for answers in sets:
+            keys, left, metrics = self._keys(answers)
+            found.append(_Comparison(answers.texts, keys, self.policy).relation(left, metrics))
+        return found
 
     def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
         """The canonical forms of the two answers, read beside the others of their set, and how they were compared."""
         keys, _, _ = self._keys(answers)
-        pair = self._relate(AnswerSet((answers.texts[i], answers.texts[j]), answers.prompt))
+        (pair,) = self.relate([AnswerSet((answers.texts[i], answers.texts[j]), answers.prompt)])
         facts: dict[str, str | float] = {}
         for name, key in (("one", keys[i]), ("other", keys[j])):
             facts[name] = str(key.shape)[:MAX_SHOWN_FORM]
@@ -91,10 +92,6 @@ class MathEquivalence(EquivalenceBackend):
             return Reason("canonical forms", facts)
         by_values = bool(pair.equal or pair.undecided)
         return Reason("enclosures of the values of canonical forms" if by_values else "canonical forms", facts)
-
-    def _relate(self, answers: AnswerSet) -> Relation:
-        keys, left, metrics = self._keys(answers)
-        return _Comparison(answers.texts, keys, self.policy).relation(left, metrics)
 
     # Keys of answers
 
@@ -111,10 +108,9 @@ class MathEquivalence(EquivalenceBackend):
         for text in sorted(answers.texts, key=lambda text: (len(text), text)):
             keys[text] = self._key(text, policy) if left > 0 else Key(Opaque(text), work=0)
             left -= keys[text].work
-        renamed = letters_of_one_name(keys.values(), answers.prompt)
-        for text, key in keys.items():
-            if left > 0 and not renamed.keys().isdisjoint(symbols_of(key)):
-                keys[text] = self._key(_LETTER.sub(lambda match: renamed.get(match[0], match[0]), text), policy)
+        for text, other in in_one_case(keys, answers.prompt).items():
+            if left > 0:
+                keys[text] = self._key(other, policy)
                 left -= keys[text].work
         found = settle([keys[text] for text in answers.texts])
         failed, unread = sum(key.failed for key in found), sum(key.work == 0 for key in found)

@@ -28,6 +28,7 @@ from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of,
 T = TypeVar("T")
 
 _PLAIN = re.compile(r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\})", re.ASCII)
+"""A bare number or fraction, which most answers are."""
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
@@ -37,9 +38,13 @@ _TOKEN_WORK = 5
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
-    simple = _plain_key(text)
-    if simple is not None:
-        return simple
+    match = _PLAIN.fullmatch(text)
+    if match is not None:
+        sign, number, top, bottom = match.groups()
+        value = literal(number) if number else quotient(int(top), int(bottom))
+        return Key(constant(-value if sign == "-" else value), decimal="." in (number or ""))
+    if text in _PLAIN_LETTERS:
+        return Key(atom(text))
     if len(text) > MAX_CHARS or len(folded := fold(text)) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(shapes.Opaque(text), work=len(text) >> 4)
     if "\\frac" not in folded and "\\sqrt" not in folded:
@@ -76,16 +81,6 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     return key._replace(facets=facets)
 
 
-def _plain_key(text: str) -> Key | None:
-    """The key of a bare number, fraction or letter, which most answers are; None for anything else."""
-    match = _PLAIN.fullmatch(text)
-    if match is None:
-        return Key(atom(text)) if text in _PLAIN_LETTERS else None
-    sign, number, top, bottom = match.groups()
-    value = literal(number) if number else quotient(int(top), int(bottom))
-    return Key(constant(-value if sign == "-" else value), decimal="." in (number or ""))
-
-
 def _demand(condition: object) -> None:
     """Raises `Unreadable` where a condition does not hold."""
     if not condition:
@@ -119,10 +114,10 @@ class _Part(NamedTuple):
         return _known(self.shape if isinstance(self.shape, Value) else None)
 
     @property
-    def bare(self) -> Shape:
-        """Its one shape, if nothing decorates it."""
+    def as_set(self) -> Shape:
+        """Its one shape, if nothing decorates it; a value as the set of it."""
         _demand(not self.facets)
-        return self.shape
+        return SetOf(frozenset((self.shape,))) if isinstance(self.shape, Value) else self.shape
 
     @property
     def is_symbol(self) -> bool:
@@ -176,8 +171,8 @@ class _Reader(Scalars):
             found = [("comma:list", shape, facets), ("comma:decimal", constant(comma), {})]
         elif unsure and isinstance(shape, Value):
             found = _letters_or_unit(shape, facets, *next(iter(unsure.items())))
-        elif isinstance(shape, Aligned) and shape.kind == "range" and words and not facets:
-            low, high = cast("tuple[Value, Value]", shape.parts)
+        elif words and not facets and shapes.kind_of(shape) == "range":
+            low, high = cast("tuple[Value, Value]", cast("Aligned", shape).parts)
             if balls.sign_of(low) == 1:
                 found = [("to:range", shape, {}), ("to:ratio", Aligned("ratio", (high / low,)), {})]
         elif [token.kind for token in self.tokens] == ["num", "-", "num"] and isinstance(shape, shapes.Opaque):
@@ -185,7 +180,7 @@ class _Reader(Scalars):
             found = [("dash:range", span, {})] if span else []
         elif facets.get("unit") == (("pound", 1),):
             found = [(f"pound:{unit}", shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£")]
-        return tuple(Option(convention, _joined(self.tokens), *rest) for convention, *rest in found)
+        return tuple(Option(name, _joined(self.tokens), other, decorated) for name, other, decorated in found)
 
     # Lists
 
@@ -398,18 +393,21 @@ class _Reader(Scalars):
 
     def decomposed(self, value: Value) -> Shape:
         """i + 2j of unit vectors as (1, 2); a + bk with k an integer as the residues a modulo b."""
-        names = ("unit i", "unit j", "unit k", "∈Z")
-        parts: dict[str, dict[algebra.Monomial, Rational]] = {name: {} for name in (*names, "")}
+        parts: dict[str, dict[algebra.Monomial, Rational]] = {
+            "unit i": {},
+            "unit j": {},
+            "unit k": {},
+            "∈Z": {},
+            "": {},
+        }
         for monomial, coefficient in value.terms.items():
-            found = [(name, exponent) for name, exponent in monomial if name in names]
-            _demand(not found or [exponent for _, exponent in found] == [1])
-            name = str(found[0][0]) if found else ""
-            parts[name][monomial - {(name, 1)}] = coefficient
-        vector = any(parts[name] for name in names[:3])
-        _demand(value.over is None and (vector or parts["∈Z"]) and not (vector and (parts[""] or parts["∈Z"])))
-        if not vector:
-            return self.congruence(Value(parts[""]), Value(parts["∈Z"]))
-        return ordered(tuple(Value(parts[name]) for name in (names[:3] if parts["unit k"] else names[:2])), "()")
+            (name, exponent), *others = [(name, exponent) for name, exponent in monomial if name in parts] or [("", 1)]
+            _demand(exponent == 1 and not others)
+            parts[str(name)][monomial - {(name, 1)}] = coefficient
+        i, j, k, modulus, rest = map(Value, parts.values())
+        vector = bool(i.terms or j.terms or k.terms)
+        _demand(value.over is None and vector != bool(modulus.terms) and not (vector and rest.terms))
+        return ordered((i, j, k) if k.terms else (i, j), "()") if vector else self.congruence(rest, modulus)
 
     # Brackets, sets, matrices
 
@@ -431,7 +429,7 @@ class _Reader(Scalars):
 
     def set_operation(self, node: nodes.Combined) -> _Part:
         """Unions, intersections and differences of finite sets and of intervals."""
-        left, right = (_as_set(self.part(side).bare) for side in (node.left, node.right))
+        left, right = (self.part(side).as_set for side in (node.left, node.right))
         if isinstance(left, SetOf) and isinstance(right, SetOf):
             _demand(node.operator == "∪" or (shapes.exact(left) and shapes.exact(right)))
             return _Part((SetOf(shapes.OPERATIONS[node.operator](left.elements, right.elements)),))
@@ -470,12 +468,16 @@ class _Reader(Scalars):
     # Relations
 
     def relation(self, node: nodes.Comparing) -> _Part:
-        """By its operators."""
-        several = len(node.operators) > 1
-        for operators, read in _CHAINED if several else (*_CHAINED, *_SINGLE):
-            if operators.issuperset(node.operators):
-                return read(self, node)
-        raise Unreadable
+        """By its operators, of which those of equality and order may be several."""
+        operators = set(node.operators)
+        if operators <= {"=", "≈"}:
+            return self.equality(node)
+        if operators <= {"<", "≤"} or operators <= {">", "≥"}:
+            return self.inequality(node)
+        _demand(len(node.operators) == 1)
+        return (self.excluded if "≠" in operators else self.inclusion if operators <= {"⊆", "⊇"} else self.membership)(
+            node
+        )
 
     def equality(self, node: nodes.Comparing) -> _Part:  # noqa: PLR0911 - one return a kind of equality
         """A name's value, a chain of equal values, an equation."""
@@ -541,11 +543,12 @@ class _Reader(Scalars):
 
     def inclusion(self, node: nodes.Comparing) -> _Part:
         """Whether one finite set holds another: true or false."""
-        small, large = (_as_set(self.part(operand).bare) for operand in node.operands)
+        small, large = (self.part(operand).as_set for operand in node.operands)
         if node.operators == ("⊇",):
             small, large = large, small
-        _demand(isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large))
-        return _Part((shapes.Text("true" if small.elements <= large.elements else "false"),))
+        if isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large):
+            return _Part((shapes.Text("true" if small.elements <= large.elements else "false"),))
+        raise Unreadable
 
     def membership(self, node: nodes.Comparing) -> _Part:
         """x ∈ S, x ∉ S."""
@@ -608,18 +611,6 @@ _PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
 }
 """How each kind of node is read; None, or no entry: as an expression."""
 
-_CHAINED = (
-    (frozenset("=≈"), _Reader.equality),
-    (frozenset("<≤"), _Reader.inequality),
-    (frozenset(">≥"), _Reader.inequality),
-)
-"""Relations of two and more sides by their operators."""
-_SINGLE = (
-    (frozenset("⊆⊇"), _Reader.inclusion),
-    (frozenset("∈∉"), _Reader.membership),
-    (frozenset("≠"), _Reader.excluded),
-)
-
 
 # Shapes
 
@@ -661,11 +652,6 @@ def _ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
     return _Part((ordered(ends, "()" if strict else "[]"),), {"label": label}, inequality=True)
 
 
-def _as_set(shape: Shape) -> Shape:
-    """A value as the set of it."""
-    return SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape
-
-
 def _equation(left: Value, right: Value) -> Shape:
     """left = right as a polynomial up to a factor."""
     difference = left - right
@@ -677,14 +663,9 @@ def _equation(left: Value, right: Value) -> Shape:
 
 def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
     """A list of values by name as the list of tuples in the order of the names."""
-    values = [(shape.parts if isinstance(shape, Aligned) and shape.kind == "named" else None) for shape in everything]
-    if not any(values):
-        return ()
-    return (
-        items(
-            shape if found is None else ordered(found, "()") for shape, found in zip(everything, values, strict=True)
-        ),
-    )
+    named = [shape.parts if isinstance(shape, Aligned) and shape.kind == "named" else None for shape in everything]
+    bare = (shape if parts is None else ordered(parts, "()") for shape, parts in zip(everything, named, strict=True))
+    return (items(bare),) if any(named) else ()
 
 
 def _letters_or_unit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple
@@ -55,6 +55,9 @@ class Key(NamedTuple):
     failed: bool = False
     options: tuple[Option, ...] = ()
 
+
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+"""A letter that stands alone."""
 
 _LITTLE, _BYTES = 64, 24
 """Work that every key may have cost, and the bytes of a key for each unit of work: what takes memory costs work."""
@@ -147,30 +150,24 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         for level, reading in enumerate(key.readings):
             claims[reading].append(position)
             rank[reading] = max(level, rank.get(reading, 0))
-    result = list(keys)
-    for reading in sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__):
-        owners = {classes.find(position) for position in claims[reading]}
-        if len(owners) != 1 or _has_rival(reading, owners, keys, by_shape, classes):
+    find, result = classes.find, list(keys)
+    present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
+    for reading in present:
+        owners, here = {find(position) for position in claims[reading]}, find(by_shape[reading][0])
+        rivals = (  # another shape of that type, which the set holds too: (3, 4) and (4, 3)
+            kind_of(other) == kind_of(reading)
+            and find(by_shape[other][0]) != here
+            and not owners.isdisjoint(map(find, claims[other]))
+            for other in present
+        )
+        if len(owners) > 1 or (not isinstance(reading, Value) and any(rivals)):
             continue
         first, *others = (keys[position].facets.items() for position in claims[reading])
         agreed = dict(set(first).intersection(*others))
         for position in by_shape[reading]:
-            classes.union(*owners, position)
+            classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
     return result
-
-
-def _has_rival(
-    reading: Shape, owners: set[int], keys: Sequence[Key], by_shape: Mapping[Shape, list[int]], classes: UnionFind
-) -> bool:
-    """Whether the class can be read as another shape of that type, which the set holds too: (3, 4) and (4, 3)."""
-    here = classes.find(by_shape[reading][0])
-    return not isinstance(reading, Value) and any(
-        type(other) is type(reading) and other in by_shape and classes.find(by_shape[other][0]) != here
-        for place, key in enumerate(keys)
-        if classes.find(place) in owners
-        for other in key.readings
-    )
 
 
 def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
@@ -184,19 +181,20 @@ def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
         quantity[measures.pop() if len(measures) == 1 else number].append(group)
     result = []
     for parts in quantity.values():
-        bare = [[p for p in part if _is_bare(keys[p])] for part in parts if len(parts) > 1]
+        bare = [[p for p in part if not _has_unit(keys[p])] for part in parts if len(parts) > 1]
         result += [sorted({*chain(*parts)}.difference(*bare)), *filter(None, bare)]
     return result
 
 
-def _is_bare(key: Key) -> bool:
-    return "unit" not in key.facets and kind_of(key.shape) != "quantity"
+def _has_unit(key: Key) -> bool:
+    return "unit" in key.facets or kind_of(key.shape) == "quantity"
 
 
 def _measure(key: Key) -> tuple[Shape, Hashable] | None:
     """A quantity in base units; None for what has no unit."""
-    if isinstance(key.shape, Aligned) and key.shape.kind == "quantity":
-        return key.shape.parts[0], key.shape.frame
+    match key.shape:
+        case Aligned("quantity", (value,), dimension):
+            return value, dimension
     unit = key.facets.get("unit")
     if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
         return None
@@ -204,18 +202,25 @@ def _measure(key: Key) -> tuple[Shape, Hashable] | None:
     return key.shape * quotient(factor.numerator, factor.denominator), dimension
 
 
-def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
-    """Letters that a set holds in both cases and its prompt in one only: P as p, where the prompt speaks of p alone."""
+def in_one_case(keys: Mapping[str, Key], prompt: str) -> dict[str, str]:
+    """Answers whose letters the set holds in both cases and the prompt in one only, with these in its case.
+
+    P is p where the prompt speaks of p alone. By text; `keys` are what the texts are read as.
+    """
     if not prompt:
         return {}
-    each = [{name for name in symbols_of(key) if len(name) == 1 and name.isalpha()} for key in keys]
-    found = set().union(*each) - set("aiAI")
+    letters = {
+        text: {name for name in key.shape.symbols if len(name) == 1 and name.isalpha()}
+        for text, key in keys.items()
+        if isinstance(key.shape, Value)
+    }
+    found = set().union(*letters.values()) - set("aiAI")
     both = {letter for letter in found if letter.swapcase() in found}
-    both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
+    both -= {letter for some in letters.values() for letter in some if letter.swapcase() in some}  # GMm
     spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)}
-    return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
-
-
-def symbols_of(key: Key) -> frozenset[str]:
-    """The symbols of a value."""
-    return key.shape.symbols if isinstance(key.shape, Value) else frozenset()
+    renamed = {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
+    return {
+        text: _LETTER.sub(lambda match: renamed.get(match[0], match[0]), text)
+        for text, some in letters.items()
+        if not some.isdisjoint(renamed)
+    }

@@ -137,15 +137,13 @@ def kind_of(shape: object) -> object:
 def readings(shape: Shape) -> tuple[Shape, ...]:
     """The less decorated forms that say the same where nothing else in the set does: from named to ordered to bare."""
     found: list[Shape] = []
-    if isinstance(shape, Ordered):
-        if shape.ends:
-            found.append(Ordered(shape.elements, ""))
-        found.append(items(shape.elements))
-    elif isinstance(shape, SetOf):
-        found.append(next(iter(shape.elements)) if len(shape.elements) == 1 else items(shape.elements))
-    elif kind_of(shape) == "ratio":
-        quotients = [part.rational for part in shape.parts]
-        found += [constant(1 / Fraction(number)) for number in quotients if number and len(quotients) == 1]
+    match shape:
+        case Ordered(elements, ends):
+            found = [*([Ordered(elements, "")] if ends else []), items(elements)]
+        case SetOf(members):
+            found = [next(iter(members)) if len(members) == 1 else items(members)]
+        case Aligned("ratio", (Value(rational=number),)) if number:
+            found = [constant(1 / Fraction(number))]
     return tuple(reading for reading in found if reading != shape)
 
 
@@ -188,7 +186,8 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         ends = {shape.ends for shape in (a, b) if isinstance(shape, Ordered)}
         if frame != others_frame or len(parts) != len(others) or len(ends - {""}) > 1:
             return False
-        verdict = _all(compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True))
+        verdicts = [compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True)]
+        verdict = False if False in verdicts else None if None in verdicts else True
         return None if verdict and len(ends) > 1 else verdict
     if is_system(a) and is_system(b):
         return None
@@ -249,12 +248,6 @@ def _paired(verdicts: list[list[bool | None]]) -> bool | None:
             return None if any(None in line for line in verdicts) else False
         free.remove(partner)
     return True
-
-
-def _all(verdicts: Iterable[bool | None]) -> bool | None:
-    """True where all are, False where one is, else None."""
-    found = list(verdicts)
-    return False if False in found else None if None in found else True
 
 
 def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
