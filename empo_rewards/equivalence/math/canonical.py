@@ -189,11 +189,18 @@ class _Reader(Scalars):
         first, *others = listing.items
         if not others:
             return self.part(first)
-        if isinstance(first, nodes.Comparing) and first.operators == ("≠",):
-            return self.excluded(first, *others)
-        if all(isinstance(item, nodes.Qualified) for item in listing.items):
-            return self.qualified(cast("tuple[nodes.Qualified, ...]", listing.items))
-        if ";" in listing.separators and "," in listing.separators:
+        if isinstance(first, nodes.Comparing) and first.operators == ("≠",):  # x ≠ 2, -3 or x ≠ 2, x ≠ -3
+            name = first.operands[0]
+            relations = (
+                each if isinstance(each, nodes.Comparing) else first._replace(operands=(name, each)) for each in others
+            )
+            return self.conjunction([self.part(relation) for relation in (first, *relations)])
+        if all(isinstance(item, nodes.Qualified) for item in listing.items):  # $3000 at 10%, $2000 at 8%
+            qualified = cast("tuple[nodes.Qualified, ...]", listing.items)
+            return self.combined(
+                [self.decorated(item.body, label=item.words) for item in qualified], listing.separators
+            )
+        if {",", ";"}.issubset(listing.separators):
             listing = _regrouped(listing)
         return self.combined([self.part(item) for item in listing.items], listing.separators)
 
@@ -249,23 +256,6 @@ class _Reader(Scalars):
         _demand(len(set(dimensions)) == 1)
         total = algebra.add(*(value * quotient(factor, 1) for value, factor in zip(values, factors, strict=True)))
         return _Part((Aligned("quantity", (total,), dimensions[0]),))
-
-    def qualified(self, found: Sequence[nodes.Qualified]) -> _Part:
-        """$3000 at 10%, $2000 at 8%: each value by what is said of it."""
-        parts = [self.part(item.body) for item in found]
-        names = [item.words for item in found]
-        _demand(all(part.facets == parts[0].facets for part in parts) and len(set(names)) == len(names))
-        return self.named(names, tuple(part.shape for part in parts), parts[0].facets)
-
-    def excluded(self, first: nodes.Comparing, *others: Node) -> _Part:
-        """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
-        label = label_of(first.operands[0])
-        points: list[Value] = []
-        for each in (first, *others):
-            relation = each if isinstance(each, nodes.Comparing) else nodes.Comparing((first.operands[0], each), ("≠",))
-            _demand(relation.operators == ("≠",) and label_of(relation.operands[0]) == label)
-            points += self.branches(relation.operands[1])
-        return _Part((shapes.complement(points),), {"label": _known(label)}, inequality=True)
 
     def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Mapping[str, Hashable]) -> _Part:
         """Values by name; in the order written they may be read as a tuple."""
@@ -326,7 +316,10 @@ class _Reader(Scalars):
     def based(self, node: nodes.Based) -> _Part:
         """204_5."""
         if self.policy.bases == "value":
-            return _Part((constant(_in_base(node.digits, node.base)),))
+            digits, base = node.digits, node.base
+            _demand(digits.isdecimal() and 2 <= base <= 10 and len(digits) <= MAX_BASED_DIGITS)
+            _demand(int(max(digits)) < base)
+            return _Part((constant(int(digits, base)),))
         return _Part((_number(node.digits),), {"base": node.base})
 
     def sum(self, node: nodes.Sum) -> _Part | None:
@@ -475,9 +468,7 @@ class _Reader(Scalars):
         if operators <= {"<", "≤"} or operators <= {">", "≥"}:
             return self.inequality(node)
         _demand(len(node.operators) == 1)
-        return (self.excluded if "≠" in operators else self.inclusion if operators <= {"⊆", "⊇"} else self.membership)(
-            node
-        )
+        return self.inclusion(node) if operators <= {"⊆", "⊇"} else self.membership(node)
 
     def equality(self, node: nodes.Comparing) -> _Part:  # noqa: PLR0911 - one return a kind of equality
         """A name's value, a chain of equal values, an equation."""
@@ -551,20 +542,27 @@ class _Reader(Scalars):
         raise Unreadable
 
     def membership(self, node: nodes.Comparing) -> _Part:
-        """x ∈ S, x ∉ S."""
-        label, part = _known(label_of(node.operands[0])), self.part(node.operands[1])
-        if node.operators == ("∉",):
-            _demand(isinstance(part.shapes[0], SetOf))
-            part = part._replace(shapes=(shapes.complement(cast("SetOf", part.shapes[0]).elements),))
-        return part._replace(facets={**part.facets, "label": label})
+        """x ∈ S, x ∉ S, x ≠ 2."""
+        label, (_, given), (operator,) = _known(label_of(node.operands[0])), node.operands, node.operators
+        if operator == "≠":
+            return _Part((shapes.complement(self.branches(given)),), {"label": label}, inequality=True)
+        part = self.decorated(given, label=label)
+        if operator == "∈":
+            return part
+        points = part.shapes[0].elements if isinstance(part.shapes[0], SetOf) else None
+        return part._replace(shapes=(shapes.complement(_known(points)),))
 
     def inequality(self, node: nodes.Comparing) -> _Part:
         """a < x <= b: what its relations say together."""
         about = node.operands[1] if len(node.operators) > 1 else None
         relations = zip(node.operands, node.operators, node.operands[1:], strict=False)
-        first, *others = (self.half_line(*relation, about) for relation in relations)
+        return self.conjunction([self.half_line(*relation, about) for relation in relations])
+
+    def conjunction(self, parts: Sequence[_Part]) -> _Part:
+        """What relations about one name say together."""
+        first, *others = parts
         _demand(all(other.facets == first.facets for other in others))
-        spans = (shapes.intervals(part.shape) for part in (first, *others))
+        spans = (shapes.intervals(part.shape) for part in parts)
         return first._replace(shapes=(shapes.combined("∩", *spans),)) if others else first
 
     def half_line(self, left: Node, operator: str, right: Node, about: Node | None) -> _Part:
@@ -729,11 +727,6 @@ def _is_of_names(node: Node) -> bool:
     elif isinstance(node, nodes.Product):
         names = [nodes.inside(factor) for _, factor in node.factors]
     return len(set(names)) == len(names) > 1 and all(isinstance(name, nodes.Sym) for name in names)
-
-
-def _in_base(digits: str, base: int) -> int:
-    _demand(digits.isdecimal() and 2 <= base <= 10 and len(digits) <= MAX_BASED_DIGITS and int(max(digits)) < base)
-    return int(digits, base)
 
 
 def _bare_difference(node: Node) -> tuple[list[str], str]:
