@@ -88,9 +88,7 @@ class MathEquivalence(EquivalenceBackend):
         for name, key in (("one", keys[i]), ("other", keys[j])):
             facts[name] = str(key.shape)[:MAX_SHOWN_FORM]
             facts.update({f"{name}'s {facet}": str(value)[:MAX_SHOWN_FORM] for facet, value in key.facets.items()})
-        if keys[i].shape == keys[j].shape:
-            return Reason("canonical forms", facts)
-        by_values = bool(pair.equal or pair.undecided)
+        by_values = keys[i].shape != keys[j].shape and (pair.equal or pair.undecided)
         return Reason("enclosures of the values of canonical forms" if by_values else "canonical forms", facts)
 
     # Keys of answers

@@ -32,9 +32,6 @@ _PLAIN = re.compile(r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
 
-_TOKEN_WORK = 5
-"""Units of work that a token costs until it is syntax."""
-
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
@@ -62,7 +59,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:
 
 
 def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
-    algebra.spend(_TOKEN_WORK * len(tokens))
+    algebra.spend(5 * len(tokens))  # what they cost until they are syntax
     if {"word", "run", "∈"}.isdisjoint([token.kind for token in tokens]):
         return _Reader(policy, tokens).key(folded)
     called, spelled_out = name_in_words(spoken(tokens))
@@ -192,17 +189,18 @@ class _Reader(Scalars):
         if isinstance(first, nodes.Comparing) and first.operators == ("≠",):  # x ≠ 2, -3 or x ≠ 2, x ≠ -3
             name = first.operands[0]
             relations = (
-                each if isinstance(each, nodes.Comparing) else first._replace(operands=(name, each)) for each in others
+                each if isinstance(each, nodes.Comparing) else nodes.Comparing((name, each), ("≠",)) for each in others
             )
             return self.conjunction([self.part(relation) for relation in (first, *relations)])
-        if all(isinstance(item, nodes.Qualified) for item in listing.items):  # $3000 at 10%, $2000 at 8%
-            qualified = cast("tuple[nodes.Qualified, ...]", listing.items)
-            return self.combined(
-                [self.decorated(item.body, label=item.words) for item in qualified], listing.separators
-            )
-        if {",", ";"}.issubset(listing.separators):
-            listing = _regrouped(listing)
-        return self.combined([self.part(item) for item in listing.items], listing.separators)
+        # $3000 at 10%, $2000 at 8%: each by what is said of it
+        parts = [
+            self.decorated(each.body, label=each.words) for each in listing.items if isinstance(each, nodes.Qualified)
+        ]
+        if not parts:
+            listing = _regrouped(listing) if {",", ";"}.issubset(listing.separators) else listing
+            parts = [self.part(item) for item in listing.items]
+        _demand(len(parts) == len(listing.items))
+        return self.combined(parts, listing.separators)
 
     def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
         """Items side by side as one part: a list, values by name, or a union of inequalities."""
@@ -230,13 +228,18 @@ class _Reader(Scalars):
         _demand(label is not None or not named)
         facets |= {"label": label} if label is not None else {}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            return self.alternatives(everything, marks, facets, logical=logical)
+            spans, both = [shapes.intervals(shape) for shape in everything], marks & {"and", "or"} == {"and"}
+            result = shapes.combined("∩", *spans) if both else shapes.EMPTY
+            if result == shapes.EMPTY:  # x < 1 and x > 2: the one and the other
+                _demand(not (both and logical))
+                result = shapes.combined("∪", *spans)
+            return _Part((result,), facets, inequality=True)
         if any(isinstance(shape, shapes.Opaque) for shape in everything):
             return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
         joined = marks & {"and", "or"}
         if label is None and len(joined) == 1:
             facets["joined"] = joined.pop()
-        return _Part((items(everything),), facets, _unnamed(everything))
+        return _Part((items(everything),), facets)
 
     def quantities(self, parts: list[_Part], marks: set[str]) -> _Part:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
@@ -263,18 +266,6 @@ class _Reader(Scalars):
         readings = dict.fromkeys((pair, *shapes.readings(pair)))
         return _Part((by_name(names, values),), facets, tuple(readings))
 
-    def alternatives(
-        self, found: Iterable[Shape], marks: set[str], facets: Mapping[str, Hashable], *, logical: bool
-    ) -> _Part:
-        """Inequalities about one name: what satisfies all of them where "and" joins them, else their union."""
-        spans = [shapes.intervals(shape) for shape in found]
-        conjunction = "and" in marks and "or" not in marks
-        result = shapes.combined("∩", *spans) if conjunction else shapes.EMPTY
-        if result == shapes.EMPTY:
-            _demand(not (conjunction and logical))
-            result = shapes.combined("∪", *spans)
-        return _Part((result,), facets, inequality=True)
-
     # One item
 
     def part(self, node: Node) -> _Part:
@@ -298,10 +289,14 @@ class _Reader(Scalars):
 
     def marked(self, node: nodes.Postfix | nodes.Signed) -> _Part | None:
         """-45°, a quantity in degrees; 50%, which a policy may read as 50; None for other signs and marks."""
-        if _is_percent(node) and self.policy.percent == "either":
-            return self.scalar_part(node)._replace(readings=(self.value(node.body),))
-        bare = _without_degrees(node)
-        return None if bare is None else self.decorated(bare, unit=(("°", 1),))
+        match node:
+            case nodes.Postfix("%", body) if self.policy.percent == "either":
+                return self.scalar_part(node)._replace(readings=(self.value(body),))
+            case nodes.Postfix("°", body):
+                return self.decorated(body, unit=(("°", 1),))
+            case nodes.Signed("+" | "-" as sign, nodes.Postfix("°", body)):
+                return self.decorated(nodes.Signed(sign, body), unit=(("°", 1),))
+        return None
 
     def decorated(self, node: Node, **facets: Hashable) -> _Part:
         """A part with more said of it."""
@@ -659,13 +654,6 @@ def _equation(left: Value, right: Value) -> Shape:
     return shapes.Equation("=", Value({m: c * algebra.leading_sign(terms) for m, c in terms.items()}))
 
 
-def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
-    """A list of values by name as the list of tuples in the order of the names."""
-    named = [shape.parts if isinstance(shape, Aligned) and shape.kind == "named" else None for shape in everything]
-    bare = (shape if parts is None else ordered(parts, "()") for shape, parts in zip(everything, named, strict=True))
-    return (items(bare),) if any(named) else ()
-
-
 def _letters_or_unit(
     value: Value, facets: Mapping[str, Hashable], how: str, unit: Unit
 ) -> list[tuple[str, Shape, Mapping[str, Hashable]]]:
@@ -746,14 +734,6 @@ def _bare_difference(node: Node) -> tuple[list[str], str]:
     found = numbers or [letter for letter in letters if letter.isupper()]
     bare = len(found) == len(bodies) and first == "+" and set(others) == {"-"}
     return (found, "%" * percent) if bare else ([], "")
-
-
-def _without_degrees(node: Node) -> Node | None:
-    """-45 of -45°; None for what is not in degrees."""
-    if isinstance(node, nodes.Signed) and node.sign in "+-":
-        body = _without_degrees(node.body)
-        return None if body is None else nodes.Signed(node.sign, body)
-    return node.body if isinstance(node, nodes.Postfix) and node.mark == "°" else None
 
 
 def _is_percent(node: Node) -> TypeGuard[nodes.Postfix]:

@@ -140,6 +140,13 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
     match shape:
         case Ordered(elements, ends):
             found = [*([Ordered(elements, "")] if ends else []), items(elements)]
+        case Items(counts):
+            bare: dict[Shape, Shape] = {
+                each: ordered(each.parts, "()")
+                for each, _ in counts
+                if isinstance(each, Aligned) and each.kind == "named"
+            }
+            found = [items(bare.get(each, each) for each, count in counts for _ in range(count))]
         case SetOf(members):
             found = [next(iter(members)) if len(members) == 1 else items(members)]
         case Aligned("ratio", (Value(rational=number),)) if number:
@@ -183,12 +190,11 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
     spend(10)
     (kind, parts, frame), (other, others, others_frame) = _parts(a), _parts(b)
     if kind == other and isinstance(a, (Ordered, Aligned)):
-        ends = {shape.ends for shape in (a, b) if isinstance(shape, Ordered)}
-        if frame != others_frame or len(parts) != len(others) or len(ends - {""}) > 1:
+        if len(parts) != len(others) or (frame != others_frame and "" not in (frame, others_frame)):
             return False
         verdicts = [compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True)]
         verdict = False if False in verdicts else None if None in verdicts else True
-        return None if verdict and len(ends) > 1 else verdict
+        return None if verdict and frame != others_frame else verdict
     if is_system(a) and is_system(b):
         return None
     if _COLLECTIONS.issuperset((kind, other)):
@@ -204,12 +210,11 @@ def _parts(shape: Shape) -> tuple[object, Sequence[Shape], Hashable]:
     """The kind of a shape, the shapes that it holds, and what else two equal ones share."""
     if isinstance(shape, Aligned):
         return shape
-    parts: list[Shape] = []
+    if isinstance(shape, Ordered):
+        return Ordered, shape.elements, shape.ends
     if isinstance(shape, Items):
-        parts = [element for element, count in shape.counts for _ in range(min(count, 64))]
-    elif isinstance(shape, (Ordered, SetOf, Spans)):
-        parts = list(shape[0])
-    return type(shape), parts, None
+        return Items, [element for element, count in shape.counts for _ in range(min(count, 64))], None
+    return type(shape), list(shape[0]) if isinstance(shape, (SetOf, Spans)) else [], None
 
 
 def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 - one return a kind
