@@ -565,8 +565,9 @@ class _Reader(Scalars):
         small, large = (left, right) if operator in "<≤" else (right, left)
         strict = operator in "<>"
         for name, other, above in ((small, large, False), (large, small, True)):
-            label = label_of(name)
-            if label is not None and (name == about or label_of(other) is None) and not nodes.mentions(other, name):
+            label, magnitude = label_of(name), isinstance(other, nodes.Call) and other.name == "abs"
+            is_name = label_of(other) is None and not magnitude  # |x| < a is about x as well as a
+            if label is not None and (name == about or is_name) and not nodes.mentions(other, name):
                 return _ray(label, self.value(other), above=above, strict=strict)
         difference = self.value(small) - self.value(large)
         _demand(difference.over is None and difference.symbols)
