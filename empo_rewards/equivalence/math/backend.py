@@ -15,7 +15,7 @@ from empo_rewards.equivalence.math import policy as choices
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.keys import Key, equal_groups, footprint, in_one_case, settle
-from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_GROUP_WORK
+from empo_rewards.equivalence.math.limits import CACHE_BYTES, MAX_CACHED_CHARS, MAX_GROUP_WORK, MAX_SHOWN_FORM
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.refine import Judge
 from empo_rewards.equivalence.math.shapes import Opaque, Shape, compare, exact, outline
@@ -23,13 +23,7 @@ from empo_rewards.per_process import PerProcess
 from empo_rewards.protocols import AnswerSet, EquivalenceBackend, Reason, Relation
 from empo_rewards.turns import checkpoint
 
-MAX_CACHED_CHARS = 1_000
-"""Longer texts are not kept: they hardly come twice."""
-
 _PERCENT = re.compile("[%％]|pct|er ?cent")
-
-MAX_SHOWN_FORM = 300
-"""Characters of a canonical form in a reason."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,8 +84,6 @@ class MathEquivalence(EquivalenceBackend):
             facts.update({f"{name}'s {facet}": str(value)[:MAX_SHOWN_FORM] for facet, value in key.facets.items()})
         by_values = keys[i].shape != keys[j].shape and (pair.equal or pair.undecided)
         return Reason("enclosures of the values of canonical forms" if by_values else "canonical forms", facts)
-
-    # Keys of answers
 
     def key(self, text: str) -> Key:
         """The canonical form of a text beside no other, kept for the comparisons to come."""

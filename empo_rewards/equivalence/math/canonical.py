@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeGuard, TypeVar, cast
 
 from empo_rewards.equivalence.math import algebra, balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import ZERO, Rational, TooLarge, Undefined, Value, atom, constant, quotient
-from empo_rewards.equivalence.math.keys import Key, Option
+from empo_rewards.equivalence.math.keys import Facets, Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
 from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
@@ -67,11 +67,8 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     words = words_of(spelled_out) if parameter is None else None
     if words is not None:
         return Key(words)
-    if parameter is not None:
-        plainly, key = (_Reader(policy, part).key(folded) for part in parameter)
-        key = key._replace(readings=(*key.readings, plainly.shape))
-    else:
-        key = _Reader(policy, spelled_out).key(folded)
+    *plainly, key = (_Reader(policy, part).key(folded) for part in parameter or (spelled_out,))
+    key = key._replace(readings=(*key.readings, *(other.shape for other in plainly)))
     facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
@@ -95,7 +92,7 @@ class _Part(NamedTuple):
     """One item of an answer: its shapes (two of a ±), what decorates it, how else it may be read."""
 
     shapes: tuple[Shape, ...]
-    facets: Mapping[str, Hashable] = MappingProxyType({})
+    facets: Facets = MappingProxyType({})
     readings: tuple[Shape, ...] = ()
     inequality: bool = False
 
@@ -159,10 +156,10 @@ class _Reader(Scalars):
         return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
     def options(
-        self, shape: Shape, facets: Mapping[str, Hashable], unsure: Mapping[str, Unit], comma: Rational | None
+        self, shape: Shape, facets: Facets, unsure: Mapping[str, Unit], comma: Rational | None
     ) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
-        found: list[tuple[str, Shape, Mapping[str, Hashable]]] = []
+        found: list[tuple[str, Shape, Facets]] = []
         words = any(token.text == "to" for token in self.tokens)
         if comma is not None and self.policy.decimal_comma == "settled":
             found = [("comma:list", shape, facets), ("comma:decimal", constant(comma), {})]
@@ -221,10 +218,11 @@ class _Reader(Scalars):
         label = labels[0]
         if len(named) > 1:
             names = [str(_known(name)) for name in labels]
-            label = _common_base(names)
-            if label is None:
+            bases, _, indices = zip(*(name.partition("_") for name in names), strict=True)
+            if len(set(bases)) > 1 or len(set(indices)) < len(names) or not all(map(str.isdecimal, indices)):
                 _demand(len(named) == len(names) == len(everything))
                 return self.named(names, everything, facets)
+            label = bases[0]  # of x_1, x_2: numbered names of one unknown
         _demand(label is not None or not named)
         facets |= {"label": label} if label is not None else {}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
@@ -248,19 +246,20 @@ class _Reader(Scalars):
         scales = [units.scale(unit) for unit in given]
         if len({dimension for _, dimension in scales}) == 1:
             _demand(all(small < large for (large, _), (small, _) in pairwise(scales)))
-            return self.compound(values, given)
+            return self.compound(zip(values, given, strict=True))
         names = [units.spelled(unit) for unit in given]
         _demand(len(set(names)) == len(names))
         return _Part((by_name(names, values),), {}, (items(values),))
 
-    def compound(self, values: Iterable[Value], given: Iterable[Unit]) -> _Part:
+    def compound(self, quantities: Iterable[tuple[Value, Unit]]) -> _Part:
         """Quantities of one dimension, added up in its base units."""
-        factors, dimensions = zip(*map(units.scale, given), strict=True)
-        _demand(len(set(dimensions)) == 1)
-        total = algebra.add(*(value * quotient(factor, 1) for value, factor in zip(values, factors, strict=True)))
-        return _Part((Aligned("quantity", (total,), dimensions[0]),))
+        scaled = [(value, *units.scale(unit)) for value, unit in quantities]
+        dimension, *others = {dimension for _, _, dimension in scaled}
+        _demand(not others)
+        total = algebra.add(*(value * quotient(factor, 1) for value, factor, _ in scaled))
+        return _Part((Aligned("quantity", (total,), dimension),))
 
-    def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Mapping[str, Hashable]) -> _Part:
+    def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> _Part:
         """Values by name; in the order written they may be read as a tuple."""
         pair = ordered(values, "()")
         readings = dict.fromkeys((pair, *shapes.readings(pair)))
@@ -273,9 +272,14 @@ class _Reader(Scalars):
         return _PARTS.get(type(node), _Reader.scalar_part)(self, node) or self.scalar_part(node)
 
     def scalar_part(self, node: Node) -> _Part:
-        """An expression."""
+        """An expression; a matrix, of which a row or column is a vector."""
         if "begin" in self.kinds and has_grid(node):
-            return _Part((self.grid(node),))
+            rows = self.matrix(node)
+            if len(rows) == 1 and self.policy.vectors == "same":
+                rows = tuple(zip(*rows, strict=True))
+            if len(rows[0]) == 1:
+                return _Part((Ordered(tuple(chain(*rows)), ""),))
+            return _Part((Aligned("matrix", tuple(chain(*rows)), len(rows)),))
         values = tuple(dict.fromkeys(self.branches(node)))
         return _Part(tuple(map(self.decomposed, values)) if self.composed else values)
 
@@ -444,15 +448,6 @@ class _Reader(Scalars):
             return None
         return self.listing(nodes.Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
 
-    def grid(self, node: Node) -> Shape:
-        """A matrix; a row or column is a vector."""
-        rows = self.matrix(node)
-        if len(rows) == 1 and self.policy.vectors == "same":
-            return Ordered(rows[0], "")
-        if len(rows[0]) == 1:
-            return Ordered(tuple(row[0] for row in rows), "")
-        return Aligned("matrix", tuple(chain(*rows)), len(rows))
-
     # Relations
 
     def relation(self, node: nodes.Comparing) -> _Part:
@@ -583,9 +578,7 @@ _PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
     nodes.Sym: lambda self, node: _Part((self.symbol(node.name),)),
     nodes.Comparing: _Reader.relation,
     nodes.Quantity: _Reader.quantity,
-    nodes.Compound: lambda self, node: self.compound(
-        (self.value(part.body) for part in node.parts), (part.unit for part in node.parts)
-    ),
+    nodes.Compound: lambda self, node: self.compound((self.value(body), unit) for body, unit in node.parts),
     nodes.Modular: _Reader.modular,
     nodes.Span: _Reader.span,
     nodes.Bound: _Reader.bound,
@@ -649,15 +642,12 @@ def _ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
 def _equation(left: Value, right: Value) -> Shape:
     """left = right as a polynomial up to a factor."""
     difference = left - right
-    if not difference.terms:
-        raise Undefined
+    _demand(difference.terms)
     terms = algebra.primitive(algebra.clear(difference))
     return shapes.Equation("=", Value({m: c * algebra.leading_sign(terms) for m, c in terms.items()}))
 
 
-def _letters_or_unit(
-    value: Value, facets: Mapping[str, Hashable], how: str, unit: Unit
-) -> list[tuple[str, Shape, Mapping[str, Hashable]]]:
+def _letters_or_unit(value: Value, facets: Facets, how: str, unit: Unit) -> list[tuple[str, Shape, Facets]]:
     """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
     letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
     if how == "glued":
@@ -699,13 +689,6 @@ def _regrouped(listing: nodes.Listing) -> nodes.Listing:
     ]
     found = tuple(nodes.Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups)
     return nodes.Listing(found, (";",) * (len(found) - 1))
-
-
-def _common_base(labels: list[str]) -> str | None:
-    """x for x_1, x_2: numbered names of one unknown."""
-    bases, _, indices = zip(*(label.partition("_") for label in labels), strict=True)
-    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdecimal() for index in indices)
-    return bases[0] if alike else None
 
 
 def _is_of_names(node: Node) -> bool:

@@ -7,13 +7,16 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
 from empo_rewards.equivalence.math.units import scale
+
+Facets: TypeAlias = Mapping[str, Hashable]
+"""What decorates an answer, by the kind of decoration: `label` (x in x = 5), `unit`, `base`, `choice`."""
 
 
 class Option(NamedTuple):
@@ -25,7 +28,7 @@ class Option(NamedTuple):
     convention: str
     said: str
     shape: Shape
-    facets: Mapping[str, Hashable] = MappingProxyType({})
+    facets: Facets = MappingProxyType({})
 
     @property
     def family(self) -> str:
@@ -38,7 +41,7 @@ class Key(NamedTuple):
 
     Args:
         shape: what the answer is. Equal shapes are equal answers, decoration aside.
-        facets: what decorates it, by the kind of decoration: `label` (x in x = 5), `unit`, `base`, `choice`.
+        facets: what decorates it.
         readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
             list 3, 4; (B) 5 as B; y = 2x as its equation.
         decimal: whether it is written with a decimal point.
@@ -48,7 +51,7 @@ class Key(NamedTuple):
     """
 
     shape: Shape
-    facets: Mapping[str, Hashable] = MappingProxyType({})
+    facets: Facets = MappingProxyType({})
     readings: tuple[Shape, ...] = ()
     decimal: bool = False
     work: int = 1

@@ -42,4 +42,7 @@ MAX_DEGREE = 64  # of a root
 MAX_EXACT_BITS = 1_024  # up to which a rational number is carried exactly beside its ball
 MAX_MEASURE = 360  # denominator of a rational multiple of π whose sine is known as an algebraic number
 
-CACHE_BYTES = 8 << 20  # that read answers may take
+# Answers that were read
+CACHE_BYTES = 8 << 20  # that they may take
+MAX_CACHED_CHARS = 1_000  # of one that is kept: longer ones hardly come twice
+MAX_SHOWN_FORM = 300  # characters of a canonical form in a reason

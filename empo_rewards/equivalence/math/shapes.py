@@ -243,10 +243,10 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 -
 
 def _paired(verdicts: list[list[bool | None]]) -> bool | None:
     """Whether the members can be paired off as equal. False where one has no possible partner."""
-    columns = list(zip(*verdicts, strict=True))
-    if any(all(v is False for v in line) for line in (*verdicts, *columns)):
+    lines = (*verdicts, *zip(*verdicts, strict=True))
+    if any(all(verdict is False for verdict in line) for line in lines):
         return False
-    free = set(range(len(columns)))
+    free = set(range(len(verdicts)))
     for row in verdicts:
         partner = next((k for k in sorted(free) if row[k] is True), None)
         if partner is None:
