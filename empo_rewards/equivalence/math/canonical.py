@@ -371,10 +371,11 @@ class _Reader(Scalars):
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
         _demand(not low.facets or low.facets == high.facets)
-        found: Shape | None = shapes.rising(low.value, high.value)
-        if found is None and not facets and balls.sign_of(high.value) == 1:
+        found = shapes.rising(low.value, high.value)
+        if found is None:
+            _demand(not facets and balls.sign_of(high.value) == 1)
             found = Aligned("ratio", (high.value / low.value,))
-        return _Part((_known(found),), facets)
+        return _Part((found,), facets)
 
     def bound(self, node: nodes.Bound) -> _Part:
         """> 5 years: a half-line."""
