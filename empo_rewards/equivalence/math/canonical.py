@@ -113,12 +113,6 @@ class _Part(NamedTuple):
         _demand(not self.facets)
         return SetOf(frozenset((self.shape,))) if isinstance(self.shape, Value) else self.shape
 
-    @property
-    def is_symbol(self) -> bool:
-        """Whether it is one bare letter."""
-        shape = self.shapes[0]
-        return not self.facets and isinstance(shape, Value) and [shape] == [atom(name) for name in shape.symbols]
-
 
 class _Reader(Scalars):
     """Reads one answer: its syntax as shapes, by the kind of its nodes."""
@@ -208,7 +202,9 @@ class _Reader(Scalars):
         if logical:
             _demand(None not in labels)
         elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name
-            _demand(len(set(labels)) == 1 and not all(part.is_symbol for part in parts))
+            bare = [shape for part in parts for shape in part.shapes if isinstance(shape, Value) and not part.facets]
+            letters = [shape for shape in bare if shape in map(atom, shape.symbols)]
+            _demand(len(set(labels)) == 1 and len(letters) < len(parts))
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
