@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from typing import ParamSpec, TypeVar
 
@@ -133,12 +133,12 @@ class _Comparison:
         self.keys, self.policy, self.judge = keys, policy, Judge(policy.decimal_tolerance)
         self.classes = UnionFind(len(keys))
         self.refined = self.probed = self.failed = 0
-        self.first: dict[Shape, int] = {}
-        self.facets: dict[Shape, set[frozenset[tuple[str, Hashable]]]] = defaultdict(set)
+        self.positions: dict[Shape, list[int]] = defaultdict(list)
         for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
-            shape = keys[position].shape
-            self.classes.union(self.first.setdefault(shape, position), position)
-            self.facets[shape].add(frozenset(keys[position].facets.items()))
+            self.positions[keys[position].shape].append(position)
+        for first, *others in self.positions.values():
+            for other in others:
+                self.classes.union(first, other)
 
     def relation(self, work: float, metrics: dict[str, float]) -> Relation:
         """Which keys are the same, within some work, and what could not be told."""
@@ -146,7 +146,7 @@ class _Comparison:
         undecided: list[tuple[int, int]] = []
         with Budget(work).counted() as budget:
             for x, y in self._open_pairs():
-                a, b = self.first[x], self.first[y]
+                a, b = self.positions[x][0], self.positions[y][0]
                 if find(a) == find(b) or not self._may_be_equal(x, y):
                     continue
                 verdict = self._compare(a, b) if budget.left >= 0 else None
@@ -167,7 +167,7 @@ class _Comparison:
 
     def _open_pairs(self) -> Iterator[tuple[Shape, Shape]]:
         """Pairs of different shapes that are not told apart at sight."""
-        shapes = list(self.first)
+        shapes = list(self.positions)
         certain = [exact(shape) for shape in shapes]
         tolerant = self.policy.decimal_tolerance is not None and any(key.decimal for key in self.keys)
         if all(certain) and not tolerant:
@@ -183,7 +183,8 @@ class _Comparison:
 
     def _may_be_equal(self, x: Shape, y: Shape) -> bool:
         """Whether some answers of the two shapes are decorated without contradiction: no kind has two values."""
-        return any(len(dict(one | other)) == len(one | other) for one in self.facets[x] for other in self.facets[y])
+        left, right = ({frozenset(self.keys[p].facets.items()) for p in self.positions[shape]} for shape in (x, y))
+        return any(len(dict(one | other)) == len(one | other) for one in left for other in right)
 
     def _compare(self, a: int, b: int) -> bool | None:
         checkpoint()

@@ -131,6 +131,8 @@ def _agreeing(keys: Sequence[Key], positions: list[int], policy: MathPolicy) -> 
     given: dict[str, set[Hashable]] = defaultdict(set)
     for kind, value in chain(*(keys[position].facets.items() for position in positions)):
         given[kind].add(value)
+    if not given:
+        return [positions]
     strict = {"unit": policy.units == "strict", "base": policy.bases == "strict"}
     fill = {kind: value for kind, (value, *others) in given.items() if not others and not strict.get(kind)}
     alike: dict[object, list[int]] = defaultdict(list)
