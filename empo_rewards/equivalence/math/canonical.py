@@ -5,31 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, chain, groupby, pairwise
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeGuard, TypeVar, cast
 
-from empo_rewards.equivalence.math import balls, chemistry, dates, nodes, shapes, units
-from empo_rewards.equivalence.math.algebra import (
-    Budget,
-    E,
-    Func,
-    Monomial,
-    Rational,
-    TooLarge,
-    Undefined,
-    Value,
-    add,
-    atom,
-    clear,
-    constant,
-    leading_sign,
-    primitive,
-    quotient,
-    same,
-    spend,
-)
-from empo_rewards.equivalence.math.keys import Key, Option
+from empo_rewards.equivalence.math import algebra, balls, chemistry, dates, nodes, shapes, units
+from empo_rewards.equivalence.math.algebra import ZERO, Rational, TooLarge, Undefined, Value, atom, constant, quotient
+from empo_rewards.equivalence.math.keys import Facets, Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
 from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
@@ -38,29 +21,29 @@ from empo_rewards.equivalence.math.numerals import decimal_comma, integer_parame
 from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.scalars import Scalars, has_grid
-from empo_rewards.equivalence.math.shapes import INFINITY, MINUS_INFINITY, Ordered, SetOf, Shape, items, ordered
+from empo_rewards.equivalence.math.shapes import INFINITY, Aligned, Ordered, SetOf, Shape, by_name, items, ordered
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
 
-_PLAIN_NUMBER = re.compile(r"([+-]?)(\d{1,18}(?:\.\d{1,18})?)\.?", re.ASCII)
-_PLAIN_FRACTION = re.compile(r"([+-]?)\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}", re.ASCII)
+T = TypeVar("T")
+
+_PLAIN = re.compile(r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\})", re.ASCII)
+"""A bare number or fraction, which most answers are."""
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
 """Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
-
-_TOKEN_WORK = 5
-"""Units of work that a token costs until it is syntax."""
 
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
-    simple = _plain_key(text)
-    if simple is not None:
-        return simple
-    if len(text) > MAX_CHARS:
+    match = _PLAIN.fullmatch(text)
+    if match is not None:
+        sign, number, top, bottom = match.groups()
+        value = literal(number) if number else quotient(int(top), int(bottom))
+        return Key(constant(-value if sign == "-" else value), decimal="." in (number or ""))
+    if text in _PLAIN_LETTERS:
+        return Key(atom(text))
+    if len(text) > MAX_CHARS or len(folded := fold(text)) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(shapes.Opaque(text), work=len(text) >> 4)
-    folded = fold(text)
-    if len(folded) > 2 * MAX_CHARS:  # a character may fold to many
-        return Key(shapes.Opaque(text), work=len(text) >> 2)
     if "\\frac" not in folded and "\\sqrt" not in folded:
         said = plain(folded)
         found = dates.read(said, policy) or chemistry.read(said)
@@ -69,15 +52,14 @@ def key_of(text: str, policy: MathPolicy) -> Key:
     try:
         tokens = lex(folded)
     except Unreadable:
-        words = words_of_text(folded)
-        return Key(words or shapes.Opaque(" ".join(folded.split())), work=len(text) >> 2)
-    with Budget().counted() as budget:
+        return Key(words_of_text(folded) or shapes.Opaque(" ".join(folded.split())), work=len(text) >> 2)
+    with algebra.Budget().counted() as budget:
         key = _key_of_tokens(tokens, folded, policy)
     return key._replace(work=MAX_WORK - int(max(0, budget.left)))
 
 
 def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
-    spend(_TOKEN_WORK * len(tokens))
+    algebra.spend(5 * len(tokens))  # what they cost until they are syntax
     if {"word", "run", "∈"}.isdisjoint([token.kind for token in tokens]):
         return _Reader(policy, tokens).key(folded)
     called, spelled_out = name_in_words(spoken(tokens))
@@ -85,69 +67,51 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     words = words_of(spelled_out) if parameter is None else None
     if words is not None:
         return Key(words)
-    if parameter is not None:
-        plainly, key = (_Reader(policy, part).key(folded) for part in parameter)
-        key = key._replace(readings=(*key.readings, plainly.shape))
-    else:
-        key = _Reader(policy, spelled_out).key(folded)
+    *plainly, key = (_Reader(policy, part).key(folded) for part in parameter or (spelled_out,))
+    key = key._replace(readings=(*key.readings, *(other.shape for other in plainly)))
     facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
         facets.setdefault("unit", ())
     return key._replace(facets=facets)
 
 
-def unread_key(text: str, *, failed: bool) -> Key:
-    """The key of an answer that is not read: equal text is equal, nothing else is known."""
-    return Key(shapes.Opaque(text), work=0, failed=failed)
+def _demand(condition: object) -> None:
+    """Raises `Unreadable` where a condition does not hold."""
+    if not condition:
+        raise Unreadable
 
 
-def _plain_key(text: str) -> Key | None:
-    """The key of a bare number, fraction or letter, which most answers are; None for anything else."""
-    number = _PLAIN_NUMBER.fullmatch(text)
-    if number:
-        value = literal(number[2])
-        return Key(constant(-value if number[1] == "-" else value), decimal="." in number[2])
-    fraction = _PLAIN_FRACTION.fullmatch(text)
-    if fraction:
-        value = quotient(int(fraction[2]), int(fraction[3]))
-        return Key(constant(-value if fraction[1] == "-" else value))
-    return Key(atom(text)) if text in _PLAIN_LETTERS else None
+def _known(found: T | None) -> T:
+    """What was found; raises `Unreadable` where nothing was."""
+    if found is None:
+        raise Unreadable
+    return found
 
 
 class _Part(NamedTuple):
     """One item of an answer: its shapes (two of a ±), what decorates it, how else it may be read."""
 
     shapes: tuple[Shape, ...]
-    facets: Mapping[str, Hashable] = MappingProxyType({})
+    facets: Facets = MappingProxyType({})
     readings: tuple[Shape, ...] = ()
     inequality: bool = False
 
     @property
     def shape(self) -> Shape:
         """Its one shape; raises `Unreadable` where there are two."""
-        if len(self.shapes) != 1:
-            raise Unreadable
+        _demand(len(self.shapes) == 1)
         return self.shapes[0]
 
     @property
     def value(self) -> Value:
         """Its one shape, if that is a value."""
-        if not isinstance(self.shape, Value):
-            raise Unreadable
-        return self.shape
+        return _known(self.shape if isinstance(self.shape, Value) else None)
 
     @property
-    def bare(self) -> Shape:
-        """Its one shape, if nothing decorates it."""
-        if self.facets:
-            raise Unreadable
-        return self.shape
-
-    @property
-    def is_symbol(self) -> bool:
-        """Whether it is one bare letter."""
-        shape = self.shapes[0]
-        return not self.facets and isinstance(shape, Value) and [shape] == [atom(name) for name in shape.symbols]
+    def as_set(self) -> Shape:
+        """Its one shape, if nothing decorates it; a value as the set of it."""
+        _demand(not self.facets)
+        return SetOf(frozenset((self.shape,))) if isinstance(self.shape, Value) else self.shape
 
 
 class _Reader(Scalars):
@@ -163,197 +127,176 @@ class _Reader(Scalars):
         """The key of the answer that the tokens are."""
         if self.kinds <= SILENT:
             return Key(shapes.Text(folded))
-        decimal = "." in folded and any(token.kind == "num" and "." in token.text for token in self.tokens)
+        decimal = any("." in token.text for token in self.tokens if token.kind == "num")
+        comma = decimal_comma(self.tokens) if "," in self.kinds else None
         try:
             listing, unsure = parse(self.tokens)
             part = self.listing(listing)
             shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
-            options = self.options(shape, part.facets, unsure)
+            options = self.options(shape, part.facets, unsure, comma)
         except (Unreadable, TooLarge, Undefined):
             return Key(shapes.Opaque(_joined(self.tokens)), decimal=decimal)
         readings, facets = part.readings, part.facets
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
         letters = (letter for token in self.tokens if token.kind in ("sym", "run") for letter in token.text)
-        if isinstance(shape, Value) and not {"C", "I"}.isdisjoint(letters):
-            readings = (*readings, *self.respelled(listing, shape))
-        if self.policy.decimal_comma == "decimal" and "," in self.kinds:
-            number = decimal_comma(self.tokens)
-            shape = shape if number is None else constant(number)
+        if isinstance(shape, Value) and not self.respell and not {"C", "I"}.isdisjoint(letters):
+            other = _Reader(self.policy, self.tokens, respell=True).key(folded).shape
+            readings += (other,) if isinstance(other, Value) and other != shape else ()
+        if self.policy.decimal_comma == "decimal" and comma is not None:
+            shape = constant(comma)
         if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
             shape = SetOf(frozenset(shape.elements))
         return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
 
-    def respelled(self, listing: nodes.Listing, shape: Shape) -> tuple[Shape, ...]:
-        """The answer with another spelling of constants, where that is another shape."""
-        try:
-            found = _Reader(self.policy, self.tokens, respell=True).listing(listing).shapes
-        except (Unreadable, TooLarge, Undefined):
-            return ()
-        return found if len(found) == 1 and found[0] != shape else ()
-
-    def options(self, shape: Shape, facets: Mapping[str, Hashable], unsure: Mapping[str, Unit]) -> tuple[Option, ...]:
+    def options(
+        self, shape: Shape, facets: Facets, unsure: Mapping[str, Unit], comma: Rational | None
+    ) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
-        said = _joined(self.tokens)
-        comma = decimal_comma(self.tokens) if "," in self.kinds else None
-        if comma is not None and self.policy.decimal_comma == "settled":
-            return Option("comma:list", said, shape, facets), Option("comma:decimal", said, constant(comma))
-        if unsure and isinstance(shape, Value):
-            return _letters_or_unit(said, shape, facets, *next(iter(unsure.items())))
+        found: list[tuple[str, Shape, Facets]] = []
         words = any(token.text == "to" for token in self.tokens)
-        if isinstance(shape, shapes.Range) and words and not facets and balls.sign_of(shape.low) == 1:
-            return Option("to:range", said, shape), Option("to:ratio", said, shapes.Ratio((shape.high / shape.low,)))
-        if [token.kind for token in self.tokens] == ["num", "-", "num"] and not isinstance(shape, shapes.Range):
-            low, high = (constant(literal(token.text)) for token in self.tokens[::2])
-            found = self.range(low, high)
-            return (Option("dash:range", said, found),) if found else ()
-        if facets.get("unit") == (("pound", 1),):
-            return tuple(Option(f"pound:{unit}", said, shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£"))
-        return ()
+        if comma is not None and self.policy.decimal_comma == "settled":
+            found = [("comma:list", shape, facets), ("comma:decimal", constant(comma), {})]
+        elif unsure and isinstance(shape, Value):
+            found = _letters_or_unit(shape, facets, *next(iter(unsure.items())))
+        elif words and not facets and shapes.kind_of(shape) == "range":
+            low, high = cast("tuple[Value, Value]", cast("Aligned", shape).parts)
+            if balls.sign_of(low) == 1:
+                found = [("to:range", shape, {}), ("to:ratio", Aligned("ratio", (high / low,)), {})]
+        elif [token.kind for token in self.tokens] == ["num", "-", "num"] and isinstance(shape, shapes.Opaque):
+            span = shapes.rising(*(_number(token.text) for token in self.tokens[::2]))
+            found = [("dash:range", span, {})] if span else []
+        elif facets.get("unit") == (("pound", 1),):
+            found = [(f"pound:{unit}", shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£")]
+        return tuple(Option(name, _joined(self.tokens), other, decorated) for name, other, decorated in found)
 
     # Lists
 
     def listing(self, listing: nodes.Listing) -> _Part:
         """Items side by side."""
-        if len(listing.items) == 1:
-            return self.part(listing.items[0])
-        first = listing.items[0]
-        if isinstance(first, nodes.Comparing) and first.operators == ("≠",):
-            return self.excluded(first, listing.items[1:])
-        if all(isinstance(item, nodes.Qualified) for item in listing.items):
-            return self.qualified(cast("tuple[nodes.Qualified, ...]", listing.items))
-        if ";" in listing.separators and "," in listing.separators:
-            listing = _regrouped(listing)
-        return self.combined([self.part(item) for item in listing.items], listing.separators)
+        first, *others = listing.items
+        if not others:
+            return self.part(first)
+        if isinstance(first, nodes.Comparing) and first.operators == ("≠",):  # x ≠ 2, -3 or x ≠ 2, x ≠ -3
+            name = first.operands[0]
+            relations = (
+                each if isinstance(each, nodes.Comparing) else nodes.Comparing((name, each), ("≠",)) for each in others
+            )
+            return self.conjunction([self.part(relation) for relation in (first, *relations)])
+        # $3000 at 10%, $2000 at 8%: each by what is said of it
+        parts = [
+            self.decorated(each.body, label=each.words) for each in listing.items if isinstance(each, nodes.Qualified)
+        ]
+        if not parts:
+            listing = _regrouped(listing) if {",", ";"}.issubset(listing.separators) else listing
+            parts = [self.part(item) for item in listing.items]
+        _demand(len(parts) == len(listing.items))
+        return self.combined(parts, listing.separators)
 
-    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:  # noqa: PLR0912 - one a kind of list
+    def combined(self, parts: list[_Part], separators: tuple[str, ...]) -> _Part:
         """Items side by side as one part: a list, values by name, or a union of inequalities."""
         labels = [part.facets.get("label") for part in parts]
+        named = set(labels) - {None}
         logical = not {"∧", "∨"}.isdisjoint(separators)
         marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
-        if "or" in marks or logical:
-            bare = all(part.is_symbol for part in parts)
-            if None in labels if logical else (len(set(labels)) > 1 or bare):
-                raise Unreadable  # x = 2 or y = 3, p or q: neither a list nor values by name
-        facets: dict[str, Hashable] = {}
+        if logical:
+            _demand(None not in labels)
+        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name
+            bare = [shape for part in parts for shape in part.shapes if isinstance(shape, Value) and not part.facets]
+            letters = [shape for shape in bare if shape in map(atom, shape.symbols)]
+            _demand(len(set(labels)) == 1 and len(letters) < len(parts))
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
-        if given:
-            facets["unit"] = given.pop()
-        if any(set(part.facets) - {"unit", "label"} for part in parts):
-            raise Unreadable
-        if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            return self.alternatives(parts, marks, facets | {"label": labels[0]}, logical=logical)
+        _demand(all(part.facets.keys() <= {"unit", "label"} for part in parts))
+        facets: dict[str, Hashable] = {"unit": given.pop()} if given else {}
         everything = tuple(shape for part in parts for shape in part.shapes)
-        if labels[0] is not None and set(labels[1:]) <= {None, labels[0]}:
-            facets["label"] = labels[0]
-        elif None not in labels:
-            base = _common_base([str(label) for label in labels])
-            if base is None and len(set(labels)) == len(labels) == len(everything):
-                return self.named([str(label) for label in labels], everything, facets)
-            if base is None:
-                raise Unreadable
-            facets["label"] = base
-        elif set(labels) != {None}:
-            raise Unreadable
+        label = labels[0]
+        if len(named) > 1:
+            names = [str(_known(name)) for name in labels]
+            bases, _, indices = zip(*(name.partition("_") for name in names), strict=True)
+            if len(set(bases)) > 1 or len(set(indices)) < len(names) or not all(map(str.isdecimal, indices)):
+                _demand(len(named) == len(names) == len(everything))
+                return self.named(names, everything, facets)
+            label = bases[0]  # of x_1, x_2: numbered names of one unknown
+        _demand(label is not None or not named)
+        facets |= {"label": label} if label is not None else {}
+        if all(part.inequality for part in parts) and len(set(labels)) == 1:
+            spans, both = [shapes.intervals(shape) for shape in everything], marks & {"and", "or"} == {"and"}
+            result = shapes.combined("∩", *spans) if both else shapes.EMPTY
+            if result == shapes.EMPTY:  # x < 1 and x > 2: the one and the other
+                _demand(not (both and logical))
+                result = shapes.combined("∪", *spans)
+            return _Part((result,), facets, inequality=True)
         if any(isinstance(shape, shapes.Opaque) for shape in everything):
             return _Part((Ordered(everything, ""),), facets)  # 6-4, 6-3: scores keep their order
-        joined = {"and", "or"} & marks if "label" not in facets else set()
-        if len(joined) == 1:
+        joined = marks & {"and", "or"}
+        if label is None and len(joined) == 1:
             facets["joined"] = joined.pop()
-        return _Part((items(everything),), facets, _unnamed(everything))
+        return _Part((items(everything),), facets)
 
     def quantities(self, parts: list[_Part], marks: set[str]) -> _Part:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
-        if "or" in marks or any(set(part.facets) != {"unit"} for part in parts):
-            raise Unreadable
+        _demand("or" not in marks and all(part.facets.keys() == {"unit"} for part in parts))
         values, given = [part.value for part in parts], [cast("Unit", part.facets["unit"]) for part in parts]
         scales = [units.scale(unit) for unit in given]
         if len({dimension for _, dimension in scales}) == 1:
-            if any(small[0] >= large[0] for large, small in pairwise(scales)):
-                raise Unreadable
-            return self.compound(values, given)
+            _demand(all(small < large for (large, _), (small, _) in pairwise(scales)))
+            return self.compound(zip(values, given, strict=True))
         names = [units.spelled(unit) for unit in given]
-        if len(set(names)) < len(names):
-            raise Unreadable
-        return _Part((shapes.Named(frozenset(zip(names, values, strict=True))),), {}, (items(values),))
+        _demand(len(set(names)) == len(names))
+        return _Part((by_name(names, values),), {}, (items(values),))
 
-    def compound(self, values: Iterable[Value], given: Iterable[Unit]) -> _Part:
+    def compound(self, quantities: Iterable[tuple[Value, Unit]]) -> _Part:
         """Quantities of one dimension, added up in its base units."""
-        scales = [units.scale(unit) for unit in given]
-        if len({dimension for _, dimension in scales}) != 1:
-            raise Unreadable
-        total = add(*(value * quotient(factor, 1) for value, (factor, _) in zip(values, scales, strict=True)))
-        return _Part((shapes.Measure(total, scales[0][1]),))
+        scaled = [(value, *units.scale(unit)) for value, unit in quantities]
+        dimension, *others = {dimension for _, _, dimension in scaled}
+        _demand(not others)
+        total = algebra.add(*(value * quotient(factor, 1) for value, factor, _ in scaled))
+        return _Part((Aligned("quantity", (total,), dimension),))
 
-    def qualified(self, found: Sequence[nodes.Qualified]) -> _Part:
-        """$3000 at 10%, $2000 at 8%: each value by what is said of it."""
-        parts = [self.part(item.body) for item in found]
-        names = [item.words for item in found]
-        if any(part.facets != parts[0].facets for part in parts) or len(set(names)) < len(names):
-            raise Unreadable
-        return self.named(names, tuple(part.shape for part in parts), parts[0].facets)
-
-    def excluded(self, first: nodes.Comparing, others: tuple[Node, ...] = ()) -> _Part:
-        """x ≠ 2, -3 or x ≠ 2, x ≠ -3: every real number but those."""
-        label = label_of(first.operands[0])
-        points: list[Value] = []
-        for each in (first, *others):
-            relation = each if isinstance(each, nodes.Comparing) else nodes.Comparing((first.operands[0], each), ("≠",))
-            if label is None or relation.operators != ("≠",) or label_of(relation.operands[0]) != label:
-                raise Unreadable
-            points += self.branches(relation.operands[1])
-        return _Part((shapes.complement(points),), {"label": label}, inequality=True)
-
-    def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Mapping[str, Hashable]) -> _Part:
+    def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> _Part:
         """Values by name; in the order written they may be read as a tuple."""
         pair = ordered(values, "()")
         readings = dict.fromkeys((pair, *shapes.readings(pair)))
-        return _Part((shapes.Named(frozenset(zip(names, values, strict=True))),), facets, tuple(readings))
-
-    def alternatives(self, parts: list[_Part], marks: set[str], facets: dict[str, Hashable], *, logical: bool) -> _Part:
-        """Inequalities about one name: what satisfies all of them where "and" joins them, else their union."""
-        spans = [_intervals(shape) for part in parts for shape in part.shapes]
-        conjunction = "and" in marks and "or" not in marks
-        result = shapes.intersection(*spans) if conjunction else None
-        if result is None or result == shapes.EMPTY:
-            if conjunction and logical:
-                raise Unreadable
-            result = shapes.union([interval for span in spans for interval in span])
-        return _Part((result,), facets, inequality=True)
+        return _Part((by_name(names, values),), facets, tuple(readings))
 
     # One item
 
     def part(self, node: Node) -> _Part:
         """One item, by its kind; an expression that is none of them by its value."""
-        kind = _PARTS.get(type(node))
-        found = kind(self, node) if kind is not None else None
-        return found if found is not None else self.scalar_part(node)
+        return _PARTS.get(type(node), _Reader.scalar_part)(self, node) or self.scalar_part(node)
 
     def scalar_part(self, node: Node) -> _Part:
-        """An expression."""
+        """An expression; a matrix, of which a row or column is a vector."""
         if "begin" in self.kinds and has_grid(node):
-            return _Part((self.grid(node),))
+            rows = self.matrix(node)
+            if len(rows) == 1 and self.policy.vectors == "same":
+                rows = tuple(zip(*rows, strict=True))
+            if len(rows[0]) == 1:
+                return _Part((Ordered(tuple(chain(*rows)), ""),))
+            return _Part((Aligned("matrix", tuple(chain(*rows)), len(rows)),))
         values = tuple(dict.fromkeys(self.branches(node)))
         return _Part(tuple(map(self.decomposed, values)) if self.composed else values)
 
     def quantity(self, node: nodes.Quantity) -> _Part:
         """A value with its unit; $99 - $72 is a difference, or a range."""
-        numbers = _bare_difference(node.body) if isinstance(node.body, nodes.Sum) else []
-        if numbers:
-            span = self.range(*map(constant, map(literal, numbers))) if len(numbers) == 2 else None
-            if span is None:
-                raise Unreadable
-            return _Part((span,), {"unit": node.unit})
+        numbers, mark = _bare_difference(node.body)
+        if numbers and not mark:
+            _demand(len(numbers) == 2)
+            return _Part((_known(shapes.rising(*map(_number, numbers))),), {"unit": node.unit})
         return self.decorated(node.body, unit=node.unit)
 
     def marked(self, node: nodes.Postfix | nodes.Signed) -> _Part | None:
         """-45°, a quantity in degrees; 50%, which a policy may read as 50; None for other signs and marks."""
-        if _is_percent(node) and self.policy.percent == "either":
-            return self.scalar_part(node)._replace(readings=(self.value(node.body),))
-        bare = _without_degrees(node)
-        return None if bare is None else self.decorated(bare, unit=(("°", 1),))
+        match node:
+            case nodes.Postfix("%", body) if self.policy.percent == "either":
+                return self.scalar_part(node)._replace(readings=(self.value(body),))
+            case nodes.Postfix("°", body):
+                return self.decorated(body, unit=(("°", 1),))
+            case nodes.Signed("+" | "-" as sign, nodes.Postfix("°", body)):
+                return self.decorated(nodes.Signed(sign, body), unit=(("°", 1),))
+        return None
 
     def decorated(self, node: Node, **facets: Hashable) -> _Part:
         """A part with more said of it."""
@@ -363,50 +306,42 @@ class _Reader(Scalars):
     def choice(self, node: nodes.ChoiceLetter) -> _Part:
         """(B) 5, which may be read as B."""
         inner = self.decorated(node.body, choice=node.letter)
-        return inner._replace(readings=(*inner.readings, atom(E if node.letter == "e" else node.letter)))
+        return inner._replace(readings=(*inner.readings, atom(algebra.E if node.letter == "e" else node.letter)))
 
     def based(self, node: nodes.Based) -> _Part:
         """204_5."""
         if self.policy.bases == "value":
-            return _Part((constant(_in_base(node.digits, node.base)),))
-        return _Part((constant(literal(node.digits)),), {"base": node.base})
+            digits, base = node.digits, node.base
+            _demand(digits.isdecimal() and 2 <= base <= 10 and len(digits) <= MAX_BASED_DIGITS)
+            _demand(int(max(digits)) < base)
+            return _Part((constant(int(digits, base)),))
+        return _Part((_number(node.digits),), {"base": node.base})
 
     def sum(self, node: nodes.Sum) -> _Part | None:
         """3-1, A-B-C as they are; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
-        percent = len(node.parts) == 2 and _is_percent(node.parts[1].body)
-        if percent:  # the sign after the second number is the first one's too
-            bodies = [part.body.body if _is_percent(part.body) else part.body for part in node.parts]  # type: ignore[union-attr]  # a percent sign stands after a body
-            node = nodes.Sum(
-                tuple(nodes.Signed(part.sign, body) for part, body in zip(node.parts, bodies, strict=True))
-            )
-        numbers = _bare_difference(node)
+        numbers, mark = _bare_difference(node)
+        years = len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers)
         found: Shape | None = None
-        if percent:
-            if not numbers:
-                return None
-            values = [self.value(nodes.Postfix("%", nodes.Num(text))) for text in numbers]
-            found = self.range(*values) or shapes.Opaque("-".join((*numbers, "%")))
-        elif len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers):
-            found = self.range(*map(constant, map(literal, numbers)))
-        return _Part((found or shapes.Opaque("-".join(numbers)),)) if numbers else None
+        if mark or years:
+            found = shapes.rising(
+                *(self.value(nodes.Postfix("%", nodes.Num(t)) if mark else nodes.Num(t)) for t in numbers)
+            )
+        return _Part((found or shapes.Opaque("-".join(numbers) + mark),)) if numbers else None
 
     def product(self, node: nodes.Product) -> _Part | None:
         """What may be no product: a sequence, date, version, size (3 1 4 2, 3/4/24, 1.2.3, 2 x 3), a point D(3, 4)."""
-        (_, first), *others = node.factors
         texts = [factor.text for _, factor in node.factors if isinstance(factor, nodes.Num)]
-        marks = {mark for mark, _ in others}
+        marks = {mark for mark, _ in node.factors[1:]}
         if len(texts) == len(node.factors) > 1:
             if marks == {" "}:
-                return _Part((Ordered(tuple(constant(literal(text)) for text in texts), ""),))
+                return _Part((Ordered(tuple(map(_number, texts)), ""),))
             undone = marks == {""} or (marks == {"/"} and len(texts) > 2)
-            return _Part((shapes.Opaque(next(iter(marks)).join(texts)),)) if undone else None
-        if len(texts) == 2 and len(others) == 2 and isinstance(others[0][1], nodes.Sym) and not marks - {"", " "}:
-            return _Part((shapes.Opaque(f"{texts[0]} {others[0][1].name} {texts[1]}"),))
-        if len(others) == 1 and isinstance(first, nodes.Sym) and first.name[:1].isupper():
-            ((mark, bracket),) = others
-            if not mark and isinstance(bracket, nodes.Bracket) and bracket.opening + bracket.closing == "()":
-                point = bracket.items.items
-                if len(point) > 1:
+            return _Part((shapes.Opaque(marks.pop().join(texts)),)) if undone else None
+        match node.factors:
+            case ((_, nodes.Num(low)), (_, nodes.Sym(name)), (_, nodes.Num(high))) if marks <= {"", " "}:
+                return _Part((shapes.Opaque(f"{low} {name} {high}"),))
+            case ((_, nodes.Sym(name)), ("", nodes.Bracket("(", nodes.Listing(point), ")"))):
+                if name[:1].isupper() and len(point) > 1:
                     reading = ordered(tuple(map(self.value, point)), "()")
                     return self.scalar_part(node)._replace(readings=(reading,))
         return None
@@ -414,23 +349,16 @@ class _Reader(Scalars):
     def modular(self, node: nodes.Modular) -> _Part:
         """x ≡ 3 (mod 7): a class of residues, of x."""
         label = None if node.left is None else label_of(node.left)
-        if node.relations > 1 or (label is None and (node.relations or node.left is not None)):
-            raise Unreadable
+        _demand(node.relations <= 1 and (label is not None or (not node.relations and node.left is None)))
         shape = self.congruence(self.value(node.residue), self.value(node.modulus))
         return _Part((shape,), {} if label is None else {"label": label})
 
-    def congruence(self, residue: Value, modulus: Value) -> shapes.Congruence:
+    def congruence(self, residue: Value, modulus: Value) -> Aligned:
         """The class of a residue: its least member that is not negative, and a positive modulus."""
-        turns, size = (residue / modulus).rational, balls.sign_of(modulus)
-        if size is None:
-            raise Unreadable
+        turns, size = (residue / modulus).rational, _known(balls.sign_of(modulus))
         if turns is not None:
             residue = modulus * (turns - math.floor(turns))
-        return shapes.Congruence(residue, modulus if size > 0 else -modulus)
-
-    def range(self, low: Value, high: Value) -> shapes.Range | None:
-        """From low to high, if that is upwards for certain."""
-        return shapes.Range(low, high) if shapes.before(low, high) else None
+        return Aligned("residues", (residue, modulus if size > 0 else -modulus))
 
     def span(self, node: nodes.Span) -> _Part:
         """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
@@ -438,99 +366,78 @@ class _Reader(Scalars):
             node = nodes.Span(nodes.Postfix("%", node.low), node.high)  # 10 to 20 percent
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
-        if low.facets and low.facets != high.facets:
-            raise Unreadable
-        found: Shape | None = self.range(low.value, high.value)
-        if found is None and not facets and balls.sign_of(high.value) == 1:
-            found = shapes.Ratio((high.value / low.value,))
+        _demand(not low.facets or low.facets == high.facets)
+        found = shapes.rising(low.value, high.value)
         if found is None:
-            raise Unreadable
+            _demand(not facets and balls.sign_of(high.value) == 1)
+            found = Aligned("ratio", (high.value / low.value,))
         return _Part((found,), facets)
 
     def bound(self, node: nodes.Bound) -> _Part:
         """> 5 years: a half-line."""
         inner = self.part(node.body)
-        if "label" in inner.facets:
-            raise Unreadable
+        _demand("label" not in inner.facets)
         ray = _ray("", inner.value, above=node.operator in ">≥", strict=node.operator in "<>")
         return ray._replace(facets=inner.facets)
 
     def decomposed(self, value: Value) -> Shape:
         """i + 2j of unit vectors as (1, 2); a + bk with k an integer as the residues a modulo b."""
-        names = ("unit i", "unit j", "unit k", "∈Z")
-        parts: dict[str, dict[Monomial, Rational]] = {name: {} for name in (*names, "")}
+        parts: dict[str, dict[algebra.Monomial, Rational]] = {
+            "unit i": {},
+            "unit j": {},
+            "unit k": {},
+            "∈Z": {},
+            "": {},
+        }
         for monomial, coefficient in value.terms.items():
-            found = [(name, exponent) for name, exponent in monomial if name in names]
-            if len(found) > 1 or (found and found[0][1] != 1):
-                raise Unreadable
-            name = str(found[0][0]) if found else ""
-            parts[name][monomial - {(name, 1)}] = coefficient
-        vector = any(parts[name] for name in names[:3])
-        if value.over is not None or (vector and (parts[""] or parts["∈Z"])) or not (vector or parts["∈Z"]):
-            raise Unreadable
-        if not vector:
-            return self.congruence(Value(parts[""]), Value(parts["∈Z"]))
-        return ordered(tuple(Value(parts[name]) for name in (names[:3] if parts["unit k"] else names[:2])), "()")
+            (name, exponent), *others = [(name, exponent) for name, exponent in monomial if name in parts] or [("", 1)]
+            _demand(exponent == 1 and not others)
+            parts[str(name)][monomial - {(name, 1)}] = coefficient
+        i, j, k, modulus, rest = map(Value, parts.values())
+        vector = bool(i.terms or j.terms or k.terms)
+        _demand(value.over is None and vector != bool(modulus.terms) and not (vector and rest.terms))
+        return ordered((i, j, k) if k.terms else (i, j), "()") if vector else self.congruence(rest, modulus)
 
     # Brackets, sets, matrices
 
     def bracket(self, node: nodes.Bracket) -> _Part:
         """A tuple, an interval, a set; what brackets hold alone."""
         inner = [self.part(item) for item in node.items.items]
-        single = len(inner) == 1
-        if node.opening in ("{", r"\{"):
-            if single and len(inner[0].shapes) == 1 and node.opening == "{":
-                return inner[0]
-            listed = inner[0] if single else self.combined(inner, node.items.separators)
-            if any(isinstance(part.shapes[0], shapes.Equation) or part.inequality for part in inner):
-                raise Unreadable
-            if isinstance(listed.shapes[0], shapes.Named):
+        braces, single = node.opening in ("{", r"\{"), len(inner) == 1
+        if single and node.opening != r"\{" and (len(inner[0].shapes) == 1 or node.opening == "("):
+            return inner[0]
+        listed = inner[0] if single else self.combined(inner, node.items.separators)
+        if braces:
+            _demand(not any(isinstance(part.shapes[0], shapes.Equation) or part.inequality for part in inner))
+            if shapes.kind_of(listed.shapes[0]) == "named":
                 return listed
             return _Part((SetOf(frozenset(shape for part in inner for shape in part.shapes)),), listed.facets)
-        if single and (len(inner[0].shapes) == 1 or node.opening == "("):
-            return inner[0]
-        facets = self.combined(inner, node.items.separators).facets
         ends = node.opening + node.closing
-        if "label" in facets or (ends in ("[)", "(]") and len(inner) != 2):
-            raise Unreadable
-        return _Part((ordered(tuple(part.shape for part in inner), ends),), facets)
+        _demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
+        return _Part((ordered(tuple(part.shape for part in inner), ends),), listed.facets)
 
     def set_operation(self, node: nodes.Combined) -> _Part:
         """Unions, intersections and differences of finite sets and of intervals."""
-        left, right = (_as_set(self.part(side).bare) for side in (node.left, node.right))
+        left, right = (self.part(side).as_set for side in (node.left, node.right))
         if isinstance(left, SetOf) and isinstance(right, SetOf):
-            a, b = left.elements, right.elements
-            if node.operator != "∪" and not (shapes.exact(left) and shapes.exact(right)):
-                raise Unreadable
-            return _Part((SetOf({"∪": a | b, "∩": a & b, "∖": a - b}[node.operator]),))
-        if node.operator == "∪":
-            return _Part((shapes.union(_intervals(left) + _intervals(right)),))
-        if node.operator == "∖":
-            if not isinstance(right, SetOf):
-                raise Unreadable
-            right = shapes.complement(right.elements)
-        return _Part((_intersection(_intervals(left), _intervals(right)),))
+            _demand(node.operator == "∪" or (shapes.exact(left) and shapes.exact(right)))
+            return _Part((SetOf(shapes.OPERATIONS[node.operator](left.elements, right.elements)),))
+        return _Part((shapes.combined(node.operator, shapes.intervals(left), shapes.intervals(right)),))
 
     def builder(self, node: nodes.Builder) -> _Part:
         """{x | condition}: what the condition says about x."""
-        variable = node.variable
-        if (
-            isinstance(variable, nodes.Comparing)
-            and variable[1:] == (("∈",),)
-            and variable.operands[1] == nodes.Constant("R")
-        ):
-            variable = variable.operands[0]
         part = self.listing(node.condition)
-        if not isinstance(variable, nodes.Sym) or part.facets != {"label": variable.name}:
-            raise Unreadable
-        return _Part((part.shape,))
+        match node.variable:
+            case nodes.Sym(name) | nodes.Comparing((nodes.Sym(name), nodes.Constant("R")), ("∈",)):
+                _demand(part.facets == {"label": name})
+                return _Part((part.shape,))
+        raise Unreadable
 
     def proportion(self, node: nodes.Proportion) -> _Part:
         """a : b : c."""
         first, *others = map(self.value, node.parts)
-        if not first.terms:
-            raise Unreadable
-        return _Part((shapes.Ratio(tuple(value / first for value in others)),))
+        _demand(first.terms)
+        return _Part((Aligned("ratio", tuple(value / first for value in others)),))
 
     def system(self, node: nodes.Grid) -> _Part | None:
         """Equations under one another, in a brace or aligned; None for a matrix."""
@@ -538,21 +445,17 @@ class _Reader(Scalars):
             return None
         return self.listing(nodes.Listing(tuple(row[0] for row in node.rows), (",",) * (len(node.rows) - 1)))
 
-    def grid(self, node: Node) -> Shape:
-        """A matrix; a row or column is a vector."""
-        rows = self.matrix(node)
-        if len(rows) == 1 and self.policy.vectors == "same":
-            return Ordered(rows[0], "")
-        return Ordered(tuple(row[0] for row in rows), "") if {len(row) for row in rows} == {1} else shapes.Matrix(rows)
-
     # Relations
 
     def relation(self, node: nodes.Comparing) -> _Part:
-        """By its operators."""
-        for operators, read in _RELATIONS:
-            if set(node.operators) <= operators and (len(node.operators) == 1 or read in _CHAINED):
-                return read(self, node)
-        raise Unreadable
+        """By its operators, of which those of equality and order may be several."""
+        operators = set(node.operators)
+        if operators <= {"=", "≈"}:
+            return self.equality(node)
+        if operators <= {"<", "≤"} or operators <= {">", "≥"}:
+            return self.inequality(node)
+        _demand(len(node.operators) == 1)
+        return self.inclusion(node) if operators <= {"⊆", "⊇"} else self.membership(node)
 
     def equality(self, node: nodes.Comparing) -> _Part:  # noqa: PLR0911 - one return a kind of equality
         """A name's value, a chain of equal values, an equation."""
@@ -566,12 +469,10 @@ class _Reader(Scalars):
         if len(operands) == 1:
             return self.part(first)
         label = label_of(first) or (first.name if isinstance(first, nodes.Sym) and first.name in "ie" else None)
-        if len(operands) == 2 and label is not None and len(label) > 1 and len(label_of(last) or "") > 1:
-            return self.shared([label], last)  # MC = MR
-        if len(operands) > 2 and label is not None:
-            labels = [label_of(operand) for operand in operands[:-1]]
-            if None not in labels and len(set(labels)) == len(labels):
-                return self.shared([str(name) for name in labels], last)
+        labels = [label_of(operand) or "" for operand in operands[:-1]]
+        several = len(labels) > 1 or (len(labels[0]) > 1 and len(label_of(last) or "") > 1)
+        if several and all(labels) and len(set(labels)) == len(labels):  # x = y = 3, MC = MR
+            return self.shared(labels, last)
         if label is None and len(operands) == 2 and label_of(last) is not None and not nodes.mentions(first, last):
             first, last = last, first
             label = label_of(first)
@@ -579,11 +480,10 @@ class _Reader(Scalars):
             return self.labelled(label, first, last)
         values = [self.value(operand.body if isinstance(operand, nodes.Quantity) else operand) for operand in operands]
         symbolic = [bool(value.symbols) for value in values]
-        if same(values[0], values[-1]) or not any(symbolic):
+        if algebra.same(values[0], values[-1]) or not any(symbolic):
             return self.part(last)
         if len(values) != 2:
-            if any(symbolic[1:]) or any(balls.sign_of(value - values[-1]) for value in values[1:-1]):
-                raise Unreadable
+            _demand(not any(symbolic[1:]) and not any(balls.sign_of(value - values[-1]) for value in values[1:-1]))
             return self.decorated(last, label=values[0].text)  # a + b + c = 12 + 25 + 25 = 62
         asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
         return _Part((_equation(*values),), {}, (values[1],) if asked else ())
@@ -592,7 +492,7 @@ class _Reader(Scalars):
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""
         label = label_of(value)
         if label is not None:
-            return _Part((atom(Func("all equal", tuple(map(atom, sorted((*names, label)))))),))
+            return _Part((atom(algebra.Func("all equal", tuple(map(atom, sorted((*names, label)))))),))
         part = self.part(value)
         named = self.named(names, (part.shape,) * len(names), part.facets)
         return named._replace(readings=(*named.readings, part.shape))
@@ -603,9 +503,8 @@ class _Reader(Scalars):
         shape = part.shape
         if isinstance(shape, Ordered) and len(shape.elements) == len(names) == len(set(names)):
             return self.named(names, shape.elements, part.facets)
-        if isinstance(shape, shapes.Items) and all(isinstance(element, Ordered) for element, _ in shape.counts):
-            return part
-        raise Unreadable
+        _demand(isinstance(shape, shapes.Items) and all(isinstance(element, Ordered) for element, _ in shape.counts))
+        return part
 
     def labelled(self, label: str, name: Node, value: Node) -> _Part:
         """x = 5: a value by its name, which may be read as an equation."""
@@ -622,89 +521,61 @@ class _Reader(Scalars):
 
     def inclusion(self, node: nodes.Comparing) -> _Part:
         """Whether one finite set holds another: true or false."""
-        small, large = (_as_set(self.part(operand).bare) for operand in node.operands)
+        small, large = (self.part(operand).as_set for operand in node.operands)
         if node.operators == ("⊇",):
             small, large = large, small
-        if not (isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large)):
-            raise Unreadable
-        return _Part((shapes.Text("true" if small.elements <= large.elements else "false"),))
+        if isinstance(small, SetOf) and isinstance(large, SetOf) and shapes.exact(small) and shapes.exact(large):
+            return _Part((shapes.Text("true" if small.elements <= large.elements else "false"),))
+        raise Unreadable
 
     def membership(self, node: nodes.Comparing) -> _Part:
-        """x ∈ S, x ∉ S."""
-        label = label_of(node.operands[0])
-        part = self.part(node.operands[1])
-        if label is None or (node.operators == ("∉",) and not isinstance(part.shapes[0], SetOf)):
-            raise Unreadable
-        if node.operators == ("∉",):
-            part = part._replace(shapes=(shapes.complement(cast("SetOf", part.shapes[0]).elements),))
-        return part._replace(facets={**part.facets, "label": label})
+        """x ∈ S, x ∉ S, x ≠ 2."""
+        label, (_, given), (operator,) = _known(label_of(node.operands[0])), node.operands, node.operators
+        if operator == "≠":
+            return _Part((shapes.complement(self.branches(given)),), {"label": label}, inequality=True)
+        part = self.decorated(given, label=label)
+        if operator == "∈":
+            return part
+        points = part.shapes[0].elements if isinstance(part.shapes[0], SetOf) else None
+        return part._replace(shapes=(shapes.complement(_known(points)),))
 
     def inequality(self, node: nodes.Comparing) -> _Part:
-        """a < x <= b, solved for the symbol that it is linear in."""
-        inner = next(
-            (part.args[0] for part in node.operands if isinstance(part, nodes.Call) and part.name == "abs"), None
-        )
-        linear = None if inner is None else _linear(self.value(inner))
-        if inner is not None and linear is not None:
-            return self.of_magnitude(node, nodes.Call("abs", (inner,)), *linear)
-        operands, operators = node.operands, node.operators
-        if operators[0] in ">≥":
-            turned = {">": "<", "≥": "≤"}
-            operands, operators = operands[::-1], tuple(turned[operator] for operator in operators[::-1])
-        if len(operands) == 2:
-            return self.half_line(*operands, operators[0])
-        if len(operands) != 3:
-            raise Unreadable
-        small, middle, large = operands
-        label = label_of(middle)
-        if label is not None and not (nodes.mentions(small, middle) or nodes.mentions(large, middle)):
-            left = _ray(label, self.value(small), above=True, strict=operators[0] == "<")
-            right = _ray(label, self.value(large), above=False, strict=operators[1] == "<")
-        else:
-            left, right = self.half_line(small, middle, operators[0]), self.half_line(middle, large, operators[1])
-        spans = _intervals(left.shape), _intervals(right.shape)
-        if left.facets != right.facets:
-            raise Unreadable
-        return left._replace(shapes=(shapes.intersection(*spans) or _unchecked(*spans),))
+        """a < x <= b: what its relations say together."""
+        about = node.operands[1] if len(node.operators) > 1 else None
+        relations = zip(node.operands, node.operators, node.operands[1:], strict=False)
+        return self.conjunction([self.half_line(*relation, about) for relation in relations])
 
-    def of_magnitude(self, node: nodes.Comparing, size: Node, name: str, factor: Rational, rest: Value) -> _Part:
-        """1 < |ax + b| < 2 as what it says about x, a real number; `size` is |ax + b|."""
-        operands = tuple(nodes.Sym("| |") if operand == size else operand for operand in node.operands)
-        part = self.inequality(nodes.Comparing(operands, node.operators))
-        if part.facets != {"label": "| |"}:
-            raise Unreadable
-        spans = _intervals(_intersection(_intervals(part.shape), [Ordered((constant(0), INFINITY), "[)")]))
-        both = [*spans, *map(_mirrored, spans)]
-        if factor < 0:
-            factor, rest = -factor, -rest
-        found = [Ordered(tuple(_moved(end, factor, rest) for end in ends), marks) for ends, marks in both]
-        return _Part((shapes.union(found),), {"label": name}, inequality=True)
+    def conjunction(self, parts: Sequence[_Part]) -> _Part:
+        """What relations about one name say together."""
+        first, *others = parts
+        _demand(all(other.facets == first.facets for other in others))
+        spans = (shapes.intervals(part.shape) for part in parts)
+        return first._replace(shapes=(shapes.combined("∩", *spans),)) if others else first
 
-    def half_line(self, small: Node, large: Node, operator: str) -> _Part:
-        """small < large, solved for the one symbol that it is linear in; else as it stands."""
-        strict = operator == "<"
+    def half_line(self, left: Node, operator: str, right: Node, about: Node | None) -> _Part:
+        """left < right as what it says about the one symbol of it, or about the name `about`; else as it stands."""
+        small, large = (left, right) if operator in "<≤" else (right, left)
+        strict = operator in "<>"
         for name, other, above in ((small, large, False), (large, small, True)):
-            label = label_of(name)
-            if label is not None and label_of(other) is None and not nodes.mentions(other, name):
+            label, magnitude = label_of(name), isinstance(other, nodes.Call) and other.name == "abs"
+            is_name = label_of(other) is None and not magnitude  # |x| < a is about x as well as a
+            if label is not None and (name == about or is_name) and not nodes.mentions(other, name):
                 return _ray(label, self.value(other), above=above, strict=strict)
         difference = self.value(small) - self.value(large)
-        if difference.over is not None or not difference.symbols:
-            raise Unreadable
-        linear = _linear(difference)
-        if linear is not None:
-            symbol, factor, rest = linear
-            return _ray(symbol, -rest / factor, above=factor < 0, strict=strict)
-        return _Part((shapes.Equation(operator, Value(primitive(difference.terms))),))
+        _demand(difference.over is None and difference.symbols)
+        solved = _solved(difference, [Ordered((shapes.MINUS_INFINITY, ZERO), "()" if strict else "(]")])
+        if solved is None:
+            return _Part((shapes.Equation("<" if strict else "≤", Value(algebra.primitive(difference.terms))),))
+        label, shape = solved
+        return _Part((shape,), {"label": label}, inequality=True)
 
 
 _PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
-    nodes.Num: lambda self, node: _Part((constant(literal(node.text)),)),
+    nodes.Num: lambda self, node: _Part((_number(node.text),)),
     nodes.Sym: lambda self, node: _Part((self.symbol(node.name),)),
     nodes.Comparing: _Reader.relation,
     nodes.Quantity: _Reader.quantity,
-    nodes.Compound: lambda self, node: self.compound(
-        (self.value(part.body) for part in node.parts), (part.unit for part in node.parts)
-    ),
+    nodes.Compound: lambda self, node: self.compound((self.value(body), unit) for body, unit in node.parts),
     nodes.Modular: _Reader.modular,
     nodes.Span: _Reader.span,
     nodes.Bound: _Reader.bound,
@@ -724,116 +595,64 @@ _PARTS: dict[type, Callable[[_Reader, Any], _Part | None]] = {
 }
 """How each kind of node is read; None, or no entry: as an expression."""
 
-_RELATIONS = (
-    ({"=", "≈"}, _Reader.equality),
-    ({"<", "≤"}, _Reader.inequality),
-    ({">", "≥"}, _Reader.inequality),
-    ({"⊆", "⊇"}, _Reader.inclusion),
-    ({"∈", "∉"}, _Reader.membership),
-    ({"≠"}, _Reader.excluded),
-)
-_CHAINED = (_Reader.equality, _Reader.inequality)
-"""Relations of more than two sides that are read."""
-
 
 # Shapes
 
 
-def _intervals(shape: Shape) -> list[Ordered]:
-    """A set of real numbers as intervals; raises `Unreadable` for what is none."""
-    found = shapes.intervals(shape)
-    if found is None:
-        raise Unreadable
-    return found
+def _number(text: str) -> Value:
+    """A number in digits."""
+    return constant(literal(text))
 
 
-def _intersection(left: list[Ordered], right: list[Ordered]) -> Shape:
-    result = shapes.intersection(left, right)
-    if result is None:
-        raise Unreadable
-    return result
-
-
-def _unchecked(left: list[Ordered], right: list[Ordered]) -> Shape:
-    """a < x < b with symbols for ends, taken at its word."""
-    (low,), (high,) = left, right
-    if low.elements[1] != INFINITY or high.elements[0] != MINUS_INFINITY:
-        raise Unreadable
-    return Ordered((low.elements[0], high.elements[1]), low.ends[0] + high.ends[1])
-
-
-def _mirrored(span: Ordered) -> Ordered:
-    """An interval on the other side of zero."""
-    ends = span.ends.translate(str.maketrans("([)]", ")](["))
-    low, high = (_Part((element,)).value for element in span.elements)
-    return Ordered((-high, -low), ends[::-1])
-
-
-def _linear(value: Value) -> tuple[str, Rational, Value] | None:
-    """x, a and b of ax + b with constants a and b; None for any other value."""
-    if value.over is not None or len(value.symbols) != 1:
+def _solved(value: Value, within: Iterable[Ordered]) -> tuple[str, Shape] | None:
+    """x, and where it lies if a value in it does; None for a value that is not ax + b or a|...| + b."""
+    heads = [monomial for monomial in value.terms if Value({monomial: 1}).symbols]
+    if value.over is not None or len(heads) != 1 or [exponent for _, exponent in heads[0]] != [1]:
         return None
-    (name,) = value.symbols
-    head = frozenset(((name, 1),))
-    factor, rest = value.terms.get(head), Value({m: c for m, c in value.terms.items() if m != head})
-    return None if factor is None or rest.symbols else (name, factor, rest)
+    ((name, _),) = heads[0]
+    rest = Value({monomial: coefficient for monomial, coefficient in value.terms.items() if monomial != heads[0]})
+    spans = [_moved(span, value.terms[heads[0]], rest) for span in within]
+    if isinstance(name, str):
+        return name, shapes.combined("∪", spans)
+    if not isinstance(name, algebra.Func) or name.name != "abs":
+        return None
+    sizes = shapes.intervals(shapes.combined("∩", spans, [Ordered((ZERO, INFINITY), "[)")]))
+    return _solved(name.args[0], [*sizes, *(_moved(size, -1, ZERO) for size in sizes)])
 
 
-def _moved(end: Shape, factor: Rational, rest: Value) -> Shape:
-    """What ax + b is at an end, for a > 0."""
-    return end if end in (INFINITY, MINUS_INFINITY) else (_Part((end,)).value - rest) / factor
+def _moved(span: Ordered, factor: Rational, rest: Value) -> Ordered:
+    """Where x lies if ax + b lies in an interval."""
+    low, high = (
+        (end if factor > 0 else -end) if end in (INFINITY, shapes.MINUS_INFINITY) else (end - rest) / factor
+        for end in cast("tuple[Value, ...]", span.elements)
+    )
+    if factor > 0:
+        return Ordered((low, high), span.ends)
+    return Ordered((high, low), span.ends[::-1].translate(str.maketrans("([)]", ")]([")))
 
 
 def _ray(label: str, bound: Value, *, above: bool, strict: bool) -> _Part:
-    shape = (
-        ordered((bound, INFINITY), "()" if strict else "[)")
-        if above
-        else ordered((MINUS_INFINITY, bound), "()" if strict else "(]")
-    )
-    return _Part((shape,), {"label": label}, inequality=True)
-
-
-def _as_set(shape: Shape) -> Shape:
-    """A value as the set of it."""
-    return SetOf(frozenset((shape,))) if isinstance(shape, Value) else shape
+    ends = (bound, INFINITY) if above else (shapes.MINUS_INFINITY, bound)
+    return _Part((ordered(ends, "()" if strict else "[]"),), {"label": label}, inequality=True)
 
 
 def _equation(left: Value, right: Value) -> Shape:
     """left = right as a polynomial up to a factor."""
     difference = left - right
-    if not difference.terms:
-        raise Undefined
-    terms = primitive(clear(difference))
-    return shapes.Equation("=", Value({m: c * leading_sign(terms) for m, c in terms.items()}))
+    _demand(difference.terms)
+    terms = algebra.primitive(algebra.clear(difference))
+    return shapes.Equation("=", Value({m: c * algebra.leading_sign(terms) for m, c in terms.items()}))
 
 
-def _unnamed(everything: tuple[Shape, ...]) -> tuple[Shape, ...]:
-    """A list of values by name as the list of tuples in the order of the names."""
-    if not any(isinstance(shape, shapes.Named) for shape in everything):
-        return ()
-    return (
-        items(
-            ordered(tuple(value for _, value in sorted(shape.values, key=lambda pair: pair[0])), "()")
-            if isinstance(shape, shapes.Named)
-            else shape
-            for shape in everything
-        ),
-    )
-
-
-def _letters_or_unit(
-    said: str, value: Value, facets: Mapping[str, Hashable], how: str, unit: Unit
-) -> tuple[Option, ...]:
+def _letters_or_unit(value: Value, facets: Facets, how: str, unit: Unit) -> list[tuple[str, Shape, Facets]]:
     """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
     letters = math.prod((atom(letter, power) for name, power in unit for letter in name), start=constant(1))
     if how == "glued":
-        quantity = Option("letters:unit", said, value / letters, {**facets, "unit": unit})
-        return Option("letters:product", said, value, facets), quantity
+        return [("letters:product", value, facets), ("letters:unit", value / letters, {**facets, "unit": unit})]
     bare = {kind: found for kind, found in facets.items() if kind != "unit"}
     scale = units.DEGREES.get(unit)
-    degrees = [Option("letters:degrees", said, value, {**facets, "unit": scale})] if scale else []
-    product = Option("letters:product", said, value * letters, bare)
-    return Option("letters:unit", said, value, facets), product, *degrees
+    degrees = [("letters:degrees", value, {**facets, "unit": scale})] if scale else []
+    return [("letters:unit", value, facets), ("letters:product", value * letters, bare), *degrees]
 
 
 # Syntax
@@ -861,22 +680,12 @@ def _joined(tokens: list[Token]) -> str:
 
 def _regrouped(listing: nodes.Listing) -> nodes.Listing:
     """a, b; c, d as a list of two lists."""
-    groups: list[list[Node]] = [[listing.items[0]]]
-    for separator, item in zip(listing.separators, listing.items[1:], strict=True):
-        if separator == ";":
-            groups.append([])
-        groups[-1].append(item)
-    found = tuple(
-        group[0] if len(group) == 1 else nodes.Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups
-    )
+    places = accumulate((separator == ";" for separator in listing.separators), initial=0)
+    groups = [
+        [item for _, item in group] for _, group in groupby(zip(places, listing.items, strict=True), itemgetter(0))
+    ]
+    found = tuple(nodes.Listing(tuple(group), (",",) * (len(group) - 1)) for group in groups)
     return nodes.Listing(found, (";",) * (len(found) - 1))
-
-
-def _common_base(labels: list[str]) -> str | None:
-    """x for x_1, x_2: numbered names of one unknown."""
-    bases, _, indices = zip(*(label.partition("_") for label in labels), strict=True)
-    alike = len(set(bases)) == 1 and len(set(indices)) == len(labels) and all(index.isdecimal() for index in indices)
-    return bases[0] if alike else None
 
 
 def _is_of_names(node: Node) -> bool:
@@ -889,29 +698,24 @@ def _is_of_names(node: Node) -> bool:
     return len(set(names)) == len(names) > 1 and all(isinstance(name, nodes.Sym) for name in names)
 
 
-def _in_base(digits: str, base: int) -> int:
-    if not digits.isdecimal() or not 2 <= base <= 10 or len(digits) > MAX_BASED_DIGITS or int(max(digits)) >= base:
-        raise Unreadable
-    return int(digits, base)
+def _bare_difference(node: Node) -> tuple[list[str], str]:
+    """The texts of a difference of bare numbers or of three and more capital letters, and its sign of percent.
 
-
-def _bare_difference(node: nodes.Sum) -> list[str]:
-    """The texts of a difference of bare numbers or of three and more capital letters: 3-1, A-B-C; else empty."""
+    3-1, A-B-C, 10-20%: the sign after the second number is the first one's too. Both empty for any other node.
+    """
+    if not isinstance(node, nodes.Sum):
+        return [], ""
     first, *others = (part.sign for part in node.parts)
     bodies = [part.body for part in node.parts]
+    percent = len(bodies) == 2 and _is_percent(bodies[1])
+    if percent:
+        bodies = [body.body if _is_percent(body) else body for body in bodies]
     numbers = [body.text for body in bodies if isinstance(body, nodes.Num)]
     letters = [body.name for body in bodies if isinstance(body, nodes.Sym) and len(body.name) == 1 < len(others)]
     found = numbers or [letter for letter in letters if letter.isupper()]
-    return found if len(found) == len(bodies) and first == "+" and set(others) == {"-"} else []
+    bare = len(found) == len(bodies) and first == "+" and set(others) == {"-"}
+    return (found, "%" * percent) if bare else ([], "")
 
 
-def _without_degrees(node: Node) -> Node | None:
-    """-45 of -45°; None for what is not in degrees."""
-    if isinstance(node, nodes.Signed) and node.sign in "+-":
-        body = _without_degrees(node.body)
-        return None if body is None else nodes.Signed(node.sign, body)
-    return node.body if isinstance(node, nodes.Postfix) and node.mark == "°" else None
-
-
-def _is_percent(node: Node) -> bool:
+def _is_percent(node: Node) -> TypeGuard[nodes.Postfix]:
     return isinstance(node, nodes.Postfix) and node.mark == "%"

@@ -9,7 +9,7 @@ from empo_rewards.equivalence.math.algebra import constant, quotient
 from empo_rewards.equivalence.math.keys import Key, Option
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Clock, Date, Opaque, Ratio
+from empo_rewards.equivalence.math.shapes import Aligned, Clock, Date, Opaque
 
 MAX_CHARS = 60
 """No date is longer."""
@@ -97,5 +97,5 @@ def _clock(text: str, *, either: bool) -> Key | None:
     if either and 1 <= hours <= 12:
         options = [Option(f"time:{half}", text, Clock(hours % 12 + half, minutes)) for half in (0, 12)]
     if hours:
-        options.append(Option("time:ratio", text, Ratio((constant(quotient(minutes, hours)),))))
+        options.append(Option("time:ratio", text, Aligned("ratio", (constant(quotient(minutes, hours)),))))
     return Key(Clock(hours, minutes), options=tuple(options))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Measure, Opaque, Shape, readings
-from empo_rewards.equivalence.math.units import Unit, scale
+from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
+from empo_rewards.equivalence.math.units import scale
+
+Facets: TypeAlias = Mapping[str, Hashable]
+"""What decorates an answer, by the kind of decoration: `label` (x in x = 5), `unit`, `base`, `choice`."""
 
 
 class Option(NamedTuple):
@@ -25,7 +28,12 @@ class Option(NamedTuple):
     convention: str
     said: str
     shape: Shape
-    facets: Mapping[str, Hashable] = MappingProxyType({})
+    facets: Facets = MappingProxyType({})
+
+    @property
+    def family(self) -> str:
+        """What the conventions are about, of which one is settled."""
+        return self.convention.partition(":")[0]
 
 
 class Key(NamedTuple):
@@ -33,7 +41,7 @@ class Key(NamedTuple):
 
     Args:
         shape: what the answer is. Equal shapes are equal answers, decoration aside.
-        facets: what decorates it, by the kind of decoration: `label` (x in x = 5), `unit`, `base`, `choice`.
+        facets: what decorates it.
         readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
             list 3, 4; (B) 5 as B; y = 2x as its equation.
         decimal: whether it is written with a decimal point.
@@ -43,7 +51,7 @@ class Key(NamedTuple):
     """
 
     shape: Shape
-    facets: Mapping[str, Hashable] = MappingProxyType({})
+    facets: Facets = MappingProxyType({})
     readings: tuple[Shape, ...] = ()
     decimal: bool = False
     work: int = 1
@@ -51,35 +59,89 @@ class Key(NamedTuple):
     options: tuple[Option, ...] = ()
 
 
-_LITTLE, _LITTLE_BYTES = 64, 1_500
-"""Work past which a key may be large, and the bytes of one that cost less."""
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+"""A letter that stands alone."""
+
+_LITTLE, _BYTES = 64, 24
+"""Work that every key may have cost, and the bytes of a key for each unit of work: what takes memory costs work."""
 
 
 def footprint(key: Key) -> int:
-    """Bytes that a key takes, roughly; what it holds twice counts once."""
-    if key.work <= _LITTLE:
-        return _LITTLE_BYTES
-    size, seen = 0, set()
-    rest: list[object] = [*key]
-    while rest:
-        thing = rest.pop()
-        size += 80
-        if isinstance(thing, str):
-            size += len(thing)
-        elif isinstance(thing, (int, Fraction)):
-            size += (thing.numerator.bit_length() + thing.denominator.bit_length()) // 8
-        elif id(thing) not in seen:
-            seen.add(id(thing))
-            if isinstance(thing, Mapping):
-                rest += thing.items()
-            elif isinstance(thing, Value):
-                rest += (thing.terms, thing.over)
-            elif isinstance(thing, (tuple, frozenset)):
-                rest += thing
-    return size
+    """Bytes that a key takes, roughly."""
+    return max(_LITTLE, key.work) * _BYTES
 
 
-def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
+def settle(keys: list[Key]) -> list[Key]:
+    """Ambiguous answers by the one convention that the rest of the set bears out; where two are borne out, undecided.
+
+    Conventions are settled for the whole set at once, so that no answer stands between two that differ: beside 3.14
+    the text 3,14 is a decimal, beside (3, 14) a list, and beside both it is neither.
+    """
+    ambiguous = [key for key in keys if key.options]
+    if not ambiguous:
+        return keys
+    known: dict[Shape, list[Hashable]] = defaultdict(list)
+    measures = set()
+    for key in keys:
+        if not key.options:
+            measures.add(_measure(key))
+            for shape in (key.shape, *key.readings):
+                known[shape].append(key.facets.get("unit"))
+    borne_out: dict[str, set[str]] = defaultdict(set)
+    leanings: dict[str, set[str]] = defaultdict(set)
+    for key in ambiguous:
+        leanings[key.options[0].family].add(key.options[0].convention)
+        for option in key.options:
+            measure, unit = _measure(Key(option.shape, option.facets)), option.facets.get("unit")
+            found = [other for shape in (option.shape, *readings(option.shape)) for other in known.get(shape, ())]
+            if (measure is not None and measure in measures) or (found if unit is None else unit in found):
+                borne_out[option.family].add(option.convention)
+    for family, conventions in leanings.items():
+        if len(conventions) > 1 and not borne_out[family]:  # 5 N beside 5N: a space makes the unit
+            borne_out[family] = conventions - {"letters:product"}
+    return [_settled(key, borne_out) if key.options else key for key in keys]
+
+
+def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
+    first, conventions = key.options[0], borne_out[key.options[0].family]
+    if len(conventions) > 1:
+        return Key(Opaque(first.said), decimal=key.decimal, work=key.work)
+    for option in key.options:
+        if option.convention in conventions:
+            key = key._replace(shape=option.shape, facets=option.facets, readings=readings(option.shape))
+    return key._replace(options=())
+
+
+def equal_groups(keys: Sequence[Key], classes: UnionFind, policy: MathPolicy) -> list[list[int]]:
+    """The keys that are equal, as positions: those of one class whose decorations agree. Joins classes by readings."""
+    keys = _join_readings(keys, classes)
+    members: dict[int, list[int]] = defaultdict(list)
+    for position in range(len(keys)):
+        members[classes.find(position)].append(position)
+    groups = [group for positions in members.values() for group in _agreeing(keys, positions, policy)]
+    return _converted(keys, groups) if policy.convert_units else groups
+
+
+def _agreeing(keys: Sequence[Key], positions: list[int], policy: MathPolicy) -> Iterable[list[int]]:
+    """Keys of one meaning by their decorations.
+
+    A decoration that a key lacks is filled in where the class holds exactly one of its kind: 5 is x = 5, but beside
+    x = 5 and y = 5 it is neither.
+    """
+    given: dict[str, set[Hashable]] = defaultdict(set)
+    for kind, value in chain(*(keys[position].facets.items() for position in positions)):
+        given[kind].add(value)
+    if not given:
+        return [positions]
+    strict = {"unit": policy.units == "strict", "base": policy.bases == "strict"}
+    fill = {kind: value for kind, (value, *others) in given.items() if not others and not strict.get(kind)}
+    alike: dict[object, list[int]] = defaultdict(list)
+    for position in positions:
+        alike[frozenset({**fill, **keys[position].facets}.items())].append(position)
+    return alike.values()
+
+
+def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
     """Joins a shape to the one class that can be read as it; where two different classes can, it joins neither.
 
     From the most decorated readings to the barest, so that a class is whole before something barer joins it. Returns
@@ -93,126 +155,51 @@ def join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         for level, reading in enumerate(key.readings):
             claims[reading].append(position)
             rank[reading] = max(level, rank.get(reading, 0))
-    result = list(keys)
-    for reading in sorted(claims, key=lambda reading: rank[reading]):
-        owners = {classes.find(position) for position in claims[reading]}
-        if reading not in by_shape or len(owners) != 1:
-            continue
-        (owner,) = owners
-        if _has_rival(reading, owner, keys, by_shape, classes):
+    find, result = classes.find, list(keys)
+    present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
+    for reading in present:
+        owners, here = {find(position) for position in claims[reading]}, find(by_shape[reading][0])
+        rivals = (  # another shape of that type, which the set holds too: (3, 4) and (4, 3)
+            kind_of(other) == kind_of(reading)
+            and find(by_shape[other][0]) != here
+            and not owners.isdisjoint(map(find, claims[other]))
+            for other in present
+        )
+        if len(owners) > 1 or (not isinstance(reading, Value) and any(rivals)):
             continue
         first, *others = (keys[position].facets.items() for position in claims[reading])
         agreed = dict(set(first).intersection(*others))
         for position in by_shape[reading]:
-            classes.union(owner, position)
+            classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
     return result
 
 
-def _has_rival(
-    reading: Shape, owner: int, keys: Sequence[Key], by_shape: Mapping[Shape, list[int]], classes: UnionFind
-) -> bool:
-    """Whether the class can be read as another shape of that type, which the set holds too: (3, 4) and (4, 3)."""
-    if isinstance(reading, Value):
-        return False
-    here = classes.find(by_shape[reading][0])
-    others = {other for place, key in enumerate(keys) if classes.find(place) == owner for other in key.readings}
-    rivals = (other for other in others if type(other) is type(reading) and other in by_shape)
-    return any(classes.find(by_shape[other][0]) != here for other in rivals)
-
-
-def resolve_facets(keys: Sequence[Key], policy: MathPolicy) -> list[Hashable]:
-    """For keys of one meaning: a value each, equal where their decorations agree.
-
-    A decoration that a key lacks is filled in where the class holds exactly one of its kind: 5 is x = 5, but beside
-    x = 5 and y = 5 it is neither.
-    """
-    kinds = sorted({kind for key in keys for kind in key.facets})
-    columns = []
-    for kind in kinds:
-        found = {key.facets[kind] for key in keys if kind in key.facets}
-        strict = (kind == "unit" and policy.units == "strict") or (kind == "base" and policy.bases == "strict")
-        fill = next(iter(found)) if len(found) == 1 and not strict else None
-        columns.append([key.facets.get(kind, fill) for key in keys])
-    return [tuple(column[k] for column in columns) for k in range(len(keys))]
-
-
-def compatible(a: Mapping[str, Hashable], b: Mapping[str, Hashable]) -> bool:
-    """Whether no decoration of one contradicts the other's."""
-    return all(b[kind] == value for kind, value in a.items() if kind in b)
-
-
-def settle(keys: list[Key]) -> list[Key]:
-    """Ambiguous answers by the one convention that the rest of the set bears out; where two are borne out, undecided.
-
-    Conventions are settled for the whole set at once, so that no answer stands between two that differ: beside 3.14
-    the text 3,14 is a decimal, beside (3, 14) a list, and beside both it is neither.
-    """
-    if not any(key.options for key in keys):
-        return keys
-    known: dict[Shape, list[Mapping[str, Hashable]]] = defaultdict(list)
-    for key in keys:
-        if not key.options:
-            for shape in (key.shape, *key.readings):
-                known[shape].append(key.facets)
-    measures = {_measure(key) for key in keys if not key.options} - {None}
-    borne_out: dict[str, set[str]] = defaultdict(set)
-    leanings: dict[str, set[str]] = defaultdict(set)
-    for key in keys:
-        for place, option in enumerate(key.options):
-            family, unit = option.convention.partition(":")[0], option.facets.get("unit")
-            found = [facets for shape in (option.shape, *readings(option.shape)) for facets in known.get(shape, ())]
-            if _measure(Key(option.shape, option.facets)) in measures or any(
-                unit is None or facets.get("unit") == unit for facets in found
-            ):
-                borne_out[family].add(option.convention)
-            if not place:
-                leanings[family].add(option.convention)
-    for family, conventions in leanings.items():
-        if len(conventions) > 1 and not borne_out[family]:  # 5 N beside 5N: a space makes the unit
-            borne_out[family] = conventions - {"letters:product"}
-    return [_settled(key, borne_out) if key.options else key for key in keys]
-
-
-def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
-    conventions = borne_out[key.options[0].convention.partition(":")[0]]
-    if len(conventions) > 1:
-        return key._replace(shape=Opaque(key.options[0].said), facets={}, readings=(), options=())
-    chosen = next((option for option in key.options if option.convention in conventions), None)
-    if chosen is None:
-        return key._replace(options=())
-    return key._replace(shape=chosen.shape, facets=chosen.facets, readings=readings(chosen.shape), options=())
-
-
-def convert(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
+def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
     """Joins groups of one quantity in different units (5 km, 5000 m).
 
     Bare numbers then join none of them: 5 and 5000 are not the same.
     """
-    quantity: dict[tuple[Value, Unit], list[list[int]]] = defaultdict(list)
+    quantity: dict[object, list[list[int]]] = defaultdict(list)
+    for number, group in enumerate(groups):
+        measures = {_measure(keys[position]) for position in group} - {None}
+        quantity[measures.pop() if len(measures) == 1 else number].append(group)
     result = []
-    for group in groups:
-        measures = {measure for measure in (_measure(keys[position]) for position in group) if measure is not None}
-        if len(measures) == 1:
-            quantity[measures.pop()].append(group)
-        else:
-            result.append(group)
     for parts in quantity.values():
-        apart = [] if len(parts) == 1 else [_bare(part, keys) for part in parts]
-        result += [part for part in apart if part]
-        result.append(sorted(p for part in parts for p in part if not any(p in numbers for numbers in apart)))
+        bare = [[p for p in part if not _has_unit(keys[p])] for part in parts if len(parts) > 1]
+        result += [sorted({*chain(*parts)}.difference(*bare)), *filter(None, bare)]
     return result
 
 
-def _bare(group: list[int], keys: Sequence[Key]) -> list[int]:
-    """The members of a group that have no unit."""
-    return [p for p in group if "unit" not in keys[p].facets and not isinstance(keys[p].shape, Measure)]
+def _has_unit(key: Key) -> bool:
+    return "unit" in key.facets or kind_of(key.shape) == "quantity"
 
 
-def _measure(key: Key) -> tuple[Value, Unit] | None:
+def _measure(key: Key) -> tuple[Shape, Hashable] | None:
     """A quantity in base units; None for what has no unit."""
-    if isinstance(key.shape, Measure):
-        return key.shape.value, key.shape.dimension
+    match key.shape:
+        case Aligned("quantity", (value,), dimension):
+            return value, dimension
     unit = key.facets.get("unit")
     if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
         return None
@@ -220,18 +207,25 @@ def _measure(key: Key) -> tuple[Value, Unit] | None:
     return key.shape * quotient(factor.numerator, factor.denominator), dimension
 
 
-def letters_of_one_name(keys: Collection[Key], prompt: str) -> dict[str, str]:
-    """Letters that a set holds in both cases and its prompt in one only: P as p, where the prompt speaks of p alone."""
+def in_one_case(keys: Mapping[str, Key], prompt: str) -> dict[str, str]:
+    """Answers whose letters the set holds in both cases and the prompt in one only, with these in its case.
+
+    P is p where the prompt speaks of p alone. By text; `keys` are what the texts are read as.
+    """
     if not prompt:
         return {}
-    each = [{name for name in symbols_of(key) if len(name) == 1 and name.isalpha()} for key in keys]
-    found = set().union(*each) - set("aiAI")
+    letters = {
+        text: {name for name in key.shape.symbols if len(name) == 1 and name.isalpha()}
+        for text, key in keys.items()
+        if isinstance(key.shape, Value)
+    }
+    found = set().union(*letters.values()) - set("aiAI")
     both = {letter for letter in found if letter.swapcase() in found}
-    both -= {letter for letters in each for letter in letters if letter.swapcase() in letters}  # GMm
+    both -= {letter for some in letters.values() for letter in some if letter.swapcase() in some}  # GMm
     spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)}
-    return {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
-
-
-def symbols_of(key: Key) -> frozenset[str]:
-    """The symbols of a value."""
-    return key.shape.symbols if isinstance(key.shape, Value) else frozenset()
+    renamed = {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
+    return {
+        text: _LETTER.sub(lambda match: renamed.get(match[0], match[0]), text)
+        for text, some in letters.items()
+        if not some.isdisjoint(renamed)
+    }

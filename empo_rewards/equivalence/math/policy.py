@@ -56,9 +56,8 @@ class MathPolicy:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:
             raise ValueError(f"decimal_tolerance must be in [0, 1), not {self.decimal_tolerance!r}")
         for name, allowed in _ALLOWED.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {getattr(self, name)!r}")
 
     def for_prompt(self, prompt: str) -> MathPolicy:
         """The choices for the answers to one prompt, none of them left to what it asks for."""

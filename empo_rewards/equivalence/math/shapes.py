@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
-from functools import cmp_to_key
-from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from functools import cmp_to_key, reduce
+from itertools import chain
+from operator import and_, itemgetter, or_, sub
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
 from empo_rewards.equivalence.math.algebra import TooLarge, Value, atom, constant, spend
+from empo_rewards.equivalence.math.lexer import Unreadable
 from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
-from empo_rewards.equivalence.math.units import Unit
 
 
 class Items(NamedTuple):
@@ -35,10 +36,20 @@ class SetOf(NamedTuple):
     elements: frozenset[Shape]
 
 
-class Named(NamedTuple):
-    """Values by name: p = 3, q = 4."""
+class Aligned(NamedTuple):
+    """Parts that are compared each with its like.
 
-    values: frozenset[tuple[str, Shape]]
+    Args:
+        kind: "matrix" of at least two rows and two columns, "named" values, "ratio", "range", "residues", "quantity".
+        parts: the entries of a matrix; the values in the order of their names; of a : b : ... the quotients of the
+            later ones by the first; low and high of a range (3 to 5 days, 1999–2003); a residue and the modulus
+            (x ≡ 3 (mod 7), 3 + 7k with k an integer); a quantity in base units (3 hours and 20 minutes).
+        frame: what equal ones share: how many rows, which names, which dimension.
+    """
+
+    kind: Literal["matrix", "named", "ratio", "range", "residues", "quantity"]
+    parts: tuple[Shape, ...]
+    frame: Hashable = None
 
 
 class Spans(NamedTuple):
@@ -47,44 +58,11 @@ class Spans(NamedTuple):
     parts: frozenset[Ordered]
 
 
-class Matrix(NamedTuple):
-    """A matrix with at least two rows and two columns."""
-
-    rows: tuple[tuple[Value, ...], ...]
-
-
 class Equation(NamedTuple):
     """terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
 
     operator: str
     terms: Value
-
-
-class Ratio(NamedTuple):
-    """a : b : ... as the quotients of the later parts by the first."""
-
-    quotients: tuple[Value, ...]
-
-
-class Range(NamedTuple):
-    """From low to high: 3 to 5 days, 1999–2003."""
-
-    low: Value
-    high: Value
-
-
-class Congruence(NamedTuple):
-    """What leaves the residue modulo the modulus: x ≡ 3 (mod 7), 3 + 7k with k an integer."""
-
-    residue: Value
-    modulus: Value
-
-
-class Measure(NamedTuple):
-    """A quantity in the base units of its dimension: 3 hours and 20 minutes."""
-
-    value: Value
-    dimension: Unit
 
 
 class Date(NamedTuple):
@@ -122,8 +100,7 @@ class Opaque(NamedTuple):
 
 
 Shape: TypeAlias = (
-    "Value | Items | Ordered | SetOf | Named | Spans | Matrix | Equation | Ratio | Range | Congruence | "
-    "Measure | Date | Chemical | Clock | Text | Opaque"
+    "Value | Items | Ordered | SetOf | Aligned | Spans | Equation | Date | Chemical | Clock | Text | Opaque"
 )
 
 INFINITY = atom("∞")
@@ -146,30 +123,47 @@ def ordered(elements: tuple[Shape, ...], ends: str) -> Ordered:
     return Ordered(elements, ends)
 
 
+def by_name(names: Iterable[str], values: Iterable[Shape]) -> Aligned:
+    """Values by name: p = 3, q = 4."""
+    given = dict(sorted(zip(names, values, strict=True), key=itemgetter(0)))
+    return Aligned("named", tuple(given.values()), tuple(given))
+
+
+def kind_of(shape: object) -> object:
+    """What tells shapes of one kind from others."""
+    return shape.kind if isinstance(shape, Aligned) else type(shape)
+
+
 def readings(shape: Shape) -> tuple[Shape, ...]:
     """The less decorated forms that say the same where nothing else in the set does: from named to ordered to bare."""
     found: list[Shape] = []
-    if isinstance(shape, Ordered):
-        if shape.ends:
-            found.append(Ordered(shape.elements, ""))
-        found.append(items(shape.elements))
-    elif isinstance(shape, SetOf):
-        found.append(next(iter(shape.elements)) if len(shape.elements) == 1 else items(shape.elements))
-    elif isinstance(shape, Ratio) and len(shape.quotients) == 1:
-        inverse = shape.quotients[0].rational
-        if inverse:
-            found.append(constant(1 / Fraction(inverse)))
+    match shape:
+        case Ordered(elements, ends):
+            found = [*([Ordered(elements, "")] if ends else []), items(elements)]
+        case Items(counts):
+            bare: dict[Shape, Shape] = {
+                each: ordered(each.parts, "()")
+                for each, _ in counts
+                if isinstance(each, Aligned) and each.kind == "named"
+            }
+            found = [items(bare.get(each, each) for each, count in counts for _ in range(count))]
+        case SetOf(members):
+            found = [next(iter(members)) if len(members) == 1 else items(members)]
+        case Aligned("ratio", (Value(rational=number),)) if number:
+            found = [constant(1 / Fraction(number))]
     return tuple(reading for reading in found if reading != shape)
 
 
-_INEXACT = (Opaque, Range, Congruence, Measure, Date, Chemical, Clock)
+_INEXACT = frozenset({Opaque, Date, Chemical, Clock, "range", "residues", "quantity"})
+_COLLECTIONS = frozenset({Items, SetOf, Spans, Ordered, "named"})
+"""Kinds that stand for their parts, of which one may have an order that the other has not."""
 
 
 def exact(shape: object) -> bool:
     """Whether another exact shape that is not equal to this one certainly means something else."""
     if isinstance(shape, Value):
         return shape.exact
-    if isinstance(shape, _INEXACT) or is_system(shape):
+    if kind_of(shape) in _INEXACT or is_system(shape):
         return False
     return not isinstance(shape, (tuple, frozenset)) or all(map(exact, shape))
 
@@ -194,46 +188,38 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
     if isinstance(a, Value) and isinstance(b, Value):
         return judge.values(a, b, decimal=decimal)
     spend(10)
-    if type(a) is type(b) and (aligned := _aligned(a)) is not None:
-        (frame, parts), (other, others) = aligned, _aligned(b) or aligned
-        ends = {shape.ends for shape in (a, b) if isinstance(shape, Ordered)}
-        if frame != other or len(parts) != len(others) or len(ends - {""}) > 1:
+    (kind, parts, frame), (other, others, others_frame) = _parts(a), _parts(b)
+    if kind == other and isinstance(a, (Ordered, Aligned)):
+        if len(parts) != len(others) or (frame != others_frame and "" not in (frame, others_frame)):
             return False
-        verdict = _all(compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True))
-        return None if verdict and len(ends) > 1 else verdict
+        verdicts = [compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True)]
+        verdict = False if False in verdicts else None if None in verdicts else True
+        return None if verdict and frame != others_frame else verdict
     if is_system(a) and is_system(b):
         return None
-    left, right = _members(a), _members(b)
-    if left is not None and right is not None:
-        if len(left) != len(right) or len(left) > MAX_PAIRED:
-            return False if len(left) != len(right) else None
-        verdict = _paired([[compare(x, y, judge, decimal=decimal) for y in right] for x in left])
+    if _COLLECTIONS.issuperset((kind, other)):
+        if len(parts) != len(others) or len(parts) > MAX_PAIRED:
+            return False if len(parts) != len(others) else None
+        verdict = _paired([[compare(x, y, judge, decimal=decimal) for y in others] for x in parts])
         # ordered and unordered: `readings` says where one may stand for the other
-        return False if verdict is not None and type(a) is not type(b) else verdict
+        return False if verdict is not None and kind != other else verdict
     return _others(a, b, judge)
 
 
-def _aligned(shape: Shape) -> tuple[object, Sequence[Shape]] | None:  # noqa: PLR0911 - one return a kind
-    """What two shapes of one kind must share, and their parts, each compared with its like; None for other kinds."""
+def _parts(shape: Shape) -> tuple[object, Sequence[Shape], Hashable]:
+    """The kind of a shape, the shapes that it holds, and what else two equal ones share."""
+    if isinstance(shape, Aligned):
+        return shape
     if isinstance(shape, Ordered):
-        return None, shape.elements
-    if isinstance(shape, Matrix):
-        return len(shape.rows), [entry for row in shape.rows for entry in row]
-    if isinstance(shape, Ratio):
-        return None, shape.quotients
-    if isinstance(shape, (Range, Congruence)):
-        return None, shape
-    if isinstance(shape, Measure):
-        return shape.dimension, (shape.value,)
-    if isinstance(shape, Named):
-        values = dict(shape.values)
-        return values.keys(), [values[name] for name in sorted(values)]
-    return None
+        return Ordered, shape.elements, shape.ends
+    if isinstance(shape, Items):
+        return Items, [element for element, count in shape.counts for _ in range(min(count, 64))], None
+    return type(shape), list(shape[0]) if isinstance(shape, (SetOf, Spans)) else [], None
 
 
 def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 - one return a kind
     """Shapes of other kinds: different kinds are different things, but for those that stand for the same ones."""
-    kinds, certain = {type(a), type(b)}, exact(a) and exact(b)
+    kinds, certain = {kind_of(a), kind_of(b)}, exact(a) and exact(b)
     if isinstance(b, Equation):
         a, b = b, a
     if isinstance(a, Equation) and isinstance(b, Equation):
@@ -244,9 +230,9 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 -
         return False if any(x != y and None not in (x, y) for x, y in zip(a, b, strict=True)) else None
     if isinstance(a, Chemical) and isinstance(b, Chemical):
         return None if a.atoms == b.atoms else False
-    if Range in kinds:
-        return False if kinds & {Value, Date, Clock, Measure} else None
-    if kinds & {Congruence, Measure, Chemical}:
+    if "range" in kinds:
+        return False if kinds & {Value, Date, Clock, "quantity"} else None
+    if kinds & {"residues", "quantity", Chemical}:
         return None
     if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not certain:
         return judge.solved(a.terms, b)
@@ -255,35 +241,18 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 -
     return None if Clock in kinds and len(kinds) > 1 else False
 
 
-def _members(shape: Shape) -> list[Shape] | None:
-    """The parts of a collection; None for what is none."""
-    if isinstance(shape, Items):
-        return [element for element, count in shape.counts for _ in range(min(count, 64))]
-    if isinstance(shape, (SetOf, Spans)):
-        return list(shape.elements if isinstance(shape, SetOf) else shape.parts)
-    if isinstance(shape, Ordered):
-        return list(shape.elements)
-    return [element for _, element in shape.values] if isinstance(shape, Named) else None
-
-
 def _paired(verdicts: list[list[bool | None]]) -> bool | None:
     """Whether the members can be paired off as equal. False where one has no possible partner."""
-    columns = list(zip(*verdicts, strict=True))
-    if any(all(v is False for v in line) for line in (*verdicts, *columns)):
+    lines = (*verdicts, *zip(*verdicts, strict=True))
+    if any(all(verdict is False for verdict in line) for line in lines):
         return False
-    free = set(range(len(columns)))
+    free = set(range(len(verdicts)))
     for row in verdicts:
         partner = next((k for k in sorted(free) if row[k] is True), None)
         if partner is None:
             return None if any(None in line for line in verdicts) else False
         free.remove(partner)
     return True
-
-
-def _all(verdicts: Iterable[bool | None]) -> bool | None:
-    """True where all are, False where one is, else None."""
-    found = list(verdicts)
-    return False if False in found else None if None in found else True
 
 
 def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
@@ -295,105 +264,99 @@ def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
         sign = (shape == INFINITY) - (shape == MINUS_INFINITY)
         bounds = (sign * 1e5, sign * 1e5) if sign else judge.enclosed(shape)
         return None if bounds is None else ("value", *bounds)
-    parts = [shape.low, shape.high] if isinstance(shape, Range) else _members(shape)
-    if parts is None or isinstance(shape, Named):
-        return None
-    low = high = 0.0
+    kind, parts, _ = _parts(shape)
+    low = high = size = 0.0
     for k, part in enumerate(parts):
         inner = outline(part, judge)
         if inner is None:
             return None
-        weight = 1 + k / 3 if isinstance(shape, (Ordered, Range)) else 1.0
+        weight = 1 + k / 3 if isinstance(shape, (Ordered, Aligned)) else 1.0
         low, high = low + weight * inner[1], high + weight * inner[2]
-        margin = (abs(low) + abs(high) + abs(inner[1]) + abs(inner[2])) * 1e-12
-        low, high = low - margin, high + margin
-    return type(shape).__name__, low, high
+        size += weight * (abs(inner[1]) + abs(inner[2]))
+    margin = size * len(parts) * 1e-12
+    return (str(kind), low - margin, high + margin) if parts else None
 
 
 # Sets of real numbers
 
 
-class _Unordered(Exception):  # noqa: N818 - not an error: it leaves a set as it is written
+class Unordered(Unreadable):
     """Which of two values is the greater cannot be told."""
 
 
-def order(a: Shape, b: Shape) -> int:
-    """The sign of a - b, for exact real constants and ±∞; raises `_Unordered` where it cannot be told."""
+def _order(a: Shape, b: Shape) -> int:
+    """The sign of a - b, for exact real constants and ±∞; raises `Unordered` where it cannot be told."""
     if a == b:
         return 0
     if MINUS_INFINITY in (a, b) or INFINITY in (a, b):
         return -1 if a == MINUS_INFINITY or b == INFINITY else 1
-    if not (isinstance(a, Value) and isinstance(b, Value)):
-        raise _Unordered
-    x, y = a.rational, b.rational
-    if x is not None and y is not None:
-        return (x > y) - (x < y)
-    sign = balls.sign_of(a - b)
+    sign = balls.sign_of(a - b) if isinstance(a, Value) and isinstance(b, Value) else None
     if sign is None:
-        raise _Unordered
+        raise Unordered
     return sign
 
 
-def before(a: Shape, b: Shape) -> bool:
-    """Whether a < b for certain."""
+def rising(low: Value, high: Value) -> Aligned | None:
+    """From low to high, if that is upwards for certain."""
     try:
-        return order(a, b) < 0
-    except _Unordered:
-        return False
+        return Aligned("range", (low, high)) if _order(low, high) < 0 else None
+    except Unordered:
+        return None
 
 
-def intervals(shape: Shape) -> list[Ordered] | None:
-    """A set of real numbers as intervals, a point p as [p, p]; None for what is no such set."""
+def intervals(shape: Shape) -> list[Ordered]:
+    """A set of real numbers as intervals, a point p as [p, p]; raises `Unreadable` for what is no such set."""
     if isinstance(shape, Spans):
         return list(shape.parts)
-    if isinstance(shape, Ordered) and len(shape.elements) == 2 and shape.ends:
-        return [shape]
     if isinstance(shape, SetOf):
         return [Ordered((element, element), "[]") for element in shape.elements]
-    return None
+    if isinstance(shape, Ordered) and len(shape.elements) == 2 and shape.ends:
+        return [shape]
+    raise Unreadable
 
 
-def union(parts: list[Ordered]) -> Shape:
-    """The union of intervals, merged where they meet; as it is where their order cannot be told."""
-    found = _combined([parts], all)
-    return found or (Spans(frozenset(parts)) if len(parts) > 1 else parts[0])
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {"∪": or_, "∩": and_, "∖": sub}
+"""Operations of sets, by their signs."""
 
 
-def intersection(*sets: list[Ordered]) -> Shape | None:
-    """The common part of unions of intervals; None where the order of their ends cannot be told."""
-    return _combined(sets, all)
+def combined(operation: str, *sets: list[Ordered]) -> Shape:
+    """Sets of real numbers joined by ∪, ∩ or ∖, as few intervals.
+
+    The line is cut at the ends of the intervals: cell 2k is the value k, cell 2k + 1 what lies between it and the next.
+    Where the order of the ends cannot be told, a union is left as it is, the intersection of (a, ∞) and (-∞, b) is
+    taken for (a, b), and else `Unordered` is raised.
+    """
+    parts = list(chain(*sets))
+    if len(parts) > MAX_INTERVALS:
+        raise TooLarge
+    values = list(dict.fromkeys(value for part in parts for value in part.elements))
+    try:
+        values.sort(key=cmp_to_key(_order))
+    except Unordered:
+        if operation == "∪":
+            return Spans(frozenset(parts)) if len(parts) > 1 else parts[0]
+        if operation == "∩" and len(parts) == len(sets) == 2:
+            for above, below in (parts, parts[::-1]):
+                if above.elements[1] == INFINITY and below.elements[0] == MINUS_INFINITY:
+                    return Ordered((above.elements[0], below.elements[1]), above.ends[0] + below.ends[1])
+        raise
+    rank = {value: 2 * k for k, value in enumerate(values)}
+
+    def cells(some: list[Ordered]) -> set[int]:
+        spans = (range(rank[low] + (ends[0] == "("), rank[high] + (ends[1] == "]")) for (low, high), ends in some)
+        return set(chain(*spans))
+
+    found = reduce(OPERATIONS[operation], map(cells, sets))
+    firsts, lasts = (sorted(cell for cell in found if cell + step not in found) for step in (-1, 1))
+    merged = [
+        Ordered((values[first // 2], values[(last + 1) // 2]), "[("[first % 2] + "])"[last % 2])
+        for first, last in zip(firsts, lasts, strict=True)
+    ]
+    if all(low == high for (low, high), _ in merged):
+        return SetOf(frozenset(low for (low, _), _ in merged))
+    return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
 
 
 def complement(points: Iterable[Shape]) -> Shape:
     """The real numbers without some points."""
-    without = _combined([[REALS], [Ordered((point, point), "[]") for point in points]], lambda inside: inside == [1, 0])
-    if without is None:
-        raise TooLarge
-    return without
-
-
-def _combined(sets: Sequence[list[Ordered]], kept: Callable[[list[bool]], bool]) -> Shape | None:
-    """What is `kept` of the real line, by which of the sets it lies in; None where the order of ends cannot be told.
-
-    An end is a cut of the line just before its value or just after it: [a, b) reaches from the cut before a to the
-    cut before b. Between two cuts that are neighbours nothing changes.
-    """
-    if sum(map(len, sets)) > MAX_INTERVALS:
-        raise TooLarge
-    values = list(dict.fromkeys(value for parts in sets for part in parts for value in part.elements))
-    try:
-        values.sort(key=cmp_to_key(order))
-    except _Unordered:
-        return None
-    rank = {value: 2 * k for k, value in enumerate(values)}
-    spans = [
-        [(rank[low] + (ends[0] == "("), rank[high] + (ends[1] == "]")) for (low, high), ends in parts] for parts in sets
-    ]
-    found: list[tuple[int, int]] = []
-    for start, stop in pairwise(sorted({cut for parts in spans for span in parts for cut in span})):
-        if kept([any(low <= start < high for low, high in parts) for parts in spans]):
-            found = [*found[:-1], (found[-1][0], stop)] if found and found[-1][1] == start else [*found, (start, stop)]
-    merged = [Ordered((values[low // 2], values[high // 2]), "[("[low % 2] + ")]"[high % 2]) for low, high in found]
-    if all(low == high for (low, high), _ in merged):
-        return SetOf(frozenset(low for (low, _), _ in merged))
-    return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
+    return combined("∖", [REALS], intervals(SetOf(frozenset(points))))
