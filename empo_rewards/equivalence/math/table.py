@@ -36,7 +36,7 @@ class Function(NamedTuple):
         squared: what its square is where that is known: sin² x = 1 - cos² x, |x|² = x².
         at_pi: FLINT's function for it at rational multiples of π, where twice its value is an algebraic integer.
         flint: the method of a ball that encloses it, for functions of one argument; see `Evaluator.simple`.
-        domain: raises `balls.Off` where a real argument has no value.
+        domain: whether a real argument may have a value.
         hidden: how many bits before a ball's last one the value may hide of an argument of that size: e^(-2x) beside 1.
         limit: log2 of the largest argument that is enclosed.
         cost: units of work of one enclosure at 128 bits.
@@ -54,7 +54,7 @@ class Function(NamedTuple):
     squared: Squared | None = None
     at_pi: Callable[[Any], Any] | None = None
     flint: str = ""
-    domain: Callable[[Any], None] | None = None
+    domain: Callable[[Any], bool] | None = None
     hidden: Callable[[float], float] | None = None
     limit: int = 0
     cost: int = 1
