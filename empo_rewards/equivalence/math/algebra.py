@@ -109,27 +109,27 @@ class Value:
         return self._hash
 
     def __add__(self, other: Value | Rational) -> Value:
-        return add(self, lifted(other))
+        return add(self, constant(other))
 
     def __sub__(self, other: Value | Rational) -> Value:
-        return add(self, -lifted(other))
+        return add(self, -constant(other))
 
     def __neg__(self) -> Value:
         return Value({monomial: -coefficient for monomial, coefficient in self.terms.items()}, self.over)
 
     def __mul__(self, other: Value | Rational) -> Value:
-        other = lifted(other)
+        other = constant(other)
         terms = _product(self.terms, other.terms)
         if self.over is None and other.over is None:
             return Value(terms)
         return ratio(terms, _product(self.over or _UNDER, other.over or _UNDER))
 
     def __truediv__(self, other: Value | Rational) -> Value:
-        other = lifted(other)
+        other = constant(other)
         return ratio(_product(self.terms, other.over or _UNDER), _product(other.terms, self.over or _UNDER))
 
     def __pow__(self, exponent: Value | Rational) -> Value:
-        return power(self, lifted(exponent))
+        return power(self, constant(exponent))
 
     def __repr__(self) -> str:
         return f"Value({self.text})"
@@ -193,14 +193,9 @@ def base_of(name: Atom) -> Value:
     return name.args[0] if isinstance(name, Func) and name.name == ROOT else atom(name)
 
 
-def constant(number: Rational) -> Value:
-    """A rational number as a value."""
-    return Value({ONE: number} if number else {})
-
-
-def lifted(number: Value | Rational) -> Value:
-    """A value, or a number as one."""
-    return number if isinstance(number, Value) else constant(number)
+def constant(number: Value | Rational) -> Value:
+    """A rational number as a value; a value as it is."""
+    return number if isinstance(number, Value) else Value({ONE: number} if number else {})
 
 
 def atom(name: Atom, exponent: Rational = 1) -> Value:
@@ -224,12 +219,6 @@ class Budget:
     def __init__(self, work: float = limits.MAX_WORK) -> None:
         self.left = work
 
-    def spend(self, work: float) -> None:
-        """Takes `work` away; raises `TooLarge` where less is left."""
-        self.left -= work
-        if self.left < 0:
-            raise TooLarge
-
     @contextmanager
     def counted(self) -> Iterator[Budget]:
         """What is computed within is counted against this budget, in this thread or task."""
@@ -244,8 +233,11 @@ _current = ContextVar("budget", default=Budget(math.inf))  # noqa: B039 - what i
 
 
 def spend(work: float) -> None:
-    """Counts work that is about to be done."""
-    _current.get().spend(work)
+    """Counts work that is about to be done; raises `TooLarge` where less is left."""
+    budget = _current.get()
+    budget.left -= work
+    if budget.left < 0:
+        raise TooLarge
 
 
 def attempt(work: float, compute: Callable[[], T]) -> T | None:
@@ -268,9 +260,7 @@ def quotient(a: Rational, b: Rational) -> Rational:
     """a / b, an int where it is one."""
     if b == 0:
         raise Undefined
-    if isinstance(a, int) and isinstance(b, int):
-        return Fraction(a, b) if a % b else a // b
-    result = Fraction(a) / b
+    result = Fraction(a, b)
     return result.numerator if result.denominator == 1 else result
 
 
@@ -430,7 +420,7 @@ def ratio(top: Terms, bottom: Terms) -> Value:
         raise Undefined
     if not top:
         return ZERO
-    for generator in _square_roots(bottom):
+    for generator in _square_roots(bottom) if len(bottom) > 1 else ():
         conjugate = {m: -c if any(name == generator for name, _ in m) else c for m, c in bottom.items()}
         top, bottom = _product(top, conjugate), _product(bottom, conjugate)
         if not bottom:
@@ -449,8 +439,6 @@ def ratio(top: Terms, bottom: Terms) -> Value:
 
 def _square_roots(terms: Terms) -> list[Atom]:
     """The generators of degree two (√p and i) of a sum, where conjugates are a cheap way to be rid of them."""
-    if len(terms) == 1:
-        return []
     degrees: dict[Atom, set[Rational]] = {}
     for monomial in terms:
         for name, exponent in monomial:
@@ -532,14 +520,14 @@ def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: 
         pass  # √(a/b) is √a/√b for some signs only
     elif len(base.terms) == 1:
         found = attempt(math.inf, lambda: _term_power(base.terms, share, monomial))
-    elif whole and share <= limits.MAX_EXPONENT:
-        found = attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share)))
     elif monomial:
         return _symbolic_power(Func(ROOT, (base,)), share, monomial)
     elif not whole:
-        content, floor = _content(base.terms), math.floor(share)
-        inner = Value(_divided(base.terms, content))
+        inner, floor = Value(primitive(base.terms)), math.floor(share)
+        content = Fraction(*(next(iter(terms.values())) for terms in (base.terms, inner.terms)))
         return constant(content) ** share * atom(Func(ROOT, (inner,)), share - floor) * inner**floor
+    elif share <= limits.MAX_EXPONENT:
+        found = attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share)))
     return found or kept("power", base, Value({monomial: share}))
 
 
@@ -602,17 +590,6 @@ def _symbolic_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
     return Value(_term(1, ((Func(POWER, (base, Value({monomial: 1}))), share),)))
 
 
-def _content(terms: Terms) -> Rational:
-    """The positive rational number that leaves integer coefficients without a common factor."""
-    top = math.gcd(*(c.numerator for c in terms.values()))
-    bottom = math.lcm(*(c.denominator for c in terms.values()))
-    return quotient(top, bottom)
-
-
-def _divided(terms: Terms, number: Rational) -> Terms:
-    return {m: quotient(c, number) for m, c in terms.items()}
-
-
 # Comparison and order
 
 
@@ -620,29 +597,33 @@ def same(a: Value, b: Value) -> bool:
     """Whether a - b is zero by cross-multiplication. False proves nothing unless both values are `flat`."""
     if a == b:
         return True
-    left = _product(a.terms, b.over) if b.over else a.terms
-    right = _product(b.terms, a.over) if a.over else b.terms
-    return not clear(Value(_accumulate(dict(left), {m: -c for m, c in right.items()})))
+    left, right = _product(a.terms, b.over or _UNDER), _product(b.terms, a.over or _UNDER)
+    return not clear(Value(left) - Value(right))
 
 
 def is_positive(value: Value) -> bool:
     """Whether a sum is not negative at a glance: positive multiples of squares and of positive constants."""
     return value.over is None and all(
-        coefficient > 0
-        and all(
-            isinstance(name, int)
-            or name in (PI, E)
-            or (kind_of(name) == POWER and is_positive(parts_of(name)[0]) and I not in parts_of(name)[1].atoms)
-            or (name != I and exponent.denominator == 1 and exponent % 2 == 0)
-            for name, exponent in monomial
-        )
+        coefficient > 0 and all(_is_square(name, exponent) for name, exponent in monomial)
         for monomial, coefficient in value.terms.items()
     )
 
 
+def _is_square(name: Atom, exponent: Rational) -> bool:
+    if isinstance(name, Func) and name.name == POWER and I not in name.args[1].atoms:
+        return is_positive(name.args[0])
+    return isinstance(name, int) or name in (PI, E) or (name != I and exponent % 2 == 0)
+
+
 def primitive(terms: Terms) -> Terms:
     """The sum up to a positive factor: integer coefficients without a common factor."""
-    return _divided(terms, _content(terms))
+    top = math.gcd(*(c.numerator for c in terms.values()))
+    bottom = math.lcm(*(c.denominator for c in terms.values()))
+    return _divided(terms, Fraction(top, bottom))
+
+
+def _divided(terms: Terms, number: Rational) -> Terms:
+    return {m: quotient(c, number) for m, c in terms.items()}
 
 
 def leading_sign(terms: Terms) -> int:
@@ -671,8 +652,8 @@ def atom_text(name: Atom) -> str:
 def _total_text(terms: Terms) -> str:
     """A sum as text."""
     spend(2 * len(terms))
-    factors = {m: "*".join(f"{name}^{_hex(exponent)}" for name, exponent in _rank(m)) for m in terms}
-    return "+".join(sorted(f"{_hex(c)}*{factors[m]}" for m, c in terms.items()))
+    powers = {m: [f"{name}^{_hex(exponent)}" for name, exponent in _rank(m)] for m in terms}
+    return "+".join(sorted("*".join((_hex(c), *powers[m])) for m, c in terms.items()))
 
 
 def _hex(number: Rational) -> str:

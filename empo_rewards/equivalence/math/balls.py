@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import operator
 import os
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
 from functools import partial, reduce
+from operator import add, mul
 from typing import Any, NamedTuple, TypeVar
 
 from flint import acb, arb, ctx, fmpq
@@ -188,37 +188,32 @@ class Evaluator:
         parts = []
         for monomial, coefficient in terms.items():
             factors = [number(coefficient)] if coefficient != 1 or not monomial else []
-            parts.append(self.multiply(factors + [self._factor(name, exponent) for name, exponent in monomial]))
-        return self.add(parts) if parts else number(0)
+            factors += [self._factor(name, exponent) for name, exponent in monomial]
+            parts.append(self._join(factors, mul))
+        return self._join(parts, add) if parts else number(0)
 
     def _factor(self, name: Atom, exponent: Rational) -> Ball:
         """name ** exponent. Where the name is base ** power it multiplies the power, it is no root of the whole."""
         if not isinstance(name, Func) or name.name != algebra.POWER:
             return self.power(self.atom(name), exponent, name)
-        base, power = name.args
-        power = self.multiply([number(exponent), self.value(power)])
+        base, inner = name.args
+        power = self._join([number(exponent), self.value(inner)], mul)
         if base == _EULER:
             return self.simple(TABLE["exp"], power)
         return self.exponential(self.value(base), power, (name, exponent))
 
-    def add(self, parts: list[Ball]) -> Ball:
-        """The sum."""
-        return self._joined(parts, operator.add)
-
-    def multiply(self, parts: list[Ball]) -> Ball:
-        """The product."""
-        return self._joined(parts, operator.mul)
-
-    def _joined(self, parts: list[Ball], join: Callable[[Any, Any], Any]) -> Ball:
+    def _join(self, parts: list[Ball], by: Callable[[Any, Any], Any]) -> Ball:
+        """The sum or the product, `by` add or mul."""
         spend(len(parts) * self._step)
         if len(parts) == 1:
             return parts[0]
-        if None not in (exact := [part.exact for part in parts]):
-            return number(reduce(join, exact))
+        exact = [part.exact for part in parts if part.exact is not None]
+        if len(exact) == len(parts):
+            return number(reduce(by, exact))
         u, l = sum(part.u for part in parts), sum(part.l for part in parts)  # noqa: E741
-        if join is operator.add:
+        if by is add:
             u = max(part.u - part.l for part in parts) + l + math.log2(len(parts))
-        v = checked(reduce(join, (part.v for part in parts)))
+        v = checked(reduce(by, (part.v for part in parts)))
         return Ball(v, u, l, all(part.algebraic for part in parts))
 
     def divide(self, a: Ball, b: Ball) -> Ball:
@@ -228,7 +223,7 @@ class Evaluator:
         if b.exact is None and b.v.contains(0):
             raise Loose
         inverse = Ball(checked(1 / b.v), b.l, b.u, b.algebraic, None if b.exact is None else 1 / b.exact)
-        return self.multiply([a, inverse])
+        return self._join([a, inverse], mul)
 
     def power(self, base: Ball, exponent: Rational, node: Hashable) -> Ball:
         """base ** exponent for a rational exponent; `node` names the root that is taken."""
@@ -295,7 +290,7 @@ class Evaluator:
             if self.real:
                 raise Off
             base = Ball(acb(base.v), base.u, base.l)
-        return self.simple(TABLE["exp"], self.multiply([exponent, self.simple(TABLE["ln"], base)]))
+        return self.simple(TABLE["exp"], self._join([exponent, self.simple(TABLE["ln"], base)], mul))
 
     # Functions
 
@@ -342,16 +337,15 @@ class Evaluator:
         if name.name == "derivative":
             return number(generic(";".join(arg.text for arg in name.args), 0))
         weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
-        parts = [self.multiply([w, self.value(arg)]) for w, arg in zip(weights[1:], name.args, strict=True)]
-        return self.add([self.simple(TABLE["sin"], self.add([*parts, weights[0]])), number(2)])
+        parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
+        return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
 
 
 def _share_of_pi(value: Value) -> Rational | None:
     """r of rπ, where sin and cos of it are known: twice them is an algebraic integer, its conjugates at most 2."""
-    share = value.terms.get(frozenset(((algebra.PI, 1),)))
-    if value.over is not None or len(value.terms) != 1 or share is None or share.denominator > limits.MAX_MEASURE:
-        return None
-    return share if share.numerator.bit_length() <= 64 else None
+    share = None if value.over or len(value.terms) > 1 else value.terms.get(frozenset(((algebra.PI, 1),)))
+    known = share is not None and share.denominator <= limits.MAX_MEASURE and share.numerator.bit_length() <= 64
+    return share if known else None
 
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:

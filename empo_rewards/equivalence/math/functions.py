@@ -34,7 +34,7 @@ def apply(name: str, args: tuple[Value, ...]) -> Value:
 
 
 def _root(x: Value | int, degree: Value | int = 2) -> Value:
-    x, degree = algebra.lifted(x), algebra.lifted(degree)
+    x, degree = constant(x), constant(degree)
     n = degree.rational
     return x ** Fraction(1, n) if isinstance(n, int) and n else kept("root", x, degree)
 
@@ -135,7 +135,7 @@ def _absolute(x: Value) -> Value:
     if x.over is not None or len(x.terms) > 1:
         return kept("abs", _positively(x))
     ((monomial, coefficient),) = x.terms.items()
-    magnitudes = [constant(abs(coefficient))]
+    magnitudes = [constant(max(coefficient, -coefficient))]
     for name, exponent in monomial:
         factor = atom(name, exponent)
         if algebra.is_positive(factor) or algebra.kind_of(name) == "abs":
@@ -177,11 +177,6 @@ def _floor(x: Value) -> Value:
     whole, rest = _split(x)
     known = 0 if rest.rational is not None else balls.told(rest, balls.floor)
     return (kept("floor", rest) if known is None else constant(known)) + whole
-
-
-def _modulo(x: Value, y: Value) -> Value:
-    a, b = x.rational, y.rational
-    return constant(algebra.quotient(a % b, 1)) if a is not None and b else kept("mod", x, y)
 
 
 def _computed(work: int, compute: Callable[..., int], *args: Any) -> Value:
@@ -239,14 +234,6 @@ def _divisor(name: str, compute: Callable[[int, int], int], start: int) -> Exact
 # Enclosures that FLINT has no method for
 
 
-def _ball_absolute(at: Evaluator, x: Ball) -> Ball:
-    return x._replace(v=abs(x.v), exact=None if x.exact is None else abs(x.exact))
-
-
-def _ball_modulo(at: Evaluator, x: Ball, y: Ball) -> Ball:
-    return at.add([x, at.multiply([y, balls.number(-balls.floor(at.divide(x, y)))])])
-
-
 def _ball_factorial(at: Evaluator, x: Ball) -> Ball:
     if x.exact is not None and x.exact < 0 and x.exact.q == 1:
         raise balls.Off
@@ -302,7 +289,8 @@ _row("ln", "ln", _logarithm, flint="log", domain=lambda v: not v <= 0)
 _row("log", "log", _log, arity=(1, 2))
 _row("lg", "lg", lambda x: _log(constant(10), x))
 _row("erf", "erf", flint="erf", hidden=lambda x: 1.5 * x * x + 8, cost=3)
-_row("abs", "abs", _absolute, rule=_ball_absolute, branches="sign",
+_row("abs", "abs", _absolute, branches="sign",
+     rule=lambda at, x: x._replace(v=abs(x.v), exact=None if x.exact is None else abs(x.exact)),
      squared=lambda x: None if x.over else (x.terms, x.terms))  # fmt: skip
 _row("sgn", "sgn sign", _sign, rule=lambda at, x: balls.number(balls.sign(x)), branches="sign")
 _row("max", "max", _maximum, arity=_ANY, branches="step")
@@ -312,7 +300,7 @@ _row("root", arity=_TWO, rule=lambda at, x, n: at.exponential(x, at.divide(balls
 _row("power", arity=_TWO, rule=lambda at, x, y: at.exponential(x, y, object()))
 _row("floor", "floor", _floor, rule=lambda at, x: balls.number(balls.floor(x)), branches="step")
 _row("ceil", "ceil", lambda x: -_floor(-x))
-_row("mod", exact=_modulo, arity=_TWO, rule=_ball_modulo, branches="step")
+_row("mod", exact=lambda x, y: x - y * _floor(x / y), arity=_TWO)
 _row("factorial", exact=_factorial, rule=_ball_factorial, cost=20, integer=True)
 _row("Gamma", "Gamma", lambda x: _factorial(x - 1), letter=True)
 _row("double factorial", exact=_double_factorial, rule=_ball_double_factorial, integer=True)

@@ -125,10 +125,8 @@ def points(traits: Traits) -> Iterator[Point]:
 @lru_cache(maxsize=1024)
 def _coordinate(name: str, scale: int, sign: int) -> Fraction:
     """A number for a name, of about the size 2^scale."""
-    spread = (balls.generic(name, scale) + Fraction(1, 3)) * (
-        3 if balls.generic(name, 1000 + scale) > Fraction(1, 2) else 1
-    )
-    return sign * spread * Fraction(2) ** scale
+    spread = 3 if 2 * balls.generic(name, 1000 + scale) > 1 else 1
+    return sign * spread * (balls.generic(name, scale) + Fraction(1, 3)) * Fraction(2) ** scale
 
 
 def _between(conditions: Set[Value], base: Point, name: str) -> Iterator[Point]:
