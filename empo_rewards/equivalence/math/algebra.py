@@ -66,8 +66,7 @@ Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
 Terms: TypeAlias = "Mapping[Monomial, Rational]"
 
 ONE: Monomial = frozenset()
-_UNDER: Terms = {ONE: 1}
-"""The denominator of what has none."""
+_UNDER: Terms = {ONE: 1}  # the denominator of what has none
 
 
 class _Lazy(Generic[T]):

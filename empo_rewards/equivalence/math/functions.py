@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from flint import acb, arb
@@ -17,12 +17,11 @@ from empo_rewards.equivalence.math import algebra, balls
 from empo_rewards.equivalence.math.algebra import ONE, PI, UNIT, ZERO, E, Func, Value, add, atom, constant, kept
 from empo_rewards.equivalence.math.balls import Ball, Evaluator, Unknown
 from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX_GAMMA_BITS
-from empo_rewards.equivalence.math.table import TABLE, Exact, Function, register
+from empo_rewards.equivalence.math.table import TABLE, Function, register
 
 _HALF = Fraction(1, 2)
 _PI: Any = frozenset(((PI, 1),))
-_MAX_SHIFT = 12
-"""Factors that (n + k)! is written out by."""
+_MAX_SHIFT = 12  # factors that (n + k)! is written out by
 
 
 def apply(name: str, args: tuple[Value, ...]) -> Value:
@@ -41,8 +40,8 @@ def _root(x: Value | int, degree: Value | int = 2) -> Value:
 
 # Trigonometry
 
+# sin(kπ/12) for k = 0 to 6
 _SINES = (ZERO, (_root(6) - _root(2)) / 4, UNIT / 2, _root(2) / 2, _root(3) / 2, (_root(6) + _root(2)) / 4, UNIT)
-"""sin(kπ/12) for k = 0 to 6."""
 _ARCSINES = {value: k for k, value in enumerate(_SINES)}
 _ARCTANGENTS = {_SINES[k] / _SINES[6 - k]: k for k in range(6)}
 
@@ -89,11 +88,6 @@ def _arcsine(x: Value) -> Value:
     return _odd("arcsin", x, _ARCSINES)
 
 
-def _arccosine(x: Value) -> Value:
-    """arccos x = π/2 - arcsin x, always: so that both are written alike."""
-    return atom(PI) * _HALF - _arcsine(x)
-
-
 # Exponentials and logarithms
 
 
@@ -112,11 +106,6 @@ def _logarithm(x: Value) -> Value:
         return kept("ln", x)
     powers = (*monomial, *algebra.factors(coefficient))
     return add(*((UNIT if name == E else kept("ln", algebra.base_of(name))) * exponent for name, exponent in powers))
-
-
-def _log(*args: Value) -> Value:
-    """log(x) is the natural logarithm (as in sympy and math-verify); log(base, x) is ln x / ln base."""
-    return _logarithm(args[-1]) / _logarithm(args[0]) if len(args) == 2 else _logarithm(args[0])
 
 
 # Absolute values, extremes
@@ -216,19 +205,15 @@ def _binomial(x: Value, y: Value) -> Value:
     return _factorial(x) / (_factorial(y) * _factorial(x - y))
 
 
-def _divisor(name: str, compute: Callable[[int, int], int], start: int) -> Exact:
+def _divisor(name: str, compute: Callable[[int, int], int], start: int, *args: Value) -> Value:
     """gcd or lcm of rationals: of the numerators over one common denominator."""
-
-    def inner(*args: Value) -> Value:
-        distinct = sorted(set(args), key=lambda value: value.text)
-        numbers = [Fraction(arg.rational) for arg in distinct if arg.rational is not None]
-        if len(numbers) < len(distinct):
-            return distinct[0] if len(distinct) == 1 and name == "gcd" else kept(name, *distinct)
-        scale = math.lcm(*(number.denominator for number in numbers))
-        found = reduce(lambda a, b: int(algebra.check_size(compute(a, int(b * scale)))), numbers, start)
-        return constant(algebra.quotient(found, scale))
-
-    return inner
+    distinct = sorted(set(args), key=lambda value: value.text)
+    numbers = [Fraction(arg.rational) for arg in distinct if arg.rational is not None]
+    if len(numbers) < len(distinct):
+        return distinct[0] if len(distinct) == 1 and name == "gcd" else kept(name, *distinct)
+    scale = math.lcm(*(number.denominator for number in numbers))
+    found = reduce(lambda a, b: int(algebra.check_size(compute(a, int(b * scale)))), numbers, start)
+    return constant(algebra.quotient(found, scale))
 
 
 # Enclosures that FLINT has no method for
@@ -255,7 +240,7 @@ def _ball_zeta(at: Evaluator, x: Ball) -> Ball:
     return at.simple(TABLE["zeta"], x)
 
 
-def _row(name: str, spellings: str = "", exact: Exact | None = None, **columns: Any) -> None:
+def _row(name: str, spellings: str = "", exact: Callable[..., Value] | None = None, **columns: Any) -> None:
     """Adds a function."""
     register(Function(name, tuple(spellings.split()), exact=exact, **columns))
 
@@ -270,10 +255,10 @@ _row("cot", "cot ctg", lambda x: _cosine(x) / _sine(x), inverse="arccot")
 _row("sec", "sec", lambda x: UNIT / _cosine(x), inverse="arcsec")
 _row("csc", "csc cosec", lambda x: UNIT / _sine(x), inverse="arccsc")
 _row("arcsin", "arcsin asin", _arcsine, flint="asin", domain=lambda v: not (v > 1 or v < -1))
-_row("arccos", "arccos acos", _arccosine)
+_row("arccos", "arccos acos", lambda x: atom(PI) * _HALF - _arcsine(x))  # always: so that both are written alike
 _row("arctan", "arctan atan", lambda x: _odd("arctan", x, _ARCTANGENTS), flint="atan")
 _row("arccot", "arccot acot")
-_row("arcsec", "arcsec asec", lambda x: _arccosine(UNIT / x))
+_row("arcsec", "arcsec asec", lambda x: atom(PI) * _HALF - _arcsine(UNIT / x))
 _row("arccsc", "arccsc acsc", lambda x: _arcsine(UNIT / x))
 _row("sinh", "sinh", lambda x: _exponentials(x, -1) / 2, inverse="arsinh")
 _row("cosh", "cosh", lambda x: _exponentials(x) / 2, inverse="arcosh")
@@ -286,8 +271,9 @@ _row("arcosh", "arcosh arccosh acosh", lambda x: _logarithm(x + _root(x * x - 1)
 _row("artanh", "artanh arctanh atanh", lambda x: _logarithm((UNIT + x) / (UNIT - x)) / 2)
 _row("exp", "exp", lambda x: atom(E) ** x, flint="exp", limit=19)
 _row("ln", "ln", _logarithm, flint="log", domain=lambda v: not v <= 0)
-_row("log", "log", _log, arity=(1, 2))
-_row("lg", "lg", lambda x: _log(constant(10), x))
+# log(base, x), and log(x), which is the natural logarithm as in sympy and math-verify
+_row("log", "log", lambda x, *of: _logarithm(*of) / _logarithm(x) if of else _logarithm(x), arity=(1, 2))
+_row("lg", "lg", lambda x: _logarithm(x) / _logarithm(constant(10)))
 _row("erf", "erf", flint="erf", hidden=lambda x: 1.5 * x * x + 8, cost=3)
 _row("abs", "abs", _absolute, branches="sign",
      rule=lambda at, x: x._replace(v=abs(x.v), exact=None if x.exact is None else abs(x.exact)),
@@ -308,7 +294,7 @@ _row("binomial", exact=_binomial, arity=_TWO, integer=True)
 _row("permutations", exact=lambda n, k: _factorial(n) / _factorial(n - k), arity=_TWO)
 _row("zeta", "zeta", flint="zeta", rule=_ball_zeta, limit=MAX_GAMMA_BITS, cost=25, letter=True)
 _row("W", "W", letter=True)
-_row("gcd", "gcd", _divisor("gcd", math.gcd, 0), arity=_ANY)
-_row("lcm", "lcm", _divisor("lcm", math.lcm, 1), arity=_ANY)
+_row("gcd", "gcd", partial(_divisor, "gcd", math.gcd, 0), arity=_ANY)
+_row("lcm", "lcm", partial(_divisor, "lcm", math.lcm, 1), arity=_ANY)
 for _name in ("arg", "det", "deg", "dim", "ker", "Re", "Im"):
     _row(_name, _name)

@@ -24,23 +24,12 @@ from empo_rewards.equivalence.math.balls import Ball, Loose, NoValue, Unknown, a
 from empo_rewards.equivalence.math.limits import MAX_REFINING, MAX_WORK, PRECISIONS
 from empo_rewards.equivalence.math.table import TABLE
 
-AGREEING_POINTS = 4
-"""Points at which two expressions must agree, at least, to count as equal."""
-
-MAX_CELLS = 16
-"""Cells of signs that are looked at, of 2^n for n symbols."""
-
-MAX_CONDITIONS = 12
-"""Places of two expressions where a branch may change that may be confirmed."""
-
-MAX_BLIND = 12
-"""Points at which nothing could be said, after which no more are tried."""
-
-MAX_PROVED = 1 << 40
-"""Degree past which no ball is narrow enough for a proof, but that of an exact zero."""
-
-SPARE_BITS = 64
-"""Bits beyond those that the expressions' own numbers can hide, to which values that are no proof must agree."""
+AGREEING_POINTS = 4  # at which two expressions must agree, at least, to count as equal
+MAX_CELLS = 16  # cells of signs that are looked at, of 2^n for n symbols
+MAX_CONDITIONS = 12  # places of two expressions where a branch may change that may be confirmed
+MAX_BLIND = 12  # points at which nothing could be said, after which no more are tried
+MAX_PROVED = 1 << 40  # degree past which no ball is narrow enough for a proof, but that of an exact zero
+SPARE_BITS = 64  # to which values agree that are no proof, beyond the bits that their own numbers can hide
 
 Point = Mapping[str, Rational]
 

@@ -7,13 +7,11 @@ where its arguments are, and nothing else is known of it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from empo_rewards.equivalence.math.algebra import Terms, Value
     from empo_rewards.equivalence.math.balls import Ball
-
-Exact: TypeAlias = "Callable[..., Value]"
 
 
 class Function(NamedTuple):
@@ -41,7 +39,7 @@ class Function(NamedTuple):
     name: str
     spellings: tuple[str, ...] = ()
     arity: tuple[int, int] = (1, 1)
-    exact: Exact | None = None
+    exact: Callable[..., Value] | None = None
     squared: Callable[..., tuple[Terms, ...] | None] | None = None
     at_pi: Callable[[Any], Any] | None = None
     flint: str = ""
