@@ -208,6 +208,7 @@ def kept(name: str, *args: Value) -> Value:
 
 
 ZERO, UNIT = constant(0), constant(1)
+_HALF = Fraction(1, 2)
 
 
 class Budget:
@@ -242,14 +243,15 @@ def spend(work: float) -> None:
 def attempt(work: float, compute: Callable[[], T]) -> T | None:
     """compute() with no more than `work` of what is left; None where that was not enough."""
     budget = _current.get()
-    allowed = max(0, min(work, budget.left))
+    trial = Budget(max(0, min(work, budget.left)))
+    budget.left -= trial.left
     try:
-        with Budget(allowed).counted() as trial:
+        with trial.counted():
             return compute()
     except TooLarge:
         return None
     finally:
-        budget.left -= allowed - max(0, trial.left)
+        budget.left += max(0, trial.left)
 
 
 # Rational numbers
@@ -415,15 +417,15 @@ def _is_algebraic(name: Atom) -> bool:
 
 def ratio(top: Terms, bottom: Terms) -> Value:
     """top / bottom in canonical form; raises `Undefined` where bottom is zero."""
+    if bottom and not top:
+        return ZERO
+    exponents = _exponents(bottom) if len(bottom) > 1 else {}
+    roots = [name for name, seen in exponents.items() if name == I or (isinstance(name, int) and set(seen) == {_HALF})]
+    for generator in sorted(roots, key=str) if len(roots) <= 3 else ():  # conjugates are a cheap way to be rid of them
+        conjugate = {m: -c if generator in dict(m) else c for m, c in bottom.items()}
+        top, bottom = _product(top, conjugate), _product(bottom, conjugate)
     if not bottom:
         raise Undefined
-    if not top:
-        return ZERO
-    for generator in _square_roots(bottom) if len(bottom) > 1 else ():
-        conjugate = {m: -c if any(name == generator for name, _ in m) else c for m, c in bottom.items()}
-        top, bottom = _product(top, conjugate), _product(bottom, conjugate)
-        if not bottom:
-            raise Undefined
     if len(bottom) == 1:
         return Value(top) * _term_power(bottom, -1)
     shift = _common_factor(bottom)
@@ -436,24 +438,18 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     return Value(_divided(top, lead), _divided(bottom, lead))
 
 
-def _square_roots(terms: Terms) -> list[Atom]:
-    """The generators of degree two (√p and i) of a sum, where conjugates are a cheap way to be rid of them."""
-    degrees: dict[Atom, set[Rational]] = {}
+def _exponents(terms: Terms) -> dict[Atom, list[Rational]]:
+    """The exponents of each atom of a sum, in the terms that have it."""
+    found: dict[Atom, list[Rational]] = {}
     for monomial in terms:
         for name, exponent in monomial:
-            if isinstance(name, int) or name == I:
-                degrees.setdefault(name, set()).add(exponent)
-    found = [name for name, seen in degrees.items() if seen == {1 if name == I else Fraction(1, 2)}]
-    return sorted(found, key=str) if len(found) <= 3 else []
+            found.setdefault(name, []).append(exponent)
+    return found
 
 
 def _common_factor(terms: Terms) -> Terms:
     """What makes the least exponent of every symbol, constant and function in the sum zero; {} where they are."""
-    found: dict[Atom, list[Rational]] = {}
-    for monomial in terms:
-        for name, exponent in monomial:
-            if not _is_algebraic(name):
-                found.setdefault(name, []).append(exponent)
+    found = {name: some for name, some in _exponents(terms).items() if not _is_algebraic(name)}
     lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
     shift = frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
     return {shift: 1} if shift else {}
