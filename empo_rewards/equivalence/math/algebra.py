@@ -59,7 +59,7 @@ class Func(NamedTuple):
     args: tuple[Value, ...]
 
 
-ROOT, POWER = "radical", "exponential"
+ROOT, POWER = "√", "^"  # names that no text gives a function
 
 Atom: TypeAlias = "str | int | Func"
 Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
@@ -213,8 +213,6 @@ _HALF = Fraction(1, 2)
 
 class Budget:
     """Counts the work of one answer."""
-
-    __slots__ = ("left",)
 
     def __init__(self, work: float = limits.MAX_WORK) -> None:
         self.left = work

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
 from functools import partial, reduce
+from itertools import chain
 from operator import add, mul
 from typing import Any, NamedTuple, TypeVar
 
@@ -263,11 +264,12 @@ class Evaluator:
 
     def atom(self, name: Atom) -> Ball:
         """An enclosure of an atom, each once."""
-        if name not in self._atoms:
+        found = self._atoms.get(name)
+        if found is None:
             spend(self._step)
             kind = self._symbol if isinstance(name, str) else self._function if isinstance(name, Func) else number
-            self._atoms[name] = kind(name)  # type: ignore[arg-type]  # each is asked for its own kind
-        return self._atoms[name]
+            found = self._atoms[name] = kind(name)  # type: ignore[arg-type]  # each is asked for its own kind
+        return found
 
     def _symbol(self, name: str) -> Ball:
         if name in (algebra.PI, algebra.E):
@@ -350,9 +352,7 @@ def _share_of_pi(value: Value) -> Rational | None:
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:
     """The degree of the field that the roots which evaluators took span together, at most."""
-    joined: dict[Hashable, int] = {}
-    for node, degree in (item for part in degrees for item in part.items()):
-        joined[node] = math.lcm(degree, joined.get(node, 1))
+    joined = {node: math.lcm(*(part.get(node, 1) for part in degrees)) for node in chain.from_iterable(degrees)}
     order = algebra.factor(joined.pop(UNITY, 1))[0]
     totient: int = math.prod(p ** (count - 1) * (p - 1) for p, count in order.items())
     return math.prod(joined.values()) * totient

@@ -106,9 +106,8 @@ def points(traits: Traits) -> Iterator[Point]:
         for base in ({name: _coordinate(name, 0, sign) for name in names} for sign in (1, -1)):
             for name in names if len(traits.conditions) <= MAX_CONDITIONS else ():
                 yield from _between(traits.conditions, base, name)
-    for high in (6, 12, 30, 90):
-        for k in range(2):
-            yield {name: math.ceil(high * balls.generic(name, high + k)) for name in names}
+    for high, k in product((6, 12, 30, 90), range(2)):
+        yield {name: math.ceil(high * balls.generic(name, high + k)) for name in names}
 
 
 @lru_cache(maxsize=1024)
@@ -224,20 +223,22 @@ class Judge:
 
     def _sample(self, value: Value, point: Point, precision: int, real: bool) -> PointSample | type[NoValue]:
         key = (value, precision, real, tuple(point[name] for name in self.traits(value).names))
-        if key not in self._samples:
+        found = self._samples.get(key)
+        if found is None:
             own = self._left[value]
             before = own.left
             at = balls.Evaluator(point, precision, real=real)
             try:
                 with own.counted():
                     ball = at_precision(precision, lambda: at.value(value))
-                self._samples[key] = PointSample(ball, at.degrees, at.picks, precision)
+                found = PointSample(ball, at.degrees, at.picks, precision)
             except NoValue as outcome:
-                self._samples[key] = type(outcome)
+                found = type(outcome)
             except TooLarge:
-                self._samples[key] = Unknown
+                found = Unknown
+            self._samples[key] = found
             spend(before - own.left + 20)
-        return self._samples[key]
+        return found
 
     def _at(self, a: Value, b: Value, point: Point, *, real: bool) -> tuple[str, tuple[PointSample, ...]]:
         """At one point: "proved" or "agree", "differ", "off" (neither has a value), "half" (one has), or "blind"."""
