@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import chain
 from operator import itemgetter, mul
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -185,6 +185,7 @@ def kind_of(name: Atom) -> str:
     return name.name if isinstance(name, Func) else ""
 
 
+@lru_cache(maxsize=16)  # that the bases of powers are one object makes them quick to compare
 def base_of(name: Atom) -> Value:
     """What a power of an atom is a power of: the integer, the base of the root, else the atom."""
     if isinstance(name, int):
@@ -259,7 +260,9 @@ def quotient(a: Rational, b: Rational) -> Rational:
     """a / b, an int where it is one."""
     if b == 0:
         raise Undefined
-    result = Fraction(a, b)
+    if isinstance(a, int) and isinstance(b, int):
+        return Fraction(a, b) if a % b else a // b
+    result = Fraction(a) / b
     return result.numerator if result.denominator == 1 else result
 
 
@@ -349,7 +352,8 @@ def product(values: Iterable[Value]) -> Value:
     if len(values) == 1:
         return values[0]
     spend(len(monomials))
-    return reduce(mul, others, Value(_term(number, *monomials)))
+    joined = [Value(_term(number, *monomials))] if monomials or not others else []
+    return reduce(mul, joined + others)
 
 
 def _product(a: Terms, b: Terms) -> Terms:
@@ -612,7 +616,7 @@ def primitive(terms: Terms) -> Terms:
     """The sum up to a positive factor: integer coefficients without a common factor."""
     top = math.gcd(*(c.numerator for c in terms.values()))
     bottom = math.lcm(*(c.denominator for c in terms.values()))
-    return _divided(terms, Fraction(top, bottom))
+    return _divided(terms, quotient(top, bottom))
 
 
 def _divided(terms: Terms, number: Rational) -> Terms:
