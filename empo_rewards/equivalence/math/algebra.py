@@ -5,9 +5,9 @@ monomial maps atoms to exponents. Atoms are
 
 - a symbol or a constant (`str`; `PI`, `E`, `I` are reserved names),
 - a prime p (`int`), with an exponent strictly between 0 and 1: the radicals,
-- `Radical(base)`, a root of a sum or of an integer that was not factored, exponent strictly between 0 and 1,
-- `Exp(base, power)`, base ** power for a power that is no rational number,
-- `Func(name, args)`, a function that was not evaluated.
+- `Func(name, args)`, a function that was not evaluated. Two are the algebra's own:
+  `Func(ROOT, (base,))`, exponent strictly between 0 and 1, is a root of a sum or of an integer that was not factored;
+  `Func(POWER, (base, power))` is base ** power for a power that is one monomial: its coefficient is the exponent.
 
 Sums of distinct monomials in the first two kinds are linearly independent over Q (Besicovitch 1940 for radicals), so
 two values without the other kinds are equal exactly where their canonical forms are. (That π and e are algebraically
@@ -22,23 +22,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
+from functools import lru_cache, reduce
+from itertools import chain
+from operator import itemgetter, mul
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from flint import fmpz
 
-from empo_rewards.equivalence.math.limits import (
-    MAX_BITS,
-    MAX_EXPONENT,
-    MAX_EXPONENT_BITS,
-    MAX_TERMS,
-    MAX_WORK,
-    TRIAL_PRIMES,
-    TRIAL_PRIMES_BELOW,
-)
+from empo_rewards.equivalence.math import limits
 from empo_rewards.equivalence.math.table import TABLE
 
 T = TypeVar("T")
@@ -47,9 +42,6 @@ Rational: TypeAlias = int | Fraction
 
 PI, E, I = "π", "ℯ", "ⅈ"  # noqa: E741 - the imaginary unit's own name
 CONSTANTS = frozenset({PI, E, I, "∞"})
-
-_SHOWN = 80
-"""Characters of a value's text past which its digest stands for it."""
 
 
 class TooLarge(Exception):  # noqa: N818 - a bound, not a fault
@@ -67,24 +59,14 @@ class Func(NamedTuple):
     args: tuple[Value, ...]
 
 
-class Radical(NamedTuple):
-    """The base of a fractional power that is no prime: a sum, or an integer whose factors are not known."""
+ROOT, POWER = "√", "^"  # names that no text gives a function
 
-    base: Value
-
-
-class Exp(NamedTuple):
-    """base ** power, for a power that is one monomial and no rational number. The base is an atom, or -1."""
-
-    base: Atom
-    power: Value
-
-
-Atom: TypeAlias = "str | int | Func | Radical | Exp"
+Atom: TypeAlias = "str | int | Func"
 Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
 Terms: TypeAlias = "Mapping[Monomial, Rational]"
 
 ONE: Monomial = frozenset()
+_UNDER: Terms = {ONE: 1}  # the denominator of what has none
 
 
 class _Lazy(Generic[T]):
@@ -126,28 +108,27 @@ class Value:
         return self._hash
 
     def __add__(self, other: Value | Rational) -> Value:
-        return add(self, lifted(other))
+        return add(self, constant(other))
 
     def __sub__(self, other: Value | Rational) -> Value:
-        return add(self, -lifted(other))
+        return add(self, -constant(other))
 
     def __neg__(self) -> Value:
         return Value({monomial: -coefficient for monomial, coefficient in self.terms.items()}, self.over)
 
     def __mul__(self, other: Value | Rational) -> Value:
-        other = lifted(other)
+        other = constant(other)
         terms = _product(self.terms, other.terms)
         if self.over is None and other.over is None:
             return Value(terms)
-        return ratio(terms, _product(self.over or {ONE: 1}, other.over or {ONE: 1}))
+        return ratio(terms, _product(self.over or _UNDER, other.over or _UNDER))
 
     def __truediv__(self, other: Value | Rational) -> Value:
-        other = lifted(other)
-        top = self.terms if other.over is None else _product(self.terms, other.over)
-        return ratio(top, other.terms if self.over is None else _product(other.terms, self.over))
+        other = constant(other)
+        return ratio(_product(self.terms, other.over or _UNDER), _product(other.terms, self.over or _UNDER))
 
     def __pow__(self, exponent: Value | Rational) -> Value:
-        return power(self, lifted(exponent))
+        return power(self, constant(exponent))
 
     def __repr__(self) -> str:
         return f"Value({self.text})"
@@ -161,7 +142,7 @@ class Value:
     def text(self) -> str:
         """The value as text that is the same for equal values; a long one as its digest."""
         text = _total_text(self.terms) + ("" if self.over is None else "//" + _total_text(self.over))
-        if len(text) <= _SHOWN:
+        if len(text) <= 80:
             return text
         return "~" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
@@ -196,23 +177,25 @@ class Value:
 
 def parts_of(name: Atom) -> tuple[Value, ...]:
     """The values that an atom is made of."""
-    if isinstance(name, Func):
-        return name.args
-    if isinstance(name, Radical):
-        return (name.base,)
-    if isinstance(name, Exp):
-        return (atom(name.base), name.power) if isinstance(name.base, tuple) else (name.power,)
-    return ()
+    return name.args if isinstance(name, Func) else ()
 
 
-def constant(number: Rational) -> Value:
-    """A rational number as a value."""
-    return Value({ONE: number} if number else {})
+def kind_of(name: Atom) -> str:
+    """The name of the function that an atom is; empty for a symbol, a constant and a prime."""
+    return name.name if isinstance(name, Func) else ""
 
 
-def lifted(number: Value | Rational) -> Value:
-    """A value, or a number as one."""
-    return number if isinstance(number, Value) else constant(number)
+@lru_cache(maxsize=16)  # that the bases of powers are one object makes them quick to compare
+def base_of(name: Atom) -> Value:
+    """What a power of an atom is a power of: the integer, the base of the root, else the atom."""
+    if isinstance(name, int):
+        return constant(name)
+    return name.args[0] if isinstance(name, Func) and name.name == ROOT else atom(name)
+
+
+def constant(number: Value | Rational) -> Value:
+    """A rational number as a value; a value as it is."""
+    return number if isinstance(number, Value) else Value({ONE: number} if number else {})
 
 
 def atom(name: Atom, exponent: Rational = 1) -> Value:
@@ -226,21 +209,14 @@ def kept(name: str, *args: Value) -> Value:
 
 
 ZERO, UNIT = constant(0), constant(1)
+_HALF = Fraction(1, 2)
 
 
 class Budget:
     """Counts the work of one answer."""
 
-    __slots__ = ("left",)
-
-    def __init__(self, work: float = MAX_WORK) -> None:
+    def __init__(self, work: float = limits.MAX_WORK) -> None:
         self.left = work
-
-    def spend(self, work: float) -> None:
-        """Takes `work` away; raises `TooLarge` where less is left."""
-        self.left -= work
-        if self.left < 0:
-            raise TooLarge
 
     @contextmanager
     def counted(self) -> Iterator[Budget]:
@@ -252,27 +228,29 @@ class Budget:
             _current.reset(token)
 
 
-_current: ContextVar[Budget] = ContextVar("budget")
-_NONE = Budget(1 << 62)
-"""The budget of what is computed outside of any: constants of modules."""
+_current = ContextVar("budget", default=Budget(math.inf))  # noqa: B039 - what is computed outside of any is not bounded
 
 
 def spend(work: float) -> None:
-    """Counts work that is about to be done."""
-    _current.get(_NONE).spend(work)
+    """Counts work that is about to be done; raises `TooLarge` where less is left."""
+    budget = _current.get()
+    budget.left -= work
+    if budget.left < 0:
+        raise TooLarge
 
 
 def attempt(work: float, compute: Callable[[], T]) -> T | None:
     """compute() with no more than `work` of what is left; None where that was not enough."""
-    budget = _current.get(_NONE)
-    allowed = max(0, min(work, budget.left))
+    budget = _current.get()
+    trial = Budget(max(0, min(work, budget.left)))
+    budget.left -= trial.left
     try:
-        with Budget(allowed).counted() as trial:
+        with trial.counted():
             return compute()
     except TooLarge:
         return None
     finally:
-        budget.left -= allowed - max(0, trial.left)
+        budget.left += max(0, trial.left)
 
 
 # Rational numbers
@@ -291,7 +269,7 @@ def quotient(a: Rational, b: Rational) -> Rational:
 def check_size(number: Rational) -> Rational:
     """The number itself; raises `TooLarge` past `MAX_BITS`. Large ones cost as their products and gcds do."""
     bits = number.numerator.bit_length() + number.denominator.bit_length()
-    if bits > MAX_BITS:
+    if bits > limits.MAX_BITS:
         raise TooLarge
     if bits > 512:
         spend(bits * bits >> 18)
@@ -305,7 +283,7 @@ def integer_power(base: Rational, exponent: int) -> Rational:
     if abs(base) == 1:
         return base if exponent % 2 else 1
     bits = max(abs(base.numerator), base.denominator).bit_length()
-    if bits * abs(exponent) > MAX_BITS + bits:
+    if bits * abs(exponent) > limits.MAX_BITS + bits:
         raise TooLarge
     return quotient(1, base**-exponent) if exponent < 0 else base**exponent
 
@@ -313,15 +291,19 @@ def integer_power(base: Rational, exponent: int) -> Rational:
 def factor(n: int) -> tuple[dict[int, int], int]:
     """The small prime factors of n > 0 with their exponents, and what is left (1 where n is factored for certain)."""
     spend(n.bit_length() >> 6)
-    found = {int(p): count for p, count in fmpz(n).factor(trial_limit=TRIAL_PRIMES)}
-    left = math.prod(p ** found.pop(p) for p in [*found] if p >= TRIAL_PRIMES_BELOW)
-    return (found, left) if left == 1 or left >= TRIAL_PRIMES_BELOW**2 else ({**found, left: 1}, 1)
+    found = {int(p): count for p, count in fmpz(n).factor(trial_limit=limits.TRIAL_PRIMES)}
+    left = math.prod(p ** found.pop(p) for p in [*found] if p >= limits.TRIAL_PRIMES_BELOW)
+    return (found, left) if left == 1 or left >= limits.TRIAL_PRIMES_BELOW**2 else ({**found, left: 1}, 1)
 
 
-def _exact_root(n: int, degree: int) -> int | None:
-    """The degree-th root of n > 1 where it is an integer."""
-    root = int(fmpz(n).root(degree)) if n.bit_length() > degree else 1
-    return root if root**degree == n else None
+def factors(number: Rational) -> list[tuple[Atom, int]]:
+    """A number as powers of -1, of primes, and of roots of what was not factored."""
+    found: list[tuple[Atom, int]] = [(-1, 1)] if number < 0 else []
+    for part, sign in ((abs(number.numerator), 1), (number.denominator, -1)):
+        primes, rest = factor(part)
+        found += [(p, sign * count) for p, count in primes.items()]
+        found += [(Func(ROOT, (constant(rest),)), sign)] if rest > 1 else []
+    return found
 
 
 # Sums and products
@@ -334,21 +316,15 @@ def add(*values: Value) -> Value:
     for value in values:
         addend = value.terms
         if value.over != over:
-            old, new = over or {ONE: 1}, value.over or {ONE: 1}
+            old, new = over or _UNDER, value.over or _UNDER
             total, addend = dict(_product(total, new)), _product(addend, old)
             over = _product(old, new)
         _accumulate(total, addend)
     return Value(total) if over is None else ratio(total, over)
 
 
-def _sum(a: Terms, b: Terms) -> Terms:
-    total = dict(a)
-    _accumulate(total, b)
-    return total
-
-
-def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> None:
-    """total += addend, in place."""
+def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> Terms:
+    """total + addend, computed in `total`."""
     spend(2 * len(addend))
     for monomial, coefficient in addend.items():
         new = total.get(monomial, 0) + coefficient
@@ -356,8 +332,28 @@ def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> None:
             total[monomial] = new
         else:
             total.pop(monomial, None)
-    if len(total) > MAX_TERMS:
+    if len(total) > limits.MAX_TERMS:
         raise TooLarge
+    return total
+
+
+def product(values: Iterable[Value]) -> Value:
+    """The product: of the single terms at once, and then of the sums and quotients one after the other."""
+    number: Rational = 1
+    monomials: list[Monomial] = []
+    others: list[Value] = []
+    for value in (values := [*values]):
+        if value.over is not None or len(value.terms) != 1:
+            others.append(value)
+            continue
+        ((monomial, coefficient),) = value.terms.items()
+        number = coefficient if number == 1 else check_size(number * coefficient)
+        monomials.append(monomial)
+    if len(values) == 1:
+        return values[0]
+    spend(len(monomials))
+    joined = [Value(_term(number, *monomials))] if monomials or not others else []
+    return reduce(mul, joined + others)
 
 
 def _product(a: Terms, b: Terms) -> Terms:
@@ -369,47 +365,29 @@ def _product(a: Terms, b: Terms) -> Terms:
     total: dict[Monomial, Rational] = {}
     for m, c in a.items():
         for n, d in b.items():
-            scale, monomial, factors = _monomial_product(m, n)
-            piece: Terms = {monomial: check_size(c * d * scale)}
-            for extra in factors:
-                piece = _product(piece, extra)
-            _accumulate(total, piece)
+            number = check_size(c * d)
+            _accumulate(total, _term(number, m, n) if m and n else {m or n: number})
     return total
 
 
-def _monomial_product(m: Monomial, n: Monomial) -> tuple[Rational, Monomial, list[Terms]]:
-    """m · n as coefficient, monomial and sums that are still to be multiplied in."""
-    if not m or not n:
-        return 1, m or n, []
-    exponents: dict[Atom, Rational] = dict(m)
-    for name, exponent in n:
+def _term(scale: Rational, *monomials: Iterable[tuple[Atom, Rational]]) -> Terms:
+    """scale times monomials, exponents in their ranges: of radicals in (0, 1), of i in {1}, of sin and |x| below 2."""
+    exponents: dict[Atom, Rational] = {}
+    for name, exponent in chain.from_iterable(monomials):
         exponents[name] = exponents.get(name, 0) + exponent
-    return _reduce(exponents)
-
-
-def _reduce(exponents: dict[Atom, Rational]) -> tuple[Rational, Monomial, list[Terms]]:
-    """Brings exponents into their ranges: of radicals into (0, 1), of i into {1}, of sin and |x| below 2."""
     spend(len(exponents))
-    scale: Rational = 1
-    factors: list[Terms] = []
-    for name, exponent in list(exponents.items()):
-        left = exponent
+    sums: list[Terms] = []
+    for name, exponent in exponents.items():
         if (known := _known_power(name, exponent)) is not None:
             step, number, pieces = known
             turns = exponent // step
+            exponents[name] = exponent - step * turns
             scale = check_size(scale * integer_power(number, turns))
             if pieces:
-                if turns > MAX_EXPONENT:
-                    raise TooLarge
-                factors.extend(pieces * turns)
-            left = exponent - step * turns
-        if len(factors) > MAX_EXPONENT or exponent.numerator.bit_length() > MAX_EXPONENT_BITS:
+                sums.extend(pieces * min(turns, limits.MAX_EXPONENT + 1))
+        if len(sums) > limits.MAX_EXPONENT or exponent.numerator.bit_length() > limits.MAX_EXPONENT_BITS:
             raise TooLarge
-        if left == 0:
-            del exponents[name]
-        else:
-            exponents[name] = left
-    return scale, frozenset(exponents.items()), factors
+    return reduce(_product, sums, {frozenset(filter(itemgetter(1), exponents.items())): scale})
 
 
 def _known_power(name: Atom, exponent: Rational) -> tuple[int, Rational, tuple[Terms, ...]] | None:
@@ -419,16 +397,21 @@ def _known_power(name: Atom, exponent: Rational) -> tuple[int, Rational, tuple[T
     """
     if isinstance(name, int):
         return 1, name, ()
-    if name == I:
-        return 2, -1, ()
-    if isinstance(name, Exp):
-        return (2, 1, ()) if name.base == -1 and exponent.denominator == 1 else None
-    if isinstance(name, Radical):
-        return (1, 1, (name.base.terms,)) if exponent >= 1 else None
-    if isinstance(name, Func) and exponent >= 2 and (row := TABLE.get(name.name)) is not None and row.squared:
+    if isinstance(name, str):
+        return (2, -1, ()) if name == I else None
+    if name.name == POWER:
+        return (2, 1, ()) if exponent.denominator == 1 and name.args[0].rational == -1 else None
+    if name.name == ROOT:
+        return (1, 1, (name.args[0].terms,)) if exponent >= 1 else None
+    if exponent >= 2 and (row := TABLE.get(name.name)) is not None and row.squared:
         pieces = row.squared(*name.args)
         return None if pieces is None else (2, 1, pieces)
     return None
+
+
+def _is_algebraic(name: Atom) -> bool:
+    """Whether an atom is a generator of algebraic numbers or functions: a prime under a root, a root, i."""
+    return isinstance(name, int) or name == I or kind_of(name) == ROOT
 
 
 # Quotients
@@ -436,51 +419,39 @@ def _known_power(name: Atom, exponent: Rational) -> tuple[int, Rational, tuple[T
 
 def ratio(top: Terms, bottom: Terms) -> Value:
     """top / bottom in canonical form; raises `Undefined` where bottom is zero."""
+    if bottom and not top:
+        return ZERO
+    exponents = _exponents(bottom) if len(bottom) > 1 else {}
+    roots = [name for name, seen in exponents.items() if name == I or (isinstance(name, int) and set(seen) == {_HALF})]
+    for generator in sorted(roots, key=str) if len(roots) <= 3 else ():  # conjugates are a cheap way to be rid of them
+        conjugate = {m: -c if generator in dict(m) else c for m, c in bottom.items()}
+        top, bottom = _product(top, conjugate), _product(bottom, conjugate)
     if not bottom:
         raise Undefined
-    if not top:
-        return ZERO
-    for generator in _square_roots(bottom):
-        conjugate = {m: -c if any(name == generator for name, _ in m) else c for m, c in bottom.items()}
-        top, bottom = _product(top, conjugate), _product(bottom, conjugate)
-        if not bottom:
-            raise Undefined
+    if len(bottom) == 1:
+        return Value(top) * _term_power(bottom, -1)
     shift = _common_factor(bottom)
     if shift:
         top, bottom = _product(top, shift), _product(bottom, shift)
-    if len(bottom) == 1:
-        ((monomial, coefficient),) = bottom.items()
-        inverse = constant(quotient(1, coefficient))
-        for name, exponent in monomial:
-            inverse *= _atom_power(name, -exponent)
-        return Value(top) * inverse
     exact = _exact_quotient(top, bottom)
     if exact is not None:
         return Value(exact)
     lead = bottom[max(bottom, key=_rank)]
-    return Value(*({m: quotient(c, lead) for m, c in terms.items()} for terms in (top, bottom)))
+    return Value(_divided(top, lead), _divided(bottom, lead))
 
 
-def _square_roots(terms: Terms) -> list[Atom]:
-    """The generators of degree two (√p and i) of a sum, where conjugates are a cheap way to be rid of them."""
-    if len(terms) == 1:
-        return []
-    degrees: dict[Atom, set[Rational]] = {}
+def _exponents(terms: Terms) -> dict[Atom, list[Rational]]:
+    """The exponents of each atom of a sum, in the terms that have it."""
+    found: dict[Atom, list[Rational]] = {}
     for monomial in terms:
         for name, exponent in monomial:
-            if isinstance(name, int) or name == I:
-                degrees.setdefault(name, set()).add(exponent)
-    found = [name for name, seen in degrees.items() if seen == {1 if name == I else Fraction(1, 2)}]
-    return sorted(found, key=str) if len(found) <= 3 else []
+            found.setdefault(name, []).append(exponent)
+    return found
 
 
 def _common_factor(terms: Terms) -> Terms:
     """What makes the least exponent of every symbol, constant and function in the sum zero; {} where they are."""
-    found: dict[Atom, list[Rational]] = {}
-    for monomial in terms:
-        for name, exponent in monomial:
-            if not (isinstance(name, (int, Radical)) or name == I):
-                found.setdefault(name, []).append(exponent)
+    found = {name: some for name, some in _exponents(terms).items() if not _is_algebraic(name)}
     lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
     shift = frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
     return {shift: 1} if shift else {}
@@ -489,7 +460,7 @@ def _common_factor(terms: Terms) -> Terms:
 def _exact_quotient(top: Terms, bottom: Terms) -> Terms | None:
     """top / bottom where bottom divides top: division by the leading term in lexicographic order."""
     names = sorted({name for m in bottom for name, _ in m}, key=atom_text)
-    if any(isinstance(name, (int, Radical)) or name == I for name in names):
+    if any(map(_is_algebraic, names)):
         return None
 
     def degrees(monomial: Monomial) -> tuple[Rational, ...]:
@@ -503,7 +474,7 @@ def _exact_quotient(top: Terms, bottom: Terms) -> Terms | None:
     lowest = [min(0, *column) for column in zip(*map(degrees, top), strict=True)]
     rest: Terms = top
     result: dict[Monomial, Rational] = {}
-    for _ in range(MAX_TERMS):
+    for _ in range(limits.MAX_TERMS):
         if not rest:
             return result
         spend(len(rest) * (2 + step))
@@ -512,7 +483,7 @@ def _exact_quotient(top: Terms, bottom: Terms) -> Terms | None:
         if any(degree < low for degree, low in zip(degrees(piece), lowest, strict=True)):
             return None
         result[piece] = check_size(quotient(coefficient, 1))
-        rest = _sum(rest, _product({piece: -coefficient}, bottom))
+        rest = _accumulate(dict(rest), _product({piece: -coefficient}, bottom))
         if monomial in rest:  # a relation (sin² = 1 - cos²) brought it back: no division in this order
             return None
     return None
@@ -527,7 +498,7 @@ def power(base: Value, exponent: Value) -> Value:
         return kept("power", base, exponent)
     if not base.terms and not exponent.terms:
         raise Undefined
-    return math.prod((_power(base, share, monomial) for monomial, share in exponent.terms.items()), start=UNIT)
+    return product(_power(base, share, monomial) for monomial, share in exponent.terms.items())
 
 
 def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: PLR0911 - one return a case
@@ -542,103 +513,78 @@ def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: 
     if base.over is not None and (monomial or whole):
         return _power(Value(base.terms), share, monomial) / _power(Value(base.over), share, monomial)
     found: Value | None = None
-    if len(base.terms) == 1:
-        found = attempt(math.inf, lambda: _term_power(base, share, monomial))
-    elif whole and share <= MAX_EXPONENT:
-        found = attempt(MAX_WORK // 2, lambda: _by_squaring(base, int(share)))
-    elif monomial and base.over is None:
-        return _exp_power(Radical(base), share, monomial)
-    elif not whole and base.over is None:
-        content, floor = _content(base.terms), math.floor(share)
-        inner = Value({m: quotient(c, content) for m, c in base.terms.items()})
-        return constant(content) ** share * atom(Radical(inner), share - floor) * inner**floor
+    if base.over is not None:
+        pass  # √(a/b) is √a/√b for some signs only
+    elif len(base.terms) == 1:
+        found = attempt(math.inf, lambda: _term_power(base.terms, share, monomial))
+    elif monomial:
+        return _symbolic_power(Func(ROOT, (base,)), share, monomial)
+    elif not whole:
+        inner, floor = Value(primitive(base.terms)), math.floor(share)
+        content = Fraction(*(next(iter(terms.values())) for terms in (base.terms, inner.terms)))
+        return constant(content) ** share * atom(Func(ROOT, (inner,)), share - floor) * inner**floor
+    elif share <= limits.MAX_EXPONENT:
+        found = attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share)))
     return found or kept("power", base, Value({monomial: share}))
 
 
 def _by_squaring(base: Value, exponent: int) -> Value:
-    result = UNIT
-    while exponent:
-        if exponent & 1:
-            result *= base
-        exponent >>= 1
-        base = base * base if exponent else base
-    return result
+    if exponent == 1:
+        return base
+    half = _by_squaring(base, exponent // 2)
+    return half * half * base if exponent % 2 else half * half
 
 
-def _term_power(base: Value, share: Rational, monomial: Monomial) -> Value:
-    """One term's power: those of its atoms, and of the factors of its coefficient."""
-    ((factors, number),) = base.terms.items()
+def _term_power(term: Terms, share: Rational, monomial: Monomial = ONE) -> Value:
+    """(one term) ** (share · monomial): the powers of its atoms, and of the factors of its coefficient."""
+    ((atoms, number),) = term.items()
     whole = not monomial and share.denominator == 1
     powers = [constant(integer_power(number, int(share)))] if whole else []
-    together: dict[Atom, Rational] = {}
-    for name, inner in (*factors, *([] if whole else _factors(number))):
-        if monomial or name in (-1, I) or isinstance(name, Radical):
-            powers.append(_atom_power(name, inner * share, monomial))
-            continue
-        plain = whole or isinstance(name, int) or name in (PI, E) or inner % 2 or inner * share % 2 == 0
+    for name, inner in (*atoms, *([] if whole else factors(number))):
+        exponent = quotient(inner * share, 1)
+        plain = monomial or whole or name in (PI, E) or _is_algebraic(name) or inner % 2 or exponent % 2 == 0
         magnitude = name if plain else Func("abs", (atom(name),))  # an even power under an even root: √x² is |x|, not x
-        together[magnitude] = together.get(magnitude, 0) + quotient(inner * share, 1)
-    scale, reduced, sums = _reduce(together)
-    return math.prod((*powers, *map(Value, sums)), start=Value({reduced: scale}))
+        powers.append(_atom_power(magnitude, exponent, monomial))
+    return product(powers)
 
 
-def _factors(number: Rational) -> list[tuple[Atom, int]]:
-    """A number as powers of -1, of primes, and of radicals of what was not factored."""
-    found: list[tuple[Atom, int]] = [(-1, 1)] if number < 0 else []
-    for part, sign in ((abs(number.numerator), 1), (number.denominator, -1)):
-        primes, rest = factor(part)
-        found += [(p, sign * count) for p, count in primes.items()]
-        found += [(Radical(constant(rest)), sign)] if rest > 1 else []
-    return found
-
-
-def _atom_power(name: Atom, share: Rational, monomial: Monomial = ONE) -> Value:
+def _atom_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
     """atom ** (share · monomial), the exponent brought into the atom's range."""
     if monomial:
         return _symbolic_power(name, share, monomial)
     degree = share.denominator
     if (name == I and degree != 1) or (name == -1 and degree > 2 and degree % 2 == 0):
-        return kept("power", atom(I) if name == I else constant(-1), constant(share))
+        return kept("power", base_of(name), constant(share))
     if name == -1:
-        return _atom_power(I, share.numerator) if degree == 2 else constant(integer_power(-1, share.numerator))
-    if isinstance(name, Radical):
-        number = name.base.rational
-        root = None if number is None else _exact_root(int(number), degree)
-        if root is not None:
-            return constant(integer_power(root, share.numerator))
+        return _atom_power(I, share.numerator, ONE) if degree == 2 else constant(integer_power(-1, share.numerator))
+    if kind_of(name) == ROOT:
+        base, whole = base_of(name), math.floor(share)
+        number = base.rational
+        if isinstance(number, int) and degree < number.bit_length():
+            root = int(fmpz(number).root(degree))
+            if root**degree == number:
+                return constant(integer_power(root, share.numerator))
         if share < 0:
-            whole = math.floor(share)
-            return (atom(name, share - whole) if share != whole else UNIT) / name.base**-whole
-    scale, reduced, sums = _reduce({name: quotient(share, 1)})
-    return math.prod(map(Value, sums), start=Value({reduced: scale}))
+            return (atom(name, share - whole) if share != whole else UNIT) / base**-whole
+    return Value(_term(1, ((name, share),)))
 
 
 def _symbolic_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
     """name ** (share · monomial): e^(ln x) and e^(kπi/2) have values, (a^b)^c is a^(bc)."""
+    base = base_of(name)
     if name == E:
         ((inner, exponent), *others) = monomial
         if isinstance(inner, Func) and inner.name == "ln" and exponent == 1 and not others:
             return inner.args[0] ** share
         if monomial == frozenset(((I, 1), (PI, 1))) and (2 * share).denominator == 1:
-            return _atom_power(I, int(2 * share))
-    if isinstance(name, Exp):
-        scale, merged, sums = _monomial_product(next(iter(name.power.terms)), monomial)
-        if scale == 1 and not sums and merged:
-            return _exp_power(name.base, share, merged)
-        return kept("power", atom(name), Value({monomial: share}))
-    return _exp_power(name, share, monomial)
-
-
-def _exp_power(base: Atom, share: Rational, monomial: Monomial) -> Value:
-    scale, reduced, _ = _reduce({Exp(base, Value({monomial: 1})): share})
-    return Value({reduced: scale})
-
-
-def _content(terms: Terms) -> Rational:
-    """The positive rational number that leaves integer coefficients without a common factor."""
-    top = math.gcd(*(c.numerator for c in terms.values()))
-    bottom = math.lcm(*(c.denominator for c in terms.values()))
-    return quotient(top, bottom)
+            return _atom_power(I, int(2 * share), ONE)
+    if isinstance(name, Func) and name.name == POWER:
+        base, power = name.args
+        merged = _product(power.terms, {monomial: 1})
+        if list(merged.values()) != [1] or ONE in merged:
+            return kept("power", atom(name), Value({monomial: share}))
+        ((monomial, _),) = merged.items()
+    return Value(_term(1, ((Func(POWER, (base, Value({monomial: 1}))), share),)))
 
 
 # Comparison and order
@@ -648,30 +594,33 @@ def same(a: Value, b: Value) -> bool:
     """Whether a - b is zero by cross-multiplication. False proves nothing unless both values are `flat`."""
     if a == b:
         return True
-    left = _product(a.terms, b.over) if b.over else a.terms
-    right = _product(b.terms, a.over) if a.over else b.terms
-    return not clear(Value(_sum(left, {m: -c for m, c in right.items()})))
+    left, right = _product(a.terms, b.over or _UNDER), _product(b.terms, a.over or _UNDER)
+    return not clear(Value(left) - Value(right))
 
 
 def is_positive(value: Value) -> bool:
     """Whether a sum is not negative at a glance: positive multiples of squares and of positive constants."""
     return value.over is None and all(
-        coefficient > 0
-        and all(
-            isinstance(name, int)
-            or name in (PI, E)
-            or (isinstance(name, Exp) and name.base in (E, PI))
-            or (name != I and exponent.denominator == 1 and exponent % 2 == 0)
-            for name, exponent in monomial
-        )
+        coefficient > 0 and all(_is_square(name, exponent) for name, exponent in monomial)
         for monomial, coefficient in value.terms.items()
     )
 
 
+def _is_square(name: Atom, exponent: Rational) -> bool:
+    if isinstance(name, Func) and name.name == POWER and I not in name.args[1].atoms:
+        return is_positive(name.args[0])
+    return isinstance(name, int) or name in (PI, E) or (name != I and exponent % 2 == 0)
+
+
 def primitive(terms: Terms) -> Terms:
     """The sum up to a positive factor: integer coefficients without a common factor."""
-    content = _content(terms)
-    return {m: quotient(c, content) for m, c in terms.items()}
+    top = math.gcd(*(c.numerator for c in terms.values()))
+    bottom = math.lcm(*(c.denominator for c in terms.values()))
+    return _divided(terms, quotient(top, bottom))
+
+
+def _divided(terms: Terms, number: Rational) -> Terms:
+    return {m: quotient(c, number) for m, c in terms.items()}
 
 
 def leading_sign(terms: Terms) -> int:
@@ -692,22 +641,16 @@ def _rank(monomial: Monomial) -> tuple[tuple[str, Rational], ...]:
 
 def atom_text(name: Atom) -> str:
     """An atom as text that is the same for equal atoms."""
-    if isinstance(name, str):
-        return name
-    if isinstance(name, int):
-        return f"#{name}"
     if isinstance(name, Func):
         return f"{name.name}({';'.join(arg.text for arg in name.args)})"
-    if isinstance(name, Radical):
-        return f"root({name.base.text})"
-    return f"exp({atom_text(name.base)};{name.power.text})"
+    return name if isinstance(name, str) else f"#{name}"
 
 
 def _total_text(terms: Terms) -> str:
     """A sum as text."""
     spend(2 * len(terms))
-    factors = {m: "*".join(f"{name}^{_hex(exponent)}" for name, exponent in _rank(m)) for m in terms}
-    return "+".join(sorted(f"{_hex(c)}*{factors[m]}" for m, c in terms.items()))
+    powers = {m: [f"{name}^{_hex(exponent)}" for name, exponent in _rank(m)] for m in terms}
+    return "+".join(sorted("*".join((_hex(c), *powers[m])) for m, c in terms.items()))
 
 
 def _hex(number: Rational) -> str:

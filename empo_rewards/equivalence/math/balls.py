@@ -18,35 +18,15 @@ import os
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
-from functools import partial
+from functools import partial, reduce
+from itertools import chain
+from operator import add, mul
 from typing import Any, NamedTuple, TypeVar
 
 from flint import acb, arb, ctx, fmpq
 
-from empo_rewards.equivalence.math.algebra import (
-    PI,
-    Atom,
-    E,
-    Exp,
-    Func,
-    I,
-    Monomial,
-    Radical,
-    Rational,
-    Terms,
-    TooLarge,
-    Value,
-    factor,
-    spend,
-)
-from empo_rewards.equivalence.math.limits import (
-    MAX_ARGUMENT_BITS,
-    MAX_DEGREE,
-    MAX_EXACT_BITS,
-    MAX_MEASURE,
-    MAX_VALUE_BITS,
-    PRECISIONS,
-)
+from empo_rewards.equivalence.math import algebra, limits
+from empo_rewards.equivalence.math.algebra import Atom, Func, Rational, Terms, Value, spend
 from empo_rewards.equivalence.math.table import TABLE, Function
 
 T = TypeVar("T")
@@ -128,7 +108,7 @@ def checked(v: Any) -> Any:
     """The ball itself; raises where it is no ball or too large."""
     if not v.is_finite():
         raise Loose
-    if log2_of(v) > MAX_VALUE_BITS:
+    if log2_of(v) > limits.MAX_VALUE_BITS:
         raise Unknown
     return v
 
@@ -143,7 +123,7 @@ def number(value: Rational | fmpq) -> Ball:
     """A rational number, carried exactly while it is short."""
     q = value if isinstance(value, fmpq) else fmpq(value.numerator, value.denominator)
     u, l = q.p.bit_length() or 1, q.q.bit_length()  # noqa: E741
-    return Ball(arb(q), u, l, True, q if u + l <= MAX_EXACT_BITS else None)
+    return Ball(arb(q), u, l, True, q if u + l <= limits.MAX_EXACT_BITS else None)
 
 
 def sign(x: Ball) -> int:
@@ -161,7 +141,7 @@ def floor(x: Ball) -> int:
     """The integer below a real number; raises `Loose` where the ball tells none."""
     if x.exact is not None:
         return int(x.exact.floor())
-    if isinstance(x.v, acb) or log2_of(x.v) > MAX_ARGUMENT_BITS:
+    if isinstance(x.v, acb) or log2_of(x.v) > limits.MAX_ARGUMENT_BITS:
         raise Unknown
     whole = x.v.floor().unique_fmpz()
     if whole is None:
@@ -176,6 +156,7 @@ def generic(name: str, index: int) -> Fraction:
 
 
 UNITY = "a root of unity"
+_EULER = algebra.atom(algebra.E)
 
 
 class Evaluator:
@@ -205,37 +186,36 @@ class Evaluator:
         return top if value.over is None else self.divide(top, self._sum(value.over))
 
     def _sum(self, terms: Terms) -> Ball:
-        parts = [self._term(monomial, coefficient) for monomial, coefficient in terms.items()]
-        return self.add(parts) if parts else number(0)
+        parts = []
+        for monomial, coefficient in terms.items():
+            factors = [number(coefficient)] if coefficient != 1 or not monomial else []
+            factors += [self._factor(name, exponent) for name, exponent in monomial]
+            parts.append(self._join(factors, mul))
+        return self._join(parts, add) if parts else number(0)
 
-    def _term(self, monomial: Monomial, coefficient: Rational) -> Ball:
-        factors = [
-            self._exp(name, exponent) if isinstance(name, Exp) else self.power(self.atom(name), exponent, name)
-            for name, exponent in monomial
-        ]
-        return self.multiply([number(coefficient), *factors] if coefficient != 1 or not factors else factors)
+    def _factor(self, name: Atom, exponent: Rational) -> Ball:
+        """name ** exponent. Where the name is base ** power it multiplies the power, it is no root of the whole."""
+        if not isinstance(name, Func) or name.name != algebra.POWER:
+            return self.power(self.atom(name), exponent, name)
+        base, inner = name.args
+        power = self._join([number(exponent), self.value(inner)], mul)
+        if base == _EULER:
+            return self.simple(TABLE["exp"], power)
+        return self.exponential(self.value(base), power, (name, exponent))
 
-    def add(self, parts: list[Ball]) -> Ball:
-        """The sum."""
+    def _join(self, parts: list[Ball], by: Callable[[Any, Any], Any]) -> Ball:
+        """The sum or the product, `by` add or mul."""
         spend(len(parts) * self._step)
         if len(parts) == 1:
             return parts[0]
-        if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
-            return number(sum(exact, start=fmpq(0)))
-        v = sum((part.v for part in parts[1:]), start=parts[0].v)
-        l = sum(part.l for part in parts)  # noqa: E741
-        u = max(part.u - part.l for part in parts) + l + math.log2(len(parts))
+        exact = [part.exact for part in parts if part.exact is not None]
+        if len(exact) == len(parts):
+            return number(reduce(by, exact))
+        u, l = sum(part.u for part in parts), sum(part.l for part in parts)  # noqa: E741
+        if by is add:
+            u = max(part.u - part.l for part in parts) + l + math.log2(len(parts))
+        v = checked(reduce(by, (part.v for part in parts)))
         return Ball(v, u, l, all(part.algebraic for part in parts))
-
-    def multiply(self, parts: list[Ball]) -> Ball:
-        """The product."""
-        spend(len(parts) * self._step)
-        if len(parts) == 1:
-            return parts[0]
-        if len(exact := [part.exact for part in parts if part.exact is not None]) == len(parts):
-            return number(math.prod(exact, start=fmpq(1)))
-        v = math.prod((part.v for part in parts[1:]), start=parts[0].v)
-        return Ball(checked(v), sum(p.u for p in parts), sum(p.l for p in parts), all(p.algebraic for p in parts))
 
     def divide(self, a: Ball, b: Ball) -> Ball:
         """a / b."""
@@ -244,7 +224,7 @@ class Evaluator:
         if b.exact is None and b.v.contains(0):
             raise Loose
         inverse = Ball(checked(1 / b.v), b.l, b.u, b.algebraic, None if b.exact is None else 1 / b.exact)
-        return self.multiply([a, inverse])
+        return self._join([a, inverse], mul)
 
     def power(self, base: Ball, exponent: Rational, node: Hashable) -> Ball:
         """base ** exponent for a rational exponent; `node` names the root that is taken."""
@@ -255,17 +235,17 @@ class Evaluator:
             base, n = self.divide(number(1), base), -n
         if n == 1:
             return base
-        if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > MAX_VALUE_BITS:
+        if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > limits.MAX_VALUE_BITS:
             raise Unknown
         spend(n.bit_length() * self._step)
-        exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= MAX_EXACT_BITS else None
+        exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= limits.MAX_EXACT_BITS else None
         return Ball(checked(base.v**n), base.u * n, base.l * n, base.algebraic, exact)
 
     def root(self, x: Ball, k: int, node: Hashable) -> Ball:
         """The k-th root: an odd one of a negative number is negative, an even one is off the reals."""
         if x.exact == 0:
             return x
-        if k > MAX_DEGREE:
+        if k > limits.MAX_DEGREE:
             raise Unknown
         spend(self._call)
         u, l = ((x.u + (k - 1) * x.l) / k, x.l) if x.u >= x.l else (x.u, ((k - 1) * x.u + x.l) / k)  # noqa: E741
@@ -286,38 +266,18 @@ class Evaluator:
         """An enclosure of an atom, each once."""
         found = self._atoms.get(name)
         if found is None:
-            found = self._atoms[name] = self._atom(name)
+            spend(self._step)
+            kind = self._symbol if isinstance(name, str) else self._function if isinstance(name, Func) else number
+            found = self._atoms[name] = kind(name)  # type: ignore[arg-type]  # each is asked for its own kind
         return found
 
-    def _atom(self, name: Atom) -> Ball:
-        spend(self._step)
-        if isinstance(name, str):
-            return self._symbol(name)
-        if isinstance(name, int):
-            return number(name)
-        if isinstance(name, Radical):
-            return self.value(name.base)
-        if isinstance(name, Func):
-            return self._function(name)
-        return self._exp(name, 1)
-
-    def _exp(self, name: Exp, share: Rational) -> Ball:
-        """base ** (share · power): the share belongs to the power, it is no root of the whole."""
-        exponent = self.multiply([number(share), self.value(name.power)])
-        if name.base == E:
-            return self.simple(TABLE["exp"], exponent)
-        base = number(-1) if isinstance(name.base, int) and name.base == -1 else self.atom(name.base)
-        return self.exponential(base, exponent, (name, share))
-
     def _symbol(self, name: str) -> Ball:
-        if name == PI:
-            return Ball(arb.pi(), 2, 2)
-        if name == E:
-            return Ball(arb.const_e(), 2, 2)
-        if name == I:
+        if name in (algebra.PI, algebra.E):
+            return Ball(arb.pi() if name == algebra.PI else arb.const_e(), 2, 2)
+        if name == algebra.I:
             if self.real:
                 raise Off
-            self.degrees[I] = 2
+            self.degrees[algebra.I] = 2
             return Ball(acb(0, 1), 1, 1, True)
         if name not in self.point:
             raise Unknown
@@ -326,27 +286,24 @@ class Evaluator:
     def exponential(self, base: Ball, exponent: Ball, node: Hashable) -> Ball:
         """base ** exponent for any exponent; `node` names the root that a rational one takes."""
         q = exponent.exact
-        if q is not None and q.q <= MAX_DEGREE and q.p.bit_length() <= 16:
+        if q is not None and q.q <= limits.MAX_DEGREE and q.p.bit_length() <= 16:
             return self.power(base, Fraction(int(q.p), int(q.q)), node)
         if not isinstance(base.v, acb) and sign(base) <= 0:
             if self.real:
                 raise Off
             base = Ball(acb(base.v), base.u, base.l)
-        return self.simple(TABLE["exp"], self.multiply([exponent, self.simple(TABLE["ln"], base)]))
+        return self.simple(TABLE["exp"], self._join([exponent, self.simple(TABLE["ln"], base)], mul))
 
     # Functions
 
     def simple(self, row: Function, x: Ball) -> Ball:
         """A function of one argument by FLINT's method for it; `row.limit` bounds the argument."""
         v = x.v
-        if not isinstance(v, acb) and row.domain is not None:
-            try:
-                row.domain(v)
-            except Off:
-                if self.real:
-                    raise
-                v = acb(v)
-        if log2_of(v) > (row.limit or MAX_ARGUMENT_BITS):
+        if row.domain is not None and not isinstance(v, acb) and not row.domain(v):
+            if self.real:
+                raise Off
+            v = acb(v)
+        if log2_of(v) > (row.limit or limits.MAX_ARGUMENT_BITS):
             raise Unknown
         spend(self._call * row.cost)
         hidden = x.u + x.l
@@ -357,6 +314,8 @@ class Evaluator:
         return hiding(hidden, getattr(v, row.flint)())
 
     def _function(self, name: Func) -> Ball:
+        if name.name == algebra.ROOT:
+            return self.value(name.args[0])
         row = TABLE.get(name.name)
         if row is None:
             return self._free(name)
@@ -380,24 +339,21 @@ class Evaluator:
         if name.name == "derivative":
             return number(generic(";".join(arg.text for arg in name.args), 0))
         weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
-        parts = [self.multiply([w, self.value(arg)]) for w, arg in zip(weights[1:], name.args, strict=True)]
-        return self.add([self.simple(TABLE["sin"], self.add([*parts, weights[0]])), number(2)])
+        parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
+        return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
 
 
 def _share_of_pi(value: Value) -> Rational | None:
     """r of rπ, where sin and cos of it are known: twice them is an algebraic integer, its conjugates at most 2."""
-    share = value.terms.get(frozenset(((PI, 1),)))
-    if value.over is not None or len(value.terms) != 1 or share is None or share.denominator > MAX_MEASURE:
-        return None
-    return share if share.numerator.bit_length() <= 64 else None
+    share = None if value.over or len(value.terms) > 1 else value.terms.get(frozenset(((algebra.PI, 1),)))
+    known = share is not None and share.denominator <= limits.MAX_MEASURE and share.numerator.bit_length() <= 64
+    return share if known else None
 
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:
     """The degree of the field that the roots which evaluators took span together, at most."""
-    joined: dict[Hashable, int] = {}
-    for node, degree in (item for part in degrees for item in part.items()):
-        joined[node] = math.lcm(degree, joined.get(node, 1))
-    order = factor(joined.pop(UNITY, 1))[0]
+    joined = {node: math.lcm(*(part.get(node, 1) for part in degrees)) for node in chain.from_iterable(degrees)}
+    order = algebra.factor(joined.pop(UNITY, 1))[0]
     totient: int = math.prod(p ** (count - 1) * (p - 1) for p, count in order.items())
     return math.prod(joined.values()) * totient
 
@@ -407,12 +363,12 @@ def degree_of(*degrees: Mapping[Hashable, int]) -> int:
 
 def told(value: Value, tell: Callable[[Ball], T]) -> T | None:
     """What `tell` reads off a real constant, at rising precision while it is `Loose`; None where it cannot be told."""
-    for precision in () if value.symbols else PRECISIONS:
+    for precision in () if value.symbols else limits.PRECISIONS:
         try:
             return tell(at_precision(precision, partial(Evaluator({}, precision).value, value)))
         except Loose:
             continue
-        except (NoValue, TooLarge):
+        except (NoValue, algebra.TooLarge):
             return None
     return None
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from functools import reduce
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, reduce
+from itertools import pairwise
+from operator import mul, neg
 from typing import Any, TypeAlias
 
-from empo_rewards.equivalence.math import functions, nodes
-from empo_rewards.equivalence.math.algebra import (
-    PI,
-    UNIT,
-    E,
-    I,
-    Undefined,
-    Value,
-    add,
-    atom,
-    constant,
-)
+from empo_rewards.equivalence.math import algebra, functions, nodes
+from empo_rewards.equivalence.math.algebra import Value, add, atom, constant, product
 from empo_rewards.equivalence.math.lexer import Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DETERMINANT
 from empo_rewards.equivalence.math.nodes import Node, walk
@@ -30,10 +21,10 @@ from empo_rewards.equivalence.math.table import LETTERS
 Rows: TypeAlias = tuple[tuple[Value, ...], ...]
 """A matrix."""
 
-_CONSTANTS = {"e": atom(E), "i": atom(I), "π": atom(PI)}
+_CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
 _APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
 """Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
-_DEGREE = atom(PI) / 180
+_DEGREE = atom(algebra.PI) / 180
 
 
 class Scalars:
@@ -50,6 +41,7 @@ class Scalars:
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
+        node = nodes.inside(node)
         kind = _KINDS.get(type(node))
         if kind is None:
             raise Unreadable
@@ -69,13 +61,13 @@ class Scalars:
         """A name set as text: a product of its letters where it may be one (AB, mgh), one symbol where it is a word."""
         text = node.text
         if text.isalpha() and text.isascii() and len(text) <= 3 and (text.isupper() or set("aeiou").isdisjoint(text)):
-            return math.prod((self.symbol(letter) for letter in text), start=UNIT)
+            return product(map(self.symbol, text))
         return atom(f"word {text}")
 
     def symbol(self, name: str) -> Value:
         """A symbol or constant by its name."""
         if self.respell and (name in ("C", "I") or name.startswith("C_")):
-            return atom(I) if name == "I" else atom(name.lower())
+            return atom(algebra.I) if name == "I" else atom(name.lower())
         return _CONSTANTS.get(name) or atom(name)
 
     def _signed(self, node: nodes.Signed) -> Value:
@@ -86,18 +78,20 @@ class Scalars:
             raise Unreadable
         return body if (node.sign == "±") == (self.plus_minus > 0) else -body
 
-    def _product(self, node: nodes.Product) -> Value:
-        result, rest = UNIT, list(node.factors)
-        while rest:
-            mark, factor = rest.pop(0)
-            if isinstance(factor, nodes.Sym) and rest and _applies(factor, *rest[0]):
-                (_, argument) = rest.pop(0)
-                assert isinstance(argument, nodes.Bracket)  # noqa: S101 - what `_applies` says
-                value = functions.apply(factor.name, tuple(map(self.value, argument.items.items)))
+    def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
+        run: list[Value] = []
+        call = None
+        for (mark, factor), following in pairwise((*factors, ("", nodes.Num("")))):
+            if call is not None:
+                call = None  # the factor was its argument
+                continue
+            call = _application(factor, *following)
+            value = self.value(call or factor)
+            if mark == "/":
+                run = [product(run) / value]
             else:
-                value = self.value(factor)
-            result = result / value if mark == "/" else result * value
-        return result
+                run.append(value)
+        return product(run)
 
     def _call(self, node: nodes.Call) -> Value:
         if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
@@ -115,16 +109,6 @@ class Scalars:
             return body * _DEGREE
         return functions.apply("factorial" if node.mark == "!" else "double factorial", (body,))
 
-    def _bracket(self, node: nodes.Bracket) -> Value:
-        if len(node.items.items) != 1:
-            raise Unreadable
-        return self.value(node.items.items[0])
-
-    def _grid(self, node: nodes.Grid) -> Value:
-        if node.environment != "vmatrix":
-            raise Unreadable
-        return _determinant(self.matrix(node))
-
     # Matrices
 
     def matrix(self, node: Node) -> Rows:
@@ -133,19 +117,14 @@ class Scalars:
         if isinstance(node, nodes.Grid) and len({len(row) for row in node.rows}) == 1 and node.environment != "cases":
             return tuple(tuple(map(self.value, row)) for row in node.rows)
         if isinstance(node, nodes.Signed) and node.sign in "+-":
-            return _scaled(self.matrix(node.body), constant(1 if node.sign == "+" else -1))
+            rows = self.matrix(node.body)
+            return _entrywise(neg, rows) if node.sign == "-" else rows
         if isinstance(node, nodes.Sum):
-            parts = [self.matrix(part) for part in node.parts]
-            if len({(len(rows), len(rows[0])) for rows in parts}) == 1:
-                return tuple(
-                    tuple(add(*entries) for entries in zip(*rows, strict=True)) for rows in zip(*parts, strict=True)
-                )
-        elif (
-            isinstance(node, nodes.Product) and has_grid(node.factors[-1][1]) and all(m != "/" for m, _ in node.factors)
-        ):
+            return _entrywise(add, *map(self.matrix, node.parts))
+        if isinstance(node, nodes.Product) and has_grid(node.factors[-1][1]) and all(m != "/" for m, _ in node.factors):
             grids = [self.matrix(factor) for _, factor in node.factors if has_grid(factor)]
-            others = tuple((mark, factor) for mark, factor in node.factors if not has_grid(factor))
-            return _scaled(reduce(_matrix_product, grids), self._product(nodes.Product(others)))
+            scale = self._product(item for item in node.factors if not has_grid(item[1]))
+            return _entrywise(partial(mul, scale), reduce(_matrix_product, grids))
         raise Unreadable
 
 
@@ -155,13 +134,12 @@ _KINDS: dict[type, Callable[[Scalars, Any], Value]] = {
     nodes.Word: Scalars._word,
     nodes.Signed: Scalars._signed,
     nodes.Sum: lambda self, node: add(*map(self._signed, node.parts)),
-    nodes.Product: Scalars._product,
+    nodes.Product: lambda self, node: self._product(node.factors),
     nodes.Power: lambda self, node: self.value(node.base) ** self.value(node.exponent),
     nodes.Call: Scalars._call,
     nodes.Mixed: lambda self, node: constant(literal(node[0])) + constant(literal(node[1])) / literal(node[2]),
     nodes.Postfix: Scalars._postfix,
-    nodes.Bracket: Scalars._bracket,
-    nodes.Grid: Scalars._grid,
+    nodes.Grid: lambda self, node: _determinant(self.matrix(node) if node.environment == "vmatrix" else ()),
     nodes.Constant: lambda self, node: INFINITY if node.name == "∞" else atom(f"set {node.name}"),
 }
 
@@ -177,32 +155,33 @@ def _is_constant_in(node: Node, variable: Node) -> bool:
     return isinstance(variable, nodes.Sym) and not any(variable.name in name for name in names)
 
 
-def _applies(function: nodes.Sym, mark: str, argument: Node) -> bool:
-    """Whether a letter before brackets is a function of what they hold: one of `_APPLIED`, or of two arguments."""
-    if mark or not isinstance(argument, nodes.Bracket) or argument.opening != "(":
-        return False
-    name = function.name.partition("_")[0]
-    return name in _APPLIED or name in LETTERS or len(argument.items.items) > 1
+def _application(function: Node, mark: str, argument: Node) -> nodes.Call | None:
+    """A letter before brackets that is a function of what they hold: one of `_APPLIED`, or of two arguments."""
+    if mark or not (isinstance(function, nodes.Sym) and isinstance(argument, nodes.Bracket)) or argument.opening != "(":
+        return None
+    name, arguments = function.name.partition("_")[0], argument.items.items
+    applied = name in _APPLIED or name in LETTERS or len(arguments) > 1
+    return nodes.Call(function.name, arguments) if applied else None
 
 
 def _determinant(rows: Rows) -> Value:
     """By the first row; raises `Undefined` where the matrix is not square."""
     if not 0 < len(rows) == len(rows[0]) or len(rows) > MAX_DETERMINANT:
-        raise Undefined
+        raise algebra.Undefined
     if len(rows) == 1:
         return rows[0][0]
     minors = (tuple(row[:k] + row[k + 1 :] for row in rows[1:]) for k in range(len(rows)))
-    return add(
-        *(entry * _determinant(minor) * (-1) ** k for k, (entry, minor) in enumerate(zip(rows[0], minors, strict=True)))
-    )
+    return add(*(rows[0][k] * _determinant(minor) * (-1) ** k for k, minor in enumerate(minors)))
 
 
 def _matrix_product(left: Rows, right: Rows) -> Rows:
     if len(left[0]) != len(right):
-        raise Undefined
-    columns = list(zip(*right, strict=True))
-    return tuple(tuple(add(*(a * b for a, b in zip(row, column, strict=True))) for column in columns) for row in left)
+        raise algebra.Undefined
+    return tuple(tuple(add(*map(mul, row, column)) for column in zip(*right, strict=True)) for row in left)
 
 
-def _scaled(rows: Rows, factor: Value) -> Rows:
-    return tuple(tuple(factor * entry for entry in row) for row in rows)
+def _entrywise(compute: Callable[..., Value], *grids: Rows) -> Rows:
+    """A matrix of what is computed of the entries of matrices of one shape."""
+    if len({(len(rows), len(rows[0])) for rows in grids}) > 1:
+        raise algebra.Undefined
+    return tuple(tuple(map(compute, *rows)) for rows in zip(*grids, strict=True))

@@ -13,17 +13,6 @@ if TYPE_CHECKING:
     from empo_rewards.equivalence.math.algebra import Terms, Value
     from empo_rewards.equivalence.math.balls import Ball
 
-Exact = Callable[..., "Value"]
-"""The value of a function of its canonical arguments; raises `Undefined` where it has none."""
-
-Rule = Callable[..., "Ball"]
-"""An enclosure by an `Evaluator`, of the enclosures of the arguments; raises the outcomes of `balls` for none."""
-
-Squared = Callable[..., "tuple[Terms, ...] | None"]
-"""Sums whose product is the square of a function of its arguments; None where there are none."""
-
-Branches = Literal["", "sign", "step"]
-
 
 class Function(NamedTuple):
     """One function.
@@ -32,15 +21,15 @@ class Function(NamedTuple):
         name: what it is called in canonical forms.
         spellings: how it is written, as a command or in letters.
         arity: the least and the greatest number of arguments.
-        exact: its rule on canonical values. None: it stays as it is.
-        squared: what its square is where that is known: sin² x = 1 - cos² x, |x|² = x².
+        exact: its rule on canonical values; raises `Undefined` where it has none. None: it stays as it is.
+        squared: sums whose product is its square, where that is known: sin² x = 1 - cos² x, |x|² = x².
         at_pi: FLINT's function for it at rational multiples of π, where twice its value is an algebraic integer.
         flint: the method of a ball that encloses it, for functions of one argument; see `Evaluator.simple`.
-        domain: raises `balls.Off` where a real argument has no value.
+        domain: whether a real argument may have a value.
         hidden: how many bits before a ball's last one the value may hide of an argument of that size: e^(-2x) beside 1.
         limit: log2 of the largest argument that is enclosed.
         cost: units of work of one enclosure at 128 bits.
-        rule: its enclosure, where `flint` cannot say it.
+        rule: its enclosure by an `Evaluator`, of those of its arguments, where `flint` cannot say it.
         branches: "sign" (of the argument), "step" (no agreement at points says anything).
         integer: whether its arguments are meant to be integers, as of n!.
         inverse: the function that f^{-1} names.
@@ -50,16 +39,16 @@ class Function(NamedTuple):
     name: str
     spellings: tuple[str, ...] = ()
     arity: tuple[int, int] = (1, 1)
-    exact: Exact | None = None
-    squared: Squared | None = None
+    exact: Callable[..., Value] | None = None
+    squared: Callable[..., tuple[Terms, ...] | None] | None = None
     at_pi: Callable[[Any], Any] | None = None
     flint: str = ""
-    domain: Callable[[Any], None] | None = None
+    domain: Callable[[Any], bool] | None = None
     hidden: Callable[[float], float] | None = None
     limit: int = 0
     cost: int = 1
-    rule: Rule | None = None
-    branches: Branches = ""
+    rule: Callable[..., Ball] | None = None
+    branches: Literal["", "sign", "step"] = ""
     integer: bool = False
     inverse: str = ""
     letter: bool = False

@@ -245,6 +245,10 @@ def test_work_grows_linearly(piece):
     assert large <= 8 * small + 2_000
 
 
+def test_a_product_of_many_letters_is_made_at_once():
+    assert key_of("\\frac{" + "b" * 900 + "}{c}", POLICY).work < 1_500
+
+
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_nothing_a_response_holds_is_executed(payload, tmp_path):
     marker = tmp_path / "ran"
