@@ -469,14 +469,14 @@ class _Parser:
     def number(self, text: str) -> Node:
         if not text.isdecimal() or self.kind() not in ("sym", "num"):
             return nodes.Num(text)
-        spaced = self.tokens[self.at].spaced
-        chosen, fraction = self.texts("sym", "num"), self.texts("num", "/", "num")
-        if chosen and chosen[0] in _CHOSEN and not spaced and not self.tokens[self.at + 1].spaced:  # 10C3
-            self.at += 2
-            return nodes.Call(_CHOSEN[chosen[0]], (nodes.Num(text), nodes.Num(chosen[1])))
-        if fraction and spaced and _is_proper(fraction[0], fraction[2]):  # 4 4/9
-            self.at += 3
-            return nodes.Mixed(text, fraction[0], fraction[2])
+        spaced = [token.spaced for token in self.tokens[self.at : self.at + 2]]
+        match self.texts("sym", "num") or self.texts("num", "/", "num"):
+            case [letter, below] if letter in _CHOSEN and not any(spaced):  # 10C3
+                self.at += 2
+                return nodes.Call(_CHOSEN[letter], (nodes.Num(text), nodes.Num(below)))
+            case [top, "/", bottom] if spaced[0] and _is_proper(top, bottom):  # 4 4/9
+                self.at += 3
+                return nodes.Mixed(text, top, bottom)
         return nodes.Num(text)
 
     def chosen(self, mark: str) -> Node:
@@ -495,9 +495,7 @@ class _Parser:
         named = len(text) == 3 and not here and self.kind() == "=" and _is_plain_word(text)
         if (is_word(text) and not touching) or named:
             return nodes.Word(self.indexed(nodes.Sym(text)).name)
-        last: Node = nodes.Sym(text[-1])
-        if self.kind() in ("^", "_", "'", "(", "!", "num"):
-            last = self.postfix(self.indexed(nodes.Sym(text[-1])))
+        last = self.postfix(self.indexed(nodes.Sym(text[-1])))
         return nodes.Product((*(("", nodes.Sym(letter)) for letter in text[:-1]), ("", last)))
 
     def worded(self, text: str) -> Node:
@@ -553,7 +551,7 @@ class _Parser:
                 depth += (token.kind == "{") - (token.kind == "}")
                 index += token.text if depth else ""
         elif kind == "run" and self.kind(1) in ("_", "^"):
-            index = self.first_letter()  # F_kF_n
+            index = self.first()  # F_kF_n
         elif kind in ("num", "sym", "run", "word"):
             index = self.take().text
         elif kind:  # x_ is x_{}
@@ -564,24 +562,22 @@ class _Parser:
 
     def argument(self) -> Node:
         """A command's argument: a group in braces, one digit, or one symbol. \\sqrt\\sqrt2 nests as brackets do."""
-        kind, token = self.kind(), self.tokens[self.at] if self.kind() else Token("", "", False)
-        if kind == "num" and token.text.isdecimal() and len(token.text) > 1:
-            self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
-            return nodes.Num(token.text[0])
+        kind = self.kind()
         if kind == "num":
-            return nodes.Num(self.take().text)
+            return nodes.Num(self.first() if self.tokens[self.at].text.isdecimal() else self.take().text)
         if kind == "sym":
             return self.indexed(nodes.Sym(self.take().text), touching=False)
         if kind == "run":
-            return nodes.Sym(self.first_letter())
+            return nodes.Sym(self.first())
         return self.primary() if kind == "{" and self.kind(1) != "}" else self.nested(self.primary)
 
-    def first_letter(self) -> str:
-        """The first of the letters ahead; the others stay."""
-        token = self.tokens[self.at]
-        rest = token.text[1:]
-        self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
-        return token.text[0]
+    def first(self) -> str:
+        """The first of the digits or letters ahead; the others stay."""
+        kind, text, _ = self.take()
+        if len(text) > 1:
+            self.at -= 1
+            self.replace(self.at, Token("sym" if kind == "run" and len(text) == 2 else kind, text[1:], False))
+        return text[0]
 
     def fraction(self, name: str) -> Node:
         differential = self.kind() == "{" and self.begins_with_d(1)
@@ -796,11 +792,8 @@ def _is_plain_word(text: str) -> bool:
 
 def _is_number(factors: list[tuple[str, Node]]) -> bool:
     """Whether factors are a number, in scientific notation too."""
-    return all(
-        isinstance(factor, (nodes.Num, nodes.Mixed))
-        or (isinstance(factor, nodes.Power) and isinstance(factor.base, nodes.Num))
-        for _, factor in factors
-    )
+    bases = (factor.base if isinstance(factor, nodes.Power) else factor for _, factor in factors)
+    return all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)
 
 
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
