@@ -14,6 +14,7 @@ from typing import NamedTuple
 from empo_rewards.equivalence.math import names
 from empo_rewards.equivalence.math.limits import MAX_TOKENS
 from empo_rewards.equivalence.math.table import SPELLINGS
+from empo_rewards.latex import command
 
 
 class Unreadable(Exception):  # noqa: N818 - an answer that is no expression is data
@@ -90,8 +91,8 @@ def _fold_character(character: str) -> str:
     return " " if category.startswith("Z") else character
 
 
-_STYLES = sorted((name for name, (kind, _) in names.COMMANDS.items() if kind in ("style", "text", "upright")), key=len)
-_STYLED = re.compile(rf"\\(?:{'|'.join(reversed(_STYLES))})(?![A-Za-z])\*?")
+_STYLES = ("style", "text", "upright")
+_STYLED = re.compile(command(*(name for name, (kind, _) in names.COMMANDS.items() if kind in _STYLES)) + r"\*?")
 _SET_APART = re.compile(r"\\(?:[ ,;:!>\n()\[\]]|q?quad(?![A-Za-z])|left(?![A-Za-z])|right(?![A-Za-z]))|[~$]")
 
 
@@ -103,10 +104,6 @@ def plain(folded: str) -> str:
 
 
 _AMOUNT = re.compile(r"\$ ?(?=\d)")
-_BASIS = re.compile(r" ?\{? ?\\?([ijk])(?:math)?(?![A-Za-z]) ?\}?")
-_BOLD = frozenset({"mathbf", "boldsymbol", "bm", "pmb", "vec", "hat"})
-"""Commands that make i, j, k the unit vectors."""
-
 _ALONE = frozenset("+/^_,;:|()[]%&°?")
 """Marks that are a token, whatever stands beside them."""
 _SPACES = frozenset(" ~\t\n\r\x1f\x85")
@@ -197,16 +194,19 @@ class _Lexer:
             self.emit("*", "*")
 
     def mark(self, match: re.Match[str]) -> None:
-        text = match[0]
-        if text == "{":
-            self.open_brace()
-        elif text == "}":
-            self.close_brace()
-        elif text != "\\" and (text != "$" or self.currency):
-            kind = _MARKS.get(text, text)
-            self.emit(kind, text if kind == "$" else kind)
+        kind = _MARKS.get(match[0], match[0])
+        if kind != "\\" and (match[0] != "$" or self.currency):
+            self.emit(kind, match[0] if kind == "$" else kind)
 
-    def open_brace(self) -> None:
+    def apart(self, match: re.Match[str]) -> None:
+        """What only sets the tokens around it apart."""
+        self.spaced = True
+
+    def basis(self, match: re.Match[str]) -> None:
+        """i, j, k as the unit vectors."""
+        self.emit("sym", f"unit {match['vector']}")
+
+    def open_brace(self, match: re.Match[str]) -> None:
         if self.style:
             self.braces.append(self.style)
             self.style = ""
@@ -216,7 +216,7 @@ class _Lexer:
         self.depth += not argument
         self.emit("{", "{")
 
-    def close_brace(self) -> None:
+    def close_brace(self, match: re.Match[str]) -> None:
         if not self.braces:
             raise Unreadable
         kind = self.braces.pop()
@@ -247,10 +247,7 @@ class _Lexer:
             self.emit(*(names.PLAIN_NAMES.get(lower) or ("sym" if len(run) == 1 else "run", run)))
         return None
 
-    def command(self, match: re.Match[str]) -> int | None:
-        if match[0] in (r"\(", r"\)", r"\[", r"\]"):
-            self.spaced = True
-            return None
+    def command(self, match: re.Match[str]) -> int:
         name, end = match[0][1:].rstrip("*"), match.end()
         if name[:1].isalpha() and name not in names.COMMANDS and name not in SPELLINGS:
             # a command that runs into the letters after it (\quadx) is the longest that it starts with
@@ -263,31 +260,19 @@ class _Lexer:
     def named(self, name: str, end: int) -> int:
         """A command by its name, whose argument begins at `end`."""
         kind, text = ("func", SPELLINGS[name]) if name in SPELLINGS else names.COMMANDS.get(name, ("cmd", name))
-        basis = _BASIS.match(self.text, end) if name in _BOLD else None
-        argument = self.text.find("}", end, end + 40) + 1 if self.text[end : end + 1] == "{" else 0
-        if basis is not None:
-            self.emit("sym", f"unit {basis[1]}")
-            return basis.end()
         if kind in ("skip", "quad"):
             self.spaced, self.wide = True, self.wide or kind == "quad"
-            return end + (name in ("left", "right") and self.text[end : end + 1] == ".")
-        if kind in ("style", "text", "upright"):
+        elif kind in _STYLES:
             self.style = kind
             self.spaced = self.spaced or kind != "style"
-            return end
-        if kind == "color":
-            return argument or end
-        if kind in ("begin", "end"):
-            if not argument:
-                raise Unreadable
-            environment = self.text[end + 1 : argument - 1].rstrip("*")
-            self.emit(kind, environment)
-            columns = kind == "begin" and environment == "array" and self.text[argument : argument + 1] == "{"
-            return (columns and self.text.find("}", argument, argument + 40) + 1) or argument
-        self.emit(kind, text)
+        elif kind in ("begin", "end"):
+            raise Unreadable  # no environment follows
+        else:
+            self.emit(kind, text)
         return end
 
 
+_BOLD = command("mathbf", "boldsymbol", "bm", "pmb", "vec", "hat")
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?"
 _APART = r"(?<![.,_^\d])"
 _DOTS = r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))"
@@ -304,7 +289,15 @@ _TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = 
     "spaces": (_APART + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
     "ongoing": (rf"(?=\d{{0,20}}\.\d{{1,38}}{_DOTS}){_ONGOING}{_DOTS}", _Lexer.repeating),
     "digits": (rf"(?P<plain>{_NUMBER})(?P<times>\s?[xX]\s?(?=10\s?\^))?", _Lexer.digits),
+    "environment": (
+        r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?",
+        lambda lexer, match: lexer.emit(match["edge"], match["name"]),
+    ),
     "letters": ("[A-Za-z]+", _Lexer.letters),
+    "open": (r"\{", _Lexer.open_brace),
+    "close": (r"\}", _Lexer.close_brace),
+    "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
+    "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
     "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),

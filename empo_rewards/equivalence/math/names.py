@@ -31,13 +31,13 @@ _KINDS = {
     "∪": "cup", "∩": "cap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq", "⊇": "supseteq", "⊂": "subset",
     "…": "ldots cdots dots dotsc dotsb dotsm dotsi", "%": "%", "$": "$", "&": "&", "_": "_", "#": "#", "'": "prime",
     "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb", "begin": "begin", "end": "end",
-    "quad": "quad qquad", "color": "color textcolor colorbox", "upright": "mathrm operatorname ce",
+    "quad": "quad qquad", "upright": "mathrm operatorname ce",
     "text": " ".join(TEXT), "style": "mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable",
     "skip": "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
     "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace hline cdotp "
-    "normalsize large Large small",
+    "normalsize large Large small color textcolor colorbox",
 }  # fmt: skip
-"""Commands by the kind of their token. The last five are no tokens: a color, styles of the argument, switches."""
+"""Commands by the kind of their token. The last five are no tokens: spaces, styles of the argument, switches."""
 
 _TEXTS = {
     "sym": {"e": "exponentialE", "i": "imaginaryI imaginaryJ imath", "j": "jmath", "π": "pi", "∂": "partial"}
