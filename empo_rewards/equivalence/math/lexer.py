@@ -272,7 +272,7 @@ class _Lexer:
         return end
 
 
-_BOLD = command("mathbf", "boldsymbol", "bm", "pmb", "vec", "hat")
+_BOLD = r"(?:\\|(?=[a-z]+\{))(?:mathbf|boldsymbol|bm|pmb|vec|hat)"
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?"
 _APART = r"(?<![.,_^\d])"
 _DOTS = r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))"
@@ -293,11 +293,11 @@ _TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = 
         r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?",
         lambda lexer, match: lexer.emit(match["edge"], match["name"]),
     ),
+    "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
+    "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
     "letters": ("[A-Za-z]+", _Lexer.letters),
     "open": (r"\{", _Lexer.open_brace),
     "close": (r"\}", _Lexer.close_brace),
-    "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
-    "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
     "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),

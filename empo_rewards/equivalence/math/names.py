@@ -83,7 +83,8 @@ FOLDED |= {
     for glyphs, replacement in {
         "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∗": "*", "∣": "|", "⟨〈": "(", "⟩〉": ")",
         "′’‘": "'", "º˚": "°", "，": ", ", "；": "; ", "。": ".", "π": "\\pi ", "∂": "\\partial ", "∠": "\\angle ",
-        "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
+        "…": "\\ldots ", "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]",
+        "∜": "\\sqrt[4]",
     }.items()
     for glyph in glyphs
 }  # fmt: skip
