@@ -81,10 +81,9 @@ FOLDED |= {ord(glyph): f"\\mathbb{{{normalize('NFKC', glyph)}}}" for glyph in "�
 FOLDED |= {
     ord(glyph): replacement
     for glyphs, replacement in {
-        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∗": "*", "∣": "|", "⟨〈": "(", "⟩〉": ")",
-        "′’‘": "'", "º˚": "°", "，": ", ", "；": "; ", "。": ".", "π": "\\pi ", "∂": "\\partial ", "∠": "\\angle ",
-        "…": "\\ldots ", "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]",
-        "∜": "\\sqrt[4]",
+        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∣": "|", "⟨〈": "(", "⟩〉": ")", "′’‘": "'",
+        "º˚": "°", "，": ", ", "；": "; ", "。": ".", "π": "\\pi ", "∂": "\\partial ", "…": "\\ldots ", "∠": "\\angle ",
+        "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     }.items()
     for glyph in glyphs
 }  # fmt: skip

@@ -106,7 +106,7 @@ _VOCABULARY |= {phrase.split()[0] for table in (_PREFIXES, _INFIXES, _POSTFIXES,
 _VOCABULARY |= {phrase.split()[1] for phrase in _AFTER} | {*_MIDDLES, *_MARKS, "to", "through"}
 """Words without one of which nothing is rewritten."""
 
-_SPOKEN = frozenset({"word", "run", "sym", "and", "or"})
+_SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
 
 
 def _said(tokens: Iterable[Token]) -> str:
@@ -115,7 +115,7 @@ def _said(tokens: Iterable[Token]) -> str:
     for kind, text, spaced in tokens:
         if kind == "num":
             words.append(text)
-        elif kind not in _SPOKEN or (kind == "sym" and len(text) > 1):
+        elif kind not in _SPOKEN or (kind == "sym" and len(text) > 1) or " " in text:
             words.append(kind)
         else:
             words.append("-" + text if text in _MARKS and not spaced else text.lower())

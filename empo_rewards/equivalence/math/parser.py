@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import dropwhile
 from typing import TypeVar
 
 from empo_rewards.equivalence.math import nodes, units
@@ -354,7 +355,7 @@ class _Parser:
         body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
         return nodes.Signed(sign, body) if sign else body
 
-    def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
+    def product(self, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         depth = self.depth
         while True:
@@ -364,11 +365,11 @@ class _Parser:
                 kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters()
             ):  # fmt: skip
                 break
-            if kind in ("*", "/") and self.kind(1) and not stop_at_function:
+            if kind in ("*", "/") and self.kind(1):
                 self.take()
                 factor = self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor)
                 factors.append((kind, factor))
-            elif (kind == "%" and not stop_at_function) or (kind == "mod" and not self.congruence):
+            elif kind == "%" or (kind == "mod" and not self.congruence):
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
                 before = _product(factors)
@@ -377,15 +378,26 @@ class _Parser:
                     else nodes.Call("mod", (before, self.juxtaposed(self.perhaps_signed(self.factor))))
                 )  # fmt: skip
                 factors = [("", wrapped)]
-            elif self.starts_factor() and not (stop_at_function and kind == "func"):
-                mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
-                mixed = _mixed(factors[-1][1], primary)
-                if mixed is not None:
-                    mark, primary = factors.pop()[0], mixed
-                factors.append((mark, self.postfix(primary)))
+            elif self.starts_factor():
+                self.multiply(factors)
             else:
                 break
         self.depth = depth
+        return _product(factors)
+
+    def multiply(self, factors: list[tuple[str, Node]]) -> None:
+        """Adds the factor ahead, side by side; a fraction after an integer makes a mixed number of it."""
+        mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
+        mixed = _mixed(factors[-1][1], primary)
+        if mixed is not None:
+            mark, primary = factors.pop()[0], mixed
+        factors.append((mark, self.postfix(primary)))
+
+    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
+        """The factors side by side."""
+        factors: list[tuple[str, Node]] = [("", first)]
+        while goes_on() and self.starts_factor():
+            self.multiply(factors)
         return _product(factors)
 
     def divisor(self, before: Node) -> Node:
@@ -394,13 +406,6 @@ class _Parser:
         if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
             return first
         return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
-
-    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
-        """The factors side by side."""
-        factors: list[tuple[str, Node]] = [("", first)]
-        while goes_on() and self.starts_factor():
-            factors.append(("", self.factor()))
-        return _product(factors)
 
     def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
         if self.kind() in ("+", "-"):
@@ -424,28 +429,25 @@ class _Parser:
         depth = self.depth
         while (kind := self.kinds[self.at]) in _AFTER_FACTOR:
             self.enter()
+            self.take()
             if kind == "^":
-                self.take()
                 exponent = self.exponent()
                 base = self.indexed(base) if isinstance(base, nodes.Sym) and self.kind() == "_" else base
                 base = nodes.Power(base, exponent)
-            elif kind in ("!", "!!") and self.kind(1) != "=":
-                self.take()
+            elif kind in ("!", "!!") and self.kind() != "=":
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
-                self.take()
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
                 if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS):
                     base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
                     base = nodes.Postfix("°", base)
             elif kind == "'" and isinstance(base, nodes.Sym):
-                self.take()
                 base = nodes.Sym(base.name + "'")
             elif kind == "_" and (digits := _digits(base)):
-                self.take()
                 base = nodes.Based(digits, self.small_integer())
             else:
+                self.at -= 1
                 break
         self.depth = depth
         return base
@@ -621,7 +623,7 @@ class _Parser:
             return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
-        return (self.perhaps_signed(lambda: self.product(stop_at_function=True)),)
+        return (self.perhaps_signed(lambda: self.juxtaposed(self.factor(), lambda: self.kind() != "func")),)
 
     # Sums, integrals and limits, which are not computed
 
@@ -699,12 +701,9 @@ class _Parser:
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
-        several = len(listing.items) > 1
-        if (
-            closing not in (("}", r"\}") if braces else (")", "]", "["))
-            or (condition and several)
-            or (not several and (opening == "]" or closing == "["))
-        ):
+        several, outward = len(listing.items) > 1, opening == "]" or closing == "["
+        ends = ("}", r"\}") if braces else (")", "]", "[")
+        if closing not in ends or (condition and several) or (outward and not several):
             raise Unreadable
         if condition:
             return nodes.Builder(listing.items[0], condition)
@@ -798,8 +797,7 @@ def _is_number(factors: list[tuple[str, Node]]) -> bool:
 
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
     """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
-    start = next((at for at, token in enumerate(tokens) if token.kind not in ("=", "≈")), len(tokens))
-    tokens = tokens[start:]
+    tokens = list(dropwhile(lambda token: token.kind in ("=", "≈"), tokens))
     if not tokens:
         raise Unreadable
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>

@@ -122,10 +122,8 @@ def name_of(word: str) -> str:
         return _ALIASES.get(word, word)
     lower = word.lower()
     for candidate in (word, lower, lower.removesuffix("s"), lower.removesuffix("es")):
-        if candidate in _ALIASES:
-            return _ALIASES[candidate]
-        if candidate in _SCALES and len(candidate) > 1:
-            return candidate
+        if candidate in _ALIASES or (candidate in _SCALES and len(candidate) > 1):
+            return _ALIASES.get(candidate, candidate)
     if len(lower) <= 3 or lower.endswith("ss"):
         return word if len(word) <= 2 else lower
     if lower.endswith("ies"):
