@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import takewhile
 
 from flint import fmpz
 
@@ -178,10 +179,10 @@ def _scale(words: str) -> int:
     return math.prod(SCALES[word.removesuffix("s")] for word in words.split())
 
 
-_Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
+_Saying = Callable[[re.Match[str]], "str | None"]
 
 
-def _rule(before: str, phrases: dict[str, str], after: str = "") -> _Rule:
+def _rule(before: str, phrases: dict[str, str], after: str = "") -> tuple[re.Pattern[str], _Saying]:
     """What each of several phrases stands for where it is found."""
     return re.compile(f"{before}({'|'.join(phrases)}) {after}"), lambda match: phrases[match[1]]
 
@@ -189,7 +190,7 @@ def _rule(before: str, phrases: dict[str, str], after: str = "") -> _Rule:
 _VALUE = r"(?:[.+$≈-] ){0,2}(?:\.?\d|frac |sqrt )"
 _AFTER_OPERAND = r"(?:(?<=[\d)}°%] )|(?<= [a-zπ] )|(?<= sym ))"
 _BEFORE_OPERAND = r"(?=\.?\d|[$(] |[a-zπ] |sym |frac |sqrt )"
-_RULES: tuple[_Rule, ...] = (
+_RULES: tuple[tuple[re.Pattern[str], _Saying], ...] = (
     (_NUMBER, _number),
     (re.compile(rf"(?<=\d )(?:\^ \{{ -?{_any(_MARKS)}\}} |(?:\^ )?-{_any(_MARKS)})"), lambda match: ""),
     _rule(_AFTER_OPERAND, _POSTFIXES),
@@ -202,29 +203,28 @@ _RULES: tuple[_Rule, ...] = (
 _ORDINAL = re.compile(
     rf" (?:the )?(?:({'|'.join(_TENS)}) - (?={_any(_ORDINALS[1:10])}))?({'|'.join((*ORDINALS, *SCALES))}) (?:\. )*"
 )
-"""An answer that is one ordinal, or one scale: the twenty-first, a million."""
-_LIMITED = re.compile(rf" (?=(?:{_VALUE}))(.+ )({'|'.join(_AFTER)}) (?:[^\W\d_]{{2,}} )*")
-"""An answer that is a bound, as words after a value say: 5 or more people."""
+"""An answer that is one ordinal, or one scale: the twenty-first, million."""
 
 
 def spoken(tokens: list[Token]) -> list[Token]:
     """The tokens with numbers and operations in words as such; the same list where no word says one."""
     if not any(token.kind in _SPOKEN and token.text.lower() in _VOCABULARY for token in tokens):
         return tokens
-    ordinal = _ORDINAL.fullmatch(_said(tokens))
+    said = _said(tokens)
+    ordinal = _ORDINAL.fullmatch(said)
     if ordinal is not None:
         value = SMALL.get(ordinal[1], 0) + (ORDINALS | SCALES)[ordinal[2]]
         return [tokens[-1]._replace(kind="num", text=str(value))]
-    for pattern, say in _RULES:
-        tokens = _rewritten(tokens, pattern, say)
-    return _bounded(tokens)
+    for rule in _RULES:
+        if rule[0].search(said) is not None:
+            tokens = _rewritten(tokens, said, *rule)
+            said = _said(tokens)
+    return _bounded(tokens, said[1:-1].split(" "))
 
 
-def _rewritten(
-    tokens: list[Token], pattern: re.Pattern[str], say: Callable[[re.Match[str]], str | None]
-) -> list[Token]:
+def _rewritten(tokens: list[Token], said: str, pattern: re.Pattern[str], say: _Saying) -> list[Token]:
     """The tokens with what a pattern finds as the tokens that `say` gives, which spaces tell apart; None: as it is."""
-    said, result = _said(tokens), []
+    result: list[Token] = []
     place, at, done = 1, 0, 0  # in what is said, in the tokens, and up to where they are in the result
     for match in pattern.finditer(said):
         first = at + said.count(" ", place, match.start())
@@ -239,26 +239,28 @@ def _rewritten(
     return [*result, *tokens[done:]]
 
 
-def _bounded(tokens: list[Token]) -> list[Token]:
+def _bounded(tokens: list[Token], words: list[str]) -> list[Token]:
     """ "5 or more" as ≥ 5, "between 3 and 5" and "from 3 to 5" as 3 to 5."""
-    said = _said(tokens)
-    limited = _LIMITED.fullmatch(said)
-    if limited is not None:
-        size, sign = limited[1].count(" "), _AFTER[limited[2]]
-        return [Token(sign, sign, False), *tokens[:size], *tokens[size + 2 :]]
-    words = said[1:-1].split(" ")
     lead = words[0] if words[0] in _MIDDLES else ""
-    middles = [k for k, word in enumerate(words) if word in _MIDDLES[lead]]
     start = 1 if lead else 0
-    if len(middles) != 1 or not 0 < middles[0] < len(words) - 1 or not re.match(_VALUE, " ".join(words[start:])):
+    if not re.match(_VALUE, " ".join([*words[start : start + 3], ""])):
+        return tokens
+    for k in range(len(tokens) - 2, 0, -1):
+        sign = _AFTER.get(f"{words[k]} {words[k + 1]}")
+        if sign is not None:
+            return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
+        if tokens[k + 1].kind not in ("word", "run"):
+            break
+    middles = [k for k, word in enumerate(words) if word in _MIDDLES[lead]]
+    if len(middles) != 1 or not 0 < middles[0] < len(words) - 1:
         return tokens
     (middle,) = middles
     return [*tokens[start:middle], Token("to", lead or "to", tokens[middle].spaced), *tokens[middle + 1 :]]
 
 
+_LEADING = frozenset(listed("where for with all any every some each , ; ( and ∧"))
 _PARAMETER = re.compile(
-    r" (?:(?:[,;(∧]|and|where|for|with|all|any|every|some|each) )*"
-    r"(?:(\S+) (?:\} )*∈ (?:\{ )*mathbb (?:\{ )*z (?:\} )*|(\S+) is any? integer |integers? (\S+) )$"
+    r" (?:(\S+) (?:\} )*∈ (?:\{ )*mathbb (?:\{ )*z (?:\} )*|(\S+) is any? integer |integers? (\S+) )$"
 )
 
 
@@ -266,19 +268,22 @@ def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | 
     """The tokens before "k ∈ Z" or "where k is an integer", and the same with k renamed to "∈Z"."""
     if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
         return None
-    said = _said(tokens)
-    match = _PARAMETER.search(said)
+    words = _said(tokens)[1:-1].split(" ")
+    tail = f" {' '.join(words[-16:])} "
+    match = _PARAMETER.search(tail)
     if match is None:
         return None
-    at, place = said.count(" ", 0, match.start()), said.count(" ", 0, match.start(match.lastindex or 1)) - 1
-    name = tokens[place].text
-    letters = [token for token in tokens[:at] if token.kind in ("sym", "run", "word") and name in token.text]
-    if tokens[place].kind != "sym" or not letters or any(token.text != name for token in letters):
+    after = tail.count(" ", match.start()) - 1
+    name = tokens[-tail.count(" ", match.start(match.lastindex or 1))].text
+    leading = takewhile(_LEADING.__contains__, reversed(words[:-after]))
+    before = tokens[: len(tokens) - after - len([*leading])]
+    letters = [token.text for token in before if token.kind in ("sym", "run", "word") and name in token.text]
+    if any(text != name for text in letters):
         return None
-    renamed = [token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in tokens]
-    return tokens[:at], renamed[:at]
+    renamed = [token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in before]
+    return (before, renamed) if renamed != before else None
 
 
 def is_amount(tokens: Sequence[Token]) -> bool:
     """Whether a number is written with its scale in words, as amounts are: 10 million is not 10 million years."""
-    return any(f" {scale} " in _said(tokens) for scale in _LARGE[1:])
+    return any(token.text.lower() in _LARGE[1:] for token in tokens)
