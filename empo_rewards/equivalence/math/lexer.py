@@ -158,7 +158,7 @@ class _Lexer:
             else:
                 match = _TOKEN.match(text, position)
                 assert match is not None and match.lastgroup is not None  # noqa: S101, PT018 - any character is a mark
-                position = _TOKENS[match.lastgroup][1](self, match) or match.end()
+                position = _READERS[match.lastgroup](self, match) or match.end()
         return self.tokens
 
     def emit(self, kind: str, text: str) -> None:
@@ -282,6 +282,10 @@ _ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,
 _TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = {
     # a number that nothing follows which the other notations of numbers have
     "number": (_NUMBER + r"(?![\d.,\x1f ~\\(xXeE])", lambda lexer, match: lexer.emit("num", match[0])),
+    # letters that are no command without its backslash
+    "run": ("[A-Za-z]+(?![A-Za-z{])", _Lexer.letters),
+    "open": (r"\{", _Lexer.open_brace),
+    "close": (r"\}", _Lexer.close_brace),
     "repeating": (rf"(?P<whole>\d+\.\d*)(?:{_REPEATED})", _Lexer.repeating),
     "dotted": (_APART + r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _Lexer.grouped),
     "grouped": (_APART + r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
@@ -296,13 +300,12 @@ _TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = 
     "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
     "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
     "letters": ("[A-Za-z]+", _Lexer.letters),
-    "open": (r"\{", _Lexer.open_brace),
-    "close": (r"\}", _Lexer.close_brace),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
     "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),
 }
-"""How each token is written, and what reads it."""
+"""How each token is written, and what reads it; the usual ones first."""
+_READERS = {name: reader for name, (_, reader) in _TOKENS.items()}
 _TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in _TOKENS.items()), re.DOTALL)
 
 

@@ -134,7 +134,7 @@ class _Parser:
     def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end; a separator may stand before it."""
         items, separators = [self.relation()], []
-        while (separator := self.separator()) and self.kind() not in _ENDS_LIST and not self.closes_outward():
+        while (separator := self.separator()) and self.kinds[self.at] not in _ENDS_LIST and not self.closes_outward():
             separators.append(separator)
             items.append(self.relation())
         return nodes.Listing(tuple(items), tuple(separators))
@@ -244,6 +244,8 @@ class _Parser:
             self.replace(self.at + 1, sign)
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
+        if self.kinds[self.at] in _ENDS_LEAF and not currency:
+            return body
         if self.kind() == "$":
             currency = self.take().text
         unit = self.unit(joined=self.kind() in ("sym", "run")) if self.kinds[self.at] in _BEGINS_UNIT else {}
@@ -349,8 +351,8 @@ class _Parser:
 
     def signed(self, measured: bool = False) -> Node:
         sign = ""
-        while self.kinds[self.at] in _SIGNS:
-            mark = self.take().kind
+        while (mark := self.kinds[self.at]) in _SIGNS:
+            self.at += 1
             sign = _TURNED[sign] if mark == "-" else mark if mark in "±∓" else sign or "+"
         body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
         return nodes.Signed(sign, body) if sign else body
@@ -388,7 +390,8 @@ class _Parser:
     def multiply(self, factors: list[tuple[str, Node]]) -> None:
         """Adds the factor ahead, side by side; a fraction after an integer makes a mixed number of it."""
         mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
-        mixed = _mixed(factors[-1][1], primary)
+        before = factors[-1][1]
+        mixed = _mixed(before.text, primary) if isinstance(before, nodes.Num) else None
         if mixed is not None:
             mark, primary = factors.pop()[0], mixed
         factors.append((mark, self.postfix(primary)))
@@ -416,7 +419,9 @@ class _Parser:
         kind = self.kinds[self.at]
         if kind not in _STARTS:
             return kind == "|" and not self.bars
-        if (kind == "run" and self.is_unit()) or self.closes_outward() or (kind == "(" and self.kind(1) == "mod"):
+        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
+            return False
+        if kind == "(" and self.kinds[self.at + 1] == "mod":
             return False
         return not (self.integral and self.is_differential())
 
@@ -471,12 +476,12 @@ class _Parser:
     def number(self, text: str) -> Node:
         if not text.isdecimal() or self.kind() not in ("sym", "num"):
             return nodes.Num(text)
-        spaced = [token.spaced for token in self.tokens[self.at : self.at + 2]]
-        match self.texts("sym", "num") or self.texts("num", "/", "num"):
-            case [letter, below] if letter in _CHOSEN and not any(spaced):  # 10C3
-                self.at += 2
-                return nodes.Call(_CHOSEN[letter], (nodes.Num(text), nodes.Num(below)))
-            case [top, "/", bottom] if spaced[0] and _is_proper(top, bottom):  # 4 4/9
+        _, letter, spaced = self.tokens[self.at]
+        if letter in _CHOSEN and not spaced and self.kind(1) == "num" and not self.tokens[self.at + 1].spaced:  # 10C3
+            self.at += 2
+            return nodes.Call(_CHOSEN[letter], (nodes.Num(text), nodes.Num(self.tokens[self.at - 1].text)))
+        match self.texts("num", "/", "num") if spaced else []:
+            case [top, "/", bottom] if _is_proper(top, bottom):  # 4 4/9
                 self.at += 3
                 return nodes.Mixed(text, top, bottom)
         return nodes.Num(text)
@@ -713,8 +718,8 @@ class _Parser:
 
     def closes_outward(self) -> bool:
         """Whether a [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
-        after = self.kind(1)
-        return self.kind() == "[" and (after in _ENDS_LEAF or after in _SET_OPERATIONS or after == ".")
+        opening, after = self.kinds[self.at : self.at + 2]
+        return opening == "[" and (after in _ENDS_LEAF or after in _SET_OPERATIONS or after == ".")
 
     def enclosed(self, opening: str) -> Node:
         """|...|, ⌊...⌋, ⌈...⌉."""
@@ -769,12 +774,12 @@ def _is_proper(top: str, bottom: str) -> bool:
     return top.isdecimal() and bottom.isdecimal() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
 
 
-def _mixed(whole: Node, fraction: Node) -> Node | None:
+def _mixed(whole: str, fraction: Node) -> Node | None:
     """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
-    match whole, fraction:
-        case nodes.Num(text), nodes.Product(((_, top), ("/", bottom))) if text.isdecimal():
+    match fraction:
+        case nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
             digits = _digits(top), _digits(bottom)
-            return nodes.Mixed(text, *digits) if _is_proper(*digits) else None
+            return nodes.Mixed(whole, *digits) if _is_proper(*digits) else None
     return None
 
 
