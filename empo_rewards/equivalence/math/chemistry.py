@@ -7,6 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.keys import Key
+from empo_rewards.equivalence.math.lexer import Unreadable
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.shapes import Chemical
 
@@ -56,47 +57,41 @@ def read(text: str) -> Key | None:
     for arrows, arrow in _ARROWS:
         text = arrows.sub(arrow, text)
     first, *then = _ARROW.split(_MARKUP.sub("", text))
-    sides = [_side(part) for part in (first, *then[1:])]
-    known = [side for side in sides if side is not None]
-    if len(known) < len(sides) or len(sides) > 2 or (not then and not (len(known[0]) == 1 and known[0][0].sure)):
+    try:
+        sides = [[_species(part) for part in _PLUS.split(_CHARGE.sub(r"^\1+", side))] for side in (first, *then[1:])]
+    except Unreadable:
         return None
-    atoms = [sum((one.atoms for one in side), Counter[str]()) for side in known]
-    species = [one for side in known for one in side]
+    species = [one for side in sides for one in side]
+    if len(sides) > 2 or (not then and not (len(species) == 1 and species[0].sure)):
+        return None
+    atoms = [sum((one.atoms for one in side), Counter[str]()) for side in sides]
     if then[:1] == ["="] and (atoms[0] != atoms[1] or not any(one.sure for one in species)):
         return None  # a balance of elements tells a reaction from an equation
-    written = (" + ".join(sorted(one.text for one in side)) for side in known)
+    written = (" + ".join(sorted(one.text for one in side)) for side in sides)
     balance = {(f"{number} {name}", count) for number, side in enumerate(atoms) for name, count in side.items()}
     states = " ".join(sorted(f"{one.text} {one.state}" for one in species if one.state))
     formula = "".join(then[:1]).replace("=", "→").join(written)
     return Key(Chemical(formula, frozenset(balance)), {"states": states} if states else {})
 
 
-def _side(text: str) -> list[_Species] | None:
-    """The species of one side of a reaction; None where one is no formula."""
-    found = [_species(part) for part in _PLUS.split(_CHARGE.sub(r"^\1+", text))]
-    known = [one for one in found if one is not None]
-    return known if len(known) == len(found) else None
-
-
-def _species(text: str) -> _Species | None:
+def _species(text: str) -> _Species:
     match = _SPECIES.fullmatch(text)
     if match is None:
-        return None
+        raise Unreadable
     coefficient, formula, charge, state = match.groups("")
     ion = _ION.fullmatch(formula) if charge in ("+", "-") else None
     if ion is not None:  # Fe3+
         formula, charge = ion[1], ion[2] + charge
     counts = [int(count) for count in re.findall(r"\d+", formula)]
-    atoms = _atoms(formula)
     most = max(counts, default=0)
+    atoms = _atoms(formula)
     if (
-        atoms is None
-        or min(counts, default=2) < 2
+        min(counts, default=2) < 2
         or most > 9_999
         or (most > _MANY and not atoms.keys() & {"C", "H", "O"})  # SW19
         or (formula.startswith("(") and len(atoms) < 2)  # (B) 5
     ):
-        return None
+        raise Unreadable
     sure = bool(charge) or (bool(counts) and (len(atoms) > 1 or not coefficient))
     if coefficient.isdecimal():
         atoms = Counter({name: number * int(coefficient) for name, number in atoms.items()})
@@ -105,8 +100,8 @@ def _species(text: str) -> _Species | None:
     return _Species(coefficient + formula + charge.strip("^"), state, atoms, sure)
 
 
-def _atoms(formula: str) -> Counter[str] | None:
-    """The atoms of a formula; None for what is no formula."""
+def _atoms(formula: str) -> Counter[str]:
+    """The atoms of a formula; raises `Unreadable` for what is no formula."""
     stack: list[Counter[str]] = [Counter()]
     for element, count, opening, repeated in _PIECE.findall(formula):
         if element:
@@ -116,4 +111,6 @@ def _atoms(formula: str) -> Counter[str] | None:
         elif len(stack) > 1:
             group = stack.pop()
             stack[-1].update({name: number * int(repeated or 1) for name, number in group.items()})
-    return stack[0] if len(stack) == 1 and stack[0].keys() <= ELEMENTS else None
+    if len(stack) > 1 or not stack[0].keys() <= ELEMENTS:
+        raise Unreadable
+    return stack[0]

@@ -22,20 +22,6 @@ _MONTH = f"(?P<m>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<y>\d{4})"
 _WEEKDAY = re.compile(r"(?:on )?(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
-_FORMS = [
-    re.compile(form)
-    for form in (
-        rf"{_YEAR}([-/.])(?P<m>\d{{1,2}})\2(?P<d>\d{{1,2}})",
-        rf"{_MONTH} {_DAY}(?:,? {_YEAR})?",
-        rf"(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? {_YEAR})?",
-        rf"{_MONTH},? {_YEAR}",
-    )
-]
-_NUMERIC = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})")
-_ERA = re.compile(r"(?:(a\.?d\.?) ?(\d{1,4})|(\d{1,4}) ?(b\.?c\.?(?:e\.?)?|a\.?d\.?|c\.?e\.?))")
-_DECADE = re.compile(r"(?:the )?(\d{3}0)'?s")
-_CLOCK = re.compile(r"(\d{1,2})(?::([0-5]\d))? ?([ap])\.? ?m\.?")
-_TIME = re.compile(r"(\d{1,2}):([0-5]\d)")
 
 
 def read(text: str, policy: MathPolicy) -> Key | None:
@@ -46,56 +32,64 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
     text = _WEEKDAY.sub("", text, count=1)
-    for form in _FORMS:
-        match = form.fullmatch(text)
-        if match is not None:
-            said = match.groupdict()
-            month = _MONTHS.get(said["m"]) or int(said["m"])
-            return _date(said.get("y"), month, said.get("d"))
-    return _numeric(text, policy.date_order) or _era(text) or _clock(text, either=policy.clock == "either")
+    matches = ((form.fullmatch(text), found) for form, found in _FORMS)
+    return next((found(match, policy) for match, found in matches if match is not None), None)
 
 
-def _date(year: str | None, month: int, day: str | None) -> Key | None:
-    """A date as such, if there is one; of what is not said, None."""
-    if not 1 <= month <= 12 or (day and not 1 <= int(day) <= monthrange(int(year or 2000), month)[1]):
-        return None
-    return Key(Date(int(year) if year else None, month, int(day) if day else None))
+def _date(said: re.Match[str], policy: MathPolicy) -> Key | None:
+    """A date in which each part is known by its place or its name."""
+    parts = said.groupdict()
+    return _dated(parts.get("y"), _MONTHS.get(parts["m"], parts["m"]), parts.get("d"))
 
 
-def _numeric(text: str, order: str) -> Key | None:
+def _dated(year: str | None, month: str | int, day: str | None) -> Key | None:
+    """A date, if there is one; of what is not said, None."""
+    date = Date(int(year) if year else None, int(month), int(day) if day else None)
+    possible = 1 <= date.month <= 12 and (not day or 1 <= int(day) <= monthrange(date.year or 2000, date.month)[1])
+    return Key(date) if possible else None
+
+
+def _numeric(said: re.Match[str], policy: MathPolicy) -> Key | None:
     """Day and month in digits: in the order that is possible, or the declared one; undecided where neither tells."""
-    match = _NUMERIC.fullmatch(text)
-    if match is None:
-        return None
-    first, mark, second, year = match.groups()
-    day_first = _date(year, int(second), first)
-    month_first = None if mark == "." else _date(year, int(first), second)
+    first, mark, second, year = said.groups()
+    day_first = _dated(year, second, first)
+    month_first = None if mark == "." else _dated(year, first, second)
     if day_first is None or month_first is None or day_first == month_first:
-        return day_first or month_first or Key(Opaque(text))
-    return {"day first": day_first, "month first": month_first}.get(order, Key(Opaque(text)))
+        return day_first or month_first or Key(Opaque(said[0]))
+    return {"day first": day_first, "month first": month_first}.get(policy.date_order, Key(Opaque(said[0])))
 
 
-def _era(text: str) -> Key | None:
-    match = _ERA.fullmatch(text)
-    if match is not None:
-        era = "AD" if match[1] or match[4][0] != "b" else "BC"
-        return Key(constant(int(match[2] or match[3])), {"unit": ((era, 1),)})
-    match = _DECADE.fullmatch(text)
-    return Key(Opaque(match[1] + "s")) if match is not None else None
+def _year(said: re.Match[str], policy: MathPolicy) -> Key:
+    era = "AD" if said[1] or said[4][0] != "b" else "BC"
+    return Key(constant(int(said[2] or said[3])), {"unit": ((era, 1),)})
 
 
-def _clock(text: str, *, either: bool) -> Key | None:
+def _clock(said: re.Match[str], policy: MathPolicy) -> Key | None:
     """A time with a.m. or p.m. is one; without, h:mm is a time of 24 hours, or a ratio where the set has it."""
-    match = _CLOCK.fullmatch(text)
-    if match is not None and 1 <= int(match[1]) <= 12:
-        return Key(Clock(int(match[1]) % 12 + (12 if match[3] == "p" else 0), int(match[2] or 0)))
-    match = _TIME.fullmatch(text)
-    if match is None or int(match[1]) > 24:
+    hours, minutes, half = int(said[1]), int(said[2] or 0), said[3]
+    if half:
+        return Key(Clock(hours % 12 + 12 * (half == "p"), minutes)) if 1 <= hours <= 12 else None
+    if hours > 24:
         return None
-    hours, minutes = int(match[1]), int(match[2])
-    options = [Option("time:24 hours", text, Clock(hours, minutes))]
-    if either and 1 <= hours <= 12:
-        options = [Option(f"time:{half}", text, Clock(hours % 12 + half, minutes)) for half in (0, 12)]
+    options = [Option("time:24 hours", said[0], Clock(hours, minutes))]
+    if policy.clock == "either" and 1 <= hours <= 12:
+        options = [Option(f"time:{later}", said[0], Clock(hours % 12 + later, minutes)) for later in (0, 12)]
     if hours:
-        options.append(Option("time:ratio", text, Aligned("ratio", (constant(quotient(minutes, hours)),))))
+        options.append(Option("time:ratio", said[0], Aligned("ratio", (constant(quotient(minutes, hours)),))))
     return Key(Clock(hours, minutes), options=tuple(options))
+
+
+_FORMS = [
+    (re.compile(form), found)
+    for form, found in (
+        (rf"{_YEAR}([-/.])(?P<m>\d{{1,2}})\2(?P<d>\d{{1,2}})", _date),
+        (rf"{_MONTH} {_DAY}(?:,? {_YEAR})?", _date),
+        (rf"(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? {_YEAR})?", _date),
+        (rf"{_MONTH},? {_YEAR}", _date),
+        (r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", _numeric),
+        (r"(?:(a\.?d\.?) ?(\d{1,4})|(\d{1,4}) ?(b\.?c\.?(?:e\.?)?|a\.?d\.?|c\.?e\.?))", _year),
+        (r"(?:the )?(\d{3}0)'?s", lambda said, policy: Key(Opaque(said[1] + "s"))),
+        (r"(\d{1,2})(?::([0-5]\d))?(?: ?([ap])\.? ?m\.?|(?<=:\d\d))", _clock),
+    )
+]
+"""How dates and times are written, and what each of them says."""

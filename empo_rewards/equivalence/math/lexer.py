@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math import names
 from empo_rewards.equivalence.math.limits import MAX_TOKENS
 from empo_rewards.equivalence.math.table import SPELLINGS
+from empo_rewards.latex import command
 
 
 class Unreadable(Exception):  # noqa: N818 - an answer that is no expression is data
@@ -34,8 +36,9 @@ class Token(NamedTuple):
     spaced: bool
 
 
-_SUPER = re.compile(f"[{''.join(map(chr, names.SUPERSCRIPTS))}]+")
-_SUB = re.compile(f"[{''.join(map(chr, names.SUBSCRIPTS))}]+")
+_SCRIPT = re.compile(
+    f"(?P<over>[{names.SUPERSCRIPTS}]+⁄[{names.SUBSCRIPTS}]+)|(?P<up>[{names.SUPERSCRIPTS}]+)|[{names.SUBSCRIPTS}]+"
+)
 _DEGREE = re.compile(
     r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
     r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
@@ -44,35 +47,37 @@ _PRIMES = re.compile(r"\^ ?(?:\{ ?((?:\\prime ?)+)\}|(\\prime)(?![A-Za-z]))")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
-_SLANTED = re.compile("(?<![⁰¹²³⁴-⁹])([⁰¹²³⁴-⁹]+)⁄([₀-₉]+)")
 _YEARS = re.compile(r"(?<!\d)(\d{4}) ?--+ ?(?=\d{4}(?!\d))")
-_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"|“([^”]*)”|`([^`]*)`")
+_WRAPPED = re.compile(r"\*\*(.+)\*\*|'([^']*)'|\"([^\"]*)\"|“([^”]*)”|`([^`]*)`", re.DOTALL)
 
 
 def fold(text: str) -> str:
     """The text with Unicode forms as LaTeX: ½ is \\frac{1}{2}, x² is x^{2}, zero-width characters are gone."""
     if not text.isascii():
-        text = _WIDE_COMMA.sub(",", text)
-        text = _SLANTED.sub(
-            lambda m: f"\\frac{{{m[1]}}}{{{m[2]}}}".translate(names.SUPERSCRIPTS | names.SUBSCRIPTS), text
-        )
-        text = _SUPER.sub(lambda m: "^{" + m[0].translate(names.SUPERSCRIPTS) + "}", text)
-        text = _SUB.sub(lambda m: "_{" + m[0].translate(names.SUBSCRIPTS) + "}", text)
-        text = text.translate(names.FOLDED)
+        text = _SCRIPT.sub(_fold_script, _WIDE_COMMA.sub(",", text)).translate(names.FOLDED)
         if not text.isascii():
             text = "".join(map(_fold_character, unicodedata.normalize("NFKC", text))).translate(names.FOLDED)
-    text = "".join(c for c in text if c >= " " or c in "\t\n\r") if not text.isprintable() else text
+    if not text.isprintable():
+        text = "".join(c for c in text if c >= " " or c in "\t\n\r")
     text = text.strip()
-    if text.startswith("**") and text.endswith("**") and len(text) > 4:
-        text = text[2:-2].strip()
-    text = _YEARS.sub(r"\1-", text) if "--" in text else text
-    quoted = _QUOTED.fullmatch(text)
-    text = (quoted[quoted.lastindex or 1] if quoted is not None else text.strip("`")).strip()
+    while wrapped := _WRAPPED.fullmatch(text):
+        text = wrapped[wrapped.lastindex or 1].strip()
+    text = text.strip("`")
+    if "--" in text:
+        text = _YEARS.sub(r"\1-", text)
     if "\\\\" in text and "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
     if "\\prime" in text:
         text = _PRIMES.sub(lambda match: "'" * match[0].count("p"), text)
     return _DEGREE.sub("°", text)
+
+
+def _fold_script(match: re.Match[str]) -> str:
+    """x², x₂, ³⁄₄."""
+    written = match[0].translate(names.SCRIPTS)
+    if match["over"]:
+        return "\\frac{{{}}}{{{}}}".format(*written.split("⁄"))
+    return f"{'^' if match['up'] else '_'}{{{written}}}"
 
 
 def _fold_character(character: str) -> str:
@@ -86,8 +91,8 @@ def _fold_character(character: str) -> str:
     return " " if category.startswith("Z") else character
 
 
-_STYLES = sorted((name for name, (kind, _) in names.COMMANDS.items() if kind in ("style", "text", "upright")), key=len)
-_STYLED = re.compile(rf"\\(?:{'|'.join(reversed(_STYLES))})(?![A-Za-z])\*?")
+_STYLES = ("style", "text", "upright")
+_STYLED = re.compile(command(*(name for name, (kind, _) in names.COMMANDS.items() if kind in _STYLES)) + r"\*?")
 _SET_APART = re.compile(r"\\(?:[ ,;:!>\n()\[\]]|q?quad(?![A-Za-z])|left(?![A-Za-z])|right(?![A-Za-z]))|[~$]")
 
 
@@ -98,37 +103,13 @@ def plain(folded: str) -> str:
     return " ".join(folded.split()).rstrip(".")
 
 
-_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?")
-_GOES_ON = frozenset(".,\x1f ~\\(xX")
-"""What may follow the digits of a number that is written in another notation than `_NUMBER`."""
-_REPEATING = re.compile(
-    r"(\d+\.\d*)(?:\\(?:overline|bar) ?\{(\d+)\}|\((\d+)\)|\\dot ?\{?(\d)\}?(?:(\d*)\\dot ?\{?(\d)\}?)?)"
-)
-_DOTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])")
-_GROUPED = re.compile(r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?")
-_COMMAS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?")
-_SPACES = re.compile(r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)")
-_NO_DIGIT = re.compile(r"[^\d.]")
-_ONGOING = re.compile(r"(\d*\.\d*?)((\d+?)\3{2,}|(\d{2,}?)\4)")
-"""A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
-_LONGEST_ONGOING = 40
-_DOTS_AFTER = re.compile(r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))")
-_TIMES_X = re.compile(r"\s?[xX]\s?(?=10\s?\^)")
 _AMOUNT = re.compile(r"\$ ?(?=\d)")
-_BASIS = re.compile(r" ?\{? ?\\?([ijk])(?:math)?(?![A-Za-z]) ?\}?")
-_BOLD = frozenset({"mathbf", "boldsymbol", "bm", "pmb", "vec", "hat"})
-"""Commands that make i, j, k the unit vectors."""
-
-_TOKEN = re.compile(
-    r"(?P<digits>\d|\.(?=\d))|(?P<space>[\s~]+)|(?P<letters>[A-Za-z]+)|(?P<command>\\(?:[A-Za-z]+\*?|.))"
-    r"|(?P<foreign>(?:(?![A-Za-z])[^\W\d_])+)|(?P<mark>\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.)",
-    re.DOTALL,
-)
 _ALONE = frozenset("+/^_,;:|()[]%&°?")
 """Marks that are a token, whatever stands beside them."""
+_SPACES = frozenset(" ~\t\n\r\x1f\x85")
 _MARKS = {
     "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→", "~=": "≈",
-    "、": ",",
+    "、": ",", "∗": "*", "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≡",
 } | dict.fromkeys("€£¥¢₹₽₩", "$")  # fmt: skip
 """The kind of a mark, where it is not the mark itself."""
 _SEPARATORS = frozenset({",", ";", "and", "or"})
@@ -155,7 +136,6 @@ class _Lexer:
         self.style = ""
         self.currency = "$" in text and self.has_currency()
         self.listed = ", " in text
-        self.dotted = "..." in text or "dots" in text
 
     def has_currency(self) -> bool:
         """Whether a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10."""
@@ -172,13 +152,13 @@ class _Lexer:
             if character in _ALONE:
                 self.emit(character, character)
                 position += 1
-            elif character == " ":
+            elif character in _SPACES:
                 self.spaced = True
                 position += 1
             else:
                 match = _TOKEN.match(text, position)
                 assert match is not None and match.lastgroup is not None  # noqa: S101, PT018 - any character is a mark
-                position = _READERS[match.lastgroup](self, match[0], position, match.end())
+                position = _READERS[match.lastgroup](self, match) or match.end()
         return self.tokens
 
     def emit(self, kind: str, text: str) -> None:
@@ -192,27 +172,41 @@ class _Lexer:
         self.tokens.append(Token(kind, text, self.spaced))
         self.spaced = False
 
-    # One reader a group of `_TOKEN`: of the text between two positions; where the next token begins.
+    # Readers of what a row of `_TOKENS` matches; where the next token begins, if not at the end of the match
 
-    def space(self, text: str, start: int, end: int) -> int:
+    def repeating(self, match: re.Match[str]) -> None:
+        """0.1\\overline{6}, 0.1(6), 0.\\dot1\\dot6, 0.1666...: as 0.1(6)."""
+        whole = match["whole"] or match["before"]
+        repeated = match["once"] or match["twice"] or "".join(filter(str.isdecimal, match[0][len(whole) :]))
+        self.emit("num", f"{whole}({repeated})")
+
+    def grouped(self, match: re.Match[str]) -> int | None:
+        """1,000 and 1 000; in brackets a comma is none of the number's where another one separates."""
+        written = match[0]
+        if match.lastgroup == "commas" and self.depth and not self.listed:
+            written = written.partition(",")[0]
+        self.emit("num", re.sub(r"\D" if match.lastgroup == "dotted" else r"[^\d.]", "", written))
+        return match.start() + len(written)
+
+    def digits(self, match: re.Match[str]) -> None:
+        self.emit("num", match["plain"])
+        if match["times"]:
+            self.emit("*", "*")
+
+    def mark(self, match: re.Match[str]) -> None:
+        kind = _MARKS.get(match[0], match[0])
+        if kind != "\\" and (match[0] != "$" or self.currency):
+            self.emit(kind, match[0] if kind == "$" else kind)
+
+    def apart(self, match: re.Match[str]) -> None:
+        """What only sets the tokens around it apart."""
         self.spaced = True
-        return end
 
-    def foreign(self, text: str, start: int, end: int) -> int:
-        self.emit("word", text)
-        return end
+    def basis(self, match: re.Match[str]) -> None:
+        """i, j, k as the unit vectors."""
+        self.emit("sym", f"unit {match['vector']}")
 
-    def mark(self, text: str, start: int, end: int) -> int:
-        if text == "{":
-            self.open_brace()
-        elif text == "}":
-            self.close_brace()
-        elif text != "\\" and (text != "$" or self.currency):
-            kind = _MARKS.get(text, text)
-            self.emit(kind, text if kind == "$" else kind)
-        return end
-
-    def open_brace(self) -> None:
+    def open_brace(self, match: re.Match[str]) -> None:
         if self.style:
             self.braces.append(self.style)
             self.style = ""
@@ -222,7 +216,7 @@ class _Lexer:
         self.depth += not argument
         self.emit("{", "{")
 
-    def close_brace(self) -> None:
+    def close_brace(self, match: re.Match[str]) -> None:
         if not self.braces:
             raise Unreadable
         kind = self.braces.pop()
@@ -231,104 +225,88 @@ class _Lexer:
             self.emit("}", "}")
         self.spaced = self.spaced or kind in ("text", "upright")
 
-    def digits(self, text: str, start: int, end: int) -> int:
-        match = _NUMBER.match(self.text, start)
-        assert match is not None  # noqa: S101 - it begins with a digit, or with a point before one
-        if self.text[match.end() : match.end() + 1] in _GOES_ON:
-            return self.other_notation(start, match)
-        self.emit("num", match[0])
-        return match.end()
-
-    def other_notation(self, start: int, plain_number: re.Match[str]) -> int:
-        """0.\\overline{3}, 1.234.567, 1{,}000, 1,000, 1 000, 0.333..., 3x10^2: else the plain number."""
-        repeating = _REPEATING.match(self.text, start)
-        if repeating:
-            self.emit("num", f"{repeating[1]}({''.join(filter(None, repeating.groups()[1:]))})")
-            return repeating.end()
-        if not (start and (self.text[start - 1] in ".,_^" or self.text[start - 1].isdecimal())):
-            for notation in (_DOTS, _GROUPED, _COMMAS, _SPACES):
-                grouped = notation.match(self.text, start)
-                if grouped and (notation is not _COMMAS or not self.depth or self.listed):
-                    digits = _NO_DIGIT.sub("", grouped[0])
-                    self.emit("num", digits.replace(".", "") if notation is _DOTS else digits)
-                    return grouped.end()
-        dots = _DOTS_AFTER.match(self.text, plain_number.end()) if self.dotted else None
-        ongoing = _ONGOING.fullmatch(plain_number[0]) if dots and len(plain_number[0]) <= _LONGEST_ONGOING else None
-        if ongoing and dots:
-            self.emit("num", f"{ongoing[1]}({ongoing[3] or ongoing[4]})")
-            return dots.end()
-        self.emit("num", plain_number[0])
-        times = _TIMES_X.match(self.text, plain_number.end())
-        if times:
-            self.emit("*", "*")
-        return (times or plain_number).end()
-
-    def letters(self, run: str, start: int, end: int) -> int:
-        lower = run.lower()
+    def letters(self, match: re.Match[str]) -> int | None:
+        run, lower, ahead = match[0], match[0].lower(), self.text[match.end() : match.end() + 2]
         style = self.braces[-1] if self.braces else ""
         as_text = style in ("text", "upright")
-        ahead = self.text[end : end + 2]
         if ahead[:1] == "{" and len(run) > 2 and run in names.COMMANDS and not as_text:
-            return self.named(run, end)  # frac{1}{2}: a command that lost its backslash
+            return self.named(run, match.end())  # frac{1}{2}: a command that lost its backslash
         if lower in ("and", "or"):
-            kind, text = lower, lower
+            self.emit(lower, lower)
         elif as_text and lower in ("mod", "pmod"):
-            kind, text = "mod", "mod"
+            self.emit("mod", "mod")
         elif run in SPELLINGS and (
             not as_text
             or ahead in ("}(", "}{", "}\\")
             or (style == "upright" and not (self.tokens and self.tokens[-1].kind == "num"))
         ):
-            kind, text = "func", SPELLINGS[run]
+            self.emit("func", SPELLINGS[run])
         elif as_text:
-            kind, text = "sym" if style == "upright" and run in names.UPRIGHT_SYMBOLS else "word", run
+            self.emit("sym" if style == "upright" and run in names.UPRIGHT_SYMBOLS else "word", run)
         else:
-            kind, text = names.PLAIN_NAMES.get(lower) or ("sym" if len(run) == 1 else "run", run)
-        self.emit(kind, text)
-        return end
+            self.emit(*(names.PLAIN_NAMES.get(lower) or ("sym" if len(run) == 1 else "run", run)))
+        return None
 
-    def command(self, written: str, start: int, end: int) -> int:
-        if written in (r"\(", r"\)", r"\[", r"\]"):
-            self.spaced = True
-            return end
-        name = written[1:].rstrip("*")
+    def command(self, match: re.Match[str]) -> int:
+        name, end = match[0][1:].rstrip("*"), match.end()
         if name[:1].isalpha() and name not in names.COMMANDS and name not in SPELLINGS:
             # a command that runs into the letters after it (\quadx) is the longest that it starts with
             sizes = range(min(len(name), names.LONGEST_COMMAND), 1, -1)
             known = (size for size in sizes if name[:size] in names.COMMANDS or name[:size] in SPELLINGS)
             name = name[: next(known, len(name))]
-            end = start + 1 + len(name)
+            end = match.start() + 1 + len(name)
         return self.named(name, end)
 
     def named(self, name: str, end: int) -> int:
         """A command by its name, whose argument begins at `end`."""
         kind, text = ("func", SPELLINGS[name]) if name in SPELLINGS else names.COMMANDS.get(name, ("cmd", name))
-        basis = _BASIS.match(self.text, end) if name in _BOLD else None
-        argument = self.text.find("}", end, end + 40) + 1 if self.text[end : end + 1] == "{" else 0
-        if basis is not None:
-            self.emit("sym", f"unit {basis[1]}")
-            return basis.end()
         if kind in ("skip", "quad"):
             self.spaced, self.wide = True, self.wide or kind == "quad"
-            return end + (name in ("left", "right") and self.text[end : end + 1] == ".")
-        if kind in ("style", "text", "upright"):
+        elif kind in _STYLES:
             self.style = kind
             self.spaced = self.spaced or kind != "style"
-            return end
-        if kind == "color":
-            return argument or end
-        if kind in ("begin", "end"):
-            if not argument:
-                raise Unreadable
-            environment = self.text[end + 1 : argument - 1].rstrip("*")
-            self.emit(kind, environment)
-            columns = kind == "begin" and environment == "array" and self.text[argument : argument + 1] == "{"
-            return (columns and self.text.find("}", argument, argument + 40) + 1) or argument
-        self.emit(kind, text)
+        elif kind in ("begin", "end"):
+            raise Unreadable  # no environment follows
+        else:
+            self.emit(kind, text)
         return end
 
 
-_READERS = {name: getattr(_Lexer, name) for name in _TOKEN.groupindex}
+_BOLD = r"(?:\\|(?=[a-z]+\{))(?:mathbf|boldsymbol|bm|pmb|vec|hat)"
+_NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?"
+_APART = r"(?<![.,_^\d])"
+_DOTS = r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))"
+_REPEATED = r"\\(?:overline|bar) ?\{\d+\}|\(\d+\)|\\dot ?\{?\d\}?(?:\d*\\dot ?\{?\d\}?)?"
+_ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,}?)(?P=twice))"
+"""A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
+_TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = {
+    # a number that nothing follows which the other notations of numbers have
+    "number": (_NUMBER + r"(?![\d.,\x1f ~\\(xXeE])", lambda lexer, match: lexer.emit("num", match[0])),
+    # letters that are no command without its backslash
+    "run": ("[A-Za-z]+(?![A-Za-z{])", _Lexer.letters),
+    "open": (r"\{", _Lexer.open_brace),
+    "close": (r"\}", _Lexer.close_brace),
+    "repeating": (rf"(?P<whole>\d+\.\d*)(?:{_REPEATED})", _Lexer.repeating),
+    "dotted": (_APART + r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _Lexer.grouped),
+    "grouped": (_APART + r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
+    "commas": (_APART + r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
+    "spaces": (_APART + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
+    "ongoing": (rf"(?=\d{{0,20}}\.\d{{1,38}}{_DOTS}){_ONGOING}{_DOTS}", _Lexer.repeating),
+    "digits": (rf"(?P<plain>{_NUMBER})(?P<times>\s?[xX]\s?(?=10\s?\^))?", _Lexer.digits),
+    "environment": (
+        r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?",
+        lambda lexer, match: lexer.emit(match["edge"], match["name"]),
+    ),
+    "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
+    "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
+    "letters": ("[A-Za-z]+", _Lexer.letters),
+    "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
+    "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
+    "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),
+}
+"""How each token is written, and what reads it; the usual ones first."""
+_READERS = {name: reader for name, (_, reader) in _TOKENS.items()}
+_TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in _TOKENS.items()), re.DOTALL)
 
 
 def lex(folded: str) -> list[Token]:

@@ -16,7 +16,6 @@ _GREEK = listed(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar aleph"
 )
-_VARIANTS = {"varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "varsigma": "sigma"}
 
 UPRIGHT_SYMBOLS = frozenset("eid")
 """Letters that are often set upright without being a unit."""
@@ -32,13 +31,13 @@ _KINDS = {
     "∪": "cup", "∩": "cap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq", "⊇": "supseteq", "⊂": "subset",
     "…": "ldots cdots dots dotsc dotsb dotsm dotsi", "%": "%", "$": "$", "&": "&", "_": "_", "#": "#", "'": "prime",
     "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb", "begin": "begin", "end": "end",
-    "quad": "quad qquad", "color": "color textcolor colorbox", "upright": "mathrm operatorname ce",
+    "quad": "quad qquad", "upright": "mathrm operatorname ce",
     "text": " ".join(TEXT), "style": "mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable",
     "skip": "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
     "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace hline cdotp "
-    "normalsize large Large small",
+    "normalsize large Large small color textcolor colorbox",
 }  # fmt: skip
-"""Commands by the kind of their token. The last five are no tokens: a color, styles of the argument, switches."""
+"""Commands by the kind of their token. The last five are no tokens: spaces, styles of the argument, switches."""
 
 _TEXTS = {
     "sym": {"e": "exponentialE", "i": "imaginaryI imaginaryJ imath", "j": "jmath", "π": "pi", "∂": "partial"}
@@ -57,7 +56,8 @@ COMMANDS: dict[str, tuple[str, str]] = {name: (kind, kind) for kind, names in _K
 COMMANDS |= {
     name: (kind, text) for kind, texts in _TEXTS.items() for text, names in texts.items() for name in names.split()
 }
-COMMANDS |= {name: ("sym", plain) for name, plain in _VARIANTS.items()} | dict.fromkeys(" \n\t", ("skip", "skip"))
+COMMANDS |= {f"var{name}": ("sym", name) for name in listed("epsilon theta phi rho sigma")}
+COMMANDS |= dict.fromkeys(" \n\t", ("skip", "skip"))
 """Commands by name: the kind of token and its text."""
 
 LONGEST_COMMAND = max(map(len, COMMANDS))
@@ -68,33 +68,23 @@ PLAIN_NAMES: dict[str, tuple[str, str]] = {
 PLAIN_NAMES |= {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
 """Names that stand for themselves when they are written out in letters."""
 
-_SUPERSCRIPT_PAIRS = zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵃᵇᶜᵈᵉᵏᵐᵖʳˢᵗˣʸᶻ", "0123456789+-()niabcdekmprstxyz", strict=True)
-SUPERSCRIPTS = {ord(raised): plain for raised, plain in _SUPERSCRIPT_PAIRS}
-_SUBSCRIPT_PAIRS = zip("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-=()aehijklmnoprstuvx", strict=True)
-SUBSCRIPTS = {ord(low): plain for low, plain in _SUBSCRIPT_PAIRS}
+SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵃᵇᶜᵈᵉᵏᵐᵖʳˢᵗˣʸᶻ"
+SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"
+SCRIPTS = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, "0123456789+-()niabcdekmprstxyz0123456789+-=()aehijklmnoprstuvx")
 
 _GREEK_LETTERS = zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΥΦΨΩℓℏ", [name for name in _GREEK if name != "aleph"], strict=True)
 FOLDED: dict[int, str] = {ord(letter): f"\\{name} " for letter, name in _GREEK_LETTERS}
 FOLDED |= {
     ord(glyph): "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", glyph).split("⁄")) for glyph in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
 }
+FOLDED |= {ord(glyph): f"\\mathbb{{{normalize('NFKC', glyph)}}}" for glyph in "ℝℤℚℕℂ"}
 FOLDED |= {
     ord(glyph): replacement
-    for glyph, replacement in {
-        "π": "\\pi ", "𝜋": "\\pi ", "ϵ": "\\epsilon ", "ϕ": "\\phi ", "ϑ": "\\theta ", "µ": "\\mu ",
-        "∞": "\\infty ", "√": "\\sqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
-        "−": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "‐": "-", "‑": "-",
-        "×": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ", "∙": "\\cdot ", "•": "\\cdot ", "∗": "*", "÷": "/", "⁄": "/",
-        "∕": "/", "±": "\\pm ", "∓": "\\mp ", "≤": "\\le ", "≥": "\\ge ", "⩽": "\\le ", "⩾": "\\ge ", "≠": "\\ne ",
-        "≈": "\\approx ", "≡": "\\equiv ", "≅": "\\cong ", "∈": "\\in ", "∉": "\\notin ", "∪": "\\cup ", "∩": "\\cap ",
-        "∖": "\\setminus ",
-        "⊆": "\\subseteq ", "⊇": "\\supseteq ", "⊂": "\\subset ", "∅": "\\emptyset ", "→": "\\to ", "⇒": "\\implies ",
-        "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℚ": "\\mathbb{Q}", "ℕ": "\\mathbb{N}", "ℂ": "\\mathbb{C}",
-        "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "∣": "|", "‖": "\\|", "⟨": "(", "⟩": ")",
-        "〈": "(", "〉": ")", "…": "\\ldots ", "∠": "\\angle ", "△": "\\triangle ", "′": "'", "’": "'", "‘": "'",
-        "º": "°", "˚": "°",
-        "∧": "\\land ", "∨": "\\lor ", "，": ", ", "；": "; ", "：": ":", "。": ".", "（": "(", "）": ")", "％": "%",
-        "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "∂": "\\partial ", "≦": "\\le ", "≧": "\\ge ",
+    for glyphs, replacement in {
+        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∣": "|", "⟨〈": "(", "⟩〉": ")", "′’‘": "'",
+        "º˚": "°", "，": ", ", "；": "; ", "。": ".", "π": "\\pi ", "∂": "\\partial ", "…": "\\ldots ", "∠": "\\angle ",
+        "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
     }.items()
+    for glyph in glyphs
 }  # fmt: skip
-"""Single characters as the LaTeX that they stand for."""
+"""Single characters as the LaTeX that they stand for, where neither NFKC nor the lexer knows them."""

@@ -1,15 +1,18 @@
 """Numbers as they are written: in digits, with a point, an exponent, a repeated part or a decimal comma; and in words.
 
 Numbers and operations in words become tokens: "2 million" is 2e6, "two and a half" 2.5, "5 squared" 5^2. `spoken`
-rewrites the tokens of an answer once, before anything is parsed. It touches words only where they stand as one says a
-number or an operation of numbers; every other token is left as it is.
+rewrites the tokens of an answer once, before anything is parsed, by rules: a pattern of what the tokens say, and the
+tokens that stand in its place. Words that no rule finds are left as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import takewhile
 
 from flint import fmpz
 
@@ -60,23 +63,19 @@ SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * k for k
 SCALES = {"hundred": 100, "dozen": 12, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _ORDINALS = listed("zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth")
 ORDINALS = {word: value for value, word in enumerate(_ORDINALS)}
-ORDINALS |= {word + "th": value for word, value in SMALL.items() if value > 12 and value < 20}
+ORDINALS |= {word + "th": value for word, value in SMALL.items() if 12 < value < 20}
 ORDINALS |= {word[:-1] + "ieth": value for word, value in SMALL.items() if value >= 20}
 _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thirds": 3}
 _PARTS |= {word + s: value for word, value in ORDINALS.items() if value > 3 for s in ("", "s")}
 _PARTS |= {word + "th" + s: value for word, value in SCALES.items() if value != 12 for s in ("", "s")}
-_COINS = frozenset(listed("dime dimes nickel nickels penny pennies cent cents"))
+_MARKS = listed("st nd rd th")
+_COINS = re.compile(" (?:dimes?|nickels?|penny|pennies|cents?) ")
 """Words beside which a quarter is a coin."""
-_MARKS = frozenset({"st", "nd", "rd", "th"})
-_SCALABLE = 18
-"""Digits of a number that words may scale."""
-
-Phrases = dict[tuple[str, ...], str]
 
 
-def _phrases(*rows: tuple[str, str]) -> Phrases:
-    """What is said for each of several phrases, which commas tell apart."""
-    return {tuple(phrase.split()): text for phrases, text in rows for phrase in phrases.split(",")}
+def _phrases(*rows: tuple[str, str]) -> dict[str, str]:
+    """What each of several phrases stands for."""
+    return {phrase: text for phrases, text in rows for phrase in phrases.split(", ")}
 
 
 _PREFIXES = _phrases(("minus, negative", "-"), ("square root of", "sqrt"), ("cube root of", "sqrt [ 3 ]"))
@@ -87,255 +86,204 @@ _INFIXES = _phrases(
 _POSTFIXES = _phrases(("squared", "^ 2"), ("cubed", "^ 3"), ("factorial", "!"))
 """Operations in words: before the first operand, between two, and after one; as the tokens that say them."""
 
+_HEDGES = _phrases(("approximately, about, roughly, around, approx, circa, an estimated", ""))
+"""Words before a value that say that it is rounded, and are dropped."""
+
 _BEFORE = _phrases(
-    ("approximately, about, roughly, around, approx, circa, an estimated", ""),
-    ("more than, greater than, over, above, exceeding", ">"),
-    ("less than, fewer than, under, below", "<"),
+    ("more than, greater than, over, above, exceeding", ">"), ("less than, fewer than, under, below", "<"),
     ("at least, no less than, no fewer than, not less than", "≥"),
     ("at most, up to, no more than, not more than", "≤"),
-)
-"""Words before a value: hedges, which say that it is rounded and are dropped, and those that make a bound of it."""
-
-_AFTERWARDS = _phrases(
+)  # fmt: skip
+_AFTER = _phrases(
     ("or more, or greater, or above, and above, and up", "≥"), ("or less, or fewer, or below, and below, or under", "≤")
 )
-"""Words after a value that make a bound of it."""
+"""Words before and after a value that make a bound of it."""
 
-_MIDDLES = {"between": ("and",), "from": ("to",)}
+_MIDDLES = {"between": ("and",), "from": ("to",), "": ("to", "through")}
 """What stands between the ends of a range, by the word before it."""
 
-_VOCABULARY = SMALL.keys() | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | _MARKS | {word + "s" for word in SCALES}
-_VOCABULARY |= {phrase[0] for table in (_PREFIXES, _INFIXES, _POSTFIXES, _BEFORE) for phrase in table}
-_VOCABULARY |= {phrase[1] for phrase in _AFTERWARDS} | {"between", "from", "to", "through"}
+_VOCABULARY = SMALL.keys() | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | {word + "s" for word in SCALES}
+_VOCABULARY |= {phrase.split()[0] for table in (_PREFIXES, _INFIXES, _POSTFIXES, _HEDGES, _BEFORE) for phrase in table}
+_VOCABULARY |= {phrase.split()[1] for phrase in _AFTER} | {*_MIDDLES, *_MARKS, "to", "through"}
 """Words without one of which nothing is rewritten."""
 
 _SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
-_ENDS_NUMBER = frozenset({"num", "}", ")", "°", "%"})
-_BEGINS_OPERAND = frozenset({"num", "frac", "sqrt", "$", "sym", "("})
 
 
-def _words(tokens: Sequence[Token]) -> list[str]:
-    """What each token says as a word, in small letters; "" for the others."""
-    return [token.text.lower() if token.kind in _SPOKEN else "" for token in tokens]
+def _said(tokens: Iterable[Token]) -> str:
+    """What the tokens say, in small letters and between spaces; the mark of 18th, which touches the number, as -th."""
+    words = []
+    for kind, text, spaced in tokens:
+        if kind == "num":
+            words.append(text)
+        elif kind not in _SPOKEN or (kind == "sym" and len(text) > 1) or " " in text:
+            words.append(kind)
+        else:
+            words.append("-" + text if text in _MARKS and not spaced else text.lower())
+    said = f" {' '.join(words)} "
+    return said.replace(" quarter", " coin") if _COINS.search(said) else said
 
 
-def _said(table: Phrases, words: Sequence[str], at: int) -> tuple[int, str]:
-    """How many words the phrase of a table has that is said at a place, and what it stands for; else 0."""
-    found = ((len(phrase), text) for phrase, text in table.items() if (*words[at : at + len(phrase)],) == phrase)
-    return next(found, (0, ""))
+def _any(words: Iterable[str]) -> str:
+    """A pattern for one of several words, and the space after it."""
+    return f"(?:{'|'.join(words)}) "
 
 
-class _Rewriter:
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = tokens
-        self.words = _words(tokens) + [""] * 4
-        self.done: list[Token] = []
-        self.at = 0
-
-    def run(self) -> list[Token]:
-        while self.at < len(self.tokens):
-            if not (self.number() or self.operation() or self.ordinal_mark()):
-                self.done.append(self.tokens[self.at])
-                self.at += 1
-        return self.done
-
-    def emit(self, text: str, end: int) -> bool:
-        """Puts the tokens of a text, which spaces tell apart, in the place of those up to `end`."""
-        first = self.tokens[self.at]
-        for k, part in enumerate(text.split()):
-            kind = "num" if part[0].isdecimal() else part
-            self.done.append(Token(kind, part, first.spaced and k == 0))
-        self.at = end
-        return True
-
-    def dash(self, at: int) -> int:
-        """1 where a hyphen stands at a place, else 0."""
-        return int(at < len(self.tokens) and self.tokens[at].kind == "-")
-
-    def number(self) -> bool:
-        """A number in words ahead, or a number in digits with its scale or its parts in words."""
-        token, word, after = self.tokens[self.at], self.words[self.at], self.words[self.at + 1]
-        article = word == "a"
-        value = Fraction(1)
-        at = self.at + 1
-        if token.kind == "num" and len(token.text) <= _SCALABLE and token.text.replace(".", "").isdecimal():
-            value = Fraction(token.text)
-        elif word in SMALL or (article and after in SCALES):
-            total, at = self.cardinal()
-            value = Fraction(total)
-        elif len(self.tokens) == 1 and word in SCALES:
-            value = Fraction(SCALES[word])
-        elif word in ("half", "quarter") and not (self.done and self.done[-1].kind in _ENDS_NUMBER):
-            at = self.at
-        elif not (article and after in _PARTS):
-            return False
-        start = at
-        value, at = self.parted(*self.scaled(value, at))
-        return (at > start or word in SMALL or article or len(self.tokens) == 1) and self.emit(_written(value), at)
-
-    def cardinal(self) -> tuple[int, int]:
-        """A number in words and where it ends: two hundred and five thousand three hundred twenty-one."""
-        total = current = 0
-        at = self.at
-        if self.words[at] == "a":
-            current, at = 1, at + 1
-        last = current  # the scale or the small number that was said last
-        while True:
-            word = self.words[at]
-            if word in SMALL and (not last or last >= 100 or (last >= 20 and 0 < SMALL[word] < 10)):
-                current, last = current + SMALL[word], SMALL[word] or 1
-            elif word in SCALES and last:
-                last = SCALES[word]
-                if last <= 100:
-                    current *= last
-                else:
-                    total, current = total + (current or 1) * last, 0
-            elif not (word == "and" and last >= 100 and self.goes_on(at + 1, last)) and not (
-                20 <= last < 100 and self.dash(at) and 0 < SMALL.get(self.words[at + 1], 0) < 10
-            ):
-                return total + current, at
-            at += 1
-
-    def goes_on(self, at: int, scale: int) -> bool:
-        """Whether the number goes on after "and": one hundred and five, but not one hundred and two hundred."""
-        start = at
-        while self.words[at] in SMALL:
-            at += 1
-        after = SCALES.get(self.words[at])
-        if at == start or self.words[at] in _PARTS:
-            return False
-        return after is None or (after > scale if scale == 100 else after < scale)
-
-    def scaled(self, value: Fraction, at: int) -> tuple[Fraction, int]:
-        """2.5 million, 3 dozen, two hundred thousand."""
-        while (scale := SCALES.get(self.words[at].removesuffix("s"))) and value < 10**_SCALABLE:
-            value, at = value * scale, at + 1
-        return value, at
-
-    def parted(self, value: Fraction, at: int) -> tuple[Fraction, int]:
-        """Two-thirds, half a million; two and a half, four and three quarters million."""
-        if value.denominator != 1:
-            return value, at
-        place = at + self.dash(at)
-        part = _PARTS.get(self.words[place])
-        if part and not (part == 4 and not _COINS.isdisjoint(self.words)):
-            scale = place + 1 + (self.words[place + 1] == "a")
-            if self.words[place] == "half" and value == 1 and self.words[scale] in SCALES:
-                return value / 2 * SCALES[self.words[scale]], scale + 1
-            return value / part, place + 1
-        if self.words[at] != "and":
-            return value, at
-        top = 1 if self.words[at + 1] in ("a", "half") else SMALL.get(self.words[at + 1], 0)
-        place = at + 1 if self.words[at + 1] == "half" else at + 2 + self.dash(at + 2)
-        if not top or self.words[place] not in _PARTS:
-            return value, at
-        return self.scaled(value + Fraction(top, _PARTS[self.words[place]]), place + 1)
-
-    def operation(self) -> bool:
-        """minus, plus, times, divided by, squared, to the power of, square root of."""
-        if not self.words[self.at]:
-            return False
-        operand = bool(self.done) and (self.done[-1].kind in _ENDS_NUMBER or self.done[-1].kind == "sym")
-        tables = (_INFIXES, _POSTFIXES) if operand else () if self.done else (_PREFIXES,)
-        for table in tables:
-            size, text = _said(table, self.words, self.at)
-            if size and (table is _POSTFIXES or self.operand_at(self.at + size)):
-                return self.emit(text, self.at + size)
-        return False
-
-    def operand_at(self, at: int) -> bool:
-        kind = self.tokens[at].kind if at < len(self.tokens) else ""
-        return kind in _BEGINS_OPERAND or self.words[at] in SMALL or self.words[at] == "half"
-
-    def ordinal_mark(self) -> bool:
-        """18th, 18^{th}: the mark says nothing that the number does not."""
-        if not self.done or self.done[-1].kind != "num" or not self.done[-1].text.isdecimal():
-            return False
-        kinds = [token.kind for token in self.tokens[self.at : self.at + 4]]
-        place = self.at + (2 if kinds[:2] == ["^", "{"] else 1 if kinds[:1] == ["^"] else 0)
-        if self.words[place] not in _MARKS or (place == self.at and self.tokens[place].spaced):
-            return False
-        return self.emit("", place + (2 if kinds[:2] == ["^", "{"] else 1))
+_LARGE = listed("thousand million billion trillion")
+_SCALE, _PART, _TOP = _any(SCALES), _any(_PARTS), _any(["a", *SMALL])
+_BELOW_HUNDRED = rf"(?:{_any(_TENS)}(?:(?:- )?{_any(_UNITS[1:10])})?|{_any(_UNITS)})"
+_IN_ORDER = "|".join(
+    rf"(?<={scale} and )(?!(?:\S+ ){{1,2}}{_any(greater)})"
+    for scale, greater in [("hundred", ["hundred", "dozen"]), *((scale, _LARGE[k:]) for k, scale in enumerate(_LARGE))]
+)
+"""One hundred and five, but not one hundred and two hundred."""
+_AND = rf"(?:and (?!{_BELOW_HUNDRED}(?:- )?{_PART})(?:{_IN_ORDER}))?"
+_TIMES = rf"(?:(?:hundred )?{_any(_LARGE)}|hundred )"
+_SCALED = rf"((?:{_any(word + 's?' for word in SCALES)}){{0,3}})"
+_NUMBER = re.compile(
+    "(?<= )"
+    r"(?:((?:\d[\d.]{0,17}|\.\d{1,17}) )"
+    rf"|((?:a (?={_SCALE})|{_BELOW_HUNDRED})(?:{_TIMES}{_AND}{_BELOW_HUNDRED})*{_TIMES}?)"
+    rf"|(?:(?<![\d)}}°%] )(?=(?:half|quarter) )|a (?={_PART})))"
+    rf"{_SCALED}(?:(?:(?:- )?({_PART})|and (?:({_TOP})(?:- )?|(?=half ))({_PART}))(?:a (?={_SCALE}))?{_SCALED})?"
+)
+"""Digits, a number in words, or 1; times its scales; times a part or with one; times the scales of that."""
 
 
-def _written(value: Fraction) -> str:
+def _number(match: re.Match[str]) -> str | None:
     """A number as tokens: a decimal where it has few places, else a fraction."""
-    top, bottom = value.as_integer_ratio()
-    if 10**4 % bottom == 0:
-        return f"{Decimal(top) / bottom:f}"
-    return f"frac {{ {top} }} {{ {bottom} }}"
+    digits, words, scales, part, top, rest, again = (found or "" for found in match.groups())
+    value = Fraction(digits or _cardinal(words or "one")) * _scale(scales)
+    if value.denominator != 1 if part or rest else digits and not scales:
+        return None
+    if part:
+        value /= _PARTS[part.strip()]
+    if rest:
+        value += Fraction(SMALL.get(top.strip(), 1), _PARTS[rest.strip()])
+    top, bottom = (value * _scale(again)).as_integer_ratio()
+    return f"{Decimal(top) / bottom:f}" if 10**4 % bottom == 0 else f"frac {{ {top} }} {{ {bottom} }}"
+
+
+def _cardinal(words: str) -> int:
+    """Two hundred and five thousand three hundred twenty-one."""
+    total = current = 0
+    for word in words.split():
+        if word in _LARGE:
+            total, current = total + current * SCALES[word], 0
+        else:
+            current = current * (100 if word == "hundred" else 1) + (1 if word == "a" else SMALL.get(word, 0))
+    return total + current
+
+
+def _scale(words: str) -> int:
+    return math.prod(SCALES[word.removesuffix("s")] for word in words.split())
+
+
+_Saying = Callable[[re.Match[str]], "str | None"]
+
+
+def _rule(before: str, phrases: dict[str, str], after: str = "") -> tuple[re.Pattern[str], _Saying]:
+    """What each of several phrases stands for where it is found."""
+    return re.compile(f"{before}({'|'.join(phrases)}) {after}"), lambda match: phrases[match[1]]
+
+
+_VALUE = r"(?:[.+$≈-] ){0,2}(?:\.?\d|frac |sqrt )"
+_AFTER_OPERAND = r"(?:(?<=[\d)}°%] )|(?<= [a-zπ] )|(?<= sym ))"
+_BEFORE_OPERAND = r"(?=\.?\d|[$(] |[a-zπ] |sym |frac |sqrt )"
+_RULES: tuple[tuple[re.Pattern[str], _Saying], ...] = (
+    (_NUMBER, _number),
+    (re.compile(rf"(?<=\d )(?:\^ \{{ -?{_any(_MARKS)}\}} |(?:\^ )?-{_any(_MARKS)})"), lambda match: ""),
+    _rule(_AFTER_OPERAND, _POSTFIXES),
+    _rule(_AFTER_OPERAND, _INFIXES, _BEFORE_OPERAND),
+    _rule("(?<=^ )", _PREFIXES, _BEFORE_OPERAND),
+    (re.compile(rf"(?<=^ )(?:{_any(_HEDGES)}(?:\. )?)+(?={_VALUE})"), lambda match: ""),
+    _rule("(?<=^ )", _BEFORE, f"(?={_VALUE})"),
+)
+"""What is rewritten, in this order: numbers, operations, hedges and bounds."""
+_ORDINAL = re.compile(
+    rf" (?:the )?(?:({'|'.join(_TENS)}) - (?={_any(_ORDINALS[1:10])}))?({'|'.join((*ORDINALS, *SCALES))}) (?:\. )*"
+)
+"""An answer that is one ordinal, or one scale: the twenty-first, million."""
 
 
 def spoken(tokens: list[Token]) -> list[Token]:
     """The tokens with numbers and operations in words as such; the same list where no word says one."""
     if not any(token.kind in _SPOKEN and token.text.lower() in _VOCABULARY for token in tokens):
         return tokens
-    ordinal = [word or token.kind for word, token in zip(_words(tokens), tokens, strict=True) if token.kind != "."]
-    ordinal = ordinal[1:] if ordinal[:1] == ["the"] else ordinal
-    if len(ordinal) == 3 and ordinal[0] in _TENS and ordinal[1] == "-" and 0 < ORDINALS.get(ordinal[2], 0) < 10:
-        return [tokens[-1]._replace(kind="num", text=str(SMALL[ordinal[0]] + ORDINALS[ordinal[2]]))]
-    if len(ordinal) == 1 and ordinal[0] in ORDINALS:
-        return [tokens[-1]._replace(kind="num", text=str(ORDINALS[ordinal[0]]))]
-    return _bounded(_Rewriter(tokens).run())
+    said = _said(tokens)
+    ordinal = _ORDINAL.fullmatch(said)
+    if ordinal is not None:
+        value = SMALL.get(ordinal[1], 0) + (ORDINALS | SCALES)[ordinal[2]]
+        return [tokens[-1]._replace(kind="num", text=str(value))]
+    for rule in _RULES:
+        if rule[0].search(said) is not None:
+            tokens = _rewritten(tokens, said, *rule)
+            said = _said(tokens)
+    return _bounded(tokens, said[1:-1].split(" "))
 
 
-def _bounded(tokens: list[Token]) -> list[Token]:
-    """Hedges dropped; "more than 5" as > 5, "5 or more" as ≥ 5, "between 3 and 5" and "from 3 to 5" as 3 to 5."""
-    words = _words(tokens)
-    size, sign = _said(_BEFORE, words, 0)
-    if size and _measured(tokens[size:]):
-        if sign:
-            return [Token(sign, sign, tokens[0].spaced), *tokens[size:]]
-        return _bounded(tokens[size + (tokens[size].kind == ".") :])  # approx.
-    lead = words[0] if words and words[0] in _MIDDLES else ""
+def _rewritten(tokens: list[Token], said: str, pattern: re.Pattern[str], say: _Saying) -> list[Token]:
+    """The tokens with what a pattern finds as the tokens that `say` gives, which spaces tell apart; None: as it is."""
+    result: list[Token] = []
+    place, at, done = 1, 0, 0  # in what is said, in the tokens, and up to where they are in the result
+    for match in pattern.finditer(said):
+        first = at + said.count(" ", place, match.start())
+        place, at = match.end(), first + match[0].count(" ")
+        text = say(match)
+        if text is not None:
+            result += tokens[done:first]
+            done = at
+            for k, part in enumerate(text.split()):
+                kind = "num" if part[0].isdecimal() else part
+                result.append(Token(kind, part, tokens[first].spaced and not k))
+    return [*result, *tokens[done:]]
+
+
+def _bounded(tokens: list[Token], words: list[str]) -> list[Token]:
+    """ "5 or more" as ≥ 5, "between 3 and 5" and "from 3 to 5" as 3 to 5."""
+    lead = words[0] if words[0] in _MIDDLES else ""
     start = 1 if lead else 0
-    if not _measured(tokens[start:]):
+    if not re.match(_VALUE, " ".join([*words[start : start + 3], ""])):
         return tokens
-    for k in range(1, len(tokens) - 1):
-        sign = _AFTERWARDS.get((words[k], words[k + 1]), "")
-        if sign and all(token.kind in ("word", "run") for token in tokens[k + 2 :]):
+    for k in range(len(tokens) - 2, 0, -1):
+        sign = _AFTER.get(f"{words[k]} {words[k + 1]}")
+        if sign is not None:
             return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
-    middles = [k for k, word in enumerate(words) if word in _MIDDLES.get(lead, ("to", "through"))]
-    if len(middles) != 1 or not 0 < middles[0] < len(tokens) - 1:
+        if tokens[k + 1].kind not in ("word", "run"):
+            break
+    middles = [k for k, word in enumerate(words) if word in _MIDDLES[lead]]
+    if len(middles) != 1 or not 0 < middles[0] < len(words) - 1:
         return tokens
     (middle,) = middles
-    to = Token("to", lead or "to", tokens[middle].spaced)
-    return [tokens[start]._replace(spaced=False), *tokens[start + 1 : middle], to, *tokens[middle + 1 :]]
+    return [*tokens[start:middle], Token("to", lead or "to", tokens[middle].spaced), *tokens[middle + 1 :]]
 
 
-def _measured(tokens: Sequence[Token]) -> bool:
-    """Whether a value may begin here: a number, its sign or its currency."""
-    kinds = [token.kind for token in tokens[:3] if token.kind not in (".", "-", "+", "$", "≈")]
-    return bool(kinds) and kinds[0] in ("num", "frac", "sqrt")
-
-
-_LEADING = frozenset(listed("where for with all any every some each"))
+_LEADING = frozenset(listed("where for with all any every some each , ; ( and ∧"))
+_PARAMETER = re.compile(
+    r" (?:(\S+) (?:\} )*∈ (?:\{ )*mathbb (?:\{ )*z (?:\} )*|(\S+) is any? integer |integers? (\S+) )$"
+)
 
 
 def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | None:
     """The tokens before "k ∈ Z" or "where k is an integer", and the same with k renamed to "∈Z"."""
     if not any(token.kind == "∈" or token.text in ("integer", "integers") for token in tokens):
         return None
-    words, kinds = _words(tokens), [token.kind for token in tokens]
-    bare = [k for k, kind in enumerate(kinds) if kind not in ("{", "}")][-4:]
-    if [kinds[k] for k in bare] == ["sym", "∈", "mathbb", "sym"] and tokens[bare[3]].text == "Z":
-        place = at = bare[0]
-    elif words[-3:] in (["is", "an", "integer"], ["is", "any", "integer"]) and len(words) > 4:
-        place = at = len(tokens) - 4
-    elif words[-2:-1] in (["integer"], ["integers"]):
-        place, at = len(tokens) - 1, len(tokens) - 2
-    else:
+    words = _said(tokens)[1:-1].split(" ")
+    tail = f" {' '.join(words[-16:])} "
+    match = _PARAMETER.search(tail)
+    if match is None:
         return None
-    name = tokens[place].text
-    while at and (kinds[at - 1] in (",", ";", "and", "(") or words[at - 1] in _LEADING):
-        at -= 1
-    letters = [token for token in tokens[:at] if token.kind in ("sym", "run", "word") and name in token.text]
-    if kinds[place] != "sym" or not letters or any(token.text != name for token in letters):
+    after = tail.count(" ", match.start()) - 1
+    name = tokens[-tail.count(" ", match.start(match.lastindex or 1))].text
+    leading = takewhile(_LEADING.__contains__, reversed(words[:-after]))
+    before = tokens[: len(tokens) - after - len([*leading])]
+    letters = [token.text for token in before if token.kind in ("sym", "run", "word") and name in token.text]
+    if any(text != name for text in letters):
         return None
-    renamed = [token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in tokens]
-    return tokens[:at], renamed[:at]
+    renamed = [token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in before]
+    return (before, renamed) if renamed != before else None
 
 
 def is_amount(tokens: Sequence[Token]) -> bool:
     """Whether a number is written with its scale in words, as amounts are: 10 million is not 10 million years."""
-    return not {"million", "billion", "trillion"}.isdisjoint(_words(tokens))
+    return any(token.text.lower() in _LARGE[1:] for token in tokens)

@@ -11,7 +11,9 @@ Notation is ambiguous; these are the readings, in one place:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import dropwhile
 from typing import TypeVar
 
 from empo_rewards.equivalence.math import nodes, units
@@ -27,11 +29,14 @@ _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
+_ENDS_LIST = _CLOSERS | {".", ":"}
 _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
 _ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
 _SIGNS = frozenset("+-±∓")
+_TURNED = {"": "-", "+": "-", "-": "+", "±": "∓", "∓": "±"}
+"""Signs by what a minus after them makes of them."""
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
 _AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
@@ -51,9 +56,8 @@ class _Parser:
     """The state of one reading.
 
     Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
-    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `found_unit` is the unit that ended a
-    product. `bars` counts the open |...|, in which a bar closes one.
-    `integral`: a differential ends the expression. `congruence`: mod is no operation.
+    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `bars` counts the open |...|, in which a
+    bar closes one. `integral`: a differential ends the expression. `congruence`: mod is no operation.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -62,7 +66,6 @@ class _Parser:
         self.at = self.depth = self.bars = 0
         self.integral = False
         self.unsure: dict[str, units.Unit] = {}
-        self.found_unit: dict[str, int] = {}
         self.congruence = "≡" in self.kinds
 
     # Tokens
@@ -91,8 +94,8 @@ class _Parser:
             return True
         return False
 
-    def expect(self, kind: str) -> None:
-        if not self.accept(kind):
+    def expect(self, *kinds: str) -> None:
+        if not all(map(self.accept, kinds)):
             raise Unreadable
 
     def enter(self) -> None:
@@ -122,35 +125,19 @@ class _Parser:
 
     def choice(self) -> str:
         """The letter of a choice before its value, taken: B of (B) 5; "" where there is none."""
-        choice = (self.texts("(", "sym", ")") or self.texts("(", "word", ")")) if self.kind() == "(" else []
-        if not choice or choice[1] not in _CHOICES or self.kind(3) in _NO_CHOICE or not self.tokens[self.at + 3].spaced:
+        _, choice, _ = self.texts("(", "sym", ")") or self.texts("(", "word", ")") or ("", "", "")
+        if choice not in _CHOICES or self.kind(3) in _NO_CHOICE or not self.tokens[self.at + 3].spaced:
             return ""
         self.at += 3
-        return choice[1]
+        return choice
 
     def listing(self) -> nodes.Listing:
-        """Items up to a closing bracket or the end."""
-        items: list[Node] = []
-        separators: list[str] = []
-        separator = ""
-        while not self.at_end(first=not items):
-            if items:
-                if not separator:
-                    raise Unreadable
-                separators.append(separator)
+        """Items up to a closing bracket or the end; a separator may stand before it."""
+        items, separators = [self.relation()], []
+        while (separator := self.separator()) and self.kinds[self.at] not in _ENDS_LIST and not self.closes_outward():
+            separators.append(separator)
             items.append(self.relation())
-            separator = self.separator()
-        if not items:
-            raise Unreadable
         return nodes.Listing(tuple(items), tuple(separators))
-
-    def at_end(self, *, first: bool) -> bool:
-        kind = self.kinds[self.at]
-        if kind in ("|", "]"):
-            return not first  # either may open the first item
-        if kind == ":":
-            return self.bars > 0
-        return kind in _CLOSERS or (kind == "." and not self.kind(1)) or (kind == "[" and self.closes_outward())
 
     def separator(self) -> str:
         """The separators between two items as one; "" where there is none."""
@@ -184,10 +171,9 @@ class _Parser:
         if not bracket and self.kind(ahead) != "pmod" and not (self.kind(ahead) == "mod" and self.congruence):
             return None
         self.at += ahead + 1 + bracket
-        closing = ")" if bracket else "}" if self.accept("{") else ""
         modulus = self.sum()
-        if closing:
-            self.expect(closing)
+        if bracket:
+            self.expect(")")
         return modulus
 
     def proportion(self) -> Node:
@@ -222,13 +208,12 @@ class _Parser:
         if isinstance(first, nodes.Quantity):
             parts = [first]
             while self.kind() == "num":
-                parts.append(self.another(()))
+                parts.append(self.another())
             if len(parts) > 1:
                 return nodes.Compound(tuple(parts))
             terms = [nodes.Signed("+", first.body)]
             while self.kind() in ("+", "-"):
-                sign = self.take().kind
-                terms.append(nodes.Signed(sign, self.another(first.unit).body))
+                terms.append(nodes.Signed(self.take().kind, self.another(first.unit).body))
             first = nodes.Quantity(nodes.Sum(tuple(terms)), first.unit) if len(terms) > 1 else first
         if self.accept("to"):
             return nodes.Span(first, self.measured())
@@ -239,7 +224,7 @@ class _Parser:
             words.append(self.take().text.lower())
         return nodes.Qualified(first, " ".join(words))
 
-    def another(self, unit: units.Unit) -> nodes.Quantity:
+    def another(self, unit: units.Unit = ()) -> nodes.Quantity:
         """A quantity beside another one; in its unit, where it has to be."""
         part = self.measured()
         if not isinstance(part, nodes.Quantity) or (unit and part.unit != unit):
@@ -248,35 +233,31 @@ class _Parser:
 
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
-        return (
-            self.kind() in ("word", "run")
-            and self.tokens[self.at].text in units.QUALIFIERS
-            and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
-        )
+        said = self.kind() in ("word", "run") and self.tokens[self.at].text in units.QUALIFIERS
+        return said and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
 
     def measured(self) -> Node:
         """One value with its unit and its currency."""
         if self.kinds[self.at] in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
-            sign, dollar = self.tokens[self.at], self.tokens[self.at + 1]
-            self.replace(self.at, dollar)
+            sign = self.tokens[self.at]
+            self.replace(self.at, self.tokens[self.at + 1])
             self.replace(self.at + 1, sign)
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
-        if self.kinds[self.at] in _ENDS_LEAF and not (currency or self.found_unit):
+        if self.kinds[self.at] in _ENDS_LEAF and not currency:
             return body
         if self.kind() == "$":
             currency = self.take().text
-        unit = self.found_unit or (self.unit() if self.kind() in _BEGINS_UNIT else {})
-        self.found_unit = {}
+        unit = self.unit(joined=self.kind() in ("sym", "run")) if self.kinds[self.at] in _BEGINS_UNIT else {}
         if currency:
             unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
-        if "%" in unit and len(unit) == 1:
+        if unit.keys() == {"%"}:
             return nodes.Postfix("%", body)
         return nodes.Quantity(body, units.canonical(unit)) if unit else body
 
     def unit(self, joined: bool = False) -> dict[str, int]:
         """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""
-        found: dict[str, int] = {}
+        found: Counter[str] = Counter()
         side, power, names = 1, 1, 0
         while names < units.MOST_NAMES and self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
@@ -297,7 +278,7 @@ class _Parser:
                     word = ("μ" if word == "mu" else word) + self.take().text.replace("Omega", "Ω")
                 inner = {units.name_of(word): power * (self.small_integer() if self.accept("^") else 1)}
             for name, exponent in inner.items():
-                found[name] = found.get(name, 0) + side * exponent
+                found[name] += side * exponent
             power, names = 1, names + 1
             joined = self.kind() in ("/", "*") and self.is_unit(1, joined=True)
             if joined:
@@ -308,36 +289,31 @@ class _Parser:
 
     def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
         """Whether a unit's name is ahead; `joined`: after another one, where single letters are names too."""
-        kind = self.kind(ahead)
-        if kind not in ("word", "run", "sym", "func"):
-            if joined:
-                return kind == "(" and self.kind(ahead + 1) in ("word", "run", "sym")
-            after = self.tokens[self.at + ahead + 1].text if self.kind(ahead + 1) in ("run", "word") else ""
-            return (kind == "/" and _is_plain_word(after)) or (
-                kind == "*" and not self.kind(ahead + 1)
-            )  # $14/day, 10 ×
-        token = self.tokens[self.at + ahead]
-        text = token.text
+        kind, after = self.kind(ahead), self.kind(ahead + 1)
         if kind == "word":
             return True
+        if kind in ("/", "*"):  # $14/day, 10 ×
+            plain = after in ("run", "word") and _is_plain_word(self.tokens[self.at + ahead + 1].text)
+            return not joined and (plain if kind == "/" else not after)
+        if kind not in ("run", "sym", "func"):
+            return joined and kind == "(" and after in ("word", "run", "sym")
+        _, text, spaced = token = self.tokens[self.at + ahead]
         if kind == "func" or text == "in":  # minutes, seconds, inches: at the end of a quantity
-            return text in ("min", "sec", "in") and self.kind(ahead + 1) in _ENDS_UNIT
+            return text in ("min", "sec", "in") and after in _ENDS_UNIT
         if kind == "sym":
             return joined and (text in units.LETTERS or text in ("Omega", "mu") or self.is_prefix(token, ahead + 1))
         if text in units.PRODUCTS and not joined:
-            return token.spaced
-        return joined or text in units.SYMBOLS or (token.spaced and _is_plain_word(text))
+            return spaced
+        return joined or text in units.SYMBOLS or (spaced and _is_plain_word(text))
 
     def is_prefix(self, token: Token, after: int = 0) -> bool:
         """Whether a letter is the prefix of the unit after it: μ m, k Ω."""
-        if self.kind(after) not in ("sym", "word"):
-            return False
-        return token.text == "mu" or (token.text in ("k", "M", "m") and self.tokens[self.at + after].text == "Omega")
+        unit = self.tokens[self.at + after].text if self.kind(after) in ("sym", "word") else ""
+        return bool(unit) and (token.text == "mu" or (token.text in ("k", "M", "m") and unit == "Omega"))
 
     def unit_of_letters(self) -> bool:
         """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
-        start = self.at
-        token = self.tokens[start]
+        start, token = self.at, self.tokens[self.at]
         if token.kind == "run" and token.text not in units.PRODUCTS:
             return False
         try:
@@ -346,27 +322,20 @@ class _Parser:
             found = {}
         names = [other.text for other in self.tokens[start : self.at] if other.text.isalpha()]
         sure = any(len(name) > 1 and name not in units.PRODUCTS for name in names)
-        whole = bool(found) and self.kind() in _ENDS_UNIT
-        if whole and not sure:
-            whole = self.kind() not in ("+", "-")
-            if whole and not self.depth:
-                self.unsure["spaced" if token.spaced else "glued"] = units.canonical(found)
-            whole = whole and token.spaced
-        if whole:
-            self.found_unit = found
-        else:
-            self.at = start
-        return whole
+        whole = bool(found) and self.kind() in (_ENDS_UNIT if sure else _ENDS_UNIT - _SIGNS)
+        if whole and not sure and not self.depth:
+            self.unsure["spaced" if token.spaced else "glued"] = units.canonical(found)
+        self.at = start
+        return whole and (sure or token.spaced)
 
     def small_integer(self) -> int:
         """An integer of one or two digits, in braces or not: the power of a unit, the base of a number."""
-        braced = self.accept("{")
+        closing = ["}"] if self.accept("{") else []
         sign = -1 if self.accept("-") else 1
         digits = self.take().text if self.kind() == "num" else ""
+        self.expect(*closing)
         if not digits.isdecimal() or len(digits) > 2:
             raise Unreadable
-        if braced:
-            self.expect("}")
         return sign * int(digits)
 
     # Sums and products
@@ -374,25 +343,21 @@ class _Parser:
     def sum(self, *, measured: bool = False) -> Node:
         """A sum, up to another amount of money; `measured`: its first term may have a unit."""
         parts = [self.signed(measured)]
-        while self.kinds[self.at] in _SIGNS and not self.found_unit and self.kind(1) != "$":
+        while self.kinds[self.at] in _SIGNS and self.kind(1) != "$":
             parts.append(self.signed())
         if len(parts) == 1:
             return parts[0]
         return nodes.Sum(tuple(part if isinstance(part, nodes.Signed) else nodes.Signed("+", part) for part in parts))
 
     def signed(self, measured: bool = False) -> Node:
-        sign, signs = "+", 0
-        while self.kinds[self.at] in _SIGNS:
-            mark = self.take().kind
-            signs += 1
-            if mark in "±∓":
-                sign = mark
-            elif mark == "-":
-                sign = {"+": "-", "-": "+", "±": "∓", "∓": "±"}[sign]
+        sign = ""
+        while (mark := self.kinds[self.at]) in _SIGNS:
+            self.at += 1
+            sign = _TURNED[sign] if mark == "-" else mark if mark in "±∓" else sign or "+"
         body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
-        return body if sign == "+" and not signs else nodes.Signed(sign, body)
+        return nodes.Signed(sign, body) if sign else body
 
-    def product(self, stop_at_function: bool = False, measured: bool = False) -> Node:
+    def product(self, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         depth = self.depth
         while True:
@@ -402,34 +367,40 @@ class _Parser:
                 kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters()
             ):  # fmt: skip
                 break
-            if kind in ("*", "/") and self.kind(1) and not stop_at_function:
+            if kind in ("*", "/") and self.kind(1):
                 self.take()
-                factors.append(
-                    (kind, self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor))
-                )
-            elif kind == "%" and not stop_at_function:
+                factor = self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor)
+                factors.append((kind, factor))
+            elif kind == "%" or (kind == "mod" and not self.congruence):
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
-                factors = [("", nodes.Postfix("%", _product(factors)))]
-            elif kind == "mod" and not self.congruence:
-                self.enter()
-                self.take()
-                factors = [
-                    ("", nodes.Call("mod", (_product(factors), self.juxtaposed(self.perhaps_signed(self.factor)))))
-                ]
-            elif (
-                self.starts_factor()
-                and not (kind == "(" and self.kind(1) == "mod")
-                and not (stop_at_function and kind == "func")
-            ):
-                mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
-                mixed = _mixed(factors[-1][1], primary)
-                if mixed is not None:
-                    mark, primary = factors.pop()[0], mixed
-                factors.append((mark, self.postfix(primary)))
+                before = _product(factors)
+                wrapped = (
+                    nodes.Postfix("%", before) if kind == "%"
+                    else nodes.Call("mod", (before, self.juxtaposed(self.perhaps_signed(self.factor))))
+                )  # fmt: skip
+                factors = [("", wrapped)]
+            elif self.starts_factor():
+                self.multiply(factors)
             else:
                 break
         self.depth = depth
+        return _product(factors)
+
+    def multiply(self, factors: list[tuple[str, Node]]) -> None:
+        """Adds the factor ahead, side by side; a fraction after an integer makes a mixed number of it."""
+        mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
+        before = factors[-1][1]
+        mixed = _mixed(before.text, primary) if isinstance(before, nodes.Num) else None
+        if mixed is not None:
+            mark, primary = factors.pop()[0], mixed
+        factors.append((mark, self.postfix(primary)))
+
+    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
+        """The factors side by side."""
+        factors: list[tuple[str, Node]] = [("", first)]
+        while goes_on() and self.starts_factor():
+            self.multiply(factors)
         return _product(factors)
 
     def divisor(self, before: Node) -> Node:
@@ -439,25 +410,18 @@ class _Parser:
             return first
         return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
 
-    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
-        """The factors side by side."""
-        factors: list[tuple[str, Node]] = [("", first)]
-        while goes_on() and self.starts_factor():
-            factors.append(("", self.factor()))
-        return _product(factors)
-
     def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
-        return (
-            nodes.Signed(self.take().kind, self.nested(lambda: self.perhaps_signed(parse)))
-            if self.kind() in ("+", "-")
-            else parse()
-        )
+        if self.kind() in ("+", "-"):
+            return nodes.Signed(self.take().kind, self.nested(lambda: self.perhaps_signed(parse)))
+        return parse()
 
     def starts_factor(self) -> bool:
         kind = self.kinds[self.at]
         if kind not in _STARTS:
             return kind == "|" and not self.bars
         if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
+            return False
+        if kind == "(" and self.kinds[self.at + 1] == "mod":
             return False
         return not (self.integral and self.is_differential())
 
@@ -470,35 +434,28 @@ class _Parser:
         depth = self.depth
         while (kind := self.kinds[self.at]) in _AFTER_FACTOR:
             self.enter()
+            self.take()
             if kind == "^":
-                self.take()
-                base = self.raised(base)
-            elif kind in ("!", "!!") and self.kind(1) != "=":
-                self.take()
+                exponent = self.exponent()
+                base = self.indexed(base) if isinstance(base, nodes.Sym) and self.kind() == "_" else base
+                base = nodes.Power(base, exponent)
+            elif kind in ("!", "!!") and self.kind() != "=":
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
-                self.take()
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
                 if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS):
                     base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
                     base = nodes.Postfix("°", base)
             elif kind == "'" and isinstance(base, nodes.Sym):
-                self.take()
                 base = nodes.Sym(base.name + "'")
             elif kind == "_" and (digits := _digits(base)):
-                self.take()
                 base = nodes.Based(digits, self.small_integer())
             else:
+                self.at -= 1
                 break
         self.depth = depth
         return base
-
-    def raised(self, base: Node) -> Node:
-        exponent = self.exponent()
-        if isinstance(base, nodes.Sym) and self.kind() == "_":
-            base = self.indexed(base)
-        return nodes.Power(base, exponent)
 
     def exponent(self) -> Node:
         return self.nested(lambda: self.perhaps_signed(self.tower))
@@ -516,30 +473,27 @@ class _Parser:
             raise Unreadable
         return reader(self, self.take().text)
 
-    def symbol(self, name: str) -> Node:
-        return self.indexed(nodes.Sym(name))
-
     def number(self, text: str) -> Node:
         if not text.isdecimal() or self.kind() not in ("sym", "num"):
             return nodes.Num(text)
-        spaced = self.tokens[self.at].spaced
-        chosen, fraction = self.texts("sym", "num"), self.texts("num", "/", "num")
-        if chosen and chosen[0] in _CHOSEN and not spaced and not self.tokens[self.at + 1].spaced:  # 10C3
+        _, letter, spaced = self.tokens[self.at]
+        if letter in _CHOSEN and not spaced and self.kind(1) == "num" and not self.tokens[self.at + 1].spaced:  # 10C3
             self.at += 2
-            return nodes.Call(_CHOSEN[chosen[0]], (nodes.Num(text), nodes.Num(chosen[1])))
-        if fraction and spaced and _is_proper(fraction[0], fraction[2]):  # 4 4/9
-            self.at += 3
-            return nodes.Mixed(text, fraction[0], fraction[2])
+            return nodes.Call(_CHOSEN[letter], (nodes.Num(text), nodes.Num(self.tokens[self.at - 1].text)))
+        match self.texts("num", "/", "num") if spaced else []:
+            case [top, "/", bottom] if _is_proper(top, bottom):  # 4 4/9
+                self.at += 3
+                return nodes.Mixed(text, top, bottom)
         return nodes.Num(text)
 
     def chosen(self, mark: str) -> Node:
         """^{10}C_3, _{10}C_3: a binomial coefficient."""
-        above = self.argument()
-        symbol = self.argument()
-        letter, _, below = symbol.name.partition("_") if isinstance(symbol, nodes.Sym) else ("", "", "")
-        if letter not in _CHOSEN or not below.isdecimal() or not isinstance(above, nodes.Num):
-            raise Unreadable
-        return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
+        match self.argument(), self.argument():
+            case nodes.Num() as above, nodes.Sym(symbol):
+                letter, _, below = symbol.partition("_")
+                if letter in _CHOSEN and below.isdecimal():
+                    return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
+        raise Unreadable
 
     def letters(self, text: str) -> Node:
         """Letters side by side: a product of symbols. An index or a power belongs to the last one."""
@@ -548,9 +502,7 @@ class _Parser:
         named = len(text) == 3 and not here and self.kind() == "=" and _is_plain_word(text)
         if (is_word(text) and not touching) or named:
             return nodes.Word(self.indexed(nodes.Sym(text)).name)
-        last: Node = nodes.Sym(text[-1])
-        if self.kind() in ("^", "_", "'", "(", "!", "num"):
-            last = self.postfix(self.indexed(nodes.Sym(text[-1])))
+        last = self.postfix(self.indexed(nodes.Sym(text[-1])))
         return nodes.Product((*(("", nodes.Sym(letter)) for letter in text[:-1]), ("", last)))
 
     def worded(self, text: str) -> Node:
@@ -572,20 +524,20 @@ class _Parser:
         return nodes.Word(f"{name} {letters}")
 
     def blackboard(self, name: str) -> Node:
-        letter = self.argument()
-        if not isinstance(letter, nodes.Sym):
-            raise Unreadable
-        return nodes.Constant(letter.name)
+        match self.argument():
+            case nodes.Sym(letter):
+                return nodes.Constant(letter)
+        raise Unreadable
 
     def accented(self, name: str) -> Node:
-        body = self.argument()
-        if name == "overline" and isinstance(body, nodes.Product):
-            return nodes.Word("".join(node.name for _, node in body.factors if isinstance(node, nodes.Sym)))
-        if not isinstance(body, nodes.Sym):
-            raise Unreadable
-        if body.name.startswith("unit "):
-            return body  # \\hat{\\mathbf i}
-        return self.indexed(nodes.Sym(f"{'bar' if name == 'overline' else name} {body.name}"))
+        match self.argument():
+            case nodes.Product(factors) if name == "overline":
+                return nodes.Word("".join(node.name for _, node in factors if isinstance(node, nodes.Sym)))
+            case nodes.Sym(letter) as symbol if letter.startswith("unit "):
+                return symbol  # \\hat{\\mathbf i}
+            case nodes.Sym(letter):
+                return self.indexed(nodes.Sym(f"{'bar' if name == 'overline' else name} {letter}"))
+        raise Unreadable
 
     def indexed(self, symbol: nodes.Sym, *, touching: bool = True) -> nodes.Sym:
         """The symbol with the index that follows in its name; digits that touch a letter are one: x2."""
@@ -606,7 +558,7 @@ class _Parser:
                 depth += (token.kind == "{") - (token.kind == "}")
                 index += token.text if depth else ""
         elif kind == "run" and self.kind(1) in ("_", "^"):
-            index = self.first_letter()  # F_kF_n
+            index = self.first()  # F_kF_n
         elif kind in ("num", "sym", "run", "word"):
             index = self.take().text
         elif kind:  # x_ is x_{}
@@ -617,24 +569,22 @@ class _Parser:
 
     def argument(self) -> Node:
         """A command's argument: a group in braces, one digit, or one symbol. \\sqrt\\sqrt2 nests as brackets do."""
-        kind, token = self.kind(), self.tokens[self.at] if self.kind() else Token("", "", False)
-        if kind == "num" and token.text.isdecimal() and len(token.text) > 1:
-            self.replace(self.at, token._replace(text=token.text[1:], spaced=False))
-            return nodes.Num(token.text[0])
+        kind = self.kind()
         if kind == "num":
-            return nodes.Num(self.take().text)
+            return nodes.Num(self.first() if self.tokens[self.at].text.isdecimal() else self.take().text)
         if kind == "sym":
             return self.indexed(nodes.Sym(self.take().text), touching=False)
         if kind == "run":
-            return nodes.Sym(self.first_letter())
+            return nodes.Sym(self.first())
         return self.primary() if kind == "{" and self.kind(1) != "}" else self.nested(self.primary)
 
-    def first_letter(self) -> str:
-        """The first of the letters ahead; the others stay."""
-        token = self.tokens[self.at]
-        rest = token.text[1:]
-        self.replace(self.at, token._replace(kind="sym" if len(rest) == 1 else "run", text=rest, spaced=False))
-        return token.text[0]
+    def first(self) -> str:
+        """The first of the digits or letters ahead; the others stay."""
+        kind, text, _ = self.take()
+        if len(text) > 1:
+            self.at -= 1
+            self.replace(self.at, Token("sym" if kind == "run" and len(text) == 2 else kind, text[1:], False))
+        return text[0]
 
     def fraction(self, name: str) -> Node:
         differential = self.kind() == "{" and self.begins_with_d(1)
@@ -678,7 +628,7 @@ class _Parser:
             return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
-        return (self.perhaps_signed(lambda: self.product(stop_at_function=True)),)
+        return (self.perhaps_signed(lambda: self.juxtaposed(self.factor(), lambda: self.kind() != "func")),)
 
     # Sums, integrals and limits, which are not computed
 
@@ -719,21 +669,18 @@ class _Parser:
 
     def limit(self) -> Node:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
-        self.expect("_")
-        self.expect("{")
+        self.expect("_", "{")
         variable = self.sum()
         if not (self.accept("→") or self.accept("⇒")):
             raise Unreadable
-        target: Node = self.bound() if self.kind(1) == "^" else self.sum()
-        side = ""
+        target, side = self.bound() if self.kind(1) == "^" else self.sum(), ""
         if self.accept("^"):
-            braced = self.accept("{")
-            side = self.take().kind
-            if side not in ("+", "-"):
-                raise Unreadable
-            if braced:
-                self.expect("}")
+            braces = ["}"] if self.accept("{") else []
+            side, self.at = self.kind(), self.at + 1
+            self.expect(*braces)
         self.expect("}")
+        if side not in ("", "+", "-"):
+            raise Unreadable
         return nodes.Call(f"lim {side}", (variable, target, self.product()))
 
     # Brackets
@@ -759,12 +706,9 @@ class _Parser:
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
         self.bars, self.integral = outer
         closing = self.take().kind if self.kind() else ""
-        several = len(listing.items) > 1
-        if (
-            closing not in (("}", r"\}") if braces else (")", "]", "["))
-            or (condition and several)
-            or (not several and (opening == "]" or closing == "["))
-        ):
+        several, outward = len(listing.items) > 1, opening == "]" or closing == "["
+        ends = ("}", r"\}") if braces else (")", "]", "[")
+        if closing not in ends or (condition and several) or (outward and not several):
             raise Unreadable
         if condition:
             return nodes.Builder(listing.items[0], condition)
@@ -773,9 +717,9 @@ class _Parser:
         return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
 
     def closes_outward(self) -> bool:
-        """Whether the [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
-        after = self.kind(1)
-        return after in _ENDS_LEAF or after in _SET_OPERATIONS or after == "."
+        """Whether a [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
+        opening, after = self.kinds[self.at : self.at + 2]
+        return opening == "[" and (after in _ENDS_LEAF or after in _SET_OPERATIONS or after == ".")
 
     def enclosed(self, opening: str) -> Node:
         """|...|, ⌊...⌋, ⌈...⌉."""
@@ -803,7 +747,8 @@ class _Parser:
 
 
 _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
-    "num": _Parser.number, "sym": _Parser.symbol, "run": _Parser.letters, "word": _Parser.worded,
+    "num": _Parser.number, "run": _Parser.letters, "word": _Parser.worded,
+    "sym": lambda parser, name: parser.indexed(nodes.Sym(name)),
     "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
     "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
     "mathbb": _Parser.blackboard, "accent": _Parser.accented, "label": _Parser.labelled,
@@ -829,13 +774,13 @@ def _is_proper(top: str, bottom: str) -> bool:
     return top.isdecimal() and bottom.isdecimal() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
 
 
-def _mixed(whole: Node, fraction: Node) -> Node | None:
+def _mixed(whole: str, fraction: Node) -> Node | None:
     """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
-    if not (isinstance(whole, nodes.Num) and whole.text.isdecimal() and isinstance(fraction, nodes.Product)):
-        return None
-    (_, top), *rest = fraction.factors
-    digits = _digits(top), _digits(rest[0][1]) if [mark for mark, _ in rest] == ["/"] else ""
-    return nodes.Mixed(whole.text, *digits) if _is_proper(*digits) else None
+    match fraction:
+        case nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
+            digits = _digits(top), _digits(bottom)
+            return nodes.Mixed(whole, *digits) if _is_proper(*digits) else None
+    return None
 
 
 def is_word(text: str, shortest: int = 4) -> bool:
@@ -851,17 +796,13 @@ def _is_plain_word(text: str) -> bool:
 
 def _is_number(factors: list[tuple[str, Node]]) -> bool:
     """Whether factors are a number, in scientific notation too."""
-    return all(
-        isinstance(factor, (nodes.Num, nodes.Mixed))
-        or (isinstance(factor, nodes.Power) and isinstance(factor.base, nodes.Num))
-        for _, factor in factors
-    )
+    bases = (factor.base if isinstance(factor, nodes.Power) else factor for _, factor in factors)
+    return all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)
 
 
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
     """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
-    start = next((at for at, token in enumerate(tokens) if token.kind not in ("=", "≈")), len(tokens))
-    tokens = tokens[start:]
+    tokens = list(dropwhile(lambda token: token.kind in ("=", "≈"), tokens))
     if not tokens:
         raise Unreadable
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>

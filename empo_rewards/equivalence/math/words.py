@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 from empo_rewards.equivalence.math import shapes, units
@@ -44,13 +45,14 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
     """
     if len(tokens) > 1 and tokens[0].text == "pH":
         return {"called": "pH"}, tokens[1 + (tokens[1].kind == "=") :]
-    marks = [k for k, token in enumerate(tokens) if token.kind in ("=", ":")]
-    before, after = (tokens[: marks[0]], tokens[marks[0] + 1 :]) if len(marks) == 1 else ([], [])
+    kinds = [token.kind for token in tokens]
+    mark = next((k for k, kind in enumerate(kinds) if kind in ("=", ":")), -1)
+    before, after = tokens[:mark], tokens[mark + 1 :]
     if (
-        not after
-        or any(token.kind not in ("word", "run", "sym") for token in before)
-        or all(token.kind in ("word", "run") for token in after)
-        or (tokens[marks[0]].kind == ":" and after[0].kind not in ("num", "$", "frac", "sqrt", "-"))
+        kinds.count("=") + kinds.count(":") != 1
+        or not {*kinds[:mark]} <= {"word", "run", "sym"}
+        or {*kinds[mark + 1 :]} <= {"word", "run"}
+        or (kinds[mark] == ":" and kinds[mark + 1] not in ("num", "$", "frac", "sqrt", "-"))
     ):
         return {}, tokens
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
@@ -67,18 +69,15 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_SAID: tuple[tuple[Shape, str], ...] = (
-    (shapes.REALS, "all real numbers, all reals, any real number, every real number, all real number, real numbers"),
-    (shapes.REALS, "the set of all real numbers, the set of real numbers, set of all real numbers"),
-    (
-        shapes.EMPTY,
-        "no solution, no solutions, no real solution, no real solutions, empty set, the empty set, null set",
-    ),
-    (shapes.EMPTY, "there is no solution, there are no solutions, there is no real solution"),
-    (Text("does not exist"), "dne, d n e, does not exist, the limit does not exist, limit does not exist"),
-    (Text("infinitely many"), "infinitely many solutions, infinitely many, infinite solutions"),
-)
-_PHRASES = {phrase: shape for shape, phrases in _SAID for phrase in phrases.split(", ")}
+_SAID = [
+    (re.compile(phrases), shape)
+    for phrases, shape in (
+        (r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers", shapes.REALS),
+        (r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set", shapes.EMPTY),
+        (r"dne|d n e|(?:(?:the )?limit )?does not exist", Text("does not exist")),
+        (r"(?:infinitely many|infinite) solutions|infinitely many", Text("infinitely many")),
+    )
+]
 """Phrases that say what a sign says too, or each other."""
 
 
@@ -86,4 +85,4 @@ def _said(words: list[str]) -> Shape:
     said = " ".join(words)
     if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
         return atom(words[1].upper())
-    return _PHRASES.get(said, Text(said))
+    return next((shape for phrases, shape in _SAID if phrases.fullmatch(said)), Text(said))
