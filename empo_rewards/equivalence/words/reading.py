@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
@@ -29,10 +29,10 @@ _TYPOGRAPHY = str.maketrans(
 _LATEX = re.compile(rf"{command(*TEXT, *FONTS)}\s?\{{([^{{}}]*)\}}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_NUMBERED = re.compile(r"(?<=\w)\((?=[IVX]{1,4}\)|\d{1,2}\))([IVX\d]+)\)")
+_NUMBERED = re.compile(r"(?<=\w)(?: ?\((?=[IVX]{1,4}\))|\((?=\d{1,2}\)))([IVX\d]+)\)")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
-_ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
+_ABBREVIATED = "".join(rf"(?<!{title})" for title in say.SHORTENED)
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _BREAKING = frozenset(";\n-.?!")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
@@ -43,6 +43,8 @@ _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
 _JOINED = re.compile(r"\b(?:and|or|as)\b", re.IGNORECASE)
+_LISTED = re.compile(r"\s*[;\n]\s*")
+_BULLET = re.compile(r"\A(?:\d{1,2}[.)]|[-•])\s+")
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
@@ -53,6 +55,9 @@ _TOKEN = re.compile(
     r"|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_EMPTY = "|".join(sorted(say.FILLERS | say.COPULAS, key=len, reverse=True))
+_BOUND = re.compile(rf"(?<![\w'-])((?:{_EMPTY}))-(?=[^\W\d_])|(?<=[^\W\d_])-(?=(?:{_EMPTY})(?![\w'-]))", re.IGNORECASE)
+"""The hyphen between a word that says nothing by itself and another one: together they say something."""
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
 _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
 _DIGIT = re.compile(r"\d")
@@ -100,7 +105,7 @@ class Reading(NamedTuple):
         head: the answer that it gives.
         items: where that is an enumeration, its items; else empty.
         choice: whether it leaves open which of the items is meant.
-        place: the country or state in which, it says, the answer lies.
+        place: the country or state in which, it says, the answer lies; or a name in a bracket: "Adams (John)".
         inverted: where two names stand with a comma between, the second before the first: "Taylor, Zachary".
         marked: what alone is set in quotation marks or emphasised, in a sentence.
         tail: the canonical words of what is said about the answer.
@@ -152,7 +157,9 @@ def read(text: str) -> Reading:
         elif " " not in items[0]:
             inverted = part(f"{items[1]} {items[0]}")
     tails = [part(piece).words for piece in said]
-    hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_only_modifies, tails)))
+    hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_changes, said, tails)))
+    if len(items) == 1 and not place and tidy[-1:] == ")":
+        place = _name_in_bracket(tidy)
     parts = tuple(map(part, items)) if len(items) > 1 else ()
     found = () if _MARKS.isdisjoint(text) else _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
@@ -162,6 +169,8 @@ def read(text: str) -> Reading:
 def _split(tidy: str) -> tuple[str, list[str]]:
     """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(tidy)
+    if ";" in head or "\n" in head:
+        head = _in_commas(head)
     found = None if _BREAKING.isdisjoint(head) else _BREAK.search(head, 1)
     if found:
         doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
@@ -200,6 +209,24 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
         return ""
 
     return _BRACKET.sub(take, text), tails
+
+
+def _in_commas(head: str) -> str:
+    """A list over lines or between semicolons as one between commas, as far as its pieces are items."""
+    pieces = [_BULLET.sub("", piece) for piece in _LISTED.split(head)]
+    listed = list(takewhile(_is_item, pieces))
+    return "\n".join([", ".join(listed), *pieces[len(listed) :]]) if len(listed) > 1 else head
+
+
+def _is_item(piece: str) -> bool:
+    """Whether a piece is short, no sentence, and does not begin as an explanation does."""
+    words = piece.lower().split()
+    return (
+        0 < len(words) <= MAX_ITEM_WORDS
+        and say.COPULAS.isdisjoint(words)
+        and (words[0] not in say.EXPLAINERS or words[0] in say.ARTICLES)
+        and piece[-1] not in ".:"
+    )
 
 
 def _before_clause(head: str) -> tuple[str, str]:
@@ -258,9 +285,23 @@ def _takes_back(said: str) -> bool:
     )
 
 
-def _only_modifies(words: Words) -> bool:
-    """Whether words say how much or which way, and nothing else: in brackets behind an answer they change it."""
-    return bool(words) and all(word in say.MODIFIERS or word in (say.NOT, say.UP, say.DOWN) for word in words)
+def _changes(said: str, words: Words) -> bool:
+    """Whether what stands behind an answer changes it: it says how much or which way alone, or ends in a denial.
+
+    Args:
+        said: as it is written.
+        words: in canonical words.
+    """
+    modifies = bool(words) and all(word in say.MODIFIERS or word in (say.NOT, say.UP, say.DOWN) for word in words)
+    return modifies or said.lower().endswith(" not")
+
+
+def _name_in_bracket(tidy: str) -> Words:
+    """The words of a bracket at the end that holds a name and nothing else."""
+    name = tidy[tidy.rfind("(") + 1 : -1].removeprefix("the ")
+    words = name.split() if "(" in tidy[1:] else []
+    named = len(words) <= MAX_ITEM_WORDS and all(word.isalpha() and word.istitle() for word in words)
+    return part(name).content if words and named else ()
 
 
 # --------------------------------------------------------------------------------------------------- canonical words
@@ -297,7 +338,8 @@ def _made(words: Words, raw: Words) -> Part:
     content = words
     numbers: Words = ()
     if not say.NEUTRAL_PREPOSITIONS.isdisjoint(words):
-        content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
+        kept = tuple(say.DIRECTED.get(word, word) for k, word in enumerate(words) if not _says_nothing(words, k))
+        content = kept or words
     if not "".join(content).isalpha():
         numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
     bag = frozenset(content)
@@ -307,7 +349,8 @@ def _made(words: Words, raw: Words) -> Part:
     initials = frozenset([word[0] for word in content])
     marks: frozenset[str] = frozenset()
     if not (numbers or ways or abbreviation or say.MODIFIERS.issuperset(bag)):
-        marks = bag.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
+        said = bag if content is words else bag - say.DIRECTIONS_SAID
+        marks = said.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
     return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, marks)
 
 
@@ -315,12 +358,18 @@ def _says_nothing(words: Words, k: int) -> bool:
     """Whether a word is a preposition that may be left out; not the one of an amount: "rises to 25%", "by 25%"."""
     if words[k] not in say.NEUTRAL_PREPOSITIONS:
         return False
+    if words[k] not in say.DIRECTED:
+        return True
     before, after = words[max(k - 1, 0)], words[min(k + 1, len(words) - 1)]
-    return words[k] not in ("to", "by") or not after[0].isdigit() or before[0].isdigit()
+    if words[k] in ("to", "by") and after[0].isdigit():
+        return before[0].isdigit()
+    return k == 0
 
 
 def _raw(text: str) -> list[str]:
-    """The words as written; initials in a row are one word with its stops."""
+    """The words as written; initials in a row are one word with its stops, and so are "so-called" and "re-elected"."""
+    if "-" in text:
+        text = _BOUND.sub(r"\1", text)
     found: list[str] = []
     rest = 0
     for match in _INITIALS.finditer(text) if "." in text else ():
@@ -335,6 +384,11 @@ def _meant(raw: Sequence[str]) -> list[str]:
     words = [
         word for before, token in zip(("", *raw), raw, strict=False) for word in _canonical(token, before[:1].isalpha())
     ]
+    if "would" in words:
+        words = [
+            "would have" if word == "would" and beyond == "have" else word
+            for word, beyond in zip(words, [*words[1:], ""], strict=True)
+        ]
     if len(words) > 1:
         after = [*words[1:], ""]
         words = [
@@ -432,7 +486,8 @@ def _active(words: list[str]) -> list[str]:
             if not agent:
                 return words
             rest = words[by + 1 + len(agent) :]
-            return [*agent, infinitive(words[k + 1]), *words[:k], *words[k + 2 : by], *rest]
+            verb = words[k + 1] if words[k] in say.PAST else infinitive(words[k + 1])
+            return [*agent, verb, *words[:k], *words[k + 2 : by], *rest]
     return words
 
 
@@ -492,7 +547,7 @@ def _genitive(words: list[str]) -> list[str]:
     owned: list[list[str]] = []
     while "of" in words[1:-1]:
         k = words.index("of", 1)
-        if words[k - 1][-1].isdigit() or words[k + 1][-1].isdigit():
+        if words[k - 1][-1].isdigit() or words[k + 1][-1].isdigit() or words[k - 1] in say.UNIVERSITIES:
             break
         owned.append(words[:k])
         words = words[k + 1 :]
