@@ -28,7 +28,8 @@ _DENIAL_CHARS = 24
 
 def denied(text: str, start: int) -> bool:
     """Whether what begins at `start` is what the answer is not: "\\boxed{8}, not \\boxed{9}"."""
-    return _DENIAL.search(text[max(0, start - _DENIAL_CHARS) : start]) is not None
+    before = text[max(0, start - _DENIAL_CHARS) : start]
+    return ("not" in before or "than" in before or " of" in before) and _DENIAL.search(before) is not None
 
 
 T = TypeVar("T")

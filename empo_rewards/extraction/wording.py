@@ -132,14 +132,19 @@ _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is some
     r"|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
     re.IGNORECASE,
 )
-_ATTRIBUTED = re.compile(
-    r"(?P<speaker>[^.!?;:\n]{1,40})\b(?:says?|said|claims?|claimed|thinks?|thought|believes?|believed|argues?|argued|assumes?"
-    r"|assumed|guess(?:es|ed)?)\b(?:,|[ \t]that)?(?:[ \t](?:the|his|her|their|final|correct)){0,3}[ \t]\Z"
+_CLAIMS = _words(
+    "say says said claim claims claimed think thinks thought believe believes believed argue argues argued assume"
+    " assumes assumed guess guesses guessed"
 )
-_OWN = re.compile(r"\b(?:I|[Ww]e|to)\b")
+_ATTRIBUTED = re.compile(  # "Tom claims that the final "
+    rf"(?<=\w )(?:{'|'.join(_CLAIMS)})(?:,|[ \t]that)?(?:[ \t](?:the|his|her|their|final|correct)){{0,3}}[ \t]\Z"
+)
+_CLAIM = frozenset(_CLAIMS) | {f"{word}," for word in _CLAIMS}
+_OWN = re.compile(r"\b(?:I|[Ww]e|to)\b[^.!?;:\n]{0,40}\Z")
 _COUNTERFACTUAL = re.compile(r"\b(?:[Ii]f\b[^.!?\n]{0,60}[ \t](?:were|had)|[Ww]ere|[Hh]ad)\b[^.!?\n]{0,60}\Z")
 _UNLESS_IT_WERE = re.compile(r"[^.!?\n]{1,40}[ \t]if\b[^.!?\n]{0,60}[ \t](?:were|had)\b")
-_BEFORE_CHARS = 96
+_BEFORE_CHARS = 48
+_SUPPOSED_CHARS = 96
 _NOT = any_of("no not ne n' nicht kein não non не 不 并非")
 _NEGATED = re.compile(rf"(?<![^\W\d_]){_NOT}(?![^\W\d_])", re.IGNORECASE)
 _NOTED = re.compile(_NOTE.removesuffix("?"))
@@ -177,15 +182,17 @@ def announces(text: str, start: int, end: int) -> bool:
 def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[Announcement]:
     def announced(position: int) -> bool:
         before = text[max(start, position - _BEFORE_CHARS) : position]
-        attributed = _ATTRIBUTED.search(before)
-        others = attributed is not None and _OWN.search(attributed["speaker"]) is None
-        return not others and _UNANNOUNCED.search(before) is None
+        if not _CLAIM.isdisjoint(before.split()):
+            claimed = _ATTRIBUTED.search(before)
+            if claimed is not None and _OWN.search(before[: claimed.start()]) is None:
+                return False
+        return _UNANNOUNCED.search(before) is None
 
     def supposed(begin: int, link: re.Match[str]) -> bool:
         """Whether "the answer would be" is said of what is not so: "if he had eaten two"."""
         if "would" not in link.group():
             return False
-        before = text[max(start, begin - _BEFORE_CHARS) : begin]
+        before = text[max(start, begin - _SUPPOSED_CHARS) : begin]
         return bool(_COUNTERFACTUAL.search(before) or _UNLESS_IT_WERE.match(text, link.end(), end))
 
     named = list(_nouns(text, start, end, nouns))
