@@ -214,7 +214,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     extra = len(long.content) - len(short.content)
     if not 0 < extra <= MAX_RESTATED:
         return False
-    repeated = long.bag - short.bag - say.DIRECTIONS_SAID
+    repeated = long.bag - short.bag - say.CONNECTING
     if not repeated or not repeated - say.CARRIERS <= question.words:
         return False
     subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
@@ -228,7 +228,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
             names_place = start == 0 and say.plain(" ".join(short.raw)) in say.PLACES
             return (
                 (subject or "of" in short.raw)
-                and (question.words | say.CARRIERS | say.DIRECTIONS_SAID).issuperset(added)
+                and (question.words | say.CARRIERS | say.CONNECTING).issuperset(added)
                 and not (changes or names_place or (acts and 0 < start < extra))
                 and (counts == 0 or extra > 2 * counts)
             )

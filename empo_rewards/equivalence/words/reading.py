@@ -55,7 +55,7 @@ _TOKEN = re.compile(
     r"|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_EMPTY = "|".join(sorted(say.FILLERS | say.COPULAS, key=len, reverse=True))
+_EMPTY = "|".join(sorted(say.FILLERS | say.COPULAS | say.NEUTRAL_PREPOSITIONS, key=len, reverse=True))
 _BOUND = re.compile(rf"(?<![\w'-])((?:{_EMPTY}))-(?=[^\W\d_])|(?<=[^\W\d_])-(?=(?:{_EMPTY})(?![\w'-]))", re.IGNORECASE)
 """The hyphen between a word that says nothing by itself and another one: together they say something."""
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
@@ -326,7 +326,8 @@ def part(text: str) -> Part:
         return whole
     if _relates(_meant(raw)):
         return whole
-    return _made(sides[0].words + sides[1].words, whole.raw)._replace(sides=sides)
+    passive = ("be",) if _passive(raw, copulas[0]) else ()
+    return _made((*sides[0].words, *passive, *sides[1].words), whole.raw)._replace(sides=sides)
 
 
 def _phrase(raw: Sequence[str]) -> Part:
@@ -349,7 +350,7 @@ def _made(words: Words, raw: Words) -> Part:
     initials = frozenset([word[0] for word in content])
     marks: frozenset[str] = frozenset()
     if not (numbers or ways or abbreviation or say.MODIFIERS.issuperset(bag)):
-        said = bag if content is words else bag - say.DIRECTIONS_SAID
+        said = bag if content is words else bag - say.CONNECTING
         marks = said.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
     return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, marks)
 
@@ -381,9 +382,15 @@ def _raw(text: str) -> list[str]:
 
 def _meant(raw: Sequence[str]) -> list[str]:
     """Canonical words, each by itself; copulas are still there."""
-    words = [
-        word for before, token in zip(("", *raw), raw, strict=False) for word in _canonical(token, before[:1].isalpha())
-    ]
+    words = (
+        [
+            word
+            for before, token in zip(("", *raw), raw, strict=False)
+            for word in _canonical(token, before[:1].isalpha())
+        ]
+        if "A" not in raw[1:]
+        else _with_the_name_a(raw)
+    )
     if "would" in words:
         words = [
             "would have" if word == "would" and beyond == "have" else word
@@ -406,6 +413,15 @@ def _meant(raw: Sequence[str]) -> list[str]:
     if start == 0 and words and words[0] in say.LEADING_ARTICLES:
         start = 1
     return words[start:]
+
+
+def _with_the_name_a(raw: Sequence[str]) -> list[str]:
+    """Canonical words where a capital A may be a name, behind a word and before none with a capital: "type A blood"."""
+    found: list[str] = []
+    for before, written, beyond in zip(("", *raw), raw, (*raw[1:], ""), strict=False):
+        named = written == "A" and before[:1].isalpha() and beyond[:1].isalpha() and not beyond.istitle()
+        found += (written,) if named else _canonical(written, before[:1].isalpha())
+    return found
 
 
 @lru_cache(maxsize=READINGS)
@@ -466,7 +482,11 @@ def _in_order(words: list[str]) -> Words:
         return (words[0].lstrip("#"),)
     words = _active(words)
     if len(words) > 1:
-        words = [word for word in words[:-1] if word not in say.COPULAS] + words[-1:]
+        words = [
+            "be" if word in say.COPULAS else word
+            for k, word in enumerate(words[:-1])
+            if word not in say.COPULAS or (k and _passive(words, k))
+        ] + words[-1:]
     words = _two_word_directions(words)
     words = _genitive(_converse(words))
     return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
@@ -479,8 +499,7 @@ def _relates(words: list[str]) -> bool:
 
 def _active(words: list[str]) -> list[str]:
     for k in range(1, len(words) - 3):
-        participle = (words[k + 1].endswith("ed") and len(words[k + 1]) > 3) or words[k + 1] in say.IRREGULAR
-        if words[k] in say.COPULAS and participle and "by" in words[k + 2 :]:
+        if _passive(words, k) and "by" in words[k + 2 :]:
             by = words.index("by", k + 2)
             agent = _up_to_preposition(words[by + 1 :])
             if not agent:
@@ -489,6 +508,14 @@ def _active(words: list[str]) -> list[str]:
             verb = words[k + 1] if words[k] in say.PAST else infinitive(words[k + 1])
             return [*agent, verb, *words[:k], *words[k + 2 : by], *rest]
     return words
+
+
+def _passive(words: Sequence[str], k: int) -> bool:
+    """Whether a form of "be" and a participle behind it make a passive: Rome was conquered, which conquered nobody."""
+    participle = words[k + 1]
+    if words[k] not in say.BE or participle in say.FILLERS:
+        return False
+    return (participle.endswith("ed") and len(participle) > 3) or say.stem(participle) in say.IRREGULAR
 
 
 def _up_to_preposition(words: list[str]) -> list[str]:

@@ -30,6 +30,7 @@ ANSWERS = _set("answer statement solution result claim conclusion")
 KNOWN_AS = (["known", "as"], ["famous", "as"])
 COPULAS = _set("is are was were be been being am s re has have had having do does did will would shall")
 """Forms that carry tense and nothing else."""
+BE = _set("is are was were be been being")
 PAST = _set("was were been")
 """Forms of "be" behind which a participle is the past tense of the active sentence."""
 FILLERS = _set(
@@ -46,7 +47,8 @@ MEANS = dict.fromkeys(_set("by via through"), "by")
 DIRECTED = {**GOALS, **MEANS, "with": "with"}
 """Of those, the prepositions of a goal, of an agent or a means, and "with", each by the name of its class. One may
 stand for another of its class only, and behind a word none may be left out: work done by a gas is not done on it."""
-DIRECTIONS_SAID = frozenset(DIRECTED.values())
+CONNECTING = frozenset({"be", *DIRECTED.values()})
+"""Words that connect what an answer repeats of its question; "be" is that of a passive."""
 JOINERS = _set("and or nor plus versus vs")
 NEGATIONS = _set("not no never neither nor non cannot isn't aren't wasn't weren't don't doesn't didn't won't can't "
                  "couldn't wouldn't nicht kein keine nein nunca jamais ne не нет nie")  # fmt: skip
