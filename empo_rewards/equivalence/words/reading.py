@@ -60,6 +60,7 @@ _BOUND = re.compile(rf"(?<![\w'-])((?:{_EMPTY}))-(?=[^\W\d_])|(?<=[^\W\d_])-(?=(
 """The hyphen between a word that says nothing by itself and another one: together they say something."""
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
 _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
+_MOVES = frozenset(verb for verb, _ in say.TWO_WORD_DIRECTIONS)
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WAYS = frozenset((say.NOT, say.UP, say.DOWN))
@@ -231,7 +232,7 @@ def _is_item(piece: str) -> bool:
 
 def _before_clause(head: str) -> tuple[str, str]:
     words = head.split()
-    for k, word in enumerate(words):
+    for k, word in () if say.CLAUSES.isdisjoint(words) else enumerate(words):
         if k > 0 and word in say.CLAUSES:  # with a capital it is a name: "the Who"
             after = "".join(words[k + 1 : k + 2])
             if after == "to" if word == "due" else not (word == "since" and after[:1].isdigit()):
@@ -388,7 +389,7 @@ def _meant(raw: Sequence[str]) -> list[str]:
             for before, token in zip(("", *raw), raw, strict=False)
             for word in _canonical(token, before[:1].isalpha())
         ]
-        if "A" not in raw[1:]
+        if "A" not in raw
         else _with_the_name_a(raw)
     )
     if "would" in words:
@@ -480,14 +481,10 @@ def _in_order(words: list[str]) -> Words:
     """
     if len(words) == 1:
         return (words[0].lstrip("#"),)
-    words = _active(words)
-    if len(words) > 1:
-        words = [
-            "be" if word in say.COPULAS else word
-            for k, word in enumerate(words[:-1])
-            if word not in say.COPULAS or (k and _passive(words, k))
-        ] + words[-1:]
-    words = _two_word_directions(words)
+    if not say.COPULAS.isdisjoint(words):
+        words = _without_copulas(_active(words))
+    if not _MOVES.isdisjoint(words):
+        words = _two_word_directions(words)
     words = _genitive(_converse(words))
     return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
 
@@ -506,8 +503,19 @@ def _active(words: list[str]) -> list[str]:
                 return words
             rest = words[by + 1 + len(agent) :]
             verb = words[k + 1] if words[k] in say.PAST else infinitive(words[k + 1])
-            return [*agent, verb, *words[:k], *words[k + 2 : by], *rest]
+            patient = (word for word in words[:k] if word not in say.COPULAS)  # "have" of "have been raised"
+            return [*agent, verb, *patient, *words[k + 2 : by], *rest]
     return words
+
+
+def _without_copulas(words: list[str]) -> list[str]:
+    """Without forms that carry tense and nothing else, but "be" before a participle and what stands last."""
+    said = (
+        "be" if word in say.COPULAS else word
+        for k, word in enumerate(words[:-1])
+        if word not in say.COPULAS or (k and _passive(words, k))
+    )
+    return [*said, words[-1]]
 
 
 def _passive(words: Sequence[str], k: int) -> bool:
