@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, get_args
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.refusals import is_blank
-from empo_rewards.extraction.spans import strip_span
+from empo_rewards.extraction.spans import denied, strip_span
 from empo_rewards.latex import STYLE
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -177,7 +177,7 @@ class LastBox(Extractor):
         found: list[tuple[Box, tuple[int, int]]] = []  # with the spans of their contents, the last one first
         blanks: set[str] = set()  # a degenerate response says the same blank box thousands of times
         for box in reversed(outermost):
-            if not box.closed:
+            if not box.closed or (box.start > outermost[0].start and denied(response, box.start)):
                 continue
             if found and not _side_by_side(response[box.end : found[-1][0].start]):
                 break

@@ -13,7 +13,7 @@ from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import Truncated
 from empo_rewards.extraction.phrases import opened
 from empo_rewards.extraction.refusals import is_blank
-from empo_rewards.extraction.spans import bare_span, last_of, strip_span, text_end
+from empo_rewards.extraction.spans import bare_span, denied, last_of, strip_span, text_end
 from empo_rewards.protocols import Extracted, Extractor
 
 
@@ -26,7 +26,7 @@ def _enclosed(text: str, mark: re.Pattern[str]) -> tuple[tuple[int, int] | None,
     start: int | None = None
     for found in mark.finditer(text):
         if found["close"] is None:
-            start = found.end()
+            start = None if last is not None and denied(text, found.start()) else found.end()
         elif start is not None:
             if not is_blank(text[start : found.start()]):
                 last = (start, found.start())

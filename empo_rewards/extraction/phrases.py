@@ -46,7 +46,8 @@ MAX_LINES = 24
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
     r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
-    r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of)\b|,[ \t]not\b"
+    r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of|(?:even )?though"
+    r"|although|despite)\b|,[ \t](?:not|but)\b|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
     rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
@@ -72,8 +73,8 @@ _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
 _ABBREVIATION_CHARS = 30
 _GOES_ON = re.compile(r"[ \t]{1,4}\w")
 _INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
-_FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？]", re.DOTALL)
-"""The end of something else, a table's row, a question."""
+_FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？](?:\s.*)?", re.DOTALL)
+"""The end of something else, a table's row, a question, a question and more."""
 _BRACKET = re.compile(r"[()\[\]{}]")
 _LEADS_TO_LINES = re.compile(r"[ \t*_:：]{0,8}(?:\r?\n[ \t]{0,8}){0,4}")
 _BULLET = re.compile(

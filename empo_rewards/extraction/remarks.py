@@ -55,6 +55,13 @@ _TALK = any_of(
     "same one following result answer solution calculation steps? expression value final desired required requested"
 )
 _SOLVE = any_of("find solve determine calculate compute answer evaluate simplify figure get verify")
+_EVALUATION_ABROAD = any_of(
+    "(?:in)?coh?erente? (?:in)?cohérente? clar[ao] claire? chiar[ao] klar eindeutig offensichtlich evidente? évidente?"
+    " obvi[ao] ovvi[ao] óbvi[ao] lógic[ao] logic[ao] logique logisch (?:gut_)?begründet plaus(?:ibel|ible|ibile|ível)"
+    " razonable raisonnable ragionevole razoável vernünftig únic[ao] unic[ao] überprüft geprüft bestätigt korrekt"
+    " (?:(?:sido|stat[ao]|été)_)?(?:verificad[ao]|verificat[ao]|vérifiée?|comprobad[ao]|confirmad[ao]|confermat[ao]"
+    "|confirmée?) corrett[ao] corret[ao] exact[ao] esatt[ao] exat[ao] очевид(?:ен|на|но) ясен понятен"
+)
 _SPEAKER = any_of("think believe need hope will can am would have don't do_not guess got get not still")
 _REMARKS = (
     rf"{_EVALUATION}{_FOLLOWS}",
@@ -73,6 +80,10 @@ _REMARKS = (
     rf"(?:i|i'm|i've) {_SPEAKER}\b",
     r"(?:let me|let's|let us|please|feel free|here (?:is|are)|here's|see (?:the|above|below)|given (?:that|the))\b",
     r"(?:what|how) (?:we|you|i)\b|(?:step [0-9]|first,|sure[,!]|since|because|suppose|assume|consider|recall) ",
+    r"let \S{1,12} (?:be (?:the|an?)\b|denote|represent)",
+    rf"{_EVALUATION_ABROAD}(?=[.,;:!)]|\s*\Z|[ \t]"
+    + any_of("con para avec pour mit für und y et e weil car com da de")
+    + r"\b)",
     any_of(
         "正确 错误 不正确 合理 显然 如下 以下 上述 多少 什么 正しい correct[ao]?\\Z exacte\\Z richtig\\Z falsch\\Z"
         " верный правильный verificad[ao]\\b la_misma\\b"

@@ -22,6 +22,16 @@ SPECIAL_TOKENS_TAIL = 400
 """Special tokens are looked for in so many characters at a response's end."""
 
 
+_DENIAL = re.compile(r"\b(?:not|rather than|instead of)[\s$\\(\[*]{1,8}\Z")
+_DENIAL_CHARS = 24
+
+
+def denied(text: str, start: int) -> bool:
+    """Whether what begins at `start` is what the answer is not: "\\boxed{8}, not \\boxed{9}"."""
+    before = text[max(0, start - _DENIAL_CHARS) : start]
+    return ("not" in before or "than" in before or " of" in before) and _DENIAL.search(before) is not None
+
+
 T = TypeVar("T")
 
 

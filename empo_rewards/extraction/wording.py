@@ -123,14 +123,28 @@ _VALUE_BEFORE = re.compile(
 _VALUE_CHARS = 90
 _OTHERS = any_of(
     "if whether unless suppose supposing assume assuming wrong incorrect false previous earlier initial possible"
-    " alternative common typical partial another no any an student'?s their wenn falls si se если ob"
+    " alternative common typical partial another no any an student'?s their wenn falls si se если ob worst least_likely"
+    " (?:second|next)[_-]best tempting"
+    " (?:mistake|misconception|misunderstanding|trap|fallacy)(?:[:,]|_is)?(?:_to_(?:say|think))?"
 )
 _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, or is somebody else's
     rf"\b{_OTHERS}(?:[ \t]{any_of('that the an your my our final correct die la le el')}){{0,4}}[ \t]\Z"
     r"|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
     re.IGNORECASE,
 )
+_CLAIMS = _words(
+    "say says said claim claims claimed think thinks thought believe believes believed argue argues argued assume"
+    " assumes assumed guess guesses guessed"
+)
+_ATTRIBUTED = re.compile(  # "Tom claims that the final "
+    rf"(?<=\w )(?:{'|'.join(_CLAIMS)})(?:,|[ \t]that)?(?:[ \t](?:the|his|her|their|final|correct)){{0,3}}[ \t]\Z"
+)
+_CLAIM = frozenset(_CLAIMS) | {f"{word}," for word in _CLAIMS}
+_OWN = re.compile(r"\b(?:I|[Ww]e|to)\b[^.!?;:\n]{0,40}\Z")
+_COUNTERFACTUAL = re.compile(r"\b(?:[Ii]f\b[^.!?\n]{0,60}[ \t](?:were|had)|[Ww]ere|[Hh]ad)\b[^.!?\n]{0,60}\Z")
+_UNLESS_IT_WERE = re.compile(r"[^.!?\n]{1,40}[ \t]if\b[^.!?\n]{0,60}[ \t](?:were|had)\b")
 _BEFORE_CHARS = 48
+_SUPPOSED_CHARS = 96
 _NOT = any_of("no not ne n' nicht kein não non не 不 并非")
 _NEGATED = re.compile(rf"(?<![^\W\d_]){_NOT}(?![^\W\d_])", re.IGNORECASE)
 _NOTED = re.compile(_NOTE.removesuffix("?"))
@@ -167,13 +181,27 @@ def announces(text: str, start: int, end: int) -> bool:
 
 def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[Announcement]:
     def announced(position: int) -> bool:
-        return _UNANNOUNCED.search(text[max(start, position - _BEFORE_CHARS) : position]) is None
+        before = text[max(start, position - _BEFORE_CHARS) : position]
+        if not _CLAIM.isdisjoint(before.split()):
+            claimed = _ATTRIBUTED.search(before)
+            if claimed is not None and _OWN.search(before[: claimed.start()]) is None:
+                return False
+        return _UNANNOUNCED.search(before) is None
+
+    def supposed(begin: int, link: re.Match[str]) -> bool:
+        """Whether "the answer would be" is said of what is not so: "if he had eaten two"."""
+        if "would" not in link.group():
+            return False
+        before = text[max(start, begin - _SUPPOSED_CHARS) : begin]
+        return bool(_COUNTERFACTUAL.search(before) or _UNLESS_IT_WERE.match(text, link.end(), end))
 
     named = list(_nouns(text, start, end, nouns))
     found = [(begin, behind) for begin, behind in named if announced(begin)]
     for begin, behind in found:
         link = _LINK.match(text, behind, min(end, behind + _LINK_CHARS))
-        if link is not None and not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
+        if link is None or supposed(begin, link):
+            continue
+        if not _NEGATED.search(_NOTED.sub("", text[behind : link.start(link.lastgroup or 0)])):
             yield Announcement(begin, link.end(), link["modal"] is not None, link["verb"] is not None)
     for begin, behind in (*named, *_nouns(text, start, end, _HEADING_NOUNS)):
         for match in _HEADING.finditer(text, max(start, begin - _HEADING_CHARS), min(end, behind + _HEADING_CHARS)):
@@ -242,8 +270,8 @@ _SPEAKERS = any_of(
     "Q(?=[_\\t]?[0-9]{0,3}[.:]) Human User 问 用户 Użytkownik Usuario Utilisateur Пользователь ユーザー 사용자"
 )
 _QUESTIONS = any_of(
-    "Question Problem Exercise Instruction Input Pregunta Frage Aufgabe Pergunta Domanda Вопрос Задача السؤال سؤال 问题"
-    " 问題 題目 题目 例题 問題 質問 질문 문제 Câu_hỏi प्रश्न"
+    "Question Problem Exercise Example Instruction Input Pregunta Frage Aufgabe Pergunta Domanda Вопрос Задача"
+    " السؤال سؤال 问题 问題 題目 题目 例题 問題 質問 질문 문제 Câu_hỏi प्रश्न"
 )
 _USER_TURN = (
     r"<\|im_start\|>user(?!\s{0,4}<tool_response>)|<\|start_header_id\|>user|<start_of_turn>user|<\|user\|>|<｜User｜>"

@@ -536,6 +536,45 @@ ANNOUNCED: dict[str, str] = {
     "计算结果为10，所以答案是10。": "10",
 }
 
+# What others claim, what is supposed, what is denied, and clauses about the answer.
+SUPPOSED: dict[str, str] = {
+    "Tom claims that the answer is 9. He forgets one.": "",
+    "Most pupils say the answer is 9.": "",
+    "One would think the final answer is 9.": "",
+    "A common misconception is that the answer is 9.": "",
+    "A typical mistake: the answer is 9.": "",
+    "I think the answer is 8.": "8",
+    "I would say the answer is 8.": "8",
+    "We may say that the answer is 8.": "8",
+    "If he had lost two, the answer would be 9.": "",
+    "If there were five rows, the answer would be 9. There are four.": "",
+    "The answer would be 9 if she had five.": "",
+    "If we add them, the answer would be 8.": "8",
+    "The answer would be 8.": "8",
+    "The answer is 8 although the figure shows 9.": "8",
+    "The answer is 8, even though 9 looks right.": "8",
+    "The answer is at least 8 but I cannot tell more.": "at least 8",
+    "The answer is 8 despite the wording.": "8",
+    "The answer is 9? No, it is 8.": "",
+    "The answer is 9? No, the answer is 8.": "8",
+    "The worst answer is 9.": "",
+    "The least likely answer is 9.": "",
+    "The second-best answer is 9.": "",
+    "Answer: Let n denote the number of tiles.": "",
+    "Answer: Let n be the number of tiles.": "",
+    "We get $\\boxed{8}$, not $\\boxed{9}$.": "8",
+    "\\boxed{8} rather than \\boxed{9}": "8",
+    "The answer is not \\boxed{9}": "9",
+    "<answer>8</answer> and not <answer>9</answer>": "8",
+    "The answer is 8.\n\nExample 2: with pears. The answer is 3.": "8",
+    "Die Antwort ist 8. Die Antwort ist gut begründet.": "8",
+    "La respuesta es 8. La respuesta es coherente.": "8",
+    "La réponse est 8. La réponse est cohérente avec la figure.": "8",
+    "La risposta è 8. La risposta è stata verificata.": "8",
+    "A resposta é 8. A resposta é clara.": "8",
+    "Ответ: 8. Ответ очевиден.": "8",
+}
+
 # What stands in a thinking block, or in the analysis of gpt-oss, is no answer; a mention of the mark is no block.
 THINKING: dict[str, str] = {
     'final_answer("5")': "5",
@@ -881,7 +920,7 @@ NAMES: dict[str, str] = {
 }
 
 
-_MATHEMATICS = {**REMARKS, **ENDS, **ANNOUNCED, **CONTAINED, **THINKING, **RUN_ON, **STYLES}
+_MATHEMATICS = {**REMARKS, **SUPPOSED, **ENDS, **ANNOUNCED, **CONTAINED, **THINKING, **RUN_ON, **STYLES}
 
 
 @pytest.mark.parametrize(("response", "text"), _MATHEMATICS.items())

@@ -9,7 +9,7 @@ from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.names import Name, name_of, same_person
 from empo_rewards.equivalence.words.question import Question
 from empo_rewards.equivalence.words.reading import Part, Reading, Words
-from empo_rewards.equivalence.words.spelling import alike, slip
+from empo_rewards.equivalence.words.spelling import alike, derived, slip
 
 SHORT = 8
 """An answer of at most so many words is short: a number, negation or direction that differs then tells it apart."""
@@ -58,7 +58,9 @@ def compare(a: Reading, b: Reading, question: Question) -> Found:
     if a.items or b.items:
         return _lists(a, b, question)
     if a.head.content == b.head.content:  # in different places, or told apart by their number
-        return _OTHER if a.place == b.place else _DIFFERENT if a.place and b.place else _EXPANDED
+        if a.place == b.place:
+            return _OTHER
+        return _EXPANDED if set(a.place) <= set(b.place) or set(b.place) <= set(a.place) else _DIFFERENT
     return _phrases(a.head, b.head, question)
 
 
@@ -136,20 +138,26 @@ def _weigh(a: Part, b: Part) -> Found:
     if len(only_left) == len(only_right) == 1 and _opposed(*only_left, *only_right):
         return _DIFFERENT
     shared = len(only_left) < len(left) or a.initials == b.initials
-    return _SPELLED if shared and _respelled(only_left, only_right) else _OTHER
+    return _respelled(a, b, only_left, only_right) if shared else _OTHER
 
 
 def _short(a: Part, b: Part) -> bool:
     return max(len(a.content), len(b.content)) <= SHORT
 
 
-def _respelled(left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether each word of the one set may be a spelling of one of the other's."""
+def _respelled(a: Part, b: Part, left: frozenset[str], right: frozenset[str]) -> Found:
+    """Whether each word of one alone may be a spelling of one of the other alone, and all else is in order."""
     if max(len(left), len(right)) > MAX_RESPELLED:
-        return False
-    return all(any(alike(word, other) for other in right) for word in left) and all(
+        return _OTHER
+    if not all(any(alike(word, other) for other in right) for word in left) or not all(
         any(alike(word, other) for word in left) for other in right
-    )
+    ):
+        return _OTHER
+    if len(left) == len(right) == 1 and derived(*left, *right):
+        return _OTHER
+    shared = a.bag & b.bag
+    in_order = [word for word in a.content if word in shared] == [word for word in b.content if word in shared]
+    return _SPELLED if in_order else _MORE  # "Greece is conquered by Rome", "Greece conquered Rome"
 
 
 def _opposed(a: str, b: str) -> bool:
@@ -204,7 +212,10 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
     """Whether the longer of two phrases adds words of the question, and nothing that changes the answer."""
     short, long = sorted((a, b), key=lambda part: len(part.content))
     extra = len(long.content) - len(short.content)
-    if not 0 < extra <= MAX_RESTATED or not question.words | say.CARRIERS >= long.bag - short.bag:
+    if not 0 < extra <= MAX_RESTATED:
+        return False
+    repeated = long.bag - short.bag - say.CONNECTING
+    if not repeated or not repeated - say.CARRIERS <= question.words:
         return False
     subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
     acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
@@ -217,7 +228,7 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
             names_place = start == 0 and say.plain(" ".join(short.raw)) in say.PLACES
             return (
                 (subject or "of" in short.raw)
-                and (question.words | say.CARRIERS).issuperset(added)
+                and (question.words | say.CARRIERS | say.CONNECTING).issuperset(added)
                 and not (changes or names_place or (acts and 0 < start < extra))
                 and (counts == 0 or extra > 2 * counts)
             )

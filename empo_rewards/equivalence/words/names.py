@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.reading import Words
 
 MAX_NAMES = 6
+
+_PATRONYMIC = re.compile(r"(?:[oe]vi(?:ch|c|tch)|lyi(?:ch|c)|[oe]vna|ichna)$")
+"""The forms of a father's name, which belongs to all of a person's names and may be left out."""
 
 
 class Name(NamedTuple):
@@ -87,8 +91,8 @@ def same_person(a: Name, b: Name, *, person: bool) -> float | None:  # noqa: PLR
     if not _compatible(a.given[0], b.given[0]):
         return 0.0 if (person or initials) and not _close(a.given[0], b.given[0]) else None
     between, others = shorter.given[1:], longer.given[1:]
-    if others and not between:  # an initial is written to tell people apart: "George Bush", "George W. Bush"
-        return PART if person and all(len(name) > 1 for name in others) else None
+    if others and not between:  # a middle name may tell a family apart: "George W. Bush", "John Quincy Adams"
+        return PART if person and all(map(_PATRONYMIC.search, others)) else None
     if not (person or initials):
         return None
     return FULL if len(between) == len(others) and all(map(_compatible, between, others)) else 0.0

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
@@ -29,10 +29,10 @@ _TYPOGRAPHY = str.maketrans(
 _LATEX = re.compile(rf"{command(*TEXT, *FONTS)}\s?\{{([^{{}}]*)\}}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_NUMBERED = re.compile(r"(?<=\w)\((?=[IVX]{1,4}\)|\d{1,2}\))([IVX\d]+)\)")
+_NUMBERED = re.compile(r"(?<=\w)(?: ?\((?=[IVX]{1,4}\))|\((?=\d{1,2}\)))([IVX\d]+)\)")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
-_ABBREVIATED = "".join(rf"(?<!{title})" for title in ("Mrs", "Prof", "Capt", "Gen", "Sen", "Col"))
+_ABBREVIATED = "".join(rf"(?<!{title})" for title in say.SHORTENED)
 _BREAK = re.compile(rf"\s?[;\n]\s?|\s-+\s|(?<=[^\W\d_]{{3}}){_ABBREVIATED}[.?!]\s(?!\d)|(?<=\d)[.?!]\s(?=[A-Z])")
 _BREAKING = frozenset(";\n-.?!")
 _MARKED = re.compile(r"\*{1,2}([^*\n]{1,80})\*|[\"“]([^\"“”\n]{1,80})[\"”]")
@@ -43,6 +43,8 @@ _COPULA = re.compile(r"\b(?:is|was|are|were)\b")
 _COMMA = re.compile(r",\s")
 _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
 _JOINED = re.compile(r"\b(?:and|or|as)\b", re.IGNORECASE)
+_LISTED = re.compile(r"\s*[;\n]\s*")
+_BULLET = re.compile(r"\A(?:\d{1,2}[.)]|[-•])\s+")
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
@@ -53,8 +55,12 @@ _TOKEN = re.compile(
     r"|[^\W\d_]+(?:'[^\W\d_]+)*|[^\w\s]"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_EMPTY = "|".join(sorted(say.FILLERS | say.COPULAS | say.NEUTRAL_PREPOSITIONS, key=len, reverse=True))
+_BOUND = re.compile(rf"(?<![\w'-])((?:{_EMPTY}))-(?=[^\W\d_])|(?<=[^\W\d_])-(?=(?:{_EMPTY})(?![\w'-]))", re.IGNORECASE)
+"""The hyphen between a word that says nothing by itself and another one: together they say something."""
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
 _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
+_MOVES = frozenset(verb for verb, _ in say.TWO_WORD_DIRECTIONS)
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WAYS = frozenset((say.NOT, say.UP, say.DOWN))
@@ -100,7 +106,7 @@ class Reading(NamedTuple):
         head: the answer that it gives.
         items: where that is an enumeration, its items; else empty.
         choice: whether it leaves open which of the items is meant.
-        place: the country or state in which, it says, the answer lies.
+        place: the country or state in which, it says, the answer lies; or a name in a bracket: "Adams (John)".
         inverted: where two names stand with a comma between, the second before the first: "Taylor, Zachary".
         marked: what alone is set in quotation marks or emphasised, in a sentence.
         tail: the canonical words of what is said about the answer.
@@ -152,7 +158,9 @@ def read(text: str) -> Reading:
         elif " " not in items[0]:
             inverted = part(f"{items[1]} {items[0]}")
     tails = [part(piece).words for piece in said]
-    hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_only_modifies, tails)))
+    hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_changes, said, tails)))
+    if len(items) == 1 and not place and tidy[-1:] == ")":
+        place = _name_in_bracket(tidy)
     parts = tuple(map(part, items)) if len(items) > 1 else ()
     found = () if _MARKS.isdisjoint(text) else _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
@@ -162,6 +170,8 @@ def read(text: str) -> Reading:
 def _split(tidy: str) -> tuple[str, list[str]]:
     """The answer that a text gives, and the pieces that stand apart from it: brackets, sentences, clauses."""
     head, tails = _without_brackets(tidy)
+    if ";" in head or "\n" in head:
+        head = _in_commas(head)
     found = None if _BREAKING.isdisjoint(head) else _BREAK.search(head, 1)
     if found:
         doubt = "perhaps " if "?" in found.group() else ""  # an answer, a question mark, and another answer
@@ -202,9 +212,27 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
     return _BRACKET.sub(take, text), tails
 
 
+def _in_commas(head: str) -> str:
+    """A list over lines or between semicolons as one between commas, as far as its pieces are items."""
+    pieces = [_BULLET.sub("", piece) for piece in _LISTED.split(head)]
+    listed = list(takewhile(_is_item, pieces))
+    return "\n".join([", ".join(listed), *pieces[len(listed) :]]) if len(listed) > 1 else head
+
+
+def _is_item(piece: str) -> bool:
+    """Whether a piece is short, no sentence, and does not begin as an explanation does."""
+    words = piece.lower().split()
+    return (
+        0 < len(words) <= MAX_ITEM_WORDS
+        and say.COPULAS.isdisjoint(words)
+        and (words[0] not in say.EXPLAINERS or words[0] in say.ARTICLES)
+        and piece[-1] not in ".:"
+    )
+
+
 def _before_clause(head: str) -> tuple[str, str]:
     words = head.split()
-    for k, word in enumerate(words):
+    for k, word in () if say.CLAUSES.isdisjoint(words) else enumerate(words):
         if k > 0 and word in say.CLAUSES:  # with a capital it is a name: "the Who"
             after = "".join(words[k + 1 : k + 2])
             if after == "to" if word == "due" else not (word == "since" and after[:1].isdigit()):
@@ -258,9 +286,23 @@ def _takes_back(said: str) -> bool:
     )
 
 
-def _only_modifies(words: Words) -> bool:
-    """Whether words say how much or which way, and nothing else: in brackets behind an answer they change it."""
-    return bool(words) and all(word in say.MODIFIERS or word in (say.NOT, say.UP, say.DOWN) for word in words)
+def _changes(said: str, words: Words) -> bool:
+    """Whether what stands behind an answer changes it: it says how much or which way alone, or ends in a denial.
+
+    Args:
+        said: as it is written.
+        words: in canonical words.
+    """
+    modifies = bool(words) and all(word in say.MODIFIERS or word in (say.NOT, say.UP, say.DOWN) for word in words)
+    return modifies or said.lower().endswith(" not")
+
+
+def _name_in_bracket(tidy: str) -> Words:
+    """The words of a bracket at the end that holds a name and nothing else."""
+    name = tidy[tidy.rfind("(") + 1 : -1].removeprefix("the ")
+    words = name.split() if "(" in tidy[1:] else []
+    named = len(words) <= MAX_ITEM_WORDS and all(word.isalpha() and word.istitle() for word in words)
+    return part(name).content if words and named else ()
 
 
 # --------------------------------------------------------------------------------------------------- canonical words
@@ -285,7 +327,8 @@ def part(text: str) -> Part:
         return whole
     if _relates(_meant(raw)):
         return whole
-    return _made(sides[0].words + sides[1].words, whole.raw)._replace(sides=sides)
+    passive = ("be",) if _passive(raw, copulas[0]) else ()
+    return _made((*sides[0].words, *passive, *sides[1].words), whole.raw)._replace(sides=sides)
 
 
 def _phrase(raw: Sequence[str]) -> Part:
@@ -297,7 +340,8 @@ def _made(words: Words, raw: Words) -> Part:
     content = words
     numbers: Words = ()
     if not say.NEUTRAL_PREPOSITIONS.isdisjoint(words):
-        content = tuple(word for k, word in enumerate(words) if not _says_nothing(words, k)) or words
+        kept = tuple(say.DIRECTED.get(word, word) for k, word in enumerate(words) if not _says_nothing(words, k))
+        content = kept or words
     if not "".join(content).isalpha():
         numbers = tuple(sorted(word for word in content if _DIGIT.search(word)))
     bag = frozenset(content)
@@ -307,7 +351,8 @@ def _made(words: Words, raw: Words) -> Part:
     initials = frozenset([word[0] for word in content])
     marks: frozenset[str] = frozenset()
     if not (numbers or ways or abbreviation or say.MODIFIERS.issuperset(bag)):
-        marks = bag.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
+        said = bag if content is words else bag - say.CONNECTING
+        marks = said.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
     return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, marks)
 
 
@@ -315,12 +360,18 @@ def _says_nothing(words: Words, k: int) -> bool:
     """Whether a word is a preposition that may be left out; not the one of an amount: "rises to 25%", "by 25%"."""
     if words[k] not in say.NEUTRAL_PREPOSITIONS:
         return False
+    if words[k] not in say.DIRECTED:
+        return True
     before, after = words[max(k - 1, 0)], words[min(k + 1, len(words) - 1)]
-    return words[k] not in ("to", "by") or not after[0].isdigit() or before[0].isdigit()
+    if words[k] in ("to", "by") and after[0].isdigit():
+        return before[0].isdigit()
+    return k == 0
 
 
 def _raw(text: str) -> list[str]:
-    """The words as written; initials in a row are one word with its stops."""
+    """The words as written; initials in a row are one word with its stops, and so are "so-called" and "re-elected"."""
+    if "-" in text:
+        text = _BOUND.sub(r"\1", text)
     found: list[str] = []
     rest = 0
     for match in _INITIALS.finditer(text) if "." in text else ():
@@ -332,9 +383,20 @@ def _raw(text: str) -> list[str]:
 
 def _meant(raw: Sequence[str]) -> list[str]:
     """Canonical words, each by itself; copulas are still there."""
-    words = [
-        word for before, token in zip(("", *raw), raw, strict=False) for word in _canonical(token, before[:1].isalpha())
-    ]
+    words = (
+        [
+            word
+            for before, token in zip(("", *raw), raw, strict=False)
+            for word in _canonical(token, before[:1].isalpha())
+        ]
+        if "A" not in raw
+        else _with_the_name_a(raw)
+    )
+    if "would" in words:
+        words = [
+            "would have" if word == "would" and beyond == "have" else word
+            for word, beyond in zip(words, [*words[1:], ""], strict=True)
+        ]
     if len(words) > 1:
         after = [*words[1:], ""]
         words = [
@@ -352,6 +414,15 @@ def _meant(raw: Sequence[str]) -> list[str]:
     if start == 0 and words and words[0] in say.LEADING_ARTICLES:
         start = 1
     return words[start:]
+
+
+def _with_the_name_a(raw: Sequence[str]) -> list[str]:
+    """Canonical words where a capital A may be a name, behind a word and before none with a capital: "type A blood"."""
+    found: list[str] = []
+    for before, written, beyond in zip(("", *raw), raw, (*raw[1:], ""), strict=False):
+        named = written == "A" and before[:1].isalpha() and beyond[:1].isalpha() and not beyond.istitle()
+        found += (written,) if named else _canonical(written, before[:1].isalpha())
+    return found
 
 
 @lru_cache(maxsize=READINGS)
@@ -410,10 +481,10 @@ def _in_order(words: list[str]) -> Words:
     """
     if len(words) == 1:
         return (words[0].lstrip("#"),)
-    words = _active(words)
-    if len(words) > 1:
-        words = [word for word in words[:-1] if word not in say.COPULAS] + words[-1:]
-    words = _two_word_directions(words)
+    if not say.COPULAS.isdisjoint(words):
+        words = _without_copulas(_active(words))
+    if not _MOVES.isdisjoint(words):
+        words = _two_word_directions(words)
     words = _genitive(_converse(words))
     return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
 
@@ -425,15 +496,34 @@ def _relates(words: list[str]) -> bool:
 
 def _active(words: list[str]) -> list[str]:
     for k in range(1, len(words) - 3):
-        participle = (words[k + 1].endswith("ed") and len(words[k + 1]) > 3) or words[k + 1] in say.IRREGULAR
-        if words[k] in say.COPULAS and participle and "by" in words[k + 2 :]:
+        if _passive(words, k) and "by" in words[k + 2 :]:
             by = words.index("by", k + 2)
             agent = _up_to_preposition(words[by + 1 :])
             if not agent:
                 return words
             rest = words[by + 1 + len(agent) :]
-            return [*agent, infinitive(words[k + 1]), *words[:k], *words[k + 2 : by], *rest]
+            verb = words[k + 1] if words[k] in say.PAST else infinitive(words[k + 1])
+            patient = (word for word in words[:k] if word not in say.COPULAS)  # "have" of "have been raised"
+            return [*agent, verb, *patient, *words[k + 2 : by], *rest]
     return words
+
+
+def _without_copulas(words: list[str]) -> list[str]:
+    """Without forms that carry tense and nothing else, but "be" before a participle and what stands last."""
+    said = (
+        "be" if word in say.COPULAS else word
+        for k, word in enumerate(words[:-1])
+        if word not in say.COPULAS or (k and _passive(words, k))
+    )
+    return [*said, words[-1]]
+
+
+def _passive(words: Sequence[str], k: int) -> bool:
+    """Whether a form of "be" and a participle behind it make a passive: Rome was conquered, which conquered nobody."""
+    participle = words[k + 1]
+    if words[k] not in say.BE or participle in say.FILLERS:
+        return False
+    return (participle.endswith("ed") and len(participle) > 3) or say.stem(participle) in say.IRREGULAR
 
 
 def _up_to_preposition(words: list[str]) -> list[str]:
@@ -492,7 +582,7 @@ def _genitive(words: list[str]) -> list[str]:
     owned: list[list[str]] = []
     while "of" in words[1:-1]:
         k = words.index("of", 1)
-        if words[k - 1][-1].isdigit() or words[k + 1][-1].isdigit():
+        if words[k - 1][-1].isdigit() or words[k + 1][-1].isdigit() or words[k - 1] in say.UNIVERSITIES:
             break
         owned.append(words[:k])
         words = words[k + 1 :]

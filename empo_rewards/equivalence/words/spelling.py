@@ -6,6 +6,8 @@ import re
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from empo_rewards.equivalence.words import vocabulary as say
+
 ALIKE = 0.8
 """Two words may be spellings of one from this similarity on (matching letters, as `difflib` counts them)."""
 
@@ -44,6 +46,18 @@ def alike(a: str, b: str) -> bool:
     return SequenceMatcher(None, low, high, autojunk=False).ratio() >= ALIKE
 
 
+def derived(a: str, b: str) -> bool:
+    """Whether two words differ in a suffix that makes another word: "economics", "economic"."""
+    return a[:3] == b[:3] and not _bases(a).isdisjoint(_bases(b))
+
+
+def _bases(word: str) -> set[str]:
+    return {
+        word,
+        *(word[: -len(suffix)] for suffix in say.SUFFIXES if word.endswith(suffix) and len(word) > len(suffix) + 2),
+    }
+
+
 def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 - one return a kind of slip
     """Whether one of two different words is surely a slip, or another custom, of spelling the other.
 
@@ -58,9 +72,7 @@ def slip(a: str, b: str, *, name: bool, beside: bool) -> bool:  # noqa: PLR0911 
     """
     least = min(len(a), len(b))
     short, long = sorted((a, b), key=len)
-    if not name and (
-        (least > 3 and long == short + "s" and long.endswith(_KEPT)) or (long == short + "e" and short.endswith(_KEPT))
-    ):
+    if not name and ((long == short + "s" and say.takes_s(short)) or (long == short + "e" and short.endswith(_KEPT))):
         return True
     if least < MIN_SLIP or a[0] != b[0]:
         return False

@@ -30,6 +30,9 @@ ANSWERS = _set("answer statement solution result claim conclusion")
 KNOWN_AS = (["known", "as"], ["famous", "as"])
 COPULAS = _set("is are was were be been being am s re has have had having do does did will would shall")
 """Forms that carry tense and nothing else."""
+BE = _set("is are was were be been being")
+PAST = _set("was were been")
+"""Forms of "be" behind which a participle is the past tense of the active sentence."""
 FILLERS = _set(
     "mainly mostly primarily chiefly largely basically simply just also really actually both about approximately "
     "approx roughly around circa called named termed so therefore thus hence namely itself themselves"
@@ -38,7 +41,14 @@ FILLERS = _set(
 NEUTRAL_PREPOSITIONS = _set(
     "of in on at by via through into onto as for to with within upon towards toward along during"
 )
-"""Prepositions that may be one for another; of those that say a direction or a limit none is among them."""
+"""Prepositions that say nothing where a phrase begins with them; of those that say a limit none is among them."""
+GOALS = dict.fromkeys(_set("to into onto toward towards"), "to")
+MEANS = dict.fromkeys(_set("by via through"), "by")
+DIRECTED = {**GOALS, **MEANS, "with": "with"}
+"""Of those, the prepositions of a goal, of an agent or a means, and "with", each by the name of its class. One may
+stand for another of its class only, and behind a word none may be left out: work done by a gas is not done on it."""
+CONNECTING = frozenset({"be", *DIRECTED.values()})
+"""Words that connect what an answer repeats of its question; "be" is that of a passive."""
 JOINERS = _set("and or nor plus versus vs")
 NEGATIONS = _set("not no never neither nor non cannot isn't aren't wasn't weren't don't doesn't didn't won't can't "
                  "couldn't wouldn't nicht kein keine nein nunca jamais ne не нет nie")  # fmt: skip
@@ -65,7 +75,7 @@ MODIFIERS = _set(
     "senior mother father son daughter wife husband brother sister hundred thousand million billion trillion dozen "
     "pair percent per partially partly fully completely perfectly almost nearly slightly very too over under above "
     "below before after until between without against from than except off out up down may might must can could "
-    "should never always"
+    "should never always formerly previously originally historically once"
 )
 """Words that make another answer of the one beside them, also where the question has them."""
 
@@ -86,6 +96,10 @@ SMALL_WORDS = ARTICLES | _set("of and for in on to de")
 CHANGING = frozenset({NOT, UP, DOWN}) | JOINERS
 PARTICLES = _set("de da di du del della van von der den la le el al bin ibn y")
 """Small words of names."""
+SHORTENED = _set(
+    "Mrs Prof Capt Gen Sen Col Rev Gov Adm Sgt Maj Cpl Hon Msgr Insp Supt Univ Dept Inst Assn Mlle Pres Sec Rep"
+)
+"""Words before a name that end with a point."""
 RELATIVES = _set("lady mrs jr sr")
 """Titles that tell one of a family from another."""
 LEGAL_FORMS = _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
@@ -110,6 +124,8 @@ TWO_WORD_DIRECTIONS = {
     **{(verb, "up"): UP for verb in ("go", "goes", "went", "going")},
     **{(verb, "down"): DOWN for verb in ("go", "goes", "went", "going")},
 }
+UNIVERSITIES = _set("university college institute")
+"""Institutions that are told apart by the order of their names: the University of York, York University."""
 CONVERSES = {
     "lag": "lead", "below": "above", "beneath": "above", "under": "over", "after": "before", "trail": "lead",
     "follow": "precede", "behind": "ahead", "succeed": "precede",
@@ -150,7 +166,8 @@ SYNONYMS = _VERBS | _by_word(
     "supplier vendor, bc bce, ad ce, percent pct %, saint st, mount mt, and &, degree deg °, gray grey, "
     "program programme, defense defence, offense offence, license licence, sulfur sulphur, aluminum aluminium, "
     "mold mould, plow plough, jewelry jewellery, mustache moustache, pajama pyjamas, yogurt yoghurt, donut doughnut, "
-    "airplane aeroplane, artifact artefact, skeptic sceptic, skeptical sceptical"
+    "airplane aeroplane, artifact artefact, skeptic sceptic, skeptical sceptical, biggest largest, everyone everybody, "
+    "someone somebody, anyone anybody"
 )
 """Names of one thing that no rule of spelling gives, from the plainest words of many fields."""
 
@@ -176,6 +193,10 @@ CONTRASTING_STARTS = (
 CONTRASTING_ENDS = (
     ("ism", "ist"), ("er", "ee"), ("or", "ee"), ("ate", "ite"), ("ane", "ene"), ("ide", "ite"), ("ide", "ate"),
 )  # fmt: skip
+SUFFIXES = _set(
+    "al ial ical ic ics ity ism ist ment ion ation er ly ness ship hood ess ian an ive ous ary ant ent ance ence"
+)
+"""Suffixes that make another word."""
 NEGATIVE_STARTS = ("in", "im", "il", "ir", "un", "non", "dis", "a", "an", "anti", "de", "mis", "counter")
 
 _ACCENTLESS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "e", "œ": "e", "ı": "i", "Ł": "L", "Ø": "O"})
@@ -280,9 +301,23 @@ PLACES = frozenset(map(plain, _PLACES.split(", ")))
 _SINGULARS = _set(
     "gas lens bias atlas alias canvas pancreas news means series species summons bellows gallows barracks "
     "headquarters crossroads corps measles mumps rabies herpes rickets diabetes billiards molasses customs "
-    "spectacles mars christmas"
+    "spectacles mars christmas arms goods glasses clothes damages manners morals savings ashes thanks premises "
+    "outskirts proceeds trousers pants binoculars scissors odds riches belongings surroundings humanities earnings "
+    "dregs woods credentials valuables"
 )
-"""Words that end in -s and are no plurals, or that have no other form."""
+"""Words that end in -s and are no plurals, have no other form, or mean another thing than the word without it."""
+
+_IN_I_OR_U = _set(
+    "taxi ski bikini alibi yeti rabbi safari kiwi martini tsunami nazi corgi broccoli zucchini israeli pakistani iraqi "
+    "menu emu gnu guru haiku bayou tutu plateau bureau chateau"
+)
+_GREEK_IN_OS = _set("chaos ethos pathos bathos cosmos logos kudos asbestos rhinoceros eros epos thermos")
+
+
+def takes_s(word: str) -> bool:
+    """Whether an s behind a noun in -i, -o or -u makes its plural: "taxis", "photos"; not "chaos" and "corpus"."""
+    return f"{word}s" not in _GREEK_IN_OS if word[-1] == "o" else word in _IN_I_OR_U
+
 
 ACRONYMS = {"WHO": "WHO", "IT": "IT", "ME": "ME", "WE": "WE", "HE": "HE", "US": "usa"}
 """In capitals or with stops, what is else a pronoun."""
