@@ -570,7 +570,9 @@ def _atom_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
 
 
 def _symbolic_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
-    """name ** (share · monomial): e^(ln x) and e^(kπi/2) have values, (a^b)^c is a^(bc)."""
+    """name ** (share · monomial): e^(ln x) and e^(kπi/2) have values, (a^b)^c is a^(bc), i^n is (-1)^(n/2)."""
+    if name == I:
+        return _symbolic_power(-1, quotient(share, 2), monomial)
     base = base_of(name)
     if name == E:
         ((inner, exponent), *others) = monomial
