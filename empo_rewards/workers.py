@@ -395,7 +395,10 @@ def _work(scorer: Closable, pipe: Connection, threads: int, set_up: Callable[[],
         os.setpgid(0, 0)  # what the scorer starts ends with it
     sys.setswitchinterval(SWITCH_SECONDS)
     if set_up is not None:
-        set_up()
+        try:
+            set_up()
+        except RuntimeError:  # there is no memory for its thread: the pool tells of the exit, and replaces this process
+            os._exit(1)
     work = _TaskRunner(scorer, pipe)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="empo-rewards-score")
     work.answer(0, None, None)  # the scorer is built

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -138,6 +139,21 @@ def test_a_worker_that_hangs_is_killed_and_replaced(scorer: FakeScorer) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(first, 0)
         assert process_of(pool) != first
+
+
+def start_but_for_the_first_time(mark: Path) -> None:
+    """What a process that has no memory for a thread does."""
+    if not mark.exists():
+        mark.touch()
+        raise RuntimeError("can't start new thread")
+
+
+def test_a_worker_that_cannot_be_set_up_is_replaced(
+    scorer: FakeScorer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with WorkerPool(scorer, 1, set_up=partial(start_but_for_the_first_time, tmp_path / "tried")) as pool:
+        process_of(pool)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_an_error_of_the_scorer_is_told_in_its_words_and_costs_no_worker(scorer: FakeScorer) -> None:
