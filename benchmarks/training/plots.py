@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,8 @@ from .methods import METHODS, WORDS_METHODS, Method
 from .plans import PROOF_METHODS
 from .store import Store
 
-COLOURS = dict(
-    zip((*METHODS, "exact", "minilm"), (*mpl.color_sequences["tab10"], *mpl.color_sequences["Dark2"]), strict=False)
-)
+_SEQUENCES = (mpl.color_sequences[name] for name in ("tab10", "Dark2", "Set1"))
+COLOURS = dict(zip((*METHODS, "exact", "minilm"), chain.from_iterable(_SEQUENCES), strict=False))
 
 CURVES = {
     "pass_1": "pass@1",
