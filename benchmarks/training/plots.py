@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from .methods import METHODS, WORDS_METHODS, Method
-from .plans import PROOF_METHODS
+from .plans import PROOF_BASES, PROOF_METHODS
 from .store import Store
 
 _SEQUENCES = (mpl.color_sequences[name] for name in ("tab10", "Dark2", "Set1"))
@@ -54,8 +54,9 @@ def draw(summary: Mapping[str, Any], store: Store) -> None:
     if strong:
         proof = {method: METHODS[method] for method in PROOF_METHODS}
         _draw_curves(strong, proof, CURVES, store.results / "proof.svg")
-    if any(base["methods"] for base in summary["fresh"]):
-        _draw_map(summary["fresh"], store.results / "map.svg")
+    mapped = [base for base in summary["fresh"] if int(base["place"].split("-")[0]) in PROOF_BASES]
+    if any(base["methods"] for base in mapped):
+        _draw_map(mapped, store.results / "map.svg")
 
 
 def _curves(store: Store) -> dict[str, dict[str, list[list[dict[str, float]]]]]:
