@@ -479,7 +479,10 @@ def _exact_quotient(top: Terms, bottom: Terms) -> Terms | None:
             return result
         spend(len(rest) * (2 + step))
         monomial = max(rest, key=lambda m: (degrees(m), _rank(m)))
-        ((piece, coefficient),) = _product({monomial: rest[monomial]}, inverse).items()
+        pieces = _product({monomial: rest[monomial]}, inverse)
+        if len(pieces) > 1:  # a relation makes a sum of it
+            return None
+        ((piece, coefficient),) = pieces.items()
         if any(degree < low for degree, low in zip(degrees(piece), lowest, strict=True)):
             return None
         result[piece] = check_size(quotient(coefficient, 1))

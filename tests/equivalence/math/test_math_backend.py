@@ -197,6 +197,12 @@ def test_a_fault_in_reading_one_answer_costs_that_answer(monkeypatch, caplog):
     assert "could not be read" in caplog.text
 
 
+def test_a_division_in_which_a_relation_makes_a_sum_of_a_term_is_no_fault():
+    text = r"\atanh(((\cot(\cosh(e))) \bmod (\sum_{k=1}^{\sum_{k=1}^{a_1} e} n))^2)"
+    (relation,) = MathEquivalence().relate([AnswerSet((text, f"{text}+x"))])
+    assert relation.metrics["answers_failed"] == 0
+
+
 def test_a_fault_in_comparing_two_answers_leaves_them_undecided(monkeypatch, caplog):
     def faulty(a, b, *args, **options):
         raise OverflowError
