@@ -137,7 +137,7 @@ PUBLISHED_DEVELOPMENT = ((500, 17), (700, 17))
 def published(size: str) -> list[Job]:
     """Methods of other papers, and more votes than are trained on, on bases of medium strength, beside baselines.
 
-    RESTRAIN's constants are selected on another base before.
+    RESTRAIN's constants are selected on another base before. What was best, the KL term, has all seeds.
     """
     usual = SIZES[size].settings
     more = replace(usual, group=2 * usual.group)
@@ -150,9 +150,11 @@ def published(size: str) -> list[Job]:
         *((name, None) for name in ("reference", "empo", BEST_MEANS, "restrain-strict")),
         *((name, more) for name in ("scrl-32", "votes", "votes-kl")),
     )
+    runs = [(MAP_SEEDS[0], place, *method) for place, method in product(PUBLISHED_PLACES, methods)]
+    runs += [(seed, place, BEST_MEANS, None) for seed, place in product(MAP_SEEDS[1:], PUBLISHED_PLACES)]
     return jobs + [
-        Training(size, base, checkpoint, "fresh", method, MAP_SEEDS[0], settings)
-        for (checkpoint, base), (method, settings) in product(PUBLISHED_PLACES, methods)
+        Training(size, base, checkpoint, "fresh", method, seed, settings)
+        for seed, (checkpoint, base), method, settings in runs
     ]
 
 

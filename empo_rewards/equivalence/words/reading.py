@@ -232,7 +232,9 @@ def _is_item(piece: str) -> bool:
 
 def _before_clause(head: str) -> tuple[str, str]:
     words = head.split()
-    for k, word in () if say.CLAUSES.isdisjoint(words) else enumerate(words):
+    if say.CLAUSES.isdisjoint(words):
+        return head, ""
+    for k, word in enumerate(words):
         if k > 0 and word in say.CLAUSES:  # with a capital it is a name: "the Who"
             after = "".join(words[k + 1 : k + 2])
             if after == "to" if word == "due" else not (word == "since" and after[:1].isdigit()):
@@ -383,15 +385,12 @@ def _raw(text: str) -> list[str]:
 
 def _meant(raw: Sequence[str]) -> list[str]:
     """Canonical words, each by itself; copulas are still there."""
-    words = (
-        [
-            word
-            for before, token in zip(("", *raw), raw, strict=False)
-            for word in _canonical(token, before[:1].isalpha())
+    if "A" in raw:
+        words = _with_the_name_a(raw)
+    else:
+        words = [
+            word for k, token in enumerate(raw) for word in _canonical(token, bool(k) and raw[k - 1][:1].isalpha())
         ]
-        if "A" not in raw
-        else _with_the_name_a(raw)
-    )
     if "would" in words:
         words = [
             "would have" if word == "would" and beyond == "have" else word
