@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from empo_rewards.cli import sampling
 from empo_rewards.cli.console import (
     ConfigOption,
     FormatOption,
@@ -24,24 +25,6 @@ from empo_rewards.cli.console import (
     print_json,
     reading_from,
     scorer_from,
-)
-from empo_rewards.cli.sampling import (
-    REQUEST_HELP,
-    ApiKeyOption,
-    CompletionsOption,
-    ConcurrencyOption,
-    MaxTokensOption,
-    ModelOption,
-    NumberOption,
-    OverwriteOption,
-    ResumeOption,
-    SeedOption,
-    SplitOption,
-    TemperatureOption,
-    TopPOption,
-    UrlOption,
-    VllmOption,
-    sample_rollouts,
 )
 from empo_rewards.cli.scored import score_rollouts
 from empo_rewards.cli.summary import Summary
@@ -70,23 +53,25 @@ def evaluate(
     mapping: MapOption = None,
     limit: LimitOption = None,
     as_json: JsonOption = False,
-    urls: UrlOption = None,
-    model: ModelOption = None,
-    vllm: VllmOption = None,
+    urls: sampling.UrlOption = None,
+    model: sampling.ModelOption = None,
+    vllm: sampling.VllmOption = None,
     target: Annotated[Path | None, typer.Option("--out", "-o", help="Where sampled rollouts go.")] = None,
-    n: NumberOption = 16,
-    temperature: TemperatureOption = 1.0,
-    top_p: TopPOption = None,
-    max_tokens: MaxTokensOption = None,
-    seed: SeedOption = None,
-    completions: CompletionsOption = False,
+    n: sampling.NumberOption = 16,
+    temperature: sampling.TemperatureOption = 1.0,
+    top_p: sampling.TopPOption = None,
+    max_tokens: sampling.MaxTokensOption = None,
+    seed: sampling.SeedOption = None,
+    completions: sampling.CompletionsOption = False,
     instruction: InstructionOption = None,
-    requested: Annotated[list[str] | None, typer.Option("--request", metavar="KEY=VALUE", help=REQUEST_HELP)] = None,
-    api_key_variable: ApiKeyOption = None,
-    concurrency: ConcurrencyOption = 32,
-    split: SplitOption = "train",
-    resume: ResumeOption = False,
-    overwrite: OverwriteOption = False,
+    requested: Annotated[
+        list[str] | None, typer.Option("--request", metavar="KEY=VALUE", help=sampling.REQUEST_HELP)
+    ] = None,
+    api_key_variable: sampling.ApiKeyOption = None,
+    concurrency: sampling.ConcurrencyOption = 32,
+    split: sampling.SplitOption = "train",
+    resume: sampling.ResumeOption = False,
+    overwrite: sampling.OverwriteOption = False,
 ) -> None:
     """Show accuracy, pass@k and majority@k of labelled rollouts, by benchmark, with confidence intervals.
 
@@ -98,7 +83,7 @@ def evaluate(
             if len(sources) > 1 or target is None:
                 raise InputError("sampling takes one file of prompts, and writes one of rollouts: --out FILE")
             _check_labels(sources[0], parse_mapping(mapping or []), split, limit)
-            done = sample_rollouts(
+            done = sampling.sample_rollouts(
                 sources[0],
                 target,
                 Sampling(n, temperature, top_p, max_tokens, seed, chat=not completions),

@@ -7,25 +7,8 @@ from typing import Annotated
 
 import typer
 
+from empo_rewards.cli import sampling
 from empo_rewards.cli.console import InstructionOption, MapOption, foreign, out
-from empo_rewards.cli.sampling import (
-    REQUEST_HELP,
-    ApiKeyOption,
-    CompletionsOption,
-    ConcurrencyOption,
-    MaxTokensOption,
-    ModelOption,
-    NumberOption,
-    OverwriteOption,
-    ResumeOption,
-    SeedOption,
-    SplitOption,
-    TemperatureOption,
-    TopPOption,
-    UrlOption,
-    VllmOption,
-    sample_rollouts,
-)
 from empo_rewards.generation import Sampling
 
 
@@ -38,34 +21,36 @@ def generate(
         ),
     ],
     target: Annotated[Path, typer.Option("--out", "-o", help="Where the groups go, one JSON line a prompt.")],
-    urls: UrlOption = None,
-    model: ModelOption = None,
-    vllm: VllmOption = None,
-    n: NumberOption = 16,
-    temperature: TemperatureOption = 1.0,
-    top_p: TopPOption = None,
-    max_tokens: MaxTokensOption = None,
-    seed: SeedOption = None,
+    urls: sampling.UrlOption = None,
+    model: sampling.ModelOption = None,
+    vllm: sampling.VllmOption = None,
+    n: sampling.NumberOption = 16,
+    temperature: sampling.TemperatureOption = 1.0,
+    top_p: sampling.TopPOption = None,
+    max_tokens: sampling.MaxTokensOption = None,
+    seed: sampling.SeedOption = None,
     logprobs: Annotated[
         bool, typer.Option("--logprobs", help="Keep the log-probabilities of the tokens, where they are given.")
     ] = False,
-    completions: CompletionsOption = False,
+    completions: sampling.CompletionsOption = False,
     instruction: InstructionOption = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=REQUEST_HELP)] = None,
-    api_key_variable: ApiKeyOption = None,
-    concurrency: ConcurrencyOption = 32,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help=sampling.REQUEST_HELP)
+    ] = None,
+    api_key_variable: sampling.ApiKeyOption = None,
+    concurrency: sampling.ConcurrencyOption = 32,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds for one request.")] = 600.0,
     attempts: Annotated[
         int, typer.Option(min=1, help="Attempts at a request. A server that is away is waited for 8 s between two.")
     ] = 40,
     mapping: MapOption = None,
-    split: SplitOption = "train",
+    split: sampling.SplitOption = "train",
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Read so many rows.")] = None,
-    resume: ResumeOption = False,
-    overwrite: OverwriteOption = False,
+    resume: sampling.ResumeOption = False,
+    overwrite: sampling.OverwriteOption = False,
 ) -> None:
     """Sample a group of responses to each prompt, as rollouts for `score`."""
-    done = sample_rollouts(
+    done = sampling.sample_rollouts(
         source,
         target,
         Sampling(n, temperature, top_p, max_tokens, seed, logprobs, chat=not completions),

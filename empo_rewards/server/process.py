@@ -97,19 +97,20 @@ def run(scorer: Scorer, settings: ServerSettings, host: str, port: int) -> None:
     # The members of an open group may each hold a connection: what cannot become complete is not begun.
     limits = replace(settings.limits, max_members=min(settings.limits.max_members, connections.most))
     seconds = limits.score_seconds
+    set_up = partial(logs.set_up, logging.getLogger().level)
     new_pool = partial(
         WorkerPool,
         scorer,
         score_seconds=seconds,
         closing_seconds=CLOSING_SECONDS,
-        set_up=partial(logs.set_up, logging.getLogger().level),
+        set_up=set_up,
     )
     with (
         _listening(host, port) as listener,
         _ended_by_signals(),
         new_pool(settings.workers, threads=THREADS) as scoring,
         new_pool(1) as aside,
-        report_pool(settings.report_groups) as reporting,
+        report_pool(settings.report_groups, set_up) as reporting,
     ):
         scoring.start()
         report = None

@@ -8,6 +8,7 @@ import logging
 import pickle
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -131,9 +132,9 @@ class GroupReport:
             log.warning("a group is not in the report: %s", error)
 
 
-def report_pool(most: int) -> WorkerPool:
-    """The process of a report of so many groups."""
-    return WorkerPool(LastGroups(most), 1, score_seconds=ANSWER_SECONDS, closing_seconds=CLOSING_SECONDS)
+def report_pool(most: int, set_up: Callable[[], object]) -> WorkerPool:
+    """The process of a report of so many groups; `set_up`: see `WorkerPool`."""
+    return WorkerPool(LastGroups(most), 1, score_seconds=ANSWER_SECONDS, closing_seconds=CLOSING_SECONDS, set_up=set_up)
 
 
 def _add(group: Group, score: GroupScore, phase: str, last: LastGroups) -> None:
