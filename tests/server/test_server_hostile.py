@@ -256,10 +256,16 @@ def test_an_end_while_nobody_reads_the_log_is_no_later(threads: ThreadPoolExecut
 
 def test_without_uvloop_and_httptools_it_serves_too() -> None:
     groups = made_up(16, 4, seed=24)
-    with serving("--group-size", "4", *EXACT, PYTHONPATH=str(BARE), EMPO_REWARDS_API_KEY="k") as server:
+    whole = json.dumps({"prompt": "q", "responses": ["x" * 2**18 + r"\boxed{1}"] * 4}).encode()
+    limit = ("--max-body-mb", "2")
+    with serving("--group-size", "4", *limit, *EXACT, PYTHONPATH=str(BARE), EMPO_REWARDS_API_KEY="k") as server:
         url = server.url.replace("http://", "http://empo:k@")
         members = asyncio.run(replay(groups, url, Behaviour(spread_seconds=0.3)))
         assert_rewards(groups, members)
+        for content, status in ((whole, 200), (whole * 3, 413)):
+            for body in (content, (content[at : at + 2**16] for at in range(0, len(content), 2**16))):
+                assert httpx.post(url + "/score", content=body, timeout=60).status_code == status
+            assert server.post("/score", content=content).status_code == 401
         server.stop()
 
 
