@@ -123,18 +123,17 @@ class _Reader(Scalars):
     ) -> tuple[Option, ...]:
         """What an ambiguous answer may be: 3,14 a decimal or a list; 2600g grams or a product; £5 or 5 lb pounds."""
         found: list[tuple[str, Shape, Facets]] = []
+        texts = [token.text for token in self.tokens]
         match shape:
             case _ if comma is not None and self.policy.decimal_comma == "settled":
                 found = [("comma:list", shape, facets), ("comma:decimal", constant(comma), {})]
             case Value() if unsure:
                 found = _letters_or_unit(shape, facets, *next(iter(unsure.items())))
-            case Aligned("range", (Value() as low, Value() as high)) if any(
-                token.text == "to" for token in self.tokens
-            ):
-                if not facets and balls.sign_of(low) == 1:
+            case Aligned("range", (Value() as low, Value() as high)) if "to" in texts and not facets:
+                if balls.sign_of(low) == 1:
                     found = [("to:range", shape, {}), ("to:ratio", Aligned("ratio", (high / low,)), {})]
             case shapes.Opaque() if [token.kind for token in self.tokens] == ["num", "-", "num"]:
-                span = shapes.rising(*(_number(token.text) for token in self.tokens[::2]))
+                span = shapes.rising(*map(_number, texts[::2]))
                 found = [("dash:range", span, {})] if span else []
             case _ if facets.get("unit") == (("pound", 1),):
                 found = [(f"pound:{unit}", shape, {**facets, "unit": ((unit, 1),)}) for unit in ("lb", "£")]
@@ -144,35 +143,29 @@ class _Reader(Scalars):
 
     def listing(self, listing: nodes.Listing) -> Key:
         """Items side by side."""
-        first, *others = listing.items
+        first, *others = given = listing.items
         if not others:
             return self.part(first)
         if isinstance(first, nodes.Comparing) and first.operators == ("≠",):  # x ≠ 2, -3 or x ≠ 2, x ≠ -3
             name = first.operands[0]
-            others = [
-                each if isinstance(each, nodes.Comparing) else nodes.Comparing((name, each), ("≠",)) for each in others
-            ]
-            return self.combined(self.parts([first, *others]), ("and",))
+            relations = (
+                each if isinstance(each, nodes.Comparing) else nodes.Comparing((name, each), ("≠",)) for each in given
+            )
+            return self.combined(self.parts(relations), ("and",))
+        if {",", ";"}.issubset(listing.separators):  # a, b; c, d: a list of two lists
+            cuts = [k for k, separator in enumerate((*listing.separators, ";"), 1) if separator == ";"]
+            groups = (nodes.Listing(given[i:j], (",",) * (j - i - 1)) for i, j in pairwise((0, *cuts)))
+            return self.combined([*map(self.listing, groups)], (";",))
         # $3000 at 10%, $2000 at 8%: each by what is said of it
-        parts = [
-            self.decorated(each.body, label=each.words) for each in listing.items if isinstance(each, nodes.Qualified)
-        ]
-        if parts:
-            _demand(len(parts) == len(listing.items))
-            return self.combined(parts, listing.separators)
-        listing = _regrouped(listing) if {",", ";"}.issubset(listing.separators) else listing
-        return self.combined(self.parts(listing.items), listing.separators)
+        parts = [self.decorated(each.body, label=each.words) for each in given if isinstance(each, nodes.Qualified)]
+        _demand(len(parts) in (0, len(given)))
+        return self.combined(parts or self.parts(given), listing.separators)
 
-    def parts(self, nodes_: Iterable[Node]) -> list[Key]:
+    def parts(self, given: Iterable[Node]) -> list[Key]:
         """Items one by one; of one with ± both values."""
         found: list[Key] = []
-        for node in nodes_:
-            part = self.part(node)
-            both = (
-                part.shape.counts
-                if isinstance(part.shape, shapes.Items) and not isinstance(node, nodes.Listing)
-                else ()
-            )
+        for part in map(self.part, given):
+            both = part.shape.counts if isinstance(part.shape, shapes.Items) else ()
             found += [part._replace(shape=shape) for shape, _ in both] or [part]
         return found
 
@@ -232,8 +225,7 @@ class _Reader(Scalars):
     def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> Key:
         """Values by name; in the order written they may be read as a tuple."""
         pair = ordered(values, "()")
-        readings = dict.fromkeys((pair, *shapes.readings(pair)))
-        return Key(by_name(names, values), facets, tuple(readings))
+        return Key(by_name(names, values), facets, (pair, *shapes.readings(pair)))
 
     # One item
 
@@ -250,8 +242,8 @@ class _Reader(Scalars):
             if len(rows[0]) == 1:
                 return Key(Ordered(tuple(chain(*rows)), ""))
             return Key(Aligned("matrix", tuple(chain(*rows)), len(rows)))
-        first, *others = map(self.decomposed, self.branches(node)) if self.composed else self.branches(node)
-        return Key(items({first, *others}) if others and others != [first] else first)
+        values = {self.decomposed(value) if self.composed else value for value in self.branches(node)}
+        return Key(items(values) if len(values) > 1 else values.pop())
 
     def quantity(self, node: nodes.Quantity) -> Key:
         """A value with its unit; $99 - $72 is a difference, or a range."""
@@ -294,12 +286,9 @@ class _Reader(Scalars):
         """3-1, A-B-C as they are; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
         numbers, mark = _bare_difference(node)
         years = len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers)
-        found: Shape | None = None
-        if mark or years:
-            found = shapes.rising(
-                *(self.value(nodes.Postfix("%", nodes.Num(t)) if mark else nodes.Num(t)) for t in numbers)
-            )
-        return Key(found or shapes.Opaque("-".join(numbers) + mark)) if numbers else None
+        ends = (self.value(nodes.Postfix(mark, nodes.Num(text)) if mark else nodes.Num(text)) for text in numbers)
+        span = shapes.rising(*ends) if mark or years else None
+        return Key(span or shapes.Opaque("-".join(numbers) + mark)) if numbers else None
 
     def product(self, node: nodes.Product) -> Key | None:
         """What may be no product: a sequence, date, version, size (3 1 4 2, 3/4/24, 1.2.3, 2 x 3), a point D(3, 4)."""
@@ -620,13 +609,6 @@ def _is_decimal(node: Node) -> bool:
 def _joined(tokens: list[Token]) -> str:
     """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
     return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
-
-
-def _regrouped(listing: nodes.Listing) -> nodes.Listing:
-    """a, b; c, d as a list of two lists."""
-    cuts = [k for k, separator in enumerate((*listing.separators, ";"), 1) if separator == ";"]
-    groups = tuple(nodes.Listing(listing.items[i:j], (",",) * (j - i - 1)) for i, j in pairwise((0, *cuts)))
-    return nodes.Listing(groups, (";",) * (len(groups) - 1))
 
 
 def _is_of_names(node: Node) -> bool:

@@ -76,8 +76,8 @@ def settle(keys: list[Key]) -> list[Key]:
         forms = (option.shape, *readings(option.shape))
         if not known.isdisjoint({_measure(option), *((form, option.facets.get("unit")) for form in forms)}):
             borne_out.add(option.convention)
-    letters = {"letters:product", "letters:unit"}
-    if letters <= {key.options[0].convention for key in ambiguous} and not any(map(letters.__contains__, borne_out)):
+    first = {key.options[0].convention for key in ambiguous}
+    if {"letters:product", "letters:unit"} <= first and not any(name.startswith("letters") for name in borne_out):
         borne_out.add("letters:unit")  # 5 N beside 5N: a space makes the unit
     return [_settled(key, borne_out) if key.options else key for key in keys]
 
