@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
 from functools import cmp_to_key, reduce
 from itertools import chain
-from operator import and_, itemgetter, or_, sub
+from operator import and_, ge, itemgetter, le, or_, sub
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
@@ -16,87 +16,38 @@ from empo_rewards.equivalence.math.lexer import Unreadable
 from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
 
-
-class Items(NamedTuple):
-    """An unordered list without brackets: its elements with their counts."""
-
-    counts: frozenset[tuple[Shape, int]]
-
-
-class Ordered(NamedTuple):
-    """A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
-
-    elements: tuple[Shape, ...]
-    ends: str
-
-
-class SetOf(NamedTuple):
-    """A finite set."""
-
-    elements: frozenset[Shape]
+Items = NamedTuple("Items", [("counts", "frozenset[tuple[Shape, int]]")])
+"""An unordered list without brackets: its elements with their counts."""
+Ordered = NamedTuple("Ordered", [("elements", "tuple[Shape, ...]"), ("ends", str)])
+"""A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
+SetOf = NamedTuple("SetOf", [("elements", "frozenset[Shape]")])
+"""A finite set."""
+Spans = NamedTuple("Spans", [("parts", "frozenset[Ordered]")])
+"""A union of two or more intervals."""
+Equation = NamedTuple("Equation", [("operator", str), ("terms", Value)])
+"""terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
+Date = NamedTuple("Date", [("year", "int | None"), ("month", int), ("day", "int | None")])
+"""A date; None for what it does not say."""
+Chemical = NamedTuple("Chemical", [("text", str), ("atoms", frozenset[tuple[str, int]])])
+"""A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
+Clock = NamedTuple("Clock", [("hours", int), ("minutes", int)])
+"""A time of day."""
+Text = NamedTuple("Text", [("words", str)])
+"""Words: small letters, single spaces."""
+Opaque = NamedTuple("Opaque", [("text", str)])
+"""What the keys cannot read: its tokens. Equal texts are equal; nothing else is known."""
 
 
 class Aligned(NamedTuple):
-    """Parts that are compared each with its like.
-
-    Args:
-        kind: "matrix" of at least two rows and two columns, "named" values, "ratio", "range", "residues", "quantity".
-        parts: the entries of a matrix; the values in the order of their names; of a : b : ... the quotients of the
-            later ones by the first; low and high of a range (3 to 5 days, 1999–2003); a residue and the modulus
-            (x ≡ 3 (mod 7), 3 + 7k with k an integer); a quantity in base units (3 hours and 20 minutes).
-        frame: what equal ones share: how many rows, which names, which dimension.
-    """
+    """Parts that are compared each with its like; `frame` is what equal ones share."""
 
     kind: Literal["matrix", "named", "ratio", "range", "residues", "quantity"]
     parts: tuple[Shape, ...]
+    """The entries of a matrix of at least two rows and columns, the number of rows as the frame; values in the order of
+    their names, the frame; of a : b : ... the quotients of the later ones by the first; low and high of a range (3 to
+    5 days, 1999–2003); a residue and the modulus (x ≡ 3 (mod 7), 3 + 7k with k an integer); a quantity in base units
+    (3 hours and 20 minutes), its dimension as the frame."""
     frame: Hashable = None
-
-
-class Spans(NamedTuple):
-    """A union of two or more intervals."""
-
-    parts: frozenset[Ordered]
-
-
-class Equation(NamedTuple):
-    """terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
-
-    operator: str
-    terms: Value
-
-
-class Date(NamedTuple):
-    """A date; None for what it does not say."""
-
-    year: int | None
-    month: int
-    day: int | None
-
-
-class Chemical(NamedTuple):
-    """A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
-
-    text: str
-    atoms: frozenset[tuple[str, int]]
-
-
-class Clock(NamedTuple):
-    """A time of day."""
-
-    hours: int
-    minutes: int
-
-
-class Text(NamedTuple):
-    """Words: small letters, single spaces."""
-
-    words: str
-
-
-class Opaque(NamedTuple):
-    """What the keys cannot read: its tokens. Equal texts are equal; nothing else is known."""
-
-    text: str
 
 
 Shape: TypeAlias = (
@@ -286,8 +237,6 @@ class Unordered(Unreadable):
 
 def _order(a: Shape, b: Shape) -> int:
     """The sign of a - b, for exact real constants and ±∞; raises `Unordered` where it cannot be told."""
-    if a == b:
-        return 0
     if MINUS_INFINITY in (a, b) or INFINITY in (a, b):
         return -1 if a == MINUS_INFINITY or b == INFINITY else 1
     sign = balls.sign_of(a - b) if isinstance(a, Value) and isinstance(b, Value) else None
@@ -315,7 +264,7 @@ def intervals(shape: Shape) -> list[Ordered]:
     raise Unreadable
 
 
-OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {"∪": or_, "∩": and_, "∖": sub}
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {"∪": or_, "∩": and_, "∖": sub, "⊆": le, "⊇": ge}
 """Operations of sets, by their signs."""
 
 
@@ -355,8 +304,3 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
     if all(low == high for (low, high), _ in merged):
         return SetOf(frozenset(low for (low, _), _ in merged))
     return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
-
-
-def complement(points: Iterable[Shape]) -> Shape:
-    """The real numbers without some points."""
-    return combined("∖", [REALS], intervals(SetOf(frozenset(points))))
