@@ -114,9 +114,12 @@ class _Reader(Scalars):
             readings += (other,) if isinstance(other, Value) and other != shape else ()
         if self.policy.decimal_comma == "decimal" and comma is not None:
             shape = constant(comma)
-        if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
-            shape = SetOf(frozenset(shape.elements))
-        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
+        if isinstance(shape, shapes.Items) and not {"±", "∓"}.isdisjoint(self.kinds):
+            shape = SetOf(frozenset(value for value, _ in shape.counts))
+        shape, *readings = (shape, *readings, *shapes.readings(shape))
+        if self.policy.ordered_is_set:
+            shape, *readings = map(_unordered, (shape, *readings))
+        return Key(shape, facets, tuple(readings), decimal, options=options)
 
     def options(
         self, shape: Shape, facets: Facets, unsure: Mapping[str, Unit], comma: Rational | None
@@ -198,16 +201,17 @@ class _Reader(Scalars):
         joined = marks & {"and", "or"}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
             spans = [shapes.intervals(shape) for shape in everything]
-            result = shapes.combined("∩", *spans) if joined == {"and"} else shapes.EMPTY
-            if result == shapes.EMPTY:  # x < 1 and x > 2: the one and the other
-                _demand(not logical or joined != {"and"})
+            result = shapes.EMPTY if joined == {"or"} else shapes.combined("∩", *spans)
+            if result == shapes.EMPTY:  # x < 1, x > 2: the one or the other
+                _demand(joined != {"and"})
                 result = shapes.combined("∪", *spans)
             return Key(result, facets, inequality=True)
         if any(isinstance(shape, shapes.Opaque) for shape in everything):
             return Key(Ordered(everything, ""), facets)  # 6-4, 6-3: scores keep their order
         if label is None and len(joined) == 1:
             facets["joined"] = joined.pop()
-        return Key(items(everything), facets)
+        # x = 2 or x = 3: the values of one unknown are a set
+        return Key(SetOf(frozenset(everything)) if len(named) == 1 else items(everything), facets)
 
     def quantities(self, parts: Sequence[Key], marks: Iterable[str] = ()) -> Key:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
@@ -224,8 +228,7 @@ class _Reader(Scalars):
 
     def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> Key:
         """Values by name; in the order written they may be read as a tuple."""
-        pair = ordered(values, "()")
-        return Key(by_name(names, values), facets, (pair, *shapes.readings(pair)))
+        return Key(by_name(names, values), facets, (Ordered(values, ""), ordered(values, "()"), items(values)))
 
     # One item
 
@@ -304,8 +307,8 @@ class _Reader(Scalars):
                 return Key(shapes.Opaque(f"{low} {name} {high}"))
             case ((_, nodes.Sym(name)), ("", nodes.Bracket("(", nodes.Listing(point), ")"))):
                 if name[:1].isupper() and len(point) > 1:
-                    reading = ordered(tuple(map(self.value, point)), "()")
-                    return self.scalar_part(node)._replace(readings=(reading,))
+                    reading = Ordered(tuple(map(self.value, point)), "")
+                    return self.scalar_part(node)._replace(readings=(reading, *shapes.readings(reading)))
         return None
 
     def modular(self, node: nodes.Modular) -> Key:
@@ -353,7 +356,7 @@ class _Reader(Scalars):
         i, j, k, modulus, rest = map(Value, parts.values())
         vector = bool(i.terms or j.terms or k.terms)
         _demand(value.over is None and vector != bool(modulus.terms) and not (vector and rest.terms))
-        return ordered((i, j, k) if k.terms else (i, j), "()") if vector else self.congruence(rest, modulus)
+        return Ordered((i, j, k) if k.terms else (i, j), "") if vector else self.congruence(rest, modulus)
 
     # Brackets, sets, matrices
 
@@ -371,7 +374,9 @@ class _Reader(Scalars):
             return listed if named else Key(SetOf(frozenset(elements)), listed.facets)
         _demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
         _demand(shapes.Items not in map(type, elements))  # (±1, 2)
-        return Key(ordered(elements, ends), listed.facets)
+        found = ordered(elements, ends)
+        sure = found.ends in ("[)", "(]") or not {INFINITY, shapes.MINUS_INFINITY}.isdisjoint(elements)
+        return Key(shapes.interval(found) if sure else found, listed.facets)
 
     def set_operation(self, node: nodes.Combined) -> Key:
         """Unions, intersections and differences of finite sets and of intervals; whether a finite set holds another."""
@@ -426,8 +431,9 @@ class _Reader(Scalars):
             right = nodes.Bracket(r"\{", nodes.Listing((right,), ()), r"\}")
         part = self.decorated(right, label=_demand(label_of(left)))
         if operator == "∈":
-            return part
-        outside = shapes.combined("∖", [shapes.REALS], shapes.intervals(part.shape))
+            inside = shapes.interval(part.shape)
+            return part._replace(shape=inside, inequality=isinstance(inside, shapes.Spans))
+        outside = shapes.combined("∖", shapes.intervals(shapes.REALS), shapes.intervals(part.shape))
         return part._replace(shape=outside, inequality=operator == "≠")
 
     def equality(self, node: nodes.Comparing) -> Key:  # noqa: PLR0911 - one return a kind of equality
@@ -529,6 +535,11 @@ _PARTS: dict[type, Callable[[_Reader, Any], Key | None]] = {
 # Shapes
 
 
+def _unordered(shape: Shape) -> Shape:
+    """A tuple as the set of its elements; other shapes as they are."""
+    return SetOf(frozenset(shape.elements)) if isinstance(shape, Ordered) and shape.ends in ("", "()") else shape
+
+
 def _number(text: str) -> Value:
     """A number in digits."""
     return constant(literal(text))
@@ -564,7 +575,7 @@ def _moved(span: Ordered, factor: Rational, rest: Value) -> Ordered:
 def _ray(bound: Value, facets: Facets, *, above: bool, strict: bool) -> Key:
     """What lies above or below a bound."""
     ends = (bound, INFINITY) if above else (shapes.MINUS_INFINITY, bound)
-    return Key(ordered(ends, "()" if strict else "[]"), facets, inequality=True)
+    return Key(shapes.interval(ordered(ends, "()" if strict else "[]")), facets, inequality=True)
 
 
 def _equation(left: Value, right: Value) -> Shape:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias, cast
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
+from empo_rewards.equivalence.math.shapes import Aligned, Items, Opaque, Shape, Spans, kind_of, readings
 from empo_rewards.equivalence.math.units import Unit, scale
 
 Facets: TypeAlias = Mapping[str, Hashable]
@@ -135,6 +135,7 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
             claims[reading].append(position)
             rank[reading] = max(level, rank.get(reading, 0))
     find, result = classes.find, list(keys)
+    spans = [positions[0] for shape, positions in by_shape.items() if isinstance(shape, Spans)]
     present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
     for reading in present:
         owners, here = {find(position) for position in claims[reading]}, find(by_shape[reading][0])
@@ -144,6 +145,8 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
             and not owners.isdisjoint(map(find, claims[other]))
             for other in present
         )
+        if isinstance(reading, Items) and not owners.isdisjoint(map(find, spans)):
+            continue  # an interval is no list of its ends, though (2, 3) may be either
         if len(owners) > 1 or (not isinstance(reading, Value) and any(rivals)):
             continue
         first, *others = (keys[position].facets.items() for position in claims[reading])
