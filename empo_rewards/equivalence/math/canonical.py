@@ -159,7 +159,8 @@ class _Reader(Scalars):
             cuts = [k for k, separator in enumerate((*listing.separators, ";"), 1) if separator == ";"]
             groups = (nodes.Listing(given[i:j], (",",) * (j - i - 1)) for i, j in pairwise((0, *cuts)))
             return self.combined([*map(self.listing, groups)], (";",))
-        # $3000 at 10%, $2000 at 8%: each by what is said of it
+        # $3000 at 10%, $2000 at 8%; max 5, min 3: each by what is said of it
+        given = tuple(nodes.Qualified(node.args[0], node.name) if _is_label(node) else node for node in given)
         parts = [self.decorated(each.body, label=each.words) for each in given if isinstance(each, nodes.Qualified)]
         _demand(len(parts) in (0, len(given)))
         return self.combined(parts or self.parts(given), listing.separators)
@@ -174,7 +175,8 @@ class _Reader(Scalars):
 
     def combined(self, parts: list[Key], separators: tuple[str, ...]) -> Key:
         """Items side by side as one: a list, values by name, or what relations about one name say together."""
-        labels, everything = [part.facets.get("label") for part in parts], tuple(part.shape for part in parts)
+        labels = [part.facets.get("called", part.facets.get("label")) for part in parts]
+        everything = tuple(part.shape for part in parts)
         marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
         logical, named = not {"∧", "∨"}.isdisjoint(separators), set(labels) - {None}
         if logical:
@@ -186,7 +188,7 @@ class _Reader(Scalars):
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
-        _demand(all(part.facets.keys() <= {"unit", "label"} for part in parts))
+        _demand(all(part.facets.keys() <= {"unit", "label", "called"} for part in parts))
         facets: dict[str, Hashable] = {"unit": given.pop()} if given else {}
         label = labels[0]
         if len(named) > 1:
@@ -287,6 +289,9 @@ class _Reader(Scalars):
 
     def sum(self, node: nodes.Sum) -> Key | None:
         """3-1, A-B-C as they are; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
+        match node.parts:
+            case (nodes.Signed("+", nodes.Constant() as all_of), nodes.Signed("-", nodes.Bracket(r"\{") as points)):
+                return self.set_operation(nodes.Combined("∖", all_of, points))
         numbers, mark = _bare_difference(node)
         years = len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers)
         ends = (self.value(nodes.Postfix(mark, nodes.Num(text)) if mark else nodes.Num(text)) for text in numbers)
@@ -382,7 +387,7 @@ class _Reader(Scalars):
         """Unions, intersections and differences of finite sets and of intervals; whether a finite set holds another."""
         found: list[Shape] = []
         for part in map(self.part, (node.left, node.right)):
-            _demand(not part.facets)
+            _demand(not part.facets and not (isinstance(part.shape, Value) and part.shape.symbols))  # ℤ∖{0}, A∪B
             found.append(SetOf(frozenset((part.shape,))) if isinstance(part.shape, Value) else part.shape)
         left, right = found
         if isinstance(left, SetOf) and isinstance(right, SetOf):
@@ -483,9 +488,10 @@ class _Reader(Scalars):
         part = self.part(value)
         readings, shape = part.readings, part.shape
         if isinstance(shape, Value) and not part.facets:
-            plainly = atom(label.partition("(")[0]) if is_function(name) or isinstance(name, nodes.Proportion) else None
-            readings = (*readings, _equation(plainly or self.value(name), shape))
-            if shape.symbols and names_a_function(name):
+            named = is_function(name) or isinstance(name, (nodes.Proportion, nodes.Call))
+            readings = (*readings, _equation(atom(label) if named else self.value(name), shape))
+            if shape.symbols and names_a_function(name):  # y is the function that is asked for, f or g
+                part = part._replace(facets={} if label in ("y", "Y", "y(x)") else {"called": label})
                 label = "y"
         elif is_function(name):
             label = label.partition("(")[0]
@@ -631,7 +637,7 @@ def _is_of_names(node: Node) -> bool:
             names = [nodes.inside(factor) for _, factor in factors]
         case _:
             return False
-    return len(set(names)) == len(names) > 1 and all(isinstance(name, nodes.Sym) for name in names)
+    return len(set(names)) == len(names) > 1 and all(map(label_of, names))
 
 
 def _bare_difference(node: Node) -> tuple[list[str], str]:
@@ -651,6 +657,11 @@ def _bare_difference(node: Node) -> tuple[list[str], str]:
     found = numbers or [letter for letter in letters if letter.isupper()]
     bare = len(found) == len(bodies) and first == "+" and set(others) == {"-"}
     return (found, "%" * percent) if bare else ([], "")
+
+
+def _is_label(node: Node) -> TypeGuard[nodes.Call]:
+    """Whether it says which value one is, and is no function of values: max 5."""
+    return isinstance(node, nodes.Call) and node.name in ("max", "min", "gcd", "lcm") and len(node.args) == 1
 
 
 def _is_percent(node: Node) -> TypeGuard[nodes.Postfix]:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias, cast
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Aligned, Items, Opaque, Shape, Spans, kind_of, readings
+from empo_rewards.equivalence.math.shapes import Aligned, Equation, Items, Opaque, Shape, Spans, kind_of, readings
 from empo_rewards.equivalence.math.units import Unit, scale
 
 Facets: TypeAlias = Mapping[str, Hashable]
@@ -154,7 +154,9 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         for position in by_shape[reading]:
             classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
-    return result
+    # what an equation gives has no name, if no one says so: x/y = 5 is 5, and x = 5 another 5
+    unnamed = ({"label": "=", **key.facets} if isinstance(key.shape, Equation) else key.facets for key in result)
+    return [key._replace(facets=facets) for key, facets in zip(result, unnamed, strict=True)]
 
 
 def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:

@@ -16,10 +16,14 @@ def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of 
         case nodes.Sym(name) if name in CONSTANTS:
             return None
         case nodes.Sym(name) | nodes.Word(name):
-            return name
+            return f"{name[4:]}'" if name.startswith("dot ") else name
         case nodes.Call("abs", (inner,)) | nodes.Bracket("[", nodes.Listing((inner,))):
             marks, name = "||" if isinstance(node, nodes.Call) else "[]", label_of(inner) or ""
             return f"{marks[0]}{name}{marks[1]}" if len(name) > 1 else None
+        case nodes.Call("max" | "min", (inner,)):
+            return f"{node.name} {label_of(inner) or inner}"
+        case nodes.Call("derivative", (nodes.Product(((_, nodes.Sym("d")), (_, nodes.Sym(name)))), _)):
+            return f"{name}'"
         case nodes.Proportion(parts):
             names = [label_of(part) or "" for part in parts]
             return ":".join(names) if all(names) else None
