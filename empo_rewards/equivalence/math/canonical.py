@@ -66,6 +66,8 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     if words is not None:
         return Key(words)
     *plainly, key = (_Reader(policy, part).key(folded) for part in parameter or (spelled_out,))
+    if any(isinstance(other.shape, shapes.Spans) for other in plainly):  # 1 ≤ n ≤ 5, n ∈ ℤ is no interval
+        plainly, key = [], _Reader(policy, spelled_out).key(folded)
     key = key._replace(readings=(*key.readings, *(other.shape for other in plainly)))
     facets = {**key.facets, **called}
     if policy.units == "ignore_when_bare" and is_amount(tokens):
@@ -109,6 +111,9 @@ class _Reader(Scalars):
         shape, facets, readings = part[:3]
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
+        said = [token.text for token in self.tokens if token.kind not in SILENT]
+        if isinstance(shape, Value) and len(said) == 1 and len(said[0]) == 2 and said[0].isupper():
+            facets = {**facets, "spelled": said[0]}  # IV, VI: numerals, genes, an order
         if isinstance(shape, Value) and not self.respell and any(name[0] in "CI" for name in shape.symbols):
             other = _Reader(self.policy, self.tokens, respell=True).key(folded).shape
             readings += (other,) if isinstance(other, Value) and other != shape else ()
@@ -229,8 +234,9 @@ class _Reader(Scalars):
         return Key(by_name(names, values), {}, (items(values),))
 
     def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> Key:
-        """Values by name; in the order written they may be read as a tuple."""
-        return Key(by_name(names, values), facets, (Ordered(values, ""), ordered(values, "()"), items(values)))
+        """Values by name; in the order of their names they may be read as a tuple."""
+        points = (Ordered(values, ""), ordered(values, "()")) if [*names] == sorted(names) else ()
+        return Key(by_name(names, values), facets, (*points, items(values)))
 
     # One item
 
