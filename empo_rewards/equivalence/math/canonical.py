@@ -415,7 +415,7 @@ class _Reader(Scalars):
     def proportion(self, node: nodes.Proportion) -> Key:
         """a : b : c."""
         first, *others = map(self.value, node.parts)
-        _demand(first.terms)
+        _demand(first.terms and any(value.terms for value in others))  # 3:0 and 4:0 are scores
         return Key(Aligned("ratio", tuple(value / first for value in others)))
 
     def system(self, node: nodes.Grid) -> Key | None:

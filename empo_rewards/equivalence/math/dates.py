@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Hashable
 
 from empo_rewards.equivalence.math.algebra import constant, quotient
 from empo_rewards.equivalence.math.keys import Key, Option
@@ -21,7 +22,13 @@ _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, le
 _MONTH = f"(?P<m>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<y>\d{4})"
-_WEEKDAY = re.compile(r"(?:on )?(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
+_SAID = re.compile(
+    r"(?:on )?(?:(?P<weekday>mon|tues|wednes|thurs|fri|satur|sun)day,? (?:at )?)?(?P<said>.+?)"
+    r"(?:(?:(?<=m)|(?<=m\.)|(?<=:\d\d)) ?(?P<zone>[a-z]{1,3}t|utc|z))?"
+)
+"""What stands around a date or time: the day of the week, the zone."""
+_MOMENT = re.compile(r"(.+?\d),?(?: at)?[ t](\d{1,2}(?::\d\d| ?[ap]\.?m).*)")
+"""A date and a time."""
 
 
 def read(text: str, policy: MathPolicy) -> Key | None:
@@ -31,9 +38,19 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     text = text.lower()
     if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
-    text = _WEEKDAY.sub("", text, count=1)
+    around = _SAID.fullmatch(text)
+    if around is None:
+        return None
+    facets: dict[str, Hashable] = {kind: said for kind, said in around.groupdict().items() if said and kind != "said"}
+    text = around["said"]
     matches = ((form.fullmatch(text), found) for form, found in _FORMS)
-    return next((found(match, policy) for match, found in matches if match is not None), None)
+    key = next((found(match, policy) for match, found in matches if match is not None), None)
+    if key is None and (moment := _MOMENT.fullmatch(text)) is not None:
+        key, time = (read(part, policy) for part in moment.groups())
+        if key is None or time is None or not isinstance(key.shape, Date):
+            return None
+        facets |= {"time": time.shape, **time.facets}
+    return key._replace(facets={**key.facets, **facets}, options=()) if key is not None and facets else key
 
 
 def _date(said: re.Match[str], policy: MathPolicy) -> Key | None:
