@@ -121,10 +121,9 @@ class _Reader(Scalars):
             shape = constant(comma)
         if isinstance(shape, shapes.Items) and not {"±", "∓"}.isdisjoint(self.kinds):
             shape = SetOf(frozenset(value for value, _ in shape.counts))
-        shape, *readings = (shape, *readings, *shapes.readings(shape))
-        if self.policy.ordered_is_set:
-            shape, *readings = map(_unordered, (shape, *readings))
-        return Key(shape, facets, tuple(readings), decimal, options=options)
+        forms = (shape, *readings, *shapes.readings(shape))
+        shape, *others = map(_unordered, forms) if self.policy.ordered_is_set else forms
+        return Key(shape, facets, tuple(others), decimal, options=options)
 
     def options(
         self, shape: Shape, facets: Facets, unsure: Mapping[str, Unit], comma: Rational | None
@@ -447,7 +446,7 @@ class _Reader(Scalars):
         outside = shapes.combined("∖", shapes.intervals(shapes.REALS), shapes.intervals(part.shape))
         return part._replace(shape=outside, inequality=operator == "≠")
 
-    def equality(self, node: nodes.Comparing) -> Key:  # noqa: PLR0911 - one return a kind of equality
+    def equality(self, node: nodes.Comparing) -> Key:
         """A name's value, a chain of equal values, an equation."""
         operands = list(node.operands)
         if "≈" in node.operators:
@@ -475,10 +474,10 @@ class _Reader(Scalars):
         if algebra.same(values[0], values[-1]) or not any(symbolic):
             return self.part(last)
         if len(values) != 2:
+            # a + b + c = 12 + 25 + 25 = 62
             _demand(not any(symbolic[1:]) and not any(balls.sign_of(value - values[-1]) for value in values[1:-1]))
-            return self.decorated(last, label=values[0].text)  # a + b + c = 12 + 25 + 25 = 62
-        asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
-        return Key(_equation(*values), {}, (values[1],) if asked else ())
+        asked = not symbolic[-1] and bool(values[-1].terms) and (len(values) > 2 or _is_of_names(first))
+        return Key(_equation(values[0], values[-1]), {}, (values[-1],) if asked else ())
 
     def shared(self, names: list[str], value: Node) -> Key:
         """x = y = 3: one value under several names, which may be read as the value; x = y = z, which has none."""

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, cast
 
 from empo_rewards.clustering import UnionFind
+from empo_rewards.equivalence.math import shapes
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.shapes import Aligned, Equation, Items, Opaque, Shape, Spans, kind_of, readings
+from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
 from empo_rewards.equivalence.math.units import Unit, scale
 
 Facets: TypeAlias = Mapping[str, Hashable]
@@ -135,9 +136,12 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
             claims[reading].append(position)
             rank[reading] = max(level, rank.get(reading, 0))
     find, result = classes.find, list(keys)
-    spans = [positions[0] for shape, positions in by_shape.items() if isinstance(shape, Spans)]
+    spans = [positions[0] for shape, positions in by_shape.items() if isinstance(shape, shapes.Spans)]
     present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
     for reading in present:
+        if isinstance(reading, shapes.Items):  # beside x = 2 or x = 3 a list is of solutions, though (2, 3) may be one
+            sets = (p for p in claims[reading] if isinstance(keys[p].shape, shapes.SetOf) and "label" in keys[p].facets)
+            claims[reading] = [*sets] or claims[reading]
         owners, here = {find(position) for position in claims[reading]}, find(by_shape[reading][0])
         rivals = (  # another shape of that type, which the set holds too: (3, 4) and (4, 3)
             kind_of(other) == kind_of(reading)
@@ -145,7 +149,7 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
             and not owners.isdisjoint(map(find, claims[other]))
             for other in present
         )
-        if isinstance(reading, Items) and not owners.isdisjoint(map(find, spans)):
+        if isinstance(reading, shapes.Items) and not owners.isdisjoint(map(find, spans)):
             continue  # an interval is no list of its ends, though (2, 3) may be either
         if len(owners) > 1 or (not isinstance(reading, Value) and any(rivals)):
             continue
@@ -154,9 +158,10 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         for position in by_shape[reading]:
             classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
-    # what an equation gives has no name, if no one says so: x/y = 5 is 5, and x = 5 another 5
-    unnamed = ({"label": "=", **key.facets} if isinstance(key.shape, Equation) else key.facets for key in result)
-    return [key._replace(facets=facets) for key, facets in zip(result, unnamed, strict=True)]
+    for position, key in enumerate(result):  # what an equation gives has a name of its own: x/y = 5 is 5, but not x = 5
+        if isinstance(key.shape, shapes.Equation) and key.readings and "label" not in key.facets:
+            result[position] = key._replace(facets={**key.facets, "label": "=", "called": "="})
+    return result
 
 
 def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:

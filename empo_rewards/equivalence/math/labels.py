@@ -16,20 +16,24 @@ def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of 
         case nodes.Sym(name) if name in CONSTANTS:
             return None
         case nodes.Sym(name) | nodes.Word(name):
-            return f"{name[4:]}'" if name.startswith("dot ") else name
+            return name
         case nodes.Call("abs", (inner,)) | nodes.Bracket("[", nodes.Listing((inner,))):
             marks, name = "||" if isinstance(node, nodes.Call) else "[]", label_of(inner) or ""
             return f"{marks[0]}{name}{marks[1]}" if len(name) > 1 else None
         case nodes.Call("max" | "min", (inner,)):
             return f"{node.name} {label_of(inner) or inner}"
-        case nodes.Call("derivative", (nodes.Product(((_, nodes.Sym("d")), (_, nodes.Sym(name)))), _)):
-            return f"{name}'"
+        case nodes.Call("derivative", (nodes.Product(((_, nodes.Sym("d")), (_, nodes.Sym(name)))), nodes.Product(by))):
+            return {"t": f"dot {name}", "x": f"{name}'"}.get(str(by[-1][1][0]), str(node))
+        case nodes.Call("derivative"):
+            return str(node)
         case nodes.Proportion(parts):
             names = [label_of(part) or "" for part in parts]
             return ":".join(names) if all(names) else None
         case nodes.Product(factors):
             if (applied := _applied(node)) is not None:
-                return f"{applied[0]}({','.join(map(_written, applied[1]))})"
+                name, items = applied
+                prime = "'" in name and all(isinstance(item, nodes.Sym) for item in items)  # y'(x) is y'
+                return name if prime else f"{name}({','.join(map(_written, items))})"
             symbols = [factor.name for _, factor in factors if isinstance(factor, nodes.Sym)]
             if len(symbols) < len(factors) or {mark for mark, _ in factors[1:]} - {"", " "}:
                 return None

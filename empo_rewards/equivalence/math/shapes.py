@@ -108,7 +108,9 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
             }
             found = [items(bare.get(each, each) for each, count in counts for _ in range(count))]
         case SetOf(members):
-            found = [items(members)] if len(members) > 1 else [each for each in members if not isinstance(each, (SetOf, Spans))]
+            found = [items(members)]
+            if len(members) == 1:  # {5} is 5, {∅} is not ∅
+                found = [each for each in members if not isinstance(each, (SetOf, Spans))]
         case Aligned("ratio", (Value(rational=number),)) if number:
             found = [constant(1 / Fraction(number))]
     return tuple(reading for reading in found if reading != shape)
