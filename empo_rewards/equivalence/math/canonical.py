@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from empo_rewards.equivalence.math import algebra, balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import ZERO, Rational, TooLarge, Undefined, Value, atom, constant, quotient
@@ -25,21 +25,20 @@ from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of,
 
 T = TypeVar("T")
 
-_PLAIN = re.compile(r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\})", re.ASCII)
-"""A bare number or fraction, which most answers are."""
-_PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
-"""Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
+_PLAIN = re.compile(
+    r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}|([abcdfghj-zABDEFGHJ-Z]))",
+    re.ASCII,
+)
+"""A bare number, fraction or letter, which most answers are: e and i are numbers, C and I are spelled small as well."""
 
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
     match = _PLAIN.fullmatch(text)
     if match is not None:
-        sign, number, top, bottom = match.groups()
-        value = literal(number) if number else quotient(int(top), int(bottom))
-        return Key(constant(-value if sign == "-" else value), decimal="." in (number or ""))
-    if text in _PLAIN_LETTERS:
-        return Key(atom(text))
+        sign, number, top, bottom, letter = match.groups()
+        value = atom(letter) if letter else _number(number) if number else constant(quotient(int(top), int(bottom)))
+        return Key(-value if sign == "-" else value, decimal="." in (number or ""))
     if len(text) > MAX_CHARS or len(folded := fold(text)) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(shapes.Opaque(text), work=len(text) >> 4)
     if "\\frac" not in folded and "\\sqrt" not in folded:
@@ -324,8 +323,9 @@ class _Reader(Scalars):
 
     def span(self, node: nodes.Span) -> Key:
         """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
-        if _is_percent(node.high) and isinstance(node.low, nodes.Num):
-            node = nodes.Span(nodes.Postfix("%", node.low), node.high)  # 10 to 20 percent
+        match node:
+            case nodes.Span(nodes.Num() as number, nodes.Postfix("%") as percentage):  # 10 to 20 percent
+                node = nodes.Span(nodes.Postfix("%", number), percentage)
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
         _demand(not low.facets or low.facets == high.facets)
@@ -399,7 +399,6 @@ class _Reader(Scalars):
     def proportion(self, node: nodes.Proportion) -> Key:
         """a : b : c."""
         first, *others = map(self.value, node.parts)
-        _demand(first.terms)
         return Key(Aligned("ratio", tuple(value / first for value in others)))
 
     def system(self, node: nodes.Grid) -> Key | None:
@@ -594,9 +593,9 @@ def _letters_or_unit(value: Value, facets: Facets, how: str, unit: Unit) -> list
 def _exact_side(operands: list[Node], cut: int) -> list[Node]:
     """What stands before the first ≈, unless it is only a name, or rounded and what stands after it is not."""
     before, after = operands[cut - 1], operands[cut]
-    if (cut == 1 and label_of(before) is not None) or (_is_decimal(before) and not _is_decimal(after)):
-        return [*operands[: cut - 1], *operands[cut:]] if _is_decimal(before) else operands
-    return operands[:cut]
+    if _is_decimal(before) and not _is_decimal(after):
+        return [*operands[: cut - 1], *operands[cut:]]
+    return operands if cut == 1 and label_of(before) is not None else operands[:cut]
 
 
 def _is_decimal(node: Node) -> bool:
@@ -628,19 +627,15 @@ def _bare_difference(node: Node) -> tuple[list[str], str]:
 
     3-1, A-B-C, 10-20%: the sign after the second number is the first one's too. Both empty for any other node.
     """
-    if not isinstance(node, nodes.Sum):
-        return [], ""
-    first, *others = (part.sign for part in node.parts)
-    bodies = [part.body for part in node.parts]
-    percent = len(bodies) == 2 and _is_percent(bodies[1])
-    if percent:
-        bodies = [body.body if _is_percent(body) else body for body in bodies]
-    numbers = [body.text for body in bodies if isinstance(body, nodes.Num)]
-    letters = [body.name for body in bodies if isinstance(body, nodes.Sym) and len(body.name) == 1 < len(others)]
-    found = numbers or [letter for letter in letters if letter.isupper()]
-    bare = len(found) == len(bodies) and first == "+" and set(others) == {"-"}
-    return (found, "%" * percent) if bare else ([], "")
-
-
-def _is_percent(node: Node) -> TypeGuard[nodes.Postfix]:
-    return isinstance(node, nodes.Postfix) and node.mark == "%"
+    match node:
+        case nodes.Sum(
+            (("+", nodes.Num(low) | nodes.Postfix("%", nodes.Num(low))), ("-", nodes.Postfix("%", nodes.Num(high))))
+        ):
+            return [low, high], "%"
+        case nodes.Sum(parts) if "".join(part.sign for part in parts).rstrip("-") == "+":
+            numbers = [part.body.text for part in parts if isinstance(part.body, nodes.Num)]
+            names = [part.body.name for part in parts if isinstance(part.body, nodes.Sym)]
+            letters = [name for name in names if len(name) == 1 < len(parts) - 1 and name.isupper()]
+            found = numbers or letters
+            return (found if len(found) == len(parts) else []), ""
+    return [], ""
