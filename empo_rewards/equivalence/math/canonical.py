@@ -43,8 +43,7 @@ def key_of(text: str, policy: MathPolicy) -> Key:
         return Key(shapes.Opaque(text), work=len(text) >> 4)
     if "\\frac" not in folded and "\\sqrt" not in folded:
         said = plain(folded)
-        found = dates.read(said, policy) or chemistry.read(said)
-        if found is not None:
+        if (found := dates.read(said, policy) or chemistry.read(said)) is not None:
             return found._replace(work=len(text))
     try:
         tokens = lex(folded)
@@ -65,11 +64,9 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     if words is not None:
         return Key(words)
     *plainly, key = (_Reader(policy, part).key(folded) for part in parameter or (spelled_out,))
-    key = key._replace(readings=(*key.readings, *(other.shape for other in plainly)))
-    facets = {**key.facets, **called}
-    if policy.units == "ignore_when_bare" and is_amount(tokens):
-        facets.setdefault("unit", ())
-    return key._replace(facets=facets)
+    amount = policy.units == "ignore_when_bare" and is_amount(tokens)
+    facets = {**({"unit": ()} if amount else {}), **key.facets, **called}
+    return key._replace(readings=(*key.readings, *(other.shape for other in plainly)), facets=facets)
 
 
 def _demand(found: T | None) -> T:
@@ -176,9 +173,9 @@ class _Reader(Scalars):
         if logical:
             _demand(None not in labels)
         elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name
-            bare = [part.shape for part in parts if isinstance(part.shape, Value) and not part.facets]
-            letters = [value for value in bare if value in map(atom, value.symbols)]
-            _demand(len(set(labels)) == 1 and len(letters) < len(parts))
+            letters = {atom(name) for shape in everything if isinstance(shape, Value) for name in shape.symbols}
+            bare = letters.issuperset(everything) and not any(part.facets for part in parts)
+            _demand(len(set(labels)) == 1 and not bare)
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
@@ -271,7 +268,7 @@ class _Reader(Scalars):
     def choice(self, node: nodes.ChoiceLetter) -> Key:
         """(B) 5, which may be read as B."""
         inner = self.decorated(node.body, choice=node.letter)
-        return inner._replace(readings=(*inner.readings, atom(algebra.E if node.letter == "e" else node.letter)))
+        return inner._replace(readings=(*inner.readings, self.symbol(node.letter)))
 
     def based(self, node: nodes.Based) -> Key:
         """204_5."""
