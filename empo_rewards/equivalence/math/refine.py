@@ -56,8 +56,10 @@ class Traits(NamedTuple):
 
     def note(self, name: Atom, exponent: Rational) -> None:
         """Adds what a power of an atom says."""
+        halved = isinstance(name, Func) and name.name == algebra.POWER and exponent.denominator % 2 == 0
+        if name == algebra.I or (halved and name.args[0].rational == -1):  # i^n is (-1)^(n/2)
+            self.marks.add("imaginary")
         if not isinstance(name, Func):
-            self.marks.update(["imaginary"] if name == algebra.I else [])
             return
         row, argument = TABLE.get(name.name), name.args[0] if name.args else algebra.ZERO
         signed = row is not None and row.branches == "sign" and bool(argument.symbols)
