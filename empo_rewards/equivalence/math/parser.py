@@ -34,7 +34,7 @@ _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
 _ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
-_LENGTHS = frozenset("msgLhAKTF")
+_LENGTHS = frozenset("msgLhKTF")
 """Letters that no unit follows side by side with them, but for one with a negative power."""
 _SIGNS = frozenset("+-±∓")
 _TURNED = {"": "-", "+": "-", "-": "+", "±": "∓", "∓": "±"}
@@ -297,7 +297,8 @@ class _Parser:
         if kind == "word":
             return True
         if kind in ("/", "*"):  # $14/day, 10 ×
-            plain = after in ("run", "word") and _is_plain_word(self.tokens[self.at + ahead + 1].text)
+            text = self.tokens[self.at + ahead + 1].text if after else ""
+            plain = after in ("run", "word") and (_is_plain_word(text) or text in units.TIMES)
             return not joined and (plain if kind == "/" else not after)
         if kind not in ("run", "sym", "func"):
             return joined and kind == "(" and after in ("word", "run", "sym")
