@@ -56,10 +56,8 @@ class Traits(NamedTuple):
 
     def note(self, name: Atom, exponent: Rational) -> None:
         """Adds what a power of an atom says."""
-        halved = isinstance(name, Func) and name.name == algebra.POWER and exponent.denominator % 2 == 0
-        if name == algebra.I or (halved and name.args[0].rational == -1):  # i^n is (-1)^(n/2)
-            self.marks.add("imaginary")
         if not isinstance(name, Func):
+            self.marks.update(["imaginary"] if name == algebra.I else [])
             return
         row, argument = TABLE.get(name.name), name.args[0] if name.args else algebra.ZERO
         signed = row is not None and row.branches == "sign" and bool(argument.symbols)
@@ -71,7 +69,8 @@ class Traits(NamedTuple):
         if row is not None:
             told = {"dark": not (row.flint or row.rule), "integer": row.integer, "step": row.branches == "step"}
         else:
-            told = {"dark": " " in name.name, "integer": name.name == algebra.POWER and argument.rational == -1}
+            sign = name.name == algebra.POWER and argument.rational == -1  # (-1)^n; i^n is (-1)^(n/2)
+            told = {"dark": " " in name.name, "integer": sign, "imaginary": sign and exponent.denominator % 2 == 0}
             self.functions.update({name.name} - {algebra.ROOT, algebra.POWER})
         self.marks.update(mark for mark, holds in told.items() if holds)
 
