@@ -172,10 +172,10 @@ class _Reader(Scalars):
         logical, named = not {"∧", "∨"}.isdisjoint(separators), set(labels) - {None}
         if logical:
             _demand(None not in labels)
-        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name
+        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name; x = 2 or 3 is a list
             letters = {atom(name) for shape in everything if isinstance(shape, Value) for name in shape.symbols}
             bare = letters.issuperset(everything) and not any(part.facets for part in parts)
-            _demand(len(set(labels)) == 1 and not bare)
+            _demand(len(named) < 2 and not bare)
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
@@ -184,8 +184,8 @@ class _Reader(Scalars):
         label = labels[0]
         if len(named) > 1:
             names = [str(_demand(name)) for name in labels]
-            bases, _, indices = zip(*(name.partition("_") for name in names), strict=True)
-            if len(set(bases)) > 1 or len(set(indices)) < len(names) or not all(map(str.isdecimal, indices)):
+            bases, _, indices = zip(*(name.partition("_") for name in set(names)), strict=True)
+            if len(set(bases)) > 1 or not all(map(str.isdecimal, indices)):
                 _demand(len(named) == len(names))
                 return self.named(names, everything, facets)
             label = bases[0]  # of x_1, x_2: numbered names of one unknown
@@ -193,10 +193,9 @@ class _Reader(Scalars):
         facets |= {"label": label} if label is not None else {}
         joined = marks & {"and", "or"}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            spans = [shapes.intervals(shape) for shape in everything]
-            result = shapes.combined("∩", *spans) if joined == {"and"} else shapes.EMPTY
-            if result == shapes.EMPTY:  # x < 1 and x > 2: the one and the other
-                _demand(not logical or joined != {"and"})
+            spans, both = [shapes.intervals(shape) for shape in everything], joined == {"and"}
+            result = shapes.combined("∩", *spans) if both else shapes.EMPTY
+            if result == shapes.EMPTY and not (both and logical):  # x < 1 and x > 2: the one and the other
                 result = shapes.combined("∪", *spans)
             return Key(result, facets, inequality=True)
         if any(isinstance(shape, shapes.Opaque) for shape in everything):
@@ -603,8 +602,9 @@ def _is_decimal(node: Node) -> bool:
 
 
 def _joined(tokens: list[Token]) -> str:
-    """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
-    return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+    """The tokens of what cannot be read: spaces, a last period and braces around one token do not matter."""
+    text = " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+    return re.sub(r"\{ (\S+) \}", r"\1", text).rstrip(" .")
 
 
 def _is_of_names(node: Node) -> bool:
