@@ -573,14 +573,12 @@ def _equation(left: Value, right: Value) -> Shape:
 def _letters_or_unit(value: Value, facets: Facets, how: str, unit: Unit) -> list[tuple[str, Shape, Facets]]:
     """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
     letters = algebra.product(atom(letter, power) for name, power in unit for letter in name)
+    number = value / letters if how == "glued" else value
     bare = {kind: found for kind, found in facets.items() if kind != "unit"}
-    if how == "glued":
-        return [("letters:product", value, bare), ("letters:unit", value / letters, {**bare, "unit": unit})]
     found: list[tuple[str, Shape, Facets]]
-    found = [("letters:unit", value, facets), ("letters:product", value * letters, bare)]
-    if unit in units.DEGREES:
-        found.append(("letters:degrees", value, {**bare, "unit": units.DEGREES[unit]}))
-    return found
+    found = [("letters:unit", number, {**bare, "unit": unit}), ("letters:product", number * letters, bare)]
+    degrees = [("letters:degrees", number, {**bare, "unit": units.DEGREES[unit]})] if unit in units.DEGREES else []
+    return [*(reversed(found) if how == "glued" else found), *degrees]
 
 
 # Syntax
