@@ -115,7 +115,7 @@ class _Comparison:
     def __init__(self, texts: Sequence[str], keys: list[Key], policy: MathPolicy) -> None:
         self.keys, self.policy, self.judge = keys, policy, Judge(policy.decimal_tolerance)
         self.classes = UnionFind(len(keys))
-        self.refined = self.probed = self.failed = 0
+        self.failed = 0
         self.positions: dict[Shape, list[int]] = defaultdict(list)
         for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
             self.positions[keys[position].shape].append(position)
@@ -125,24 +125,30 @@ class _Comparison:
 
     def relation(self, work: float, metrics: dict[str, float]) -> Relation:
         """Which keys are the same, within some work, and what could not be told."""
-        find = self.classes.find
+        find, judge = self.classes.find, self.judge
         undecided: list[tuple[int, int]] = []
+        refined = probed = 0
         with Budget(work).counted() as budget:
             for x, y in self._open_pairs():
                 a, b = self.positions[x][0], self.positions[y][0]
                 if find(a) == find(b) or not self._may_be_equal(x, y):
                     continue
-                verdict = self._compare(a, b) if budget.left >= 0 else None
+                checkpoint()
+                before, decimal = (judge.refined, judge.probed), self.keys[a].decimal or self.keys[b].decimal
+                verdict = self._guarded(compare, x, y, judge, decimal=decimal) if budget.left >= 0 else None
+                if verdict is None:
+                    undecided.append((min(a, b), max(a, b)))
+                    continue
+                refined += judge.refined > before[0]
+                probed += verdict and judge.probed > before[1]
                 if verdict:
                     self.classes.union(a, b)
-                elif verdict is None:
-                    undecided.append((min(a, b), max(a, b)))
         groups = equal_groups(self.keys, self.classes, self.policy)
         undecided = [(a, b) for a, b in undecided if find(a) != find(b)]
         metrics |= {
-            "pairs_by_key": len(self.keys) * (len(self.keys) - 1) / 2 - self.refined - len(undecided),
-            "pairs_refined": float(self.refined),
-            "pairs_probed": float(self.probed),
+            "pairs_by_key": len(self.keys) * (len(self.keys) - 1) / 2 - refined - len(undecided),
+            "pairs_refined": float(refined),
+            "pairs_probed": float(probed),
             "pairs_undecided": float(len(undecided)),
             "pairs_failed": float(self.failed),
         }
@@ -168,16 +174,6 @@ class _Comparison:
         """Whether some answers of the two shapes are decorated without contradiction: no kind has two values."""
         left, right = ({frozenset(self.keys[p].facets.items()) for p in self.positions[shape]} for shape in (x, y))
         return any(len(dict(one | other)) == len(one | other) for one in left for other in right)
-
-    def _compare(self, a: int, b: int) -> bool | None:
-        checkpoint()
-        x, y, judge = self.keys[a], self.keys[b], self.judge
-        refined, probed = judge.refined, judge.probed
-        verdict = self._guarded(compare, x.shape, y.shape, judge, decimal=x.decimal or y.decimal)
-        if verdict is not None:
-            self.refined += judge.refined > refined
-            self.probed += verdict and judge.probed > probed
-        return verdict
 
     def _guarded(self, compute: Callable[P, T], *args: P.args, **named: P.kwargs) -> T | None:
         """compute(), or None at a bound and for a fault: whatever one answer holds must not cost its group."""

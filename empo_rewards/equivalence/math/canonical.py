@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from empo_rewards.equivalence.math import algebra, balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import ZERO, Rational, TooLarge, Undefined, Value, atom, constant, quotient
@@ -25,27 +25,25 @@ from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of,
 
 T = TypeVar("T")
 
-_PLAIN = re.compile(r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\})", re.ASCII)
-"""A bare number or fraction, which most answers are."""
-_PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
-"""Letters that stand for nothing else, alone: e and i are numbers, C and I are spelled small as well."""
+_PLAIN = re.compile(
+    r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}|([abcdfghj-zABDEFGHJ-Z]))",
+    re.ASCII,
+)
+"""A bare number, fraction or letter, which most answers are: e and i are numbers, C and I are spelled small as well."""
 
 
 def key_of(text: str, policy: MathPolicy) -> Key:
     """The key of an answer, within the bounds of `limits`. Never raises for what the text holds."""
     match = _PLAIN.fullmatch(text)
     if match is not None:
-        sign, number, top, bottom = match.groups()
-        value = literal(number) if number else quotient(int(top), int(bottom))
-        return Key(constant(-value if sign == "-" else value), decimal="." in (number or ""))
-    if text in _PLAIN_LETTERS:
-        return Key(atom(text))
+        sign, number, top, bottom, letter = match.groups()
+        value = atom(letter) if letter else _number(number) if number else constant(quotient(int(top), int(bottom)))
+        return Key(-value if sign == "-" else value, decimal="." in (number or ""))
     if len(text) > MAX_CHARS or len(folded := fold(text)) > 2 * MAX_CHARS:  # a character may fold to many
         return Key(shapes.Opaque(text), work=len(text) >> 4)
     if "\\frac" not in folded and "\\sqrt" not in folded:
         said = plain(folded)
-        found = dates.read(said, policy) or chemistry.read(said)
-        if found is not None:
+        if (found := dates.read(said, policy) or chemistry.read(said)) is not None:
             return found._replace(work=len(text))
     try:
         tokens = lex(folded)
@@ -68,11 +66,9 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     *plainly, key = (_Reader(policy, part).key(folded) for part in parameter or (spelled_out,))
     if any(isinstance(other.shape, shapes.Spans) for other in plainly):  # 1 ≤ n ≤ 5, n ∈ ℤ is no interval
         plainly, key = [], _Reader(policy, spelled_out).key(folded)
-    key = key._replace(readings=(*key.readings, *(other.shape for other in plainly)))
-    facets = {**key.facets, **called}
-    if policy.units == "ignore_when_bare" and is_amount(tokens):
-        facets.setdefault("unit", ())
-    return key._replace(facets=facets)
+    amount = policy.units == "ignore_when_bare" and is_amount(tokens)
+    facets = {**({"unit": ()} if amount else {}), **key.facets, **called}
+    return key._replace(readings=(*key.readings, *(other.shape for other in plainly)), facets=facets)
 
 
 def _demand(found: T | None) -> T:
@@ -163,8 +159,7 @@ class _Reader(Scalars):
             cuts = [k for k, separator in enumerate((*listing.separators, ";"), 1) if separator == ";"]
             groups = (nodes.Listing(given[i:j], (",",) * (j - i - 1)) for i, j in pairwise((0, *cuts)))
             return self.combined([*map(self.listing, groups)], (";",))
-        # $3000 at 10%, $2000 at 8%; max 5, min 3: each by what is said of it
-        given = tuple(nodes.Qualified(node.args[0], node.name) if _is_label(node) else node for node in given)
+        # $3000 at 10%, $2000 at 8%: each by what is said of it
         parts = [self.decorated(each.body, label=each.words) for each in given if isinstance(each, nodes.Qualified)]
         _demand(len(parts) in (0, len(given)))
         return self.combined(parts or self.parts(given), listing.separators)
@@ -185,10 +180,10 @@ class _Reader(Scalars):
         logical, named = not {"∧", "∨"}.isdisjoint(separators), set(labels) - {None}
         if logical:
             _demand(None not in labels)
-        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name
-            bare = [part.shape for part in parts if isinstance(part.shape, Value) and not part.facets]
-            letters = [value for value in bare if value in map(atom, value.symbols)]
-            _demand(len(set(labels)) == 1 and len(letters) < len(parts))
+        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name; x = 2 or 3 is a list
+            letters = {atom(name) for shape in everything if isinstance(shape, Value) for name in shape.symbols}
+            bare = letters.issuperset(everything) and not any(part.facets for part in parts)
+            _demand(len(named) < 2 and not bare)
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
@@ -197,8 +192,8 @@ class _Reader(Scalars):
         label = labels[0]
         if len(named) > 1:
             names = [str(_demand(name)) for name in labels]
-            bases, _, indices = zip(*(name.partition("_") for name in names), strict=True)
-            if len(set(bases)) > 1 or len(set(indices)) < len(names) or not all(map(str.isdecimal, indices)):
+            bases, _, indices = zip(*(name.partition("_") for name in set(names)), strict=True)
+            if len(set(bases)) > 1 or not all(map(str.isdecimal, indices)):
                 _demand(len(named) == len(names))
                 return self.named(names, everything, facets)
             label = bases[0]  # of x_1, x_2: numbered names of one unknown
@@ -282,7 +277,12 @@ class _Reader(Scalars):
     def choice(self, node: nodes.ChoiceLetter) -> Key:
         """(B) 5, which may be read as B."""
         inner = self.decorated(node.body, choice=node.letter)
-        return inner._replace(readings=(*inner.readings, atom(algebra.E if node.letter == "e" else node.letter)))
+        return inner._replace(readings=(*inner.readings, self.symbol(node.letter)))
+
+    def call(self, node: nodes.Call) -> Key | None:
+        """max 5, a value by its name; None for a function of values."""
+        named = node.name in ("max", "min", "gcd", "lcm") and len(node.args) == 1
+        return self.decorated(node.args[0], label=node.name) if named else None
 
     def based(self, node: nodes.Based) -> Key:
         """204_5."""
@@ -337,8 +337,9 @@ class _Reader(Scalars):
 
     def span(self, node: nodes.Span) -> Key:
         """3 to 5 days: a range. Bare numbers may be a ratio too; 3 to 1 is one."""
-        if _is_percent(node.high) and isinstance(node.low, nodes.Num):
-            node = nodes.Span(nodes.Postfix("%", node.low), node.high)  # 10 to 20 percent
+        match node:
+            case nodes.Span(nodes.Num() as number, nodes.Postfix("%") as percentage):  # 10 to 20 percent
+                node = nodes.Span(nodes.Postfix("%", number), percentage)
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
         _demand(not low.facets or low.facets == high.facets)
@@ -414,7 +415,7 @@ class _Reader(Scalars):
     def proportion(self, node: nodes.Proportion) -> Key:
         """a : b : c."""
         first, *others = map(self.value, node.parts)
-        _demand(first.terms and any(value.terms for value in others))  # 3:0 and 4:0 are scores
+        _demand(any(value.terms for value in others))  # 3:0 and 4:0 are scores
         return Key(Aligned("ratio", tuple(value / first for value in others)))
 
     def system(self, node: nodes.Grid) -> Key | None:
@@ -533,6 +534,7 @@ _PARTS: dict[type, Callable[[_Reader, Any], Key | None]] = {
     nodes.Constant: lambda self, node: {"∅": Key(shapes.EMPTY), "R": Key(shapes.REALS)}.get(node.name),
     nodes.Combined: _Reader.set_operation,
     nodes.Builder: _Reader.builder,
+    nodes.Call: _Reader.call,
     nodes.Proportion: _Reader.proportion,
     nodes.Grid: _Reader.system,
     nodes.Sum: _Reader.sum,
@@ -600,14 +602,12 @@ def _equation(left: Value, right: Value) -> Shape:
 def _letters_or_unit(value: Value, facets: Facets, how: str, unit: Unit) -> list[tuple[str, Shape, Facets]]:
     """2600g and 5 N: a quantity, or a product of letters; 100 C: of degrees, too."""
     letters = algebra.product(atom(letter, power) for name, power in unit for letter in name)
+    number = value / letters if how == "glued" else value
     bare = {kind: found for kind, found in facets.items() if kind != "unit"}
-    if how == "glued":
-        return [("letters:product", value, bare), ("letters:unit", value / letters, {**bare, "unit": unit})]
     found: list[tuple[str, Shape, Facets]]
-    found = [("letters:unit", value, facets), ("letters:product", value * letters, bare)]
-    if unit in units.DEGREES:
-        found.append(("letters:degrees", value, {**bare, "unit": units.DEGREES[unit]}))
-    return found
+    found = [("letters:unit", number, {**bare, "unit": unit}), ("letters:product", number * letters, bare)]
+    degrees = [("letters:degrees", number, {**bare, "unit": units.DEGREES[unit]})] if unit in units.DEGREES else []
+    return [*(reversed(found) if how == "glued" else found), *degrees]
 
 
 # Syntax
@@ -616,9 +616,9 @@ def _letters_or_unit(value: Value, facets: Facets, how: str, unit: Unit) -> list
 def _exact_side(operands: list[Node], cut: int) -> list[Node]:
     """What stands before the first ≈, unless it is only a name, or rounded and what stands after it is not."""
     before, after = operands[cut - 1], operands[cut]
-    if (cut == 1 and label_of(before) is not None) or (_is_decimal(before) and not _is_decimal(after)):
-        return [*operands[: cut - 1], *operands[cut:]] if _is_decimal(before) else operands
-    return operands[:cut]
+    if _is_decimal(before) and not _is_decimal(after):
+        return [*operands[: cut - 1], *operands[cut:]]
+    return operands if cut == 1 and label_of(before) is not None else operands[:cut]
 
 
 def _is_decimal(node: Node) -> bool:
@@ -629,8 +629,9 @@ def _is_decimal(node: Node) -> bool:
 
 
 def _joined(tokens: list[Token]) -> str:
-    """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
-    return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+    """The tokens of what cannot be read: spaces, a last period and braces around one token do not matter."""
+    text = " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+    return re.sub(r"\{ (\S+) \}", r"\1", text).rstrip(" .")
 
 
 def _is_of_names(node: Node) -> bool:
@@ -650,24 +651,15 @@ def _bare_difference(node: Node) -> tuple[list[str], str]:
 
     3-1, A-B-C, 10-20%: the sign after the second number is the first one's too. Both empty for any other node.
     """
-    if not isinstance(node, nodes.Sum):
-        return [], ""
-    first, *others = (part.sign for part in node.parts)
-    bodies = [part.body for part in node.parts]
-    percent = len(bodies) == 2 and _is_percent(bodies[1])
-    if percent:
-        bodies = [body.body if _is_percent(body) else body for body in bodies]
-    numbers = [body.text for body in bodies if isinstance(body, nodes.Num)]
-    letters = [body.name for body in bodies if isinstance(body, nodes.Sym) and len(body.name) == 1 < len(others)]
-    found = numbers or [letter for letter in letters if letter.isupper()]
-    bare = len(found) == len(bodies) and first == "+" and set(others) == {"-"}
-    return (found, "%" * percent) if bare else ([], "")
-
-
-def _is_label(node: Node) -> TypeGuard[nodes.Call]:
-    """Whether it says which value one is, and is no function of values: max 5."""
-    return isinstance(node, nodes.Call) and node.name in ("max", "min", "gcd", "lcm") and len(node.args) == 1
-
-
-def _is_percent(node: Node) -> TypeGuard[nodes.Postfix]:
-    return isinstance(node, nodes.Postfix) and node.mark == "%"
+    match node:
+        case nodes.Sum(
+            (("+", nodes.Num(low) | nodes.Postfix("%", nodes.Num(low))), ("-", nodes.Postfix("%", nodes.Num(high))))
+        ):
+            return [low, high], "%"
+        case nodes.Sum(parts) if "".join(part.sign for part in parts).rstrip("-") == "+":
+            numbers = [part.body.text for part in parts if isinstance(part.body, nodes.Num)]
+            names = [part.body.name for part in parts if isinstance(part.body, nodes.Sym)]
+            letters = [name for name in names if len(name) == 1 < len(parts) - 1 and name.isupper()]
+            found = numbers or letters
+            return (found if len(found) == len(parts) else []), ""
+    return [], ""

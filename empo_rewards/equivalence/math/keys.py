@@ -197,11 +197,8 @@ def in_one_case(keys: Mapping[str, Key], prompt: str) -> dict[str, str]:
 
     P is p where the prompt speaks of p alone. By text; `keys` are what the texts are read as.
     """
-    letters = {
-        text: {name for name in key.shape.symbols if len(name) == 1 and name.isalpha()}
-        for text, key in keys.items()
-        if isinstance(key.shape, Value)
-    }
+    values = ((text, key.shape) for text, key in keys.items() if isinstance(key.shape, Value))
+    letters = {text: set(filter(_LETTER.fullmatch, value.symbols)) for text, value in values}
     mixed = {letter for some in letters.values() for letter in some if letter.swapcase() in some}  # GMm
     found, spoken = set().union(*letters.values()) - mixed - set("aiAI"), set(_LETTER.findall(prompt))
     renamed = {letter: letter.swapcase() for letter in found - spoken if letter.swapcase() in found & spoken}

@@ -87,6 +87,8 @@ def by_name(names: Iterable[str], values: Iterable[Shape]) -> Aligned:
 
 def kind_of(shape: object) -> object:
     """What tells shapes of one kind from others."""
+    if isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1:
+        return "system"  # of equations: others may say the same together
     return shape.kind if isinstance(shape, Aligned) else type(shape)
 
 
@@ -116,8 +118,8 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
     return tuple(reading for reading in found if reading != shape)
 
 
-_INEXACT = frozenset({Opaque, Date, Chemical, Clock, "range", "residues", "quantity"})
-_COLLECTIONS = frozenset({Items, SetOf, Spans, Ordered, "named"})
+_INEXACT = frozenset({Opaque, Date, Chemical, Clock, "system", "range", "residues", "quantity"})
+_COLLECTIONS = frozenset({Items, "system", SetOf, Spans, Ordered, "named"})
 """Kinds that stand for their parts, of which one may have an order that the other has not."""
 
 
@@ -125,14 +127,9 @@ def exact(shape: object) -> bool:
     """Whether another exact shape that is not equal to this one certainly means something else."""
     if isinstance(shape, Value):
         return shape.exact
-    if kind_of(shape) in _INEXACT or is_system(shape):
+    if kind_of(shape) in _INEXACT:
         return False
     return not isinstance(shape, (tuple, frozenset)) or all(map(exact, shape))
-
-
-def is_system(shape: object) -> bool:
-    """Whether it holds several equations: others may say the same together."""
-    return isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1
 
 
 def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911 - one a kind
@@ -159,7 +156,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         verdicts = [compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True)]
         verdict = False if False in verdicts else None if None in verdicts else True
         return None if verdict and frame != others_frame else verdict
-    if is_system(a) and is_system(b):
+    if kind == other == "system":
         return None
     if _COLLECTIONS.issuperset((kind, other)):
         if len(parts) != len(others) or len(parts) > MAX_PAIRED:
@@ -177,7 +174,7 @@ def _parts(shape: Shape) -> tuple[object, Sequence[Shape], Hashable]:
     if isinstance(shape, Ordered):
         return Ordered, shape.elements, shape.ends
     if isinstance(shape, Items):
-        return Items, [element for element, count in shape.counts for _ in range(min(count, 64))], None
+        return kind_of(shape), [element for element, count in shape.counts for _ in range(min(count, 64))], None
     return type(shape), list(shape[0]) if isinstance(shape, (SetOf, Spans)) else [], None
 
 
@@ -196,13 +193,11 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 -
         return None if a.atoms == b.atoms else False
     if "range" in kinds:
         return False if kinds & {Value, Date, Clock, "quantity"} else None
-    if kinds & {"residues", "quantity", Chemical}:
+    if kinds & {"residues", "quantity", Chemical} or (Clock in kinds and len(kinds) > 1):
         return None
     if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not certain:
         return judge.solved(a.terms, b)
-    if kinds & {Equation, Spans, SetOf}:
-        return False if certain else None
-    return None if Clock in kinds and len(kinds) > 1 else False
+    return None if kinds & {Equation, Spans, SetOf} and not certain else False
 
 
 def _paired(verdicts: list[list[bool | None]]) -> bool | None:
