@@ -117,9 +117,10 @@ class _Reader(Scalars):
             shape = constant(comma)
         if isinstance(shape, shapes.Items) and not {"±", "∓"}.isdisjoint(self.kinds):
             shape = SetOf(frozenset(value for value, _ in shape.counts))
-        forms = (shape, *readings, *shapes.readings(shape))
-        shape, *others = map(_unordered, forms) if self.policy.ordered_is_set else forms
-        return Key(shape, facets, tuple(others), decimal, options=options)
+        forms = [shape, *readings, *shapes.readings(shape)]
+        if self.policy.ordered_is_set:
+            forms = [SetOf(frozenset(x[0])) if isinstance(x, Ordered) and x.ends in ("", "()") else x for x in forms]
+        return Key(forms[0], facets, tuple(forms[1:]), decimal, options=options)
 
     def options(
         self, shape: Shape, facets: Facets, unsure: Mapping[str, Unit], comma: Rational | None
@@ -385,9 +386,7 @@ class _Reader(Scalars):
             return listed if named else Key(SetOf(frozenset(elements)), listed.facets)
         _demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
         _demand(shapes.Items not in map(type, elements))  # (±1, 2)
-        found = ordered(elements, ends)
-        sure = found.ends in ("[)", "(]") or not {INFINITY, shapes.MINUS_INFINITY}.isdisjoint(elements)
-        return Key(shapes.interval(found) if sure else found, listed.facets)
+        return Key(ordered(elements, ends), listed.facets)
 
     def set_operation(self, node: nodes.Combined) -> Key:
         """Unions, intersections and differences of finite sets and of intervals; whether a finite set holds another."""
@@ -548,11 +547,6 @@ _PARTS: dict[type, Callable[[_Reader, Any], Key | None]] = {
 # Shapes
 
 
-def _unordered(shape: Shape) -> Shape:
-    """A tuple as the set of its elements; other shapes as they are."""
-    return SetOf(frozenset(shape.elements)) if isinstance(shape, Ordered) and shape.ends in ("", "()") else shape
-
-
 def _number(text: str) -> Value:
     """A number in digits."""
     return constant(literal(text))
@@ -588,7 +582,7 @@ def _moved(span: Ordered, factor: Rational, rest: Value) -> Ordered:
 def _ray(bound: Value, facets: Facets, *, above: bool, strict: bool) -> Key:
     """What lies above or below a bound."""
     ends = (bound, INFINITY) if above else (shapes.MINUS_INFINITY, bound)
-    return Key(shapes.interval(ordered(ends, "()" if strict else "[]")), facets, inequality=True)
+    return Key(ordered(ends, "()" if strict else "[]"), facets, inequality=True)
 
 
 def _equation(left: Value, right: Value) -> Shape:

@@ -23,8 +23,8 @@ _MONTH = f"(?P<m>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
 _DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<y>\d{4})"
 _SAID = re.compile(
-    r"(?:on )?(?:(?P<weekday>mon|tues|wednes|thurs|fri|satur|sun)day,? (?:at )?)?(?P<said>.+?)"
-    r"(?:(?:(?<=m)|(?<=m\.)|(?<=:\d\d)) ?(?P<zone>[a-z]{1,3}t|utc|z))?"
+    r"^(?:on )?(?:(mon|tues|wednes|thurs|fri|satur|sun)day,? (?:at )?)?(.+?)"
+    r"(?:(?:(?<=m)|(?<=m\.)|(?<=:\d\d)) ?([a-z]{1,3}t|utc|z))?$"
 )
 """What stands around a date or time: the day of the week, the zone."""
 _MOMENT = re.compile(r"(.+?\d),?(?: at)?[ t](\d{1,2}(?::\d\d| ?[ap]\.?m).*)")
@@ -38,11 +38,8 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     text = text.lower()
     if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
-    around = _SAID.fullmatch(text)
-    if around is None:
-        return None
-    facets: dict[str, Hashable] = {kind: said for kind, said in around.groupdict().items() if said and kind != "said"}
-    text = around["said"]
+    _, weekday, text, zone, _ = _SAID.split(text)
+    facets: dict[str, Hashable] = {kind: said for kind, said in (("weekday", weekday), ("zone", zone)) if said}
     matches = ((form.fullmatch(text), found) for form, found in _FORMS)
     key = next((found(match, policy) for match, found in matches if match is not None), None)
     if key is None and (moment := _MOMENT.fullmatch(text)) is not None:

@@ -130,18 +130,24 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
     by_shape: dict[Shape, list[int]] = defaultdict(list)
     claims: dict[Shape, list[int]] = defaultdict(list)
     rank: dict[Shape, int] = {}
+    sure: set[Shape] = set()  # beside 2 < x < 3 the pair (2, 3) is no list; beside x = 2 or x = 3 a list is no pair
+    for key in keys:
+        known = isinstance(key.shape, shapes.Spans) or (isinstance(key.shape, shapes.SetOf) and "label" in key.facets)
+        sure.update(key.readings if known else ())
     for position, key in enumerate(keys):
         by_shape[key.shape].append(position)
         for level, reading in enumerate(key.readings):
+            if (
+                isinstance(key.shape, shapes.Ordered)
+                and isinstance(reading, shapes.Items)
+                and sure & {key.shape, reading}
+            ):
+                continue
             claims[reading].append(position)
             rank[reading] = max(level, rank.get(reading, 0))
     find, result = classes.find, list(keys)
-    spans = [positions[0] for shape, positions in by_shape.items() if isinstance(shape, shapes.Spans)]
     present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
     for reading in present:
-        if isinstance(reading, shapes.Items):  # beside x = 2 or x = 3 a list is of solutions, though (2, 3) may be one
-            sets = (p for p in claims[reading] if isinstance(keys[p].shape, shapes.SetOf) and "label" in keys[p].facets)
-            claims[reading] = [*sets] or claims[reading]
         owners, here = {find(position) for position in claims[reading]}, find(by_shape[reading][0])
         rivals = (  # another shape of that type, which the set holds too: (3, 4) and (4, 3)
             kind_of(other) == kind_of(reading)
@@ -149,8 +155,6 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
             and not owners.isdisjoint(map(find, claims[other]))
             for other in present
         )
-        if isinstance(reading, shapes.Items) and not owners.isdisjoint(map(find, spans)):
-            continue  # an interval is no list of its ends, though (2, 3) may be either
         if len(owners) > 1 or (not isinstance(reading, Value) and any(rivals)):
             continue
         first, *others = (keys[position].facets.items() for position in claims[reading])

@@ -22,6 +22,8 @@ Ordered = NamedTuple("Ordered", [("elements", "tuple[Shape, ...]"), ("ends", str
 """A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
 SetOf = NamedTuple("SetOf", [("elements", "frozenset[Shape]")])
 """A finite set."""
+Spans = NamedTuple("Spans", [("parts", "frozenset[Ordered]"), ("joined", str)])
+"""A set of real numbers, as intervals joined by ∪. A bare pair in brackets is none: it may be a point."""
 Equation = NamedTuple("Equation", [("operator", str), ("terms", Value)])
 """terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
 Date = NamedTuple("Date", [("year", "int | None"), ("month", int), ("day", "int | None")])
@@ -34,13 +36,6 @@ Text = NamedTuple("Text", [("words", str)])
 """Words: small letters, single spaces."""
 Opaque = NamedTuple("Opaque", [("text", str)])
 """What the keys cannot read: its tokens. Equal texts are equal; nothing else is known."""
-
-
-class Spans(NamedTuple):
-    """A set of real numbers, as intervals. A bare pair in brackets is none: it may be a point."""
-
-    parts: frozenset[Ordered]
-    joined: str = "∪"  # no finite set of pairs is equal
 
 
 class Aligned(NamedTuple):
@@ -62,7 +57,7 @@ Shape: TypeAlias = (
 INFINITY = atom("∞")
 MINUS_INFINITY = -INFINITY
 EMPTY = SetOf(frozenset())
-REALS = Spans(frozenset((Ordered((MINUS_INFINITY, INFINITY), "()"),)))
+REALS = Spans(frozenset((Ordered((MINUS_INFINITY, INFINITY), "()"),)), "∪")
 
 
 def items(elements: Iterable[Shape]) -> Items:
@@ -70,13 +65,14 @@ def items(elements: Iterable[Shape]) -> Items:
     return Items(frozenset(Counter(elements).items()))
 
 
-def ordered(elements: tuple[Shape, ...], ends: str) -> Ordered:
-    """A tuple or interval; an infinite end is open, and brackets tell apart only pairs and half-open ones."""
+def ordered(elements: tuple[Shape, ...], ends: str) -> Shape:
+    """A tuple, or a pair that may be an interval; one that is for certain: half-open or infinite, with an open end."""
     if len(elements) == 2 and ends:
         ends = ("(" if elements[0] == MINUS_INFINITY else ends[0]) + (")" if elements[1] == INFINITY else ends[1])
     elif ends in ("()", "[]"):
         ends = ""
-    return Ordered(elements, ends)
+    sure = ends in ("[)", "(]") or not {INFINITY, MINUS_INFINITY}.isdisjoint(elements)
+    return interval(Ordered(elements, ends)) if sure else Ordered(elements, ends)
 
 
 def by_name(names: Iterable[str], values: Iterable[Shape]) -> Aligned:
@@ -263,7 +259,7 @@ def rising(low: Value, high: Value) -> Aligned | None:
 
 def interval(shape: Shape) -> Shape:
     """A pair in brackets as the interval that it is for certain; other shapes as they are."""
-    return Spans(frozenset((shape,))) if isinstance(shape, Ordered) and shape.ends else shape
+    return Spans(frozenset((shape,)), "∪") if isinstance(shape, Ordered) and shape.ends else shape
 
 
 def intervals(shape: Shape) -> list[Ordered]:
@@ -296,7 +292,7 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
         values.sort(key=cmp_to_key(_order))
     except Unordered:
         if operation == "∪":
-            return Spans(frozenset(parts))
+            return Spans(frozenset(parts), "∪")
         if operation == "∩" and len(parts) == len(sets) == 2:
             for above, below in (parts, parts[::-1]):
                 if above.elements[1] == INFINITY and below.elements[0] == MINUS_INFINITY:
@@ -316,4 +312,4 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
     ]
     if all(low == high for (low, high), _ in merged):
         return SetOf(frozenset(low for (low, _), _ in merged))
-    return Spans(frozenset(merged))
+    return Spans(frozenset(merged), "∪")
