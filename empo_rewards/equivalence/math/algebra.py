@@ -433,9 +433,6 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     shift = _common_factor(bottom)
     if shift:
         top, bottom = _product(top, shift), _product(bottom, shift)
-    exact = _exact_quotient(top, bottom)
-    if exact is not None:
-        return Value(exact)
     lead = bottom[max(bottom, key=_rank)]
     return Value(_divided(top, lead), _divided(bottom, lead))
 
@@ -455,41 +452,6 @@ def _common_factor(terms: Terms) -> Terms:
     lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
     shift = frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
     return {shift: 1} if shift else {}
-
-
-def _exact_quotient(top: Terms, bottom: Terms) -> Terms | None:
-    """top / bottom where bottom divides top: division by the leading term in lexicographic order."""
-    names = sorted({name for m in bottom for name, _ in m}, key=atom_text)
-    if any(map(_is_algebraic, names)):
-        return None
-
-    def degrees(monomial: Monomial) -> tuple[Rational, ...]:
-        exponents = dict(monomial)
-        return tuple(exponents.get(name, 0) for name in names)
-
-    step = 2 + len(names) >> 2
-    spend((len(top) + len(bottom)) * step)
-    lead = max(bottom, key=degrees)
-    inverse: Terms = {frozenset((name, -exponent) for name, exponent in lead): quotient(1, bottom[lead])}
-    lowest = [min(0, *column) for column in zip(*map(degrees, top), strict=True)]
-    rest: Terms = top
-    result: dict[Monomial, Rational] = {}
-    for _ in range(limits.MAX_TERMS):
-        if not rest:
-            return result
-        spend(len(rest) * (2 + step))
-        monomial = max(rest, key=lambda m: (degrees(m), _rank(m)))
-        pieces = _product({monomial: rest[monomial]}, inverse)
-        if len(pieces) > 1:  # a relation makes a sum of it
-            return None
-        ((piece, coefficient),) = pieces.items()
-        if any(degree < low for degree, low in zip(degrees(piece), lowest, strict=True)):
-            return None
-        result[piece] = check_size(quotient(coefficient, 1))
-        rest = _accumulate(dict(rest), _product({piece: -coefficient}, bottom))
-        if monomial in rest:  # a relation (sin² = 1 - cos²) brought it back: no division in this order
-            return None
-    return None
 
 
 # Powers
