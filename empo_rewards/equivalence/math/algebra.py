@@ -433,8 +433,11 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     shift = _common_factor(bottom)
     if shift:
         top, bottom = _product(top, shift), _product(bottom, shift)
-    lead = bottom[max(bottom, key=_rank)]
-    return Value(_divided(top, lead), _divided(bottom, lead))
+    lead = max(bottom, key=_rank)
+    share = quotient(top.get(lead, 0), bottom[lead])
+    if top == {m: c * share for m, c in bottom.items()}:
+        return constant(share)
+    return Value(_divided(top, bottom[lead]), _divided(bottom, bottom[lead]))
 
 
 def _exponents(terms: Terms) -> dict[Atom, list[Rational]]:
@@ -576,7 +579,7 @@ def is_positive(value: Value) -> bool:
 def _is_square(name: Atom, exponent: Rational) -> bool:
     if isinstance(name, Func) and name.name == POWER and I not in name.args[1].atoms:
         return is_positive(name.args[0])
-    return isinstance(name, int) or name in (PI, E) or (name != I and exponent % 2 == 0)
+    return isinstance(name, int) or name in (PI, E) or kind_of(name) == "abs" or (name != I and exponent % 2 == 0)
 
 
 def primitive(terms: Terms) -> Terms:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial, reduce
 from typing import Any
 
-from flint import acb, arb
+from flint import arb
 
 from empo_rewards.equivalence.math import algebra, balls
 from empo_rewards.equivalence.math.algebra import ONE, PI, UNIT, ZERO, E, Func, Value, add, atom, constant, kept
@@ -63,9 +63,9 @@ def _positively(x: Value) -> Value:
 
 
 def _odd(name: str, x: Value) -> Value:
-    """An odd function, of an argument with a fixed sign."""
+    """An odd function: 0 of 0, else of an argument with a fixed sign."""
     positive = _positively(x)
-    return kept(name, x) if positive is x else -kept(name, positive)
+    return ZERO if not x.terms else kept(name, x) if positive is x else -kept(name, positive)
 
 
 _arcsine = partial(_odd, "arcsin")
@@ -110,14 +110,14 @@ def _absolute(x: Value) -> Value:
 
 
 def _sign(x: Value) -> Value:
-    sign = 0 if not x.terms else balls.sign_of(x)
+    sign = balls.sign_of(x)
     return _odd("sgn", x) if sign is None else constant(sign)
 
 
 def _maximum(*args: Value) -> Value:
     """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; what is never the largest goes."""
-    values = sorted(set(args), key=lambda value: (bool(value.symbols), value.text))
-    if sum(bool(value.symbols) for value in values) > MAX_CHOICES:
+    values = sorted(set(args), key=lambda value: (balls.sign_of(value) is None, value.text))
+    if sum(balls.sign_of(value) is None for value in values) > MAX_CHOICES:
         return kept("max", *values)
     return reduce(lambda a, b: (a + b + _absolute(a - b)) / 2, values)
 
@@ -192,12 +192,6 @@ def _ball_double_factorial(at: Evaluator, x: Ball) -> Ball:
     return balls.number(math.prod(range(int(n.p), 0, -2)))
 
 
-def _ball_zeta(at: Evaluator, x: Ball) -> Ball:
-    if at.precision > 512 or isinstance(x.v, acb):
-        raise Unknown
-    return at.simple(TABLE["zeta"], x)
-
-
 def _row(name: str, spellings: str = "", exact: Callable[..., Value] | None = None, **columns: Any) -> None:
     """Adds a function."""
     register(Function(name, tuple(spellings.split()), exact=exact, **columns))
@@ -250,7 +244,7 @@ _row("Gamma", "Gamma", lambda x: _factorial(x - 1), letter=True)
 _row("double factorial", exact=partial(_factorial, step=2), rule=_ball_double_factorial, integer=True)
 _row("binomial", exact=_binomial, arity=_TWO, integer=True)
 _row("permutations", exact=lambda n, k: _factorial(n) / _factorial(n - k), arity=_TWO)
-_row("zeta", "zeta", flint="zeta", rule=_ball_zeta, limit=MAX_GAMMA_BITS, cost=25, letter=True)
+_row("zeta", "zeta", flint="zeta", hidden=lambda x: 0, limit=MAX_GAMMA_BITS, cost=110, letter=True)  # of real numbers
 _row("W", "W", letter=True)
 _row("gcd", "gcd", partial(_divisor, "gcd", math.gcd, 0), arity=_ANY)
 _row("lcm", "lcm", partial(_divisor, "lcm", math.lcm, 1), arity=_ANY)
