@@ -338,22 +338,8 @@ def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> Terms:
 
 
 def product(values: Iterable[Value]) -> Value:
-    """The product: of the single terms at once, and then of the sums and quotients one after the other."""
-    number: Rational = 1
-    monomials: list[Monomial] = []
-    others: list[Value] = []
-    for value in (values := [*values]):
-        if value.over is not None or len(value.terms) != 1:
-            others.append(value)
-            continue
-        ((monomial, coefficient),) = value.terms.items()
-        number = coefficient if number == 1 else check_size(number * coefficient)
-        monomials.append(monomial)
-    if len(values) == 1:
-        return values[0]
-    spend(len(monomials))
-    joined = [Value(_term(number, *monomials))] if monomials or not others else []
-    return reduce(mul, joined + others)
+    """The product."""
+    return reduce(mul, values, UNIT)
 
 
 def _product(a: Terms, b: Terms) -> Terms:
