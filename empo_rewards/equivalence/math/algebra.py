@@ -149,9 +149,13 @@ class Value:
     @property
     def rational(self) -> Rational | None:
         """The value as a rational number, where it is one."""
+        return self.multiple_of(ONE)
+
+    def multiple_of(self, monomial: Monomial) -> Rational | None:
+        """The number r of r · monomial, where the value is that."""
         if self.over is not None or len(self.terms) > 1:
             return None
-        return self.terms.get(ONE, 0 if not self.terms else None)
+        return self.terms.get(monomial, 0 if not self.terms else None)
 
     @property
     def atoms(self) -> set[Atom]:
@@ -240,14 +244,14 @@ def spend(work: float) -> None:
 
 
 def attempt(work: float, compute: Callable[[], T]) -> T | None:
-    """compute() with no more than `work` of what is left; None where that was not enough."""
+    """compute() with no more than `work` of what is left; None where that was not enough, or there is no value."""
     budget = _current.get()
     trial = Budget(max(0, min(work, budget.left)))
     budget.left -= trial.left
     try:
         with trial.counted():
             return compute()
-    except TooLarge:
+    except (TooLarge, Undefined):
         return None
     finally:
         budget.left += max(0, trial.left)

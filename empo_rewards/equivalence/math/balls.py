@@ -60,27 +60,15 @@ class Ball(NamedTuple):
 
 # Precision
 
-_lock = threading.Lock()
-_users_precision: int | None = None
-
-
-def _after_fork() -> None:
-    """A child has no thread that could give the lock back, or put back the precision."""
-    global _lock, _users_precision  # noqa: PLW0603 - FLINT's precision is a global of the process
-    _lock = threading.Lock()
-    if _users_precision is not None:
-        ctx.prec, _users_precision = _users_precision, None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a fork waits for it: a child has its lock free, and its user's precision
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def at_precision(bits: int, compute: Callable[[], T]) -> T:
     """compute() at a precision. Others' use of FLINT does not take the lock: where they changed it, all is repeated."""
-    global _users_precision  # noqa: PLW0603 - see above
     with _lock:
-        _users_precision = ctx.prec
+        users = ctx.prec
         try:
             for _ in range(4):
                 ctx.prec = bits
@@ -89,7 +77,7 @@ def at_precision(bits: int, compute: Callable[[], T]) -> T:
                     return result
             raise Loose
         finally:
-            ctx.prec, _users_precision = _users_precision, None
+            ctx.prec = users
 
 
 # Sizes
@@ -156,7 +144,7 @@ def generic(name: str, index: int) -> Fraction:
 
 
 UNITY = "a root of unity"
-_EULER = algebra.atom(algebra.E)
+_EULER, _PI = algebra.atom(algebra.E), frozenset(((algebra.PI, 1),))
 
 
 class Evaluator:
@@ -319,7 +307,8 @@ class Evaluator:
         row = TABLE.get(name.name)
         if row is None:
             return self._free(name)
-        if row.at_pi and (share := _share_of_pi(name.args[0])) is not None:
+        share = name.args[0].multiple_of(_PI) if row.at_pi else None
+        if row.at_pi and share is not None and share.denominator <= limits.MAX_MEASURE:
             self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
             return Ball(row.at_pi(fmpq(share.numerator, share.denominator)), 1, 1, True)
         if not (row.flint or row.rule):
@@ -336,18 +325,9 @@ class Evaluator:
         """A function that is not in the table: some function of its arguments, the same wherever its name stands."""
         if " " in name.name:
             raise Unknown  # sums, integrals, limits
-        if name.name == "derivative":
-            return number(generic(";".join(arg.text for arg in name.args), 0))
         weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
         parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
         return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
-
-
-def _share_of_pi(value: Value) -> Rational | None:
-    """r of rπ, where sin and cos of it are known: twice them is an algebraic integer, its conjugates at most 2."""
-    share = None if value.over or len(value.terms) > 1 else value.terms.get(frozenset(((algebra.PI, 1),)))
-    known = share is not None and share.denominator <= limits.MAX_MEASURE and share.numerator.bit_length() <= 64
-    return share if known else None
 
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:

@@ -40,17 +40,16 @@ def _root(x: Value | int, degree: Value | int = 2) -> Value:
 
 # Trigonometry
 
-_TWELFTHS = atom(PI, -1) * 12
 # sin(kπ/12) for k = 0 to 6
 _SINES = (ZERO, (_root(6) - _root(2)) / 4, UNIT / 2, _root(2) / 2, _root(3) / 2, (_root(6) + _root(2)) / 4, UNIT)
 
 
 def _sine(x: Value, shift: int = 0) -> Value:
     """sin x, or cos x for a shift of 6: at multiples of π/12 its value, else of an argument with a fixed sign."""
-    twelfths = (x * _TWELFTHS).rational
-    if not isinstance(twelfths, int):
+    share = x.multiple_of(_PI)
+    if share is None or 12 % share.denominator:
         return kept("cos", _positively(x)) if shift else _odd("sin", x)
-    half_turns, k = divmod(twelfths + shift, 12)
+    half_turns, k = divmod(int(12 * share) + shift, 12)
     return _SINES[min(k, 12 - k)] * (-1) ** half_turns
 
 
