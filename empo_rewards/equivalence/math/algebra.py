@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -79,9 +80,7 @@ class _Lazy(Generic[T]):
         self.compute = compute
 
     def __get__(self, value: object, owner: type) -> T:
-        found = self.compute(value)
-        value.__dict__[self.compute.__name__] = found
-        return found
+        return value.__dict__.setdefault(self.compute.__name__, self.compute(value))  # type: ignore[no-any-return]
 
 
 class Value:
@@ -411,8 +410,8 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     """top / bottom in canonical form; raises `Undefined` where bottom is zero."""
     if bottom and not top:
         return ZERO
-    exponents = _exponents(bottom) if len(bottom) > 1 else {}
-    roots = [name for name, seen in exponents.items() if name == I or (isinstance(name, int) and set(seen) == {_HALF})]
+    powers = {power for monomial in bottom for power in monomial} if len(bottom) > 1 else set()
+    roots = [name for name, exponent in powers if name == I or (isinstance(name, int) and exponent == _HALF)]
     for generator in sorted(roots, key=str) if len(roots) <= 3 else ():  # conjugates are a cheap way to be rid of them
         conjugate = {m: -c if generator in dict(m) else c for m, c in bottom.items()}
         top, bottom = _product(top, conjugate), _product(bottom, conjugate)
@@ -430,18 +429,12 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     return Value(_divided(top, bottom[lead]), _divided(bottom, bottom[lead]))
 
 
-def _exponents(terms: Terms) -> dict[Atom, list[Rational]]:
-    """The exponents of each atom of a sum, in the terms that have it."""
-    found: dict[Atom, list[Rational]] = {}
-    for monomial in terms:
-        for name, exponent in monomial:
-            found.setdefault(name, []).append(exponent)
-    return found
-
-
 def _common_factor(terms: Terms) -> Terms:
     """What makes the least exponent of every symbol, constant and function in the sum zero; {} where they are."""
-    found = {name: some for name, some in _exponents(terms).items() if not _is_algebraic(name)}
+    found: defaultdict[Atom, list[Rational]] = defaultdict(list)
+    for name, exponent in chain.from_iterable(terms):
+        if not _is_algebraic(name):
+            found[name].append(exponent)
     lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
     shift = frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
     return {shift: 1} if shift else {}
@@ -552,8 +545,6 @@ def _symbolic_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
 
 def same(a: Value, b: Value) -> bool:
     """Whether a - b is zero by cross-multiplication. False proves nothing unless both values are `flat`."""
-    if a == b:
-        return True
     left, right = _product(a.terms, b.over or _UNDER), _product(b.terms, a.over or _UNDER)
     return not clear(Value(left) - Value(right))
 

@@ -116,13 +116,11 @@ def number(value: Rational | fmpq) -> Ball:
 
 def sign(x: Ball) -> int:
     """The sign of a real number; raises `Loose` where the ball holds both."""
-    if x.exact is not None:
-        return (x.exact > 0) - (x.exact < 0)
     if isinstance(x.v, acb):
         raise Unknown
-    if x.v.contains(0):
+    if x.v.contains(0) and x.v != 0:
         raise Loose
-    return 1 if x.v > 0 else -1
+    return bool(x.v > 0) - bool(x.v < 0)
 
 
 def floor(x: Ball) -> int:
@@ -148,13 +146,7 @@ _EULER, _PI = algebra.atom(algebra.E), frozenset(((algebra.PI, 1),))
 
 
 class Evaluator:
-    """Encloses values at one point.
-
-    Args:
-        point: what the symbols are there.
-        precision: bits; FLINT's own precision is the caller's to set (`at_precision`).
-        real: whether a value off the reals is none.
-    """
+    """Encloses values at one point; `real`: whether a value off the reals is none. The caller sets the precision."""
 
     def __init__(self, point: Mapping[str, Rational], precision: int, *, real: bool = True) -> None:
         self.point, self.precision, self.real = point, precision, real
@@ -306,7 +298,12 @@ class Evaluator:
             return self.value(name.args[0])
         row = TABLE.get(name.name)
         if row is None:
-            return self._free(name)
+            # one that is not in the table: some function of its arguments, the same wherever its name stands
+            if " " in name.name:
+                raise Unknown  # sums, integrals, limits
+            weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
+            parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
+            return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
         share = name.args[0].multiple_of(_PI) if row.at_pi else None
         if row.at_pi and share is not None and share.denominator <= limits.MAX_MEASURE:
             self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
@@ -320,14 +317,6 @@ class Evaluator:
             return self.simple(row, args[0])
         spend(self._call * row.cost)
         return row.rule(self, *args)
-
-    def _free(self, name: Func) -> Ball:
-        """A function that is not in the table: some function of its arguments, the same wherever its name stands."""
-        if " " in name.name:
-            raise Unknown  # sums, integrals, limits
-        weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
-        parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
-        return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
 
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:

@@ -50,7 +50,8 @@ def _sine(x: Value, shift: int = 0) -> Value:
     if share is None or 12 % share.denominator:
         return kept("cos", _positively(x)) if shift else _odd("sin", x)
     half_turns, k = divmod(int(12 * share) + shift, 12)
-    return _SINES[min(k, 12 - k)] * (-1) ** half_turns
+    sine = _SINES[min(k, 12 - k)]
+    return -sine if half_turns % 2 else sine
 
 
 _cosine = partial(_sine, shift=6)
@@ -124,22 +125,12 @@ def _maximum(*args: Value) -> Value:
 # Integers
 
 
-def _split(x: Value) -> tuple[int, Value]:
-    """An argument as an integer and the rest, whose constant term is in [0, 1)."""
-    whole = math.floor(x.terms.get(ONE, 0)) if x.over is None else 0
-    return whole, x - whole if whole else x
-
-
 def _floor(x: Value) -> Value:
     """The integer below: of a constant a number, else an integer that is added stands outside."""
-    whole, rest = _split(x)
+    whole = math.floor(x.terms.get(ONE, 0)) if x.over is None else 0
+    rest = x - whole
     known = 0 if rest.rational is not None else balls.told(rest, balls.floor)
     return (kept("floor", rest) if known is None else constant(known)) + whole
-
-
-def _computed(work: int, compute: Callable[..., int], *args: Any) -> Value:
-    algebra.spend(work)
-    return constant(algebra.check_size(compute(*args)))
 
 
 def _factorial(x: Value, step: int = 1) -> Value:
@@ -149,16 +140,16 @@ def _factorial(x: Value, step: int = 1) -> Value:
         return kept("factorial" if step == 1 else "double factorial", x)
     if number < 0:
         raise algebra.Undefined
-    return _computed(number, math.prod, range(number, 0, -step))
+    algebra.spend(number)
+    return constant(algebra.check_size(math.prod(range(number, 0, -step))))
 
 
 def _binomial(x: Value, y: Value) -> Value:
-    """Of numbers a number; of a small number below a product; else by factorials."""
+    """Of numbers a number, else by factorials."""
     n, k = x.rational, y.rational
     if isinstance(n, int) and isinstance(k, int) and k >= 0 and 0 <= n <= 4 * MAX_FACTORIAL:
-        return _computed(min(k, n), math.comb, n, k)
-    if isinstance(n, int) and (isinstance(k, int) or n < 0):
-        return kept("binomial", x, y)
+        algebra.spend(min(k, n))
+        return constant(algebra.check_size(math.comb(n, k)))
     return _factorial(x) / (_factorial(y) * _factorial(x - y))
 
 

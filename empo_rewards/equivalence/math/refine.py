@@ -129,7 +129,7 @@ def _zeros(polynomial: Value, base: Point, name: str) -> set[Fraction] | None:
         for inner, exponent in monomial:
             number = numbers.get(inner) if isinstance(inner, str) else inner
             integral = isinstance(inner, int) or exponent.denominator == 1
-            if number is None or isinstance(number, Func) or not integral or abs(exponent) > 64:
+            if number is None or isinstance(number, Func) or not integral or not -64 <= exponent <= 64:
                 return None
             degree += int(exponent) if inner == name else 0
             value *= Fraction(Fraction(number) ** exponent)

@@ -28,11 +28,7 @@ _DEGREE = atom(algebra.PI) / 180
 
 
 class Scalars:
-    """The values of expressions, by a policy.
-
-    Args:
-        respell: whether C and I are read as c and the imaginary unit, as some write them.
-    """
+    """The values of expressions, by a policy; `respell` reads C and I as c and the imaginary unit, as some do."""
 
     def __init__(self, policy: MathPolicy, *, respell: bool = False) -> None:
         self.policy, self.respell = policy, respell
@@ -71,12 +67,11 @@ class Scalars:
         return _CONSTANTS.get(name) or atom(name)
 
     def _signed(self, node: nodes.Signed) -> Value:
-        body = self.value(node.body)
-        if node.sign in "+-":
-            return body if node.sign == "+" else -body
-        if not self.plus_minus:
+        sign = {"+": 1, "-": -1, "±": self.plus_minus, "∓": -self.plus_minus}[node.sign]
+        if not sign:
             raise Unreadable
-        return body if (node.sign == "±") == (self.plus_minus > 0) else -body
+        body = self.value(node.body)
+        return body if sign > 0 else -body
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
         run: list[Value] = []
