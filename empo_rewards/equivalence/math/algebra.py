@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache, reduce
-from itertools import chain
+from itertools import chain, starmap
 from operator import itemgetter, mul
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -263,9 +263,7 @@ def quotient(a: Rational, b: Rational) -> Rational:
     """a / b, an int where it is one."""
     if b == 0:
         raise Undefined
-    if isinstance(a, int) and isinstance(b, int):
-        return Fraction(a, b) if a % b else a // b
-    result = Fraction(a) / b
+    result = Fraction(a, b)
     return result.numerator if result.denominator == 1 else result
 
 
@@ -392,10 +390,9 @@ def _known_power(name: Atom, exponent: Rational) -> tuple[int, Rational, tuple[T
         return (2, 1, ()) if exponent.denominator == 1 and name.args[0].rational == -1 else None
     if name.name == ROOT:
         return (1, 1, (name.args[0].terms,)) if exponent >= 1 else None
-    if exponent >= 2 and (row := TABLE.get(name.name)) is not None and row.squared:
-        pieces = row.squared(*name.args)
-        return None if pieces is None else (2, 1, pieces)
-    return None
+    row = TABLE.get(name.name)
+    pieces = row.squared(*name.args) if row is not None and row.squared and exponent >= 2 else None
+    return None if pieces is None else (2, 1, pieces)
 
 
 def _is_algebraic(name: Atom) -> bool:
@@ -419,9 +416,8 @@ def ratio(top: Terms, bottom: Terms) -> Value:
         raise Undefined
     if len(bottom) == 1:
         return Value(top) * _term_power(bottom, -1)
-    shift = _common_factor(bottom)
-    if shift:
-        top, bottom = _product(top, shift), _product(bottom, shift)
+    shift = {_common_factor(bottom): 1}
+    top, bottom = _product(top, shift), _product(bottom, shift)
     lead = max(bottom, key=_rank)
     share = quotient(top.get(lead, 0), bottom[lead])
     if top == {m: c * share for m, c in bottom.items()}:
@@ -429,15 +425,14 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     return Value(_divided(top, bottom[lead]), _divided(bottom, bottom[lead]))
 
 
-def _common_factor(terms: Terms) -> Terms:
-    """What makes the least exponent of every symbol, constant and function in the sum zero; {} where they are."""
+def _common_factor(terms: Terms) -> Monomial:
+    """What makes the least exponent of every symbol, constant and function in the sum zero."""
     found: defaultdict[Atom, list[Rational]] = defaultdict(list)
     for name, exponent in chain.from_iterable(terms):
         if not _is_algebraic(name):
             found[name].append(exponent)
     lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
-    shift = frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
-    return {shift: 1} if shift else {}
+    return frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
 
 
 # Powers
@@ -463,20 +458,19 @@ def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: 
         return UNIT / _power(base, -share, monomial)
     if base.over is not None and (monomial or whole):
         return _power(Value(base.terms), share, monomial) / _power(Value(base.over), share, monomial)
-    found: Value | None = None
-    if base.over is not None:
-        pass  # √(a/b) is √a/√b for some signs only
-    elif len(base.terms) == 1:
-        found = attempt(math.inf, lambda: _term_power(base.terms, share, monomial))
-    elif monomial:
+    unexpanded = kept("power", base, Value({monomial: share}))
+    if base.over is not None:  # √(a/b) is √a/√b for some signs only
+        return unexpanded
+    if len(base.terms) == 1:
+        return attempt(math.inf, lambda: _term_power(base.terms, share, monomial)) or unexpanded
+    if monomial:
         return _symbolic_power(Func(ROOT, (base,)), share, monomial)
-    elif not whole:
+    if not whole:
         inner, floor = Value(primitive(base.terms)), math.floor(share)
         content = Fraction(*(next(iter(terms.values())) for terms in (base.terms, inner.terms)))
         return constant(content) ** share * atom(Func(ROOT, (inner,)), share - floor) * inner**floor
-    elif share <= limits.MAX_EXPONENT:
-        found = attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share)))
-    return found or kept("power", base, Value({monomial: share}))
+    work = limits.MAX_WORK // 2 if share <= limits.MAX_EXPONENT else 0
+    return attempt(work, lambda: _by_squaring(base, int(share))) or unexpanded
 
 
 def _by_squaring(base: Value, exponent: int) -> Value:
@@ -509,14 +503,9 @@ def _atom_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
     if name == -1:
         return _atom_power(I, share.numerator, ONE) if degree == 2 else constant(integer_power(-1, share.numerator))
     if kind_of(name) == ROOT:
-        base, whole = base_of(name), math.floor(share)
-        number = base.rational
-        if isinstance(number, int) and degree < number.bit_length():
-            root = int(fmpz(number).root(degree))
-            if root**degree == number:
-                return constant(integer_power(root, share.numerator))
+        whole = math.floor(share)
         if share < 0:
-            return (atom(name, share - whole) if share != whole else UNIT) / base**-whole
+            return (atom(name, share - whole) if share != whole else UNIT) / base_of(name) ** -whole
     return Value(_term(1, ((name, share),)))
 
 
@@ -551,10 +540,7 @@ def same(a: Value, b: Value) -> bool:
 
 def is_positive(value: Value) -> bool:
     """Whether a sum is not negative at a glance: positive multiples of squares and of positive constants."""
-    return value.over is None and all(
-        coefficient > 0 and all(_is_square(name, exponent) for name, exponent in monomial)
-        for monomial, coefficient in value.terms.items()
-    )
+    return value.over is None and all(c > 0 and all(starmap(_is_square, m)) for m, c in value.terms.items())
 
 
 def _is_square(name: Atom, exponent: Rational) -> bool:
@@ -582,8 +568,8 @@ def leading_sign(terms: Terms) -> int:
 
 def clear(value: Value) -> Terms:
     """The numerator with every negative exponent of a symbol multiplied away: what `value = 0` says."""
-    shift = frozenset((name, e) for monomial in _common_factor(value.terms) for name, e in monomial if e > 0)
-    return _product(value.terms, {shift: 1}) if shift else value.terms
+    shift = frozenset((name, exponent) for name, exponent in _common_factor(value.terms) if exponent > 0)
+    return _product(value.terms, {shift: 1})
 
 
 def _rank(monomial: Monomial) -> tuple[tuple[str, Rational], ...]:

@@ -33,9 +33,7 @@ def apply(name: str, args: tuple[Value, ...]) -> Value:
 
 
 def _root(x: Value | int, degree: Value | int = 2) -> Value:
-    x, degree = constant(x), constant(degree)
-    n = degree.rational
-    return x ** Fraction(1, n) if isinstance(n, int) and n else kept("root", x, degree)
+    return constant(x) ** (UNIT / degree)
 
 
 # Trigonometry
@@ -94,16 +92,11 @@ def _logarithm(x: Value) -> Value:
 # Absolute values, extremes
 
 
-def _sign_of(x: Value) -> int | None:
-    """1 where x >= 0 for certain, -1 where x <= 0; None where it cannot be told."""
-    return 1 if algebra.is_positive(x) else -1 if algebra.is_positive(-x) else balls.sign_of(x)
-
-
 def _absolute(x: Value) -> Value:
     """|x|: a number, √(x·x̄) of a complex one, or an atom whose argument has a fixed sign."""
-    sign = _sign_of(x)
-    if sign is not None:
-        return x if sign > 0 else -x
+    for value in (x, -x):
+        if algebra.is_positive(value) or balls.sign_of(value) == 1:
+            return value
     if x.exact and algebra.I in x.atoms:
         return _root(x * Value({m: -c if (algebra.I, 1) in m else c for m, c in x.terms.items()}))
     return kept("abs", _positively(x))
@@ -224,7 +217,6 @@ _row("sgn", "sgn sign", _sign, rule=lambda at, x: balls.number(balls.sign(x)), b
 _row("max", "max", _maximum, arity=_ANY, branches="step")
 _row("min", "min", lambda *args: -_maximum(*(-arg for arg in args)), arity=_ANY)
 _row("sqrt", exact=_root, arity=(1, 2))
-_row("root", arity=_TWO, rule=lambda at, x, n: at.exponential(x, at.divide(balls.number(1), n), object()))
 _row("power", arity=_TWO, rule=lambda at, x, y: at.exponential(x, y, object()))
 _row("floor", "floor", _floor, rule=lambda at, x: balls.number(balls.floor(x)), branches="step")
 _row("ceil", "ceil", lambda x: -_floor(-x))

@@ -303,9 +303,8 @@ class Judge:
         sample = self._sample(value, point, PRECISIONS[0], True)
         if not isinstance(sample, PointSample):
             return None
-        low, high = float(sample.ball.v.lower()), float(sample.ball.v.upper())
-        margin = 2.0**-50
-        return low - margin * abs(low), high + margin * abs(high)
+        low, high = float(sample.ball.v.lower()), float(sample.ball.v.upper())  # to the nearest, or one beside it
+        return math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
 
 
 def _unseen(traits: Traits, seen: set[tuple[Atom, int]]) -> bool:
