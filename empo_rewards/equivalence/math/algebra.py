@@ -339,8 +339,14 @@ def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> Terms:
 
 
 def product(values: Iterable[Value]) -> Value:
-    """The product."""
-    return reduce(mul, values, UNIT)
+    """The product: of the single terms at once, and then of the sums and quotients one after the other."""
+    values = [*values]
+    if len(values) == 1:
+        return values[0]
+    sums = [value for value in values if value.over is not None or len(value.terms) != 1]
+    factors = [*chain(*(value.terms.items() for value in values if value.over is None and len(value.terms) == 1))]
+    number = check_size(math.prod(coefficient for _, coefficient in factors))
+    return reduce(mul, sums, Value(_term(number, *(monomial for monomial, _ in factors))))
 
 
 def _product(a: Terms, b: Terms) -> Terms:
@@ -469,8 +475,9 @@ def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: 
         inner, floor = Value(primitive(base.terms)), math.floor(share)
         content = Fraction(*(next(iter(terms.values())) for terms in (base.terms, inner.terms)))
         return constant(content) ** share * atom(Func(ROOT, (inner,)), share - floor) * inner**floor
-    work = limits.MAX_WORK // 2 if share <= limits.MAX_EXPONENT else 0
-    return attempt(work, lambda: _by_squaring(base, int(share))) or unexpanded
+    if share > limits.MAX_EXPONENT:
+        return unexpanded
+    return attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share))) or unexpanded
 
 
 def _by_squaring(base: Value, exponent: int) -> Value:
