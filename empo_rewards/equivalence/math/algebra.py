@@ -67,6 +67,7 @@ Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
 Terms: TypeAlias = "Mapping[Monomial, Rational]"
 
 ONE: Monomial = frozenset()
+ONE_PI: Monomial = frozenset(((PI, 1),))
 _UNDER: Terms = {ONE: 1}  # the denominator of what has none
 
 
@@ -509,10 +510,9 @@ def _atom_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
         return kept("power", base_of(name), constant(share))
     if name == -1:
         return _atom_power(I, share.numerator, ONE) if degree == 2 else constant(integer_power(-1, share.numerator))
-    if kind_of(name) == ROOT:
+    if kind_of(name) == ROOT and share < 0:
         whole = math.floor(share)
-        if share < 0:
-            return (atom(name, share - whole) if share != whole else UNIT) / base_of(name) ** -whole
+        return (atom(name, share - whole) if share != whole else UNIT) / base_of(name) ** -whole
     return Value(_term(1, ((name, share),)))
 
 

@@ -118,7 +118,7 @@ def sign(x: Ball) -> int:
     """The sign of a real number; raises `Loose` where the ball holds both."""
     if isinstance(x.v, acb):
         raise Unknown
-    if x.v.contains(0) and x.v != 0:
+    if x.v.contains(0) and not x.v.is_zero():
         raise Loose
     return bool(x.v > 0) - bool(x.v < 0)
 
@@ -142,7 +142,7 @@ def generic(name: str, index: int) -> Fraction:
 
 
 UNITY = "a root of unity"
-_EULER, _PI = algebra.atom(algebra.E), frozenset(((algebra.PI, 1),))
+_EULER = algebra.atom(algebra.E)
 
 
 class Evaluator:
@@ -215,7 +215,7 @@ class Evaluator:
             base, n = self.divide(number(1), base), -n
         if n == 1:
             return base
-        if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > limits.MAX_VALUE_BITS:
+        if max(abs(log2_of(base.v)), 1) * n > limits.MAX_VALUE_BITS:
             raise Unknown
         spend(n.bit_length() * self._step)
         exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= limits.MAX_EXACT_BITS else None
@@ -304,7 +304,7 @@ class Evaluator:
             weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
             parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
             return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
-        share = name.args[0].multiple_of(_PI) if row.at_pi else None
+        share = name.args[0].multiple_of(algebra.ONE_PI) if row.at_pi else None
         if row.at_pi and share is not None and share.denominator <= limits.MAX_MEASURE:
             self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
             return Ball(row.at_pi(fmpq(share.numerator, share.denominator)), 1, 1, True)

@@ -14,14 +14,12 @@ from typing import Any
 from flint import arb
 
 from empo_rewards.equivalence.math import algebra, balls
-from empo_rewards.equivalence.math.algebra import ONE, PI, UNIT, ZERO, E, Func, Value, add, atom, constant, kept
+from empo_rewards.equivalence.math.algebra import ONE, ONE_PI, PI, UNIT, ZERO, E, Func, Value, add, atom, constant, kept
 from empo_rewards.equivalence.math.balls import Ball, Evaluator, Unknown
 from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX_GAMMA_BITS
 from empo_rewards.equivalence.math.table import TABLE, Function, register
 
 _HALF = Fraction(1, 2)
-_PI: Any = frozenset(((PI, 1),))
-_MAX_SHIFT = 12  # factors that (n + k)! is written out by
 
 
 def apply(name: str, args: tuple[Value, ...]) -> Value:
@@ -44,7 +42,7 @@ _SINES = (ZERO, (_root(6) - _root(2)) / 4, UNIT / 2, _root(2) / 2, _root(3) / 2,
 
 def _sine(x: Value, shift: int = 0) -> Value:
     """sin x, or cos x for a shift of 6: at multiples of π/12 its value, else of an argument with a fixed sign."""
-    share = x.multiple_of(_PI)
+    share = x.multiple_of(ONE_PI)
     if share is None or 12 % share.denominator:
         return kept("cos", _positively(x)) if shift else _odd("sin", x)
     half_turns, k = divmod(int(12 * share) + shift, 12)
@@ -89,7 +87,7 @@ def _logarithm(x: Value) -> Value:
     return add(*((UNIT if name == E else kept("ln", algebra.base_of(name))) * exponent for name, exponent in powers))
 
 
-# Absolute values, extremes
+# Absolute values, extremes, integers
 
 
 def _absolute(x: Value) -> Value:
@@ -108,14 +106,11 @@ def _sign(x: Value) -> Value:
 
 
 def _maximum(*args: Value) -> Value:
-    """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; what is never the largest goes."""
+    """max: of two (a + b + |a - b|) / 2, so that there is one way to write it; constants first."""
     values = sorted(set(args), key=lambda value: (balls.sign_of(value) is None, value.text))
     if sum(balls.sign_of(value) is None for value in values) > MAX_CHOICES:
         return kept("max", *values)
     return reduce(lambda a, b: (a + b + _absolute(a - b)) / 2, values)
-
-
-# Integers
 
 
 def _floor(x: Value) -> Value:

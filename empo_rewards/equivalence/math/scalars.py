@@ -18,8 +18,7 @@ from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import INFINITY
 from empo_rewards.equivalence.math.table import LETTERS
 
-Rows: TypeAlias = tuple[tuple[Value, ...], ...]
-"""A matrix."""
+Rows: TypeAlias = tuple[tuple[Value, ...], ...]  # of a matrix
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
 _APPLIED = frozenset({"f", "g", "h", "f'", "g'"})

@@ -35,14 +35,9 @@ class Function(NamedTuple):
     letter: bool = False  # whether its name is a letter's too, and a function only where brackets follow at once
 
 
-TABLE: dict[str, Function] = {}
-"""Rows by name."""
-
-SPELLINGS: dict[str, str] = {}
-"""Names by what is written."""
-
-LETTERS: set[str] = set()
-"""Letters that are functions of what stands in brackets right after them."""
+TABLE: dict[str, Function] = {}  # rows by name
+SPELLINGS: dict[str, str] = {}  # names by what is written
+LETTERS: set[str] = set()  # letters that are functions of what stands in brackets right after them
 
 
 def register(row: Function) -> None:
