@@ -510,6 +510,10 @@ def _atom_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
         return kept("power", base_of(name), constant(share))
     if name == -1:
         return _atom_power(I, share.numerator, ONE) if degree == 2 else constant(integer_power(-1, share.numerator))
+    number = base_of(name).rational if kind_of(name) == ROOT else None
+    root = int(fmpz(number).root(degree)) if isinstance(number, int) and degree < number.bit_length() else 0
+    if root**degree == number:
+        return constant(integer_power(root, share.numerator))
     if kind_of(name) == ROOT and share < 0:
         whole = math.floor(share)
         return (atom(name, share - whole) if share != whole else UNIT) / base_of(name) ** -whole
