@@ -346,7 +346,9 @@ def product(values: Iterable[Value]) -> Value:
         return values[0]
     sums = [value for value in values if value.over is not None or len(value.terms) != 1]
     factors = [*chain(*(value.terms.items() for value in values if value.over is None and len(value.terms) == 1))]
-    number = check_size(math.prod(coefficient for _, coefficient in factors))
+    number: Rational = 1
+    for _, coefficient in factors:
+        number = coefficient if number == 1 else check_size(number * coefficient)
     return reduce(mul, sums, Value(_term(number, *(monomial for monomial, _ in factors))))
 
 

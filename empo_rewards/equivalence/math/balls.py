@@ -152,8 +152,7 @@ class Evaluator:
         self.point, self.precision, self.real = point, precision, real
         self.degrees: dict[Hashable, int] = {}
         """Degrees of the roots that were taken, by what they were taken of; under `UNITY` the order of a root of 1."""
-        self.picks: dict[Atom, int] = {}
-        """The branch that each |x| and sgn took."""
+        self.picks: dict[Atom, int] = {}  # the branch that each |x| and sgn took
         self._atoms: dict[Atom, Ball] = {}
         self._step = 3 + (precision >> 9)
         self._call = 5 + (precision * precision >> 18)

@@ -167,8 +167,7 @@ class Judge:
 
     def __init__(self, tolerance: float | None = None) -> None:
         self.tolerance = tolerance
-        self.refined = self.probed = 0
-        """Pairs of values that enclosures decided, and those of them that only agree at points."""
+        self.refined = self.probed = 0  # pairs that enclosures decided, and those of them that only agree at points
         self._traits: dict[Value, Traits] = {}
         self._left: defaultdict[Value, Budget] = defaultdict(lambda: Budget(MAX_REFINING))
         self._samples: dict[tuple[Value, int, bool, tuple[Rational, ...]], PointSample | type[NoValue]] = {}

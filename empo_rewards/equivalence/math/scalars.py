@@ -21,8 +21,7 @@ from empo_rewards.equivalence.math.table import LETTERS
 Rows: TypeAlias = tuple[tuple[Value, ...], ...]  # of a matrix
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
-"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})  # letters that are functions of brackets after them, as the table's
 _DEGREE = atom(algebra.PI) / 180
 
 
@@ -31,8 +30,7 @@ class Scalars:
 
     def __init__(self, policy: MathPolicy, *, respell: bool = False) -> None:
         self.policy, self.respell = policy, respell
-        self.plus_minus = 0
-        """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
+        self.plus_minus = 0  # which branch of ± is being computed: 1, -1, or 0 outside of one
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
