@@ -20,6 +20,7 @@ from empo_rewards.equivalence.math.limits import MAX_CHOICES, MAX_FACTORIAL, MAX
 from empo_rewards.equivalence.math.table import TABLE, Function, register
 
 _HALF = Fraction(1, 2)
+_MAX_SHIFT = 12  # up to which (n + k)! is written by n!
 
 
 def apply(name: str, args: tuple[Value, ...]) -> Value:
@@ -34,7 +35,7 @@ def _root(x: Value | int, degree: Value | int = 2) -> Value:
     return constant(x) ** (UNIT / degree)
 
 
-# Trigonometry
+# Trigonometry, exponentials, logarithms
 
 # sin(kπ/12) for k = 0 to 6
 _SINES = (ZERO, (_root(6) - _root(2)) / 4, UNIT / 2, _root(2) / 2, _root(3) / 2, (_root(6) + _root(2)) / 4, UNIT)
@@ -65,9 +66,6 @@ def _odd(name: str, x: Value) -> Value:
 
 
 _arcsine = partial(_odd, "arcsin")
-
-
-# Exponentials and logarithms
 
 
 def _exponentials(x: Value, sign: int = 1) -> Value:
@@ -122,8 +120,13 @@ def _floor(x: Value) -> Value:
 
 
 def _factorial(x: Value, step: int = 1) -> Value:
-    """n!, or n!! by steps of 2."""
+    """n!, or n!! by steps of 2: of a number its value, else (n + k)! by n!."""
     number = x.rational
+    shift = math.floor(x.terms.get(ONE, 0)) if number is None and x.over is None else 0
+    if step <= shift <= _MAX_SHIFT:
+        return _factorial(x - step, step) * x
+    if -_MAX_SHIFT <= shift < 0:
+        return _factorial(x + step, step) / (x + step)
     if not isinstance(number, int) or number > MAX_FACTORIAL:
         return kept("factorial" if step == 1 else "double factorial", x)
     if number < 0:

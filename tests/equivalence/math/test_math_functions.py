@@ -110,6 +110,13 @@ def test_the_size_of_a_complex_number():
     assert not equal("|3+4i|", "7")
 
 
+def test_binomials_and_factorials_of_symbols():
+    assert equal(r"\binom{n}{k}+\binom{n}{k+1}", r"\binom{n+1}{k+1}")
+    assert equal(r"\frac{(n+2)!}{n!}", "(n+1)(n+2)")
+    assert equal("(n+2)!!/n!!", "n+2")
+    assert not equal(r"\binom{n}{2}", "n(n+1)/2")
+
+
 def test_odd_functions_are_zero_at_zero():
     for name in ("sin", "tan", "arcsin", "arctan", "sgn", "sinh"):
         assert equal(rf"\{name}(0)+x", "x")
