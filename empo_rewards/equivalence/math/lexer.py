@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import names
 from empo_rewards.equivalence.math.limits import MAX_TOKENS
@@ -22,18 +22,11 @@ class Unreadable(Exception):  # noqa: N818 - an answer that is no expression is 
 
 
 class Token(NamedTuple):
-    """One token.
+    """One token."""
 
-    Args:
-        kind: `num`, `sym`, `run` (letters side by side), `word` (letters set as text), `func`, `cmd`, `end`, or the
-            punctuation mark itself.
-        text: what it says, in folded form.
-        spaced: whether space stands before it.
-    """
-
-    kind: str
-    text: str
-    spaced: bool
+    kind: str  # `num`, `sym`, `run` (letters side by side), `word` (set as text), one of `names`, or the mark itself
+    text: str  # what it says, in folded form
+    spaced: bool  # whether space stands before it
 
 
 _SCRIPT = re.compile(
@@ -65,11 +58,9 @@ def fold(text: str) -> str:
     text = text.strip("`")
     if "--" in text:
         text = _YEARS.sub(r"\1-", text)
-    if "\\\\" in text and "\\begin" not in text:
+    if "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
-    if "\\prime" in text:
-        text = _PRIMES.sub(lambda match: "'" * match[0].count("p"), text)
-    return _DEGREE.sub("°", text)
+    return _DEGREE.sub("°", _PRIMES.sub(lambda match: "'" * match[0].count("p"), text))
 
 
 def _fold_script(match: re.Match[str]) -> str:
@@ -104,14 +95,13 @@ def plain(folded: str) -> str:
 
 
 _AMOUNT = re.compile(r"\$ ?(?=\d)")
-_ALONE = frozenset("+/^_,;:|()[]%&°?")
-"""Marks that are a token, whatever stands beside them."""
-_SPACES = frozenset(" ~\t\n\r\x1f\x85")
 _MARKS = {
     "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→", "~=": "≈",
     "、": ",", "∗": "*", "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≡",
 } | dict.fromkeys("€£¥¢₹₽₩", "$")  # fmt: skip
 """The kind of a mark, where it is not the mark itself."""
+_ALONE = frozenset("+/^_,;:|()[]%&°?")
+"""Marks that are a token, whatever stands beside them."""
 _SEPARATORS = frozenset({",", ";", "and", "or"})
 _NO_ITEM = _SEPARATORS | {"word", "\\\\", "&"}
 _DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)
@@ -134,30 +124,20 @@ class _Lexer:
         self.braces: list[str] = []
         self.depth = 0
         self.style = ""
-        self.currency = "$" in text and self.has_currency()
+        signs, escaped = text.count("$"), text.count("\\$")
+        # a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10
+        self.currency = (signs - escaped) % 2 == 1 or (not escaped and len(_AMOUNT.findall(text)) == signs)
         self.listed = ", " in text
 
-    def has_currency(self) -> bool:
-        """Whether a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10."""
-        signs, escaped = self.text.count("$"), self.text.count("\\$")
-        return (signs - escaped) % 2 == 1 or (not escaped and len(_AMOUNT.findall(self.text)) == signs)
-
     def run(self) -> list[Token]:
-        text, position, length = self.text, 0, len(self.text)
-        long = length > MAX_TOKENS
-        while position < length:
-            if long and len(self.tokens) > MAX_TOKENS:
+        position, end = 0, len(self.text)
+        while position < end:
+            if len(self.tokens) > MAX_TOKENS:
                 raise Unreadable
-            character = text[position]
-            if character in _ALONE:
-                self.emit(character, character)
+            if (mark := self.text[position]) in _ALONE:
+                self.emit(mark, mark)
                 position += 1
-            elif character in _SPACES:
-                self.spaced = True
-                position += 1
-            else:
-                match = _TOKEN.match(text, position)
-                assert match is not None and match.lastgroup is not None  # noqa: S101, PT018 - any character is a mark
+            elif match := _TOKEN.match(self.text, position):  # it does: any character is a mark
                 position = _READERS[match.lastgroup](self, match) or match.end()
         return self.tokens
 
@@ -188,23 +168,10 @@ class _Lexer:
         self.emit("num", re.sub(r"\D" if match.lastgroup == "dotted" else r"[^\d.]", "", written))
         return match.start() + len(written)
 
-    def digits(self, match: re.Match[str]) -> None:
-        self.emit("num", match["plain"])
-        if match["times"]:
-            self.emit("*", "*")
-
     def mark(self, match: re.Match[str]) -> None:
         kind = _MARKS.get(match[0], match[0])
         if kind != "\\" and (match[0] != "$" or self.currency):
             self.emit(kind, match[0] if kind == "$" else kind)
-
-    def apart(self, match: re.Match[str]) -> None:
-        """What only sets the tokens around it apart."""
-        self.spaced = True
-
-    def basis(self, match: re.Match[str]) -> None:
-        """i, j, k as the unit vectors."""
-        self.emit("sym", f"unit {match['vector']}")
 
     def open_brace(self, match: re.Match[str]) -> None:
         if self.style:
@@ -279,9 +246,12 @@ _DOTS = r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))"
 _REPEATED = r"\\(?:overline|bar) ?\{\d+\}|\(\d+\)|\\dot ?\{?\d\}?(?:\d*\\dot ?\{?\d\}?)?"
 _ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,}?)(?P=twice))"
 """A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
-_TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = {
+_Reading: TypeAlias = Callable[[_Lexer, re.Match[str]], "int | None"]
+_TOKENS: dict[str, tuple[str, _Reading]] = {
+    "space": (r"[ ~\t\n\r\x1f\x85]+", lambda lexer, match: lexer.named(" ", match.end())),
     # a number that nothing follows which the other notations of numbers have
     "number": (_NUMBER + r"(?![\d.,\x1f ~\\(xXeE])", lambda lexer, match: lexer.emit("num", match[0])),
+    "times": (r"(?:(?<=\d)|(?<=\d\s))[xX]\s?(?=10\s?\^)", lambda lexer, match: lexer.emit("*", "*")),
     # letters that are no command without its backslash
     "run": ("[A-Za-z]+(?![A-Za-z{])", _Lexer.letters),
     "open": (r"\{", _Lexer.open_brace),
@@ -292,20 +262,27 @@ _TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = 
     "commas": (_APART + r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
     "spaces": (_APART + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
     "ongoing": (rf"(?=\d{{0,20}}\.\d{{1,38}}{_DOTS}){_ONGOING}{_DOTS}", _Lexer.repeating),
-    "digits": (rf"(?P<plain>{_NUMBER})(?P<times>\s?[xX]\s?(?=10\s?\^))?", _Lexer.digits),
+    "digits": (_NUMBER, lambda lexer, match: lexer.emit("num", match[0])),
     "environment": (
         r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?",
         lambda lexer, match: lexer.emit(match["edge"], match["name"]),
     ),
-    "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
-    "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
+    "apart": (
+        r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}",
+        lambda lexer, match: lexer.named(" ", match.end()),
+    ),
+    # i, j, k as the unit vectors
+    "basis": (
+        _BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?",
+        lambda lexer, match: lexer.emit("sym", f"unit {match['vector']}"),
+    ),
     "letters": ("[A-Za-z]+", _Lexer.letters),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
     "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),
 }
 """How each token is written, and what reads it; the usual ones first."""
-_READERS = {name: reader for name, (_, reader) in _TOKENS.items()}
+_READERS: dict[str | None, _Reading] = {name: reader for name, (_, reader) in _TOKENS.items()}
 _TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in _TOKENS.items()), re.DOTALL)
 
 
