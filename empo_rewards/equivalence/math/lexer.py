@@ -96,14 +96,14 @@ def plain(folded: str) -> str:
 
 _AMOUNT = re.compile(r"\$ ?(?=\d)")
 _MARKS = {
-    "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→", "~=": "≈",
+    "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→",
     "、": ",", "∗": "*", "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≡",
 } | dict.fromkeys("€£¥¢₹₽₩", "$")  # fmt: skip
 """The kind of a mark, where it is not the mark itself."""
 _ALONE = frozenset("+/^_,;:|()[]%&°?")
 """Marks that are a token, whatever stands beside them."""
-_SEPARATORS = frozenset({",", ";", "and", "or"})
-_NO_ITEM = _SEPARATORS | {"word", "\\\\", "&"}
+SEPARATORS = frozenset({",", ";", "and", "or"})
+_NO_ITEM = SEPARATORS | {"word", "\\\\", "&"}
 _DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)
 """How a bracket changes the depth."""
 _ARGUMENT = frozenset({"frac", "sqrt", "binom", "}"})
@@ -144,7 +144,7 @@ class _Lexer:
     def emit(self, kind: str, text: str) -> None:
         if self.style or self.wide:
             # a wide space separates items, unless a separator, an end or a word stands beside it
-            if self.wide and self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
+            if self.wide and self.tokens and self.tokens[-1].kind not in SEPARATORS and kind not in _NO_ITEM:
                 self.tokens.append(Token(",", ",", True))
             self.style, self.wide = "", False
         if kind in _DEEPER:
@@ -279,7 +279,7 @@ _TOKENS: dict[str, tuple[str, _Reading]] = {
     "letters": ("[A-Za-z]+", _Lexer.letters),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
-    "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),
+    "mark": (r"\*\*|\.\.\.|[<>!=]=|=[<>]|->|!!|.", _Lexer.mark),
 }
 """How each token is written, and what reads it; the usual ones first."""
 _READERS: dict[str | None, _Reading] = {name: reader for name, (_, reader) in _TOKENS.items()}

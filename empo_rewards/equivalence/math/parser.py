@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import dropwhile
 from typing import TypeVar
 
 from empo_rewards.equivalence.math import nodes, units
-from empo_rewards.equivalence.math.lexer import Token, Unreadable
+from empo_rewards.equivalence.math.lexer import SEPARATORS, Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
 from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.table import TABLE
@@ -27,16 +28,15 @@ T = TypeVar("T")
 _VOWELS = frozenset("aeiouy")
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
-_SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
 _ENDS_LIST = _CLOSERS | {".", ":"}
-_ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
+_ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
-_ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
+_ENDS_UNIT = (_CLOSERS - {"choose"}) | SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
 _SIGNS = frozenset("+-±∓")
-_TURNED = {"": "-", "+": "-", "-": "+", "±": "∓", "∓": "±"}
-"""Signs by what a minus after them makes of them."""
+_TURNED = str.maketrans("+-±∓", "-+∓±")
+"""What a minus makes of the signs before it."""
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
 _AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
@@ -142,7 +142,7 @@ class _Parser:
     def separator(self) -> str:
         """The separators between two items as one; "" where there is none."""
         found = ""
-        while self.kinds[self.at] in _SEPARATORS:
+        while self.kinds[self.at] in SEPARATORS:
             token = self.take()
             found = token.text if token.kind in ("and", "or") or not found else found
         return found
@@ -157,24 +157,16 @@ class _Parser:
             operators.append(self.take().kind)
             self.accept("&")
             operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
-        modulus = self.congruent_by() if kind in ("pmod", "(", "mod", ",") else None
-        if modulus is not None:
+        comma = int(kind == ",")
+        bracket = self.kind(comma) == "(" and self.kind(comma + 1) == "mod"
+        if bracket or self.kind(comma) == "pmod" or (self.kind(comma) == "mod" and self.congruence):
+            self.at += comma + 1 + bracket
+            modulus = self.sum()
+            self.expect(*")" * bracket)
             return nodes.Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
         if not operators:
             return operands[0]
         return nodes.Comparing(tuple(operands), tuple("=" if operator == "≡" else operator for operator in operators))
-
-    def congruent_by(self) -> Node | None:
-        """The modulus of \\pmod 7 or (mod 7) ahead."""
-        ahead = int(self.kind() == ",")
-        bracket = self.kind(ahead) == "(" and self.kind(ahead + 1) == "mod"
-        if not bracket and self.kind(ahead) != "pmod" and not (self.kind(ahead) == "mod" and self.congruence):
-            return None
-        self.at += ahead + 1 + bracket
-        modulus = self.sum()
-        if bracket:
-            self.expect(")")
-        return modulus
 
     def proportion(self) -> Node:
         parts = [self.combination()]
@@ -220,7 +212,7 @@ class _Parser:
         if not self.is_qualifier():
             return first
         words: list[str] = []
-        while self.kind() not in _SEPARATORS and self.kind():
+        while self.kind() not in SEPARATORS and self.kind():
             words.append(self.take().text.lower())
         return nodes.Qualified(first, " ".join(words))
 
@@ -311,15 +303,19 @@ class _Parser:
         unit = self.tokens[self.at + after].text if self.kind(after) in ("sym", "word") else ""
         return bool(unit) and (token.text == "mu" or (token.text in ("k", "M", "m") and unit == "Omega"))
 
-    def unit_of_letters(self) -> bool:
-        """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
-        start, token = self.at, self.tokens[self.at]
-        if token.kind == "run" and token.text not in units.PRODUCTS:
+    def ends_in_unit(self, factors: list[tuple[str, Node]]) -> bool:
+        """Whether a unit is ahead after the factors of a value: letters after a number, if nothing else is left."""
+        start, kind = self.at, self.kinds[self.at]
+        if kind not in ("sym", "run", "func"):
+            return kind == "/" and self.is_unit()
+        token = self.tokens[start]
+        bases = (factor.base if isinstance(factor, nodes.Power) else factor for _, factor in factors)
+        number = all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)  # in scientific notation too
+        if not number or (kind == "run" and token.text not in units.PRODUCTS):
             return False
-        try:
+        found: dict[str, int] = {}
+        with suppress(Unreadable):
             found = self.unit(joined=True)
-        except Unreadable:
-            found = {}
         names = [other.text for other in self.tokens[start : self.at] if other.text.isalpha()]
         sure = any(len(name) > 1 and name not in units.PRODUCTS for name in names)
         whole = bool(found) and self.kind() in (_ENDS_UNIT if sure else _ENDS_UNIT - _SIGNS)
@@ -345,41 +341,32 @@ class _Parser:
         parts = [self.signed(measured)]
         while self.kinds[self.at] in _SIGNS and self.kind(1) != "$":
             parts.append(self.signed())
-        if len(parts) == 1:
-            return parts[0]
-        return nodes.Sum(tuple(part if isinstance(part, nodes.Signed) else nodes.Signed("+", part) for part in parts))
+        if len(parts) > 1:
+            return nodes.Sum(tuple(parts))
+        return parts[0].body if parts[0].sign == "+" else parts[0]
 
-    def signed(self, measured: bool = False) -> Node:
-        sign = ""
+    def signed(self, measured: bool = False) -> nodes.Signed:
+        sign = "+"
         while (mark := self.kinds[self.at]) in _SIGNS:
             self.at += 1
-            sign = _TURNED[sign] if mark == "-" else mark if mark in "±∓" else sign or "+"
-        body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
-        return nodes.Signed(sign, body) if sign else body
+            sign = sign.translate(_TURNED) if mark == "-" else mark if mark in "±∓" else sign
+        return nodes.Signed(sign, self.leaf(_ENDS_TERM) or self.product(measured=measured))
 
     def product(self, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         depth = self.depth
-        while True:
+        while not (measured and self.ends_in_unit(factors)):
             kind = self.kinds[self.at]
-            if measured and (
-                self.is_unit() if kind == "/" else
-                kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters()
-            ):  # fmt: skip
-                break
             if kind in ("*", "/") and self.kind(1):
                 self.take()
                 factor = self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor)
                 factors.append((kind, factor))
             elif kind == "%" or (kind == "mod" and not self.congruence):
                 self.enter()
-                self.take()  # of all that stands before it: 100/3 % is a third
-                before = _product(factors)
-                wrapped = (
-                    nodes.Postfix("%", before) if kind == "%"
-                    else nodes.Call("mod", (before, self.juxtaposed(self.perhaps_signed(self.factor))))
-                )  # fmt: skip
-                factors = [("", wrapped)]
+                self.take()
+                before = _product(factors)  # all of it: 100/3 % is a third
+                modulus = () if kind == "%" else (self.juxtaposed(self.perhaps_signed(self.factor)),)
+                factors = [("", nodes.Call("mod", (before, *modulus)) if modulus else nodes.Postfix("%", before))]
             elif self.starts_factor():
                 self.multiply(factors)
             else:
@@ -443,7 +430,7 @@ class _Parser:
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
-                if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS):
+                if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in SEPARATORS):
                     base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
                     base = nodes.Postfix("°", base)
@@ -523,16 +510,12 @@ class _Parser:
             letters += self.take().text
         return nodes.Word(f"{name} {letters}")
 
-    def blackboard(self, name: str) -> Node:
-        match self.argument():
-            case nodes.Sym(letter):
-                return nodes.Constant(letter)
-        raise Unreadable
-
     def accented(self, name: str) -> Node:
         match self.argument():
             case nodes.Product(factors) if name == "overline":
                 return nodes.Word("".join(node.name for _, node in factors if isinstance(node, nodes.Sym)))
+            case nodes.Sym(letter) if name == "mathbb":
+                return nodes.Constant(letter)
             case nodes.Sym(letter) as symbol if letter.startswith("unit "):
                 return symbol  # \\hat{\\mathbf i}
             case nodes.Sym(letter):
@@ -751,7 +734,7 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     "sym": lambda parser, name: parser.indexed(nodes.Sym(name)),
     "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
     "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
-    "mathbb": _Parser.blackboard, "accent": _Parser.accented, "label": _Parser.labelled,
+    "mathbb": _Parser.accented, "accent": _Parser.accented, "label": _Parser.labelled,
     "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
     **dict.fromkeys("∞∅", lambda parser, name: nodes.Constant(name)),
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
@@ -792,12 +775,6 @@ def is_word(text: str, shortest: int = 4) -> bool:
 def _is_plain_word(text: str) -> bool:
     """Whether letters side by side after a number are rather a word than a product."""
     return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
-
-
-def _is_number(factors: list[tuple[str, Node]]) -> bool:
-    """Whether factors are a number, in scientific notation too."""
-    bases = (factor.base if isinstance(factor, nodes.Power) else factor for _, factor in factors)
-    return all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)
 
 
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
