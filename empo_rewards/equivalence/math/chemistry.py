@@ -7,7 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.keys import Key
-from empo_rewards.equivalence.math.lexer import Unreadable
+from empo_rewards.equivalence.math.lexer import Unreadable, demand
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.shapes import Chemical
 
@@ -85,13 +85,9 @@ def _species(text: str) -> _Species:
     counts = [int(count) for count in re.findall(r"\d+", formula)]
     most = max(counts, default=0)
     atoms = _atoms(formula)
-    if (
-        min(counts, default=2) < 2
-        or most > 9_999
-        or (most > _MANY and not atoms.keys() & {"C", "H", "O"})  # SW19
-        or (formula.startswith("(") and len(atoms) < 2)  # (B) 5
-    ):
-        raise Unreadable
+    demand(min(counts, default=2) >= 2 and most <= 9_999)
+    demand(most <= _MANY or atoms.keys() & {"C", "H", "O"})  # SW19
+    demand(not formula.startswith("(") or len(atoms) > 1)  # (B) 5
     sure = bool(charge) or (bool(counts) and (len(atoms) > 1 or not coefficient))
     if coefficient.isdecimal():
         atoms = Counter({name: number * int(coefficient) for name, number in atoms.items()})
@@ -111,6 +107,5 @@ def _atoms(formula: str) -> Counter[str]:
         elif len(stack) > 1:
             group = stack.pop()
             stack[-1].update({name: number * int(repeated or 1) for name, number in group.items()})
-    if len(stack) > 1 or not stack[0].keys() <= ELEMENTS:
-        raise Unreadable
+    demand(len(stack) == 1 and stack[0].keys() <= ELEMENTS)
     return stack[0]

@@ -21,6 +21,12 @@ class Unreadable(Exception):  # noqa: N818 - an answer that is no expression is 
     """The text is not an expression that the keys can read."""
 
 
+def demand(condition: object) -> None:
+    """Raises `Unreadable` where a condition does not hold."""
+    if not condition:
+        raise Unreadable
+
+
 class Token(NamedTuple):
     """One token."""
 
@@ -184,8 +190,7 @@ class _Lexer:
         self.emit("{", "{")
 
     def close_brace(self, match: re.Match[str]) -> None:
-        if not self.braces:
-            raise Unreadable
+        demand(self.braces)
         kind = self.braces.pop()
         if kind in ("group", "argument"):
             self.depth = max(0, self.depth - (kind == "group"))

@@ -12,13 +12,13 @@ Notation is ambiguous; these are the readings, in one place:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from itertools import dropwhile
 from typing import TypeVar
 
 from empo_rewards.equivalence.math import nodes, units
-from empo_rewards.equivalence.math.lexer import SEPARATORS, Token, Unreadable
+from empo_rewards.equivalence.math.lexer import SEPARATORS, Token, Unreadable, demand
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
 from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.table import TABLE
@@ -79,29 +79,28 @@ class _Parser:
         end = self.at + len(kinds)
         return [token.text for token in self.tokens[self.at : end]] if self.kinds[self.at : end] == [*kinds] else []
 
-    def replace(self, at: int, token: Token) -> None:
-        self.tokens[at] = token
-        self.kinds[at] = token.kind
-
     def take(self) -> Token:
-        token = self.tokens[self.at]
         self.at += 1
-        return token
+        return self.tokens[self.at - 1]
+
+    def take_all(self, kinds: Collection[str]) -> list[str]:
+        """What the tokens ahead say that are of these kinds."""
+        start = self.at
+        while self.kinds[self.at] in kinds:
+            self.at += 1
+        return [token.text for token in self.tokens[start : self.at]]
 
     def accept(self, kind: str) -> bool:
-        if self.kinds[self.at] == kind:
-            self.at += 1
-            return True
-        return False
+        accepted = self.kinds[self.at] == kind
+        self.at += accepted
+        return accepted
 
     def expect(self, *kinds: str) -> None:
-        if not all(map(self.accept, kinds)):
-            raise Unreadable
+        demand(all(map(self.accept, kinds)))
 
     def enter(self) -> None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable
+        demand(self.depth <= MAX_DEPTH)
 
     def nested(self, parse: Callable[[], T]) -> T:
         """What `parse` reads, one level deeper."""
@@ -114,13 +113,10 @@ class _Parser:
 
     def answer(self) -> nodes.Listing:
         choice = self.choice()
-        if choice and self.choice():
-            raise Unreadable  # (B) (C) 5
+        demand(not choice or not self.choice())  # (B) (C) 5
         listing = self.listing()
-        while self.accept("."):
-            pass
-        if self.kind():
-            raise Unreadable
+        self.take_all({"."})
+        demand(not self.kind())
         return nodes.Listing((nodes.ChoiceLetter(choice, listing),), ()) if choice else listing
 
     def choice(self) -> str:
@@ -134,18 +130,12 @@ class _Parser:
     def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end; a separator may stand before it."""
         items, separators = [self.relation()], []
-        while (separator := self.separator()) and self.kinds[self.at] not in _ENDS_LIST and not self.closes_outward():
-            separators.append(separator)
+        while marks := self.take_all(SEPARATORS):
+            if self.kinds[self.at] in _ENDS_LIST or self.closes_outward():
+                break
+            separators.append(([mark for mark in marks if mark not in ",;"] or marks)[-1])  # ", and" is one of them
             items.append(self.relation())
         return nodes.Listing(tuple(items), tuple(separators))
-
-    def separator(self) -> str:
-        """The separators between two items as one; "" where there is none."""
-        found = ""
-        while self.kinds[self.at] in SEPARATORS:
-            token = self.take()
-            found = token.text if token.kind in ("and", "or") or not found else found
-        return found
 
     def relation(self) -> Node:
         if self.kinds[self.at] in _ORDERS:
@@ -158,8 +148,9 @@ class _Parser:
             self.accept("&")
             operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
         comma = int(kind == ",")
-        bracket = self.kind(comma) == "(" and self.kind(comma + 1) == "mod"
-        if bracket or self.kind(comma) == "pmod" or (self.kind(comma) == "mod" and self.congruence):
+        kind, after = self.kinds[self.at + comma : self.at + comma + 2]
+        bracket = kind == "(" and after == "mod"
+        if bracket or kind == "pmod" or (kind == "mod" and self.congruence):
             self.at += comma + 1 + bracket
             modulus = self.sum()
             self.expect(*")" * bracket)
@@ -219,9 +210,9 @@ class _Parser:
     def another(self, unit: units.Unit = ()) -> nodes.Quantity:
         """A quantity beside another one; in its unit, where it has to be."""
         part = self.measured()
-        if not isinstance(part, nodes.Quantity) or (unit and part.unit != unit):
-            raise Unreadable
-        return part
+        if isinstance(part, nodes.Quantity) and unit in ((), part.unit):
+            return part
+        raise Unreadable
 
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
@@ -231,9 +222,8 @@ class _Parser:
     def measured(self) -> Node:
         """One value with its unit and its currency."""
         if self.kinds[self.at] in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
-            sign = self.tokens[self.at]
-            self.replace(self.at, self.tokens[self.at + 1])
-            self.replace(self.at + 1, sign)
+            here = slice(self.at, self.at + 2)
+            self.tokens[here], self.kinds[here] = self.tokens[here][::-1], self.kinds[here][::-1]
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
         if self.kinds[self.at] in _ENDS_LEAF and not currency:
@@ -253,15 +243,14 @@ class _Parser:
         side, power, names = 1, 1, 0
         while names < units.MOST_NAMES and self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
-            word = token.text if token.kind != "*" else "times"
+            word = token.text
             if word.lower() in units.POWERS:
                 power = units.POWERS[word.lower()]
                 continue
             if word in ("per", "/"):
                 side, joined = -1, True
                 continue
-            if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
-                raise Unreadable
+            demand(word.lower() not in units.NOT_UNITS or token.kind == "sym" or word == "in")
             if token.kind == "(":
                 inner = self.unit()
                 self.expect(")")
@@ -326,13 +315,11 @@ class _Parser:
 
     def small_integer(self) -> int:
         """An integer of one or two digits, in braces or not: the power of a unit, the base of a number."""
-        closing = ["}"] if self.accept("{") else []
-        sign = -1 if self.accept("-") else 1
-        digits = self.take().text if self.kind() == "num" else ""
-        self.expect(*closing)
-        if not digits.isdecimal() or len(digits) > 2:
-            raise Unreadable
-        return sign * int(digits)
+        integer = self.exponent()
+        match integer:
+            case nodes.Num(digits) | nodes.Signed("-", nodes.Num(digits)) if digits.isdecimal() and len(digits) < 3:
+                return int(digits) if isinstance(integer, nodes.Num) else -int(digits)
+        raise Unreadable
 
     # Sums and products
 
@@ -377,10 +364,10 @@ class _Parser:
     def multiply(self, factors: list[tuple[str, Node]]) -> None:
         """Adds the factor ahead, side by side; a fraction after an integer makes a mixed number of it."""
         mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
-        before = factors[-1][1]
-        mixed = _mixed(before.text, primary) if isinstance(before, nodes.Num) else None
-        if mixed is not None:
-            mark, primary = factors.pop()[0], mixed
+        match factors[-1][1], primary:
+            case nodes.Num(whole), nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
+                if _is_proper(*(digits := (_digits(top), _digits(bottom)))):
+                    mark, primary = factors.pop()[0], nodes.Mixed(whole, *digits)
         factors.append((mark, self.postfix(primary)))
 
     def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
@@ -496,19 +483,9 @@ class _Parser:
         """Words within a formula, as one name, with their index."""
         if len(text) == 1:
             return self.indexed(nodes.Sym(text))
-        words = [text]
-        while self.kind() == "word":
-            words.append(self.take().text)
-        if any(word.lower() in units.NOT_UNITS for word in words):
-            raise Unreadable
+        words = [text, *self.take_all({"word"})]
+        demand(units.NOT_UNITS.isdisjoint(word.lower() for word in words))
         return nodes.Word(self.indexed(nodes.Sym(" ".join(words))).name)
-
-    def labelled(self, name: str) -> Node:
-        """\\angle ABC."""
-        letters = ""
-        while self.kind() in ("sym", "run"):
-            letters += self.take().text
-        return nodes.Word(f"{name} {letters}")
 
     def accented(self, name: str) -> Node:
         match self.argument():
@@ -535,17 +512,15 @@ class _Parser:
         if self.accept("{"):
             depth = 1
             while depth:
-                if not self.kind():
-                    raise Unreadable
+                demand(self.kind())
                 token = self.take()
                 depth += (token.kind == "{") - (token.kind == "}")
                 index += token.text if depth else ""
         elif kind == "run" and self.kind(1) in ("_", "^"):
             index = self.first()  # F_kF_n
-        elif kind in ("num", "sym", "run", "word"):
-            index = self.take().text
         elif kind:  # x_ is x_{}
-            raise Unreadable
+            demand(kind in ("num", "sym", "run", "word"))
+            index = self.take().text
         return nodes.Sym(f"{name}_{index}")
 
     # Commands and functions
@@ -566,15 +541,15 @@ class _Parser:
         kind, text, _ = self.take()
         if len(text) > 1:
             self.at -= 1
-            self.replace(self.at, Token("sym" if kind == "run" and len(text) == 2 else kind, text[1:], False))
+            self.kinds[self.at] = kind = "sym" if kind == "run" and len(text) == 2 else kind
+            self.tokens[self.at] = Token(kind, text[1:], False)
         return text[0]
 
     def fraction(self, name: str) -> Node:
-        differential = self.kind() == "{" and self.begins_with_d(1)
-        top = self.argument()
-        differential = differential and self.kind() == "{" and self.begins_with_d(1)
-        bottom = self.argument()
-        if differential:  # no quotient of products
+        (above, top), (below, bottom) = (
+            (self.kind() == "{" and self.begins_with_d(1), self.argument()) for _ in range(2)
+        )
+        if above and below:  # no quotient of products
             return nodes.Call("derivative", (top, bottom))
         return nodes.Product((("", nodes.Bracket("(", nodes.Listing((top,), ()), ")")), ("/", bottom)))
 
@@ -582,10 +557,7 @@ class _Parser:
         return self.kind(ahead) in ("sym", "run") and self.tokens[self.at + ahead].text[0] in "d∂"
 
     def root(self, name: str) -> Node:
-        degree: tuple[Node, ...] = ()
-        if self.accept("["):
-            degree = self.nested(self.listing).items[:1]
-            self.expect("]")
+        degree = (nodes.inside(self.primary()),) if self.kind() == "[" else ()
         radicand = (self.leaf() if self.kind() == "num" else None) or self.argument()
         return nodes.Call("sqrt", (radicand, *degree))
 
@@ -599,8 +571,7 @@ class _Parser:
                 exponent = self.exponent()
         if exponent == nodes.Signed("-", nodes.Num("1")) and TABLE[name].inverse:
             name, exponent = TABLE[name].inverse, None
-        if base and name not in ("log", "ln", "lg"):
-            raise Unreadable
+        demand(not base or name in ("log", "ln", "lg"))
         call = nodes.Call("log" if base else name, (*base, *self.nested(self.arguments)))
         return call if exponent is None else nodes.Power(call, exponent)
 
@@ -624,10 +595,11 @@ class _Parser:
             if self.texts("{", "}"):
                 self.at += 2
                 continue
-            limit = self.bound()
-            limits[mark] = (
-                limit.operands if isinstance(limit, nodes.Comparing) and limit.operators == ("=",) else (limit,)
-            )
+            match self.bound():
+                case nodes.Comparing(operands, ("=",)):
+                    limits[mark] = operands
+                case limit:
+                    limits[mark] = (limit,)
         body = self.nested(self.integrand if name == "int" else self.product)
         return nodes.Call(f"{name} {len(limits['_'])} {len(limits['^'])}", (*limits["_"], *limits["^"], body))
 
@@ -654,16 +626,12 @@ class _Parser:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
         self.expect("_", "{")
         variable = self.sum()
-        if not (self.accept("→") or self.accept("⇒")):
-            raise Unreadable
-        target, side = self.bound() if self.kind(1) == "^" else self.sum(), ""
-        if self.accept("^"):
-            braces = ["}"] if self.accept("{") else []
-            side, self.at = self.kind(), self.at + 1
-            self.expect(*braces)
-        self.expect("}")
-        if side not in ("", "+", "-"):
-            raise Unreadable
+        demand(self.accept("→") or self.accept("⇒"))
+        target = self.bound() if self.kind(1) == "^" else self.sum()
+        marks = "".join(self.take_all({"^", "{", "+", "-"}))
+        self.expect(*"}" * (1 + marks.count("{")))
+        side = marks.strip("^{")
+        demand(side in ("", "+", "-"))
         return nodes.Call(f"lim {side}", (variable, target, self.product()))
 
     # Brackets
@@ -674,8 +642,7 @@ class _Parser:
         if braces and (self.accept("}") or self.accept(r"\}")):
             if self.kind() in ("^", "_"):
                 return self.primary()  # {}^{10}C_3
-            if opening == "{" and (self.depth or self.kind()):
-                raise Unreadable
+            demand(opening == r"\{" or not (self.depth or self.kind()))
             return nodes.Constant("∅")
         if opening == r"\{" and self.kind() == "begin":  # a system, whose brace never closes
             system = self.primary()
@@ -691,8 +658,7 @@ class _Parser:
         closing = self.take().kind if self.kind() else ""
         several, outward = len(listing.items) > 1, opening == "]" or closing == "["
         ends = ("}", r"\}") if braces else (")", "]", "[")
-        if closing not in ends or (condition and several) or (outward and not several):
-            raise Unreadable
+        demand(closing in ends and not (condition and several) and (several or not outward))
         if condition:
             return nodes.Builder(listing.items[0], condition)
         if opening == "{" and not several:
@@ -723,8 +689,7 @@ class _Parser:
                 item = self.listing()
                 rows[-1].append(item.items[0] if len(item.items) == 1 else item)
         filled = tuple(tuple(row) for row in rows if row)
-        if self.take().text != environment or environment not in _GRIDS or not filled:
-            raise Unreadable
+        demand(self.take().text == environment and environment in _GRIDS and filled)
         self.depth -= 1
         return nodes.Grid(filled, environment)
 
@@ -734,7 +699,8 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     "sym": lambda parser, name: parser.indexed(nodes.Sym(name)),
     "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
     "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
-    "mathbb": _Parser.accented, "accent": _Parser.accented, "label": _Parser.labelled,
+    "mathbb": _Parser.accented, "accent": _Parser.accented,
+    "label": lambda parser, name: nodes.Word(f"{name} {''.join(parser.take_all({'sym', 'run'}))}"),  # \\angle ABC
     "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
     **dict.fromkeys("∞∅", lambda parser, name: nodes.Constant(name)),
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
@@ -757,15 +723,6 @@ def _is_proper(top: str, bottom: str) -> bool:
     return top.isdecimal() and bottom.isdecimal() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
 
 
-def _mixed(whole: str, fraction: Node) -> Node | None:
-    """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
-    match fraction:
-        case nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
-            digits = _digits(top), _digits(bottom)
-            return nodes.Mixed(whole, *digits) if _is_proper(*digits) else None
-    return None
-
-
 def is_word(text: str, shortest: int = 4) -> bool:
     """Whether letters side by side are a word: four or more, with a vowel, and not in alphabetical order as abcd is."""
     lower = text.lower()
@@ -780,8 +737,7 @@ def _is_plain_word(text: str) -> bool:
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
     """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
     tokens = list(dropwhile(lambda token: token.kind in ("=", "≈"), tokens))
-    if not tokens:
-        raise Unreadable
+    demand(tokens)
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
         tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
     parser = _Parser(tokens)

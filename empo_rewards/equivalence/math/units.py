@@ -43,7 +43,7 @@ _UNITS: dict[str, tuple[str, str, str]] = _SI | {
     "°": ("degree deg", "1", "°"), "rad": ("radian", "1", "rad"), "°C": ("celsius centigrade", "1", "°C"),
     "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd USD buck", "1", "$"), "¢": ("cent", "1/100", "$"),
     "€": ("euro eur EUR", "1", "€"), "£": ("pound-sterling gbp GBP", "1", "£"), "%": ("percent pct", "1", "%"),
-    "BC": ("bce", "1", "BC"), "AD": ("ce", "1", "AD"), "times": ("×", "1", "times"), "unit": ("units", "1", "unit"),
+    "BC": ("bce", "1", "BC"), "AD": ("ce", "1", "AD"), "times": ("× *", "1", "times"), "unit": ("units", "1", "unit"),
 }  # fmt: skip
 _COMPOUND = {
     "mph": "mi:1 h:-1", "kph": "km:1 h:-1", "kmh": "km:1 h:-1", "mps": "m:1 s:-1", "cc": "cm:3", "molar": "mol:1 L:-1",
