@@ -64,9 +64,11 @@ def fold(text: str) -> str:
     text = text.strip("`")
     if "--" in text:
         text = _YEARS.sub(r"\1-", text)
-    if "\\begin" not in text:
+    if "\\\\" in text and "\\begin" not in text:
         text = _DOUBLED.sub("\\\\", text)
-    return _DEGREE.sub("°", _PRIMES.sub(lambda match: "'" * match[0].count("p"), text))
+    if "\\prime" in text:
+        text = _PRIMES.sub(lambda match: "'" * match[0].count("p"), text)
+    return _DEGREE.sub("°", text)
 
 
 def _fold_script(match: re.Match[str]) -> str:
@@ -108,6 +110,7 @@ _MARKS = {
 """The kind of a mark, where it is not the mark itself."""
 _ALONE = frozenset("+/^_,;:|()[]%&°?")
 """Marks that are a token, whatever stands beside them."""
+_SPACES = frozenset(" ~\t\n\r\x1f\x85")
 SEPARATORS = frozenset({",", ";", "and", "or"})
 _NO_ITEM = SEPARATORS | {"word", "\\\\", "&"}
 _DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)
@@ -136,14 +139,17 @@ class _Lexer:
         self.listed = ", " in text
 
     def run(self) -> list[Token]:
-        position, end = 0, len(self.text)
+        text, position, end = self.text, 0, len(self.text)
         while position < end:
             if len(self.tokens) > MAX_TOKENS:
                 raise Unreadable
-            if (mark := self.text[position]) in _ALONE:
+            if (mark := text[position]) in _ALONE:
                 self.emit(mark, mark)
                 position += 1
-            elif match := _TOKEN.match(self.text, position):  # it does: any character is a mark
+            elif mark in _SPACES:
+                self.spaced = True
+                position += 1
+            elif match := _TOKEN.match(text, position):  # it does: any character is a mark
                 position = _READERS[match.lastgroup](self, match) or match.end()
         return self.tokens
 
@@ -253,7 +259,6 @@ _ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,
 """A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
 _Reading: TypeAlias = Callable[[_Lexer, re.Match[str]], "int | None"]
 _TOKENS: dict[str, tuple[str, _Reading]] = {
-    "space": (r"[ ~\t\n\r\x1f\x85]+", lambda lexer, match: lexer.named(" ", match.end())),
     # a number that nothing follows which the other notations of numbers have
     "number": (_NUMBER + r"(?![\d.,\x1f ~\\(xXeE])", lambda lexer, match: lexer.emit("num", match[0])),
     "times": (r"(?:(?<=\d)|(?<=\d\s))[xX]\s?(?=10\s?\^)", lambda lexer, match: lexer.emit("*", "*")),

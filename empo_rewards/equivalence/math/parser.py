@@ -115,7 +115,8 @@ class _Parser:
         choice = self.choice()
         demand(not choice or not self.choice())  # (B) (C) 5
         listing = self.listing()
-        self.take_all({"."})
+        while self.accept("."):
+            pass
         demand(not self.kind())
         return nodes.Listing((nodes.ChoiceLetter(choice, listing),), ()) if choice else listing
 
@@ -130,7 +131,8 @@ class _Parser:
     def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end; a separator may stand before it."""
         items, separators = [self.relation()], []
-        while marks := self.take_all(SEPARATORS):
+        while self.kinds[self.at] in SEPARATORS:
+            marks = self.take_all(SEPARATORS)
             if self.kinds[self.at] in _ENDS_LIST or self.closes_outward():
                 break
             separators.append(([mark for mark in marks if mark not in ",;"] or marks)[-1])  # ", and" is one of them
