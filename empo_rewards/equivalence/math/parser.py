@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from typing import TypeVar
 
 from empo_rewards.equivalence.math import nodes, units
@@ -204,10 +204,9 @@ class _Parser:
             return nodes.Span(first, self.measured())
         if not self.is_qualifier():
             return first
-        words: list[str] = []
-        while self.kind() not in SEPARATORS and self.kind():
-            words.append(self.take().text.lower())
-        return nodes.Qualified(first, " ".join(words))
+        words = [*takewhile(lambda token: token.kind not in SEPARATORS, self.tokens[self.at :])]
+        self.at += len(words)
+        return nodes.Qualified(first, " ".join(token.text.lower() for token in words))
 
     def another(self, unit: units.Unit = ()) -> nodes.Quantity:
         """A quantity beside another one; in its unit, where it has to be."""
@@ -228,8 +227,6 @@ class _Parser:
             self.tokens[here], self.kinds[here] = self.tokens[here][::-1], self.kinds[here][::-1]
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
-        if self.kinds[self.at] in _ENDS_LEAF and not currency:
-            return body
         if self.kind() == "$":
             currency = self.take().text
         unit = self.unit(joined=self.kind() in ("sym", "run")) if self.kinds[self.at] in _BEGINS_UNIT else {}
@@ -350,12 +347,14 @@ class _Parser:
                 self.take()
                 factor = self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor)
                 factors.append((kind, factor))
-            elif kind == "%" or (kind == "mod" and not self.congruence):
+            elif kind == "%":
+                self.enter()
+                factors = [("", nodes.Postfix(self.take().kind, _product(factors)))]  # of all: 100/3 % is a third
+            elif kind == "mod" and not self.congruence:
                 self.enter()
                 self.take()
-                before = _product(factors)  # all of it: 100/3 % is a third
-                modulus = () if kind == "%" else (self.juxtaposed(self.perhaps_signed(self.factor)),)
-                factors = [("", nodes.Call("mod", (before, *modulus)) if modulus else nodes.Postfix("%", before))]
+                modulus = self.juxtaposed(self.perhaps_signed(self.factor))
+                factors = [("", nodes.Call("mod", (_product(factors), modulus)))]
             elif self.starts_factor():
                 self.multiply(factors)
             else:
@@ -368,7 +367,8 @@ class _Parser:
         mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
         match factors[-1][1], primary:
             case nodes.Num(whole), nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
-                if _is_proper(*(digits := (_digits(top), _digits(bottom)))):
+                digits = _digits(top), _digits(bottom)
+                if _is_proper(*digits):
                     mark, primary = factors.pop()[0], nodes.Mixed(whole, *digits)
         factors.append((mark, self.postfix(primary)))
 
@@ -444,10 +444,9 @@ class _Parser:
         return nodes.Postfix("!", result) if self.accept("!") else result
 
     def primary(self) -> Node:
-        reader = _PRIMARIES.get(self.kinds[self.at])
-        if reader is None:
-            raise Unreadable
-        return reader(self, self.take().text)
+        kind = self.kinds[self.at]
+        demand(kind in _PRIMARIES)
+        return _PRIMARIES[kind](self, self.take().text)
 
     def number(self, text: str) -> Node:
         if not text.isdecimal() or self.kind() not in ("sym", "num"):
@@ -465,10 +464,8 @@ class _Parser:
     def chosen(self, mark: str) -> Node:
         """^{10}C_3, _{10}C_3: a binomial coefficient."""
         match self.argument(), self.argument():
-            case nodes.Num() as above, nodes.Sym(symbol):
-                letter, _, below = symbol.partition("_")
-                if letter in _CHOSEN and below.isdecimal():
-                    return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
+            case nodes.Num() as above, nodes.Sym(symbol) if symbol[0] in _CHOSEN and symbol[2:].isdecimal():
+                return nodes.Call(_CHOSEN[symbol[0]], (above, nodes.Num(symbol[2:])))
         raise Unreadable
 
     def letters(self, text: str) -> Node:
@@ -548,18 +545,21 @@ class _Parser:
         return text[0]
 
     def fraction(self, name: str) -> Node:
-        (above, top), (below, bottom) = (
-            (self.kind() == "{" and self.begins_with_d(1), self.argument()) for _ in range(2)
-        )
+        (above, top), (below, bottom) = ((self.begins_with_d(), self.argument()) for _ in range(2))
         if above and below:  # no quotient of products
             return nodes.Call("derivative", (top, bottom))
         return nodes.Product((("", nodes.Bracket("(", nodes.Listing((top,), ()), ")")), ("/", bottom)))
 
-    def begins_with_d(self, ahead: int = 0) -> bool:
+    def begins_with_d(self) -> bool:
+        """Whether d or ∂ is ahead, in braces too."""
+        ahead = int(self.kind() == "{")
         return self.kind(ahead) in ("sym", "run") and self.tokens[self.at + ahead].text[0] in "d∂"
 
     def root(self, name: str) -> Node:
-        degree = (nodes.inside(self.primary()),) if self.kind() == "[" else ()
+        degree: tuple[Node, ...] = ()
+        if self.accept("["):
+            degree = self.nested(self.listing).items[:1]
+            self.expect("]")
         radicand = (self.leaf() if self.kind() == "num" else None) or self.argument()
         return nodes.Call("sqrt", (radicand, *degree))
 
@@ -616,9 +616,7 @@ class _Parser:
 
     def is_differential(self) -> bool:
         """Whether dx is ahead."""
-        return self.begins_with_d() and (
-            self.kind(1) == "sym" if self.kind() == "sym" else len(self.tokens[self.at].text) == 2
-        )
+        return self.begins_with_d() and (bool(self.texts("sym", "sym")) or len(self.tokens[self.at].text) == 2)
 
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""

@@ -69,15 +69,12 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_SAID = [
-    (re.compile(phrases), shape)
-    for phrases, shape in (
-        (r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers", shapes.REALS),
-        (r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set", shapes.EMPTY),
-        (r"dne|d n e|(?:(?:the )?limit )?does not exist", Text("does not exist")),
-        (r"(?:infinitely many|infinite) solutions|infinitely many", Text("infinitely many")),
-    )
-]
+_SAID: dict[str, Shape] = {
+    r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers": shapes.REALS,
+    r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set": shapes.EMPTY,
+    r"dne|d n e|(?:(?:the )?limit )?does not exist": Text("does not exist"),
+    r"(?:infinitely many|infinite) solutions|infinitely many": Text("infinitely many"),
+}
 """Phrases that say what a sign says too, or each other."""
 
 
@@ -85,4 +82,4 @@ def _said(words: list[str]) -> Shape:
     said = " ".join(words)
     if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
         return atom(words[1].upper())
-    return next((shape for phrases, shape in _SAID if phrases.fullmatch(said)), Text(said))
+    return next((shape for phrases, shape in _SAID.items() if re.fullmatch(phrases, said)), Text(said))
