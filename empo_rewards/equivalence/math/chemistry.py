@@ -20,10 +20,8 @@ ELEMENTS = frozenset(listed(
     "Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am"
 ))  # fmt: skip
 _MARKUP = re.compile(r"[{}_ ]")
-_ARROWS = (
-    (re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>"), "⇌"),
-    (re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>"), "→"),
-)
+_EQUILIBRIUM = re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>")
+_FORWARD = re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>")
 _ARROW = re.compile("([→⇌=])")
 _PLUS = re.compile(r"(?<=[A-Za-z0-9)\]])\+(?=\d*[A-Z(\[])|(?<=[+-])\+(?=\d*[A-Z(\[])")
 """A plus between two species, and no charge."""
@@ -52,9 +50,7 @@ def read(text: str) -> Key | None:
     if len(text) > MAX_CHARS or _NEEDED.search(text) is None:
         orbitals = _ORBITALS.fullmatch(text)
         return Key(Chemical(_MARKUP.sub("", text).replace("^", ""), frozenset())) if orbitals is not None else None
-    for arrows, arrow in _ARROWS:
-        text = arrows.sub(arrow, text)
-    first, *then = _ARROW.split(_MARKUP.sub("", text))
+    first, *then = _ARROW.split(_MARKUP.sub("", _FORWARD.sub("→", _EQUILIBRIUM.sub("⇌", text))))
     try:
         sides = [[_species(part) for part in _PLUS.split(_CHARGE.sub(r"^\1+", side))] for side in (first, *then[1:])]
     except Unreadable:

@@ -35,9 +35,8 @@ class Token(NamedTuple):
     spaced: bool  # whether space stands before it
 
 
-_SCRIPT = re.compile(
-    f"(?P<over>[{names.SUPERSCRIPTS}]+⁄[{names.SUBSCRIPTS}]+)|(?P<up>[{names.SUPERSCRIPTS}]+)|[{names.SUBSCRIPTS}]+"
-)
+_UP, _DOWN = f"[{names.SUPERSCRIPTS}]+", f"[{names.SUBSCRIPTS}]+"
+_SCRIPT = re.compile(f"(?P<over>{_UP}⁄{_DOWN})|(?P<up>{_UP})|{_DOWN}")
 _DEGREE = re.compile(
     r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
     r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
@@ -186,14 +185,12 @@ class _Lexer:
             self.emit(kind, match[0] if kind == "$" else kind)
 
     def open_brace(self, match: re.Match[str]) -> None:
-        if self.style:
-            self.braces.append(self.style)
-            self.style = ""
-            return
         argument = bool(self.tokens) and self.tokens[-1].kind in _ARGUMENT
-        self.braces.append("argument" if argument else "group")
-        self.depth += not argument
-        self.emit("{", "{")
+        self.braces.append(self.style or ("argument" if argument else "group"))
+        if not self.style:
+            self.depth += not argument
+            self.emit("{", "{")
+        self.style = ""
 
     def close_brace(self, match: re.Match[str]) -> None:
         demand(self.braces)
@@ -207,17 +204,16 @@ class _Lexer:
         run, lower, ahead = match[0], match[0].lower(), self.text[match.end() : match.end() + 2]
         style = self.braces[-1] if self.braces else ""
         as_text = style in ("text", "upright")
+        # a function where brackets or a command follow, or set upright: \mathrm{min} after a number is its unit
+        beside_number = bool(self.tokens) and self.tokens[-1].kind == "num"
+        applied = ahead in ("}(", "}{", "}\\") or (style == "upright" and not beside_number)
         if ahead[:1] == "{" and len(run) > 2 and run in names.COMMANDS and not as_text:
             return self.named(run, match.end())  # frac{1}{2}: a command that lost its backslash
         if lower in ("and", "or"):
             self.emit(lower, lower)
         elif as_text and lower in ("mod", "pmod"):
             self.emit("mod", "mod")
-        elif run in SPELLINGS and (
-            not as_text
-            or ahead in ("}(", "}{", "}\\")
-            or (style == "upright" and not (self.tokens and self.tokens[-1].kind == "num"))
-        ):
+        elif run in SPELLINGS and (not as_text or applied):
             self.emit("func", SPELLINGS[run])
         elif as_text:
             self.emit("sym" if style == "upright" and run in names.UPRIGHT_SYMBOLS else "word", run)
@@ -250,9 +246,12 @@ class _Lexer:
         return end
 
 
-_BOLD = r"(?:\\|(?=[a-z]+\{))(?:mathbf|boldsymbol|bm|pmb|vec|hat)"
+_BASIS = r"(?:\\|(?=[a-z]+\{))(?:mathbf|boldsymbol|bm|pmb|vec|hat) ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?"
+"""i, j, k as the unit vectors."""
+_ENVIRONMENT = r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?"
+_APART = r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}"
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?"
-_APART = r"(?<![.,_^\d])"
+_FIRST = r"(?<![.,_^\d])"
 _DOTS = r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))"
 _REPEATED = r"\\(?:overline|bar) ?\{\d+\}|\(\d+\)|\\dot ?\{?\d\}?(?:\d*\\dot ?\{?\d\}?)?"
 _ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,}?)(?P=twice))"
@@ -267,25 +266,15 @@ _TOKENS: dict[str, tuple[str, _Reading]] = {
     "open": (r"\{", _Lexer.open_brace),
     "close": (r"\}", _Lexer.close_brace),
     "repeating": (rf"(?P<whole>\d+\.\d*)(?:{_REPEATED})", _Lexer.repeating),
-    "dotted": (_APART + r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _Lexer.grouped),
-    "grouped": (_APART + r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
-    "commas": (_APART + r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
-    "spaces": (_APART + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
+    "dotted": (_FIRST + r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _Lexer.grouped),
+    "grouped": (_FIRST + r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
+    "commas": (_FIRST + r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
+    "spaces": (_FIRST + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
     "ongoing": (rf"(?=\d{{0,20}}\.\d{{1,38}}{_DOTS}){_ONGOING}{_DOTS}", _Lexer.repeating),
     "digits": (_NUMBER, lambda lexer, match: lexer.emit("num", match[0])),
-    "environment": (
-        r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?",
-        lambda lexer, match: lexer.emit(match["edge"], match["name"]),
-    ),
-    "apart": (
-        r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}",
-        lambda lexer, match: lexer.named(" ", match.end()),
-    ),
-    # i, j, k as the unit vectors
-    "basis": (
-        _BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?",
-        lambda lexer, match: lexer.emit("sym", f"unit {match['vector']}"),
-    ),
+    "environment": (_ENVIRONMENT, lambda lexer, match: lexer.emit(match["edge"], match["name"])),
+    "apart": (_APART, lambda lexer, match: lexer.named(" ", match.end())),
+    "basis": (_BASIS, lambda lexer, match: lexer.emit("sym", f"unit {match['vector']}")),
     "letters": ("[A-Za-z]+", _Lexer.letters),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),

@@ -40,11 +40,6 @@ _TURNED = str.maketrans("+-±∓", "-+∓±")
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
 _AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
-_STARTS = frozenset(
-    {"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈"}
-    | {"mathbb", "label", "begin", "large"}
-)
-"""What may begin a factor beside another one."""
 _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array", "cases", "aligned"})
 _ENCLOSED = {"|": ("|", "abs"), "⌊": ("⌋", "floor"), "⌈": ("⌉", "ceil")}
 _CHOSEN = {"C": "binomial", "P": "permutations"}
@@ -345,7 +340,9 @@ class _Parser:
             kind = self.kinds[self.at]
             if kind in ("*", "/") and self.kind(1):
                 self.take()
-                factor = self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor)
+                factor = self.perhaps_signed(self.factor)
+                if kind == "/" and not (isinstance(factor, nodes.Num) and isinstance(factors[-1][1], nodes.Num)):
+                    factor = self.juxtaposed(factor, lambda t: t.kind in ("sym", "run", "num") and not t.spaced)
                 factors.append((kind, factor))
             elif kind == "%":
                 self.enter()
@@ -372,19 +369,12 @@ class _Parser:
                     mark, primary = factors.pop()[0], nodes.Mixed(whole, *digits)
         factors.append((mark, self.postfix(primary)))
 
-    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
+    def juxtaposed(self, first: Node, goes_on: Callable[[Token], bool] = lambda token: True) -> Node:
         """The factors side by side."""
         factors: list[tuple[str, Node]] = [("", first)]
-        while goes_on() and self.starts_factor():
+        while self.starts_factor() and goes_on(self.tokens[self.at]):
             self.multiply(factors)
         return _product(factors)
-
-    def divisor(self, before: Node) -> Node:
-        """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
-        first = self.perhaps_signed(self.factor)
-        if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
-            return first
-        return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
 
     def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
         if self.kind() in ("+", "-"):
@@ -584,7 +574,7 @@ class _Parser:
             return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
-        return (self.perhaps_signed(lambda: self.juxtaposed(self.factor(), lambda: self.kind() != "func")),)
+        return (self.perhaps_signed(lambda: self.juxtaposed(self.factor(), lambda token: token.kind != "func")),)
 
     # Sums, integrals and limits, which are not computed
 
@@ -706,6 +696,8 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
 }  # fmt: skip
 """What reads a primary, by the kind of its first token, from the token's text on."""
+_STARTS = _PRIMARIES.keys() - {"word", "^", "_", "|", "]", "∅"}
+"""What may begin a factor beside another one."""
 
 
 def _product(factors: list[tuple[str, Node]]) -> Node:

@@ -48,12 +48,10 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
     kinds = [token.kind for token in tokens]
     mark = next((k for k, kind in enumerate(kinds) if kind in ("=", ":")), -1)
     before, after = tokens[:mark], tokens[mark + 1 :]
-    if (
-        kinds.count("=") + kinds.count(":") != 1
-        or not {*kinds[:mark]} <= {"word", "run", "sym"}
-        or {*kinds[mark + 1 :]} <= {"word", "run"}
-        or (kinds[mark] == ":" and kinds[mark + 1] not in ("num", "$", "frac", "sqrt", "-"))
-    ):
+    said, value = {*kinds[:mark]}, kinds[mark + 1 :]
+    if kinds.count("=") + kinds.count(":") != 1 or not said <= {"word", "run", "sym"} or {*value} <= {"word", "run"}:
+        return {}, tokens
+    if kinds[mark] == ":" and value[0] not in ("num", "$", "frac", "sqrt", "-"):
         return {}, tokens
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
     words = [token for token in before if token.kind != "sym" and not token.text.isupper()]
