@@ -32,8 +32,10 @@ READING_SECONDS = 60.0
 """How long a caller may read nothing of its answer."""
 
 MAX_HEAD_BYTES = 2**16
-"""Bytes of a request's head, and of what stands between the parts of its body and after them. The parser in C has no
-limit of its own."""
+"""Bytes of a request's head, and of what stands between the parts of its body and after them. For uvicorn's parser in C
+(httptools), which has no limit of its own; that in Python (h11) has, and does not say where a body is."""
+
+_PARSED_IN_C = hasattr(AutoHTTPProtocol, "on_body")
 
 SPARE = 0.125
 """Share of the descriptors that is kept for refusing: a connection that is too much is accepted, told so and closed."""
@@ -98,18 +100,18 @@ class Connections:
                 self.transport.close()
 
             def data_received(self, data: bytes) -> None:
-                self.head_bytes += len(data)
+                self.head_bytes += len(data) if _PARSED_IN_C else 0
                 super().data_received(data)
                 if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
                     self.head_bytes = 0  # the request is there: what follows waits unread
                 elif self.head_bytes > MAX_HEAD_BYTES:
                     self.transport.abort()
 
-            def on_headers_complete(self) -> None:  # of the parser in C, as the next one
+            def on_headers_complete(self) -> None:  # of the parser in C only, as the next one
                 super().on_headers_complete()
                 self.headers = []  # trailers come here: they are no headers
 
-            def on_body(self, body: bytes) -> None:  # the parser in Python has a limit of its own
+            def on_body(self, body: bytes) -> None:
                 self.head_bytes = 0
                 super().on_body(body)
 

@@ -34,6 +34,8 @@ _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
 _ENDS_UNIT = (_CLOSERS - {"choose"}) | SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
+_LENGTHS = frozenset("msgLhKTF")
+"""Letters that no unit follows side by side with them, but for one with a negative power."""
 _SIGNS = frozenset("+-±∓")
 _TURNED = str.maketrans("+-±∓", "-+∓±")
 """What a minus makes of the signs before it."""
@@ -52,14 +54,15 @@ class _Parser:
 
     Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
     (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `bars` counts the open |...|, in which a
-    bar closes one. `integral`: a differential ends the expression. `congruence`: mod is no operation.
+    bar closes one. `integral`: a differential ends the expression. `braced`: in braces, where letters are no unit.
+    `congruence`: mod is no operation.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.kinds = [token.kind for token in tokens] + [""] * 8
         self.at = self.depth = self.bars = 0
-        self.integral = False
+        self.integral = self.braced = False
         self.unsure: dict[str, units.Unit] = {}
         self.congruence = "≡" in self.kinds
 
@@ -258,8 +261,9 @@ class _Parser:
             joined = self.kind() in ("/", "*") and self.is_unit(1, joined=True)
             if joined:
                 side = -1 if self.take().kind == "/" else side
-            else:  # N m, m s^{-1}
+            else:  # N m, m s^{-1}; but 2 m g is a product
                 joined = self.kind() == "sym" and self.is_unit(joined=True) and self.tokens[self.at].spaced
+                joined = joined and (word not in _LENGTHS or "-" in self.kinds[self.at + 2 : self.at + 4])
         return found
 
     def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
@@ -268,7 +272,8 @@ class _Parser:
         if kind == "word":
             return True
         if kind in ("/", "*"):  # $14/day, 10 ×
-            plain = after in ("run", "word") and _is_plain_word(self.tokens[self.at + ahead + 1].text)
+            text = self.tokens[self.at + ahead + 1].text if after else ""
+            plain = after in ("run", "word") and (_is_plain_word(text) or text in units.TIMES)
             return not joined and (plain if kind == "/" else not after)
         if kind not in ("run", "sym", "func"):
             return joined and kind == "(" and after in ("word", "run", "sym")
@@ -291,21 +296,18 @@ class _Parser:
         start, kind = self.at, self.kinds[self.at]
         if kind not in ("sym", "run", "func"):
             return kind == "/" and self.is_unit()
-        token = self.tokens[start]
-        bases = (factor.base if isinstance(factor, nodes.Power) else factor for _, factor in factors)
-        number = all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)  # in scientific notation too
-        if not number or (kind == "run" and token.text not in units.PRODUCTS):
+        if self.braced or not _is_number(factors) or (kind == "run" and not self.is_product()):
             return False
-        found: dict[str, int] = {}
+        found, spaced = dict[str, int](), self.tokens[start].spaced
         with suppress(Unreadable):
             found = self.unit(joined=True)
         names = [other.text for other in self.tokens[start : self.at] if other.text.isalpha()]
         sure = any(len(name) > 1 and name not in units.PRODUCTS for name in names)
         whole = bool(found) and self.kind() in (_ENDS_UNIT if sure else _ENDS_UNIT - _SIGNS)
         if whole and not sure and not self.depth:
-            self.unsure["spaced" if token.spaced else "glued"] = units.canonical(found)
+            self.unsure["spaced" if spaced else "glued"] = units.canonical(found)
         self.at = start
-        return whole and (sure or token.spaced)
+        return whole and (sure or spaced)
 
     def small_integer(self) -> int:
         """An integer of one or two digits, in braces or not: the power of a unit, the base of a number."""
@@ -324,7 +326,10 @@ class _Parser:
             parts.append(self.signed())
         if len(parts) > 1:
             return nodes.Sum(tuple(parts))
-        return parts[0].body if parts[0].sign == "+" else parts[0]
+        sign, body = parts[0]
+        if isinstance(body, nodes.Quantity):  # -2 °C
+            return nodes.Quantity(nodes.Signed(sign, body.body), body.unit)
+        return body if sign == "+" else parts[0]
 
     def signed(self, measured: bool = False) -> nodes.Signed:
         sign = "+"
@@ -352,7 +357,7 @@ class _Parser:
                 self.take()
                 modulus = self.juxtaposed(self.perhaps_signed(self.factor))
                 factors = [("", nodes.Call("mod", (_product(factors), modulus)))]
-            elif self.starts_factor():
+            elif self.starts_factor() or (self.is_product() and not _is_number(factors)):
                 self.multiply(factors)
             else:
                 break
@@ -391,6 +396,10 @@ class _Parser:
             return False
         return not (self.integral and self.is_differential())
 
+    def is_product(self) -> bool:
+        """Whether letters are ahead that are a unit behind a number only: \\mu mg."""
+        return self.kinds[self.at] == "run" and self.tokens[self.at].text in units.PRODUCTS
+
     # Factors
 
     def factor(self) -> Node:
@@ -409,7 +418,7 @@ class _Parser:
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
-                if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in SEPARATORS):
+                if scale in ("C", "F") and (self.kind(1) in _ENDS_LIST or self.kind(1) in SEPARATORS):
                     base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
                     base = nodes.Postfix("°", base)
@@ -639,12 +648,13 @@ class _Parser:
             self.accept(r"\}")
             return system
         # in a printed set a bar ends the first part of {x | condition}
-        outer, self.bars, self.integral = (self.bars, self.integral), int(opening == r"\{"), False
+        outer, self.bars, self.integral = (self.bars, self.integral, self.braced), int(opening == r"\{"), False
+        self.braced = opening == "{"
         listing = self.nested(self.listing)
         if self.accept("choose"):
             listing = nodes.Listing((nodes.Call("binomial", (*listing.items, *self.nested(self.listing).items)),), ())
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
-        self.bars, self.integral = outer
+        self.bars, self.integral, self.braced = outer
         closing = self.take().kind if self.kind() else ""
         several, outward = len(listing.items) > 1, opening == "]" or closing == "["
         ends = ("}", r"\}") if braces else (")", "]", "[")
@@ -724,6 +734,12 @@ def is_word(text: str, shortest: int = 4) -> bool:
 def _is_plain_word(text: str) -> bool:
     """Whether letters side by side after a number are rather a word than a product."""
     return text == "per" or (len(text) >= 4 and text[1:].islower()) or is_word(text, shortest=3)
+
+
+def _is_number(factors: list[tuple[str, Node]]) -> bool:
+    """Whether factors are a number, in scientific notation too."""
+    bases = (factor.base if isinstance(factor, nodes.Power) else factor for _, factor in factors)
+    return all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)
 
 
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
