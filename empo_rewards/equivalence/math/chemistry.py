@@ -29,8 +29,7 @@ _SPECIES = re.compile(r"(\d+(?:/\d+)?)?((?:[A-Z][a-z]?\d*|\(|\)\d*|\[|\]\d*|·)+
 _PIECE = re.compile(r"([A-Z][a-z]?)(\d*)|([(\[])|[)\]](\d*)")
 _ION = re.compile(r"([A-Z][a-z]?)([2-4])")
 _CHARGE = re.compile(r"\^\+(\d+)")
-_MANY = 9
-"""A larger count of atoms belongs to a compound of carbon, hydrogen or oxygen."""
+_MANY = 9  # atoms of one element: more belong to a compound of carbon, hydrogen or oxygen
 _NEEDED = re.compile(r"[A-Z][a-z]?(?:\)?[_{]*\d|\)?\^?\{?\d?[+-]|[A-Za-z ()]*(?:->|=|→|\\[a-z]+arrow|\\to))")
 """What no formula lacks: an element with its count or charge, or the arrow of a reaction after it."""
 _ORBITALS = re.compile(r"d?sp\^?\{?\d\}?(?:d\^?\{?\d?\}?)?")

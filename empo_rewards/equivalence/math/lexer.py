@@ -107,8 +107,7 @@ _MARKS = {
     "、": ",", "∗": "*", "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≡",
 } | dict.fromkeys("€£¥¢₹₽₩", "$")  # fmt: skip
 """The kind of a mark, where it is not the mark itself."""
-_ALONE = frozenset("+/^_,;:|()[]%&°?")
-"""Marks that are a token, whatever stands beside them."""
+_ALONE = frozenset("+/^_,;:|()[]%&°?")  # marks that are a token, whatever stands beside them
 _SPACES = frozenset(" ~\t\n\r\x1f\x85")
 SEPARATORS = frozenset({",", ";", "and", "or"})
 _NO_ITEM = SEPARATORS | {"word", "\\\\", "&"}
@@ -130,8 +129,7 @@ class _Lexer:
         self.tokens: list[Token] = []
         self.spaced = self.wide = False
         self.braces: list[str] = []
-        self.depth = 0
-        self.style = ""
+        self.depth, self.style = 0, ""
         signs, escaped = text.count("$"), text.count("\\$")
         # a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10
         self.currency = (signs - escaped) % 2 == 1 or (not escaped and len(_AMOUNT.findall(text)) == signs)

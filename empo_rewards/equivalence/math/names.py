@@ -59,10 +59,9 @@ COMMANDS |= dict.fromkeys(" \n\t", ("skip", "skip"))
 
 LONGEST_COMMAND = max(map(len, COMMANDS))
 
-PLAIN_NAMES: dict[str, tuple[str, str]] = {
-    "pi": ("sym", "π"), "sqrt": ("sqrt", "sqrt"), "mod": ("mod", "mod")
-} | dict.fromkeys(("infinity", "infty", "inf", "oo"), ("∞", "∞"))  # fmt: skip
-PLAIN_NAMES |= {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
+PLAIN_NAMES = {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
+PLAIN_NAMES |= {"pi": ("sym", "π"), "sqrt": ("sqrt", "sqrt"), "mod": ("mod", "mod")}
+PLAIN_NAMES |= dict.fromkeys(("infinity", "infty", "inf", "oo"), ("∞", "∞"))
 """Names that stand for themselves when they are written out in letters."""
 
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵃᵇᶜᵈᵉᵏᵐᵖʳˢᵗˣʸᶻ"
@@ -71,9 +70,7 @@ SCRIPTS = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, "0123456789+-()niabcdekmprstx
 
 _GREEK_LETTERS = zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΥΦΨΩℓℏ", [name for name in _GREEK if name != "aleph"], strict=True)
 FOLDED: dict[int, str] = {ord(letter): f"\\{name} " for letter, name in _GREEK_LETTERS}
-FOLDED |= {
-    ord(glyph): "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", glyph).split("⁄")) for glyph in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
-}
+FOLDED |= {ord(c): "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", c).split("⁄")) for c in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 FOLDED |= {ord(glyph): f"\\mathbb{{{normalize('NFKC', glyph)}}}" for glyph in "ℝℤℚℕℂ"}
 FOLDED |= {
     ord(glyph): replacement

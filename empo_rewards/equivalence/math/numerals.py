@@ -21,8 +21,7 @@ from empo_rewards.equivalence.math.lexer import Token
 from empo_rewards.equivalence.math.limits import MAX_LITERAL_DIGITS
 from empo_rewards.equivalence.math.names import listed
 
-_SHORT = 18
-"""Digits of a number that needs no check of its size."""
+_SHORT = 18  # digits of a number that needs no check of its size
 
 
 def literal(text: str) -> Rational:
@@ -66,8 +65,7 @@ _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thir
 _PARTS |= {word + s: value for word, value in ORDINALS.items() if value > 3 for s in ("", "s")}
 _PARTS |= {word + "th" + s: value for word, value in SCALES.items() if value != 12 for s in ("", "s")}
 _MARKS = listed("st nd rd th")
-_COINS = re.compile(" (?:dimes?|nickels?|penny|pennies|cents?) ")
-"""Words beside which a quarter is a coin."""
+_COINS = re.compile(" (?:dimes?|nickels?|penny|pennies|cents?) ")  # beside them a quarter is a coin
 
 
 def _phrases(*rows: tuple[str, str]) -> dict[str, str]:

@@ -327,7 +327,7 @@ class _Parser:
         if len(parts) > 1:
             return nodes.Sum(tuple(parts))
         sign, body = parts[0]
-        if isinstance(body, nodes.Quantity):  # -2 °C
+        if isinstance(body, nodes.Quantity) and sign != "+":  # -2 °C
             return nodes.Quantity(nodes.Signed(sign, body.body), body.unit)
         return body if sign == "+" else parts[0]
 
@@ -387,12 +387,10 @@ class _Parser:
         return parse()
 
     def starts_factor(self) -> bool:
-        kind = self.kinds[self.at]
+        kind, after = self.kinds[self.at : self.at + 2]
         if kind not in _STARTS:
             return kind == "|" and not self.bars
-        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
-            return False
-        if kind == "(" and self.kinds[self.at + 1] == "mod":
+        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()) or kind + after == "(mod":
             return False
         return not (self.integral and self.is_differential())
 
@@ -491,10 +489,9 @@ class _Parser:
                 return nodes.Word("".join(node.name for _, node in factors if isinstance(node, nodes.Sym)))
             case nodes.Sym(letter) if name == "mathbb":
                 return nodes.Constant(letter)
-            case nodes.Sym(letter) as symbol if letter.startswith("unit "):
-                return symbol  # \\hat{\\mathbf i}
-            case nodes.Sym(letter):
-                return self.indexed(nodes.Sym(f"{'bar' if name == 'overline' else name} {letter}"))
+            case nodes.Sym(letter) as symbol:  # \\hat{\\mathbf i} is a unit vector already
+                accented = nodes.Sym(f"{'bar' if name == 'overline' else name} {letter}")
+                return symbol if letter.startswith("unit ") else self.indexed(accented)
         raise Unreadable
 
     def indexed(self, symbol: nodes.Sym, *, touching: bool = True) -> nodes.Sym:

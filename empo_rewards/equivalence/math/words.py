@@ -60,9 +60,8 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
         return {}, tokens
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
     words = [token for token in before if token.kind != "sym" and not token.text.isupper()]
-    if len(letters) > 1 or not any(is_word(t.text) or (t.kind == "word" and len(t.text) > 2) for t in words):
-        return {}, tokens
-    if not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
+    named = any(is_word(token.text) or (token.kind == "word" and len(token.text) > 2) for token in words)
+    if len(letters) > 1 or not named or not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
         return {}, tokens
     called: dict[str, Hashable] = {"called": " ".join(token.text for token in words).casefold()}
     return called | ({"label": letters[0]} if letters else {}), after
