@@ -68,10 +68,7 @@ def read(text: str) -> Key | None:
 
 
 def _species(text: str) -> _Species:
-    match = _SPECIES.fullmatch(text)
-    if match is None:
-        raise Unreadable
-    coefficient, formula, charge, state = match.groups("")
+    coefficient, formula, charge, state = demand(_SPECIES.fullmatch(text)).groups("")
     ion = _ION.fullmatch(formula) if charge in ("+", "-") else None
     if ion is not None:  # Fe3+
         formula, charge = ion[1], ion[2] + charge

@@ -9,22 +9,25 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from empo_rewards.equivalence.math import names
 from empo_rewards.equivalence.math.limits import MAX_TOKENS
 from empo_rewards.equivalence.math.table import SPELLINGS
 from empo_rewards.latex import command
 
+T = TypeVar("T")
+
 
 class Unreadable(Exception):  # noqa: N818 - an answer that is no expression is data
     """The text is not an expression that the keys can read."""
 
 
-def demand(condition: object) -> None:
-    """Raises `Unreadable` where a condition does not hold."""
-    if not condition:
+def demand(found: T | None) -> T:
+    """What was found; raises `Unreadable` where nothing was, or where a condition does not hold."""
+    if not found:
         raise Unreadable
+    return found
 
 
 class Token(NamedTuple):

@@ -441,9 +441,7 @@ class _Parser:
         return nodes.Postfix("!", result) if self.accept("!") else result
 
     def primary(self) -> Node:
-        kind = self.kinds[self.at]
-        demand(kind in _PRIMARIES)
-        return _PRIMARIES[kind](self, self.take().text)
+        return demand(_PRIMARIES.get(self.kinds[self.at]))(self, self.take().text)
 
     def number(self, text: str) -> Node:
         if not text.isdecimal() or self.kind() not in ("sym", "num"):
