@@ -209,9 +209,7 @@ class _Parser:
     def another(self, unit: units.Unit = ()) -> nodes.Quantity:
         """A quantity beside another one; in its unit, where it has to be."""
         part = self.measured()
-        if isinstance(part, nodes.Quantity) and unit in ((), part.unit):
-            return part
-        raise Unreadable
+        return demand(part if isinstance(part, nodes.Quantity) and unit in ((), part.unit) else None)
 
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
