@@ -119,7 +119,7 @@ def _asked_about(said: list[str], leads_up: bool) -> Iterator[str]:
         if word in say.ASKING and (word != "when" or (k == 0 and not leads_up)):
             aside = False
         elif word in say.ASIDE:
-            aside = aside or not (word == "to" and said[k - 1 : k] in (["happen"], ["occur"]))
+            aside = aside or not (word == "to" and k > 0 and said[k - 1].startswith(("happen", "occur")))
         elif word in say.AFFECTING and said[k + 1 : k + 2] == ["of"]:
             aside = True
         elif word == "on" and k > acts:

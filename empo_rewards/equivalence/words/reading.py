@@ -47,7 +47,8 @@ _AND = re.compile(r"\s(?:and|&|or|as well as)\s|&", re.IGNORECASE)
 _JOINED = re.compile(r"\b(?:and|or|as)\b", re.IGNORECASE)
 _LISTED = re.compile(r"\s*[;\n]\s*")
 _BULLET = re.compile(r"\A(?:\d{1,2}[.)]|[-•])\s+")
-_ITEM_LEAD = re.compile(r"\A(?:and|or|&|both)\s", re.IGNORECASE)
+_ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
+_BOTH = re.compile(r"\bboth\s", re.IGNORECASE)
 _THEN = re.compile(r"\Athen\s", re.IGNORECASE)
 _IN_SEQUENCE = re.compile(r"\A(?:first|then|finally|lastly)\s", re.IGNORECASE)
 _CALLED = "|".join(sorted((say.PEOPLE | say.WORKS) - say.TITLES.keys()))
@@ -229,6 +230,8 @@ def _tidied(text: str) -> str:
         tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", tidy))
     if "(" in tidy:
         tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II), 8(b)
+    if " and " in tidy:
+        tidy = _BOTH.sub("", tidy)
     if _BULLET.match(tidy):
         tidy = _IN_A_ROW.sub("; ", tidy)  # "1. tin 2. lead"
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")

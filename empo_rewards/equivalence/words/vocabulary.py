@@ -127,9 +127,9 @@ ROLES = (PEOPLE | TITLES.keys() | _set(
     "chancellor mayor marshal secretary attorney justice chief officer executive chair chairman chairwoman speaker "
     "editor manager coach commander lieutenant sergeant corporal commissioner inspector ambassador consul deputy "
     "delegate councillor treasurer clerk prosecutor sheriff constable soldier sailor pilot rider fighter ranger "
-    "warrior witch wizard father mother brother sister son daughter wife husband widow boy girl empress archduke earl countess "
-    "viscount nurse surgeon dentist teacher student engineer farmer worker merchant trader servant citizen settler "
-    "colonist pirate agent army navy fleet force infantry cavalry regiment party council committee commission "
+    "warrior witch wizard father mother brother sister son daughter wife husband widow boy girl empress archduke earl "
+    "countess viscount nurse surgeon dentist teacher student engineer farmer worker merchant trader servant citizen "
+    "settler colonist pirate agent army navy fleet force infantry cavalry regiment party council committee commission "
     "parliament congress senate assembly ministry government administration union league alliance association "
     "federation empire republic dynasty family tribe society company corporation team band police people"
 )) - _set("king pope duke baron saint singer driver judge painter")  # fmt: skip
@@ -355,11 +355,11 @@ _CODES = (
     "RI SC SD TN TX UT VT VA WA WV WI WY"
 )
 _STATES = (
-    "Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, Georgia, Hawaii, Idaho, "
-    "Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, Minnesota, "
-    "Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New Mexico, New York, North Carolina, "
-    "North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South Carolina, South Dakota, Tennessee, Texas, "
-    "Utah, Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming"
+    "Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, Georgia, Hawaii, "
+    "Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, "
+    "Minnesota, Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New Mexico, New York, "
+    "North Carolina, North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South Carolina, South Dakota, "
+    "Tennessee, Texas, Utah, Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming"
 )
 STATES = dict(zip(_CODES.split(), _STATES.split(", "), strict=True))
 """The states of the USA by their postal codes."""
