@@ -27,6 +27,8 @@ from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of,
 
 T = TypeVar("T")
 
+_SINGLE = re.compile(r"\{ (\S+) \}")
+
 _PLAIN = re.compile(r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\})", re.ASCII)
 """A bare number or fraction, which most answers are."""
 _PLAIN_LETTERS = frozenset("abcdfghjklmnopqrstuvwxyzABDEFGHJKLMNOPQRSTUVWXYZ")
@@ -201,10 +203,10 @@ class _Reader(Scalars):
         marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
         if logical:
             _demand(None not in labels)
-        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name
+        elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name; x = 2 or 3 is a list
             bare = [shape for part in parts for shape in part.shapes if isinstance(shape, Value) and not part.facets]
             letters = [shape for shape in bare if shape in map(atom, shape.symbols)]
-            _demand(len(set(labels)) == 1 and len(letters) < len(parts))
+            _demand(len(named) < 2 and len(letters) < len(parts))
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
@@ -674,8 +676,9 @@ def _is_decimal(node: Node) -> bool:
 
 
 def _joined(tokens: list[Token]) -> str:
-    """The tokens of what cannot be read, so that spacing does not matter: letters apart, digits together."""
-    return " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+    """The tokens of what cannot be read: spaces, a last period and braces around one token do not matter."""
+    text = " ".join(" ".join(token.text) if token.kind in ("run", "word") else token.text for token in tokens)
+    return _SINGLE.sub(r"\1", text).rstrip(" .")
 
 
 def _regrouped(listing: nodes.Listing) -> nodes.Listing:
