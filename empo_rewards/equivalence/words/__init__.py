@@ -136,7 +136,7 @@ def _other_side(part: Part, question: Question) -> Part:
     A form of the question's word is none of its words in a canonical form: there the shorter side is the answer.
     """
     repeats = [question.words.issuperset(side.content) for side in part.sides]
-    if repeats == [True, False] and not question.aside.isdisjoint(part.sides[0].content):  # about another thing
+    if repeats == [True, False] and question.about_another(*(side.content for side in part.sides)):
         return part
     if question.word_form and repeats == [True, True]:
         return min(part.sides, key=lambda side: len(side.content))

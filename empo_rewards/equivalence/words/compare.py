@@ -229,15 +229,15 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
         return False
     subject = "of" not in long.raw or ("of" in long.words and short.words == long.words[: len(short.words)])
     acts = any(word in (say.UP, say.DOWN) or word in say.RELATIONS for word in long.content)
-    tells = acts or long.sides or not say.SCALED.isdisjoint(long.content)
     for start in range(extra + 1):
         end = start + len(short.content)
         if long.content[start:end] == short.content:
             added = (*long.content[:start], *long.content[end:])
             joined = long.content[start - 1] if start else long.lead
-            if (tells and not question.aside.isdisjoint(long.content[:start] or ())) or (
-                short.lead and joined in say.LEADS and joined != short.lead
-            ):  # another subject, or another preposition
+            states = bool(long.sides) or not say.MOVING.isdisjoint(long.content)
+            if states and question.about_another(long.content[:start], long.content[start:]):
+                return False
+            if short.lead and joined in say.LEADS and joined != short.lead:
                 return False
             changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
             counts = sum(any(map(str.isdigit, word)) for word in added)

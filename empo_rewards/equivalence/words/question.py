@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
-from empo_rewards.equivalence.words.reading import infinitive, words_in
+from empo_rewards.equivalence.words.reading import in_pairs, infinitive, words_in
 
 MAX_CHARS = 4_000
 """Of a longer prompt its end is read: the question stands there."""
@@ -54,8 +54,8 @@ class Question(NamedTuple):
 
     Args:
         words: its canonical words, without those that it sets against each other ("elastic or inelastic").
-        aside: those of `words` that name something else than what it asks about: "when the price rises", "than iron";
-            or one of several: "wages and profits".
+        aside: words that name something else than what it asks about: "when the price rises", "than iron".
+        several: words of which it asks about more than one: "wages and profits".
         person: it asks for a person.
         names: it asks for a person, a work or something else that has a name of its own: "Adams" is not "Adam".
         ordered: it asks for things in an order, or for a title.
@@ -66,12 +66,20 @@ class Question(NamedTuple):
 
     words: frozenset[str] = frozenset()
     aside: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
     person: bool = False
     names: bool = False
     ordered: bool = False
     work: bool = False
     chemical: bool = False
     word_form: bool = False
+
+    def about_another(self, subject: Collection[str], said: Collection[str]) -> bool:
+        """Whether what is said in an answer is said of a subject that the question does not ask about, or not alone."""
+        named = frozenset(subject) - say.CONNECTING - say.NEUTRAL_PREPOSITIONS
+        if say.MOVING.isdisjoint(said):
+            return bool(named) and named <= self.aside
+        return not named.isdisjoint(self.aside | self.several)
 
 
 @lru_cache(maxsize=1_024)
@@ -83,7 +91,7 @@ def ask(prompt: str) -> Question:
     about: set[str] = set()
     several: set[str] = set()
     for said, leads_up in chain.from_iterable(map(_clauses, re.split(r"[\n.?!;]", text))):
-        words.update(said)
+        words.update(said, in_pairs(said))
         words.update(infinitive(word) for word in said if word.endswith("ed") and len(word) > 4)
         about.update(_asked_about(said, leads_up))
         for k, word in enumerate(said):
@@ -95,7 +103,7 @@ def ask(prompt: str) -> Question:
     person, work = _PERSON.search(text), _WORK.search(text)
     names, ordered = work or _NAMED.search(text), work or _ORDERED.search(text)
     found = (person, names, ordered, work, _CHEMICAL.search(text), _WORD_FORM.search(text))
-    return Question(frozenset(words - alternatives), frozenset((words - about) | several), *map(bool, found))
+    return Question(*map(frozenset, (words - alternatives, words - about, several)), *map(bool, found))
 
 
 def _clauses(sentence: str) -> Iterator[tuple[list[str], bool]]:
@@ -120,9 +128,9 @@ def _asked_about(said: list[str], leads_up: bool) -> Iterator[str]:
             aside = False
         elif word in say.ASIDE:
             aside = aside or not (word == "to" and k > 0 and said[k - 1].startswith(("happen", "occur")))
-        elif word in say.AFFECTING and said[k + 1 : k + 2] == ["of"]:
-            aside = True
         elif word == "on" and k > acts:
             aside = False
         if not aside and (k >= acts or word in say.ASKING):
             yield word
+        if word in say.AFFECTING and said[k + 1 : k + 2] == ["of"]:
+            aside = True

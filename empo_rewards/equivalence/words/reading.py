@@ -157,8 +157,8 @@ class Reading(NamedTuple):
 
     @property
     def definite(self) -> bool:
-        """Whether an article stands before it."""
-        return self.answer[:4].lower() == "the " and not self.kind
+        """Whether an article stands before its head."""
+        return self.answer[:4].lower() == "the " and self.answer[4:].startswith(self.head.raw[:1])
 
     @property
     def whole(self) -> Words:
@@ -346,10 +346,12 @@ def _changes(said: str, words: Words) -> bool:
 
 def _where(items: Sequence[str]) -> str:
     """The country or the state, or both, in which the first item lies, by the others; empty for a list of countries."""
-    names = [say.STATES.get(item, item) for item in items[1:]]
-    state = names[0] in say.STATES.values()
-    places = all(say.plain(name) in say.PLACES for name in names)
-    return " ".join(names) if places and (state or (len(names) == 1 and items[0] not in say.COUNTRIES)) else ""
+    names = [say.STATES.get(item, "USA" if item == "United States" else item) for item in items[1:]]
+    if not all(say.plain(name) in say.PLACES for name in names):
+        return ""
+    if names[0] in say.STATES.values():
+        return f"{names[0]} USA" if names[1:] in ([], ["USA"], ["US"]) else ""
+    return names[0] if len(names) == 1 and items[0] not in say.COUNTRIES else ""
 
 
 def _of_a_kind(given: str) -> tuple[str, Words]:
@@ -604,7 +606,7 @@ def _in_order(words: list[str]) -> Words:
     if not say.COPULAS.isdisjoint(words):
         words = _without_copulas(_active(words))
     if not _MOVES.isdisjoint(words):
-        words = _in_pairs(words)
+        words = in_pairs(words)
     words = _genitive(_converse(words))
     return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
 
@@ -675,7 +677,8 @@ def infinitive(participle: str) -> str:
     return say.stem(base + "e" if _ENDS_IN_E.search(base) and not base.endswith("ss") else base)
 
 
-def _in_pairs(words: list[str]) -> list[str]:
+def in_pairs(words: Sequence[str]) -> list[str]:
+    """Words of which two that say one thing are one: "go up", "remain the same"."""
     found: list[str] = []
     for word in words:
         if found and (found[-1], word) in say.PAIRS:

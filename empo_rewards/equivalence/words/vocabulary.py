@@ -196,6 +196,8 @@ CONVERSE_COMPARATIVES = {
 SAME_SIDE = _set("more higher larger bigger") | frozenset(CONVERSE_COMPARATIVES.values())
 
 RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
+MOVING = SCALED | RELATIONS | CONVERSE_COMPARATIVES.keys() | {"unchanged"}
+"""What a thing does or is in comparison: said of another thing it is another answer."""
 
 
 def _by_word(table: str) -> dict[str, str]:
