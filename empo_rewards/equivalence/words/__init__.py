@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
 from empo_rewards.equivalence.words import vocabulary as say
@@ -104,8 +104,9 @@ def _answering(reading: Reading, question: Question) -> Reading:
     if first.content in _YES_OR_NO and _repeats_only(reading.whole, question, denies=first.content == _YES_OR_NO[1]):
         return reading._replace(head=first, items=(), hedged=False)
     if question.work and " by " in reading.answer and not reading.kind:
-        work, _, author = reading.answer.rpartition(" by ")
-        if " " in author and name_of(part(author).raw):
+        work, _, name = reading.answer.rpartition(" by ")
+        author = part(name).raw
+        if len(author) > 1 and name_of(author):
             return reading._replace(head=part(work), items=())
     if say.NOT in reading.head.ways or say.NOT in reading.tail:
         return reading
@@ -155,35 +156,31 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
 
 
 def _told_apart(members: list[int], readings: Sequence[Reading], question: Question) -> Iterable[list[int]]:
-    """The texts of one key; those apart of which two say a different kind or preposition: "by sea" and "in the sea"."""
+    """The texts of one key; those apart of which two say another kind, preposition ("by sea", "in the sea") or name."""
     if len(members) == 1:
         return (members,)
-    said = {k: (readings[k].kind, "" if readings[k].items else readings[k].head.lead) for k in members}
-    if any(len(set(column) - {"", ()}) > 1 for column in zip(*said.values(), strict=True)):
-        parts: dict[Hashable, list[int]] = defaultdict(list)
-        for k in members:
-            parts[said[k]].append(k)
-        return [told for alike in parts.values() for told in _by_number(alike, readings, question)]
-    return _by_number(members, readings, question)
-
-
-def _by_number(members: list[int], readings: Sequence[Reading], question: Question) -> Iterable[list[int]]:
-    """The texts of one key; those apart that differ in the last s of a name: "Adams" and "Adam", "Aliens" and "Alien".
-
-    Only where the question asks for a name, and both forms are written as names each time: "Cats" are "Cat", and where
-    one says "a marigold", "Marigolds" are "Marigold".
-    """
-    if len(members) == 1 or not question.names:
-        return (members,)
-    written = {word for k in members for word in readings[k].head.raw}
-    names = {say.plain(word) for word in written if word[0].isupper()} - written
-    told = {name for name in names if name[-1] == "s" and say.singular(name) in names - {name}}
-    if not told:
-        return (members,)
-    parts: dict[frozenset[str], list[int]] = defaultdict(list)
-    for k in members:
-        parts[frozenset(told.intersection(map(say.plain, readings[k].head.raw)))].append(k)
+    said = [readings[k] for k in members]
+    columns: list[list[Hashable]] = [[one.kind for one in said], [one.lead for one in said]]
+    if question.names:
+        columns.append(_numbers([one.head.raw for one in said]))
+    telling = [column for column in columns if len(set(column) - {(), ""}) > 1]
+    parts: dict[Hashable, list[int]] = defaultdict(list)
+    for k, *aspects in zip(members, *telling, strict=True):
+        parts[tuple(aspects)].append(k)
     return parts.values()
+
+
+def _numbers(phrases: Sequence[Words]) -> list[Hashable]:
+    """Of each phrase, the names which the phrases have with and without a last s: "Adams" and "Adam".
+
+    Only where both forms are written as names each time: "Cats" are "Cat", and where one says "a marigold", "Marigolds"
+    are "Marigold".
+    """
+    written = set(chain.from_iterable(phrases))
+    names = {say.plain(word) for word in written if word[0].isupper()} - written
+    plural = {name for name in names if name[-1] == "s" and say.singular(name) in names - {name}}
+    told = plural.union(map(say.singular, plural))
+    return [frozenset(told.intersection(map(say.plain, phrase))) for phrase in phrases]
 
 
 def _said(part: Part, question: Question) -> Words:

@@ -64,12 +64,12 @@ def compare(a: Reading, b: Reading, question: Question) -> Found:
 
 def _twins(a: Reading, b: Reading) -> Found:
     """What two answers with the same words say, of which one or both say more: where, what kind of thing, which one."""
-    if (a.place, a.kind, a.head.lead) == (b.place, b.kind, b.head.lead):  # told apart by their number
+    if (a.place, a.kind, a.lead) == (b.place, b.kind, b.lead):  # told apart by their number
         return _OTHER
     left, right = ({*one.place, *one.kind} for one in (a, b))
     if not (left <= right or right <= left):
         return _DIFFERENT if a.place and b.place else _OTHER
-    return _OTHER if a.head.lead and b.head.lead and a.head.lead != b.head.lead else _EXPANDED
+    return _EXPANDED if a.lead == b.lead or not (a.lead and b.lead) else _OTHER
 
 
 def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of list

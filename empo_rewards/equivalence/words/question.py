@@ -90,12 +90,12 @@ def ask(prompt: str) -> Question:
     alternatives: set[str] = set()
     about: set[str] = set()
     several: set[str] = set()
-    for said, leads_up in chain.from_iterable(map(_clauses, re.split(r"[\n.?!;]", text))):
-        words.update(said, in_pairs(said))
-        words.update(infinitive(word) for word in said if word.endswith("ed") and len(word) > 4)
-        about.update(_asked_about(said, leads_up))
-        for k, word in enumerate(said):
-            joined = (*said[max(k - WINDOW, 0) : k], *said[k + 1 : k + 1 + WINDOW])
+    for clause, leads_up in chain.from_iterable(map(_clauses, re.split(r"[\n.?!;]", text))):
+        words.update(clause, in_pairs(clause))
+        words.update(infinitive(word) for word in clause if word.endswith("ed") and len(word) > 4)
+        about.update(_asked_about(clause, leads_up))
+        for k, word in enumerate(clause):
+            joined = (*clause[max(k - WINDOW, 0) : k], *clause[k + 1 : k + 1 + WINDOW])
             if word in _ALTERNATIVES:
                 alternatives.update((word, *joined))
             elif word == "and" and say.ASKING.isdisjoint(joined[-WINDOW:]):
@@ -103,7 +103,8 @@ def ask(prompt: str) -> Question:
     person, work = _PERSON.search(text), _WORK.search(text)
     names, ordered = work or _NAMED.search(text), work or _ORDERED.search(text)
     found = (person, names, ordered, work, _CHEMICAL.search(text), _WORD_FORM.search(text))
-    return Question(*map(frozenset, (words - alternatives, words - about, several)), *map(bool, found))
+    said = frozenset(words)
+    return Question(said - alternatives, said - about, frozenset(several), *map(bool, found))
 
 
 def _clauses(sentence: str) -> Iterator[tuple[list[str], bool]]:

@@ -53,7 +53,7 @@ _THEN = re.compile(r"\Athen\s", re.IGNORECASE)
 _IN_SEQUENCE = re.compile(r"\A(?:first|then|finally|lastly)\s", re.IGNORECASE)
 _CALLED = "|".join(sorted((say.PEOPLE | say.WORKS) - say.TITLES.keys()))
 _OF_A_KIND = re.compile(
-    rf"(?:in )?(?:the )?(?:(?:[A-Z][a-z]*(?:an|ish|ese|ch) )?({_CALLED})|({'|'.join(say.PLACE_NOUNS)}) of) "
+    rf"(?:in )?(?:the )?((?:[A-Z][a-z]*(?:an|ish|ese|ch) )?(?:{_CALLED})|(?:{'|'.join(say.PLACE_NOUNS)}) of) "
     r"(?:the )?(?=[A-Z])"
 )
 """What stands before a name and says what it names: "the city of Vienna", "the composer Mozart"."""
@@ -154,6 +154,11 @@ class Reading(NamedTuple):
     def marks(self) -> frozenset[str]:
         """The marks of its head; none for an enumeration, of which more decides."""
         return frozenset() if self.items else self.head.marks
+
+    @property
+    def lead(self) -> str:
+        """The class of the preposition with which it begins; of an enumeration none."""
+        return "" if self.items else self.head.lead
 
     @property
     def definite(self) -> bool:
@@ -359,7 +364,7 @@ def _of_a_kind(given: str) -> tuple[str, Words]:
     found = _OF_A_KIND.match(given)
     if not found or not all(word[0].isupper() or word in say.PARTICLES for word in given[found.end() :].split()):
         return given, ()
-    return given[found.end() :], (found[1] or found[2],)
+    return given[found.end() :], tuple(word for word in found[1].lower().split() if word != "of")
 
 
 def _bracket(tidy: str, kind: Words) -> tuple[Words, Words]:
@@ -511,7 +516,10 @@ def _carried(words: Sequence[str]) -> int:
         told = k + (words[k] in say.RIGHT)
         if len(words) > told + 2 and words[told] in say.ANSWERS and words[told + 1] in say.COPULAS:
             k = told
-        elif not (words[k] in say.CARRIERS or words[k] in say.COPULAS or _opines(words, k)):
+        elif words[k] in say.OPINIONS:
+            if words[max(k - 1, 0)] not in ("i", "we"):
+                break
+        elif words[k] not in say.CARRIERS and words[k] not in say.COPULAS:
             break
         k += 1
     return k
@@ -524,11 +532,6 @@ def _empty(word: str, beyond: str) -> bool:
     if word in _AROUND:  # "around the lake", "about 300"
         return beyond not in say.ARTICLES and beyond not in say.CARRIERS
     return word in say.FILLERS or (word in say.EXTENTS and beyond in say.NEUTRAL_PREPOSITIONS)
-
-
-def _opines(words: Sequence[str], k: int) -> bool:
-    """Whether a word is "think" or "believe" behind "I" or "we"."""
-    return words[k] in say.OPINIONS and k > 0 and words[k - 1] in ("i", "we")
 
 
 def _counts(words: list[str], lead: list[str]) -> bool:

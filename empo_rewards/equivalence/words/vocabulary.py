@@ -42,9 +42,9 @@ BE = _set("is are was were be been being")
 PAST = _set("was were been")
 """Forms of "be" behind which a participle is the past tense of the active sentence."""
 FILLERS = _set(
-    "basically simply just also really actually about approximately approx roughly around circa called "
-    "named termed so therefore thus hence namely itself themselves"
-)
+    "basically simply just also really actually about approximately approx roughly around circa so "
+    "therefore thus hence namely itself themselves"
+).union(NAMED)
 """Words without which an answer is the same answer."""
 EXTENTS = _set("mainly mostly primarily chiefly largely")
 """The same, before a preposition: "mainly on buyers"; what is mostly water is not water."""
