@@ -132,19 +132,15 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
     rank: dict[Shape, int] = {}
     sure: set[Shape] = set()  # beside 2 < x < 3 the pair (2, 3) is no list; beside x = 2 or x = 3 a list is no pair
     for key in keys:
-        known = isinstance(key.shape, shapes.Spans) or (isinstance(key.shape, shapes.SetOf) and "label" in key.facets)
-        sure.update(key.readings if known else ())
+        if isinstance(key.shape, shapes.Spans) or (isinstance(key.shape, shapes.SetOf) and "label" in key.facets):
+            sure.update(key.readings)
     for position, key in enumerate(keys):
         by_shape[key.shape].append(position)
         for level, reading in enumerate(key.readings):
-            if (
-                isinstance(key.shape, shapes.Ordered)
-                and isinstance(reading, shapes.Items)
-                and sure & {key.shape, reading}
-            ):
-                continue
-            claims[reading].append(position)
-            rank[reading] = max(level, rank.get(reading, 0))
+            kinds = kind_of(key.shape), kind_of(reading)
+            if kinds != (shapes.Ordered, shapes.Items) or sure.isdisjoint((key.shape, reading)):
+                claims[reading].append(position)
+                rank[reading] = max(level, rank.get(reading, 0))
     find, result = classes.find, list(keys)
     present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
     for reading in present:
@@ -162,9 +158,12 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         for position in by_shape[reading]:
             classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
-    for position, key in enumerate(result):  # what an equation gives has a name of its own: x/y = 5 is 5, but not x = 5
-        if isinstance(key.shape, shapes.Equation) and key.readings and "label" not in key.facets:
-            result[position] = key._replace(facets={**key.facets, "label": "=", "called": "="})
+    for position, key in enumerate(result):
+        match key:
+            case Key(shapes.Equation(_, terms), facets, (Value() as value,)) if (
+                "label" not in facets
+            ):  # x/y = 5 is no x = 5
+                result[position] = key._replace(facets={**facets, "label": (terms + value).text, "called": "="})
     return result
 
 
