@@ -19,6 +19,7 @@ from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.spans import bare_span, latest, strip_span, text_end
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
+from empo_rewards.extraction.wording import COUNTERFACTUAL
 from empo_rewards.latex import BOXES, FONTS, STYLE, SWITCHES, TEXT, command
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -182,7 +183,17 @@ _EXPLICIT: Mapping[str, tuple[Extractor, ...]] = {
 def _held(rule: str, response: str, choices: Mapping[str, str]) -> list[Extracted]:
     """What the extractors of an explicit rule find, picks or not."""
     listed = "\n".join(choices.values())
-    return [one for extractor in _EXPLICIT[rule] if (one := extractor(response, listed)) is not None]
+    held = [one for extractor in _EXPLICIT[rule] if (one := extractor(response, listed)) is not None]
+    return [one for one in held if not (rule == "announced" and _is_first_item(response, one.start))]
+
+
+def _is_first_item(response: str, start: int) -> bool:
+    """Whether what is announced is "A" on a line of its own, and the next line of that kind is "B": all are listed."""
+    item = _ITEM.match(response, response.rfind("\n", 0, start) + 1)
+    if item is None or item["letter"] != "A" or item.end() < start:
+        return False
+    following = _ITEM.search(response, item.end())
+    return following is not None and following["letter"] == "B"
 
 
 def _last_pick(held: Iterable[Extracted], choices: Mapping[str, str]) -> Extracted | None:
@@ -196,8 +207,9 @@ def _explicit(rule: str, response: str, choices: Mapping[str, str]) -> Extracted
 
 _LONE = re.compile(r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、])")
 _ITEM = re.compile(
-    r"^[ \t]{0,8}(?:[-*•][ \t]{1,3})?[*(\[]{0,4}(?:(?:Option|Choice)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}(?:"
-    r"[.:)）]|[ \t]-|(?<=\)))",
+    r"^[ \t]{0,8}(?:(?P<heading>#{1,6}[ \t]{1,3})|[-*•][ \t]{1,3}|[0-9]{1,2}[.)][ \t]{1,3})?[*(\[]{0,4}"
+    r"(?P<option>(?:Option|Choice|Statement)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}"
+    r"(?:[.:)）]|[ \t]-|(?<=\))|(?(option)[ \t]{0,3}$|(?!)))",
     re.MULTILINE,
 )
 _CUES = (  # before a letter that ends its line
@@ -217,8 +229,9 @@ _BOLD = re.compile(
 _OPTION = re.compile(r"\b(?:option|choice)[ :]{1,2}[*(\[]{0,3}(?P<letter>[A-Z])(?![\w'])", re.IGNORECASE)
 _ROUND = re.compile(r"(?<![\w}\\^])\((?P<letter>[A-Z])\)")
 _DENIED_BEFORE = re.compile(
-    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor"
-    r"|versus|why)\b[^.,;\n]{0,24}\Z",
+    r"(?:n['’]t|\b(?:not|cannot|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than"
+    r"|neither|nor|versus|why|doubt|unlikely|anything but|far from|mistake|error|misconception|trap|distractor))\b"
+    r"(?:(?!but\b)[^.,;:\n]){0,24}\Z",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
@@ -226,7 +239,13 @@ _DENIED_BEHIND = re.compile(
     r"|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
     re.IGNORECASE,
 )
+_LEADS_TO_LIST = re.compile(
+    r"\b(?:options?|choices?|alternatives|statements|(?<!the )answers|possibilities|candidates|each|every|consider(?:ing)?)\b",
+    re.IGNORECASE,
+)
+_LEAD_CHARS = 120
 _AROUND_CHARS = 48
+_SUPPOSED_CHARS = 96
 _SHORT_CHARS = 8
 _OWN_CHARS = 4
 """A choice's text of so many characters may begin a sentence about something else ("A) 4 is even")."""
@@ -245,7 +264,20 @@ def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The last line is a letter, or a letter with its text, or that text; and not the last of a list of the choices."""
     end = text_end(response)
     start, end = strip_span(response, response.rfind("\n", 0, end) + 1, end)
-    return None if _items(response, start) else _lone(response, start, end, choices)
+    return None if _items(response, start) or _begins_list(response, start) else _lone(response, start, end, choices)
+
+
+def _begins_list(response: str, start: int) -> bool:
+    """Whether a line is the first or the second of a list of the choices: "Possible answers:", "A. one", "B. two"."""
+    item = _ITEM.match(response, start)
+    before = strip_span(response, 0, start)[1]
+    line = response.rfind("\n", 0, before) + 1
+    if item is None or item["letter"] not in {"A", "B"} or line == start:
+        return False
+    if item["letter"] == "B":
+        first = _ITEM.match(response, line)
+        return first is not None and first["letter"] == "A"
+    return _LEADS_TO_LIST.search(response, max(line, before - _LEAD_CHARS), before) is not None
 
 
 def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Extracted | None:
@@ -264,10 +296,11 @@ def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Ex
     return None if pick is None else Extracted(pick, start, end)
 
 
-def _items(response: str, before: int) -> set[int]:
-    """Where the letters stand with which lines go through the choices one by one, where lines do so."""
+def _items(response: str, before: int) -> dict[int, str]:
+    """The letters with which lines go through the choices one by one, by where they stand, where lines do so."""
     items = list(_ITEM.finditer(response, 0, before))
-    return {item.start("letter") for item in items} if len({item["letter"] for item in items}) > 1 else set()
+    listed = len({item["letter"] for item in items}) > 1 or any(item["heading"] and item["option"] for item in items)
+    return {item.start("letter"): item["letter"] for item in items} if listed else {}
 
 
 def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
@@ -278,10 +311,13 @@ def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -
     for match in reversed(list(pattern.finditer(response, max(0, end - _LAST_CHARS), end))):
         group = match.lastgroup or "letter"
         letter = match[group].upper()
-        if letter not in choices or match.start(group) in items:
+        line = response.rfind("\n", 0, match.start()) + 1
+        if letter not in choices or match.start(group) in items or (letter == "A" and _begins_list(response, line)):
             continue
         before = response[max(0, match.start() - _AROUND_CHARS) : match.start()]
         if _DENIED_BEFORE.search(before) or _DENIED_BEHIND.match(response, match.end(), match.end() + _AROUND_CHARS):
+            continue
+        if COUNTERFACTUAL.search(response, max(0, match.start() - _SUPPOSED_CHARS), match.start()):
             continue
         if found is None:
             found = Extracted(letter, *match.span(group))

@@ -16,6 +16,7 @@ from empo_rewards.extraction.wording import (
     ASIDE,
     CJK_ASIDE,
     LEAD,
+    NEGATES,
     NOT_BUT,
     RESTATED,
     TAIL,
@@ -44,6 +45,21 @@ _EQUATION = re.compile(r"[*$\\( ]{0,4}[A-Za-z]\w{0,12}(?:_\{?\w{1,8}\}?)?[*$\\) 
 MAX_LINES = 24
 """An answer of several lines has no more."""
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
+_FENCE_MARK = re.compile(r"^[ \t]{0,8}(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})[ \t]{0,4}$", re.MULTILINE)
+_PROSE_LANGUAGES = frozenset("text txt plain plaintext latex tex math md markdown json out output".split()) | {""}
+_MATH_CALLS = r"(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|max|min|gcd|lcm|det|arc[a-z]{3}|mod|final_answer)"
+_CALL = rf"(?<![\\.])\b(?!{_MATH_CALLS}\()[A-Za-z_]\w{{2,40}}(?:\.\w{{1,40}}){{0,4}}\("
+_PROGRAM = re.compile(
+    rf"[ \t]{{0,40}}(?:(?:let|const|var|int|float|double)[ \t]+\w+[ \t]*=|(?:return|import|def|echo|SELECT)[ \t])"
+    rf"|[^\n]{{0,80}}?(?:{_CALL}|<<|;[ \t]*\Z|\bfor \w+ in\b)"
+)
+"""A line of a program: a declaration, a statement, or a call of what is no function of mathematics."""
+_PROGRAM_CHARS = 160
+_ASSIGNED = re.compile(
+    r"[ \t]{0,40}(?:(?:let|const|var|int|float|double)[ \t]+)?\w{0,12}answer\w{0,12}[ \t]*=[ \t]*"
+    r"(?P<value>[-+]?[0-9][0-9_.]{0,30}|\"[^\"\n]{1,60}\"|'[^'\n]{1,60}')[ \t]*;?[ \t]*(?:(?:#|//).{0,80})?(?:\n|\Z)",
+    re.IGNORECASE,
+)
 _STOP = re.compile(
     r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
     r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of|(?:even )?though"
@@ -82,7 +98,9 @@ _BULLET = re.compile(
     r"|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
 )
 _NO_ANSWER = re.compile(
-    r"(?:not|nicht)\b(?! (?:enough (?:info|data)|(?:defined|possible)\b))|(?:never|neither)\b(?= \w)|#", re.IGNORECASE
+    rf"(?!never){NEGATES}(?! (?:enough (?:info|data)|(?:defined|possible)\b))|(?:never|neither)\b(?= \w)|#"
+    r"|(?:anything but|far from|nothing like|nowhere near)\b",
+    re.IGNORECASE,
 )
 _DENIED_PROPERTY = re.compile(r"not (?P<property>[a-z]{3,}(?: [a-z]{3,})?)[.*_]{0,3}(?:\s|\Z)")
 _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
@@ -118,8 +136,14 @@ class FinalAnswer(Extractor):
         end = text_end(response)
         limit = end
         found = announcements(response, max(0, end - self.within), end, choices=self.choices)
+        programs = _programs(response) if found and "```" in response else []
         for announcement in reversed(found):  # each looks no further than where the next one begins: linear in all
-            answer = _announced(response, announcement, limit, prompt)
+            while programs and programs[-1][0] > announcement.start:
+                programs.pop()
+            if (programs and announcement.start < programs[-1][1]) or _is_code(response, announcement, limit):
+                answer = _assigned(response, announcement)
+            else:
+                answer = _announced(response, announcement, limit, prompt)
             if answer is not None:
                 return None if answer is _DENIED else answer
             limit = announcement.start
@@ -133,6 +157,36 @@ class AnswerLine(FinalAnswer):
     def __post_init__(self) -> None:
         super().__post_init__()
         warnings.warn("extraction: answer_line is part of final_answer now", DeprecationWarning, stacklevel=2)
+
+
+def _programs(text: str) -> list[tuple[int, int]]:
+    """The spans of the code fences whose language is one of programming; one that is never closed reaches to the end."""
+    spans: list[tuple[int, int]] = []
+    marks = _FENCE_MARK.finditer(text)
+    for opening in marks:
+        closing = next(marks, None)
+        if opening["language"].lower() not in _PROSE_LANGUAGES:
+            spans.append((opening.end(), len(text) if closing is None else closing.start()))
+    return spans
+
+
+def _line_start(text: str, position: int) -> int:
+    return text.rfind("\n", max(0, position - _PROGRAM_CHARS), position) + 1
+
+
+def _is_code(text: str, announcement: Announcement, limit: int) -> bool:
+    """Whether an announcement is part of a statement: `answer = f(x)`, `print("The answer is", y)`."""
+    start, end = announcement.end, min(limit, announcement.end + _PROGRAM_CHARS)
+    newline = text.find("\n", start, end)
+    end = newline if newline >= 0 else end
+    line = text[_line_start(text, announcement.start) : end]
+    return ("=" in line or "(" in line) and _PROGRAM.match(line) is not None
+
+
+def _assigned(text: str, announcement: Announcement) -> Extracted | None:
+    """The number or text that a line of a program assigns to a name such as `answer`."""
+    found = _ASSIGNED.match(text, _line_start(text, announcement.start))
+    return None if found is None else Extracted(found["value"].strip("\"'"), *found.span("value"))
 
 
 def _announced(response: str, announcement: Announcement, limit: int, prompt: str) -> Extracted | None:
@@ -265,15 +319,15 @@ def _lines(text: str, start: int, limit: int) -> Extracted | None:
     return _MERE_LIST
 
 
-def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
-    """The one line of a code fence; a program is no answer."""
+def _fenced(text: str, fence: re.Match[str], limit: int, *, held: bool = False) -> Extracted | None:
+    """The one line of a code fence; a program is no answer, unless a container holds it."""
     close = text.find(fence.group()[:3], fence.end(), limit)
     start, end = strip_span(text, fence.end(), limit if close < 0 else close)
     content = text[start:end]
     if "\n" in content or is_blank(content):
         lines = _lines(text, start, end)
         return None if lines is _MERE_LIST else lines
-    return opened(text, start, end)
+    return None if not held and _PROGRAM.match(content[:_PROGRAM_CHARS]) else opened(text, start, end)
 
 
 def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extracted:
@@ -281,7 +335,7 @@ def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extra
     piece = text[start:end]
     found = LastBox()(piece) or FinalAnswer()(piece)
     if found is None and (fence := _FENCE.match(text, strip_span(text, start, end)[0], end)):
-        found = _fenced(text, fence, end)
+        found = _fenced(text, fence, end, held=True)
         return found or _bare(text, start, end, truncated)
     if found is not None:
         return Extracted(found.text, start + found.start, start + found.end, truncated or found.truncated)

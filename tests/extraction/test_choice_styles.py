@@ -201,7 +201,7 @@ STYLES: dict[str, dict[str, str]] = {
         "The answer is B honey": "B",
         "Honey (B)": "B",
         "honey": "B",
-        "The answer is A. No, B.": "A",
+        "The answer is A. No, B.": "B",
         "My answer is (B) honey, as bees make it.": "B",
         "Among the options, (B) honey fits best.": "B",
         "The only correct option is B.": "B",
