@@ -126,7 +126,9 @@ _SEVERAL = re.compile(
 _BEGINS_SEVERAL = re.compile(
     r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"
 )
+_TEXT_AND_LETTER = re.compile(r"(?P<text>[^()\[\]]{2,}) [(\[][A-Z][)\]]")
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![a-z])|(?<=[A-Z])[A-Z](?![a-z])")
+_IT = re.compile(r"(?:the answer|it|this) (?=can(?:not|'t) be )", re.IGNORECASE)
 _MARKUP = re.compile(rf"{STYLE}|\\[ ,;!]|[\s$*`]")
 _TEXT = re.compile(rf"{command(*TEXT, *FONTS)}\s{{0,2}}\{{([^{{}}]{{0,200}})\}}")
 _FRACTION = re.compile(r"\\[dt]?frac(?:(\w)(\w))?")
@@ -139,7 +141,10 @@ def picked(answer: str, choices: Mapping[str, str]) -> str | None:
 
     Several letters are several: "(A) and (C)" is "AC", in the alphabet's order. None where an answer is none of these.
     """
-    plain = " ".join(_WRAP.sub(" ", answer[:_PICK_CHARS]).split())
+    plain = " ".join(_WRAP.sub(" ", answer[:_PICK_CHARS]).split()).rstrip("!")
+    bracketed = _TEXT_AND_LETTER.fullmatch(plain)
+    if bracketed is not None and (by_text := _by_text(bracketed["text"], choices)) is not None:
+        return by_text
     if _SEVERAL.fullmatch(plain):
         by_text, letters = _by_text(answer, choices), set(_LETTER.findall(plain))  # "I and II" is a choice's text too
         return by_text or ("".join(sorted(letters)) if len(letters) > 1 and letters <= set(choices) else None)
@@ -161,7 +166,7 @@ def picked(answer: str, choices: Mapping[str, str]) -> str | None:
 
 def _folded(text: str) -> str:
     """A choice's text for comparison: letters folded, without spacing, markup or a pair of braces around it all."""
-    plain = "".join(_MARKUP.sub(" ", _TEXT.sub(r"\1", text)).split()).casefold().rstrip(".;")
+    plain = "".join(_MARKUP.sub(" ", _TEXT.sub(r"\1", _IT.sub("", text))).split()).casefold().rstrip(".;")
     plain = _FRACTION.sub(lambda match: r"\frac" + (f"{{{match[1]}}}{{{match[2]}}}" if match[1] else ""), plain)
     return plain[1:-1] if plain.startswith("{") and plain.find("}") == len(plain) - 1 else plain
 
@@ -214,13 +219,13 @@ _ITEM = re.compile(
 )
 _CUES = (  # before a letter that ends its line
     r"(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence|[Cc]learly|(?:[Ii]t|[Tt]his|[Tt]hat)(?: is|'s| must be)|go(?:ing)? with"
-    r"|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
+    r"|∴|i\.e\. answer|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
 )
 _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
-    rf"|\b{_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
+    rf"|(?:\b|(?=∴)){_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
     r"(?=[ \t]{0,4}(?:\n|\Z))"
 )
 _BOLD = re.compile(
@@ -231,7 +236,7 @@ _ROUND = re.compile(r"(?<![\w}\\^])\((?P<letter>[A-Z])\)")
 _DENIED_BEFORE = re.compile(
     r"(?:n['’]t|\b(?:not|cannot|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than"
     r"|neither|nor|versus|why|doubt|unlikely|anything but|far from|mistake|error|misconception|trap|distractor))\b"
-    r"(?:(?!but\b)[^.,;:\n]){0,24}\Z",
+    r"(?:(?!but\b)[^.,;:\n]){0,24}\Z|\b(?:amp(?:ere)?s?|bytes?|coulombs?|celsius|farads?|gauss|henrys?|joules?)[ \t]\Z",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(

@@ -24,6 +24,7 @@ from empo_rewards.extraction.wording import (
     WHICH_IS,
     Announcement,
     announcements,
+    any_of,
 )
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -61,18 +62,19 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
-    r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of|(?:even )?though"
-    r"|although|despite)\b|,[ \t](?:not|but)\b|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!su[bp]>)\w|(?P<point>\.\.\.|…|\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
+    r"|\bI hope\b|[ \t](?<=![ \t])(?=(?!Inc|Corp|Ltd)[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of|(?:even )?though"
+    r"|although|despite|or equivalently)\b|,[ \t](?:not|but)\b|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
     rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
     rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
 )
-_BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
+_BEGINS_WITH_VALUE = re.compile(r"(?:[A-Za-z]\w?[ \t]?=[ \t]?)?[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
-    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
-    r"|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so|since|because|where|with|thanks|therefore|exactly|obviously"
+    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}(?:[^a-z]|[a-z]\b)|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
+    r"|I\b)|[ \t](?:I|but|given (?:that|the|our|this)|while|and (?:not|this|that|so|hence|we|it|you|I"
+    r"|the (?:answer|result|solution|proof|problem)))\b|[ \t](?:as|by|which|so|since|because|where|with|thanks|therefore|exactly|obviously"
     r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
     r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
     r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
@@ -81,14 +83,22 @@ _BEHIND_VALUE = re.compile(
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _EMPHASIS_END = re.compile(r"(?<=[^\s*_^])(?P<mark>\*{1,3}|_{1,3})(?![\w*])")
 _MARKS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3})(?=[^\s*_])|(?<=[^\s*_])(?:\*{1,3}|_{1,3})(?![\w*])")
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*\n]{1,200})\*\*(?![\w*])")
 _APART = re.compile(r"[ \t]{0,2}(?:[,;:.—–\[]|--?[ \t]|[(（](?!(?:mod|base|in|per|if|when|for)\b))")
 """What begins what is said about an emphasised answer."""
-_ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
-_MIDDLE_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}|\b[A-Z]\.)[ \t]?[A-Z]\Z")
+_TITLE = re.compile(r"\b(?:St|Mrs?|Ms|Dr|Mt|vs|Prof|Gen|Lt|Sgt|Capt|Col|Rev|Sen|Gov|Pres|approx|e\.g|i\.e|cf|ca)\Z")
+_NUMBERED = re.compile(r"\b(?:Nos?|Vols?|Figs?|Ch|Sec|Eq|Op|Art|pp?)\Z")
+_NAME_END = re.compile(r"\b(?:Jr|Sr)\Z|\b(?:[UD]\.[A-Z]|[ap]\.m)\Z")
+_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}[ \t]|\b[A-Z]\.[ \t]?)[A-Z]\Z(?<!B\.C)(?<!A\.D)")
 _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
 _ABBREVIATION_CHARS = 30
-_GOES_ON = re.compile(r"[ \t]{1,4}\w")
-_INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
+_NUMBER_FOLLOWS = re.compile(r"[ \t]{1,4}[0-9]{1,5}(?:[.,;!)\n]|[ \t]*\Z| (?:and|in|of|by)\b)")
+_GOES_ON = re.compile(r"[ \t]{1,4}[\w&]")
+_NEW_SENTENCE = re.compile(
+    rf"[ \t]{{1,4}}{any_of('He She It They We You I The This That These His Her Its Their Our My A An In There Here So')}\b"
+)
+_INITIAL_FOLLOWS = re.compile(rf"[ \t]{{1,4}}(?:[A-Z]\.|(?!(?:{ASIDE}|then|with|from|when|they|here)\b)[a-z]{{4}})")
+_TERM_FOLLOWS = re.compile(r"[ \t]{1,4}(?:[-+−*/=,·×<>$\\^)]|[0-9]|and\b)")
 _FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？](?:\s.*)?", re.DOTALL)
 """The end of something else, a table's row, a question, a question and more."""
 _BRACKET = re.compile(r"[()\[\]{}]")
@@ -242,9 +252,10 @@ def _read(response: str, start: int, end: int, announcement: Announcement, promp
         end, emphasis = emphasis.start(), None
     start, end = bare_span(response, start, _value_end(response, start, end))
     tail = TAIL.search(response, max(start, end - TAIL_CHARS), end)
-    if tail is not None and tail.start() > start:
+    if tail is not None and tail.start() > start and not _closes_bold(response, start, end):
         start, end = bare_span(response, start, tail.start())
-    text = response[start:end] if emphasis is None else _MARKS.sub("", response[start:end])
+    text = _BOLD.sub(r"\1", response[start:end])
+    text = text if emphasis is None else _MARKS.sub("", text)
     if _FRAGMENT.fullmatch(text) or is_blank(text) or not _says_something(text):
         return None
     if announcement.modal and not _VALUE.match(text):  # "must be positive" says what it is like
@@ -266,6 +277,10 @@ def _emphasis_end(text: str, start: int, end: int) -> re.Match[str] | None:
     mark = found["mark"]
     opened = text[max(0, start - len(mark) - 1) : start].lstrip(":： \n") == mark
     return found if opened or (len(mark) > 1 and text.count(mark, start, end) % 2) else None
+
+
+def _closes_bold(text: str, start: int, end: int) -> bool:
+    return text.endswith("**", start, end) and text.count("**", start, end) % 2 == 0
 
 
 def _value_end(text: str, start: int, end: int) -> int:
@@ -395,16 +410,25 @@ def _sentence_end(text: str, start: int, limit: int) -> int:
 
 
 def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> bool:
-    """Whether a point belongs to a name's initial or a short title, and the sentence goes on.
+    """Whether a point belongs to a short title, a name's initial or "1 + 2 + ... + n", and the sentence goes on.
 
     A letter alone ("The answer is B. It ...") is an answer and no initial; "J. R. R. Tolkien" and "John F. Kennedy" are
-    told by the initial or the capitalised word beside it.
+    told by the initial or the capitalised word beside it, and by what begins no sentence behind it ("Malcolm X. He");
+    "E. coli" by the small letter.
     """
-    if not stop["point"] or not _GOES_ON.match(text, stop.end(), limit):
+    if not stop["point"]:
         return False
+    if stop["point"] in {"...", "…"}:
+        return _TERM_FOLLOWS.match(text, stop.end(), limit) is not None
     before = (max(start, stop.start() - _ABBREVIATION_CHARS), stop.start())
-    if _ABBREVIATION.search(text, *before) or _MIDDLE_INITIAL.search(text, *before):
+    if not _GOES_ON.match(text, stop.end(), limit):
+        return False
+    if _TITLE.search(text, *before):
         return True
+    if _NUMBERED.search(text, *before):
+        return _NUMBER_FOLLOWS.match(text, stop.end(), limit) is not None
+    if _NAME_END.search(text, *before) or _INITIAL.search(text, *before):
+        return _NEW_SENTENCE.match(text, stop.end(), limit) is None
     return bool(_FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit))
 
 

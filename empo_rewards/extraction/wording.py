@@ -77,7 +77,7 @@ _QUALIFIES = any_of(
     " của cho akhir(?:nya)? yang benar dari untuk"
 )
 _QUALIFIER = (  # "(arabic numerals)", "to the question", "a la pregunta", "auf die Frage", ", rounded down,"
-    rf"{_NOTE}(?:[ \t]{{1,3}}{_QUALIFIES}(?![^\W\d_])[^\n.:：;$\\=?!(（]{{0,80}}?)?{_NOTE}"
+    rf"{_NOTE}(?:[ \t]{{1,3}}{_QUALIFIES}(?![^\W\d_])(?:\"[^\"\n]{{0,80}}\"|[^\n.:：;$\\=?!(（\"]){{0,80}}?)?{_NOTE}"
     r"(?:,[^,\n.:=]{1,40}(?:,|(?=[:：])))?"
 )
 _ADVERB = rf"(?:[ \t]{{1,3}}{any_of('therefore thus then hence also clearly simply indeed still actually now')})?"
@@ -103,7 +103,7 @@ _LINK_CHARS = 320
 _HEADING = re.compile(
     r"^[ \t]{0,4}(?:#{1,6}[ \t]{1,3}|[*_]{1,3}|[0-9][.)][ \t])[*_]{0,3}(?:the |my )?(?:final |correct )?"
     r"(?:answers?|ans|result)[*_]{0,4}[:：]?[*_]{0,4}[ \t]{0,4}(?=\r?\n)|\bfinal[ \t]{1,4}answers?[*_ \t]{0,5}(?=\r?\n)"
-    r"|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)",
+    r"|^[ \t]{0,4}[*_]{0,3}ans\.[*_]{0,3}(?=[ \t]{0,3}\S)|^[ \t]{0,4}answer[ \t]{0,4}(?=(?:\r?\n){1,2}[-0-9$\\(*])",
     re.IGNORECASE | re.MULTILINE,
 )
 _HEADING_NOUNS = ("result",)
@@ -237,7 +237,7 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
 
 # -------------------------------------------------------------------------------------------- around what is announced
 
-EMOJI = r"\u2600-\u27bf\ufe0f\U0001f300-\U0001faff"
+EMOJI = r"\u220e\u25a0\u25a1\u25fb\u25fc\u2600-\u27bf\ufe0f\U0001f300-\U0001faff"
 _PARTICIPLES = any_of(
     "given found determined calculated computed expressed written represented stated shown simplified derived obtained"
     " described summarized encapsulated presented listed"
@@ -248,7 +248,7 @@ _ADVERBS = any_of(
     " więc następnie значит следовательно поэтому итак"
 )
 LEAD = re.compile(  # what may stand between the words that announce an answer and the answer
-    rf"(?:[\s*_:：{EMOJI}]|(?<=\n)>(?=[ \t])|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
+    rf"(?:[\s*_:：{EMOJI}]|</?(?:b|i|em|strong|p|span|u)>|~~[^~\n]{{1,60}}~~|\}}(?=[ \t]{{0,3}}[-0-9$\\])|(?<=\n)>(?=[ \t])|,(?=\s)|-{{3,}}|={{3,}}|\.{{3}}|…"
     rf"|(?:most )?{any_of('likely probably certainly definitely perhaps maybe possibly')}\b"
     rf"|{_ADVERBS}\b,?"
     r"|(?:[Ww]e|[Yy]ou|I) (?:get|got|have|obtain|find)\b(?=[^.\n]{1,3}[0-9$\\])"
@@ -275,9 +275,9 @@ RESTATED = re.compile(r"the (?:[a-z-]+ ){1,3}(?:of|between|from|for|in)\b")
 _VERB_LAST = any_of("です である だ になります となります となる 입니다 이다 이에요 예요")
 TAIL = re.compile(  # the verb of a sentence that ends with it, and emoji
     rf"(?:[ \t]{{0,2}}{_VERB_LAST}|[ \t]{{1,2}}(?:है|hai)|[ \t]{{1,2}}d[iı]r|['’][dt][iıuü]r)[ \t]{{0,2}}\Z"
-    rf"|(?<!\^)[\s*_{EMOJI}]+\Z"
+    rf"|(?<!\^)[\s*_{EMOJI}]+\Z|[ \t]{{0,2}}\$?\\(?:blacksquare|square|qed)(?:\$|\Z)|[ \t]Q\.?E\.?D\Z|\.{{2,4}}\Z|…\Z"
 )
-TAIL_CHARS = 12
+TAIL_CHARS = 16
 
 # -------------------------------------------------------------------------------------------------------------- turns
 
