@@ -219,14 +219,14 @@ _ITEM = re.compile(
 )
 _CUES = (  # before a letter that ends its line
     r"(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence|[Cc]learly|(?:[Ii]t|[Tt]his|[Tt]hat)(?: is|'s| must be)|go(?:ing)? with"
-    r"|∴|i\.e\. answer|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
+    r"|∴|i\.e\.|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
 )
 _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
-    rf"|(?:\b|(?=∴)){_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
-    r"(?=[ \t]{0,4}(?:\n|\Z))"
+    rf"|(?:\b|(?=∴)){_CUES}(?:,?[ \t](?:probably|likely|then|option|answer))?,?[ \t]"
+    r"[*(\[]{0,3}(?P<chosen>[A-Z])[*)\]]{0,4}[.!]?(?=[ \t]{0,4}(?:\n|\Z))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
@@ -245,7 +245,7 @@ _DENIED_BEHIND = re.compile(
     re.IGNORECASE,
 )
 _LEADS_TO_LIST = re.compile(
-    r"\b(?:options?|choices?|alternatives|statements|(?<!the )answers|possibilities|candidates|each|every|consider(?:ing)?)\b",
+    r"\b(?:options?|choices?|alternatives|statements|answers|possibilities|candidates|each|every|consider(?:ing)?)\b",
     re.IGNORECASE,
 )
 _LEAD_CHARS = 120
@@ -262,7 +262,7 @@ def _first_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The first line is a letter, or a letter with its text, and more follows: "C\n\n7 is prime."."""
     start, _ = strip_span(response, 0, len(response))
     newline = response.find("\n", start)
-    return None if newline < 0 else _lone(response, start, newline, choices)
+    return None if newline < 0 or _is_first_item(response, start) else _lone(response, start, newline, choices)
 
 
 def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
@@ -304,8 +304,18 @@ def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Ex
 def _items(response: str, before: int) -> dict[int, str]:
     """The letters with which lines go through the choices one by one, by where they stand, where lines do so."""
     items = list(_ITEM.finditer(response, 0, before))
-    listed = len({item["letter"] for item in items}) > 1 or any(item["heading"] and item["option"] for item in items)
+    listed = len({item["letter"] for item in items}) > 1 or any(_is_heading(response, item) for item in items)
     return {item.start("letter"): item["letter"] for item in items} if listed else {}
+
+
+def _is_heading(response: str, item: re.Match[str]) -> bool:
+    """Whether text follows a heading "### Option A": the choices are gone through, and this was cut off."""
+    return (
+        item["heading"] is not None
+        and item["option"] is not None
+        and item["letter"] == "A"
+        and (item.end() < text_end(response))
+    )
 
 
 def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:

@@ -1,4 +1,4 @@
-"""What a response says right behind its answer to correct it: "42, no wait, 37", "C. Sorry, it's D", "That is wrong."."""
+"""Corrections right behind an answer: "42, no wait, 37", "C. Sorry, it is D", "That is wrong"."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ _CORRECTS = re.compile(
 _CUED = re.compile(_CUES, re.IGNORECASE)
 _CORRECTS_LATER = re.compile(rf"\b{_SHOULD}{_VALUE}", re.IGNORECASE)
 _LATER_CHARS = 240
-_STRONG = re.compile(r"\b(?:no|nope|mean|meant|rather|correction|edit|actually|precisely|exactly|that|mistake)\b", re.I)
+_STRONG = re.compile(
+    r"\b(?:no(?:pe)?|meant?|rather|correction|edit|actually|precisely|exactly|that|mistake)\b", re.IGNORECASE
+)
 _BEGINS_WITH_VALUE = re.compile(r"[-−+]?[$€£¥]?[0-9]|[$\\]")
-_LETTER = re.compile(r"[A-Z]")
 _WORD = re.compile(r"[a-z]{2}")
 _CALLS_WRONG = re.compile(
     rf"{_CLOSES}(?:{_CUE}{_BETWEEN}){{0,4}}(?:(?:but )?(?:{_SUBJECT}|the above|my (?:first |previous )?answer"
@@ -46,12 +47,12 @@ _CALLS_WRONG = re.compile(
     r"|miscalculated|misspoke)|let me (?:correct|fix|redo))\b",
     re.IGNORECASE,
 )
-_ENDS = re.compile(r"[^.!?\n]{0,60}[.!]{0,3}\s*")
+_ENDS = re.compile(r"(?! (?:only|if|unless|when|for|to)\b)[^.!?\n]{0,60}[.!]{0,3}\s*")
 _SAYS_NO = re.compile(r"(?:.*\W)?(?:no|nope|(?:scratch|strike) that)\W*", re.IGNORECASE | re.DOTALL)
 
 
 def is_taken_back(text: str, end: int) -> bool:
-    """Whether what stands behind an answer that ends at `end` calls it wrong, or begins anew: an announcement counts."""
+    """Whether what stands behind an answer that ends at `end` calls it wrong or begins anew: what it announces counts."""
     return _CALLS_WRONG.match(text, end) is not None or _CUED.match(text, end) is not None
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.programs import assigned, fenced_programs, is_code, is_program
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.remarks import remark_in
 from empo_rewards.extraction.spans import bare_span, last_of, math_end, strip_span, text_end
@@ -24,7 +25,6 @@ from empo_rewards.extraction.wording import (
     WHICH_IS,
     Announcement,
     announcements,
-    any_of,
 )
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -46,25 +46,11 @@ _EQUATION = re.compile(r"[*$\\( ]{0,4}[A-Za-z]\w{0,12}(?:_\{?\w{1,8}\}?)?[*$\\) 
 MAX_LINES = 24
 """An answer of several lines has no more."""
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
-_FENCE_MARK = re.compile(r"^[ \t]{0,8}(?:```|~~~)[ \t]{0,4}(?P<language>[\w+#-]{0,20})[ \t]{0,4}$", re.MULTILINE)
-_PROSE_LANGUAGES = frozenset("text txt plain plaintext latex tex math md markdown json out output".split()) | {""}
-_MATH_CALLS = r"(?:sin|cos|tan|cot|sec|csc|log|exp|sqrt|max|min|gcd|lcm|det|arc[a-z]{3}|mod|final_answer)"
-_CALL = rf"(?<![\\.])\b(?!{_MATH_CALLS}\()[A-Za-z_]\w{{2,40}}(?:\.\w{{1,40}}){{0,4}}\("
-_PROGRAM = re.compile(
-    rf"[ \t]{{0,40}}(?:(?:let|const|var|int|float|double)[ \t]+\w+[ \t]*=|(?:return|import|def|echo|SELECT)[ \t])"
-    rf"|[^\n]{{0,80}}?(?:{_CALL}|<<|;[ \t]*\Z|\bfor \w+ in\b)"
-)
-"""A line of a program: a declaration, a statement, or a call of what is no function of mathematics."""
-_PROGRAM_CHARS = 160
-_ASSIGNED = re.compile(
-    r"[ \t]{0,40}(?:(?:let|const|var|int|float|double)[ \t]+)?\w{0,12}answer\w{0,12}[ \t]*=[ \t]*"
-    r"(?P<value>[-+]?[0-9][0-9_.]{0,30}|\"[^\"\n]{1,60}\"|'[^'\n]{1,60}')[ \t]*;?[ \t]*(?:(?:#|//).{0,80})?(?:\n|\Z)",
-    re.IGNORECASE,
-)
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!su[bp]>)\w|(?P<point>\.\.\.|…|\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
-    r"|\bI hope\b|[ \t](?<=![ \t])(?=(?!Inc|Corp|Ltd)[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of|(?:even )?though"
-    r"|although|despite|or equivalently)\b|,[ \t](?:not|but)\b|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|\\[\])]|</(?!su[bp]>)\w|(?P<point>\.\.\.|…|\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
+    r"|\bI hope\b|[ \t](?<=![ \t])(?=(?!Inc|Corp|Ltd)[A-Z][a-z])|,?[ \t](?:because|since|rather than"
+    r"|instead of|(?:even )?though|although|despite|or equivalently)\b|,[ \t](?:not|but)\b"
+    r"|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
     rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
     rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
@@ -72,11 +58,11 @@ _STOP = re.compile(
 )
 _BEGINS_WITH_VALUE = re.compile(r"(?:[A-Za-z]\w?[ \t]?=[ \t]?)?[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
-    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}(?:[^a-z]|[a-z]\b)|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
-    r"|I\b)|[ \t](?:I|but|given (?:that|the|our|this)|while|and (?:not|this|that|so|hence|we|it|you|I"
-    r"|the (?:answer|result|solution|proof|problem)))\b|[ \t](?:as|by|which|so|since|because|where|with|thanks|therefore|exactly|obviously"
-    r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
-    r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
+    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}(?:[^a-z]|[a-z]\b)|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))"
+    r"(?:[a-z]{2,}|I\b)|[ \t](?:I|but(?! (?:only|not)\b)|given (?:that|the|our|this)|while|and (?:not|this|that|so"
+    r"|hence|we|it|you|I|the (?:answer|result|solution|proof|problem)))\b|[ \t](?:as|by|which|so|since|because|where"
+    r"|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])"
+    r"|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
     r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
     r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[0-9.]{1,12}[ \t]?\\?%|[A-Z])[)）]"
 )
@@ -86,6 +72,7 @@ _MARKS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3})(?=[^\s*_])|(?<=[^\s*_])(?:\*{1,3
 _BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*\n]{1,200})\*\*(?![\w*])")
 _APART = re.compile(r"[ \t]{0,2}(?:[,;:.—–\[]|--?[ \t]|[(（](?!(?:mod|base|in|per|if|when|for)\b))")
 """What begins what is said about an emphasised answer."""
+_DECIMAL = re.compile(r"\.[0-9]{1,20}\Z")
 _TITLE = re.compile(r"\b(?:St|Mrs?|Ms|Dr|Mt|vs|Prof|Gen|Lt|Sgt|Capt|Col|Rev|Sen|Gov|Pres|approx|e\.g|i\.e|cf|ca)\Z")
 _NUMBERED = re.compile(r"\b(?:Nos?|Vols?|Figs?|Ch|Sec|Eq|Op|Art|pp?)\Z")
 _NAME_END = re.compile(r"\b(?:Jr|Sr)\Z|\b(?:[UD]\.[A-Z]|[ap]\.m)\Z")
@@ -95,7 +82,7 @@ _ABBREVIATION_CHARS = 30
 _NUMBER_FOLLOWS = re.compile(r"[ \t]{1,4}[0-9]{1,5}(?:[.,;!)\n]|[ \t]*\Z| (?:and|in|of|by)\b)")
 _GOES_ON = re.compile(r"[ \t]{1,4}[\w&]")
 _NEW_SENTENCE = re.compile(
-    rf"[ \t]{{1,4}}{any_of('He She It They We You I The This That These His Her Its Their Our My A An In There Here So')}\b"
+    r"[ \t]{1,4}(?:He|She|It|They|We|You|I|The|This|That|These|His|Her|Its|Their|Our|My|An?|In|There|Here|So)\b"
 )
 _INITIAL_FOLLOWS = re.compile(rf"[ \t]{{1,4}}(?:[A-Z]\.|(?!(?:{ASIDE}|then|with|from|when|they|here)\b)[a-z]{{4}})")
 _TERM_FOLLOWS = re.compile(r"[ \t]{1,4}(?:[-+−*/=,·×<>$\\^)]|[0-9]|and\b)")
@@ -146,12 +133,13 @@ class FinalAnswer(Extractor):
         end = text_end(response)
         limit = end
         found = announcements(response, max(0, end - self.within), end, choices=self.choices)
-        programs = _programs(response) if found and "```" in response else []
+        programs = fenced_programs(response) if found else []
         for announcement in reversed(found):  # each looks no further than where the next one begins: linear in all
             while programs and programs[-1][0] > announcement.start:
                 programs.pop()
-            if (programs and announcement.start < programs[-1][1]) or _is_code(response, announcement, limit):
-                answer = _assigned(response, announcement)
+            begin, behind = announcement.start, announcement.end
+            if (programs and begin < programs[-1][1]) or is_code(response, begin, behind, limit):
+                answer = assigned(response, begin)
             else:
                 answer = _announced(response, announcement, limit, prompt)
             if answer is not None:
@@ -167,36 +155,6 @@ class AnswerLine(FinalAnswer):
     def __post_init__(self) -> None:
         super().__post_init__()
         warnings.warn("extraction: answer_line is part of final_answer now", DeprecationWarning, stacklevel=2)
-
-
-def _programs(text: str) -> list[tuple[int, int]]:
-    """The spans of the code fences whose language is one of programming; one that is never closed reaches to the end."""
-    spans: list[tuple[int, int]] = []
-    marks = _FENCE_MARK.finditer(text)
-    for opening in marks:
-        closing = next(marks, None)
-        if opening["language"].lower() not in _PROSE_LANGUAGES:
-            spans.append((opening.end(), len(text) if closing is None else closing.start()))
-    return spans
-
-
-def _line_start(text: str, position: int) -> int:
-    return text.rfind("\n", max(0, position - _PROGRAM_CHARS), position) + 1
-
-
-def _is_code(text: str, announcement: Announcement, limit: int) -> bool:
-    """Whether an announcement is part of a statement: `answer = f(x)`, `print("The answer is", y)`."""
-    start, end = announcement.end, min(limit, announcement.end + _PROGRAM_CHARS)
-    newline = text.find("\n", start, end)
-    end = newline if newline >= 0 else end
-    line = text[_line_start(text, announcement.start) : end]
-    return ("=" in line or "(" in line) and _PROGRAM.match(line) is not None
-
-
-def _assigned(text: str, announcement: Announcement) -> Extracted | None:
-    """The number or text that a line of a program assigns to a name such as `answer`."""
-    found = _ASSIGNED.match(text, _line_start(text, announcement.start))
-    return None if found is None else Extracted(found["value"].strip("\"'"), *found.span("value"))
 
 
 def _announced(response: str, announcement: Announcement, limit: int, prompt: str) -> Extracted | None:
@@ -342,7 +300,7 @@ def _fenced(text: str, fence: re.Match[str], limit: int, *, held: bool = False) 
     if "\n" in content or is_blank(content):
         lines = _lines(text, start, end)
         return None if lines is _MERE_LIST else lines
-    return None if not held and _PROGRAM.match(content[:_PROGRAM_CHARS]) else opened(text, start, end)
+    return None if not held and is_program(content) else opened(text, start, end)
 
 
 def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extracted:
@@ -403,7 +361,8 @@ def _sentence_end(text: str, start: int, limit: int) -> int:
             close = math_end(text, stop.start(), limit)
             position = stop.end() if close is None else close
         elif stop.group() != r"\$" and stop.start() > start and not _is_abbreviation(text, stop, start, limit):
-            return stop.start()
+            periodic = stop["point"] == "..." and _DECIMAL.search(text, max(start, stop.start() - 24), stop.start())
+            return stop.end() if periodic else stop.start()
         else:
             position = stop.end()
     return limit
@@ -423,13 +382,12 @@ def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> 
     before = (max(start, stop.start() - _ABBREVIATION_CHARS), stop.start())
     if not _GOES_ON.match(text, stop.end(), limit):
         return False
-    if _TITLE.search(text, *before):
-        return True
     if _NUMBERED.search(text, *before):
         return _NUMBER_FOLLOWS.match(text, stop.end(), limit) is not None
     if _NAME_END.search(text, *before) or _INITIAL.search(text, *before):
         return _NEW_SENTENCE.match(text, stop.end(), limit) is None
-    return bool(_FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit))
+    initial = _FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit)
+    return bool(initial or _TITLE.search(text, *before))
 
 
 _CONCLUDES = re.compile(r"(?:\A|\n|(?<=[.!。])[ \t]{0,2})[*_]{0,2}(?:因此|所以|故|综上(?:所述)?)[,，]?[ \t]{0,2}")

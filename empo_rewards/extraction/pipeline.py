@@ -50,9 +50,10 @@ def extract(
     answers: list[tuple[str, Extracted]] = []
     level = None
     for name, extractor in extractors:
-        if answers and (extractor.evidence or name) != level:
-            if extractor.evidence != "announcement" or not is_taken_back(visible, _last(answers)[1].end):
-                break
+        goes_on = (extractor.evidence or name) == level
+        corrects = not goes_on and extractor.evidence == "announcement"
+        if answers and not goes_on and not (corrects and is_taken_back(visible, _last(answers)[1].end)):
+            break
         level = extractor.evidence or name
         found = extractor(visible, prompt)
         if found is not None and not is_blank((one := _checked(name, found, len(visible))).text):

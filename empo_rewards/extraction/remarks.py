@@ -90,8 +90,8 @@ _REMARKS = (
     + r"\b)",
     any_of(
         "正确 错误 不正确 合理 显然 如下 以下 上述 多少 什么 正しい correct[ao]?\\Z exacte\\Z richtig\\Z falsch\\Z"
-        " verificad[ao]\\b la_misma\\b 对的 错的 很(?![多少大小]) 明显 见上 已经 簡単 明らか 以下の通り 上の通り 次の通り 間違 맞습 틀렸 틀립 간단 명확"
-        " 다음과_같 위와_같 см\\Z смотри siehe_oben ver_acima véase vedi_sopra voir"
+        " verificad[ao]\\b la_misma\\b 对的 错的 很(?![多少大小]) 明显 见上 已经 簡単 明らか 以下の通り"
+        " 上の通り 次の通り 間違 맞습 틀렸 틀립 간단 명확 다음과_같 위와_같 см\\Z смотри siehe_oben ver_acima véase vedi voir"
     ),
 )
 """What is said about an answer rather than for one, by its first words: what it is like, where it stands, how it is
@@ -170,24 +170,23 @@ _NUMBERS = any_of(
     " phi psi omega"
 )
 _NUMBERS_ABROAD = any_of(
-    "zéro (?:une?|un[ao]|uma?)\\Z deux trois quatre cinq sept huit neuf dix onze douze treize quatorze quinze seize vingt"
-    " trente quarante cinquante soixante cent mille moitié demi tiers aucune? infini(?:té)?"
-    " cero dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince veinte veinti\\w+ dieci\\w+"
-    " treinta cuarenta cincuenta sesenta setenta ochenta noventa cien(?:to)? \\w*cientos mil mitad ningun[oa] infinit[oa]s?"
-    " due tre quattro cinque sei sette otto nove undici dodici tredici quattordici quindici sedici venti\\w* trenta"
-    " quaranta cinquanta sessanta settanta ottanta novanta cento metà nessun[oa]?"
-    " dois duas três quatro sete oito dez doze treze catorze dezess\\w+ vinte trinta quarenta cinquenta sessenta oitenta"
-    " cem metade nenhuma?"
-    " null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf \\w+(?:zehn|zig|ßig|hundert|tausend) hundert"
-    " tausend hälfte keine? unendlich"
-    " ноль один одна два две три четыре пять шесть семь восемь девять десять \\w+(?:дцать|десят|сот) сорок девяносто сто"
-    " двести тысяч[аи]? половина треть четверть нет бесконечн\\w+"
+    "zéro (?:une?|un[ao]|uma?)\\Z deux trois quatre cinq sept huit neuf dix onze douze treize quatorze quinze seize"
+    " vingt trente quarante cinquante soixante cent mille moitié demi tiers aucune? infini(?:té)? cero dos tres cuatro"
+    " cinco seis siete ocho nueve diez once doce trece catorce quince veinte veinti\\w+ dieci\\w+ treinta cuarenta"
+    " cincuenta sesenta setenta ochenta noventa cien(?:to)? \\w*cientos mil mitad ningun[oa] infinit[oa]s? due tre"
+    " quattro cinque sei sette otto nove undici dodici tredici quattordici quindici sedici venti\\w* trenta quaranta"
+    " cinquanta sessanta settanta ottanta novanta cento metà nessun[oa]? dois duas três quatro sete oito dez doze treze"
+    " catorze dezess\\w+ vinte trinta quarenta cinquenta sessenta oitenta cem metade nenhuma? null eins zwei drei vier"
+    " fünf sechs sieben acht neun zehn elf zwölf \\w+(?:zehn|zig|ßig|hundert|tausend) hundert tausend hälfte keine?"
+    " unendlich douzaine docena dozzina dúzia dutzend дюжина ноль один одна два две три четыре пять шесть семь восемь"
+    " девять десять \\w+(?:дцать|десят|сот) сорок девяносто сто двести тысяч[аи]? половина треть четверть нет"
+    " бесконечн\\w+"
 )
 """The same in French, Spanish, Italian, Portuguese, German and Russian."""
 _QUANTIFIES = re.compile(
-    rf"\b(?:{_NUMBERS}|{_NUMBERS_ABROAD}|undefined|undetermined|indeterminate|unbounded|impossible(?! to)|inconsistent|nonexistent"
-    r"|certain|diverge\w*|same|equal|empty|cannot|can't|can not|none|(?:does|do|did)(?: not|n't) exist|[b-hj-z]"
-    r"|not (?:defined|possible|enough|sufficient|real|an?|unique))\b"
+    rf"\b(?:{_NUMBERS}|{_NUMBERS_ABROAD}|undefined|undetermined|indeterminate|unbounded|impossible(?! to)"
+    r"|inconsistent|nonexistent|certain|diverge\w*|same|equal|empty|cannot|can't|can not|none"
+    r"|(?:does|do|did)(?: not|n't) exist|[b-hj-z]|not (?:defined|possible|enough|sufficient|real|an?|unique))\b"
     r"|\A(?:there (?:is|are) )?(?:(?:all|any|every|each|both|one(?! of\b)|nothing|never|neither|yes)\b"
     r"|no(?: (?:real|such|integer|valid|other|possible))?(?: \w+)?\Z)"
     r"|[零〇一二两兩三四五六七八九十百千万萬亿億半无無没沒不空任所全없]|なし|解"
