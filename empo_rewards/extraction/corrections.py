@@ -7,12 +7,12 @@ import re
 from empo_rewards.extraction.wording import any_of
 from empo_rewards.protocols import Extracted
 
-_CLOSES = r"(?:[\s.,;:!…()*_$}\]\"'”~—–-]|\\[)\]]|</\w{1,12}>){0,24}"
+_CLOSES = r"(?:[\s.,;:!…()*_$}\]\"'”~→—–-]|\\[)\]]|</\w{1,12}>){0,24}"
 """What may stand between an answer and what is said behind it: the rest of its markup and of its sentence."""
 _BETWEEN = r"(?:[\s.,;:!…*_(]|[—–-](?=\s)){0,8}"
 _CUE = (
     any_of(
-        "wait hold_on sorry oops whoops hmm actually correction edit (?:scratch|strike)_that i_meant? (?:or_)?rather"
+        "wait oh hold_on sorry oops whoops hmm actually correction edit (?:scratch|strike)_that i_meant? (?:or_)?rather"
         " my_(?:mistake|bad) let_me_correct_(?:that|this|myself|it) or_more_(?:precisely|exactly) nope"
         r" no(?=_?[,.:;!…—–-]|_it|_that|_wait|\s*\Z)"
     )
@@ -51,8 +51,13 @@ _ENDS = re.compile(r"(?! (?:only|if|unless|when|for|to)\b)[^.!?\n]{0,60}[.!]{0,3
 _SAYS_NO = re.compile(r"(?:.*\W)?(?:no|nope|(?:scratch|strike) that)\W*", re.IGNORECASE | re.DOTALL)
 
 
+def alike(text: str, other: str) -> bool:
+    """Whether both begin with a number or mathematics, or neither does."""
+    return bool(_BEGINS_WITH_VALUE.match(text)) == bool(_BEGINS_WITH_VALUE.match(other))
+
+
 def is_taken_back(text: str, end: int) -> bool:
-    """Whether what stands behind an answer that ends at `end` calls it wrong or begins anew: what it announces counts."""
+    """Whether what stands behind an answer, which ends at `end`, calls it wrong or begins anew."""
     return _CALLS_WRONG.match(text, end) is not None or _CUED.match(text, end) is not None
 
 
@@ -74,13 +79,12 @@ def correction(text: str, answer: Extracted) -> Extracted | None:
     found = _CORRECTS.match(text, answer.end)
     stated = found is not None and found["stated"] is not None
     if found is None:
-        cued = _CUED.match(text, answer.end)
+        cued = _CALLS_WRONG.match(text, answer.end) or _CUED.match(text, answer.end)
         found = cued and _CORRECTS_LATER.search(text, cued.end(), cued.end() + _LATER_CHARS)
         stated = True
     if found is None or not (stated or _STRONG.search(found["cues"]) or not _WORD.search(found["value"])):
         return None
     value = found["value"]
-    alike = bool(_BEGINS_WITH_VALUE.match(value)) == bool(_BEGINS_WITH_VALUE.match(answer.text))
-    if not alike or (_WORD.search(value) and not _WORD.search(answer.text)):
+    if not alike(value, answer.text) or (_WORD.search(value) and not _WORD.search(answer.text)):
         return None
     return Extracted(value.strip("$"), *found.span("value"))

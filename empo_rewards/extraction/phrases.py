@@ -53,7 +53,7 @@ _STOP = re.compile(
     r"|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
     rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
-    rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
+    rf"|after|with|by|i\.e|≈|~|about|approximately)\b|(?:[ \t](?:–|--?)[ \t]|[ \t]?[—→][ \t]?)(?:the|an?|{ASIDE})\b"
     rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
 )
 _BEGINS_WITH_VALUE = re.compile(r"(?:[A-Za-z]\w?[ \t]?=[ \t]?)?[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
@@ -62,7 +62,8 @@ _BEHIND_VALUE = re.compile(
     r"(?:[a-z]{2,}|I\b)|[ \t](?:I|but(?! (?:only|not)\b)|given (?:that|the|our|this)|while|and (?:not|this|that|so"
     r"|hence|we|it|you|I|the (?:answer|result|solution|proof|problem)))\b|[ \t](?:as|by|which|so|since|because|where"
     r"|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])"
-    r"|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
+    r"|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
+    r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
     r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
     r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[0-9.]{1,12}[ \t]?\\?%|[A-Z])[)）]"
 )
@@ -96,7 +97,7 @@ _BULLET = re.compile(
 )
 _NO_ANSWER = re.compile(
     rf"(?!never){NEGATES}(?! (?:enough (?:info|data)|(?:defined|possible)\b))|(?:never|neither)\b(?= \w)|#"
-    r"|(?:anything but|far from|nothing like|nowhere near)\b",
+    r"|(?:anything but|hardly|far from|nothing like|nowhere near)\b",
     re.IGNORECASE,
 )
 _DENIED_PROPERTY = re.compile(r"not (?P<property>[a-z]{3,}(?: [a-z]{3,})?)[.*_]{0,3}(?:\s|\Z)")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from empo_rewards.errors import PluginError
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.containers import Hashes
-from empo_rewards.extraction.corrections import correction, is_taken_back, is_withdrawn
+from empo_rewards.extraction.corrections import alike, correction, is_taken_back, is_withdrawn
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import opens_thinking, skip_thinking, turn_end
 from empo_rewards.group import Answer, AnswerKind
@@ -56,7 +56,9 @@ def extract(
             break
         level = extractor.evidence or name
         found = extractor(visible, prompt)
-        if found is not None and not is_blank((one := _checked(name, found, len(visible))).text):
+        if found is None or is_blank((one := _checked(name, found, len(visible))).text):
+            continue
+        if not (corrects and answers) or alike(one.text, _last(answers)[1].text):
             answers.append((name, one))
     if answers:
         name, last = _last(answers)

@@ -90,8 +90,9 @@ _REMARKS = (
     + r"\b)",
     any_of(
         "正确 错误 不正确 合理 显然 如下 以下 上述 多少 什么 正しい correct[ao]?\\Z exacte\\Z richtig\\Z falsch\\Z"
-        " verificad[ao]\\b la_misma\\b 对的 错的 很(?![多少大小]) 明显 见上 已经 簡単 明らか 以下の通り"
-        " 上の通り 次の通り 間違 맞습 틀렸 틀립 간단 명확 다음과_같 위와_같 см\\Z смотри siehe_oben ver_acima véase vedi voir"
+        " verificad[ao]\\b la_misma\\b 对的 错的 很(?![多少大小]) 明显 见上 已经 簡単 明らか"
+        " (?:以下|上|次)の(?:通|とお)り 合って 쉽 間違 맞습 틀렸 틀립 간단 명확 다음과_같 위와_같 см\\Z смотри"
+        " siehe_oben ver_acima véase vedi voir"
     ),
 )
 """What is said about an answer rather than for one, by its first words: what it is like, where it stands, how it is

@@ -72,8 +72,8 @@ def _nouns(text: str, start: int, end: int, nouns: tuple[str, ...]) -> Iterator[
 _NOTE = r"(?:[ \t]{0,3}[(（\[][^()（）\[\]\n]{0,80}[)）\]])?"
 _QUALIFIES = any_of(
     "to for of in as rounded expressed we I you that which given when after choice option key value here finale?"
-    " correct[ao] corret[ao] cert[ao] correcte corretta exact[ae] definitiv[ao] al? à aux? alla para pour por que de"
-    " del du d[aio] en em auf der zu für im на к в задачи النهائية النهائي الصحيحة الصحيح على هنا إذن cuối_cùng đúng"
+    " correct[ao] corret[ao] cert[ao] correcte corretta exact[ae] definitiv[ao] (?-i:al?) à aux? alla para pour por que"
+    " de del du d[aio] en em auf der zu für im на к в задачи النهائية النهائي الصحيحة الصحيح على هنا إذن cuối_cùng đúng"
     " của cho akhir(?:nya)? yang benar dari untuk"
 )
 _QUALIFIER = (  # "(arabic numerals)", "to the question", "a la pregunta", "auf die Frage", ", rounded down,"
@@ -134,15 +134,16 @@ _OTHERS = any_of(
 _NOBODY = r"(?:not|never|cannot|nobody|no one|hardly|\w{2,6}n['’]t)"
 _DOUBTED = (  # "I don't think", "it is not true", "we doubt", "it is tempting to say", "the textbook's"
     rf"{_NOBODY}(?: {any_of('really actually quite at_all yet even necessarily want_to should would have to be been')})"
-    "{0,3} (?:think|believe|see|say|claim|conclude|suppose|agree|guess|feel|expect|imagine|write|accept|sure|certain"
-    "|convinced|clear|true|the case|be(?= that))(?: (?:how|why))?"
+    "{0,3} (?:think|believe|see|say|mean|claim|conclude|suppose|agree|guess|feel|expect|imagine|write|accept|sure"
+    "|certain|convinced|clear|true|the case|be(?= that))(?: (?:how|why))?"
     r"|doubt(?:s|ed)?(?<!no doubt)(?<!not doubt)(?<!t doubt)(?<!a doubt)(?<!any doubt)(?<!little doubt)(?<!yond doubt)"
     "(?: if| whether)?"
     "|(?:wrong|incorrect|false|mistaken?|error|misleading|tempting|tempted|absurd|naive|premature)"
     " to (?:say|think|believe|claim|conclude|assume|answer|suppose|write)"
 )
 _UNANNOUNCED = re.compile(  # before an announcement: it is supposed, denied, doubted, or somebody else's
-    rf"\b(?:{_OTHERS}|{_DOUBTED})(?:[ \t]{any_of('that the an your my our final correct die la le el')}){{0,4}}[ \t]\Z"
+    rf"\b(?:{_OTHERS}|{_DOUBTED})"
+    rf"(?:[ \t]{any_of('that the an your my our final correct answer die la le el')}){{0,4}}[ \t]\Z"
     r"|['’]s(?<!\b(?:it|he).s)(?<!\b(?:let|she|who).s)(?<!(?:that|this|here|what|task).s)(?<!(?:there|today).s)"
     r"(?<!puzzle.s)(?<!problem.s)(?<!(?:question|exercise|equation).s)(?: (?:final|correct|own|first))? \Z"
     r"|(?:如果|若|假设|假如)[^。，\n]{0,8}\Z",
@@ -239,7 +240,7 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
 
 # -------------------------------------------------------------------------------------------- around what is announced
 
-EMOJI = r"\u220e\u25a0\u25a1\u25fb\u25fc\u2600-\u27bf\ufe0f\U0001f300-\U0001faff"
+EMOJI = r"\u220e\u25a0\u25a1\u25aa\u25fb\u25fc\u2600-\u27bf\ufe0f\U0001f300-\U0001faff"
 _PARTICIPLES = any_of(
     "given found determined calculated computed expressed written represented stated shown simplified derived obtained"
     " described summarized encapsulated presented listed"
@@ -269,7 +270,7 @@ NOT_BUT = re.compile(
 ASIDE = any_of(
     "so because since as which where whose who therefore hence thus i\\.e that_is this these it we there giving"
     " making meaning but the_product the_sum the_difference the_total rounded using given from see note or_equivalently"
-    " sorry wait no_wait oops I_mean actually or_rather scratch_that correction edit"
+    " sorry oh wait no_wait oops I_mean actually or_rather scratch_that correction edit"
 )
 """The words with which a clause about the answer begins, once it has been given."""
 CJK_ASIDE = any_of("因为 因此 所以 故 即 其中 这 由于 也就是 可知 可得 选项 则 但 而 以上 なぜなら つまり よって")
@@ -306,7 +307,7 @@ QUESTION = re.compile(
     r"\n[ \t*_#<(\[]{0,10}(?=[A-FHILNP-U0-9\x80-\U0010ffff])(?:"
     rf"(?P<sure>{_SPEAKERS}[ \t]{{0,2}}[0-9]{{0,3}}[*_\])]{{0,3}}[ \t]?[.:：])"
     rf"|(?P<likely>(?:(?:(?:here(?: is|['’]s)|now|let(?:['’]s| us)|try|consider)[^.:?!\n]{{0,24}} )?{_ANOTHER} )?"
-    rf"{_QUESTIONS}[ \t]{{0,2}}[0-9]{{0,3}}(?: \([^()\n]{{1,24}}\))?[*_\]>)]{{0,3}}[ \t]?"
+    rf"{_QUESTIONS}[ \t]{{0,2}}(?:#|No\. )?[0-9]{{0,3}}(?:\.[0-9])?(?: \([^()\n]{{1,24}}\))?[*_\]>)]{{0,3}}[ \t]?"
     rf"(?:[.:：]|(?<=[>\]])|(?=\r?\n))|(?:now|let(?:['’]s| us))[^.:?!\n]{{0,24}} {_ANOTHER}(?: one)?:)"
     r"|(?P<numbered>(?:[2-9]|[1-9][0-9]{1,2})[.)]\)?[ \t](?=[^?\n]{1,200}\?)))",
     re.IGNORECASE,
