@@ -189,16 +189,7 @@ def _held(rule: str, response: str, choices: Mapping[str, str]) -> list[Extracte
     """What the extractors of an explicit rule find, picks or not."""
     listed = "\n".join(choices.values())
     held = [one for extractor in _EXPLICIT[rule] if (one := extractor(response, listed)) is not None]
-    return [one for one in held if not (rule == "announced" and _is_first_item(response, one.start))]
-
-
-def _is_first_item(response: str, start: int) -> bool:
-    """Whether what is announced is "A" on a line of its own, and the next line of that kind is "B": all are listed."""
-    item = _ITEM.match(response, response.rfind("\n", 0, start) + 1)
-    if item is None or item["letter"] != "A" or item.end() < start:
-        return False
-    following = _ITEM.search(response, item.end())
-    return following is not None and following["letter"] == "B"
+    return [one for one in held if rule != "announced" or not _goes_through(response, one.start)]
 
 
 def _last_pick(held: Iterable[Extracted], choices: Mapping[str, str]) -> Extracted | None:
@@ -262,27 +253,14 @@ def _first_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The first line is a letter, or a letter with its text, and more follows: "C\n\n7 is prime."."""
     start, _ = strip_span(response, 0, len(response))
     newline = response.find("\n", start)
-    return None if newline < 0 or _is_first_item(response, start) else _lone(response, start, newline, choices)
+    return None if newline < 0 or _goes_through(response, start) else _lone(response, start, newline, choices)
 
 
 def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The last line is a letter, or a letter with its text, or that text; and not the last of a list of the choices."""
     end = text_end(response)
     start, end = strip_span(response, response.rfind("\n", 0, end) + 1, end)
-    return None if _items(response, start) or _begins_list(response, start) else _lone(response, start, end, choices)
-
-
-def _begins_list(response: str, start: int) -> bool:
-    """Whether a line is the first or the second of a list of the choices: "Possible answers:", "A. one", "B. two"."""
-    item = _ITEM.match(response, start)
-    before = strip_span(response, 0, start)[1]
-    line = response.rfind("\n", 0, before) + 1
-    if item is None or item["letter"] not in {"A", "B"} or line == start:
-        return False
-    if item["letter"] == "B":
-        first = _ITEM.match(response, line)
-        return first is not None and first["letter"] == "A"
-    return _LEADS_TO_LIST.search(response, max(line, before - _LEAD_CHARS), before) is not None
+    return None if _items(response, start) or _goes_through(response, start) else _lone(response, start, end, choices)
 
 
 def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Extracted | None:
@@ -301,21 +279,32 @@ def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Ex
     return None if pick is None else Extracted(pick, start, end)
 
 
-def _items(response: str, before: int) -> dict[int, str]:
-    """The letters with which lines go through the choices one by one, by where they stand, where lines do so."""
+def _items(response: str, before: int) -> set[int]:
+    """Where the letters stand with which lines go through the choices one by one, where lines do so."""
     items = list(_ITEM.finditer(response, 0, before))
-    listed = len({item["letter"] for item in items}) > 1 or any(_is_heading(response, item) for item in items)
-    return {item.start("letter"): item["letter"] for item in items} if listed else {}
+    return {item.start("letter") for item in items} if len({item["letter"] for item in items}) > 1 else set()
 
 
-def _is_heading(response: str, item: re.Match[str]) -> bool:
-    """Whether text follows a heading "### Option A": the choices are gone through, and this was cut off."""
-    return (
-        item["heading"] is not None
-        and item["option"] is not None
-        and item["letter"] == "A"
-        and (item.end() < text_end(response))
-    )
+def _goes_through(response: str, position: int) -> bool:
+    """Whether a line begins to go through the choices: "A. one" before "B. two", or behind "Possible answers:".
+
+    Args:
+        response: the whole response.
+        position: the line's beginning, or where its letter stands.
+    """
+    start = response.rfind("\n", 0, position) + 1
+    item = _ITEM.match(response, start)
+    if item is None or item.end() < position or item["letter"] not in {"A", "B"}:
+        return False
+    before = strip_span(response, 0, start)[1]
+    line = response.rfind("\n", 0, before) + 1
+    previous = _ITEM.match(response, line, before)
+    if item["letter"] == "B":
+        return previous is not None and previous["letter"] == "A"
+    following = _ITEM.search(response, item.end())
+    if (following is not None and following["letter"] == "B") or (item["heading"] and item.end() < text_end(response)):
+        return True
+    return _LEADS_TO_LIST.search(response, max(line, before - _LEAD_CHARS), before) is not None
 
 
 def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
@@ -326,8 +315,7 @@ def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -
     for match in reversed(list(pattern.finditer(response, max(0, end - _LAST_CHARS), end))):
         group = match.lastgroup or "letter"
         letter = match[group].upper()
-        line = response.rfind("\n", 0, match.start()) + 1
-        if letter not in choices or match.start(group) in items or (letter == "A" and _begins_list(response, line)):
+        if letter not in choices or match.start(group) in items or _goes_through(response, match.start(group)):
             continue
         before = response[max(0, match.start() - _AROUND_CHARS) : match.start()]
         if _DENIED_BEFORE.search(before) or _DENIED_BEHIND.match(response, match.end(), match.end() + _AROUND_CHARS):

@@ -60,4 +60,6 @@ def assigned(text: str, position: int) -> Extracted | None:
 
 
 def _line_start(text: str, position: int) -> int:
-    return text.rfind("\n", max(0, position - LINE_CHARS), position) + 1
+    """Where the line begins that a position stands in; the position itself in a longer line than is read."""
+    newline = text.rfind("\n", max(0, position - LINE_CHARS), position)
+    return newline + 1 if newline >= 0 else 0 if position <= LINE_CHARS else position
