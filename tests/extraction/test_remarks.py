@@ -65,9 +65,21 @@ def test_words_without_a_quantity_answer_no_question_for_one(words: str) -> None
 
 @pytest.mark.parametrize(
     "words",
-    "a dozen|no integer|none|infinitely many|x|half of them|it cannot be determined|Alice|2k|douze|zwölf|doce|doze".split(
-        "|"
-    ),
+    [
+        "a dozen",
+        "no integer",
+        "none",
+        "infinitely many",
+        "x",
+        "half of them",
+        "it cannot be determined",
+        "Alice",
+        "2k",
+        "douze",
+        "zwölf",
+        "doce",
+        "doze",
+    ],
 )
 def test_words_that_answer_a_question_for_a_quantity(words: str) -> None:
     assert remark_in(words, QUANTITY, announced_by_verb=True) is None
