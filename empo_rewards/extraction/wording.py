@@ -127,15 +127,15 @@ _VALUE_CHARS = 90
 _OTHERS = any_of(
     "if whether unless suppose supposing assume assuming wrong incorrect false previous earlier initial possible"
     " alternative common typical partial another no any an each every potential naive unlikely doubtful impossible"
-    " improbable implausible untrue unclear student'?s their wenn falls si se если ob worst least_likely"
+    " improbable implausible untrue unclear no_way student'?s their wenn falls si se если ob worst least_likely"
     " (?:second|next)[_-]best tempting"
     " (?:mistake|misconception|misunderstanding|trap|fallacy)(?:[:,]|_is)?(?:_to_(?:say|think))?"
 )
 _NOBODY = r"(?:not|never|cannot|nobody|no one|hardly|\w{2,6}n['’]t)"
 _DOUBTED = (  # "I don't think", "it is not true", "we doubt", "it is tempting to say", "the textbook's"
     rf"{_NOBODY}(?: {any_of('really actually quite at_all yet even necessarily want_to should would have to be been')})"
-    "{0,3} (?:think|believe|see|say|mean|claim|conclude|suppose|agree|guess|feel|expect|imagine|write|accept|sure"
-    "|certain|convinced|clear|true|the case|be(?= that))(?: (?:how|why))?"
+    "{0,3} (?:think|thought|believe|see|say|said|mean|claim|conclude|suppose|agree|guess|feel|expect|imagine|write|accept"
+    "|sure|certain|convinced|clear|true|the case|be(?= that))(?: (?:how|why))?"
     r"|doubt(?:s|ed)?(?<!no doubt)(?<!not doubt)(?<!t doubt)(?<!a doubt)(?<!any doubt)(?<!little doubt)(?<!yond doubt)"
     "(?: if| whether)?"
     "|(?:wrong|incorrect|false|mistaken?|error|misleading|tempting|tempted|absurd|naive|premature)"
@@ -208,7 +208,8 @@ def _announcements(text: str, start: int, end: int, nouns: tuple[str, ...]) -> I
     def listed(begin: int, behind: int) -> bool:
         """Whether a noun is for all choices ("let's evaluate the options: A. ..."), not for the right ones."""
         before = text[max(start, begin - _BEFORE_CHARS) : begin]
-        return text[begin:behind].lower() in _LISTED_NOUNS and _RIGHT_ONES.search(before) is None
+        one = text.startswith(" is ", behind)  # "the best answer among the options is B"
+        return not one and text[begin:behind].lower() in _LISTED_NOUNS and _RIGHT_ONES.search(before) is None
 
     def supposed(begin: int, link: re.Match[str]) -> bool:
         """Whether "the answer would be" is said of what is not so: "if he had eaten two"."""

@@ -443,6 +443,7 @@ STYLES: dict[str, dict[str, str]] = {
         "The answer is Mercury [C].": "C",
         "∴ (C)": "C",
         "Therefore, answer C": "C",
+        "The best answer among the options is C.": "C",
     },
     "Which are right?\nA. Both A and C\nB. I and II\nC. I, II and IV\nD. Rome": {
         "The answer is I and II.": "B",
