@@ -18,26 +18,19 @@ from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import INFINITY
 from empo_rewards.equivalence.math.table import LETTERS
 
-Rows: TypeAlias = tuple[tuple[Value, ...], ...]
-"""A matrix."""
+Rows: TypeAlias = tuple[tuple[Value, ...], ...]  # of a matrix
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
-"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
+_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})  # letters that are functions of brackets after them, as the table's
 _DEGREE = atom(algebra.PI) / 180
 
 
 class Scalars:
-    """The values of expressions, by a policy.
-
-    Args:
-        respell: whether C and I are read as c and the imaginary unit, as some write them.
-    """
+    """The values of expressions, by a policy; `respell` reads C and I as c and the imaginary unit, as some do."""
 
     def __init__(self, policy: MathPolicy, *, respell: bool = False) -> None:
         self.policy, self.respell = policy, respell
-        self.plus_minus = 0
-        """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
+        self.plus_minus = 0  # which branch of ± is being computed: 1, -1, or 0 outside of one
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
@@ -71,12 +64,11 @@ class Scalars:
         return _CONSTANTS.get(name) or atom(name)
 
     def _signed(self, node: nodes.Signed) -> Value:
-        body = self.value(node.body)
-        if node.sign in "+-":
-            return body if node.sign == "+" else -body
-        if not self.plus_minus:
+        sign = {"+": 1, "-": -1, "±": self.plus_minus, "∓": -self.plus_minus}[node.sign]
+        if not sign:
             raise Unreadable
-        return body if (node.sign == "±") == (self.plus_minus > 0) else -body
+        body = self.value(node.body)
+        return body if sign > 0 else -body
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
         run: list[Value] = []

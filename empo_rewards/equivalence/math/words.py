@@ -53,18 +53,15 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
     kinds = [token.kind for token in tokens]
     mark = next((k for k, kind in enumerate(kinds) if kind in ("=", ":")), -1)
     before, after = tokens[:mark], tokens[mark + 1 :]
-    if (
-        kinds.count("=") + kinds.count(":") != 1
-        or not {*kinds[:mark]} <= {"word", "run", "sym"}
-        or {*kinds[mark + 1 :]} <= {"word", "run"}
-        or (kinds[mark] == ":" and kinds[mark + 1] not in ("num", "$", "frac", "sqrt", "-"))
-    ):
+    said, value = {*kinds[:mark]}, kinds[mark + 1 :]
+    if kinds.count("=") + kinds.count(":") != 1 or not said <= {"word", "run", "sym"} or {*value} <= {"word", "run"}:
+        return {}, tokens
+    if kinds[mark] == ":" and value[0] not in ("num", "$", "frac", "sqrt", "-"):
         return {}, tokens
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
     words = [token for token in before if token.kind != "sym" and not token.text.isupper()]
-    if len(letters) > 1 or not any(is_word(t.text) or (t.kind == "word" and len(t.text) > 2) for t in words):
-        return {}, tokens
-    if not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
+    named = any(is_word(token.text) or (token.kind == "word" and len(token.text) > 2) for token in words)
+    if len(letters) > 1 or not named or not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
         return {}, tokens
     called: dict[str, Hashable] = {"called": " ".join(token.text for token in words).casefold()}
     return called | ({"label": letters[0]} if letters else {}), after
@@ -76,15 +73,12 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_SAID = [
-    (re.compile(phrases), shape)
-    for phrases, shape in (
-        (r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers", shapes.REALS),
-        (r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set", shapes.EMPTY),
-        (r"dne|d n e|(?:(?:the )?limit )?does not exist", Text("does not exist")),
-        (r"(?:infinitely many|infinite) solutions|infinitely many", Text("infinitely many")),
-    )
-]
+_SAID: dict[str, Shape] = {
+    r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers": shapes.REALS,
+    r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set": shapes.EMPTY,
+    r"dne|d n e|(?:(?:the )?limit )?does not exist": Text("does not exist"),
+    r"(?:infinitely many|infinite) solutions|infinitely many": Text("infinitely many"),
+}
 """Phrases that say what a sign says too, or each other."""
 
 
@@ -92,4 +86,4 @@ def _said(words: list[str]) -> Shape:
     said = " ".join(words)
     if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
         return atom(words[1].upper())
-    return next((shape for phrases, shape in _SAID if phrases.fullmatch(said)), Text(said))
+    return next((shape for phrases, shape in _SAID.items() if re.fullmatch(phrases, said)), Text(said))
