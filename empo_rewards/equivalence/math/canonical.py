@@ -240,6 +240,9 @@ class _Reader(Scalars):
             if len(rows[0]) == 1:
                 return Key(Ordered(tuple(chain(*rows)), ""))
             return Key(Aligned("matrix", tuple(chain(*rows)), len(rows)))
+        match node:
+            case nodes.Call("max" | "min" | "gcd" | "lcm" as name, (value,)):  # max 5, min 3: values by their names
+                return self.decorated(value, label=name)
         values = {self.decomposed(value) if self.composed else value for value in self.branches(node)}
         return Key(items(values) if len(values) > 1 else values.pop())
 
@@ -271,11 +274,6 @@ class _Reader(Scalars):
         """(B) 5, which may be read as B."""
         inner = self.decorated(node.body, choice=node.letter)
         return inner._replace(readings=(*inner.readings, self.symbol(node.letter)))
-
-    def call(self, node: nodes.Call) -> Key | None:
-        """max 5, a value by its name; None for a function of values."""
-        named = node.name in ("max", "min", "gcd", "lcm") and len(node.args) == 1
-        return self.decorated(node.args[0], label=node.name) if named else None
 
     def based(self, node: nodes.Based) -> Key:
         """204_5."""
@@ -490,8 +488,6 @@ class _Reader(Scalars):
             if shape.symbols and names_a_function(name):  # y is the function that is asked for, f or g
                 part = part._replace(facets={} if label in ("y", "Y", "y(x)") else {"called": label})
                 label = "y"
-        elif is_function(name):
-            label = label.partition("(")[0]
         return part._replace(facets={**part.facets, "label": label}, readings=readings)
 
     def half_line(self, left: Node, operator: str, right: Node, about: Node | None) -> Key:
@@ -525,7 +521,6 @@ _PARTS: dict[type, Callable[[_Reader, Any], Key | None]] = {
     nodes.Constant: lambda self, node: {"∅": Key(shapes.EMPTY), "R": Key(shapes.REALS)}.get(node.name),
     nodes.Combined: _Reader.set_operation,
     nodes.Builder: _Reader.builder,
-    nodes.Call: _Reader.call,
     nodes.Proportion: _Reader.proportion,
     nodes.Grid: _Reader.system,
     nodes.Sum: _Reader.sum,

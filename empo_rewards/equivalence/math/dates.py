@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 from empo_rewards.equivalence.math.algebra import constant, quotient
 from empo_rewards.equivalence.math.keys import Key, Option
@@ -22,13 +22,7 @@ _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, le
 _MONTH = f"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4})"
-_SAID = re.compile(
-    r"^(?:on )?(?:(mon|tues|wednes|thurs|fri|satur|sun)day,? (?:at )?)?(.+?)"
-    r"(?:(?:(?<=m)|(?<=m\.)|(?<=:\d\d)) ?([a-z]{1,3}t|utc|z))?$"
-)
-"""What stands around a date or time: the day of the week, the zone."""
-_MOMENT = re.compile(r"(.+?\d),?(?: at)?[ t](\d{1,2}(?::\d\d| ?[ap]\.?m).*)")
-"""A date and a time."""
+_WEEKDAY = re.compile(r"^(?:on )?(mon|tues|wednes|thurs|fri|satur|sun)day,? (?:at )?")
 
 
 def read(text: str, policy: MathPolicy) -> Key | None:
@@ -38,16 +32,10 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     text = text.lower()
     if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
-    _, weekday, text, zone, _ = _SAID.split(text)
-    facets: dict[str, Hashable] = {kind: said for kind, said in (("weekday", weekday), ("zone", zone)) if said}
+    *weekday, text = _WEEKDAY.split(text)
     matches = ((form.fullmatch(text), found) for form, found in _FORMS.items())
     key = next((found(match, policy) for match, found in matches if match is not None), None)
-    if key is None and (moment := _MOMENT.fullmatch(text)) is not None:
-        key, time = (read(part, policy) for part in moment.groups())
-        if key is None or time is None or not isinstance(key.shape, Date):
-            return None
-        facets |= {"time": time.shape, **time.facets}
-    return key._replace(facets={**key.facets, **facets}, options=()) if key is not None and facets else key
+    return key._replace(facets={**key.facets, "weekday": weekday[1]}, options=()) if key and weekday else key
 
 
 def _date(said: re.Match[str], policy: MathPolicy) -> Key | None:

@@ -159,10 +159,8 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
             classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
     for position, key in enumerate(result):
-        match key:
-            case Key(shapes.Equation(_, terms), facets, (Value() as value,)) if (
-                "label" not in facets
-            ):  # x/y = 5 is no x = 5
+        match key:  # what an equation gives has a name of its own: x/y = 5 is 5, but not x = 5
+            case Key(shapes.Equation(_, terms), facets, (Value() as value,)) if "label" not in facets:
                 result[position] = key._replace(facets={**facets, "label": (terms + value).text, "called": "="})
     return result
 

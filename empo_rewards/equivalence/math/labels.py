@@ -26,9 +26,7 @@ def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of 
             return ":".join(names) if all(names) else None
         case nodes.Product(factors):
             if (applied := _applied(node)) is not None:
-                name, items = applied
-                prime = "'" in name and all(isinstance(item, nodes.Sym) for item in items)  # y'(x) is y'
-                return name if prime else f"{name}({','.join(map(_written, items))})"
+                return f"{applied[0]}({','.join(map(_written, applied[1]))})"
             symbols = [factor.name for _, factor in factors if isinstance(factor, nodes.Sym)]
             if len(symbols) < len(factors) or {mark for mark, _ in factors[1:]} - {"", " "}:
                 return None

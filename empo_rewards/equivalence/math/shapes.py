@@ -106,9 +106,7 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
             }
             found = [items(bare.get(each, each) for each, count in counts for _ in range(count))]
         case SetOf(members):
-            found = [items(members)]
-            if len(members) == 1:  # {5} is 5, {∅} is not ∅
-                found = [each for each in members if not isinstance(each, (SetOf, Spans))]
+            found = [x for x in members if kind_of(x) not in (SetOf, Spans)] if len(members) == 1 else [items(members)]
         case Aligned("ratio", (Value(rational=number),)) if number:
             found = [constant(1 / Fraction(number))]
     return tuple(reading for reading in found if reading != shape)
