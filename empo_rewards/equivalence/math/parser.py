@@ -3,7 +3,7 @@
 Notation is ambiguous; these are the readings, in one place:
 
 - Juxtaposition multiplies. It binds closer than a slash (a/bc is a/(bc)), but for a number over a number (1/2x is x/2).
-- \\frac12 is a half; ^10 and \\sqrt12 take the whole number, as models mean it.
+- \\frac12 is a half; ^10 and \\sqrt12 take the whole number, as models mean it; ^ab takes one letter, as TeX does.
 - A function without brackets takes the product that follows, up to a sign or another function: \\sin 2x \\cos x.
 - 2\\frac13 and 2 1/3 are mixed numbers; 2\\frac{x}{3} and 2\\frac53 are products.
 - {1,2} with plain braces is a set where it has a comma, else a group.
@@ -462,7 +462,7 @@ class _Parser:
 
     def tower(self) -> Node:
         """An exponent without its sign."""
-        result = self.primary()
+        result = nodes.Sym(self.first()) if self.kind() == "run" else self.primary()
         if self.accept("^"):  # right-associative
             return nodes.Power(result, self.exponent())
         return nodes.Postfix("!", result) if self.accept("!") else result
