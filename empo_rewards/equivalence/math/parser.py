@@ -11,6 +11,7 @@ Notation is ambiguous; these are the readings, in one place:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import dropwhile
@@ -49,6 +50,8 @@ _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "small
 _ENCLOSED = {"|": ("|", "abs"), "⌊": ("⌋", "floor"), "⌈": ("⌉", "ceil")}
 _CHOSEN = {"C": "binomial", "P": "permutations"}
 _CHOICES = tuple("ABCDEFGH")
+_NUMBERED = re.compile(r"\((?:1\)[^(].*\(2|i\)[^(].*\(ii|I\)[^(].*\(II|a\)[^(].*\(b|A\)[^(].*\(B)\)")
+"""Parts by number: (1) 5 (2) 6."""
 _NO_CHOICE = _RELATIONS | frozenset("+-*/^") | {""}
 
 
@@ -116,6 +119,8 @@ class _Parser:
         choice = self.choice()
         if choice and self.choice():
             raise Unreadable  # (B) (C) 5
+        if self.kinds[0] == "(" and _NUMBERED.match("".join(token.text for token in self.tokens)):
+            raise Unreadable
         listing = self.listing()
         while self.accept("."):
             pass
