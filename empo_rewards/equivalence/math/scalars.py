@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial, reduce
 from itertools import pairwise
@@ -22,8 +23,10 @@ Rows: TypeAlias = tuple[tuple[Value, ...], ...]
 """A matrix."""
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})
-"""Letters that are functions of what stands in brackets after them, beside those of the table; others are factors."""
+_APPLIED = frozenset("fgh")
+"""Letters that are functions of what stands in brackets after them, beside those of the table and of the answer."""
+_ONE, *_TURNED = nodes.Num("1"), nodes.Signed("-", nodes.Num("1")), nodes.Sym("T")
+"""Exponents: none, and those of an inverse and a transpose."""
 _DEGREE = atom(algebra.PI) / 180
 
 
@@ -38,6 +41,8 @@ class Scalars:
         self.policy, self.respell = policy, respell
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
+        self.applied: set[str] = set()
+        """Letters that the answer applies to a symbol or number: T of T(n) = 2T(n/2) + n, where it is a function."""
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
@@ -79,19 +84,38 @@ class Scalars:
         return body if (node.sign == "±") == (self.plus_minus > 0) else -body
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
+        factors = [*factors]
+        if _is_ordered(factors):
+            return algebra.kept("·", *(self.value(factor) for _, factor in _flat(factors)))
         run: list[Value] = []
         call = None
         for (mark, factor), following in pairwise((*factors, ("", nodes.Num("")))):
             if call is not None:
                 call = None  # the factor was its argument
                 continue
-            call = _application(factor, *following)
+            match factor, following:
+                case nodes.Num(), ("" | " ", nodes.Num(text)) if text:
+                    raise Unreadable  # (1 2)(3 4)
+            call = self._application(factor, *following)
             value = self.value(call or factor)
             if mark == "/":
                 run = [product(run) / value]
             else:
                 run.append(value)
         return product(run)
+
+    def _application(self, function: Node, mark: str, argument: Node) -> Node | None:
+        """A letter before brackets that is a function of what they hold, to a power too; None for a factor."""
+        if mark or not isinstance(function, nodes.Sym):
+            return None
+        if isinstance(argument, nodes.Power):
+            call = self._application(function, mark, argument.base)
+            return call and nodes.Power(call, argument.exponent)
+        if not isinstance(argument, nodes.Bracket) or argument.opening != "(":
+            return None
+        name, arguments = function.name.partition("_")[0].rstrip("'"), argument.items.items
+        applied = name in _APPLIED or name in LETTERS or function.name in self.applied or len(arguments) > 1
+        return nodes.Call(function.name, arguments) if applied else None
 
     def _call(self, node: nodes.Call) -> Value:
         if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
@@ -155,13 +179,36 @@ def _is_constant_in(node: Node, variable: Node) -> bool:
     return isinstance(variable, nodes.Sym) and not any(variable.name in name for name in names)
 
 
-def _application(function: Node, mark: str, argument: Node) -> nodes.Call | None:
-    """A letter before brackets that is a function of what they hold: one of `_APPLIED`, or of two arguments."""
-    if mark or not (isinstance(function, nodes.Sym) and isinstance(argument, nodes.Bracket)) or argument.opening != "(":
-        return None
-    name, arguments = function.name.partition("_")[0], argument.items.items
-    applied = name in _APPLIED or name in LETTERS or len(arguments) > 1
-    return nodes.Call(function.name, arguments) if applied else None
+def applied_in(node: Node) -> set[str]:
+    """Letters right before brackets that hold a symbol or a number alone: functions, wherever they stand."""
+    found = set()
+    for inner in walk(node):
+        for (_, function), (mark, argument) in pairwise(inner.factors) if isinstance(inner, nodes.Product) else ():
+            match function, argument:
+                case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((item,))) if not mark and name not in _CONSTANTS:
+                    if isinstance(item.body if isinstance(item, nodes.Signed) else item, (nodes.Sym, nodes.Num)):
+                        found.add(name)
+    return found
+
+
+def _flat(factors: Iterable[tuple[str, Node]]) -> Iterator[tuple[str, Node]]:
+    """Factors, those of letters side by side each by itself."""
+    for mark, factor in factors:
+        run = isinstance(factor, nodes.Product) and not any(inner for inner, _ in factor.factors)
+        yield from factor.factors if run else [(mark, factor)]
+
+
+def _is_ordered(factors: Iterable[tuple[str, Node]]) -> bool:
+    """Whether factors need not commute: A^{-1}B, A^T A, xyx^{-1}, \\hat x\\hat p."""
+    if any(mark == "/" for mark, _ in factors):
+        return False
+    powers = [factor if isinstance(factor, nodes.Power) else nodes.Power(factor, _ONE) for _, factor in _flat(factors)]
+    names = Counter(base.name for base, _ in powers if isinstance(base, nodes.Sym))
+    turned = {base.name for base, exponent in powers if isinstance(base, nodes.Sym) and exponent in _TURNED}
+    capitals = {name for name in names if name[0].isupper()}
+    matrices = len(capitals) > 1 and all(exponent in (_ONE, *_TURNED) for _, exponent in powers)
+    operators = sum(name.startswith("hat ") for name in names) > 1
+    return operators or any(names[name] > 1 or (matrices and name in capitals) for name in turned - _CONSTANTS.keys())
 
 
 def _determinant(rows: Rows) -> Value:
