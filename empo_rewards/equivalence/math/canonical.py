@@ -282,6 +282,8 @@ class _Reader(Scalars):
 
     def quantity(self, node: nodes.Quantity) -> _Part:
         """A value with its unit; $99 - $72 is a difference, or a range."""
+        if isinstance(node.body, nodes.Product):  # 3 × 4 matrix
+            _demand(not all(isinstance(factor, nodes.Num) for _, factor in node.body.factors))
         numbers, mark = _bare_difference(node.body)
         if numbers and not mark:
             _demand(len(numbers) == 2)
@@ -295,8 +297,9 @@ class _Reader(Scalars):
                 return self.scalar_part(node)._replace(readings=(self.value(body),))
             case nodes.Postfix("°", body):
                 return self.decorated(body, unit=(("°", 1),))
-            case nodes.Signed("+" | "-" as sign, nodes.Postfix("°", body)):
-                return self.decorated(nodes.Signed(sign, body), unit=(("°", 1),))
+            case nodes.Signed("+" | "-" as sign, nodes.Postfix("°") | nodes.Quantity() as inner):
+                part = self.part(inner)
+                return part._replace(shapes=(self.value(nodes.Signed(sign, inner.body)),))
         return None
 
     def decorated(self, node: Node, **facets: Hashable) -> _Part:
@@ -414,6 +417,7 @@ class _Reader(Scalars):
                 return listed
             return _Part((SetOf(frozenset(shape for part in inner for shape in part.shapes)),), listed.facets)
         ends = node.opening + node.closing
+        _demand(ends != "[]" or {*node.items.separators} != {",", ";"})  # [1; 2, 3], a continued fraction
         _demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
         return _Part((ordered(tuple(part.shape for part in inner), ends),), listed.facets)
 

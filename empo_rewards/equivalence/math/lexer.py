@@ -128,6 +128,7 @@ class _Lexer:
     """
 
     def __init__(self, text: str) -> None:
+        text = text.replace("{-}", "-").replace("\\not=", "\\ne ")
         self.text = text.replace("{,}", "\x1f").replace(",\\!", "\x1f").replace("\\!", "")
         self.tokens: list[Token] = []
         self.spaced = self.wide = False

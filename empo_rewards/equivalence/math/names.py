@@ -22,10 +22,10 @@ UPRIGHT_SYMBOLS = frozenset("eid")
 
 _KINDS = {
     "≤": "le leq leqslant leqq", "≥": "ge geq geqslant geqq", "≠": "ne neq", "<": "lt", ">": "gt",
-    "≈": "approx simeq approxeq doteq", "≡": "equiv cong", "⇒": "iff implies Rightarrow Leftrightarrow",
-    "→": "to rightarrow mapsto longrightarrow", "*": "cdot times ast bullet", "/": "div", "±": "pm", "∓": "mp",
+    "≈": "approx simeq approxeq doteq", "≡": "equiv cong", "⇒": "implies Rightarrow", "⇔": "iff Leftrightarrow",
+    "→": "to rightarrow mapsto longrightarrow", "*": "cdot ast bullet", "/": "div", "±": "pm", "∓": "mp",
     "frac": "frac dfrac tfrac cfrac", "binom": "binom dbinom tbinom", "sqrt": "sqrt", "choose": "choose",
-    "|": "vert lvert rvert mid", "‖": "lVert rVert Vert |", "(": "langle lgroup lparen", ")": "rangle rgroup rparen",
+    "|": "vert lvert rvert mid", "‖": "lVert rVert Vert |", "(": "lgroup lparen", ")": "rangle rgroup rparen",
     "[": "lbrack", "]": "rbrack", r"\{": "lbrace {", r"\}": "rbrace }", "⌊": "lfloor llcorner", "⌋": "rfloor lrcorner",
     "⌈": "lceil ulcorner", "⌉": "rceil urcorner", "∞": "infty", "∅": "emptyset varnothing", "∈": "in", "∉": "notin",
     "∪": "cup", "∩": "cap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq", "⊇": "supseteq", "⊂": "subset",
@@ -43,6 +43,7 @@ _TEXTS = {
     "sym": {"e": "exponentialE", "i": "imaginaryI imaginaryJ imath", "j": "jmath", "π": "pi", "∂": "partial"}
     | {name: name for name in _GREEK},
     "and": {"∧": "land wedge"}, "or": {"∨": "lor vee"}, "pmod": {"mod": "pmod"}, "$": {"£": "pounds"},
+    "not": {"¬": "neg lnot"}, "*": {"×": "times"}, "(": {"⟨": "langle"},
     "large": {name: name for name in ("sum", "prod", "int", "lim")},
     "label": {name: name for name in ("angle", "triangle")},
     "accent": {name: name for name in listed(
@@ -81,9 +82,10 @@ FOLDED |= {ord(glyph): f"\\mathbb{{{normalize('NFKC', glyph)}}}" for glyph in "�
 FOLDED |= {
     ord(glyph): replacement
     for glyphs, replacement in {
-        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∣": "|", "⟨〈": "(", "⟩〉": ")", "′’‘": "'",
+        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∣": "|", "⟨〈": "\\langle ", "⟩〉": ")",
         "º˚": "°", "，": ", ", "；": "; ", "。": ".", "π": "\\pi ", "∂": "\\partial ", "…": "\\ldots ", "∠": "\\angle ",
         "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
+        "′’‘": "'",
     }.items()
     for glyph in glyphs
 }  # fmt: skip

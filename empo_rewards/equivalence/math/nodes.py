@@ -202,8 +202,10 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def inside(node: Node) -> Node:
-    """What brackets hold, however many, where it is one expression."""
+    """What brackets hold, however many, where it is one expression; [x] and {x} of a symbol are more than x."""
     while isinstance(node, Bracket) and len(node.items.items) == 1:
+        if node.opening != "(" and isinstance(node.items.items[0], Sym):
+            break
         node = node.items.items[0]
     return node
 

@@ -61,6 +61,7 @@ _UNITS = listed(
 _TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
 SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * k for k, word in enumerate(_TENS, 2)}
 SCALES = {"hundred": 100, "dozen": 12, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES |= {"万": 10**4, "亿": 10**8, "億": 10**8}
 _ORDINALS = listed("zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth")
 ORDINALS = {word: value for value, word in enumerate(_ORDINALS)}
 ORDINALS |= {word + "th": value for word, value in SMALL.items() if 12 < value < 20}
@@ -78,7 +79,9 @@ def _phrases(*rows: tuple[str, str]) -> dict[str, str]:
     return {phrase: text for phrases, text in rows for phrase in phrases.split(", ")}
 
 
-_PREFIXES = _phrases(("minus, negative", "-"), ("square root of", "sqrt"), ("cube root of", "sqrt [ 3 ]"))
+_PREFIXES = _phrases(
+    ("minus, negative", "-"), ("positive", "+"), ("square root of", "sqrt"), ("cube root of", "sqrt [ 3 ]")
+)
 _INFIXES = _phrases(
     ("plus", "+"), ("minus", "-"), ("equals", "="), ("times", "*"), ("over, divided by", "/"),
     ("raised to the power of, to the power of, to the power", "^"),
@@ -86,8 +89,8 @@ _INFIXES = _phrases(
 _POSTFIXES = _phrases(("squared", "^ 2"), ("cubed", "^ 3"), ("factorial", "!"))
 """Operations in words: before the first operand, between two, and after one; as the tokens that say them."""
 
-_HEDGES = _phrases(("approximately, about, roughly, around, approx, circa, an estimated", ""))
-"""Words before a value that say that it is rounded, and are dropped."""
+_HEDGES = _phrases(("exactly, approximately, about, roughly, around, approx, circa, an estimated", ""))
+"""Words before a value that say how exact it is, and are dropped."""
 
 _BEFORE = _phrases(
     ("more than, greater than, over, above, exceeding", ">"), ("less than, fewer than, under, below", "<"),

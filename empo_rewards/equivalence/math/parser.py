@@ -373,9 +373,13 @@ class _Parser:
             ):  # fmt: skip
                 break
             if kind in ("*", "/") and self.kind(1):
-                self.take()
-                factor = self.divisor(factors[-1][1]) if kind == "/" else self.perhaps_signed(self.factor)
-                factors.append((kind, factor))
+                sign, before = self.take().text, factors[-1]
+                factor = self.divisor(before[1]) if kind == "/" else self.perhaps_signed(self.factor)
+                if sign == "×" and _is_vector(before[1]):
+                    self.enter()
+                    factors[-1] = before[0], nodes.Call("×", (before[1], factor))
+                else:
+                    factors.append((kind, factor))
             elif kind == "%" or (kind == "mod" and not self.congruence):
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
@@ -441,9 +445,17 @@ class _Parser:
             self.enter()
             self.take()
             if kind == "^":
-                exponent = self.exponent()
+                braced, exponent = self.kind() == "{", self.exponent()
                 base = self.indexed(base) if isinstance(base, nodes.Sym) and self.kind() == "_" else base
-                base = nodes.Power(base, exponent)
+                match base, exponent:
+                    case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((nodes.Num(n) | nodes.Sym(n),))) if (
+                        braced and name not in "eiπ"
+                    ):  # f^{(3)}, y^{(n)}
+                        base = nodes.Sym(name + ("'" * int(n) if n.isdecimal() and len(n) < 3 else f"^({n})"))
+                    case nodes.Sym(name), nodes.Num("0") if name not in "ei":
+                        raise Unreadable  # K^0, a particle
+                    case _:
+                        base = nodes.Power(base, exponent)
             elif kind in ("!", "!!") and self.kind() != "=":
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
@@ -496,7 +508,7 @@ class _Parser:
         match self.argument(), self.argument():
             case nodes.Num() as above, nodes.Sym(symbol):
                 letter, _, below = symbol.partition("_")
-                if letter in _CHOSEN and below.isdecimal():
+                if letter in _CHOSEN and below.isdecimal() and (letter == "C" or below != "0"):  # ^3P_0 is a term
                     return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
         raise Unreadable
 
@@ -526,6 +538,8 @@ class _Parser:
         letters = ""
         while self.kind() in ("sym", "run"):
             letters += self.take().text
+        if not letters:
+            raise Unreadable  # 5\\angle 30°
         return nodes.Word(f"{name} {letters}")
 
     def blackboard(self, name: str) -> Node:
@@ -549,7 +563,7 @@ class _Parser:
         name, kind = symbol.name, self.kind()
         if kind == "num" and touching and name not in ("e", "i", "π") and name.isalpha():
             digits = self.tokens[self.at]
-            if not digits.spaced and digits.text.isdecimal():
+            if not digits.spaced:
                 return nodes.Sym(f"{name}_{self.take().text}")
         if not self.accept("_"):
             return symbol
@@ -717,9 +731,9 @@ class _Parser:
             raise Unreadable
         if condition:
             return nodes.Builder(listing.items[0], condition)
-        if opening == "{" and not several:
-            return listing.items[0]
-        return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
+        if opening in "{⟨" and not several:
+            return listing.items[0] if opening == "{" else nodes.Call("⟨⟩", listing.items)  # an average
+        return nodes.Bracket("(" if opening in "]⟨" else opening, listing, ")" if closing == "[" else closing)
 
     def closes_outward(self) -> bool:
         """Whether a [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
@@ -766,6 +780,14 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
 
 def _product(factors: list[tuple[str, Node]]) -> Node:
     return factors[0][1] if len(factors) == 1 else nodes.Product(tuple(factors))
+
+
+def _is_vector(node: Node) -> bool:
+    """Whether × after a node takes no product of numbers: a vector, a named set, a power or × of such."""
+    node = nodes.inside(node.base if isinstance(node, nodes.Power) else node)
+    if isinstance(node, nodes.Sym):
+        return node.name.startswith(("vec ", "hat "))
+    return isinstance(node, nodes.Constant) or (isinstance(node, nodes.Call) and node.name == "×")
 
 
 def _digits(node: Node) -> str:

@@ -156,6 +156,9 @@ _KINDS: dict[type, Callable[[Scalars, Any], Value]] = {
     nodes.Num: lambda self, node: constant(literal(node.text)),
     nodes.Sym: lambda self, node: self.symbol(node.name),
     nodes.Word: Scalars._word,
+    nodes.Bracket: lambda self, node: functions.apply(
+        node.opening, (self.value(node.items if len(node.items.items) > 1 else node.items.items[0]),)
+    ),
     nodes.Signed: Scalars._signed,
     nodes.Sum: lambda self, node: add(*map(self._signed, node.parts)),
     nodes.Product: lambda self, node: self._product(node.factors),

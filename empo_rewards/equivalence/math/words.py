@@ -35,7 +35,16 @@ def words_of(tokens: list[Token]) -> Shape | None:
         return None
     said = [token.text for token in tokens if token.kind not in SILENT]
     substance = len(said) == 1 and said[0][0].isupper() and said[0].capitalize() in _SYMBOLS  # CO, Co
-    return Text(said[0]) if substance else _said([word.casefold() for word in said])
+    return Text(said[0]) if substance else _said([*map(_folded, said)])
+
+
+def _folded(word: str) -> str:
+    """A word in small letters; letters that are none as they are: mgH, AaBb."""
+    lower = word.casefold()
+    worded = word[1:].islower() or (
+        word.isupper() and not set("aeiouy").isdisjoint(lower) and lower[::2] != lower[1::2]
+    )
+    return lower if worded or len(word) < 2 or not word.isascii() else word
 
 
 def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
