@@ -20,7 +20,7 @@ from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.numerals import decimal_comma, integer_parameter, is_amount, literal, spoken
 from empo_rewards.equivalence.math.parser import parse
 from empo_rewards.equivalence.math.policy import MathPolicy
-from empo_rewards.equivalence.math.scalars import Scalars, applied_in, has_grid
+from empo_rewards.equivalence.math.scalars import Scalars, has_grid
 from empo_rewards.equivalence.math.shapes import INFINITY, Aligned, Ordered, SetOf, Shape, by_name, items, ordered
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
@@ -130,8 +130,7 @@ class _Reader(Scalars):
         decimal = any("." in token.text for token in self.tokens if token.kind == "num")
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         try:
-            listing, unsure = parse(self.tokens)
-            self.applied = applied_in(listing) if "(" in self.kinds else set()
+            listing, unsure, self.applied = parse(self.tokens)
             part = self.listing(listing)
             shape = part.shapes[0] if len(part.shapes) == 1 else items(part.shapes)
             options = self.options(shape, part.facets, unsure, comma)

@@ -21,7 +21,7 @@ from empo_rewards.equivalence.math import nodes, units
 from empo_rewards.equivalence.math.lexer import Token, Unreadable
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
 from empo_rewards.equivalence.math.nodes import Node
-from empo_rewards.equivalence.math.table import TABLE
+from empo_rewards.equivalence.math.table import LETTERS, TABLE
 
 T = TypeVar("T")
 
@@ -59,8 +59,10 @@ class _Parser:
     """The state of one reading.
 
     Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
-    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `bars` counts the open |...|, in which a
-    bar closes one. `integral`: a differential ends the expression. `congruence`: mod is no operation.
+    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `applied` holds the letters that are
+    functions: f, g, h, and those right before brackets around a symbol or a number, as T of T(n) = 2T(n/2) + n. `bars`
+    counts the open |...|, in which a bar closes one. `integral`: a differential ends the expression. `congruence`: mod
+    is no operation.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -69,6 +71,7 @@ class _Parser:
         self.at = self.depth = self.bars = 0
         self.integral = False
         self.unsure: dict[str, units.Unit] = {}
+        self.applied = {*"fgh", *LETTERS}
         self.congruence = "≡" in self.kinds
 
     # Tokens
@@ -373,13 +376,12 @@ class _Parser:
             ):  # fmt: skip
                 break
             if kind in ("*", "/") and self.kind(1):
-                sign, before = self.take().text, factors[-1]
-                factor = self.divisor(before[1]) if kind == "/" else self.perhaps_signed(self.factor)
-                if sign == "×" and _is_vector(before[1]):
+                sign, before = self.take().text, factors[-1][1]
+                factor = self.divisor(before) if kind == "/" else self.perhaps_signed(self.factor)
+                if sign == "×" and _is_vector(before):
                     self.enter()
-                    factors[-1] = before[0], nodes.Call("×", (before[1], factor))
-                else:
-                    factors.append((kind, factor))
+                    kind, factor = factors.pop()[0], nodes.Call("×", (before, factor))
+                factors.append((kind, factor))
             elif kind == "%" or (kind == "mod" and not self.congruence):
                 self.enter()
                 self.take()  # of all that stands before it: 100/3 % is a third
@@ -403,6 +405,12 @@ class _Parser:
         mixed = _mixed(before.text, primary) if isinstance(before, nodes.Num) else None
         if mixed is not None:
             mark, primary = factors.pop()[0], mixed
+        match before, primary:
+            case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((item,))) if not mark and self.kind() != "^":
+                if name not in "eiπ" and isinstance(
+                    item.body if isinstance(item, nodes.Signed) else item, (nodes.Sym, nodes.Num)
+                ):
+                    self.applied.add(name)
         factors.append((mark, self.postfix(primary)))
 
     def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
@@ -479,7 +487,7 @@ class _Parser:
 
     def tower(self) -> Node:
         """An exponent without its sign."""
-        result = nodes.Sym(self.first()) if self.kind() == "run" else self.primary()
+        result = self.argument() if self.kind() in ("run", "sym") else self.primary()
         if self.accept("^"):  # right-associative
             return nodes.Power(result, self.exponent())
         return nodes.Postfix("!", result) if self.accept("!") else result
@@ -785,9 +793,8 @@ def _product(factors: list[tuple[str, Node]]) -> Node:
 def _is_vector(node: Node) -> bool:
     """Whether × after a node takes no product of numbers: a vector, a named set, a power or × of such."""
     node = nodes.inside(node.base if isinstance(node, nodes.Power) else node)
-    if isinstance(node, nodes.Sym):
-        return node.name.startswith(("vec ", "hat "))
-    return isinstance(node, nodes.Constant) or (isinstance(node, nodes.Call) and node.name == "×")
+    named = isinstance(node, (nodes.Sym, nodes.Call)) and node[0].startswith(("vec ", "hat ", "×"))
+    return named or isinstance(node, nodes.Constant)
 
 
 def _digits(node: Node) -> str:
@@ -827,12 +834,12 @@ def _is_number(factors: list[tuple[str, Node]]) -> bool:
     return all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)
 
 
-def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
-    """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
+def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit], set[str]]:
+    """The syntax of an answer, and its `_Parser.unsure` and `_Parser.applied`."""
     tokens = list(dropwhile(lambda token: token.kind in ("=", "≈"), tokens))
     if not tokens:
         raise Unreadable
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
         tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
     parser = _Parser(tokens)
-    return parser.answer(), parser.unsure
+    return parser.answer(), parser.unsure, parser.applied

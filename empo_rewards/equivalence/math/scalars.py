@@ -17,14 +17,11 @@ from empo_rewards.equivalence.math.nodes import Node, walk
 from empo_rewards.equivalence.math.numerals import literal
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import INFINITY
-from empo_rewards.equivalence.math.table import LETTERS
 
 Rows: TypeAlias = tuple[tuple[Value, ...], ...]
 """A matrix."""
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
-_APPLIED = frozenset("fgh")
-"""Letters that are functions of what stands in brackets after them, beside those of the table and of the answer."""
 _ONE, *_TURNED = nodes.Num("1"), nodes.Signed("-", nodes.Num("1")), nodes.Sym("T")
 """Exponents: none, and those of an inverse and a transpose."""
 _DEGREE = atom(algebra.PI) / 180
@@ -42,7 +39,7 @@ class Scalars:
         self.plus_minus = 0
         """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
         self.applied: set[str] = set()
-        """Letters that the answer applies to a symbol or number: T of T(n) = 2T(n/2) + n, where it is a function."""
+        """Letters that are functions of what stands in brackets after them; others are factors."""
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
@@ -85,17 +82,14 @@ class Scalars:
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
         factors = [*factors]
-        if _is_ordered(factors):
-            return algebra.kept("·", *(self.value(factor) for _, factor in _flat(factors)))
+        if _is_ordered(flat := [*_flat(factors)]):
+            return algebra.kept("·", *map(self.value, flat))
         run: list[Value] = []
         call = None
         for (mark, factor), following in pairwise((*factors, ("", nodes.Num("")))):
             if call is not None:
                 call = None  # the factor was its argument
                 continue
-            match factor, following:
-                case nodes.Num(), ("" | " ", nodes.Num(text)) if text:
-                    raise Unreadable  # (1 2)(3 4)
             call = self._application(factor, *following)
             value = self.value(call or factor)
             if mark == "/":
@@ -106,16 +100,18 @@ class Scalars:
 
     def _application(self, function: Node, mark: str, argument: Node) -> Node | None:
         """A letter before brackets that is a function of what they hold, to a power too; None for a factor."""
-        if mark or not isinstance(function, nodes.Sym):
-            return None
-        if isinstance(argument, nodes.Power):
-            call = self._application(function, mark, argument.base)
-            return call and nodes.Power(call, argument.exponent)
-        if not isinstance(argument, nodes.Bracket) or argument.opening != "(":
-            return None
-        name, arguments = function.name.partition("_")[0].rstrip("'"), argument.items.items
-        applied = name in _APPLIED or name in LETTERS or function.name in self.applied or len(arguments) > 1
-        return nodes.Call(function.name, arguments) if applied else None
+        match mark, function, argument:
+            case "" | " ", nodes.Num(), nodes.Num(text) if text:
+                raise Unreadable  # (1 2)(3 4)
+            case "", _, nodes.Power(base, exponent):
+                call = self._application(function, mark, base)
+                return call and nodes.Power(call, exponent)
+            case "", nodes.Sym("E") | nodes.Constant("E"), nodes.Bracket("[", nodes.Listing(arguments)):
+                return nodes.Call("E", arguments)
+            case "", nodes.Sym(name), nodes.Bracket("(", nodes.Listing(arguments)):
+                applied = not self.applied.isdisjoint((name, name.partition("_")[0].rstrip("'")))
+                return nodes.Call(name, arguments) if applied or len(arguments) > 1 else None
+        return None
 
     def _call(self, node: nodes.Call) -> Value:
         if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
@@ -156,9 +152,6 @@ _KINDS: dict[type, Callable[[Scalars, Any], Value]] = {
     nodes.Num: lambda self, node: constant(literal(node.text)),
     nodes.Sym: lambda self, node: self.symbol(node.name),
     nodes.Word: Scalars._word,
-    nodes.Bracket: lambda self, node: functions.apply(
-        node.opening, (self.value(node.items if len(node.items.items) > 1 else node.items.items[0]),)
-    ),
     nodes.Signed: Scalars._signed,
     nodes.Sum: lambda self, node: add(*map(self._signed, node.parts)),
     nodes.Product: lambda self, node: self._product(node.factors),
@@ -182,30 +175,16 @@ def _is_constant_in(node: Node, variable: Node) -> bool:
     return isinstance(variable, nodes.Sym) and not any(variable.name in name for name in names)
 
 
-def applied_in(node: Node) -> set[str]:
-    """Letters right before brackets that hold a symbol or a number alone: functions, wherever they stand."""
-    found = set()
-    for inner in walk(node):
-        for (_, function), (mark, argument) in pairwise(inner.factors) if isinstance(inner, nodes.Product) else ():
-            match function, argument:
-                case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((item,))) if not mark and name not in _CONSTANTS:
-                    if isinstance(item.body if isinstance(item, nodes.Signed) else item, (nodes.Sym, nodes.Num)):
-                        found.add(name)
-    return found
+def _flat(factors: list[tuple[str, Node]]) -> Iterator[Node]:
+    """The factors of a product, those of letters side by side each by itself; none of a quotient."""
+    for _, factor in [] if any(mark == "/" for mark, _ in factors) else factors:
+        run = factor.factors if isinstance(factor, nodes.Product) else ()
+        yield from [factor] if not run or any(mark for mark, _ in run) else (letter for _, letter in run)
 
 
-def _flat(factors: Iterable[tuple[str, Node]]) -> Iterator[tuple[str, Node]]:
-    """Factors, those of letters side by side each by itself."""
-    for mark, factor in factors:
-        run = isinstance(factor, nodes.Product) and not any(inner for inner, _ in factor.factors)
-        yield from factor.factors if run else [(mark, factor)]
-
-
-def _is_ordered(factors: Iterable[tuple[str, Node]]) -> bool:
+def _is_ordered(factors: list[Node]) -> bool:
     """Whether factors need not commute: A^{-1}B, A^T A, xyx^{-1}, \\hat x\\hat p."""
-    if any(mark == "/" for mark, _ in factors):
-        return False
-    powers = [factor if isinstance(factor, nodes.Power) else nodes.Power(factor, _ONE) for _, factor in _flat(factors)]
+    powers = [factor if isinstance(factor, nodes.Power) else nodes.Power(factor, _ONE) for factor in factors]
     names = Counter(base.name for base, _ in powers if isinstance(base, nodes.Sym))
     turned = {base.name for base, exponent in powers if isinstance(base, nodes.Sym) and exponent in _TURNED}
     capitals = {name for name in names if name[0].isupper()}
