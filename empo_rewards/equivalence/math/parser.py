@@ -261,7 +261,8 @@ class _Parser:
             unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
         if unit.keys() == {"%"}:
             return nodes.Postfix("%", body)
-        return nodes.Quantity(body, units.canonical(unit)) if unit else body
+        given = units.canonical(unit)
+        return nodes.Quantity(body, given) if given else body
 
     def unit(self, joined: bool = False) -> dict[str, int]:
         """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""

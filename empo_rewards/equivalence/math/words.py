@@ -34,17 +34,11 @@ def words_of(tokens: list[Token]) -> Shape | None:
     if not (prose or worded or listing):
         return None
     said = [token.text for token in tokens if token.kind not in SILENT]
-    substance = len(said) == 1 and said[0][0].isupper() and said[0].capitalize() in _SYMBOLS  # CO, Co
-    return Text(said[0]) if substance else _said([*map(_folded, said)])
-
-
-def _folded(word: str) -> str:
-    """A word in small letters; letters that are none as they are: mgH, AaBb."""
-    lower = word.casefold()
-    worded = word[1:].islower() or (
-        word.isupper() and not set("aeiouy").isdisjoint(lower) and lower[::2] != lower[1::2]
-    )
-    return lower if worded or len(word) < 2 or not word.isascii() else word
+    word, lower = said[0], [text.casefold() for text in said]
+    substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
+    vocal = not set("aeiouy").isdisjoint(lower[0]) and lower[0][::2] != lower[0][1::2]
+    letters = word.isascii() and not word[1:].islower() and not (word.isupper() and vocal)  # mgH, AaBb
+    return Text(word) if len(said) == 1 and (substance or letters) else _said(lower)
 
 
 def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
