@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from empo_rewards.errors import described
-from empo_rewards.server.bodies import encode, too_large
+from empo_rewards.server.bodies import discard, encode, too_large
 from empo_rewards.server.browser import PAGES, BrowserAccess
 from empo_rewards.server.connections import TOO_MANY
 from empo_rewards.server.errors import RequestError
@@ -42,10 +42,6 @@ CLIENT = "empo_rewards.client"
 
 HOLDING = "empo_rewards.holding"
 """Key of a request's scope: its `Holding`."""
-
-DRAIN_BYTES = 2**28
-"""So much of a body that is too long is still read and discarded: a caller that is cut off while it sends may never
-read the answer."""
 
 
 class AccessControl:
@@ -103,7 +99,7 @@ class AccessControl:
             elif (unreadable := _unreadable(headers)) is not None:
                 await refusal(scope, unreadable)(scope, receive, send_out)
             elif int(headers.get(b"content-length", b"0")) > self._limit:
-                await _drain(receive)
+                await discard(receive)
                 await refusal(scope, too_large(self._limit))(scope, receive, send_out)
             else:
                 await self._app(scope, receive, send_out)
@@ -186,12 +182,3 @@ def _route(path: str) -> str:
     if path in ROUTES:
         return path
     return "/v1/groups" if path.startswith("/v1/groups/") else "other"
-
-
-async def _drain(receive: Receive) -> None:
-    size = 0
-    while size < DRAIN_BYTES:
-        message = await receive()
-        size += len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+DISCARDED_BYTES = 2**28
+"""So much of a body that is refused is still read."""
+
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
@@ -30,6 +33,15 @@ def too_large(limit: int) -> RequestError:
     """The error for a body longer than `limit` bytes."""
     message = f"the body is longer than {limit} bytes (--max-body-mb): send fewer groups"
     return RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, unread=True)
+
+
+async def discard(receive: Receive) -> None:
+    """Read and discard what is left of a body: a caller that is cut off while it sends may never read the answer."""
+    size, more = 0, True
+    while more and size < DISCARDED_BYTES:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
@@ -51,14 +63,19 @@ async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -
             raise CallerGoneError
         chunk = message.get("body", b"")
         size += len(chunk)
+        more = message.get("more_body", False)
         if size > limit:
+            if more:
+                await discard(receive)
             raise too_large(limit)
         try:
             hold(len(chunk))
         except GatherFullError as error:
+            if more:
+                await discard(receive)
             raise RequestError(HTTPStatus.TOO_MANY_REQUESTS, str(error), retry=True, unread=True) from error
         chunks.append(chunk)
-        if not message.get("more_body", False):
+        if not more:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 

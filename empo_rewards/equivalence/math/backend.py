@@ -11,7 +11,6 @@ from typing import ParamSpec, TypeVar
 
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.cache import LruCache
-from empo_rewards.equivalence.math import policy as choices
 from empo_rewards.equivalence.math.algebra import Budget, TooLarge
 from empo_rewards.equivalence.math.canonical import key_of
 from empo_rewards.equivalence.math.keys import Key, equal_groups, footprint, in_one_case, settle
@@ -31,7 +30,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class MathEquivalence(EquivalenceBackend):
+class MathEquivalence(MathPolicy, EquivalenceBackend):
     """Mathematical equivalence; see `docs` for what is equal to what.
 
     The arguments are the choices of `MathPolicy`, which says what each means.
@@ -42,36 +41,20 @@ class MathEquivalence(EquivalenceBackend):
     of an answer that could not be read because of a fault. Nothing is raised for what an answer holds.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - one parameter a declared choice
-        self,
-        percent: choices.Percent = "asked",
-        decimal_tolerance: float | None = None,
-        units: choices.Units = "ignore_when_bare",
-        ordered_is_set: bool = False,
-        convert_units: bool = True,
-        bases: choices.Bases = "ignore_when_bare",
-        log: choices.Log = "natural",
-        clock: choices.Clock = "24 hours",
-        date_order: choices.DateOrder = "undecided",
-        decimal_comma: choices.DecimalComma = "settled",
-        vectors: choices.Vectors = "same",
-    ) -> None:
-        self.policy = MathPolicy(
-            percent, decimal_tolerance, units, ordered_is_set, convert_units, bases, log, clock, date_order,
-            decimal_comma, vectors,
-        )  # fmt: skip
-        self._plain = self.policy.for_prompt("")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._plain = self.for_prompt("")
         self._cache = PerProcess(lambda: LruCache[tuple[str, str], Key](CACHE_BYTES, lambda _, key: footprint(key)))
 
     def __reduce__(self) -> tuple[type[MathEquivalence], tuple[object, ...]]:
-        return MathEquivalence, astuple(self.policy)
+        return MathEquivalence, astuple(self)
 
     def relate(self, sets: Sequence[AnswerSet]) -> Sequence[Relation]:
         """Which answers of each set are the same."""
         found = []
         for answers in sets:
             keys, left, metrics = self._keys(answers)
-            found.append(_Comparison(answers.texts, keys, self.policy).relation(left, metrics))
+            found.append(_Comparison(answers.texts, keys, self).relation(left, metrics))
         return found
 
     def why(self, answers: AnswerSet, i: int, j: int) -> Reason:
@@ -92,7 +75,7 @@ class MathEquivalence(EquivalenceBackend):
     def _keys(self, answers: AnswerSet) -> tuple[list[Key], float, dict[str, float]]:
         """The answers' keys, the work that is left, how many were not read: past that (the longest), or for a fault."""
         speaks_of_percent = len(answers.texts) > 1 and any(map(_PERCENT.search, answers.texts))
-        policy = self.policy.for_prompt(answers.prompt) if speaks_of_percent else self._plain
+        policy = self.for_prompt(answers.prompt) if speaks_of_percent else self._plain
         keys: dict[str, Key] = {}
         left = MAX_GROUP_WORK
         for text in sorted(answers.texts, key=lambda text: (len(text), text)):
@@ -114,8 +97,8 @@ class MathEquivalence(EquivalenceBackend):
             try:
                 key = key_of(text, policy)
             except Exception as error:  # noqa: BLE001 - whatever one answer holds must not cost its group
-                _log.warning("An answer could not be read; it equals its own text only: %r in %r", error, text[:80])
-                _log.debug("", exc_info=True)
+                said = "An answer could not be read; it equals its own text only: %r in %r"
+                _log.warning(said, error, text[:80], exc_info=_log.isEnabledFor(logging.DEBUG))
                 key = Key(Opaque(text), work=0, failed=True)
             if len(text) <= MAX_CACHED_CHARS:
                 cache.put(place, key)
@@ -132,7 +115,7 @@ class _Comparison:
     def __init__(self, texts: Sequence[str], keys: list[Key], policy: MathPolicy) -> None:
         self.keys, self.policy, self.judge = keys, policy, Judge(policy.decimal_tolerance)
         self.classes = UnionFind(len(keys))
-        self.refined = self.probed = self.failed = 0
+        self.failed = 0
         self.positions: dict[Shape, list[int]] = defaultdict(list)
         for position in sorted(range(len(keys)), key=lambda p: (len(texts[p]), texts[p])):
             self.positions[keys[position].shape].append(position)
@@ -142,24 +125,30 @@ class _Comparison:
 
     def relation(self, work: float, metrics: dict[str, float]) -> Relation:
         """Which keys are the same, within some work, and what could not be told."""
-        find = self.classes.find
+        find, judge = self.classes.find, self.judge
         undecided: list[tuple[int, int]] = []
+        refined = probed = 0
         with Budget(work).counted() as budget:
             for x, y in self._open_pairs():
                 a, b = self.positions[x][0], self.positions[y][0]
                 if find(a) == find(b) or not self._may_be_equal(x, y):
                     continue
-                verdict = self._compare(a, b) if budget.left >= 0 else None
+                checkpoint()
+                before, decimal = (judge.refined, judge.probed), self.keys[a].decimal or self.keys[b].decimal
+                verdict = self._guarded(compare, x, y, judge, decimal=decimal) if budget.left >= 0 else None
+                if verdict is None:
+                    undecided.append((min(a, b), max(a, b)))
+                    continue
+                refined += judge.refined > before[0]
+                probed += verdict and judge.probed > before[1]
                 if verdict:
                     self.classes.union(a, b)
-                elif verdict is None:
-                    undecided.append((min(a, b), max(a, b)))
         groups = equal_groups(self.keys, self.classes, self.policy)
         undecided = [(a, b) for a, b in undecided if find(a) != find(b)]
         metrics |= {
-            "pairs_by_key": len(self.keys) * (len(self.keys) - 1) / 2 - self.refined - len(undecided),
-            "pairs_refined": float(self.refined),
-            "pairs_probed": float(self.probed),
+            "pairs_by_key": len(self.keys) * (len(self.keys) - 1) / 2 - refined - len(undecided),
+            "pairs_refined": float(refined),
+            "pairs_probed": float(probed),
             "pairs_undecided": float(len(undecided)),
             "pairs_failed": float(self.failed),
         }
@@ -186,16 +175,6 @@ class _Comparison:
         left, right = ({frozenset(self.keys[p].facets.items()) for p in self.positions[shape]} for shape in (x, y))
         return any(len(dict(one | other)) == len(one | other) for one in left for other in right)
 
-    def _compare(self, a: int, b: int) -> bool | None:
-        checkpoint()
-        x, y, judge = self.keys[a], self.keys[b], self.judge
-        refined, probed = judge.refined, judge.probed
-        verdict = self._guarded(compare, x.shape, y.shape, judge, decimal=x.decimal or y.decimal)
-        if verdict is not None:
-            self.refined += judge.refined > refined
-            self.probed += verdict and judge.probed > probed
-        return verdict
-
     def _guarded(self, compute: Callable[P, T], *args: P.args, **named: P.kwargs) -> T | None:
         """compute(), or None at a bound and for a fault: whatever one answer holds must not cost its group."""
         try:
@@ -204,6 +183,6 @@ class _Comparison:
             return None
         except Exception as error:  # noqa: BLE001 - see above
             self.failed += 1
-            _log.warning("Two answers could not be compared; they are undecided: %r", error)
-            _log.debug("", exc_info=True)
+            trace = _log.isEnabledFor(logging.DEBUG)
+            _log.warning("Two answers could not be compared; they are undecided: %r", error, exc_info=trace)
             return None

@@ -7,56 +7,40 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
-from empo_rewards.equivalence.math.units import scale
+from empo_rewards.equivalence.math.units import Unit, scale
 
 Facets: TypeAlias = Mapping[str, Hashable]
 """What decorates an answer, by the kind of decoration: `label` (x in x = 5), `unit`, `base`, `choice`."""
 
 
 class Option(NamedTuple):
-    """One of the things that an ambiguous answer may be, by a convention: "comma:decimal" or "comma:list" for 3,14.
+    """One of the things that an ambiguous answer may be, by a convention."""
 
-    `said` is the answer in one spelling.
-    """
-
-    convention: str
-    said: str
+    convention: str  # comma:decimal or comma:list for 3,14
+    said: str  # the answer in one spelling
     shape: Shape
     facets: Facets = MappingProxyType({})
-
-    @property
-    def family(self) -> str:
-        """What the conventions are about, of which one is settled."""
-        return self.convention.partition(":")[0]
 
 
 class Key(NamedTuple):
-    """The canonical form of an answer.
+    """The canonical form of an answer, or of a part of one."""
 
-    Args:
-        shape: what the answer is. Equal shapes are equal answers, decoration aside.
-        facets: what decorates it.
-        readings: other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare
-            list 3, 4; (B) 5 as B; y = 2x as its equation.
-        decimal: whether it is written with a decimal point.
-        work: what reading it cost.
-        failed: whether reading it failed by a fault: equal text is equal, nothing else is known of it.
-        options: what else it may be, by convention; `settle` takes one for all answers of a set, or none.
-    """
-
-    shape: Shape
-    facets: Facets = MappingProxyType({})
+    shape: Shape  # what it is: equal shapes are equal answers, decoration aside
+    facets: Facets = MappingProxyType({})  # what decorates it
     readings: tuple[Shape, ...] = ()
-    decimal: bool = False
-    work: int = 1
-    failed: bool = False
-    options: tuple[Option, ...] = ()
+    """Other shapes that it may be read as, where the set holds one such answer only: (3, 4) as the bare list 3, 4;
+    (B) 5 as B; y = 2x as its equation."""
+    decimal: bool = False  # whether it is written with a decimal point
+    work: int = 1  # what reading it cost
+    failed: bool = False  # whether reading it failed by a fault: equal text is equal, nothing else is known of it
+    options: tuple[Option, ...] = ()  # what else it may be: `settle` takes one convention for a whole set, or none
+    inequality: bool = False  # whether it is where an inequality says that something lies
 
 
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
@@ -80,35 +64,30 @@ def settle(keys: list[Key]) -> list[Key]:
     ambiguous = [key for key in keys if key.options]
     if not ambiguous:
         return keys
-    known: dict[Shape, list[Hashable]] = defaultdict(list)
-    measures = set()
+    known: set[Hashable] = set()
     for key in keys:
         if not key.options:
-            measures.add(_measure(key))
-            for shape in (key.shape, *key.readings):
-                known[shape].append(key.facets.get("unit"))
-    borne_out: dict[str, set[str]] = defaultdict(set)
-    leanings: dict[str, set[str]] = defaultdict(set)
-    for key in ambiguous:
-        leanings[key.options[0].family].add(key.options[0].convention)
-        for option in key.options:
-            measure, unit = _measure(Key(option.shape, option.facets)), option.facets.get("unit")
-            found = [other for shape in (option.shape, *readings(option.shape)) for other in known.get(shape, ())]
-            if (measure is not None and measure in measures) or (found if unit is None else unit in found):
-                borne_out[option.family].add(option.convention)
-    for family, conventions in leanings.items():
-        if len(conventions) > 1 and not borne_out[family]:  # 5 N beside 5N: a space makes the unit
-            borne_out[family] = conventions - {"letters:product"}
+            given = {None, key.facets.get("unit")}
+            known.update((shape, unit) for shape in (key.shape, *key.readings) for unit in given)
+            known.add(_measure(key))
+    known.discard(None)
+    borne_out: set[str] = set()
+    for option in chain(*(key.options for key in ambiguous)):
+        forms = (option.shape, *readings(option.shape))
+        if not known.isdisjoint({_measure(option), *((form, option.facets.get("unit")) for form in forms)}):
+            borne_out.add(option.convention)
+    first = {key.options[0].convention for key in ambiguous}
+    if {"letters:product", "letters:unit"} <= first and not any(name.startswith("letters") for name in borne_out):
+        borne_out.add("letters:unit")  # 5 N beside 5N: a space makes the unit
     return [_settled(key, borne_out) if key.options else key for key in keys]
 
 
-def _settled(key: Key, borne_out: Mapping[str, set[str]]) -> Key:
-    first, conventions = key.options[0], borne_out[key.options[0].family]
-    if len(conventions) > 1:
-        return Key(Opaque(first.said), decimal=key.decimal, work=key.work)
-    for option in key.options:
-        if option.convention in conventions:
-            key = key._replace(shape=option.shape, facets=option.facets, readings=readings(option.shape))
+def _settled(key: Key, borne_out: set[str]) -> Key:
+    found = [option for option in key.options if option.convention in borne_out]
+    if len(found) > 1:
+        return Key(Opaque(found[0].said), decimal=key.decimal, work=key.work)
+    for _, _, shape, facets in found:
+        key = key._replace(shape=shape, facets=facets, readings=readings(shape))
     return key._replace(options=())
 
 
@@ -184,27 +163,23 @@ def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
     for number, group in enumerate(groups):
         measures = {_measure(keys[position]) for position in group} - {None}
         quantity[measures.pop() if len(measures) == 1 else number].append(group)
+    bare = [kind_of(key.shape) != "quantity" and "unit" not in key.facets for key in keys]
     result = []
     for parts in quantity.values():
-        bare = [[p for p in part if not _has_unit(keys[p])] for part in parts if len(parts) > 1]
-        result += [sorted({*chain(*parts)}.difference(*bare)), *filter(None, bare)]
+        unmeasured = [[p for p in part if bare[p]] for part in parts if len(parts) > 1]
+        result += [sorted({*chain(*parts)}.difference(*unmeasured)), *filter(None, unmeasured)]
     return result
 
 
-def _has_unit(key: Key) -> bool:
-    return "unit" in key.facets or kind_of(key.shape) == "quantity"
-
-
-def _measure(key: Key) -> tuple[Shape, Hashable] | None:
+def _measure(said: Key | Option) -> tuple[Shape, Hashable] | None:
     """A quantity in base units; None for what has no unit."""
-    match key.shape:
+    match said.shape:
         case Aligned("quantity", (value,), dimension):
             return value, dimension
-    unit = key.facets.get("unit")
-    if not isinstance(key.shape, Value) or not isinstance(unit, tuple) or set(key.facets) - {"unit"}:
-        return None
-    factor, dimension = scale(unit)
-    return key.shape * quotient(factor.numerator, factor.denominator), dimension
+        case Value() as value if said.facets.keys() == {"unit"}:
+            factor, dimension = scale(cast("Unit", said.facets["unit"]))
+            return value * quotient(factor, 1), dimension
+    return None
 
 
 def in_one_case(keys: Mapping[str, Key], prompt: str) -> dict[str, str]:
@@ -212,18 +187,11 @@ def in_one_case(keys: Mapping[str, Key], prompt: str) -> dict[str, str]:
 
     P is p where the prompt speaks of p alone. By text; `keys` are what the texts are read as.
     """
-    if not prompt:
-        return {}
-    letters = {
-        text: {name for name in key.shape.symbols if len(name) == 1 and name.isalpha()}
-        for text, key in keys.items()
-        if isinstance(key.shape, Value)
-    }
-    found = set().union(*letters.values()) - set("aiAI")
-    both = {letter for letter in found if letter.swapcase() in found}
-    both -= {letter for some in letters.values() for letter in some if letter.swapcase() in some}  # GMm
-    spoken = {letter for letter in both if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", prompt)}
-    renamed = {letter: letter.swapcase() for letter in both - spoken if letter.swapcase() in spoken}
+    values = ((text, key.shape) for text, key in keys.items() if isinstance(key.shape, Value))
+    letters = {text: set(filter(_LETTER.fullmatch, value.symbols)) for text, value in values}
+    mixed = {letter for some in letters.values() for letter in some if letter.swapcase() in some}  # GMm
+    found, spoken = set().union(*letters.values()) - mixed - set("aiAI"), set(_LETTER.findall(prompt))
+    renamed = {letter: letter.swapcase() for letter in found - spoken if letter.swapcase() in found & spoken}
     return {
         text: _LETTER.sub(lambda match: renamed.get(match[0], match[0]), text)
         for text, some in letters.items()

@@ -194,6 +194,11 @@ class _Lexer:
         if match["times"]:
             self.emit("*", "*")
 
+    def based(self, match: re.Match[str]) -> None:
+        """0x2A: a decimal number of which the base is said."""
+        for kind, text in (("num", str(int(match[0], 0))), ("_", "_"), ("num", "10")):
+            self.emit(kind, text)
+
     def mark(self, match: re.Match[str]) -> None:
         kind = _MARKS.get(match[0], match[0])
         if kind != "\\" and (match[0] != "$" or self.currency):
@@ -281,6 +286,10 @@ _REPEATED = r"\\(?:overline|bar) ?\{\d+\}|\(\d+\)|\\dot ?\{?\d\}?(?:\d*\\dot ?\{
 _ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,}?)(?P=twice))"
 """A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
 _TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = {
+    "based": (
+        r"0(?:[xX][\dA-Fa-f]{1,16}|[bB][01]{1,64}|[oO][0-7]{1,21})(?![\w^])",
+        _Lexer.based,
+    ),
     # a number that nothing follows which the other notations of numbers have
     "number": (_NUMBER + r"(?![\d.,\x1f ~\\(xXeE])", lambda lexer, match: lexer.emit("num", match[0])),
     # letters that are no command without its backslash

@@ -14,9 +14,7 @@ MAX_REFINING = 7_000  # of enclosing one answer, at all points and precisions to
 # Text
 MAX_CHARS = 20_000  # of an answer that is read as an expression: real ones stay under 2,000, longer ones are rambling
 MAX_TOKENS = 1_700  # of an expression: a page of formulas, and few enough that a refusal costs milliseconds
-MAX_DEPTH = 40
-"""Nested brackets, and marks that wrap what stands before them (x!!!). Each costs up to 15 frames of Python's stack,
-whose default limit of 1,000 the caller shares."""
+MAX_DEPTH = 40  # of brackets, and of marks (x!!!): each costs up to 15 frames of the 1,000 that the caller shares
 MAX_LITERAL_DIGITS = 20_000  # of a number, written out
 MAX_BASED_DIGITS = 400  # of a number in another base that is converted
 
@@ -30,8 +28,7 @@ MAX_DETERMINANT = 5  # rows of a determinant, which is computed by minors
 MAX_CHOICES = 4  # arguments of a max that is written by |x|
 MAX_INTERVALS = 64  # of a union: sorting and joining them by exact comparison is quadratic
 MAX_PAIRED = 32  # members of two collections without order that are compared each with each
-TRIAL_PRIMES, TRIAL_PRIMES_BELOW = 303, 2_000
-"""Radicands are factored by this many primes, those below this; a cofactor under its square is prime for certain."""
+TRIAL_PRIMES, TRIAL_PRIMES_BELOW = 303, 2_000  # by which radicands are factored; a cofactor under its square is prime
 
 # Enclosures
 PRECISIONS = (128, 512, 1_024, 4_096)  # bits, one after the other, until values are told apart or proved equal

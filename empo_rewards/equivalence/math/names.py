@@ -28,9 +28,10 @@ _KINDS = {
     "|": "vert lvert rvert mid", "‖": "lVert rVert Vert |", "(": "lgroup lparen", ")": "rangle rgroup rparen",
     "[": "lbrack", "]": "rbrack", r"\{": "lbrace {", r"\}": "rbrace }", "⌊": "lfloor llcorner", "⌋": "rfloor lrcorner",
     "⌈": "lceil ulcorner", "⌉": "rceil urcorner", "∞": "infty", "∅": "emptyset varnothing", "∈": "in", "∉": "notin",
-    "∪": "cup", "∩": "cap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq", "⊇": "supseteq", "⊂": "subset",
-    "…": "ldots cdots dots dotsc dotsb dotsm dotsi", "%": "%", "$": "$", "&": "&", "_": "_", "#": "#", "'": "prime",
-    "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb", "begin": "begin", "end": "end",
+    "∪": "cup bigcup", "∩": "cap bigcap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq",
+    "⊇": "supseteq", "⊂": "subset", ":": "colon", "…": "ldots cdots dots dotsc dotsb dotsm dotsi", "%": "%", "$": "$",
+    "&": "&", "_": "_", "#": "#", "'": "prime", "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb",
+    "begin": "begin", "end": "end",
     "quad": "quad qquad", "upright": "mathrm operatorname ce",
     "text": " ".join(TEXT), "style": "mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable",
     "skip": "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "

@@ -105,9 +105,12 @@ _AFTER = _phrases(
 _MIDDLES = {"between": ("and",), "from": ("to",), "": ("to", "through")}
 """What stands between the ends of a range, by the word before it."""
 
+_PERIODS = listed("second minute hour day week month quarter year person")
+"""What a rate is of: $14 a day."""
+
 _VOCABULARY = SMALL.keys() | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | {word + "s" for word in SCALES}
 _VOCABULARY |= {phrase.split()[0] for table in (_PREFIXES, _INFIXES, _POSTFIXES, _HEDGES, _BEFORE) for phrase in table}
-_VOCABULARY |= {phrase.split()[1] for phrase in _AFTER} | {*_MIDDLES, *_MARKS, "to", "through"}
+_VOCABULARY |= {phrase.split()[1] for phrase in _AFTER} | {*_MIDDLES, *_MARKS, *_PERIODS, "to", "through"}
 """Words without one of which nothing is rewritten."""
 
 _SPOKEN = frozenset({"word", "run", "sym", "func", "and", "or"})
@@ -201,6 +204,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Saying], ...] = (
     _rule("(?<=^ )", _PREFIXES, _BEFORE_OPERAND),
     (re.compile(rf"(?<=^ )(?:{_any(_HEDGES)}(?:\. )?)+(?={_VALUE})"), lambda match: ""),
     _rule("(?<=^ )", _BEFORE, f"(?={_VALUE})"),
+    _rule(r"(?<=\d )", _phrases(("a, an, each, every", "/")), f"(?={_any(_PERIODS)})"),
 )
 """What is rewritten, in this order: numbers, operations, hedges and bounds."""
 _ORDINAL = re.compile(

@@ -35,6 +35,8 @@ _ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
 _ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
+_LENGTHS = frozenset("msgLhKTF")
+"""Letters that no unit follows side by side with them, but for one with a negative power."""
 _SIGNS = frozenset("+-±∓")
 _TURNED = {"": "-", "+": "-", "-": "+", "±": "∓", "∓": "±"}
 """Signs by what a minus after them makes of them."""
@@ -61,15 +63,15 @@ class _Parser:
     Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
     (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `applied` holds the letters that are
     functions: f, g, h, and those right before brackets around a symbol or a number, as T of T(n) = 2T(n/2) + n. `bars`
-    counts the open |...|, in which a bar closes one. `integral`: a differential ends the expression. `congruence`: mod
-    is no operation.
+    counts the open |...|, in which a bar closes one. `integral`: a differential ends the expression. `braced`: in
+    braces, where letters are no unit. `congruence`: mod is no operation.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.kinds = [token.kind for token in tokens] + [""] * 8
         self.at = self.depth = self.bars = 0
-        self.integral = False
+        self.integral = self.braced = False
         self.unsure: dict[str, units.Unit] = {}
         self.applied = {*"fgh", *LETTERS}
         self.congruence = "≡" in self.kinds
@@ -292,8 +294,9 @@ class _Parser:
             joined = self.kind() in ("/", "*") and self.is_unit(1, joined=True)
             if joined:
                 side = -1 if self.take().kind == "/" else side
-            else:  # N m, m s^{-1}
+            else:  # N m, m s^{-1}; but 2 m g is a product
                 joined = self.kind() == "sym" and self.is_unit(joined=True) and self.tokens[self.at].spaced
+                joined = joined and (word not in _LENGTHS or "-" in self.kinds[self.at + 2 : self.at + 4])
         return found
 
     def is_unit(self, ahead: int = 0, joined: bool = False) -> bool:  # noqa: PLR0911 - one return a kind of token
@@ -302,7 +305,8 @@ class _Parser:
         if kind == "word":
             return True
         if kind in ("/", "*"):  # $14/day, 10 ×
-            plain = after in ("run", "word") and _is_plain_word(self.tokens[self.at + ahead + 1].text)
+            text = self.tokens[self.at + ahead + 1].text if after else ""
+            plain = after in ("run", "word") and (_is_plain_word(text) or text in units.TIMES)
             return not joined and (plain if kind == "/" else not after)
         if kind not in ("run", "sym", "func"):
             return joined and kind == "(" and after in ("word", "run", "sym")
@@ -323,7 +327,7 @@ class _Parser:
     def unit_of_letters(self) -> bool:
         """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
         start, token = self.at, self.tokens[self.at]
-        if token.kind == "run" and token.text not in units.PRODUCTS:
+        if self.braced or (token.kind == "run" and token.text not in units.PRODUCTS):
             return False
         try:
             found = self.unit(joined=True)
@@ -364,6 +368,8 @@ class _Parser:
             self.at += 1
             sign = _TURNED[sign] if mark == "-" else mark if mark in "±∓" else sign or "+"
         body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
+        if sign and isinstance(body, nodes.Quantity):  # -2 °C
+            return nodes.Quantity(nodes.Signed(sign, body.body), body.unit)
         return nodes.Signed(sign, body) if sign else body
 
     def product(self, measured: bool = False) -> Node:
@@ -392,7 +398,7 @@ class _Parser:
                     else nodes.Call("mod", (before, self.juxtaposed(self.perhaps_signed(self.factor))))
                 )  # fmt: skip
                 factors = [("", wrapped)]
-            elif self.starts_factor():
+            elif self.starts_factor() or (self.is_product() and not _is_number(factors)):
                 self.multiply(factors)
             else:
                 break
@@ -443,6 +449,10 @@ class _Parser:
             return False
         return not (self.integral and self.is_differential())
 
+    def is_product(self) -> bool:
+        """Whether letters are ahead that are a unit behind a number only: \\mu mg."""
+        return self.kinds[self.at] == "run" and self.tokens[self.at].text in units.PRODUCTS
+
     # Factors
 
     def factor(self) -> Node:
@@ -469,7 +479,7 @@ class _Parser:
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
-                if scale in ("C", "F") and (self.kind(1) in _CLOSERS or self.kind(1) in _SEPARATORS):
+                if scale in ("C", "F") and (self.kind(1) in _ENDS_LIST or self.kind(1) in _SEPARATORS):
                     base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
                     base = nodes.Postfix("°", base)
@@ -727,12 +737,13 @@ class _Parser:
             self.accept(r"\}")
             return system
         # in a printed set a bar ends the first part of {x | condition}
-        outer, self.bars, self.integral = (self.bars, self.integral), int(opening == r"\{"), False
+        outer, self.bars, self.integral = (self.bars, self.integral, self.braced), int(opening == r"\{"), False
+        self.braced = opening == "{"
         listing = self.nested(self.listing)
         if self.accept("choose"):
             listing = nodes.Listing((nodes.Call("binomial", (*listing.items, *self.nested(self.listing).items)),), ())
         condition = self.nested(self.listing) if opening == r"\{" and (self.accept("|") or self.accept(":")) else None
-        self.bars, self.integral = outer
+        self.bars, self.integral, self.braced = outer
         closing = self.take().kind if self.kind() else ""
         several, outward = len(listing.items) > 1, opening == "]" or closing == "["
         ends = ("}", r"\}") if braces else (")", "]", "[")

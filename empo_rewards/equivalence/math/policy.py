@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
 Percent = Literal["asked", "fraction", "number", "either"]
@@ -63,7 +63,7 @@ class MathPolicy:
         """The choices for the answers to one prompt, none of them left to what it asks for."""
         if self.percent != "asked":
             return self
-        return replace(self, percent="number" if _ASKS_FOR_PERCENTAGE.search(prompt) else "fraction")
+        return MathPolicy("number" if _ASKS_FOR_PERCENTAGE.search(prompt) else "fraction", *astuple(self)[1:])
 
 
 _ALLOWED = {name: get_args(hint) for name, hint in get_type_hints(MathPolicy).items() if get_origin(hint) is Literal}

@@ -69,7 +69,8 @@ class Traits(NamedTuple):
         if row is not None:
             told = {"dark": not (row.flint or row.rule), "integer": row.integer, "step": row.branches == "step"}
         else:
-            told = {"dark": " " in name.name, "integer": name.name == algebra.POWER and argument.rational == -1}
+            sign = name.name == algebra.POWER and argument.rational == -1  # (-1)^n; i^n is (-1)^(n/2)
+            told = {"dark": " " in name.name, "integer": sign, "imaginary": sign and exponent.denominator % 2 == 0}
             self.functions.update({name.name} - {algebra.ROOT, algebra.POWER})
         self.marks.update(mark for mark, holds in told.items() if holds)
 

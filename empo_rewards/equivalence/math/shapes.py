@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
 from functools import cmp_to_key, reduce
 from itertools import chain
-from operator import and_, itemgetter, or_, sub
+from operator import and_, ge, itemgetter, le, or_, sub
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from empo_rewards.equivalence.math import balls
@@ -16,87 +16,38 @@ from empo_rewards.equivalence.math.lexer import Unreadable
 from empo_rewards.equivalence.math.limits import MAX_INTERVALS, MAX_PAIRED
 from empo_rewards.equivalence.math.refine import Judge
 
-
-class Items(NamedTuple):
-    """An unordered list without brackets: its elements with their counts."""
-
-    counts: frozenset[tuple[Shape, int]]
-
-
-class Ordered(NamedTuple):
-    """A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
-
-    elements: tuple[Shape, ...]
-    ends: str
-
-
-class SetOf(NamedTuple):
-    """A finite set."""
-
-    elements: frozenset[Shape]
+Items = NamedTuple("Items", [("counts", "frozenset[tuple[Shape, int]]")])
+"""An unordered list without brackets: its elements with their counts."""
+Ordered = NamedTuple("Ordered", [("elements", "tuple[Shape, ...]"), ("ends", str)])
+"""A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
+SetOf = NamedTuple("SetOf", [("elements", "frozenset[Shape]")])
+"""A finite set."""
+Spans = NamedTuple("Spans", [("parts", "frozenset[Ordered]")])
+"""A union of two or more intervals."""
+Equation = NamedTuple("Equation", [("operator", str), ("terms", Value)])
+"""terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
+Date = NamedTuple("Date", [("year", "int | None"), ("month", int), ("day", "int | None")])
+"""A date; None for what it does not say."""
+Chemical = NamedTuple("Chemical", [("text", str), ("atoms", frozenset[tuple[str, int]])])
+"""A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
+Clock = NamedTuple("Clock", [("hours", int), ("minutes", int)])
+"""A time of day."""
+Text = NamedTuple("Text", [("words", str)])
+"""Words: small letters, single spaces."""
+Opaque = NamedTuple("Opaque", [("text", str)])
+"""What the keys cannot read: its tokens. Equal texts are equal; nothing else is known."""
 
 
 class Aligned(NamedTuple):
-    """Parts that are compared each with its like.
-
-    Args:
-        kind: "matrix" of at least two rows and two columns, "named" values, "ratio", "range", "residues", "quantity".
-        parts: the entries of a matrix; the values in the order of their names; of a : b : ... the quotients of the
-            later ones by the first; low and high of a range (3 to 5 days, 1999–2003); a residue and the modulus
-            (x ≡ 3 (mod 7), 3 + 7k with k an integer); a quantity in base units (3 hours and 20 minutes).
-        frame: what equal ones share: how many rows, which names, which dimension.
-    """
+    """Parts that are compared each with its like; `frame` is what equal ones share."""
 
     kind: Literal["matrix", "named", "ratio", "range", "residues", "quantity"]
     parts: tuple[Shape, ...]
+    """The entries of a matrix of at least two rows and columns, the number of rows as the frame; values in the order of
+    their names, the frame; of a : b : ... the quotients of the later ones by the first; low and high of a range (3 to
+    5 days, 1999–2003); a residue and the modulus (x ≡ 3 (mod 7), 3 + 7k with k an integer); a quantity in base units
+    (3 hours and 20 minutes), its dimension as the frame."""
     frame: Hashable = None
-
-
-class Spans(NamedTuple):
-    """A union of two or more intervals."""
-
-    parts: frozenset[Ordered]
-
-
-class Equation(NamedTuple):
-    """terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
-
-    operator: str
-    terms: Value
-
-
-class Date(NamedTuple):
-    """A date; None for what it does not say."""
-
-    year: int | None
-    month: int
-    day: int | None
-
-
-class Chemical(NamedTuple):
-    """A chemical formula, or a reaction: text in one spelling, and how many atoms of each element (by side) it has."""
-
-    text: str
-    atoms: frozenset[tuple[str, int]]
-
-
-class Clock(NamedTuple):
-    """A time of day."""
-
-    hours: int
-    minutes: int
-
-
-class Text(NamedTuple):
-    """Words: small letters, single spaces."""
-
-    words: str
-
-
-class Opaque(NamedTuple):
-    """What the keys cannot read: its tokens. Equal texts are equal; nothing else is known."""
-
-    text: str
 
 
 Shape: TypeAlias = (
@@ -131,6 +82,8 @@ def by_name(names: Iterable[str], values: Iterable[Shape]) -> Aligned:
 
 def kind_of(shape: object) -> object:
     """What tells shapes of one kind from others."""
+    if isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1:
+        return "system"  # of equations: others may say the same together
     return shape.kind if isinstance(shape, Aligned) else type(shape)
 
 
@@ -154,8 +107,8 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
     return tuple(reading for reading in found if reading != shape)
 
 
-_INEXACT = frozenset({Opaque, Date, Chemical, Clock, "range", "residues", "quantity"})
-_COLLECTIONS = frozenset({Items, SetOf, Spans, Ordered, "named"})
+_INEXACT = frozenset({Opaque, Date, Chemical, Clock, "system", "range", "residues", "quantity"})
+_COLLECTIONS = frozenset({Items, "system", SetOf, Spans, Ordered, "named"})
 """Kinds that stand for their parts, of which one may have an order that the other has not."""
 
 
@@ -163,14 +116,9 @@ def exact(shape: object) -> bool:
     """Whether another exact shape that is not equal to this one certainly means something else."""
     if isinstance(shape, Value):
         return shape.exact
-    if kind_of(shape) in _INEXACT or is_system(shape):
+    if kind_of(shape) in _INEXACT:
         return False
     return not isinstance(shape, (tuple, frozenset)) or all(map(exact, shape))
-
-
-def is_system(shape: object) -> bool:
-    """Whether it holds several equations: others may say the same together."""
-    return isinstance(shape, Items) and sum(isinstance(element, Equation) for element, _ in shape.counts) > 1
 
 
 def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = False) -> bool | None:  # noqa: PLR0911 - one a kind
@@ -195,7 +143,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         verdicts = [compare(x, y, judge, decimal=decimal) for x, y in zip(parts, others, strict=True)]
         verdict = False if False in verdicts else None if None in verdicts else True
         return None if verdict and frame != others_frame else verdict
-    if is_system(a) and is_system(b):
+    if kind == other == "system":
         return None
     if _COLLECTIONS.issuperset((kind, other)):
         if len(parts) != len(others) or len(parts) > MAX_PAIRED:
@@ -213,7 +161,7 @@ def _parts(shape: Shape) -> tuple[object, Sequence[Shape], Hashable]:
     if isinstance(shape, Ordered):
         return Ordered, shape.elements, shape.ends
     if isinstance(shape, Items):
-        return Items, [element for element, count in shape.counts for _ in range(min(count, 64))], None
+        return kind_of(shape), [element for element, count in shape.counts for _ in range(min(count, 64))], None
     return type(shape), list(shape[0]) if isinstance(shape, (SetOf, Spans)) else [], None
 
 
@@ -232,13 +180,11 @@ def _others(a: Shape, b: Shape, judge: Judge) -> bool | None:  # noqa: PLR0911 -
         return None if a.atoms == b.atoms else False
     if "range" in kinds:
         return False if kinds & {Value, Date, Clock, "quantity"} else None
-    if kinds & {"residues", "quantity", Chemical}:
+    if kinds & {"residues", "quantity", Chemical} or (Clock in kinds and len(kinds) > 1):
         return None
     if isinstance(a, Equation) and isinstance(b, Value) and a.operator == "=" and not certain:
         return judge.solved(a.terms, b)
-    if kinds & {Equation, Spans, SetOf}:
-        return False if certain else None
-    return None if Clock in kinds and len(kinds) > 1 else False
+    return None if kinds & {Equation, Spans, SetOf} and not certain else False
 
 
 def _paired(verdicts: list[list[bool | None]]) -> bool | None:
@@ -286,8 +232,6 @@ class Unordered(Unreadable):
 
 def _order(a: Shape, b: Shape) -> int:
     """The sign of a - b, for exact real constants and ±∞; raises `Unordered` where it cannot be told."""
-    if a == b:
-        return 0
     if MINUS_INFINITY in (a, b) or INFINITY in (a, b):
         return -1 if a == MINUS_INFINITY or b == INFINITY else 1
     sign = balls.sign_of(a - b) if isinstance(a, Value) and isinstance(b, Value) else None
@@ -315,7 +259,7 @@ def intervals(shape: Shape) -> list[Ordered]:
     raise Unreadable
 
 
-OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {"∪": or_, "∩": and_, "∖": sub}
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {"∪": or_, "∩": and_, "∖": sub, "⊆": le, "⊇": ge}
 """Operations of sets, by their signs."""
 
 
@@ -355,8 +299,3 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
     if all(low == high for (low, high), _ in merged):
         return SetOf(frozenset(low for (low, _), _ in merged))
     return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
-
-
-def complement(points: Iterable[Shape]) -> Shape:
-    """The real numbers without some points."""
-    return combined("∖", [REALS], intervals(SetOf(frozenset(points))))

@@ -82,6 +82,9 @@ SYMBOLS = (
 ) | frozenset(listed("AU mL ml rpm dB psi deg sq pct hr hrs mins sec secs lbs yrs USD EUR GBP"))
 """Abbreviations of more than one letter that are read as a unit after a number, also where they are not set as text."""
 
+TIMES = frozenset(listed("hr min sec day wk mo yr"))
+"""Abbreviations behind a slash that are a unit of whatever stands before it."""
+
 LETTERS = frozenset("msgNJWVAKLTFCh")
 """Single letters that are read as a unit where they stand apart from the number before them: 5 N."""
 

@@ -14,6 +14,11 @@ from empo_rewards.equivalence.math.parser import is_word
 from empo_rewards.equivalence.math.shapes import Shape, Text
 
 _FORMULA = frozenset("=≈<>≤≥≠+*/^_∈∪:") | {"frac", "sqrt", "func"}
+_NO_NAMES = frozenset(listed(
+    "no not none never except unless undefined impossible invalid false without if when for at than only twice half "
+    "double reciprocal inverse opposite over under above below"
+))  # fmt: skip
+"""Words that no name of a value holds: no solution for k = 2, twice x = 5."""
 SILENT = frozenset({".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
 _SYMBOLS = {name for name in ELEMENTS if len(name) == 2} - set(listed("As At Be He Ho In No Am La Pa"))
 """Elements whose symbols are no words."""
@@ -61,6 +66,8 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
     words = [token for token in before if token.kind != "sym" and not token.text.isupper()]
     if len(letters) > 1 or not any(is_word(t.text) or (t.kind == "word" and len(t.text) > 2) for t in words):
+        return {}, tokens
+    if not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
         return {}, tokens
     called: dict[str, Hashable] = {"called": " ".join(token.text for token in words).casefold()}
     return called | ({"label": letters[0]} if letters else {}), after

@@ -278,7 +278,7 @@ def test_a_pickled_copy_has_the_same_options_and_results():
     backend = MathEquivalence(percent="number", units="strict", decimal_tolerance=1e-3)
     backend.relate(SETS)
     copy = pickle.loads(pickle.dumps(backend))
-    assert copy.policy == backend.policy
+    assert copy == backend
     assert list(copy.relate(SETS)) == list(backend.relate(SETS))
 
 
