@@ -805,7 +805,7 @@ def _product(factors: list[tuple[str, Node]]) -> Node:
 def _is_vector(node: Node) -> bool:
     """Whether × after a node takes no product of numbers: a vector, a named set, a power or × of such."""
     node = nodes.inside(node.base if isinstance(node, nodes.Power) else node)
-    named = isinstance(node, (nodes.Sym, nodes.Call)) and node[0].startswith(("vec ", "hat ", "×"))
+    named = isinstance(node, (nodes.Sym, nodes.Call)) and node[0].startswith(("vec ", "×"))
     return named or isinstance(node, nodes.Constant)
 
 

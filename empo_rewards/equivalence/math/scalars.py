@@ -185,12 +185,12 @@ def _flat(factors: list[tuple[str, Node]]) -> Iterator[Node]:
 def _is_ordered(factors: list[Node]) -> bool:
     """Whether factors need not commute: A^{-1}B, A^T A, xyx^{-1}, \\hat x\\hat p."""
     powers = [factor if isinstance(factor, nodes.Power) else nodes.Power(factor, _ONE) for factor in factors]
-    names = Counter(base.name for base, _ in powers if isinstance(base, nodes.Sym))
-    turned = {base.name for base, exponent in powers if isinstance(base, nodes.Sym) and exponent in _TURNED}
-    capitals = {name for name in names if name[0].isupper()}
-    matrices = len(capitals) > 1 and all(exponent in (_ONE, *_TURNED) for _, exponent in powers)
-    operators = sum(name.startswith("hat ") for name in names) > 1
-    return operators or any(names[name] > 1 or (matrices and name in capitals) for name in turned - _CONSTANTS.keys())
+    symbols = [(base.name, exponent) for base, exponent in powers if isinstance(base, nodes.Sym)]
+    names, matrices = Counter(name for name, _ in symbols), [power for name, power in symbols if name[0].isupper()]
+    if len(matrices) > 1 and matrices[0] in _TURNED and all(power in (_ONE, *_TURNED) for power in matrices):
+        return True
+    turned = any(power in _TURNED and names[name] > 1 and name not in _CONSTANTS for name, power in symbols)
+    return turned or sum(name.startswith("hat ") for name in names) > 1
 
 
 def _determinant(rows: Rows) -> Value:

@@ -41,8 +41,11 @@ def words_of(tokens: list[Token]) -> Shape | None:
     said = [token.text for token in tokens if token.kind not in SILENT]
     word, lower = said[0], [text.casefold() for text in said]
     substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
-    vocal = not set("aeiouy").isdisjoint(lower[0]) and lower[0][::2] != lower[0][1::2]
-    letters = word.isascii() and not word[1:].islower() and not (word.isupper() and vocal)  # mgH, AaBb
+    vocal = not word.isascii() or not set("aeiouy").isdisjoint(lower[0])
+    if len(said) == 1 and first.kind == "run" and not (vocal or word.isupper()):  # mgh, nRT
+        return None
+    doubled = lower[0][::2] == lower[0][1::2]  # AaBb
+    letters = word.isascii() and not word[1:].islower() and not (word.isupper() and vocal and not doubled)
     return Text(word) if len(said) == 1 and (substance or letters) else _said(lower)
 
 
