@@ -268,13 +268,16 @@ class _Parser:
 
     def unit(self, joined: bool = False) -> dict[str, int]:
         """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""
-        found: Counter[str] = Counter()
+        found, inner = Counter[str](), dict[str, int]()
         side, power, names = 1, 1, 0
         while names < units.MOST_NAMES and self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
             word = token.text if token.kind != "*" else "times"
             if word.lower() in units.POWERS:
                 power = units.POWERS[word.lower()]
+                if inner and word.endswith("ed"):  # of what stands before it: meters per second squared
+                    found.update({name: side * exponent * (power - 1) for name, exponent in inner.items()})
+                    power = 1
                 continue
             if word in ("per", "/"):
                 side, joined = -1, True
@@ -312,7 +315,7 @@ class _Parser:
             return joined and kind == "(" and after in ("word", "run", "sym")
         _, text, spaced = token = self.tokens[self.at + ahead]
         if kind == "func" or text == "in":  # minutes, seconds, inches: at the end of a quantity
-            return text in ("min", "sec", "in") and after in _ENDS_UNIT
+            return text in ("min", "sec", "in") and (after in _ENDS_UNIT or (text == "in" and after == "^"))
         if kind == "sym":
             return joined and (text in units.LETTERS or text in ("Omega", "mu") or self.is_prefix(token, ahead + 1))
         if text in units.PRODUCTS and not joined:

@@ -103,8 +103,8 @@ NOT_UNITS = frozenset(listed(
 ))  # fmt: skip
 """Words after a value that say more than its unit."""
 
-POWERS = {"square": 2, "sq": 2, "cubic": 3}
-"""Words before a unit that say its power."""
+POWERS = {"square": 2, "sq": 2, "cubic": 3, "squared": 2, "cubed": 3}
+"""Words before or after a unit that say its power."""
 
 MOST_NAMES = 5
 """Names of one unit."""
