@@ -244,7 +244,7 @@ class _Parser:
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
         said = self.kind() in ("word", "run") and self.tokens[self.at].text in units.QUALIFIERS
-        return said and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
+        return said and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT | {"^"})
 
     def measured(self) -> Node:
         """One value with its unit and its currency."""
