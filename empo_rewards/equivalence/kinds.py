@@ -100,6 +100,8 @@ def _letter(text: str, choices: Mapping[str, str]) -> str | None:
 def _short_kind(text: str) -> Kinded:
     if is_mathematics(text):
         return Kinded(Kind.NUMBER, text)
+    if text[:3].lower() == "on " and is_mathematics(text[3:]):
+        return Kinded(Kind.NUMBER, text[3:])  # a date
     said = read(text)
     if said.tail and said.answer and not said.hedged and is_mathematics(said.answer):
         return Kinded(Kind.NUMBER, said.answer)

@@ -100,6 +100,9 @@ def test_what_differs_is_not_joined_through_a_third() -> None:
     }
     assert clusters(["Curie", "Marie Curie"], "Who discovered polonium?") == {frozenset(("Curie", "Marie Curie"))}
     assert len(clusters(["increases", "supply increases", "demand increases"], "How do supply and demand react?")) == 3
+    assert len(clusters(["Cats", "Cats (film)", "Cats (musical)"])) == 3
+    assert len(clusters(["the cell", "into the cell", "through the cell"])) == 3
+    assert len(clusters(["Cats", "Cats (film)", "Cats (musical)"], "Which musical is it?")) == 2
 
 
 def test_a_hedge_joins_nothing() -> None:

@@ -22,12 +22,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache, reduce
-from itertools import chain
+from itertools import chain, starmap
 from operator import itemgetter, mul
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -66,6 +67,7 @@ Monomial: TypeAlias = "frozenset[tuple[Atom, Rational]]"
 Terms: TypeAlias = "Mapping[Monomial, Rational]"
 
 ONE: Monomial = frozenset()
+ONE_PI: Monomial = frozenset(((PI, 1),))
 _UNDER: Terms = {ONE: 1}  # the denominator of what has none
 
 
@@ -79,9 +81,7 @@ class _Lazy(Generic[T]):
         self.compute = compute
 
     def __get__(self, value: object, owner: type) -> T:
-        found = self.compute(value)
-        value.__dict__[self.compute.__name__] = found
-        return found
+        return value.__dict__.setdefault(self.compute.__name__, self.compute(value))  # type: ignore[no-any-return]
 
 
 class Value:
@@ -149,9 +149,13 @@ class Value:
     @property
     def rational(self) -> Rational | None:
         """The value as a rational number, where it is one."""
+        return self.multiple_of(ONE)
+
+    def multiple_of(self, monomial: Monomial) -> Rational | None:
+        """The number r of r · monomial, where the value is that."""
         if self.over is not None or len(self.terms) > 1:
             return None
-        return self.terms.get(ONE, 0 if not self.terms else None)
+        return self.terms.get(monomial, 0 if not self.terms else None)
 
     @property
     def atoms(self) -> set[Atom]:
@@ -240,14 +244,14 @@ def spend(work: float) -> None:
 
 
 def attempt(work: float, compute: Callable[[], T]) -> T | None:
-    """compute() with no more than `work` of what is left; None where that was not enough."""
+    """compute() with no more than `work` of what is left; None where that was not enough, or there is no value."""
     budget = _current.get()
     trial = Budget(max(0, min(work, budget.left)))
     budget.left -= trial.left
     try:
         with trial.counted():
             return compute()
-    except TooLarge:
+    except (TooLarge, Undefined):
         return None
     finally:
         budget.left += max(0, trial.left)
@@ -260,9 +264,7 @@ def quotient(a: Rational, b: Rational) -> Rational:
     """a / b, an int where it is one."""
     if b == 0:
         raise Undefined
-    if isinstance(a, int) and isinstance(b, int):
-        return Fraction(a, b) if a % b else a // b
-    result = Fraction(a) / b
+    result = Fraction(a, b)
     return result.numerator if result.denominator == 1 else result
 
 
@@ -339,21 +341,15 @@ def _accumulate(total: dict[Monomial, Rational], addend: Terms) -> Terms:
 
 def product(values: Iterable[Value]) -> Value:
     """The product: of the single terms at once, and then of the sums and quotients one after the other."""
-    number: Rational = 1
-    monomials: list[Monomial] = []
-    others: list[Value] = []
-    for value in (values := [*values]):
-        if value.over is not None or len(value.terms) != 1:
-            others.append(value)
-            continue
-        ((monomial, coefficient),) = value.terms.items()
-        number = coefficient if number == 1 else check_size(number * coefficient)
-        monomials.append(monomial)
+    values = [*values]
     if len(values) == 1:
         return values[0]
-    spend(len(monomials))
-    joined = [Value(_term(number, *monomials))] if monomials or not others else []
-    return reduce(mul, joined + others)
+    sums = [value for value in values if value.over is not None or len(value.terms) != 1]
+    factors = [*chain(*(value.terms.items() for value in values if value.over is None and len(value.terms) == 1))]
+    number: Rational = 1
+    for _, coefficient in factors:
+        number = coefficient if number == 1 else check_size(number * coefficient)
+    return reduce(mul, sums, Value(_term(number, *(monomial for monomial, _ in factors))))
 
 
 def _product(a: Terms, b: Terms) -> Terms:
@@ -403,10 +399,9 @@ def _known_power(name: Atom, exponent: Rational) -> tuple[int, Rational, tuple[T
         return (2, 1, ()) if exponent.denominator == 1 and name.args[0].rational == -1 else None
     if name.name == ROOT:
         return (1, 1, (name.args[0].terms,)) if exponent >= 1 else None
-    if exponent >= 2 and (row := TABLE.get(name.name)) is not None and row.squared:
-        pieces = row.squared(*name.args)
-        return None if pieces is None else (2, 1, pieces)
-    return None
+    row = TABLE.get(name.name)
+    pieces = row.squared(*name.args) if row is not None and row.squared and exponent >= 2 else None
+    return None if pieces is None else (2, 1, pieces)
 
 
 def _is_algebraic(name: Atom) -> bool:
@@ -421,8 +416,8 @@ def ratio(top: Terms, bottom: Terms) -> Value:
     """top / bottom in canonical form; raises `Undefined` where bottom is zero."""
     if bottom and not top:
         return ZERO
-    exponents = _exponents(bottom) if len(bottom) > 1 else {}
-    roots = [name for name, seen in exponents.items() if name == I or (isinstance(name, int) and set(seen) == {_HALF})]
+    powers = {power for monomial in bottom for power in monomial} if len(bottom) > 1 else set()
+    roots = [name for name, exponent in powers if name == I or (isinstance(name, int) and exponent == _HALF)]
     for generator in sorted(roots, key=str) if len(roots) <= 3 else ():  # conjugates are a cheap way to be rid of them
         conjugate = {m: -c if generator in dict(m) else c for m, c in bottom.items()}
         top, bottom = _product(top, conjugate), _product(bottom, conjugate)
@@ -430,66 +425,23 @@ def ratio(top: Terms, bottom: Terms) -> Value:
         raise Undefined
     if len(bottom) == 1:
         return Value(top) * _term_power(bottom, -1)
-    shift = _common_factor(bottom)
-    if shift:
-        top, bottom = _product(top, shift), _product(bottom, shift)
-    exact = _exact_quotient(top, bottom)
-    if exact is not None:
-        return Value(exact)
-    lead = bottom[max(bottom, key=_rank)]
-    return Value(_divided(top, lead), _divided(bottom, lead))
+    shift = {_common_factor(bottom): 1}
+    top, bottom = _product(top, shift), _product(bottom, shift)
+    lead = max(bottom, key=_rank)
+    share = quotient(top.get(lead, 0), bottom[lead])
+    if top == {m: c * share for m, c in bottom.items()}:
+        return constant(share)
+    return Value(_divided(top, bottom[lead]), _divided(bottom, bottom[lead]))
 
 
-def _exponents(terms: Terms) -> dict[Atom, list[Rational]]:
-    """The exponents of each atom of a sum, in the terms that have it."""
-    found: dict[Atom, list[Rational]] = {}
-    for monomial in terms:
-        for name, exponent in monomial:
-            found.setdefault(name, []).append(exponent)
-    return found
-
-
-def _common_factor(terms: Terms) -> Terms:
-    """What makes the least exponent of every symbol, constant and function in the sum zero; {} where they are."""
-    found = {name: some for name, some in _exponents(terms).items() if not _is_algebraic(name)}
+def _common_factor(terms: Terms) -> Monomial:
+    """What makes the least exponent of every symbol, constant and function in the sum zero."""
+    found: defaultdict[Atom, list[Rational]] = defaultdict(list)
+    for name, exponent in chain.from_iterable(terms):
+        if not _is_algebraic(name):
+            found[name].append(exponent)
     lowest = {name: min(some) if len(some) == len(terms) else min(0, *some) for name, some in found.items()}
-    shift = frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
-    return {shift: 1} if shift else {}
-
-
-def _exact_quotient(top: Terms, bottom: Terms) -> Terms | None:
-    """top / bottom where bottom divides top: division by the leading term in lexicographic order."""
-    names = sorted({name for m in bottom for name, _ in m}, key=atom_text)
-    if any(map(_is_algebraic, names)):
-        return None
-
-    def degrees(monomial: Monomial) -> tuple[Rational, ...]:
-        exponents = dict(monomial)
-        return tuple(exponents.get(name, 0) for name in names)
-
-    step = 2 + len(names) >> 2
-    spend((len(top) + len(bottom)) * step)
-    lead = max(bottom, key=degrees)
-    inverse: Terms = {frozenset((name, -exponent) for name, exponent in lead): quotient(1, bottom[lead])}
-    lowest = [min(0, *column) for column in zip(*map(degrees, top), strict=True)]
-    rest: Terms = top
-    result: dict[Monomial, Rational] = {}
-    for _ in range(limits.MAX_TERMS):
-        if not rest:
-            return result
-        spend(len(rest) * (2 + step))
-        monomial = max(rest, key=lambda m: (degrees(m), _rank(m)))
-        pieces = _product({monomial: rest[monomial]}, inverse)
-        if len(pieces) > 1:  # a relation makes a sum of it
-            return None
-        ((piece, coefficient),) = pieces.items()
-        if any(degree < low for degree, low in zip(degrees(piece), lowest, strict=True)):
-            return None
-        result[piece] = check_size(quotient(coefficient, 1))
-        rest = _accumulate(dict(rest), _product({piece: -coefficient}, bottom))
-        if monomial in rest:  # a relation (sin² = 1 - cos²) brought it back: no division in this order
-            return None
-    return None
+    return frozenset((name, -exponent) for name, exponent in lowest.items() if exponent)
 
 
 # Powers
@@ -515,20 +467,20 @@ def _power(base: Value, share: Rational, monomial: Monomial) -> Value:  # noqa: 
         return UNIT / _power(base, -share, monomial)
     if base.over is not None and (monomial or whole):
         return _power(Value(base.terms), share, monomial) / _power(Value(base.over), share, monomial)
-    found: Value | None = None
-    if base.over is not None:
-        pass  # √(a/b) is √a/√b for some signs only
-    elif len(base.terms) == 1:
-        found = attempt(math.inf, lambda: _term_power(base.terms, share, monomial))
-    elif monomial:
+    unexpanded = kept("power", base, Value({monomial: share}))
+    if base.over is not None:  # √(a/b) is √a/√b for some signs only
+        return unexpanded
+    if len(base.terms) == 1:
+        return attempt(math.inf, lambda: _term_power(base.terms, share, monomial)) or unexpanded
+    if monomial:
         return _symbolic_power(Func(ROOT, (base,)), share, monomial)
-    elif not whole:
+    if not whole:
         inner, floor = Value(primitive(base.terms)), math.floor(share)
         content = Fraction(*(next(iter(terms.values())) for terms in (base.terms, inner.terms)))
         return constant(content) ** share * atom(Func(ROOT, (inner,)), share - floor) * inner**floor
-    elif share <= limits.MAX_EXPONENT:
-        found = attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share)))
-    return found or kept("power", base, Value({monomial: share}))
+    if share > limits.MAX_EXPONENT:
+        return unexpanded
+    return attempt(limits.MAX_WORK // 2, lambda: _by_squaring(base, int(share))) or unexpanded
 
 
 def _by_squaring(base: Value, exponent: int) -> Value:
@@ -560,15 +512,13 @@ def _atom_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
         return kept("power", base_of(name), constant(share))
     if name == -1:
         return _atom_power(I, share.numerator, ONE) if degree == 2 else constant(integer_power(-1, share.numerator))
-    if kind_of(name) == ROOT:
-        base, whole = base_of(name), math.floor(share)
-        number = base.rational
-        if isinstance(number, int) and degree < number.bit_length():
-            root = int(fmpz(number).root(degree))
-            if root**degree == number:
-                return constant(integer_power(root, share.numerator))
-        if share < 0:
-            return (atom(name, share - whole) if share != whole else UNIT) / base**-whole
+    number = base_of(name).rational if kind_of(name) == ROOT else None
+    root = int(fmpz(number).root(degree)) if isinstance(number, int) and degree < number.bit_length() else 0
+    if root**degree == number:
+        return constant(integer_power(root, share.numerator))
+    if kind_of(name) == ROOT and share < 0:
+        whole = math.floor(share)
+        return (atom(name, share - whole) if share != whole else UNIT) / base_of(name) ** -whole
     return Value(_term(1, ((name, share),)))
 
 
@@ -597,24 +547,19 @@ def _symbolic_power(name: Atom, share: Rational, monomial: Monomial) -> Value:
 
 def same(a: Value, b: Value) -> bool:
     """Whether a - b is zero by cross-multiplication. False proves nothing unless both values are `flat`."""
-    if a == b:
-        return True
     left, right = _product(a.terms, b.over or _UNDER), _product(b.terms, a.over or _UNDER)
     return not clear(Value(left) - Value(right))
 
 
 def is_positive(value: Value) -> bool:
     """Whether a sum is not negative at a glance: positive multiples of squares and of positive constants."""
-    return value.over is None and all(
-        coefficient > 0 and all(_is_square(name, exponent) for name, exponent in monomial)
-        for monomial, coefficient in value.terms.items()
-    )
+    return value.over is None and all(c > 0 and all(starmap(_is_square, m)) for m, c in value.terms.items())
 
 
 def _is_square(name: Atom, exponent: Rational) -> bool:
     if isinstance(name, Func) and name.name == POWER and I not in name.args[1].atoms:
         return is_positive(name.args[0])
-    return isinstance(name, int) or name in (PI, E) or (name != I and exponent % 2 == 0)
+    return isinstance(name, int) or name in (PI, E) or kind_of(name) == "abs" or (name != I and exponent % 2 == 0)
 
 
 def primitive(terms: Terms) -> Terms:
@@ -636,8 +581,8 @@ def leading_sign(terms: Terms) -> int:
 
 def clear(value: Value) -> Terms:
     """The numerator with every negative exponent of a symbol multiplied away: what `value = 0` says."""
-    shift = frozenset((name, e) for monomial in _common_factor(value.terms) for name, e in monomial if e > 0)
-    return _product(value.terms, {shift: 1}) if shift else value.terms
+    shift = frozenset((name, exponent) for name, exponent in _common_factor(value.terms) if exponent > 0)
+    return _product(value.terms, {shift: 1})
 
 
 def _rank(monomial: Monomial) -> tuple[tuple[str, Rational], ...]:

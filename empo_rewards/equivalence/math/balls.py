@@ -60,27 +60,15 @@ class Ball(NamedTuple):
 
 # Precision
 
-_lock = threading.Lock()
-_users_precision: int | None = None
-
-
-def _after_fork() -> None:
-    """A child has no thread that could give the lock back, or put back the precision."""
-    global _lock, _users_precision  # noqa: PLW0603 - FLINT's precision is a global of the process
-    _lock = threading.Lock()
-    if _users_precision is not None:
-        ctx.prec, _users_precision = _users_precision, None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a fork waits for it: a child has its lock free, and its user's precision
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def at_precision(bits: int, compute: Callable[[], T]) -> T:
     """compute() at a precision. Others' use of FLINT does not take the lock: where they changed it, all is repeated."""
-    global _users_precision  # noqa: PLW0603 - see above
     with _lock:
-        _users_precision = ctx.prec
+        users = ctx.prec
         try:
             for _ in range(4):
                 ctx.prec = bits
@@ -89,7 +77,7 @@ def at_precision(bits: int, compute: Callable[[], T]) -> T:
                     return result
             raise Loose
         finally:
-            ctx.prec, _users_precision = _users_precision, None
+            ctx.prec = users
 
 
 # Sizes
@@ -128,13 +116,11 @@ def number(value: Rational | fmpq) -> Ball:
 
 def sign(x: Ball) -> int:
     """The sign of a real number; raises `Loose` where the ball holds both."""
-    if x.exact is not None:
-        return (x.exact > 0) - (x.exact < 0)
     if isinstance(x.v, acb):
         raise Unknown
-    if x.v.contains(0):
+    if x.v.contains(0) and not x.v.is_zero():
         raise Loose
-    return 1 if x.v > 0 else -1
+    return bool(x.v > 0) - bool(x.v < 0)
 
 
 def floor(x: Ball) -> int:
@@ -160,20 +146,13 @@ _EULER = algebra.atom(algebra.E)
 
 
 class Evaluator:
-    """Encloses values at one point.
-
-    Args:
-        point: what the symbols are there.
-        precision: bits; FLINT's own precision is the caller's to set (`at_precision`).
-        real: whether a value off the reals is none.
-    """
+    """Encloses values at one point; `real`: whether a value off the reals is none. The caller sets the precision."""
 
     def __init__(self, point: Mapping[str, Rational], precision: int, *, real: bool = True) -> None:
         self.point, self.precision, self.real = point, precision, real
         self.degrees: dict[Hashable, int] = {}
         """Degrees of the roots that were taken, by what they were taken of; under `UNITY` the order of a root of 1."""
-        self.picks: dict[Atom, int] = {}
-        """The branch that each |x| and sgn took."""
+        self.picks: dict[Atom, int] = {}  # the branch that each |x| and sgn took
         self._atoms: dict[Atom, Ball] = {}
         self._step = 3 + (precision >> 9)
         self._call = 5 + (precision * precision >> 18)
@@ -235,7 +214,7 @@ class Evaluator:
             base, n = self.divide(number(1), base), -n
         if n == 1:
             return base
-        if n.bit_length() > 40 or max(abs(log2_of(base.v)), 1) * n > limits.MAX_VALUE_BITS:
+        if max(abs(log2_of(base.v)), 1) * n > limits.MAX_VALUE_BITS:
             raise Unknown
         spend(n.bit_length() * self._step)
         exact = base.exact**n if base.exact is not None and (base.u + base.l) * n <= limits.MAX_EXACT_BITS else None
@@ -318,8 +297,14 @@ class Evaluator:
             return self.value(name.args[0])
         row = TABLE.get(name.name)
         if row is None:
-            return self._free(name)
-        if row.at_pi and (share := _share_of_pi(name.args[0])) is not None:
+            # one that is not in the table: some function of its arguments, the same wherever its name stands
+            if " " in name.name:
+                raise Unknown  # sums, integrals, limits
+            weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
+            parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
+            return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
+        share = name.args[0].multiple_of(algebra.ONE_PI) if row.at_pi else None
+        if row.at_pi and share is not None and share.denominator <= limits.MAX_MEASURE:
             self.degrees[UNITY] = math.lcm(self.degrees.get(UNITY, 1), 4, 2 * share.denominator)
             return Ball(row.at_pi(fmpq(share.numerator, share.denominator)), 1, 1, True)
         if not (row.flint or row.rule):
@@ -331,23 +316,6 @@ class Evaluator:
             return self.simple(row, args[0])
         spend(self._call * row.cost)
         return row.rule(self, *args)
-
-    def _free(self, name: Func) -> Ball:
-        """A function that is not in the table: some function of its arguments, the same wherever its name stands."""
-        if " " in name.name:
-            raise Unknown  # sums, integrals, limits
-        if name.name == "derivative":
-            return number(generic(";".join(arg.text for arg in name.args), 0))
-        weights = [number(generic(f"{name.name}{k}", 0)) for k in range(len(name.args) + 1)]
-        parts = [self._join([w, self.value(arg)], mul) for w, arg in zip(weights[1:], name.args, strict=True)]
-        return self._join([self.simple(TABLE["sin"], self._join([*parts, weights[0]], add)), number(2)], add)
-
-
-def _share_of_pi(value: Value) -> Rational | None:
-    """r of rπ, where sin and cos of it are known: twice them is an algebraic integer, its conjugates at most 2."""
-    share = None if value.over or len(value.terms) > 1 else value.terms.get(frozenset(((algebra.PI, 1),)))
-    known = share is not None and share.denominator <= limits.MAX_MEASURE and share.numerator.bit_length() <= 64
-    return share if known else None
 
 
 def degree_of(*degrees: Mapping[Hashable, int]) -> int:

@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from empo_rewards.equivalence.math import algebra, balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import ZERO, Rational, TooLarge, Undefined, Value, atom, constant, quotient
 from empo_rewards.equivalence.math.keys import Facets, Key, Option
 from empo_rewards.equivalence.math.labels import is_function, label_of, names_a_function, names_of
-from empo_rewards.equivalence.math.lexer import Token, Unreadable, fold, lex, plain
+from empo_rewards.equivalence.math.lexer import Token, Unreadable, demand, fold, lex, plain
 from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.numerals import decimal_comma, integer_parameter, is_amount, literal, spoken
@@ -22,8 +22,6 @@ from empo_rewards.equivalence.math.scalars import Scalars, has_grid
 from empo_rewards.equivalence.math.shapes import INFINITY, Aligned, Ordered, SetOf, Shape, by_name, items, ordered
 from empo_rewards.equivalence.math.units import Unit
 from empo_rewards.equivalence.math.words import SILENT, name_in_words, words_of, words_of_text
-
-T = TypeVar("T")
 
 _PLAIN = re.compile(
     r"([+-]?)(?:(\d{1,18}(?:\.\d{1,18})?)\.?|\\[dt]?frac\{(\d{1,18})\}\{([1-9]\d{0,17})\}|([abcdfghj-zABDEFGHJ-Z]))",
@@ -69,16 +67,9 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     return key._replace(readings=(*key.readings, *(other.shape for other in plainly)), facets=facets)
 
 
-def _demand(found: T | None) -> T:
-    """What was found; raises `Unreadable` where nothing was, or where a condition does not hold."""
-    if not found:
-        raise Unreadable
-    return found
-
-
 def _value(part: Key) -> Value:
     """The shape of an item, if that is a value."""
-    return _demand(part.shape if isinstance(part.shape, Value) else None)
+    return demand(part.shape if isinstance(part.shape, Value) else None)
 
 
 class _Reader(Scalars):
@@ -154,7 +145,7 @@ class _Reader(Scalars):
             return self.combined([*map(self.listing, groups)], (";",))
         # $3000 at 10%, $2000 at 8%: each by what is said of it
         parts = [self.decorated(each.body, label=each.words) for each in given if isinstance(each, nodes.Qualified)]
-        _demand(len(parts) in (0, len(given)))
+        demand(len(parts) in (0, len(given)))
         return self.combined(parts or self.parts(given), listing.separators)
 
     def parts(self, given: Iterable[Node]) -> list[Key]:
@@ -171,25 +162,25 @@ class _Reader(Scalars):
         marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
         logical, named = not {"∧", "∨"}.isdisjoint(separators), set(labels) - {None}
         if logical:
-            _demand(None not in labels)
+            demand(None not in labels)
         elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name; x = 2 or 3 is a list
             letters = {atom(name) for shape in everything if isinstance(shape, Value) for name in shape.symbols}
             bare = letters.issuperset(everything) and not any(part.facets for part in parts)
-            _demand(len(named) < 2 and not bare)
+            demand(len(named) < 2 and not bare)
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
-        _demand(all(part.facets.keys() <= {"unit", "label"} for part in parts))
+        demand(all(part.facets.keys() <= {"unit", "label"} for part in parts))
         facets: dict[str, Hashable] = {"unit": given.pop()} if given else {}
         label = labels[0]
         if len(named) > 1:
-            names = [str(_demand(name)) for name in labels]
+            names = [str(demand(name)) for name in labels]
             bases, _, indices = zip(*(name.partition("_") for name in set(names)), strict=True)
             if len(set(bases)) > 1 or not all(map(str.isdecimal, indices)):
-                _demand(len(named) == len(names))
+                demand(len(named) == len(names))
                 return self.named(names, everything, facets)
             label = bases[0]  # of x_1, x_2: numbered names of one unknown
-        _demand(label is not None or not named)
+        demand(label is not None or not named)
         facets |= {"label": label} if label is not None else {}
         joined = marks & {"and", "or"}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
@@ -206,15 +197,15 @@ class _Reader(Scalars):
 
     def quantities(self, parts: Sequence[Key], marks: Iterable[str] = ()) -> Key:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
-        _demand("or" not in marks and all(part.facets.keys() == {"unit"} for part in parts))
+        demand("or" not in marks and all(part.facets.keys() == {"unit"} for part in parts))
         values, given = [*map(_value, parts)], [cast("Unit", part.facets["unit"]) for part in parts]
         factors, dimensions = zip(*map(units.scale, given), strict=True)
         if len(set(dimensions)) == 1:
-            _demand(all(small < large for large, small in pairwise(factors)))
+            demand(all(small < large for large, small in pairwise(factors)))
             total = algebra.add(*(value * quotient(factor, 1) for value, factor in zip(values, factors, strict=True)))
             return Key(Aligned("quantity", (total,), dimensions[0]))
         names = [units.spelled(unit) for unit in given]
-        _demand(len(set(names)) == len(names))
+        demand(len(set(names)) == len(names))
         return Key(by_name(names, values), {}, (items(values),))
 
     def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> Key:
@@ -242,12 +233,12 @@ class _Reader(Scalars):
 
     def quantity(self, node: nodes.Quantity) -> Key:
         """A value with its unit; $99 - $72 is a difference, or a range."""
-        if isinstance(node.body, nodes.Product):  # 3 × 4 matrix
-            _demand(not all(isinstance(factor, nodes.Num) for _, factor in node.body.factors))
+        factors = node.body.factors if isinstance(node.body, nodes.Product) else ()
+        demand({type(factor) for _, factor in factors} != {nodes.Num})  # 3 × 4 matrix
         numbers, mark = _bare_difference(node.body)
         if numbers and not mark:
-            _demand(len(numbers) == 2)
-            return Key(_demand(shapes.rising(*map(_number, numbers))), {"unit": node.unit})
+            demand(len(numbers) == 2)
+            return Key(demand(shapes.rising(*map(_number, numbers))), {"unit": node.unit})
         return self.decorated(node.body, unit=node.unit)
 
     def marked(self, node: nodes.Postfix | nodes.Signed) -> Key | None:
@@ -274,8 +265,8 @@ class _Reader(Scalars):
     def based(self, node: nodes.Based) -> Key:
         """204_5."""
         if self.policy.bases == "value":
-            _demand(node.digits.isdecimal() and len(node.digits) <= MAX_BASED_DIGITS)
-            _demand(max(1, *map(int, node.digits)) < node.base <= 10)
+            demand(node.digits.isdecimal() and len(node.digits) <= MAX_BASED_DIGITS)
+            demand(max(1, *map(int, node.digits)) < node.base <= 10)
             return Key(constant(int(node.digits, node.base)))
         return Key(_number(node.digits), {"base": node.base})
 
@@ -307,14 +298,14 @@ class _Reader(Scalars):
 
     def modular(self, node: nodes.Modular) -> Key:
         """x ≡ 3 (mod 7): a class of residues, of x."""
-        label = None if node.left is None else _demand(label_of(node.left))
-        _demand(node.relations == (label is not None))
+        label = None if node.left is None else demand(label_of(node.left))
+        demand(node.relations == (label is not None))
         shape = self.congruence(self.value(node.residue), self.value(node.modulus))
         return Key(shape, {"label": label} if label else {})
 
     def congruence(self, residue: Value, modulus: Value) -> Aligned:
         """The class of a residue: its least member that is not negative, and a positive modulus."""
-        turns, size = (residue / modulus).rational, _demand(balls.sign_of(modulus))
+        turns, size = (residue / modulus).rational, demand(balls.sign_of(modulus))
         if turns is not None:
             residue = modulus * (turns - math.floor(turns))
         return Aligned("residues", (residue, modulus if size > 0 else -modulus))
@@ -326,18 +317,18 @@ class _Reader(Scalars):
                 node = nodes.Span(nodes.Postfix("%", number), percentage)
         low, high = self.part(node.low), self.part(node.high)
         facets = {**high.facets, **low.facets}
-        _demand(not low.facets or low.facets == high.facets)
+        demand(not low.facets or low.facets == high.facets)
         ends = _value(low), _value(high)
         found = shapes.rising(*ends)
         if found is None:
-            _demand(not facets and balls.sign_of(ends[1]) == 1)
+            demand(not facets and balls.sign_of(ends[1]) == 1)
             found = Aligned("ratio", (ends[1] / ends[0],))
         return Key(found, facets)
 
     def bound(self, node: nodes.Bound) -> Key:
         """> 5 years: a half-line."""
         inner = self.part(node.body)
-        _demand("label" not in inner.facets)
+        demand("label" not in inner.facets)
         return _ray(_value(inner), inner.facets, above=node.operator in ">≥", strict=node.operator in "<>")
 
     def decomposed(self, value: Value) -> Shape:
@@ -346,11 +337,11 @@ class _Reader(Scalars):
         parts = {name: {} for name in ("unit i", "unit j", "unit k", "∈Z", "")}
         for monomial, coefficient in value.terms.items():
             (name, exponent), *others = [(name, exponent) for name, exponent in monomial if name in parts] or [("", 1)]
-            _demand(exponent == 1 and not others)
+            demand(exponent == 1 and not others)
             parts[str(name)][monomial - {(name, 1)}] = coefficient
         i, j, k, modulus, rest = map(Value, parts.values())
         vector = bool(i.terms or j.terms or k.terms)
-        _demand(value.over is None and vector != bool(modulus.terms) and not (vector and rest.terms))
+        demand(value.over is None and vector != bool(modulus.terms) and not (vector and rest.terms))
         return ordered((i, j, k) if k.terms else (i, j), "()") if vector else self.congruence(rest, modulus)
 
     # Brackets, sets, matrices
@@ -364,26 +355,26 @@ class _Reader(Scalars):
         listed = inner[0] if len(given) == 1 else self.combined(inner, node.items.separators)
         elements, ends = tuple(part.shape for part in inner), node.opening + node.closing
         if braces:
-            _demand(not any(isinstance(part.shape, shapes.Equation) or part.inequality for part in inner))
+            demand(not any(isinstance(part.shape, shapes.Equation) or part.inequality for part in inner))
             named = shapes.kind_of(listed.shape) == "named"
             return listed if named else Key(SetOf(frozenset(elements)), listed.facets)
-        _demand(ends != "[]" or {*node.items.separators} != {",", ";"})  # [1; 2, 3], a continued fraction
-        _demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
-        _demand(shapes.Items not in map(type, elements))  # (±1, 2)
+        demand(ends != "[]" or {*node.items.separators} != {",", ";"})  # [1; 2, 3], a continued fraction
+        demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
+        demand(shapes.Items not in map(type, elements))  # (±1, 2)
         return Key(ordered(elements, ends), listed.facets)
 
     def set_operation(self, node: nodes.Combined) -> Key:
         """Unions, intersections and differences of finite sets and of intervals; whether a finite set holds another."""
         found: list[Shape] = []
         for part in map(self.part, (node.left, node.right)):
-            _demand(not part.facets)
+            demand(not part.facets)
             found.append(SetOf(frozenset((part.shape,))) if isinstance(part.shape, Value) else part.shape)
         left, right = found
         if isinstance(left, SetOf) and isinstance(right, SetOf):
-            _demand(node.operator == "∪" or (shapes.exact(left) and shapes.exact(right)))
+            demand(node.operator == "∪" or (shapes.exact(left) and shapes.exact(right)))
             result = shapes.OPERATIONS[node.operator](left.elements, right.elements)
             return Key(shapes.Text(str(result).lower()) if isinstance(result, bool) else SetOf(result))
-        _demand(node.operator not in ("⊆", "⊇"))
+        demand(node.operator not in ("⊆", "⊇"))
         return Key(shapes.combined(node.operator, shapes.intervals(left), shapes.intervals(right)))
 
     def builder(self, node: nodes.Builder) -> Key:
@@ -391,7 +382,7 @@ class _Reader(Scalars):
         part = self.listing(node.condition)
         match node.variable:
             case nodes.Sym(name) | nodes.Comparing((nodes.Sym(name), nodes.Constant("R")), ("∈",)):
-                _demand(part.facets == {"label": name})
+                demand(part.facets == {"label": name})
                 return Key(part.shape)
         raise Unreadable
 
@@ -417,12 +408,12 @@ class _Reader(Scalars):
             about = operands[1] if len(operands) > 2 else None
             parts = [self.half_line(*each, about) for each in zip(operands, node.operators, operands[1:], strict=False)]
             return self.combined(parts, ("∧",)) if len(parts) > 1 else parts[0]
-        (operator,), (left, right) = node.operators, _demand(operands if len(operands) == 2 else None)
+        (operator,), (left, right) = node.operators, demand(operands if len(operands) == 2 else None)
         if operator in ("⊆", "⊇"):
             return self.set_operation(nodes.Combined(operator, left, right))
         if operator == "≠":  # x ∉ {right}
             right = nodes.Bracket(r"\{", nodes.Listing((right,), ()), r"\}")
-        part = self.decorated(right, label=_demand(label_of(left)))
+        part = self.decorated(right, label=demand(label_of(left)))
         if operator == "∈":
             return part
         outside = shapes.combined("∖", [shapes.REALS], shapes.intervals(part.shape))
@@ -456,7 +447,7 @@ class _Reader(Scalars):
         if algebra.same(values[0], values[-1]) or not any(symbolic):
             return self.part(last)
         if len(values) != 2:
-            _demand(not any(symbolic[1:]) and not any(balls.sign_of(value - values[-1]) for value in values[1:-1]))
+            demand(not any(symbolic[1:]) and not any(balls.sign_of(value - values[-1]) for value in values[1:-1]))
             return self.decorated(last, label=values[0].text)  # a + b + c = 12 + 25 + 25 = 62
         asked = not symbolic[1] and bool(values[1].terms) and _is_of_names(first)
         return Key(_equation(*values), {}, (values[1],) if asked else ())
@@ -493,7 +484,7 @@ class _Reader(Scalars):
             if label is not None and (name == about or is_name) and not nodes.mentions(other, name):
                 return _ray(self.value(other), {"label": label}, above=above, strict=strict)
         difference = self.value(small) - self.value(large)
-        _demand(difference.over is None and difference.symbols)
+        demand(difference.over is None and difference.symbols)
         solved = _solved(difference, [Ordered((shapes.MINUS_INFINITY, ZERO), "()" if strict else "(]")])
         return solved or Key(shapes.Equation("<" if strict else "≤", Value(algebra.primitive(difference.terms))))
 
@@ -568,7 +559,7 @@ def _ray(bound: Value, facets: Facets, *, above: bool, strict: bool) -> Key:
 def _equation(left: Value, right: Value) -> Shape:
     """left = right as a polynomial up to a factor."""
     difference = left - right
-    _demand(difference.terms)
+    demand(difference.terms)
     terms = algebra.primitive(algebra.clear(difference))
     return shapes.Equation("=", Value({m: c * algebra.leading_sign(terms) for m, c in terms.items()}))
 

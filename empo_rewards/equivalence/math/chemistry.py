@@ -7,25 +7,21 @@ from collections import Counter
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math.keys import Key
-from empo_rewards.equivalence.math.lexer import Unreadable
+from empo_rewards.equivalence.math.lexer import Unreadable, demand
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.shapes import Chemical
 
 MAX_CHARS = 200
 """No reaction that is an answer is longer."""
 
-ELEMENTS = frozenset(
-    listed(
-        "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
-        "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir "
-        "Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am"
-    )
-)
+ELEMENTS = frozenset(listed(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
+    "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir "
+    "Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am"
+))  # fmt: skip
 _MARKUP = re.compile(r"[{}_ ]")
-_ARROWS = (
-    (re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>"), "⇌"),
-    (re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>"), "→"),
-)
+_EQUILIBRIUM = re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>")
+_FORWARD = re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>")
 _ARROW = re.compile("([→⇌=])")
 _PLUS = re.compile(r"(?<=[A-Za-z0-9)\]])\+(?=\d*[A-Z(\[])|(?<=[+-])\+(?=\d*[A-Z(\[])")
 """A plus between two species, and no charge."""
@@ -33,8 +29,7 @@ _SPECIES = re.compile(r"(\d+(?:/\d+)?)?((?:[A-Z][a-z]?\d*|\(|\)\d*|\[|\]\d*|·)+
 _PIECE = re.compile(r"([A-Z][a-z]?)(\d*)|([(\[])|[)\]](\d*)")
 _ION = re.compile(r"([A-Z][a-z]?)([2-4])")
 _CHARGE = re.compile(r"\^\+(\d+)")
-_MANY = 9
-"""A larger count of atoms belongs to a compound of carbon, hydrogen or oxygen."""
+_MANY = 9  # atoms of one element: more belong to a compound of carbon, hydrogen or oxygen
 _NEEDED = re.compile(r"[A-Z][a-z]?(?:\)?[_{]*\d|\)?\^?\{?\d?[+-]|[A-Za-z ()]*(?:->|=|→|\\[a-z]+arrow|\\to))")
 """What no formula lacks: an element with its count or charge, or the arrow of a reaction after it."""
 _ORBITALS = re.compile(r"d?sp\^?\{?\d\}?(?:d\^?\{?\d?\}?)?")
@@ -54,9 +49,7 @@ def read(text: str) -> Key | None:
     if len(text) > MAX_CHARS or _NEEDED.search(text) is None:
         orbitals = _ORBITALS.fullmatch(text)
         return Key(Chemical(_MARKUP.sub("", text).replace("^", ""), frozenset())) if orbitals is not None else None
-    for arrows, arrow in _ARROWS:
-        text = arrows.sub(arrow, text)
-    first, *then = _ARROW.split(_MARKUP.sub("", text))
+    first, *then = _ARROW.split(_MARKUP.sub("", _FORWARD.sub("→", _EQUILIBRIUM.sub("⇌", text))))
     try:
         sides = [[_species(part) for part in _PLUS.split(_CHARGE.sub(r"^\1+", side))] for side in (first, *then[1:])]
     except Unreadable:
@@ -75,23 +68,16 @@ def read(text: str) -> Key | None:
 
 
 def _species(text: str) -> _Species:
-    match = _SPECIES.fullmatch(text)
-    if match is None:
-        raise Unreadable
-    coefficient, formula, charge, state = match.groups("")
+    coefficient, formula, charge, state = demand(_SPECIES.fullmatch(text)).groups("")
     ion = _ION.fullmatch(formula) if charge in ("+", "-") else None
     if ion is not None:  # Fe3+
         formula, charge = ion[1], ion[2] + charge
     counts = [int(count) for count in re.findall(r"\d+", formula)]
     most = max(counts, default=0)
     atoms = _atoms(formula)
-    if (
-        min(counts, default=2) < 2
-        or most > 9_999
-        or (most > _MANY and not atoms.keys() & {"C", "H", "O"})  # SW19
-        or (formula.startswith("(") and len(atoms) < 2)  # (B) 5
-    ):
-        raise Unreadable
+    demand(min(counts, default=2) >= 2 and most <= 9_999)
+    demand(most <= _MANY or atoms.keys() & {"C", "H", "O"})  # SW19
+    demand(not formula.startswith("(") or len(atoms) > 1)  # (B) 5
     sure = bool(charge) or (bool(counts) and (len(atoms) > 1 or not coefficient))
     if coefficient.isdecimal():
         atoms = Counter({name: number * int(coefficient) for name, number in atoms.items()})
@@ -111,6 +97,5 @@ def _atoms(formula: str) -> Counter[str]:
         elif len(stack) > 1:
             group = stack.pop()
             stack[-1].update({name: number * int(repeated or 1) for name, number in group.items()})
-    if len(stack) > 1 or not stack[0].keys() <= ELEMENTS:
-        raise Unreadable
+    demand(len(stack) == 1 and stack[0].keys() <= ELEMENTS)
     return stack[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Callable
 
 from empo_rewards.equivalence.math.algebra import constant, quotient
 from empo_rewards.equivalence.math.keys import Key, Option
@@ -18,9 +19,9 @@ _FORMULA = re.compile(r"[\\^=()\[\]<>+*%|]")
 """Characters that no date holds."""
 _NAMES = listed("january february march april may june july august september october november december")
 _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, len(name))} | {"sept": 9}
-_MONTH = f"(?P<m>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
-_DAY = r"(?P<d>\d{1,2})(?:st|nd|rd|th)?"
-_YEAR = r"(?P<y>\d{4})"
+_MONTH = f"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
+_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(?P<year>\d{4})"
 _WEEKDAY = re.compile(r"(?:on )?(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
 
 
@@ -32,19 +33,18 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
     text = _WEEKDAY.sub("", text, count=1)
-    matches = ((form.fullmatch(text), found) for form, found in _FORMS)
+    matches = ((form.fullmatch(text), found) for form, found in _FORMS.items())
     return next((found(match, policy) for match, found in matches if match is not None), None)
 
 
 def _date(said: re.Match[str], policy: MathPolicy) -> Key | None:
     """A date in which each part is known by its place or its name."""
-    parts = said.groupdict()
-    return _dated(parts.get("y"), _MONTHS.get(parts["m"], parts["m"]), parts.get("d"))
+    return _dated(**said.groupdict())
 
 
-def _dated(year: str | None, month: str | int, day: str | None) -> Key | None:
+def _dated(month: str, day: str | None = None, year: str | None = None) -> Key | None:
     """A date, if there is one; of what is not said, None."""
-    date = Date(int(year) if year else None, int(month), int(day) if day else None)
+    date = Date(int(year) if year else None, int(_MONTHS.get(month, month)), int(day) if day else None)
     possible = 1 <= date.month <= 12 and (not day or 1 <= int(day) <= monthrange(date.year or 2000, date.month)[1])
     return Key(date) if possible else None
 
@@ -52,8 +52,8 @@ def _dated(year: str | None, month: str | int, day: str | None) -> Key | None:
 def _numeric(said: re.Match[str], policy: MathPolicy) -> Key | None:
     """Day and month in digits: in the order that is possible, or the declared one; undecided where neither tells."""
     first, mark, second, year = said.groups()
-    day_first = _dated(year, second, first)
-    month_first = None if mark == "." else _dated(year, first, second)
+    day_first = _dated(second, first, year)
+    month_first = None if mark == "." else _dated(first, second, year)
     if day_first is None or month_first is None or day_first == month_first:
         return day_first or month_first or Key(Opaque(said[0]))
     return {"day first": day_first, "month first": month_first}.get(policy.date_order, Key(Opaque(said[0])))
@@ -79,17 +79,14 @@ def _clock(said: re.Match[str], policy: MathPolicy) -> Key | None:
     return Key(Clock(hours, minutes), options=tuple(options))
 
 
-_FORMS = [
-    (re.compile(form), found)
-    for form, found in (
-        (rf"{_YEAR}([-/.])(?P<m>\d{{1,2}})\2(?P<d>\d{{1,2}})", _date),
-        (rf"{_MONTH} {_DAY}(?:,? {_YEAR})?", _date),
-        (rf"(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? {_YEAR})?", _date),
-        (rf"{_MONTH},? {_YEAR}", _date),
-        (r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})", _numeric),
-        (r"(?:(a\.?d\.?) ?(\d{1,4})|(\d{1,4}) ?(b\.?c\.?(?:e\.?)?|a\.?d\.?|c\.?e\.?))", _year),
-        (r"(?:the )?(\d{3}0)'?s", lambda said, policy: Key(Opaque(said[1] + "s"))),
-        (r"(\d{1,2})(?::([0-5]\d))?(?: ?([ap])\.? ?m\.?|(?<=:\d\d))", _clock),
-    )
-]
+_FORMS: dict[re.Pattern[str], Callable[[re.Match[str], MathPolicy], Key | None]] = {
+    re.compile(rf"{_YEAR}([-/.])(?P<month>\d{{1,2}})\2(?P<day>\d{{1,2}})"): _date,
+    re.compile(rf"{_MONTH} {_DAY}(?:,? {_YEAR})?"): _date,
+    re.compile(rf"(?:the )?{_DAY}(?: of)? {_MONTH}(?:,? {_YEAR})?"): _date,
+    re.compile(rf"{_MONTH},? {_YEAR}"): _date,
+    re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})"): _numeric,
+    re.compile(r"(?:(a\.?d\.?) ?(\d{1,4})|(\d{1,4}) ?(b\.?c\.?(?:e\.?)?|a\.?d\.?|c\.?e\.?))"): _year,
+    re.compile(r"(?:the )?(\d{3}0)'?s"): lambda said, policy: Key(Opaque(said[1] + "s")),
+    re.compile(r"(\d{1,2})(?::([0-5]\d))?(?: ?([ap])\.? ?m\.?|(?<=:\d\d))"): _clock,
+}
 """How dates and times are written, and what each of them says."""

@@ -11,12 +11,9 @@ CONSTANTS = frozenset({"e", "i", "π"})
 
 def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of node
     """The name that a value is given: x, f(x), AB, |AB|, a : b, angle ABC; None for an expression."""
-    name = ""
     match node:
-        case nodes.Sym(name) if name in CONSTANTS:
-            return None
         case nodes.Sym(name) | nodes.Word(name):
-            return name
+            return None if name in CONSTANTS else name
         case nodes.Call("abs", (inner,)) | nodes.Bracket("[", nodes.Listing((inner,))):
             marks, name = "||" if isinstance(node, nodes.Call) else "[]", label_of(inner) or ""
             return f"{marks[0]}{name}{marks[1]}" if len(name) > 1 else None

@@ -9,36 +9,37 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from empo_rewards.equivalence.math import names
 from empo_rewards.equivalence.math.limits import MAX_TOKENS
 from empo_rewards.equivalence.math.table import SPELLINGS
 from empo_rewards.latex import command
 
+T = TypeVar("T")
+
 
 class Unreadable(Exception):  # noqa: N818 - an answer that is no expression is data
     """The text is not an expression that the keys can read."""
 
 
+def demand(found: T | None) -> T:
+    """What was found; raises `Unreadable` where nothing was, or where a condition does not hold."""
+    if not found:
+        raise Unreadable
+    return found
+
+
 class Token(NamedTuple):
-    """One token.
+    """One token."""
 
-    Args:
-        kind: `num`, `sym`, `run` (letters side by side), `word` (letters set as text), `func`, `cmd`, `end`, or the
-            punctuation mark itself.
-        text: what it says, in folded form.
-        spaced: whether space stands before it.
-    """
-
-    kind: str
-    text: str
-    spaced: bool
+    kind: str  # `num`, `sym`, `run` (letters side by side), `word` (set as text), one of `names`, or the mark itself
+    text: str  # what it says, in folded form
+    spaced: bool  # whether space stands before it
 
 
-_SCRIPT = re.compile(
-    f"(?P<over>[{names.SUPERSCRIPTS}]+⁄[{names.SUBSCRIPTS}]+)|(?P<up>[{names.SUPERSCRIPTS}]+)|[{names.SUBSCRIPTS}]+"
-)
+_UP, _DOWN = f"[{names.SUPERSCRIPTS}]+", f"[{names.SUBSCRIPTS}]+"
+_SCRIPT = re.compile(f"(?P<over>{_UP}⁄{_DOWN})|(?P<up>{_UP})|{_DOWN}")
 _DEGREE = re.compile(
     r"\^ ?(?:\{ ?\\circ ?\}|\\circ(?![A-Za-z]))|\\(?:degree|textdegree)(?![A-Za-z])(?:\{\})?"
     r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
@@ -104,16 +105,15 @@ def plain(folded: str) -> str:
 
 
 _AMOUNT = re.compile(r"\$ ?(?=\d)")
-_ALONE = frozenset("+/^_,;:|()[]%&°?")
-"""Marks that are a token, whatever stands beside them."""
-_SPACES = frozenset(" ~\t\n\r\x1f\x85")
 _MARKS = {
-    "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→", "~=": "≈",
+    "**": "^", "...": "…", "<=": "≤", ">=": "≥", "!=": "≠", "==": "=", "=<": "≤", "=>": "⇒", "->": "→",
     "、": ",", "∗": "*", "⩽": "≤", "⩾": "≥", "≦": "≤", "≧": "≥", "≅": "≡",
 } | dict.fromkeys("€£¥¢₹₽₩", "$")  # fmt: skip
 """The kind of a mark, where it is not the mark itself."""
-_SEPARATORS = frozenset({",", ";", "and", "or"})
-_NO_ITEM = _SEPARATORS | {"word", "\\\\", "&"}
+_ALONE = frozenset("+/^_,;:|()[]%&°?")  # marks that are a token, whatever stands beside them
+_SPACES = frozenset(" ~\t\n\r\x1f\x85")
+SEPARATORS = frozenset({",", ";", "and", "or"})
+_NO_ITEM = SEPARATORS | {"word", "\\\\", "&"}
 _DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)
 """How a bracket changes the depth."""
 _ARGUMENT = frozenset({"frac", "sqrt", "binom", "}"})
@@ -128,44 +128,35 @@ class _Lexer:
     """
 
     def __init__(self, text: str) -> None:
-        text = text.replace("{-}", "-").replace("\\not=", "\\ne ")
-        self.text = text.replace("{,}", "\x1f").replace(",\\!", "\x1f").replace("\\!", "")
+        self.text = text.replace("{-}", "-").replace("{,}", "\x1f").replace(",\\!", "\x1f").replace("\\!", "")
         self.tokens: list[Token] = []
         self.spaced = self.wide = False
         self.braces: list[str] = []
-        self.depth = 0
-        self.style = ""
-        self.currency = "$" in text and self.has_currency()
+        self.depth, self.style = 0, ""
+        signs, escaped = text.count("$"), text.count("\\$")
+        # a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10
+        self.currency = (signs - escaped) % 2 == 1 or (not escaped and len(_AMOUNT.findall(text)) == signs)
         self.listed = ", " in text
 
-    def has_currency(self) -> bool:
-        """Whether a dollar sign is one, and does not delimit a formula: an odd one, or $5-$10."""
-        signs, escaped = self.text.count("$"), self.text.count("\\$")
-        return (signs - escaped) % 2 == 1 or (not escaped and len(_AMOUNT.findall(self.text)) == signs)
-
     def run(self) -> list[Token]:
-        text, position, length = self.text, 0, len(self.text)
-        long = length > MAX_TOKENS
-        while position < length:
-            if long and len(self.tokens) > MAX_TOKENS:
+        text, position, end = self.text, 0, len(self.text)
+        while position < end:
+            if len(self.tokens) > MAX_TOKENS:
                 raise Unreadable
-            character = text[position]
-            if character in _ALONE:
-                self.emit(character, character)
+            if (mark := text[position]) in _ALONE:
+                self.emit(mark, mark)
                 position += 1
-            elif character in _SPACES:
+            elif mark in _SPACES:
                 self.spaced = True
                 position += 1
-            else:
-                match = _TOKEN.match(text, position)
-                assert match is not None and match.lastgroup is not None  # noqa: S101, PT018 - any character is a mark
+            elif match := _TOKEN.match(text, position):  # it does: any character is a mark
                 position = _READERS[match.lastgroup](self, match) or match.end()
         return self.tokens
 
     def emit(self, kind: str, text: str) -> None:
         if self.style or self.wide:
             # a wide space separates items, unless a separator, an end or a word stands beside it
-            if self.wide and self.tokens and self.tokens[-1].kind not in _SEPARATORS and kind not in _NO_ITEM:
+            if self.wide and self.tokens and self.tokens[-1].kind not in SEPARATORS and kind not in _NO_ITEM:
                 self.tokens.append(Token(",", ",", True))
             self.style, self.wide = "", False
         if kind in _DEEPER:
@@ -189,11 +180,6 @@ class _Lexer:
         self.emit("num", re.sub(r"\D" if match.lastgroup == "dotted" else r"[^\d.]", "", written))
         return match.start() + len(written)
 
-    def digits(self, match: re.Match[str]) -> None:
-        self.emit("num", match["plain"])
-        if match["times"]:
-            self.emit("*", "*")
-
     def based(self, match: re.Match[str]) -> None:
         """0x2A: a decimal number of which the base is said."""
         for kind, text in (("num", str(int(match[0], 0))), ("_", "_"), ("num", "10")):
@@ -204,27 +190,16 @@ class _Lexer:
         if kind != "\\" and (match[0] != "$" or self.currency):
             self.emit(kind, match[0] if kind == "$" else kind)
 
-    def apart(self, match: re.Match[str]) -> None:
-        """What only sets the tokens around it apart."""
-        self.spaced = True
-
-    def basis(self, match: re.Match[str]) -> None:
-        """i, j, k as the unit vectors."""
-        self.emit("sym", f"unit {match['vector']}")
-
     def open_brace(self, match: re.Match[str]) -> None:
-        if self.style:
-            self.braces.append(self.style)
-            self.style = ""
-            return
         argument = bool(self.tokens) and self.tokens[-1].kind in _ARGUMENT
-        self.braces.append("argument" if argument else "group")
-        self.depth += not argument
-        self.emit("{", "{")
+        self.braces.append(self.style or ("argument" if argument else "group"))
+        if not self.style:
+            self.depth += not argument
+            self.emit("{", "{")
+        self.style = ""
 
     def close_brace(self, match: re.Match[str]) -> None:
-        if not self.braces:
-            raise Unreadable
+        demand(self.braces)
         kind = self.braces.pop()
         if kind in ("group", "argument"):
             self.depth = max(0, self.depth - (kind == "group"))
@@ -235,17 +210,16 @@ class _Lexer:
         run, lower, ahead = match[0], match[0].lower(), self.text[match.end() : match.end() + 2]
         style = self.braces[-1] if self.braces else ""
         as_text = style in ("text", "upright")
+        # a function where brackets or a command follow, or set upright: \mathrm{min} after a number is its unit
+        beside_number = bool(self.tokens) and self.tokens[-1].kind == "num"
+        applied = ahead in ("}(", "}{", "}\\") or (style == "upright" and not beside_number)
         if ahead[:1] == "{" and len(run) > 2 and run in names.COMMANDS and not as_text:
             return self.named(run, match.end())  # frac{1}{2}: a command that lost its backslash
         if lower in ("and", "or"):
             self.emit(lower, lower)
         elif as_text and lower in ("mod", "pmod"):
             self.emit("mod", "mod")
-        elif run in SPELLINGS and (
-            not as_text
-            or ahead in ("}(", "}{", "}\\")
-            or (style == "upright" and not (self.tokens and self.tokens[-1].kind == "num"))
-        ):
+        elif run in SPELLINGS and (not as_text or applied):
             self.emit("func", SPELLINGS[run])
         elif as_text:
             self.emit("sym" if style == "upright" and run in names.UPRIGHT_SYMBOLS else "word", run)
@@ -278,44 +252,43 @@ class _Lexer:
         return end
 
 
-_BOLD = r"(?:\\|(?=[a-z]+\{))(?:mathbf|boldsymbol|bm|pmb|vec|hat)"
+_BASIS = r"(?:\\|(?=[a-z]+\{))(?:mathbf|boldsymbol|bm|pmb|vec|hat) ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?"
+"""i, j, k as the unit vectors."""
+_ENVIRONMENT = r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?"
+_APART = r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}"
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,12}(?![A-Za-z\d.]))?"
-_APART = r"(?<![.,_^\d])"
+_FIRST = r"(?<![.,_^\d])"
 _DOTS = r" ?(?:\.\.\.|\\[lc]?dots(?![A-Za-z]))"
 _REPEATED = r"\\(?:overline|bar) ?\{\d+\}|\(\d+\)|\\dot ?\{?\d\}?(?:\d*\\dot ?\{?\d\}?)?"
 _ONGOING = r"(?P<before>\d*\.\d*?)(?:(?P<once>\d+?)(?P=once){2,}|(?P<twice>\d{2,}?)(?P=twice))"
 """A decimal whose last digits repeat, three times one or twice several: before dots it goes on so."""
-_TOKENS: dict[str, tuple[str, Callable[[_Lexer, re.Match[str]], int | None]]] = {
-    "based": (
-        r"0(?:[xX][\dA-Fa-f]{1,16}|[bB][01]{1,64}|[oO][0-7]{1,21})(?![\w^])",
-        _Lexer.based,
-    ),
+_Reading: TypeAlias = Callable[[_Lexer, re.Match[str]], "int | None"]
+_TOKENS: dict[str, tuple[str, _Reading]] = {
+    "based": (r"0(?:[xX][\dA-Fa-f]{1,16}|[bB][01]{1,64}|[oO][0-7]{1,21})(?![\w^])", _Lexer.based),
     # a number that nothing follows which the other notations of numbers have
     "number": (_NUMBER + r"(?![\d.,\x1f ~\\(xXeE])", lambda lexer, match: lexer.emit("num", match[0])),
+    "times": (r"(?:(?<=\d)|(?<=\d\s))[xX]\s?(?=10\s?\^)", lambda lexer, match: lexer.emit("*", "*")),
     # letters that are no command without its backslash
     "run": ("[A-Za-z]+(?![A-Za-z{])", _Lexer.letters),
     "open": (r"\{", _Lexer.open_brace),
     "close": (r"\}", _Lexer.close_brace),
     "repeating": (rf"(?P<whole>\d+\.\d*)(?:{_REPEATED})", _Lexer.repeating),
-    "dotted": (_APART + r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _Lexer.grouped),
-    "grouped": (_APART + r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
-    "commas": (_APART + r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
-    "spaces": (_APART + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
+    "dotted": (_FIRST + r"[1-9]\d{0,2}(?:\.\d{3}){2,}(?![\d.])", _Lexer.grouped),
+    "grouped": (_FIRST + r"\d{1,3}(?:\x1f *\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
+    "commas": (_FIRST + r"[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?", _Lexer.grouped),
+    "spaces": (_FIRST + r"[1-9]\d{0,2}(?:(?: |\\,|\\;|~)\d{3})+(?!\d|,\d|\.\d| ?/| ?\\frac)", _Lexer.grouped),
     "ongoing": (rf"(?=\d{{0,20}}\.\d{{1,38}}{_DOTS}){_ONGOING}{_DOTS}", _Lexer.repeating),
-    "digits": (rf"(?P<plain>{_NUMBER})(?P<times>\s?[xX]\s?(?=10\s?\^))?", _Lexer.digits),
-    "environment": (
-        r"\\?(?P<edge>begin|end)\{(?P<name>[^}*]{0,38})\*?\}(?:(?<=begin\{array\})\{[^}]{0,38}\})?",
-        lambda lexer, match: lexer.emit(match["edge"], match["name"]),
-    ),
-    "apart": (r"\\[()\[\]]|\\(?:left|right)\.|\\?(?:color|textcolor|colorbox)\{[^}]{0,38}\}", _Lexer.apart),
-    "basis": (_BOLD + r" ?\{? ?\\?(?P<vector>[ijk])(?:math)?(?![A-Za-z]) ?\}?", _Lexer.basis),
+    "digits": (_NUMBER, lambda lexer, match: lexer.emit("num", match[0])),
+    "environment": (_ENVIRONMENT, lambda lexer, match: lexer.emit(match["edge"], match["name"])),
+    "apart": (_APART, lambda lexer, match: lexer.named(" ", match.end())),
+    "basis": (_BASIS, lambda lexer, match: lexer.emit("sym", f"unit {match['vector']}")),
     "letters": ("[A-Za-z]+", _Lexer.letters),
     "command": (r"\\(?:[A-Za-z]+\*?|.)", _Lexer.command),
     "foreign": (r"(?:(?![A-Za-z])[^\W\d_])+", lambda lexer, match: lexer.emit("word", match[0])),
-    "mark": (r"\*\*|\.\.\.|[<>!=~]=|=[<>]|->|!!|.", _Lexer.mark),
+    "mark": (r"\*\*|\.\.\.|[<>!=]=|=[<>]|->|!!|.", _Lexer.mark),
 }
 """How each token is written, and what reads it; the usual ones first."""
-_READERS = {name: reader for name, (_, reader) in _TOKENS.items()}
+_READERS: dict[str | None, _Reading] = {name: reader for name, (_, reader) in _TOKENS.items()}
 _TOKEN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, (pattern, _) in _TOKENS.items()), re.DOTALL)
 
 

@@ -31,43 +31,37 @@ _KINDS = {
     "∪": "cup bigcup", "∩": "cap bigcap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq",
     "⊇": "supseteq", "⊂": "subset", ":": "colon", "…": "ldots cdots dots dotsc dotsb dotsm dotsi", "%": "%", "$": "$",
     "&": "&", "_": "_", "#": "#", "'": "prime", "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb",
-    "begin": "begin", "end": "end",
-    "quad": "quad qquad", "upright": "mathrm operatorname ce",
+    "begin": "begin", "end": "end", "sym e": "exponentialE", "sym i": "imaginaryI imaginaryJ imath", "sym j": "jmath",
+    "sym π": "pi", "sym ∂": "partial", "and ∧": "land wedge", "or ∨": "lor vee", "pmod mod": "pmod", "$ £": "pounds",
+    "* ×": "times", "( ⟨": "langle", "not ¬": "neg lnot", "quad": "quad qquad", "upright": "mathrm operatorname ce",
     "text": " ".join(TEXT), "style": "mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable",
     "skip": "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
     "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace hline cdotp "
     "normalsize large Large small color textcolor colorbox",
 }  # fmt: skip
-"""Commands by the kind of their token. The last five are no tokens: spaces, styles of the argument, switches."""
+"""Commands by the kind of their token, and its text where that is another one. The last five are no tokens: spaces,
+styles of the argument, switches."""
 
-_TEXTS = {
-    "sym": {"e": "exponentialE", "i": "imaginaryI imaginaryJ imath", "j": "jmath", "π": "pi", "∂": "partial"}
-    | {name: name for name in _GREEK},
-    "and": {"∧": "land wedge"}, "or": {"∨": "lor vee"}, "pmod": {"mod": "pmod"}, "$": {"£": "pounds"},
-    "not": {"¬": "neg lnot"}, "*": {"×": "times"}, "(": {"⟨": "langle"},
-    "large": {name: name for name in ("sum", "prod", "int", "lim")},
-    "label": {name: name for name in ("angle", "triangle")},
-    "accent": {name: name for name in listed(
+_NAMED = {
+    "sym": _GREEK, "large": ["sum", "prod", "int", "lim"], "label": ["angle", "triangle"],
+    "accent": listed(
         "overline bar hat widehat tilde widetilde dot ddot underline overrightarrow overleftrightarrow vec mathcal "
         "mathfrak mathscr"
-    )},
+    ),
 }  # fmt: skip
-"""Commands by the kind and the text of their token."""
+"""Commands whose token says their name, by its kind."""
 
-COMMANDS: dict[str, tuple[str, str]] = {name: (kind, kind) for kind, names in _KINDS.items() for name in names.split()}
-COMMANDS |= {
-    name: (kind, text) for kind, texts in _TEXTS.items() for text, names in texts.items() for name in names.split()
-}
+COMMANDS: dict[str, tuple[str, str]] = {name: (kind, name) for kind, names in _NAMED.items() for name in names}
+COMMANDS |= {name: (kind.split()[0], kind.split()[-1]) for kind, names in _KINDS.items() for name in names.split()}
 COMMANDS |= {f"var{name}": ("sym", name) for name in listed("epsilon theta phi rho sigma")}
 COMMANDS |= dict.fromkeys(" \n\t", ("skip", "skip"))
 """Commands by name: the kind of token and its text."""
 
 LONGEST_COMMAND = max(map(len, COMMANDS))
 
-PLAIN_NAMES: dict[str, tuple[str, str]] = {
-    "pi": ("sym", "π"), "sqrt": ("sqrt", "sqrt"), "mod": ("mod", "mod")
-} | dict.fromkeys(("infinity", "infty", "inf", "oo"), ("∞", "∞"))  # fmt: skip
-PLAIN_NAMES |= {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
+PLAIN_NAMES = {name: ("sym", name) for name in _GREEK if name.islower() and name not in ("xi", "nu", "mu")}
+PLAIN_NAMES |= {"pi": ("sym", "π"), "sqrt": ("sqrt", "sqrt"), "mod": ("mod", "mod")}
+PLAIN_NAMES |= dict.fromkeys(("infinity", "infty", "inf", "oo"), ("∞", "∞"))
 """Names that stand for themselves when they are written out in letters."""
 
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱᵃᵇᶜᵈᵉᵏᵐᵖʳˢᵗˣʸᶻ"
@@ -76,9 +70,7 @@ SCRIPTS = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, "0123456789+-()niabcdekmprstx
 
 _GREEK_LETTERS = zip("αβγδεζηθικλμνξρστυφχψωΓΔΘΛΞΠΣΥΦΨΩℓℏ", [name for name in _GREEK if name != "aleph"], strict=True)
 FOLDED: dict[int, str] = {ord(letter): f"\\{name} " for letter, name in _GREEK_LETTERS}
-FOLDED |= {
-    ord(glyph): "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", glyph).split("⁄")) for glyph in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
-}
+FOLDED |= {ord(c): "\\frac{{{}}}{{{}}}".format(*normalize("NFKC", c).split("⁄")) for c in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 FOLDED |= {ord(glyph): f"\\mathbb{{{normalize('NFKC', glyph)}}}" for glyph in "ℝℤℚℕℂ"}
 FOLDED |= {
     ord(glyph): replacement

@@ -5,185 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-
-class Num(NamedTuple):
-    """A number as written: digits with an optional point, exponent, or repeated part in brackets."""
-
-    text: str
-
-
-class Sym(NamedTuple):
-    """A symbol with its index and accents in its name."""
-
-    name: str
-
-
-class Word(NamedTuple):
-    """Letters set as text within a formula."""
-
-    text: str
-
-
-class Signed(NamedTuple):
-    """sign · body; the sign is one of + - ± ∓."""
-
-    sign: str
-    body: Node
-
-
-class Sum(NamedTuple):
-    """The sum of at least two signed parts."""
-
-    parts: tuple[Signed, ...]
-
-
-class Product(NamedTuple):
-    """Factors, each with what stands before it: `*`, `/`, "" (side by side) or " " (side by side, spaced)."""
-
-    factors: tuple[tuple[str, Node], ...]
-
-
-class Power(NamedTuple):
-    """base ^ exponent."""
-
-    base: Node
-    exponent: Node
-
-
-class Call(NamedTuple):
-    """A function of arguments."""
-
-    name: str
-    args: tuple[Node, ...]
-
-
-class Postfix(NamedTuple):
-    """body followed by one of %, °, !, !!."""
-
-    mark: str
-    body: Node
-
-
-class Mixed(NamedTuple):
-    """A mixed number: whole, numerator, denominator."""
-
-    whole: str
-    numerator: str
-    denominator: str
-
-
-class Based(NamedTuple):
-    """A number with the base that it is written in: 204_5."""
-
-    digits: str
-    base: int
-
-
-class Bracket(NamedTuple):
-    """Items in brackets, ( or [ on either side, or in braces, { for plain and \\{ for printed ones."""
-
-    opening: str
-    items: Listing
-    closing: str
-
-
-class Builder(NamedTuple):
-    """A set by its condition: {variable | condition}."""
-
-    variable: Node
-    condition: Listing
-
-
-class Grid(NamedTuple):
-    """A matrix: rows of equally many entries; the environment's name."""
-
-    rows: tuple[tuple[Node, ...], ...]
-    environment: str
-
-
-class Combined(NamedTuple):
-    """Sets joined by one of ∪, ∩, ∖."""
-
-    operator: str
-    left: Node
-    right: Node
-
-
-class Proportion(NamedTuple):
-    """a : b : ..."""
-
-    parts: tuple[Node, ...]
-
-
-class Comparing(NamedTuple):
-    """operands[0] operators[0] operands[1] ..."""
-
-    operands: tuple[Node, ...]
-    operators: tuple[str, ...]
-
-
-class Modular(NamedTuple):
-    """residue (mod modulus), of what stands before ≡; `relations` counts its signs of relation."""
-
-    residue: Node
-    modulus: Node
-    left: Node | None
-    relations: int
-
-
-class Quantity(NamedTuple):
-    """A value with its unit: powers of unit names, in canonical order."""
-
-    body: Node
-    unit: tuple[tuple[str, int], ...]
-
-
-class Qualified(NamedTuple):
-    """A value and the words that say of what it is one: $3000 at 10%."""
-
-    body: Node
-    words: str
-
-
-class Compound(NamedTuple):
-    """Quantities side by side: 3 hours 20 minutes."""
-
-    parts: tuple[Quantity, ...]
-
-
-class Span(NamedTuple):
-    """low to high: 3 to 5 days."""
-
-    low: Node
-    high: Node
-
-
-class Bound(NamedTuple):
-    """A value with an order before it: > 5 years."""
-
-    operator: str
-    body: Node
-
-
-class ChoiceLetter(NamedTuple):
-    """A choice's letter and its value: (B) 5."""
-
-    letter: str
-    body: Node
-
-
-class Listing(NamedTuple):
-    """Items side by side; separators[k] stands before item k + 1: one of `,`, `;`, `and`, `or`."""
-
-    items: tuple[Node, ...]
-    separators: tuple[str, ...]
-
-
-class Constant(NamedTuple):
-    """A named set or ∞ or ∅."""
-
-    name: str
-
+Num = NamedTuple("Num", [("text", str)])
+"""A number as written: digits with an optional point, exponent, or repeated part in brackets."""
+Sym = NamedTuple("Sym", [("name", str)])
+"""A symbol with its index and accents in its name."""
+Word = NamedTuple("Word", [("text", str)])
+"""Letters set as text within a formula."""
+Signed = NamedTuple("Signed", [("sign", str), ("body", "Node")])
+"""sign · body; the sign is one of + - ± ∓."""
+Sum = NamedTuple("Sum", [("parts", "tuple[Signed, ...]")])
+"""The sum of at least two signed parts."""
+Product = NamedTuple("Product", [("factors", "tuple[tuple[str, Node], ...]")])
+"""Factors, each with what stands before it: `*`, `/`, "" (side by side) or " " (side by side, spaced)."""
+Power = NamedTuple("Power", [("base", "Node"), ("exponent", "Node")])
+"""base ^ exponent."""
+Call = NamedTuple("Call", [("name", str), ("args", "tuple[Node, ...]")])
+"""A function of arguments."""
+Postfix = NamedTuple("Postfix", [("mark", str), ("body", "Node")])
+"""body followed by one of %, °, !, !!."""
+Mixed = NamedTuple("Mixed", [("whole", str), ("numerator", str), ("denominator", str)])
+"""A mixed number: whole, numerator, denominator."""
+Based = NamedTuple("Based", [("digits", str), ("base", int)])
+"""A number with the base that it is written in: 204_5."""
+Bracket = NamedTuple("Bracket", [("opening", str), ("items", "Listing"), ("closing", str)])
+"""Items in brackets, ( or [ on either side, or in braces, { for plain and \\{ for printed ones."""
+Builder = NamedTuple("Builder", [("variable", "Node"), ("condition", "Listing")])
+"""A set by its condition: {variable | condition}."""
+Grid = NamedTuple("Grid", [("rows", "tuple[tuple[Node, ...], ...]"), ("environment", str)])
+"""A matrix: rows of equally many entries; the environment's name."""
+Combined = NamedTuple("Combined", [("operator", str), ("left", "Node"), ("right", "Node")])
+"""Sets joined by one of ∪, ∩, ∖."""
+Proportion = NamedTuple("Proportion", [("parts", "tuple[Node, ...]")])
+"""a : b : ..."""
+Comparing = NamedTuple("Comparing", [("operands", "tuple[Node, ...]"), ("operators", tuple[str, ...])])
+"""operands[0] operators[0] operands[1] ..."""
+Modular = NamedTuple("Modular", [("residue", "Node"), ("modulus", "Node"), ("left", "Node | None"), ("relations", int)])
+"""residue (mod modulus), of what stands before ≡; `relations` counts its signs of relation."""
+Quantity = NamedTuple("Quantity", [("body", "Node"), ("unit", tuple[tuple[str, int], ...])])
+"""A value with its unit: powers of unit names, in canonical order."""
+Qualified = NamedTuple("Qualified", [("body", "Node"), ("words", str)])
+"""A value and the words that say of what it is one: $3000 at 10%."""
+Compound = NamedTuple("Compound", [("parts", "tuple[Quantity, ...]")])
+"""Quantities side by side: 3 hours 20 minutes."""
+Span = NamedTuple("Span", [("low", "Node"), ("high", "Node")])
+"""low to high: 3 to 5 days."""
+Bound = NamedTuple("Bound", [("operator", str), ("body", "Node")])
+"""A value with an order before it: > 5 years."""
+ChoiceLetter = NamedTuple("ChoiceLetter", [("letter", str), ("body", "Node")])
+"""A choice's letter and its value: (B) 5."""
+Listing = NamedTuple("Listing", [("items", "tuple[Node, ...]"), ("separators", tuple[str, ...])])
+"""Items side by side; separators[k] stands before item k + 1: one of `,`, `;`, `and`, `or`."""
+Constant = NamedTuple("Constant", [("name", str)])
+"""A named set or ∞ or ∅."""
 
 Node: TypeAlias = (
     "Num | Sym | Word | Signed | Sum | Product | Power | Call | Postfix | Mixed | Based | Bracket | Builder | Grid | "

@@ -21,8 +21,7 @@ from empo_rewards.equivalence.math.lexer import Token
 from empo_rewards.equivalence.math.limits import MAX_LITERAL_DIGITS
 from empo_rewards.equivalence.math.names import listed
 
-_SHORT = 18
-"""Digits of a number that needs no check of its size."""
+_SHORT = 18  # digits of a number that needs no check of its size
 
 
 def literal(text: str) -> Rational:
@@ -44,20 +43,17 @@ def literal(text: str) -> Rational:
 
 def decimal_comma(tokens: list[Token]) -> Rational | None:
     """0,5 as a decimal: two numbers with nothing but a comma between them; None for others."""
-    sign = -1 if tokens[0].kind == "-" else 1
-    numbers = tokens[1:] if sign < 0 else tokens
-    if [token.kind for token in numbers] != ["num", ",", "num"] or numbers[1].spaced or numbers[2].spaced:
-        return None
-    whole, decimals = numbers[0].text, numbers[2].text
-    return sign * literal(f"{whole}.{decimals}") if whole.isdecimal() and decimals.isdecimal() else None
+    negative = tokens[0].kind == "-"
+    match tokens[negative:]:
+        case [Token("num", whole), Token(",", _, False), Token("num", part, False)] if (whole + part).isdecimal():
+            return literal(f"{whole}.{part}") * (-1 if negative else 1)
+    return None
 
 
 # Words
 
-_UNITS = listed(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-)
+_UNITS = listed("zero one two three four five six seven eight nine ten eleven twelve")
+_UNITS += [stem + "teen" for stem in listed("thir four fif six seven eigh nine")]
 _TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
 SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * k for k, word in enumerate(_TENS, 2)}
 SCALES = {"hundred": 100, "dozen": 12, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -70,8 +66,7 @@ _PARTS = {"half": 2, "halves": 2, "quarter": 4, "quarters": 4, "third": 3, "thir
 _PARTS |= {word + s: value for word, value in ORDINALS.items() if value > 3 for s in ("", "s")}
 _PARTS |= {word + "th" + s: value for word, value in SCALES.items() if value != 12 for s in ("", "s")}
 _MARKS = listed("st nd rd th")
-_COINS = re.compile(" (?:dimes?|nickels?|penny|pennies|cents?) ")
-"""Words beside which a quarter is a coin."""
+_COINS = re.compile(" (?:dimes?|nickels?|penny|pennies|cents?) ")  # beside them a quarter is a coin
 
 
 def _phrases(*rows: tuple[str, str]) -> dict[str, str]:
@@ -79,9 +74,7 @@ def _phrases(*rows: tuple[str, str]) -> dict[str, str]:
     return {phrase: text for phrases, text in rows for phrase in phrases.split(", ")}
 
 
-_PREFIXES = _phrases(
-    ("minus, negative", "-"), ("positive", "+"), ("square root of", "sqrt"), ("cube root of", "sqrt [ 3 ]")
-)
+_PREFIXES = _phrases(("minus, negative", "-"), ("square root of", "sqrt"), ("cube root of", "sqrt [ 3 ]"))
 _INFIXES = _phrases(
     ("plus", "+"), ("minus", "-"), ("equals", "="), ("times", "*"), ("over, divided by", "/"),
     ("raised to the power of, to the power of, to the power", "^"),
@@ -199,7 +192,7 @@ _BEFORE_OPERAND = r"(?=\.?\d|[$(] |[a-zπ] |sym |frac |sqrt )"
 _RULES: tuple[tuple[re.Pattern[str], _Saying], ...] = (
     (_NUMBER, _number),
     (re.compile(rf"(?<=\d )(?:\^ \{{ -?{_any(_MARKS)}\}} |(?:\^ )?-{_any(_MARKS)})"), lambda match: ""),
-    _rule(_AFTER_OPERAND, _POSTFIXES),
+    _rule(r"(?<=[a-zπ\d)}°%] )", _POSTFIXES),
     _rule(_AFTER_OPERAND, _INFIXES, _BEFORE_OPERAND),
     _rule("(?<=^ )", _PREFIXES, _BEFORE_OPERAND),
     (re.compile(rf"(?<=^ )(?:{_any(_HEDGES)}(?:\. )?)+(?={_VALUE})"), lambda match: ""),
@@ -248,8 +241,8 @@ def _rewritten(tokens: list[Token], said: str, pattern: re.Pattern[str], say: _S
 
 def _bounded(tokens: list[Token], words: list[str]) -> list[Token]:
     """ "5 or more" as ≥ 5, "between 3 and 5" and "from 3 to 5" as 3 to 5."""
-    lead = words[0] if words[0] in _MIDDLES else ""
-    start = 1 if lead else 0
+    start = int(words[0] in _MIDDLES)
+    lead = words[0] if start else ""
     if not re.match(_VALUE, " ".join([*words[start : start + 3], ""])):
         return tokens
     for k in range(len(tokens) - 2, 0, -1):
@@ -258,10 +251,9 @@ def _bounded(tokens: list[Token], words: list[str]) -> list[Token]:
             return [Token(sign, sign, False), *tokens[:k], *tokens[k + 2 :]]
         if tokens[k + 1].kind not in ("word", "run"):
             break
-    middles = [k for k, word in enumerate(words) if word in _MIDDLES[lead]]
-    if len(middles) != 1 or not 0 < middles[0] < len(words) - 1:
+    middle, *others = [k for k, word in enumerate(words) if word in _MIDDLES[lead]] or [0]
+    if others or not 0 < middle < len(words) - 1:
         return tokens
-    (middle,) = middles
     return [*tokens[start:middle], Token("to", lead or "to", tokens[middle].spaced), *tokens[middle + 1 :]]
 
 
@@ -284,8 +276,7 @@ def integer_parameter(tokens: list[Token]) -> tuple[list[Token], list[Token]] | 
     name = tokens[-tail.count(" ", match.start(match.lastindex or 1))].text
     leading = takewhile(_LEADING.__contains__, reversed(words[:-after]))
     before = tokens[: len(tokens) - after - len([*leading])]
-    letters = [token.text for token in before if token.kind in ("sym", "run", "word") and name in token.text]
-    if any(text != name for text in letters):
+    if any(name in token.text and token.text != name for token in before if token.kind in ("sym", "run", "word")):
         return None
     renamed = [token._replace(text="∈Z") if token.kind == "sym" and token.text == name else token for token in before]
     return (before, renamed) if renamed != before else None

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
-from itertools import dropwhile
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from itertools import dropwhile, takewhile
 from typing import TypeVar
 
 from empo_rewards.equivalence.math import nodes, units
-from empo_rewards.equivalence.math.lexer import Token, Unreadable
+from empo_rewards.equivalence.math.lexer import SEPARATORS, Token, Unreadable, demand
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
 from empo_rewards.equivalence.math.nodes import Node
 from empo_rewards.equivalence.math.table import LETTERS, TABLE
@@ -28,32 +29,25 @@ T = TypeVar("T")
 _VOWELS = frozenset("aeiouy")
 _RELATIONS = frozenset("=≈≠<>≤≥∈∉≡⊆⊇")
 _ORDERS = frozenset("<>≤≥")
-_SEPARATORS = frozenset({",", ";", "and", "or"})
 _CLOSERS = frozenset({"choose", ")", "]", "}", r"\}", "|", "⌋", "⌉", "&", "\\\\", "end", ""})
 _ENDS_LIST = _CLOSERS | {".", ":"}
-_ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | _SEPARATORS | _RELATIONS
+_ENDS_LEAF = (_CLOSERS - {"|", "choose"}) | SEPARATORS | _RELATIONS
 """What may follow a number or symbol that is an operand by itself: the way down to it can be cut short."""
-_ENDS_UNIT = (_CLOSERS - {"choose"}) | _SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
+_ENDS_UNIT = (_CLOSERS - {"choose"}) | SEPARATORS | _RELATIONS | {"to", "+", "-", ".", "num", "∪"}
 _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
 _LENGTHS = frozenset("msgLhKTF")
 """Letters that no unit follows side by side with them, but for one with a negative power."""
 _SIGNS = frozenset("+-±∓")
-_TURNED = {"": "-", "+": "-", "-": "+", "±": "∓", "∓": "±"}
-"""Signs by what a minus after them makes of them."""
+_TURNED = str.maketrans("+-±∓", "-+∓±")
+"""What a minus makes of the signs before it."""
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
 _AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
-_STARTS = frozenset(
-    {"num", "sym", "run", "func", "frac", "sqrt", "binom", "(", "[", "{", r"\{", "accent", "∞", "⌊", "⌈"}
-    | {"mathbb", "label", "begin", "large"}
-)
-"""What may begin a factor beside another one."""
 _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array", "cases", "aligned"})
 _ENCLOSED = {"|": ("|", "abs"), "⌊": ("⌋", "floor"), "⌈": ("⌉", "ceil")}
 _CHOSEN = {"C": "binomial", "P": "permutations"}
 _CHOICES = tuple("ABCDEFGH")
-_NUMBERED = re.compile(r"\((?:1\)[^(].*\(2|i\)[^(].*\(ii|I\)[^(].*\(II|a\)[^(].*\(b|A\)[^(].*\(B)\)")
-"""Parts by number: (1) 5 (2) 6."""
+_NUMBERED = re.compile(r"\((?:1\)[^(].*\(2|i\)[^(].*\(ii|I\)[^(].*\(II|a\)[^(].*\(b|A\)[^(].*\(B)\)")  # (1) 5 (2) 6
 _NO_CHOICE = _RELATIONS | frozenset("+-*/^") | {""}
 
 
@@ -61,10 +55,9 @@ class _Parser:
     """The state of one reading.
 
     Single letters after a number are its unit where they stand apart from it (5 N), and symbols where they touch it
-    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `applied` holds the letters that are
-    functions: f, g, h, and those right before brackets around a symbol or a number, as T of T(n) = 2T(n/2) + n. `bars`
-    counts the open |...|, in which a bar closes one. `integral`: a differential ends the expression. `braced`: in
-    braces, where letters are no unit. `congruence`: mod is no operation.
+    (5N); `unsure` holds the unit that either may be, by "spaced" and "glued". `bars` counts the open |...|, in which a
+    bar closes one. `integral`: a differential ends the expression. `braced`: in braces, where letters are no unit.
+    `congruence`: mod is no operation.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
@@ -73,7 +66,7 @@ class _Parser:
         self.at = self.depth = self.bars = 0
         self.integral = self.braced = False
         self.unsure: dict[str, units.Unit] = {}
-        self.applied = {*"fgh", *LETTERS}
+        self.applied = {*"fgh", *LETTERS}  # letters that are functions: T of T(n) = 2T(n/2) + n, as it is applied to n
         self.congruence = "≡" in self.kinds
 
     # Tokens
@@ -87,29 +80,28 @@ class _Parser:
         end = self.at + len(kinds)
         return [token.text for token in self.tokens[self.at : end]] if self.kinds[self.at : end] == [*kinds] else []
 
-    def replace(self, at: int, token: Token) -> None:
-        self.tokens[at] = token
-        self.kinds[at] = token.kind
-
     def take(self) -> Token:
-        token = self.tokens[self.at]
         self.at += 1
-        return token
+        return self.tokens[self.at - 1]
+
+    def take_all(self, kinds: Collection[str]) -> list[str]:
+        """What the tokens ahead say that are of these kinds."""
+        start = self.at
+        while self.kinds[self.at] in kinds:
+            self.at += 1
+        return [token.text for token in self.tokens[start : self.at]]
 
     def accept(self, kind: str) -> bool:
-        if self.kinds[self.at] == kind:
-            self.at += 1
-            return True
-        return False
+        accepted = self.kinds[self.at] == kind
+        self.at += accepted
+        return accepted
 
     def expect(self, *kinds: str) -> None:
-        if not all(map(self.accept, kinds)):
-            raise Unreadable
+        demand(all(map(self.accept, kinds)))
 
     def enter(self) -> None:
         self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise Unreadable
+        demand(self.depth <= MAX_DEPTH)
 
     def nested(self, parse: Callable[[], T]) -> T:
         """What `parse` reads, one level deeper."""
@@ -122,15 +114,12 @@ class _Parser:
 
     def answer(self) -> nodes.Listing:
         choice = self.choice()
-        if choice and self.choice():
-            raise Unreadable  # (B) (C) 5
-        if self.kinds[0] == "(" and _NUMBERED.match("".join(token.text for token in self.tokens)):
-            raise Unreadable
+        said = "".join(token.text for token in self.tokens) if self.kinds[0] == "(" else ""
+        demand(not (choice and self.choice()) and not _NUMBERED.match(said))  # (B) (C) 5
         listing = self.listing()
         while self.accept("."):
             pass
-        if self.kind():
-            raise Unreadable
+        demand(not self.kind())
         return nodes.Listing((nodes.ChoiceLetter(choice, listing),), ()) if choice else listing
 
     def choice(self) -> str:
@@ -144,18 +133,13 @@ class _Parser:
     def listing(self) -> nodes.Listing:
         """Items up to a closing bracket or the end; a separator may stand before it."""
         items, separators = [self.relation()], []
-        while (separator := self.separator()) and self.kinds[self.at] not in _ENDS_LIST and not self.closes_outward():
-            separators.append(separator)
+        while self.kinds[self.at] in SEPARATORS:
+            marks = self.take_all(SEPARATORS)
+            if self.kinds[self.at] in _ENDS_LIST or self.closes_outward():
+                break
+            separators.append(([mark for mark in marks if mark not in ",;"] or marks)[-1])  # ", and" is one of them
             items.append(self.relation())
         return nodes.Listing(tuple(items), tuple(separators))
-
-    def separator(self) -> str:
-        """The separators between two items as one; "" where there is none."""
-        found = ""
-        while self.kinds[self.at] in _SEPARATORS:
-            token = self.take()
-            found = token.text if token.kind in ("and", "or") or not found else found
-        return found
 
     def relation(self) -> Node:
         if self.kinds[self.at] in _ORDERS:
@@ -167,24 +151,17 @@ class _Parser:
             operators.append(self.take().kind)
             self.accept("&")
             operands.append(self.leaf(_ENDS_LEAF) or self.proportion())
-        modulus = self.congruent_by() if kind in ("pmod", "(", "mod", ",") else None
-        if modulus is not None:
+        comma = int(kind == ",")
+        kind, after = self.kinds[self.at + comma : self.at + comma + 2]
+        bracket = kind == "(" and after == "mod"
+        if bracket or kind == "pmod" or (kind == "mod" and self.congruence):
+            self.at += comma + 1 + bracket
+            modulus = self.sum()
+            self.expect(*")" * bracket)
             return nodes.Modular(operands[-1], modulus, operands[0] if operators == ["≡"] else None, len(operators))
         if not operators:
             return operands[0]
         return nodes.Comparing(tuple(operands), tuple("=" if operator == "≡" else operator for operator in operators))
-
-    def congruent_by(self) -> Node | None:
-        """The modulus of \\pmod 7 or (mod 7) ahead."""
-        ahead = int(self.kind() == ",")
-        bracket = self.kind(ahead) == "(" and self.kind(ahead + 1) == "mod"
-        if not bracket and self.kind(ahead) != "pmod" and not (self.kind(ahead) == "mod" and self.congruence):
-            return None
-        self.at += ahead + 1 + bracket
-        modulus = self.sum()
-        if bracket:
-            self.expect(")")
-        return modulus
 
     def proportion(self) -> Node:
         parts = [self.combination()]
@@ -229,17 +206,14 @@ class _Parser:
             return nodes.Span(first, self.measured())
         if not self.is_qualifier():
             return first
-        words: list[str] = []
-        while self.kind() not in _SEPARATORS and self.kind():
-            words.append(self.take().text.lower())
-        return nodes.Qualified(first, " ".join(words))
+        words = [*takewhile(lambda token: token.kind not in SEPARATORS, self.tokens[self.at :])]
+        self.at += len(words)
+        return nodes.Qualified(first, " ".join(token.text.lower() for token in words))
 
     def another(self, unit: units.Unit = ()) -> nodes.Quantity:
         """A quantity beside another one; in its unit, where it has to be."""
         part = self.measured()
-        if not isinstance(part, nodes.Quantity) or (unit and part.unit != unit):
-            raise Unreadable
-        return part
+        return demand(part if isinstance(part, nodes.Quantity) and unit in ((), part.unit) else None)
 
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
@@ -249,13 +223,10 @@ class _Parser:
     def measured(self) -> Node:
         """One value with its unit and its currency."""
         if self.kinds[self.at] in ("+", "-") and self.kind(1) == "$":  # -$5 is $-5
-            sign = self.tokens[self.at]
-            self.replace(self.at, self.tokens[self.at + 1])
-            self.replace(self.at + 1, sign)
+            here = slice(self.at, self.at + 2)
+            self.tokens[here], self.kinds[here] = self.tokens[here][::-1], self.kinds[here][::-1]
         currency = self.take().text if self.kind() == "$" else ""
         body = self.sum(measured=True)
-        if self.kinds[self.at] in _ENDS_LEAF and not currency:
-            return body
         if self.kind() == "$":
             currency = self.take().text
         unit = self.unit(joined=self.kind() in ("sym", "run")) if self.kinds[self.at] in _BEGINS_UNIT else {}
@@ -263,27 +234,22 @@ class _Parser:
             unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
         if unit.keys() == {"%"}:
             return nodes.Postfix("%", body)
-        given = units.canonical(unit)
-        return nodes.Quantity(body, given) if given else body
+        return nodes.Quantity(body, given) if (given := units.canonical(unit)) else body
 
     def unit(self, joined: bool = False) -> dict[str, int]:
         """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""
-        found, inner = Counter[str](), dict[str, int]()
+        found: Counter[str] = Counter()
         side, power, names = 1, 1, 0
         while names < units.MOST_NAMES and self.is_unit(joined=joined) and not self.is_qualifier():
             token = self.take()
-            word = token.text if token.kind != "*" else "times"
+            word = token.text
             if word.lower() in units.POWERS:
                 power = units.POWERS[word.lower()]
-                if inner and word.endswith("ed"):  # of what stands before it: meters per second squared
-                    found.update({name: side * exponent * (power - 1) for name, exponent in inner.items()})
-                    power = 1
                 continue
             if word in ("per", "/"):
                 side, joined = -1, True
                 continue
-            if word.lower() in units.NOT_UNITS and token.kind != "sym" and word != "in":
-                raise Unreadable
+            demand(word.lower() not in units.NOT_UNITS or token.kind == "sym" or word == "in")
             if token.kind == "(":
                 inner = self.unit()
                 self.expect(")")
@@ -327,32 +293,31 @@ class _Parser:
         unit = self.tokens[self.at + after].text if self.kind(after) in ("sym", "word") else ""
         return bool(unit) and (token.text == "mu" or (token.text in ("k", "M", "m") and unit == "Omega"))
 
-    def unit_of_letters(self) -> bool:
-        """Whether single letters ahead are the unit of the number before them, and all that is left: 5 m/s."""
-        start, token = self.at, self.tokens[self.at]
-        if self.braced or (token.kind == "run" and token.text not in units.PRODUCTS):
+    def ends_in_unit(self, factors: list[tuple[str, Node]]) -> bool:
+        """Whether a unit is ahead after the factors of a value: letters after a number, if nothing else is left."""
+        start, kind = self.at, self.kinds[self.at]
+        if kind not in ("sym", "run", "func"):
+            return kind == "/" and self.is_unit()
+        if self.braced or not _is_number(factors) or (kind == "run" and not self.is_product()):
             return False
-        try:
+        found, spaced = dict[str, int](), self.tokens[start].spaced
+        with suppress(Unreadable):
             found = self.unit(joined=True)
-        except Unreadable:
-            found = {}
         names = [other.text for other in self.tokens[start : self.at] if other.text.isalpha()]
         sure = any(len(name) > 1 and name not in units.PRODUCTS for name in names)
         whole = bool(found) and self.kind() in (_ENDS_UNIT if sure else _ENDS_UNIT - _SIGNS)
         if whole and not sure and not self.depth:
-            self.unsure["spaced" if token.spaced else "glued"] = units.canonical(found)
+            self.unsure["spaced" if spaced else "glued"] = units.canonical(found)
         self.at = start
-        return whole and (sure or token.spaced)
+        return whole and (sure or spaced)
 
     def small_integer(self) -> int:
         """An integer of one or two digits, in braces or not: the power of a unit, the base of a number."""
-        closing = ["}"] if self.accept("{") else []
-        sign = -1 if self.accept("-") else 1
-        digits = self.take().text if self.kind() == "num" else ""
-        self.expect(*closing)
-        if not digits.isdecimal() or len(digits) > 2:
-            raise Unreadable
-        return sign * int(digits)
+        integer = self.exponent()
+        match integer:
+            case nodes.Num(digits) | nodes.Signed("-", nodes.Num(digits)) if digits.isdecimal() and len(digits) < 3:
+                return int(digits) if isinstance(integer, nodes.Num) else -int(digits)
+        raise Unreadable
 
     # Sums and products
 
@@ -361,46 +326,42 @@ class _Parser:
         parts = [self.signed(measured)]
         while self.kinds[self.at] in _SIGNS and self.kind(1) != "$":
             parts.append(self.signed())
-        if len(parts) == 1:
-            return parts[0]
-        return nodes.Sum(tuple(part if isinstance(part, nodes.Signed) else nodes.Signed("+", part) for part in parts))
+        if len(parts) > 1:
+            return nodes.Sum(tuple(parts))
+        sign, body = parts[0]
+        if isinstance(body, nodes.Quantity) and sign != "+":  # -2 °C
+            return nodes.Quantity(nodes.Signed(sign, body.body), body.unit)
+        return body if sign == "+" else parts[0]
 
-    def signed(self, measured: bool = False) -> Node:
-        sign = ""
+    def signed(self, measured: bool = False) -> nodes.Signed:
+        sign = "+"
         while (mark := self.kinds[self.at]) in _SIGNS:
             self.at += 1
-            sign = _TURNED[sign] if mark == "-" else mark if mark in "±∓" else sign or "+"
-        body = self.leaf(_ENDS_TERM) or self.product(measured=measured)
-        if sign and isinstance(body, nodes.Quantity):  # -2 °C
-            return nodes.Quantity(nodes.Signed(sign, body.body), body.unit)
-        return nodes.Signed(sign, body) if sign else body
+            sign = sign.translate(_TURNED) if mark == "-" else mark if mark in "±∓" else sign
+        return nodes.Signed(sign, self.leaf(_ENDS_TERM) or self.product(measured=measured))
 
     def product(self, measured: bool = False) -> Node:
         factors: list[tuple[str, Node]] = [("", self.factor())]
         depth = self.depth
-        while True:
+        while not (measured and self.ends_in_unit(factors)):
             kind = self.kinds[self.at]
-            if measured and (
-                self.is_unit() if kind == "/" else
-                kind in ("sym", "run", "func") and _is_number(factors) and self.unit_of_letters()
-            ):  # fmt: skip
-                break
             if kind in ("*", "/") and self.kind(1):
-                sign, before = self.take().text, factors[-1][1]
-                factor = self.divisor(before) if kind == "/" else self.perhaps_signed(self.factor)
-                if sign == "×" and _is_vector(before):
+                sign, before = self.take().text, nodes.inside(factors[-1][1])
+                factor = self.perhaps_signed(self.factor)
+                if kind == "/" and not (isinstance(factor, nodes.Num) and isinstance(factors[-1][1], nodes.Num)):
+                    factor = self.juxtaposed(factor, lambda t: t.kind in ("sym", "run", "num") and not t.spaced)
+                if sign == "×" and (isinstance(before, nodes.Constant) or str(before[0]).startswith(("vec ", "×"))):
                     self.enter()
                     kind, factor = factors.pop()[0], nodes.Call("×", (before, factor))
                 factors.append((kind, factor))
-            elif kind == "%" or (kind == "mod" and not self.congruence):
+            elif kind == "%":
                 self.enter()
-                self.take()  # of all that stands before it: 100/3 % is a third
-                before = _product(factors)
-                wrapped = (
-                    nodes.Postfix("%", before) if kind == "%"
-                    else nodes.Call("mod", (before, self.juxtaposed(self.perhaps_signed(self.factor))))
-                )  # fmt: skip
-                factors = [("", wrapped)]
+                factors = [("", nodes.Postfix(self.take().kind, _product(factors)))]  # of all: 100/3 % is a third
+            elif kind == "mod" and not self.congruence:
+                self.enter()
+                self.take()
+                modulus = self.juxtaposed(self.perhaps_signed(self.factor))
+                factors = [("", nodes.Call("mod", (_product(factors), modulus)))]
             elif self.starts_factor() or (self.is_product() and not _is_number(factors)):
                 self.multiply(factors)
             else:
@@ -411,31 +372,22 @@ class _Parser:
     def multiply(self, factors: list[tuple[str, Node]]) -> None:
         """Adds the factor ahead, side by side; a fraction after an integer makes a mixed number of it."""
         mark, primary = " " if self.tokens[self.at].spaced else "", self.primary()
-        before = factors[-1][1]
-        mixed = _mixed(before.text, primary) if isinstance(before, nodes.Num) else None
-        if mixed is not None:
-            mark, primary = factors.pop()[0], mixed
-        match before, primary:
+        match factors[-1][1], primary:
+            case nodes.Num(whole), nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
+                digits = _digits(top), _digits(bottom)
+                if _is_proper(*digits):
+                    mark, primary = factors.pop()[0], nodes.Mixed(whole, *digits)
             case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((item,))) if not mark and self.kind() != "^":
-                if name not in "eiπ" and isinstance(
-                    item.body if isinstance(item, nodes.Signed) else item, (nodes.Sym, nodes.Num)
-                ):
+                if name not in "eiπ" and isinstance(getattr(item, "body", item), (nodes.Sym, nodes.Num)):  # -x, too
                     self.applied.add(name)
         factors.append((mark, self.postfix(primary)))
 
-    def juxtaposed(self, first: Node, goes_on: Callable[[], bool] = lambda: True) -> Node:
+    def juxtaposed(self, first: Node, goes_on: Callable[[Token], bool] = lambda token: True) -> Node:
         """The factors side by side."""
         factors: list[tuple[str, Node]] = [("", first)]
-        while goes_on() and self.starts_factor():
+        while self.starts_factor() and goes_on(self.tokens[self.at]):
             self.multiply(factors)
         return _product(factors)
-
-    def divisor(self, before: Node) -> Node:
-        """What a slash divides by: the juxtaposed factors, but one number alone under a number."""
-        first = self.perhaps_signed(self.factor)
-        if isinstance(first, nodes.Num) and isinstance(before, nodes.Num):
-            return first
-        return self.juxtaposed(first, lambda: self.kind() in ("sym", "run", "num") and not self.tokens[self.at].spaced)
 
     def perhaps_signed(self, parse: Callable[[], Node]) -> Node:
         if self.kind() in ("+", "-"):
@@ -443,12 +395,10 @@ class _Parser:
         return parse()
 
     def starts_factor(self) -> bool:
-        kind = self.kinds[self.at]
+        kind, after = self.kinds[self.at : self.at + 2]
         if kind not in _STARTS:
             return kind == "|" and not self.bars
-        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()):
-            return False
-        if kind == "(" and self.kinds[self.at + 1] == "mod":
+        if (kind == "run" and self.is_unit()) or (kind == "[" and self.closes_outward()) or kind + after == "(mod":
             return False
         return not (self.integral and self.is_differential())
 
@@ -467,22 +417,20 @@ class _Parser:
             self.enter()
             self.take()
             if kind == "^":
-                braced, exponent = self.kind() == "{", self.exponent()
+                named = getattr(base, "name", "e") not in "eiπ"  # f^{(3)} and y^{(n)} are no powers
+                braced, exponent = named and self.kind() == "{", self.exponent()
                 base = self.indexed(base) if isinstance(base, nodes.Sym) and self.kind() == "_" else base
                 match base, exponent:
-                    case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((nodes.Num(n) | nodes.Sym(n),))) if (
-                        braced and name not in "eiπ"
-                    ):  # f^{(3)}, y^{(n)}
-                        base = nodes.Sym(name + ("'" * int(n) if n.isdecimal() and len(n) < 3 else f"^({n})"))
-                    case nodes.Sym(name), nodes.Num("0") if name not in "ei":
-                        raise Unreadable  # K^0, a particle
+                    case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((nodes.Num(n) | nodes.Sym(n),))) if braced:
+                        base = nodes.Sym(name + ("'" * int(n) if n in [*"123456789"] else f"^({n})"))
                     case _:
+                        demand(not (named and exponent == nodes.Num("0") and isinstance(base, nodes.Sym)))  # nor K^0
                         base = nodes.Power(base, exponent)
             elif kind in ("!", "!!") and self.kind() != "=":
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
                 scale = self.tokens[self.at].text if self.kind() in ("sym", "word") else ""
-                if scale in ("C", "F") and (self.kind(1) in _ENDS_LIST or self.kind(1) in _SEPARATORS):
+                if scale in ("C", "F") and (self.kind(1) in _ENDS_LIST or self.kind(1) in SEPARATORS):
                     base = nodes.Quantity(base, ((f"°{self.take().text}", 1),))
                 else:
                     base = nodes.Postfix("°", base)
@@ -507,10 +455,7 @@ class _Parser:
         return nodes.Postfix("!", result) if self.accept("!") else result
 
     def primary(self) -> Node:
-        reader = _PRIMARIES.get(self.kinds[self.at])
-        if reader is None:
-            raise Unreadable
-        return reader(self, self.take().text)
+        return demand(_PRIMARIES.get(self.kinds[self.at]))(self, self.take().text)
 
     def number(self, text: str) -> Node:
         if not text.isdecimal() or self.kind() not in ("sym", "num"):
@@ -528,10 +473,9 @@ class _Parser:
     def chosen(self, mark: str) -> Node:
         """^{10}C_3, _{10}C_3: a binomial coefficient."""
         match self.argument(), self.argument():
-            case nodes.Num() as above, nodes.Sym(symbol):
-                letter, _, below = symbol.partition("_")
-                if letter in _CHOSEN and below.isdecimal() and (letter == "C" or below != "0"):  # ^3P_0 is a term
-                    return nodes.Call(_CHOSEN[letter], (above, nodes.Num(below)))
+            case nodes.Num() as above, nodes.Sym(symbol) if symbol[0] in _CHOSEN and symbol[2:].isdecimal():
+                demand(symbol != "P_0")  # ^3P_0 is a term
+                return nodes.Call(_CHOSEN[symbol[0]], (above, nodes.Num(symbol[2:])))
         raise Unreadable
 
     def letters(self, text: str) -> Node:
@@ -548,36 +492,19 @@ class _Parser:
         """Words within a formula, as one name, with their index."""
         if len(text) == 1:
             return self.indexed(nodes.Sym(text))
-        words = [text]
-        while self.kind() == "word":
-            words.append(self.take().text)
-        if any(word.lower() in units.NOT_UNITS for word in words):
-            raise Unreadable
+        words = [text, *self.take_all({"word"})]
+        demand(units.NOT_UNITS.isdisjoint(word.lower() for word in words))
         return nodes.Word(self.indexed(nodes.Sym(" ".join(words))).name)
-
-    def labelled(self, name: str) -> Node:
-        """\\angle ABC."""
-        letters = ""
-        while self.kind() in ("sym", "run"):
-            letters += self.take().text
-        if not letters:
-            raise Unreadable  # 5\\angle 30°
-        return nodes.Word(f"{name} {letters}")
-
-    def blackboard(self, name: str) -> Node:
-        match self.argument():
-            case nodes.Sym(letter):
-                return nodes.Constant(letter)
-        raise Unreadable
 
     def accented(self, name: str) -> Node:
         match self.argument():
             case nodes.Product(factors) if name == "overline":
                 return nodes.Word("".join(node.name for _, node in factors if isinstance(node, nodes.Sym)))
-            case nodes.Sym(letter) as symbol if letter.startswith("unit "):
-                return symbol  # \\hat{\\mathbf i}
-            case nodes.Sym(letter):
-                return self.indexed(nodes.Sym(f"{'bar' if name == 'overline' else name} {letter}"))
+            case nodes.Sym(letter) if name == "mathbb":
+                return nodes.Constant(letter)
+            case nodes.Sym(letter) as symbol:  # \\hat{\\mathbf i} is a unit vector already
+                accented = nodes.Sym(f"{'bar' if name == 'overline' else name} {letter}")
+                return symbol if letter.startswith("unit ") else self.indexed(accented)
         raise Unreadable
 
     def indexed(self, symbol: nodes.Sym, *, touching: bool = True) -> nodes.Sym:
@@ -593,17 +520,15 @@ class _Parser:
         if self.accept("{"):
             depth = 1
             while depth:
-                if not self.kind():
-                    raise Unreadable
+                demand(self.kind())
                 token = self.take()
                 depth += (token.kind == "{") - (token.kind == "}")
                 index += token.text if depth else ""
         elif kind == "run" and self.kind(1) in ("_", "^"):
             index = self.first()  # F_kF_n
-        elif kind in ("num", "sym", "run", "word"):
-            index = self.take().text
         elif kind:  # x_ is x_{}
-            raise Unreadable
+            demand(kind in ("num", "sym", "run", "word"))
+            index = self.take().text
         return nodes.Sym(f"{name}_{index}")
 
     # Commands and functions
@@ -624,19 +549,19 @@ class _Parser:
         kind, text, _ = self.take()
         if len(text) > 1:
             self.at -= 1
-            self.replace(self.at, Token("sym" if kind == "run" and len(text) == 2 else kind, text[1:], False))
+            self.kinds[self.at] = kind = "sym" if kind == "run" and len(text) == 2 else kind
+            self.tokens[self.at] = Token(kind, text[1:], False)
         return text[0]
 
     def fraction(self, name: str) -> Node:
-        differential = self.kind() == "{" and self.begins_with_d(1)
-        top = self.argument()
-        differential = differential and self.kind() == "{" and self.begins_with_d(1)
-        bottom = self.argument()
-        if differential:  # no quotient of products
+        (above, top), (below, bottom) = ((self.begins_with_d(), self.argument()) for _ in range(2))
+        if above and below:  # no quotient of products
             return nodes.Call("derivative", (top, bottom))
         return nodes.Product((("", nodes.Bracket("(", nodes.Listing((top,), ()), ")")), ("/", bottom)))
 
-    def begins_with_d(self, ahead: int = 0) -> bool:
+    def begins_with_d(self) -> bool:
+        """Whether d or ∂ is ahead, in braces too."""
+        ahead = int(self.kind() == "{")
         return self.kind(ahead) in ("sym", "run") and self.tokens[self.at + ahead].text[0] in "d∂"
 
     def root(self, name: str) -> Node:
@@ -657,8 +582,7 @@ class _Parser:
                 exponent = self.exponent()
         if exponent == nodes.Signed("-", nodes.Num("1")) and TABLE[name].inverse:
             name, exponent = TABLE[name].inverse, None
-        if base and name not in ("log", "ln", "lg"):
-            raise Unreadable
+        demand(not base or name in ("log", "ln", "lg"))
         call = nodes.Call("log" if base else name, (*base, *self.nested(self.arguments)))
         return call if exponent is None else nodes.Power(call, exponent)
 
@@ -669,7 +593,7 @@ class _Parser:
             return bracket.items.items if isinstance(bracket, nodes.Bracket) else (bracket,)
         if self.kind() == "func":
             return (self.factor(),)
-        return (self.perhaps_signed(lambda: self.juxtaposed(self.factor(), lambda: self.kind() != "func")),)
+        return (self.perhaps_signed(lambda: self.juxtaposed(self.factor(), lambda token: token.kind != "func")),)
 
     # Sums, integrals and limits, which are not computed
 
@@ -682,10 +606,11 @@ class _Parser:
             if self.texts("{", "}"):
                 self.at += 2
                 continue
-            limit = self.bound()
-            limits[mark] = (
-                limit.operands if isinstance(limit, nodes.Comparing) and limit.operators == ("=",) else (limit,)
-            )
+            match self.bound():
+                case nodes.Comparing(operands, ("=",)):
+                    limits[mark] = operands
+                case limit:
+                    limits[mark] = (limit,)
         body = self.nested(self.integrand if name == "int" else self.product)
         return nodes.Call(f"{name} {len(limits['_'])} {len(limits['^'])}", (*limits["_"], *limits["^"], body))
 
@@ -700,9 +625,7 @@ class _Parser:
 
     def is_differential(self) -> bool:
         """Whether dx is ahead."""
-        return self.begins_with_d() and (
-            self.kind(1) == "sym" if self.kind() == "sym" else len(self.tokens[self.at].text) == 2
-        )
+        return self.begins_with_d() and (bool(self.texts("sym", "sym")) or len(self.tokens[self.at].text) == 2)
 
     def bound(self) -> Node:
         """A limit of a sum or integral: a group, or a number, symbol or ∞ with its sign. A mark after it is not its."""
@@ -712,16 +635,12 @@ class _Parser:
         """\\lim_{x \\to a}, with the side in its name: x \\to a^+."""
         self.expect("_", "{")
         variable = self.sum()
-        if not (self.accept("→") or self.accept("⇒")):
-            raise Unreadable
-        target, side = self.bound() if self.kind(1) == "^" else self.sum(), ""
-        if self.accept("^"):
-            braces = ["}"] if self.accept("{") else []
-            side, self.at = self.kind(), self.at + 1
-            self.expect(*braces)
-        self.expect("}")
-        if side not in ("", "+", "-"):
-            raise Unreadable
+        demand(self.accept("→") or self.accept("⇒"))
+        target = self.bound() if self.kind(1) == "^" else self.sum()
+        marks = "".join(self.take_all({"^", "{", "+", "-"}))
+        self.expect(*"}" * (1 + marks.count("{")))
+        side = marks.strip("^{")
+        demand(side in ("", "+", "-"))
         return nodes.Call(f"lim {side}", (variable, target, self.product()))
 
     # Brackets
@@ -732,8 +651,7 @@ class _Parser:
         if braces and (self.accept("}") or self.accept(r"\}")):
             if self.kind() in ("^", "_"):
                 return self.primary()  # {}^{10}C_3
-            if opening == "{" and (self.depth or self.kind()):
-                raise Unreadable
+            demand(opening == r"\{" or not (self.depth or self.kind()))
             return nodes.Constant("∅")
         if opening == r"\{" and self.kind() == "begin":  # a system, whose brace never closes
             system = self.primary()
@@ -750,8 +668,7 @@ class _Parser:
         closing = self.take().kind if self.kind() else ""
         several, outward = len(listing.items) > 1, opening == "]" or closing == "["
         ends = ("}", r"\}") if braces else (")", "]", "[")
-        if closing not in ends or (condition and several) or (outward and not several):
-            raise Unreadable
+        demand(closing in ends and not (condition and several) and (several or not outward))
         if condition:
             return nodes.Builder(listing.items[0], condition)
         if opening in "{⟨" and not several:
@@ -782,8 +699,7 @@ class _Parser:
                 item = self.listing()
                 rows[-1].append(item.items[0] if len(item.items) == 1 else item)
         filled = tuple(tuple(row) for row in rows if row)
-        if self.take().text != environment or environment not in _GRIDS or not filled:
-            raise Unreadable
+        demand(self.take().text == environment and environment in _GRIDS and filled)
         self.depth -= 1
         return nodes.Grid(filled, environment)
 
@@ -793,23 +709,19 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     "sym": lambda parser, name: parser.indexed(nodes.Sym(name)),
     "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
     "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
-    "mathbb": _Parser.blackboard, "accent": _Parser.accented, "label": _Parser.labelled,
+    "mathbb": _Parser.accented, "accent": _Parser.accented,
+    "label": lambda parser, name: nodes.Word(f"{name} {''.join(demand(parser.take_all({'sym', 'run'})))}"),  # ∠ABC
     "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
     **dict.fromkeys("∞∅", lambda parser, name: nodes.Constant(name)),
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
 }  # fmt: skip
 """What reads a primary, by the kind of its first token, from the token's text on."""
+_STARTS = _PRIMARIES.keys() - {"word", "^", "_", "|", "]", "∅"}
+"""What may begin a factor beside another one."""
 
 
 def _product(factors: list[tuple[str, Node]]) -> Node:
     return factors[0][1] if len(factors) == 1 else nodes.Product(tuple(factors))
-
-
-def _is_vector(node: Node) -> bool:
-    """Whether × after a node takes no product of numbers: a vector, a named set, a power or × of such."""
-    node = nodes.inside(node.base if isinstance(node, nodes.Power) else node)
-    named = isinstance(node, (nodes.Sym, nodes.Call)) and node[0].startswith(("vec ", "×"))
-    return named or isinstance(node, nodes.Constant)
 
 
 def _digits(node: Node) -> str:
@@ -821,15 +733,6 @@ def _digits(node: Node) -> str:
 def _is_proper(top: str, bottom: str) -> bool:
     """Whether digits are a fraction below 1."""
     return top.isdecimal() and bottom.isdecimal() and len(top) <= len(bottom) <= 9 and int(top) < int(bottom)
-
-
-def _mixed(whole: str, fraction: Node) -> Node | None:
-    """The mixed number of an integer and the proper fraction of digits after it, 1\\frac12; None for others."""
-    match fraction:
-        case nodes.Product(((_, top), ("/", bottom))) if whole.isdecimal():
-            digits = _digits(top), _digits(bottom)
-            return nodes.Mixed(whole, *digits) if _is_proper(*digits) else None
-    return None
 
 
 def is_word(text: str, shortest: int = 4) -> bool:
@@ -852,8 +755,7 @@ def _is_number(factors: list[tuple[str, Node]]) -> bool:
 def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit], set[str]]:
     """The syntax of an answer, and its `_Parser.unsure` and `_Parser.applied`."""
     tokens = list(dropwhile(lambda token: token.kind in ("=", "≈"), tokens))
-    if not tokens:
-        raise Unreadable
+    demand(tokens)
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
         tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
     parser = _Parser(tokens)

@@ -19,7 +19,7 @@ from operator import or_, truediv
 from typing import NamedTuple
 
 from empo_rewards.equivalence.math import algebra, balls
-from empo_rewards.equivalence.math.algebra import Atom, Budget, Func, Rational, Terms, TooLarge, Value, spend
+from empo_rewards.equivalence.math.algebra import Atom, Budget, Func, Rational, TooLarge, Value, spend
 from empo_rewards.equivalence.math.balls import Ball, Loose, NoValue, Unknown, at_precision, log2_of
 from empo_rewards.equivalence.math.limits import MAX_REFINING, MAX_WORK, PRECISIONS
 from empo_rewards.equivalence.math.table import TABLE
@@ -35,24 +35,14 @@ Point = Mapping[str, Rational]
 
 
 class Traits(NamedTuple):
-    """What decides where an expression is looked at. All are sets, so that those of two expressions are joined by |.
+    """What decides where an expression is looked at. All are sets, so that those of two expressions are joined by |."""
 
-    Attributes:
-        names: its symbols.
-        functions: the functions in it that the table does not have: what they are is not said.
-        marks: "dark" where it holds a sum, integral, limit or function that nothing encloses, "integer" where it is
-            meant for integers, "imaginary" where i occurs, "step" where a step does.
-        sizes: those of its constants, as powers of 2 from -64 to 64; and 0.
-        branches: each |x| and sgn with the branches that must be seen.
-        conditions: what is zero where a branch may change.
-    """
-
-    names: Set[str]
-    functions: set[str]
-    marks: set[str]
-    sizes: set[int]
-    branches: set[tuple[Atom, int]]
-    conditions: set[Value]
+    names: Set[str]  # its symbols
+    functions: set[str]  # those in it that the table does not have: what they are is not said
+    marks: set[str]  # "dark": it holds what nothing encloses, "integer": it is meant for integers, "imaginary", "step"
+    sizes: set[int]  # those of its constants, as powers of 2 from -64 to 64; and 0
+    branches: set[tuple[Atom, int]]  # each |x| and sgn with the branches that must be seen
+    conditions: set[Value]  # sums that are zero where a branch may change
 
     def note(self, name: Atom, exponent: Rational) -> None:
         """Adds what a power of an atom says."""
@@ -65,7 +55,7 @@ class Traits(NamedTuple):
             self.branches.update(((name, 1), (name, -1)))
         root = name.name == algebra.ROOT and exponent.denominator % 2 == 0
         if (signed or root) and argument.symbols and not algebra.is_positive(argument):
-            self.conditions.add(argument)
+            self.conditions.update(Value(terms) for terms in (argument.terms, argument.over) if terms)
         if row is not None:
             told = {"dark": not (row.flint or row.rule), "integer": row.integer, "step": row.branches == "step"}
         else:
@@ -122,9 +112,7 @@ def _between(conditions: Set[Value], base: Point, name: str) -> Iterator[Point]:
     """Points along one symbol: one between any two neighbouring zeros of the conditions, and one beyond them."""
     zeros: set[Fraction] = set()
     for condition in conditions:
-        if name in condition.symbols:
-            for terms in (condition.terms, condition.over or {}):
-                zeros |= _zeros(terms, base, name) or set()
+        zeros |= _zeros(condition, base, name) or set()
     if zeros:
         ordered = sorted(zeros)
         width = 1 + ordered[-1] - ordered[0]
@@ -133,30 +121,25 @@ def _between(conditions: Set[Value], base: Point, name: str) -> Iterator[Point]:
             yield {**base, name: low + (high - low) * (1 + balls.generic(name, 7)) / 3}
 
 
-def _zeros(terms: Terms, base: Point, name: str) -> set[Fraction] | None:
-    """The real zeros of a polynomial of degree two at most in one symbol; None where it is none."""
-    numbers = {algebra.PI: math.pi, algebra.E: math.e, **base}
-    coefficients: dict[int, Fraction] = {}
-    for monomial, coefficient in terms.items():
+def _zeros(polynomial: Value, base: Point, name: str) -> set[Fraction] | None:
+    """The real zeros of a polynomial of degree two at most, 0 aside, in one symbol; None where it is none."""
+    numbers = {algebra.PI: math.pi, algebra.E: math.e, **base, name: 1}
+    coefficients: defaultdict[int, Fraction] = defaultdict(Fraction)
+    for monomial, coefficient in polynomial.terms.items():
         value, degree = Fraction(coefficient), 0
         for inner, exponent in monomial:
             number = numbers.get(inner) if isinstance(inner, str) else inner
-            if not -64 <= exponent <= 64 or (isinstance(inner, str) and exponent.denominator != 1):
+            integral = isinstance(inner, int) or exponent.denominator == 1
+            if number is None or isinstance(number, Func) or not integral or not -64 <= exponent <= 64:
                 return None
-            if inner == name:
-                degree = int(exponent)
-            elif number is None or isinstance(number, Func):
-                return None
-            else:
-                value *= Fraction(Fraction(number) ** exponent)
-        coefficients[degree] = coefficients.get(degree, Fraction(0)) + value
-    if not coefficients:
-        return set()
+            degree += int(exponent) if inner == name else 0
+            value *= Fraction(Fraction(number) ** exponent)
+        coefficients[degree] += value
     lowest = min(coefficients)
     found = {Fraction(0)} if lowest else set()
-    c, b, a = (coefficients.pop(lowest + k, Fraction(0)) for k in range(3))
-    if any(coefficients.values()):
+    if max(coefficients) > lowest + 2:
         return None
+    c, b, a = (coefficients[lowest + k] for k in range(3))
     if not a:
         return found | ({-c / b} if b else set())
     discriminant = b * b - 4 * a * c
@@ -180,15 +163,11 @@ class PointSample(NamedTuple):
 
 
 class Judge:
-    """Compares the values of one group, each evaluated once a point, within one budget.
-
-    Attributes:
-        refined, probed: pairs of values that enclosures decided, and those of them that only agree at points.
-    """
+    """Compares the values of one group, each evaluated once a point, within one budget."""
 
     def __init__(self, tolerance: float | None = None) -> None:
         self.tolerance = tolerance
-        self.refined = self.probed = 0
+        self.refined = self.probed = 0  # pairs that enclosures decided, and those of them that only agree at points
         self._traits: dict[Value, Traits] = {}
         self._left: defaultdict[Value, Budget] = defaultdict(lambda: Budget(MAX_REFINING))
         self._samples: dict[tuple[Value, int, bool, tuple[Rational, ...]], PointSample | type[NoValue]] = {}
@@ -310,10 +289,7 @@ class Judge:
             factor = Value({m - {(head, 1)}: c for m, c in equation.terms.items() if (head, 1) in m})
             if any(head in part.atoms or head in part.symbols for part in (rest, factor)):
                 continue
-            try:
-                solution = algebra.attempt(MAX_WORK // 4, partial(truediv, rest, factor))
-            except algebra.Undefined:
-                continue
+            solution = algebra.attempt(MAX_WORK // 4, partial(truediv, rest, factor))
             if solution is not None and self.values(value, solution):
                 return True
         return None
@@ -327,9 +303,8 @@ class Judge:
         sample = self._sample(value, point, PRECISIONS[0], True)
         if not isinstance(sample, PointSample):
             return None
-        low, high = float(sample.ball.v.lower()), float(sample.ball.v.upper())
-        margin = 2.0**-50
-        return low - margin * abs(low), high + margin * abs(high)
+        low, high = float(sample.ball.v.lower()), float(sample.ball.v.upper())  # to the nearest, or one beside it
+        return math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
 
 
 def _unseen(traits: Traits, seen: set[tuple[Atom, int]]) -> bool:
@@ -337,12 +312,7 @@ def _unseen(traits: Traits, seen: set[tuple[Atom, int]]) -> bool:
     if "step" in traits.marks or not traits.branches <= seen or len(traits.conditions) > MAX_CONDITIONS:
         return True
     base = dict.fromkeys(traits.names, Fraction(3, 7))
-    wild = any(
-        _zeros(terms, base, name) is None
-        for condition in traits.conditions
-        for name in condition.symbols
-        for terms in (condition.terms, condition.over or {})
-    )
+    wild = any(_zeros(condition, base, name) is None for condition in traits.conditions for name in condition.symbols)
     return wild and (len(traits.conditions) > 1 or not traits.branches)
 
 

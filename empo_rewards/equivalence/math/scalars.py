@@ -18,28 +18,20 @@ from empo_rewards.equivalence.math.numerals import literal
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import INFINITY
 
-Rows: TypeAlias = tuple[tuple[Value, ...], ...]
-"""A matrix."""
+Rows: TypeAlias = tuple[tuple[Value, ...], ...]  # of a matrix
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
-_ONE, *_TURNED = nodes.Num("1"), nodes.Signed("-", nodes.Num("1")), nodes.Sym("T")
-"""Exponents: none, and those of an inverse and a transpose."""
+_TURNED = nodes.Signed("-", nodes.Num("1")), nodes.Sym("T")  # exponents of an inverse and a transpose
 _DEGREE = atom(algebra.PI) / 180
 
 
 class Scalars:
-    """The values of expressions, by a policy.
-
-    Args:
-        respell: whether C and I are read as c and the imaginary unit, as some write them.
-    """
+    """The values of expressions, by a policy; `respell` reads C and I as c and the imaginary unit, as some do."""
 
     def __init__(self, policy: MathPolicy, *, respell: bool = False) -> None:
         self.policy, self.respell = policy, respell
-        self.plus_minus = 0
-        """Which branch of ± is being computed: 1, -1, or 0 outside of one."""
-        self.applied: set[str] = set()
-        """Letters that are functions of what stands in brackets after them; others are factors."""
+        self.plus_minus = 0  # which branch of ± is being computed: 1, -1, or 0 outside of one
+        self.applied: set[str] = set()  # letters that are functions of brackets after them; others are factors
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
@@ -73,12 +65,11 @@ class Scalars:
         return _CONSTANTS.get(name) or atom(name)
 
     def _signed(self, node: nodes.Signed) -> Value:
-        body = self.value(node.body)
-        if node.sign in "+-":
-            return body if node.sign == "+" else -body
-        if not self.plus_minus:
+        sign = {"+": 1, "-": -1, "±": self.plus_minus, "∓": -self.plus_minus}[node.sign]
+        if not sign:
             raise Unreadable
-        return body if (node.sign == "±") == (self.plus_minus > 0) else -body
+        body = self.value(node.body)
+        return body if sign > 0 else -body
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
         factors = [*factors]
@@ -184,13 +175,14 @@ def _flat(factors: list[tuple[str, Node]]) -> Iterator[Node]:
 
 def _is_ordered(factors: list[Node]) -> bool:
     """Whether factors need not commute: A^{-1}B, A^T A, xyx^{-1}, \\hat x\\hat p."""
-    powers = [factor if isinstance(factor, nodes.Power) else nodes.Power(factor, _ONE) for factor in factors]
-    symbols = [(base.name, exponent) for base, exponent in powers if isinstance(base, nodes.Sym)]
-    names, matrices = Counter(name for name, _ in symbols), [power for name, power in symbols if name[0].isupper()]
-    if len(matrices) > 1 and matrices[0] in _TURNED and all(power in (_ONE, *_TURNED) for power in matrices):
-        return True
-    turned = any(power in _TURNED and names[name] > 1 and name not in _CONSTANTS for name, power in symbols)
-    return turned or sum(name.startswith("hat ") for name in names) > 1
+    powers = (factor if isinstance(factor, nodes.Power) else (factor, None) for factor in factors)
+    symbols = [(base.name, power) for base, power in powers if isinstance(base, nodes.Sym)]
+    names, capitals = Counter(name for name, _ in symbols), [power for name, power in symbols if name[0].isupper()]
+    return (
+        sum(name.startswith("hat ") for name in names) > 1
+        or any(power in _TURNED and names[name] > 1 and name not in _CONSTANTS for name, power in symbols)
+        or (len(capitals) > 1 and capitals[0] in _TURNED and {None, *_TURNED}.issuperset(capitals))
+    )
 
 
 def _determinant(rows: Rows) -> Value:

@@ -15,53 +15,29 @@ if TYPE_CHECKING:
 
 
 class Function(NamedTuple):
-    """One function.
+    """One function."""
 
-    Args:
-        name: what it is called in canonical forms.
-        spellings: how it is written, as a command or in letters.
-        arity: the least and the greatest number of arguments.
-        exact: its rule on canonical values; raises `Undefined` where it has none. None: it stays as it is.
-        squared: sums whose product is its square, where that is known: sin² x = 1 - cos² x, |x|² = x².
-        at_pi: FLINT's function for it at rational multiples of π, where twice its value is an algebraic integer.
-        flint: the method of a ball that encloses it, for functions of one argument; see `Evaluator.simple`.
-        domain: whether a real argument may have a value.
-        hidden: how many bits before a ball's last one the value may hide of an argument of that size: e^(-2x) beside 1.
-        limit: log2 of the largest argument that is enclosed.
-        cost: units of work of one enclosure at 128 bits.
-        rule: its enclosure by an `Evaluator`, of those of its arguments, where `flint` cannot say it.
-        branches: "sign" (of the argument), "step" (no agreement at points says anything).
-        integer: whether its arguments are meant to be integers, as of n!.
-        inverse: the function that f^{-1} names.
-        letter: whether its name is a letter's too, and a function only where brackets follow at once.
-    """
-
-    name: str
-    spellings: tuple[str, ...] = ()
-    arity: tuple[int, int] = (1, 1)
-    exact: Callable[..., Value] | None = None
-    squared: Callable[..., tuple[Terms, ...] | None] | None = None
-    at_pi: Callable[[Any], Any] | None = None
-    flint: str = ""
-    domain: Callable[[Any], bool] | None = None
-    hidden: Callable[[float], float] | None = None
-    limit: int = 0
-    cost: int = 1
-    rule: Callable[..., Ball] | None = None
-    branches: Literal["", "sign", "step"] = ""
-    integer: bool = False
-    inverse: str = ""
-    letter: bool = False
+    name: str  # what it is called in canonical forms
+    spellings: tuple[str, ...] = ()  # how it is written, as a command or in letters
+    arity: tuple[int, int] = (1, 1)  # the least and the greatest number of arguments
+    exact: Callable[..., Value] | None = None  # its rule on canonical values, or `Undefined`; None: it stays as it is
+    squared: Callable[..., tuple[Terms, ...] | None] | None = None  # sums whose product is its square: |x|² = x²
+    at_pi: Callable[[Any], Any] | None = None  # FLINT's at rational multiples of π: twice it is an algebraic integer
+    flint: str = ""  # the method of a ball that encloses it, of one argument; see `Evaluator.simple`
+    domain: Callable[[Any], bool] | None = None  # whether a real argument may have a value
+    hidden: Callable[[float], float] | None = None  # bits that its value may hide, by the argument: e^(-2x) beside 1
+    limit: int = 0  # log2 of the largest argument that is enclosed
+    cost: int = 1  # units of work of one enclosure at 128 bits
+    rule: Callable[..., Ball] | None = None  # its enclosure by an `Evaluator`, of its arguments', without `flint`
+    branches: Literal["", "sign", "step"] = ""  # of the argument; "step": no agreement at points says anything
+    integer: bool = False  # whether its arguments are meant to be integers, as of n!
+    inverse: str = ""  # the function that f^{-1} names
+    letter: bool = False  # whether its name is a letter's too, and a function only where brackets follow at once
 
 
-TABLE: dict[str, Function] = {}
-"""Rows by name."""
-
-SPELLINGS: dict[str, str] = {}
-"""Names by what is written."""
-
-LETTERS: set[str] = set()
-"""Letters that are functions of what stands in brackets right after them."""
+TABLE: dict[str, Function] = {}  # rows by name
+SPELLINGS: dict[str, str] = {}  # names by what is written
+LETTERS: set[str] = set()  # letters that are functions of what stands in brackets right after them
 
 
 def register(row: Function) -> None:

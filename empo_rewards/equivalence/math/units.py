@@ -28,10 +28,10 @@ _SI: dict[str, tuple[str, str, str]] = {
     "pc": ("parsec", "1", "pc"), "bar": ("bar", "100000000", "g:1 m:-1 s:-2"), "B": ("byte", "1", "B"),
 }  # fmt: skip
 _PREFIXES = {
-    "k": ("kilo", "1000"), "M": ("mega", "1000000"), "G": ("giga", "1000000000"), "T": ("tera", "1000000000000"),
-    "c": ("centi", "1/100"), "d": ("deci", "1/10"), "m": ("milli", "1/1000"), "μ": ("micro", "1/1000000"),
-    "n": ("nano", "1/1000000000"), "p": ("pico", "1/1000000000000"),
+    "k": ("kilo", 3), "M": ("mega", 6), "G": ("giga", 9), "T": ("tera", 12), "c": ("centi", -2), "d": ("deci", -1),
+    "m": ("milli", -3), "μ": ("micro", -6), "n": ("nano", -9), "p": ("pico", -12),
 }  # fmt: skip
+"""Names and powers of ten."""
 _UNITS: dict[str, tuple[str, str, str]] = _SI | {
     "in": ("inch inche ins", "127/5000", "m"), "ft": ("foot feet", "381/1250", "m"),
     "yd": ("yard yds", "1143/1250", "m"), "mi": ("mile", "201168/125", "m"), "min": ("minute mins", "60", "s"),
@@ -43,7 +43,7 @@ _UNITS: dict[str, tuple[str, str, str]] = _SI | {
     "°": ("degree deg", "1", "°"), "rad": ("radian", "1", "rad"), "°C": ("celsius centigrade", "1", "°C"),
     "°F": ("fahrenheit", "1", "°F"), "$": ("dollar usd USD buck", "1", "$"), "¢": ("cent", "1/100", "$"),
     "€": ("euro eur EUR", "1", "€"), "£": ("pound-sterling gbp GBP", "1", "£"), "%": ("percent pct", "1", "%"),
-    "BC": ("bce", "1", "BC"), "AD": ("ce", "1", "AD"), "times": ("×", "1", "times"), "unit": ("units", "1", "unit"),
+    "BC": ("bce", "1", "BC"), "AD": ("ce", "1", "AD"), "times": ("× *", "1", "times"), "unit": ("units", "1", "unit"),
 }  # fmt: skip
 _COMPOUND = {
     "mph": "mi:1 h:-1", "kph": "km:1 h:-1", "kmh": "km:1 h:-1", "mps": "m:1 s:-1", "cc": "cm:3", "molar": "mol:1 L:-1",
@@ -68,7 +68,7 @@ def register(symbol: str, names: str, factor: str = "1", dimension: str = "", *,
     _ALIASES.update(dict.fromkeys(names.split(), symbol))
     for prefix, (spoken, power) in _PREFIXES.items() if prefixed else ():
         if prefix + symbol not in _UNITS:
-            _SCALES[prefix + symbol] = Fraction(factor) * Fraction(power), base
+            _SCALES[prefix + symbol] = Fraction(factor) * Fraction(10) ** power, base
             _ALIASES.update({spoken + name: prefix + symbol for name in names.split() if len(name) > 3})
 
 
@@ -103,8 +103,8 @@ NOT_UNITS = frozenset(listed(
 ))  # fmt: skip
 """Words after a value that say more than its unit."""
 
-POWERS = {"square": 2, "sq": 2, "cubic": 3, "squared": 2, "cubed": 3}
-"""Words before or after a unit that say its power."""
+POWERS = {"square": 2, "sq": 2, "cubic": 3}
+"""Words before a unit that say its power."""
 
 MOST_NAMES = 5
 """Names of one unit."""

@@ -40,13 +40,12 @@ def words_of(tokens: list[Token]) -> Shape | None:
         return None
     said = [token.text for token in tokens if token.kind not in SILENT]
     word, lower = said[0], [text.casefold() for text in said]
-    substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
     vocal = not word.isascii() or not set("aeiouy").isdisjoint(lower[0])
-    if len(said) == 1 and first.kind == "run" and not (vocal or word.isupper()):  # mgh, nRT
-        return None
-    doubled = lower[0][::2] == lower[0][1::2]  # AaBb
-    letters = word.isascii() and not word[1:].islower() and not (word.isupper() and vocal and not doubled)
-    return Text(word) if len(said) == 1 and (substance or letters) else _said(lower)
+    if len(said) == 1 and first.kind == "run" and not (vocal or word.isupper()):
+        return None  # mgh, nRT
+    substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
+    folds = word[1:].islower() or (word.isupper() and vocal and lower[0][::2] != lower[0][1::2])  # but AaBb, AABB
+    return Text(word) if len(said) == 1 and (substance or not folds) else _said(lower)
 
 
 def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
@@ -59,18 +58,15 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
     kinds = [token.kind for token in tokens]
     mark = next((k for k, kind in enumerate(kinds) if kind in ("=", ":")), -1)
     before, after = tokens[:mark], tokens[mark + 1 :]
-    if (
-        kinds.count("=") + kinds.count(":") != 1
-        or not {*kinds[:mark]} <= {"word", "run", "sym"}
-        or {*kinds[mark + 1 :]} <= {"word", "run"}
-        or (kinds[mark] == ":" and kinds[mark + 1] not in ("num", "$", "frac", "sqrt", "-"))
-    ):
+    said, value = {*kinds[:mark]}, kinds[mark + 1 :]
+    if kinds.count("=") + kinds.count(":") != 1 or not said <= {"word", "run", "sym"} or {*value} <= {"word", "run"}:
+        return {}, tokens
+    if kinds[mark] == ":" and value[0] not in ("num", "$", "frac", "sqrt", "-"):
         return {}, tokens
     letters = [token.text for token in before if token.kind == "sym" or token.text.isupper()]
     words = [token for token in before if token.kind != "sym" and not token.text.isupper()]
-    if len(letters) > 1 or not any(is_word(t.text) or (t.kind == "word" and len(t.text) > 2) for t in words):
-        return {}, tokens
-    if not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
+    named = any(is_word(token.text) or (token.kind == "word" and len(token.text) > 2) for token in words)
+    if len(letters) > 1 or not named or not _NO_NAMES.isdisjoint(token.text.lower() for token in words):
         return {}, tokens
     called: dict[str, Hashable] = {"called": " ".join(token.text for token in words).casefold()}
     return called | ({"label": letters[0]} if letters else {}), after
@@ -82,15 +78,12 @@ def words_of_text(folded: str) -> Shape | None:
     return _said(words) if words and words[0].isalpha() and len(words[0]) > 2 else None
 
 
-_SAID = [
-    (re.compile(phrases), shape)
-    for phrases, shape in (
-        (r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers", shapes.REALS),
-        (r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set", shapes.EMPTY),
-        (r"dne|d n e|(?:(?:the )?limit )?does not exist", Text("does not exist")),
-        (r"(?:infinitely many|infinite) solutions|infinitely many", Text("infinitely many")),
-    )
-]
+_SAID: dict[str, Shape] = {
+    r"(?:all|any|every) real(?: number)?s?|(?:(?:the )?set of (?:all )?)?real numbers": shapes.REALS,
+    r"(?:there (?:is|are) )?no (?:real )?solutions?|(?:the )?empty set|null set": shapes.EMPTY,
+    r"dne|d n e|(?:(?:the )?limit )?does not exist": Text("does not exist"),
+    r"(?:infinitely many|infinite) solutions|infinitely many": Text("infinitely many"),
+}
 """Phrases that say what a sign says too, or each other."""
 
 
@@ -98,4 +91,4 @@ def _said(words: list[str]) -> Shape:
     said = " ".join(words)
     if len(words) == 2 and words[0] in ("option", "choice", "answer") and len(words[1]) == 1:
         return atom(words[1].upper())
-    return next((shape for phrases, shape in _SAID if phrases.fullmatch(said)), Text(said))
+    return next((shape for phrases, shape in _SAID.items() if re.fullmatch(phrases, said)), Text(said))

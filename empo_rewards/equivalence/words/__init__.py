@@ -8,23 +8,21 @@ stands in front or inside and changes ("more than 5 years"). Nothing here is lea
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.chemistry import ELEMENTS
 from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.equivalence.words.compare import SHORT, Verdict, abbreviates, compare, without_form
+from empo_rewards.equivalence.words.names import name_of
 from empo_rewards.equivalence.words.question import Question, ask
-from empo_rewards.equivalence.words.reading import Part, Reading, Words, read
+from empo_rewards.equivalence.words.reading import FORMULA, Part, Reading, Words, part, read
 
 __all__ = ["SHORT", "WordRelation", "relate_words"]
 
 
-_SYMBOLS = re.compile(rf"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))}){{1,4}}")
-"""The symbols of elements, whose capitals count."""
+_YES_OR_NO = (("yes",), (say.NOT,))
 
 
 class WordRelation(NamedTuple):
@@ -52,12 +50,12 @@ def relate_words(texts: Sequence[str], prompt: str = "", decided: Collection[int
         decided: positions of answers of which every two are compared elsewhere.
     """
     question = ask(prompt)
-    readings = [_answering(read(text), question) for text in texts]
+    readings = _of_the_kind([_answering(read(text), question) for text in texts], question)
     classes: dict[Hashable, list[int]] = defaultdict(list)
     hedgers = _hedgers(readings, question)
     for position, reading in enumerate(readings):
         classes[position if reading.long else _key(reading, question, position in hedgers)].append(position)
-    told = sorted(part for members in classes.values() for part in _by_number(members, readings, question))
+    told = sorted(part for members in classes.values() for part in _told_apart(members, readings, question))
     relation = WordRelation({}, set(), set(), set())
     for members in told:
         relation.same.update({(members[0], other): 1.0 for other in members[1:]})
@@ -97,10 +95,19 @@ def _answering(reading: Reading, question: Question) -> Reading:
 
     Where that side has a phrase in quotation marks, or emphasised, it gives this.
     """
-    if question.chemical and len(reading.head.raw) == 1 and _SYMBOLS.fullmatch(reading.head.raw[0]):
+    symbols = "".join(reading.head.raw) if question.chemical and len(reading.head.raw) == 1 else ""
+    if symbols.isalpha() and FORMULA.fullmatch(symbols):
         return reading._replace(
             head=reading.head._replace(content=reading.head.raw, bag=frozenset(reading.head.raw), marks=frozenset())
         )
+    first = reading.items[0] if reading.items else reading.head
+    if first.content in _YES_OR_NO and _repeats_only(reading.whole, question, denies=first.content == _YES_OR_NO[1]):
+        return reading._replace(head=first, items=(), hedged=False)
+    if question.work and " by " in reading.answer and not reading.kind:
+        work, _, name = reading.answer.rpartition(" by ")
+        author = part(name).raw
+        if len(author) > 1 and name_of(author):
+            return reading._replace(head=part(work), items=())
     if say.NOT in reading.head.ways or say.NOT in reading.tail:
         return reading
     if reading.items:
@@ -109,12 +116,29 @@ def _answering(reading: Reading, question: Question) -> Reading:
     return reading if head is reading.head else reading._replace(head=reading.marked or head)
 
 
+def _repeats_only(said: Words, question: Question, *, denies: bool) -> bool:
+    """Whether a "yes" or a "no" and what follows add nothing to the question: "No, they cannot"."""
+    words = say.SHORT_ANSWERS | (question.words - question.aside)
+    return words.issuperset(said) and (denies or say.NOT not in said)
+
+
+def _of_the_kind(readings: list[Reading], question: Question) -> list[Reading]:
+    """Readings of which those that name no kind are of the kind that the question asks for, if another says it."""
+    asked = {reading.kind for reading in readings if reading.kind and question.words.issuperset(reading.kind)}
+    if len(asked) != 1:
+        return readings
+    (kind,) = asked
+    return [reading if reading.kind else reading._replace(kind=kind) for reading in readings]
+
+
 def _other_side(part: Part, question: Question) -> Part:
     """Of a sentence whose one side has only words of the question, the other side; else all of it.
 
     A form of the question's word is none of its words in a canonical form: there the shorter side is the answer.
     """
     repeats = [question.words.issuperset(side.content) for side in part.sides]
+    if repeats == [True, False] and question.about_another(*(side.content for side in part.sides)):
+        return part
     if question.word_form and repeats == [True, True]:
         return min(part.sides, key=lambda side: len(side.content))
     return part.sides[repeats.index(False)] if repeats.count(True) == 1 else part
@@ -126,27 +150,37 @@ def _key(reading: Reading, question: Question, hedged: bool) -> Hashable:
         return ("hedged", reading.whole)
     if reading.items:
         items = [_said(item, question) for item in reading.items]
-        return (reading.choice, tuple(items if question.ordered else sorted(items)))
+        ordered = reading.sequence or question.ordered
+        return (reading.choice, ordered, tuple(items if ordered else sorted(items)))
     return (_said(reading.head, question), reading.place)
 
 
-def _by_number(members: list[int], readings: Sequence[Reading], question: Question) -> Iterable[list[int]]:
-    """The texts of one key; those apart that differ in the last s of a name: "Adams" and "Adam", "Aliens" and "Alien".
-
-    Only where the question asks for a name, and both forms are written as names each time: "Cats" are "Cat", and where
-    one says "a marigold", "Marigolds" are "Marigold".
-    """
-    if len(members) == 1 or not question.names:
+def _told_apart(members: list[int], readings: Sequence[Reading], question: Question) -> Iterable[list[int]]:
+    """The texts of one key; those apart of which two say another kind, preposition ("by sea", "in the sea") or name."""
+    if len(members) == 1:
         return (members,)
-    written = {word for k in members for word in readings[k].head.raw}
-    names = {say.plain(word) for word in written if word[0].isupper()} - written
-    told = {name for name in names if name[-1] == "s" and say.singular(name) in names - {name}}
-    if not told:
-        return (members,)
-    parts: dict[frozenset[str], list[int]] = defaultdict(list)
-    for k in members:
-        parts[frozenset(told.intersection(map(say.plain, readings[k].head.raw)))].append(k)
+    said = [readings[k] for k in members]
+    columns: list[list[Hashable]] = [[one.kind for one in said], [one.lead for one in said]]
+    if question.names:
+        columns.append(_numbers([one.head.raw for one in said]))
+    telling = [column for column in columns if len(set(column) - {(), ""}) > 1]
+    parts: dict[Hashable, list[int]] = defaultdict(list)
+    for k, *aspects in zip(members, *telling, strict=True):
+        parts[tuple(aspects)].append(k)
     return parts.values()
+
+
+def _numbers(phrases: Sequence[Words]) -> list[Hashable]:
+    """Of each phrase, the names which the phrases have with and without a last s: "Adams" and "Adam".
+
+    Only where both forms are written as names each time: "Cats" are "Cat", and where one says "a marigold", "Marigolds"
+    are "Marigold".
+    """
+    written = set(chain.from_iterable(phrases))
+    names = {say.plain(word) for word in written if word[0].isupper()} - written
+    plural = {name for name in names if name[-1] == "s" and say.singular(name) in names - {name}}
+    told = plural.union(map(say.singular, plural))
+    return [frozenset(told.intersection(map(say.plain, phrase))) for phrase in phrases]
 
 
 def _said(part: Part, question: Question) -> Words:

@@ -57,11 +57,19 @@ def compare(a: Reading, b: Reading, question: Question) -> Found:
         return _MORE
     if a.items or b.items:
         return _lists(a, b, question)
-    if a.head.content == b.head.content:  # in different places, or told apart by their number
-        if a.place == b.place:
-            return _OTHER
-        return _EXPANDED if set(a.place) <= set(b.place) or set(b.place) <= set(a.place) else _DIFFERENT
-    return _phrases(a.head, b.head, question)
+    if a.head.content == b.head.content:
+        return _twins(a, b)
+    return _phrases(a, b, question)
+
+
+def _twins(a: Reading, b: Reading) -> Found:
+    """What two answers with the same words say, of which one or both say more: where, what kind of thing, which one."""
+    if (a.place, a.kind, a.lead) == (b.place, b.kind, b.lead):  # told apart by their number
+        return _OTHER
+    left, right = ({*one.place, *one.kind} for one in (a, b))
+    if not (left <= right or right <= left):
+        return _DIFFERENT if a.place and b.place else _OTHER
+    return _EXPANDED if a.lead == b.lead or not (a.lead and b.lead) else _OTHER
 
 
 def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of list
@@ -70,7 +78,7 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
             return _DIFFERENT
         left, right = ([item.content for item in one.items] for one in (a, b))
         if sorted(left) == sorted(right):
-            return _DIFFERENT if question.ordered else _MORE
+            return _DIFFERENT if question.ordered or left == right else _MORE
         if set(left) < set(right) or set(right) < set(left):
             return _DIFFERENT
         return _weigh(a.head, b.head)
@@ -78,7 +86,7 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
         return _EXPANDED
     listed, single = (a, b) if a.items else (b, a)
     if listed.inverted:
-        return _phrases(listed.inverted, single.head, question)
+        return _phrases(listed._replace(head=listed.inverted), single, question)
     if abbreviates(single.head, listed.head):
         return _EXPANDED
     if any(item.content == single.head.content for item in listed.items):
@@ -86,7 +94,8 @@ def _lists(a: Reading, b: Reading, question: Question) -> Found:  # noqa: PLR091
     return _weigh(a.head, b.head)
 
 
-def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - one return a kind of likeness
+def _phrases(one: Reading, other: Reading, question: Question) -> Found:  # noqa: PLR0911 - one return a kind
+    a, b = one.head, other.head
     if a.content == b.content:
         return _NAMED
     if abbreviates(a, b) or abbreviates(b, a) or _compounds(a.content, b.content):
@@ -97,7 +106,8 @@ def _phrases(a: Part, b: Part, question: Question) -> Found:  # noqa: PLR0911 - 
             return _NAMED
         if _restates(a, b, question):
             return _RESTATED
-        names = name_of(a.raw), name_of(b.raw)
+        if not (one.definite or other.definite):  # "the President" is nobody's name
+            names = name_of(a.raw), name_of(b.raw)
     found = _weigh(*map(_untitled, (a, b), names))
     if found.verdict is Verdict.SPELLED and _misspelt(*map(_untitled, (a, b), names)):
         return _MISSPELT
@@ -223,6 +233,12 @@ def _restates(a: Part, b: Part, question: Question) -> bool:
         end = start + len(short.content)
         if long.content[start:end] == short.content:
             added = (*long.content[:start], *long.content[end:])
+            joined = long.content[start - 1] if start else long.lead
+            states = bool(long.sides) or not say.MOVING.isdisjoint(long.content)
+            if states and question.about_another(long.content[:start], long.content[start:]):
+                return False
+            if short.lead and joined in say.LEADS and joined != short.lead:
+                return False
             changes = any(word in say.MODIFIERS or word in say.CHANGING for word in added)
             counts = sum(any(map(str.isdigit, word)) for word in added)
             names_place = start == 0 and say.plain(" ".join(short.raw)) in say.PLACES
@@ -240,6 +256,8 @@ def without_form(part: Part) -> Words:
     content = part.content
     while len(content) > 1 and content[-1] in say.LEGAL_FORMS and part.raw[-1][:1].isupper():
         content = content[:-1]
+    while len(content) > 1 and content[0] in say.CLUBS and part.raw[0].isupper():
+        content = content[1:]
     return content
 
 

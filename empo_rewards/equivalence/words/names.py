@@ -41,8 +41,8 @@ def name_of(words: Words) -> Name | None:
     while len(raw) > 1 and (title := say.TITLES.get(say.plain(raw[0].rstrip(".")))):
         titles.add(title)
         raw.pop(0)
-    while len(raw) > 1 and say.plain(raw[-1].rstrip(".")) in ("jr", "sr"):
-        titles.add(say.plain(raw.pop().rstrip(".")))
+    while len(raw) > 1 and say.plain(raw[-1].rstrip(".")) in ("jr", "sr", "junior", "senior"):
+        titles.add(say.plain(raw.pop().rstrip("."))[0] + "r")
     numeral = len(raw) > 1 and (raw[-1] in say.ROMAN_LETTERS or say.plain(raw[-1]) in say.ROMAN)
     if numeral:
         raw.pop()
@@ -72,10 +72,12 @@ def same_person(a: Name, b: Name, *, person: bool) -> float | None:  # noqa: PLR
     """How surely two names name one person: 0 where they name two, None where names do not tell.
 
     Args:
-        a, b: the names; their numerals, if any, are equal.
+        a, b: the names; their numerals, if both have one, are equal.
         person: the question asks for a person. Without that only initials say enough: "New York" is not "York".
     """
     if (a.titles and b.titles and a.titles != b.titles) or (a.titles ^ b.titles) & say.RELATIVES:
+        return None
+    if a.numeral != b.numeral:
         return None
     if (a.given, a.family) == (b.given, b.family):
         return FULL if a.given or a.numeral or person else None
@@ -85,8 +87,10 @@ def same_person(a: Name, b: Name, *, person: bool) -> float | None:  # noqa: PLR
         return PART if person and whole[: len(shorter.given) + 1] == (*shorter.given, shorter.family) else None
     if a.family != b.family:
         return None
-    if not shorter.given:
-        return PART if person and len(shorter.family) > 1 else None
+    if say.PARTICLES.issuperset(shorter.given):  # the surname alone: "Nadal", "Van Gogh"; not "Van Morrison"
+        ends = longer.given[len(longer.given) - len(shorter.given) :] == shorter.given
+        office = say.is_role(a.family) or not say.MODIFIERS.isdisjoint(longer.given)  # "Prime Minister"
+        return PART if person and ends and not office and len(shorter.family) > 1 else None
     initials = any(len(name) == 1 for name in (*a.given, *b.given))
     if not _compatible(a.given[0], b.given[0]):
         return 0.0 if (person or initials) and not _close(a.given[0], b.given[0]) else None

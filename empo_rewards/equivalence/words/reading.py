@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import chain, takewhile
 from typing import NamedTuple
 
+from empo_rewards.equivalence.math.chemistry import ELEMENTS
 from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.latex import FONTS, TEXT, command
 
@@ -29,7 +30,8 @@ _TYPOGRAPHY = str.maketrans(
 _LATEX = re.compile(rf"{command(*TEXT, *FONTS)}\s?\{{([^{{}}]*)\}}")
 _SPACING = re.compile(r"\\[ ,;:!]|[$~](?!\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_NUMBERED = re.compile(r"(?<=\w)(?: ?\((?=[IVX]{1,4}\))|\((?=\d{1,2}\)))([IVX\d]+)\)")
+_NUMBERED = re.compile(r"(?<=\w)(?: ?\((?=[IVX]{1,4}\))|\((?=\d{1,2}\)|[a-rt-z]\)))([IVX\d]+|[a-z])\)")
+_IN_A_ROW = re.compile(r"\s\d{1,2}[.)]\s(?=[^\W\d])")
 _SUFFIX = re.compile(r",\s(?=(?:Inc|Ltd|LLC|Corp|Jr|Sr)\b)")
 _BRACKET = re.compile(r"\s*[(\[]([^()\[\]]*)(?:[)\]]|$)")
 _ABBREVIATED = "".join(rf"(?<!{title})" for title in say.SHORTENED)
@@ -46,6 +48,18 @@ _JOINED = re.compile(r"\b(?:and|or|as)\b", re.IGNORECASE)
 _LISTED = re.compile(r"\s*[;\n]\s*")
 _BULLET = re.compile(r"\A(?:\d{1,2}[.)]|[-•])\s+")
 _ITEM_LEAD = re.compile(r"\A(?:and|or|&)\s", re.IGNORECASE)
+_BOTH = re.compile(r"\bboth\s", re.IGNORECASE)
+_THEN = re.compile(r"\Athen\s", re.IGNORECASE)
+_IN_SEQUENCE = re.compile(r"\A(?:first|then|finally|lastly)\s", re.IGNORECASE)
+_CALLED = "|".join(sorted((say.PEOPLE | say.WORKS) - say.TITLES.keys()))
+_OF_A_KIND = re.compile(
+    rf"(?:in )?(?:the )?((?:[A-Z][a-z]*(?:an|ish|ese|ch) )?(?:{_CALLED})|(?:{'|'.join(say.PLACE_NOUNS)}) of) "
+    r"(?:the )?(?=[A-Z])"
+)
+"""What stands before a name and says what it names: "the city of Vienna", "the composer Mozart"."""
+_YEAR = re.compile(r"[12]\d{3}")
+FORMULA = re.compile(rf"(?:(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))})\d{{0,2}}){{1,6}}")
+"""Symbols of elements, as a bracket explains a name by them: "salt (NaCl)"."""
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
 _ENDS_IN_INITIALS = re.compile(r"\.[^\W\d_]\.$")
@@ -59,12 +73,15 @@ _EMPTY = "|".join(sorted(say.FILLERS | say.COPULAS | say.NEUTRAL_PREPOSITIONS, k
 _BOUND = re.compile(rf"(?<![\w'-])((?:{_EMPTY}))-(?=[^\W\d_])|(?<=[^\W\d_])-(?=(?:{_EMPTY})(?![\w'-]))", re.IGNORECASE)
 """The hyphen between a word that says nothing by itself and another one: together they say something."""
 _ORDINAL_END = re.compile(r"(?<=\d)(?:st|nd|rd|th)$")
+_AROUND = ("around", "about")
 _RELATING = frozenset({"exceed", *say.CONVERSES, *say.CONVERSE_COMPARATIVES})
-_MOVES = frozenset(verb for verb, _ in say.TWO_WORD_DIRECTIONS)
+_MOVES = frozenset(first for first, _ in say.PAIRS)
 _DIGIT = re.compile(r"\d")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WAYS = frozenset((say.NOT, say.UP, say.DOWN))
 _THE = ("the", "The")
+_NO_SYMBOLS = ("No", "He", "In", "As", "At")
+_LEADING = say.CARRIERS | say.ANSWERS | say.RIGHT
 _SILENT = frozenset(".,;:?!\"'()[]{}-_/…·#。、，？！；：（）《》")
 
 
@@ -79,6 +96,7 @@ class Part(NamedTuple):
         numbers: those of `content` that hold a digit, sorted.
         ways: the tokens of negation, rise and fall in `content`.
         initials: the first letters of `content`.
+        lead: the class of the preposition with which it begins; else empty.
         abbreviation: of one word in capitals, its letters; else empty.
         marks: two phrases that share none of them share no word, and neither may be made of the other's letters: the
             words, the first letter, all first letters, the ending. Empty where more decides: a number, a negation or a
@@ -93,6 +111,7 @@ class Part(NamedTuple):
     numbers: Words
     ways: frozenset[str]
     initials: frozenset[str]
+    lead: str = ""
     abbreviation: str = ""
     marks: frozenset[str] = frozenset()
     sides: tuple[Part, ...] = ()
@@ -106,7 +125,11 @@ class Reading(NamedTuple):
         head: the answer that it gives.
         items: where that is an enumeration, its items; else empty.
         choice: whether it leaves open which of the items is meant.
-        place: the country or state in which, it says, the answer lies; or a name in a bracket: "Adams (John)".
+        sequence: whether it says itself that they are in an order.
+        place: the country or state in which, it says, the answer lies; or a name or a year in a bracket:
+            "Adams (John)".
+        kind: the kind of thing that, it says, the answer is, in a bracket or before a name: "Cats (film)", "the poet
+            Heine".
         inverted: where two names stand with a comma between, the second before the first: "Taylor, Zachary".
         marked: what alone is set in quotation marks or emphasised, in a sentence.
         tail: the canonical words of what is said about the answer.
@@ -118,7 +141,9 @@ class Reading(NamedTuple):
     head: Part
     items: tuple[Part, ...]
     choice: bool
+    sequence: bool
     place: Words
+    kind: Words
     inverted: Part | None
     marked: Part | None
     tail: Words
@@ -129,6 +154,16 @@ class Reading(NamedTuple):
     def marks(self) -> frozenset[str]:
         """The marks of its head; none for an enumeration, of which more decides."""
         return frozenset() if self.items else self.head.marks
+
+    @property
+    def lead(self) -> str:
+        """The class of the preposition with which it begins; of an enumeration none."""
+        return "" if self.items else self.head.lead
+
+    @property
+    def definite(self) -> bool:
+        """Whether an article stands before its head."""
+        return self.answer[:4].lower() == "the " and self.answer[4:].startswith(self.head.raw[:1])
 
     @property
     def whole(self) -> Words:
@@ -143,28 +178,33 @@ NOTHING = Part((), (), (), frozenset(), (), frozenset(), frozenset())
 def read(text: str) -> Reading:
     """Reads a text; the work is bounded by `MAX_CHARS`."""
     if len(text) > MAX_CHARS:
-        return Reading(text, NOTHING, (), False, (), None, None, (), False, long=True)
+        return Reading(text, NOTHING, (), False, False, (), (), None, None, (), False, long=True)
     tidy = _tidied(text)
     given, said = _split(tidy)
-    answer, head = given, part(given)
+    answer, kind = _of_a_kind(given)
+    head = part(answer)
     if not head.content:
         answer, said, head = tidy, [], part(tidy)
     items, choice = _items(answer)
+    sequence = len(items) > 1 and any(map(_THEN.match, items))
+    if sequence:
+        items = [_IN_SEQUENCE.sub("", item) for item in items]
     place: Words = ()
     inverted = None
-    if len(items) == 2 and _COMMA.search(answer) and all(item[0].isupper() for item in items):
-        if say.plain(items[1]) in say.PLACES:
-            head, place, items = part(items[0]), part(items[1]).content, []
-        elif " " not in items[0]:
+    if len(items) in (2, 3) and _COMMA.search(answer) and all(item[0].isupper() for item in items):
+        if where := _where(items):
+            head, items, place = part(items[0]), [], part(where).content
+        elif " " not in items[0] and len(items) == 2:
             inverted = part(f"{items[1]} {items[0]}")
     tails = [part(piece).words for piece in said]
     hedged = any(map(_takes_back, said)) or (head.content != (say.NOT,) and any(map(_changes, said, tails)))
     if len(items) == 1 and not place and tidy[-1:] == ")":
-        place = _name_in_bracket(tidy)
+        place, kind = _bracket(tidy, kind)
     parts = tuple(map(part, items)) if len(items) > 1 else ()
     found = () if _MARKS.isdisjoint(text) else _MARKED.findall(text)
     marked = part("".join(found[0])) if len(found) == 1 and _COPULA.search(text) else None
-    return Reading(given, head, parts, choice, place, inverted, marked, tuple(chain.from_iterable(tails)), hedged)
+    told = tuple(chain.from_iterable(tails))
+    return Reading(given, head, parts, choice, sequence, place, kind, inverted, marked, told, hedged)
 
 
 def _split(tidy: str) -> tuple[str, list[str]]:
@@ -194,7 +234,11 @@ def _tidied(text: str) -> str:
     if "," in tidy:
         tidy = _SUFFIX.sub(" ", _THOUSANDS.sub("", tidy))
     if "(" in tidy:
-        tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II)
+        tidy = _NUMBERED.sub(r" \1", tidy)  # iron(II), 8(b)
+    if " and " in tidy:
+        tidy = _BOTH.sub("", tidy)
+    if _BULLET.match(tidy):
+        tidy = _IN_A_ROW.sub("; ", tidy)  # "1. tin 2. lead"
     return tidy.strip() if _ENDS_IN_INITIALS.search(tidy) else tidy.strip(" .。")
 
 
@@ -206,10 +250,16 @@ def _without_brackets(text: str) -> tuple[str, list[str]]:
     def take(match: re.Match[str]) -> str:
         if match.start() == 0:
             return match.group()
-        tails.append(match[1])
+        if not _is_formula(match[1]):
+            tails.append(match[1])
         return ""
 
     return _BRACKET.sub(take, text), tails
+
+
+def _is_formula(text: str) -> bool:
+    """Whether a bracket gives the symbols of what stands before it: "salt (NaCl)"; not an acronym, nor a word."""
+    return FORMULA.fullmatch(text) is not None and not (text.isalpha() and text.isupper()) and text not in _NO_SYMBOLS
 
 
 def _in_commas(head: str) -> str:
@@ -258,7 +308,7 @@ def _explains(piece: str, first: str, *, last: bool) -> bool:
     low = words[0].lower()
     if _CONTRAST.match(piece):
         return True
-    if low in say.EXPLAINERS:
+    if low in say.EXPLAINERS and not _THEN.match(piece):
         return low not in say.ARTICLES or first.split(" ", 1)[0].lower() not in say.ARTICLES
     if words[0].isdigit():
         return not first[:1].isdigit()
@@ -299,12 +349,38 @@ def _changes(said: str, words: Words) -> bool:
     return modifies or said.lower().endswith(" not")
 
 
-def _name_in_bracket(tidy: str) -> Words:
-    """The words of a bracket at the end that holds a name and nothing else."""
-    name = tidy[tidy.rfind("(") + 1 : -1].removeprefix("the ")
-    words = name.split() if "(" in tidy[1:] else []
-    named = len(words) <= MAX_ITEM_WORDS and all(word.isalpha() and word.istitle() for word in words)
-    return part(name).content if words and named else ()
+def _where(items: Sequence[str]) -> str:
+    """The country or the state, or both, in which the first item lies, by the others; empty for a list of countries."""
+    names = [say.STATES.get(item, "USA" if item == "United States" else item) for item in items[1:]]
+    if not all(say.plain(name) in say.PLACES for name in names):
+        return ""
+    if names[0] in say.STATES.values():
+        return f"{names[0]} USA" if names[1:] in ([], ["USA"], ["US"]) else ""
+    return names[0] if len(names) == 1 and items[0] not in say.COUNTRIES else ""
+
+
+def _of_a_kind(given: str) -> tuple[str, Words]:
+    """A name without what says before it which kind of thing it names, and that kind."""
+    found = _OF_A_KIND.match(given)
+    if not found or not all(word[0].isupper() or word in say.PARTICLES for word in given[found.end() :].split()):
+        return given, ()
+    return given[found.end() :], tuple(word for word in found[1].lower().split() if word != "of")
+
+
+def _bracket(tidy: str, kind: Words) -> tuple[Words, Words]:
+    """The words of a bracket at the end that holds a name or a year alone; the kind that one names, or else `kind`."""
+    text = tidy[tidy.rfind("(") + 1 : -1].removeprefix("the ")
+    words = text.split() if "(" in tidy[1:] else []
+    if not 0 < len(words) <= MAX_ITEM_WORDS or _is_formula(text):
+        return (), kind
+    content = part(text).content
+    if all(word.isalpha() and (word.istitle() or say.plain(word) in say.PLACES) for word in words):
+        return content, kind
+    numbers = [word for word in content if _DIGIT.search(word)]
+    if len(words) <= 2 and len(numbers) == 1 and _YEAR.fullmatch(numbers[0]):
+        return content, kind
+    noun = len(words) <= 2 and words[-1].islower() and words[0].lower() not in say.EXPLAINERS
+    return (), content if noun and "".join(words).replace(".", "").replace("'", "").isalpha() else kind
 
 
 # --------------------------------------------------------------------------------------------------- canonical words
@@ -324,13 +400,23 @@ def part(text: str) -> Part:
     copulas = [k for k, token in enumerate(raw) if token in say.COPULAS]
     if len(copulas) != 1 or not 0 < copulas[0] < len(raw) - 1:
         return whole
-    sides = (_phrase(raw[: copulas[0]]), _phrase(raw[copulas[0] + 1 :]))
-    if not all(side.words for side in sides) or (say.CARRIERS | say.ANSWERS).issuperset(sides[0].words):
+    name = _named(raw, copulas[0] + 1)
+    sides = (_phrase(raw[: copulas[0]]), _phrase(raw[name:]))
+    if not all(side.words for side in sides) or _LEADING.issuperset(sides[0].words):
         return whole
+    if name > copulas[0] + 1:  # "the process is called osmosis"
+        return sides[1]._replace(sides=sides)
     if _relates(_meant(raw)):
         return whole
-    passive = ("be",) if _passive(raw, copulas[0]) else ()
+    passive = ("be",) if _undergoes(raw, copulas[0]) else ()
     return _made((*sides[0].words, *passive, *sides[1].words), whole.raw)._replace(sides=sides)
+
+
+def _named(raw: Sequence[str], k: int) -> int:
+    """Where, from position k on, a name begins behind "called" or "known as"; else k."""
+    if raw[k] in say.NAMED and k + 1 < len(raw):
+        return k + 1
+    return k + 2 if list(raw[k : k + 2]) in say.KNOWN_AS and k + 2 < len(raw) else k
 
 
 def _phrase(raw: Sequence[str]) -> Part:
@@ -341,6 +427,7 @@ def _phrase(raw: Sequence[str]) -> Part:
 def _made(words: Words, raw: Words) -> Part:
     content = words
     numbers: Words = ()
+    lead = _lead(words[0], raw) if len(words) > 1 else ""
     if not say.NEUTRAL_PREPOSITIONS.isdisjoint(words):
         kept = tuple(say.DIRECTED.get(word, word) for k, word in enumerate(words) if not _says_nothing(words, k))
         content = kept or words
@@ -355,7 +442,14 @@ def _made(words: Words, raw: Words) -> Part:
     if not (numbers or ways or abbreviation or say.MODIFIERS.issuperset(bag)):
         said = bag if content is words else bag - say.CONNECTING
         marks = said.union((f"{content[0][0]}…", f"…{content[-1][-3:]}", " ".join(sorted(initials))))
-    return Part(words, content, raw, bag, numbers, ways, initials, abbreviation, marks)
+    return Part(words, content, raw, bag, numbers, ways, initials, lead, abbreviation, marks)
+
+
+def _lead(first: str, raw: Words) -> str:
+    """The class of the preposition with which a phrase begins; at a place is in it."""
+    if first not in say.NEUTRAL_PREPOSITIONS:
+        return ""
+    return "in" if first == "at" and raw[-1][0].isupper() else say.LEADS.get(first, first)
 
 
 def _says_nothing(words: Words, k: int) -> bool:
@@ -398,21 +492,51 @@ def _meant(raw: Sequence[str]) -> list[str]:
         ]
     if len(words) > 1:
         after = [*words[1:], ""]
-        words = [
-            word
-            for word, beyond in zip(words, after, strict=True)
-            if word not in say.FILLERS and (word not in say.ARTICLES or beyond in say.COPULAS or not beyond)
-        ] or words
-    if len(words) == 1:
+        words = [word for word, beyond in zip(words, after, strict=True) if not _empty(word, beyond)] or words
+    if len(words) < 2:
         return words
-    start = 1 if len(words) > 2 and words[0] in say.ANSWERS and words[1] in say.COPULAS else 0
-    while start < len(words) - 1 and (words[start] in say.CARRIERS or words[start] in say.COPULAS):
-        start += 1
-    if words[start : start + 2] in say.KNOWN_AS and len(words) > start + 2:
-        start += 2
-    if start == 0 and words and words[0] in say.LEADING_ARTICLES:
+    carried = _carried(words)
+    words = words[carried:]
+    for lead in say.COUNTED:
+        k = int(words[0] in say.NEUTRAL_PREPOSITIONS)
+        if _counts(words[k:], lead):
+            words = [*words[:k], *words[k + len(lead) :]]
+    start = int(words[0] == "from" and "to" in words[2:])  # from pole to pole
+    if words[:2] in say.KNOWN_AS and len(words) > 2:
+        start = 2
+    if carried == 0 and words[0] in say.LEADING_ARTICLES:
         start = 1
     return words[start:]
+
+
+def _carried(words: Sequence[str]) -> int:
+    """How many words lead over to the answer: "it is", "I think that", "the answer is"."""
+    k = 0
+    while k < len(words) - 1:
+        told = k + (words[k] in say.RIGHT)
+        if len(words) > told + 2 and words[told] in say.ANSWERS and words[told + 1] in say.COPULAS:
+            k = told
+        elif words[k] in say.OPINIONS:
+            if words[max(k - 1, 0)] not in ("i", "we"):
+                break
+        elif words[k] not in say.CARRIERS and words[k] not in say.COPULAS:
+            break
+        k += 1
+    return k
+
+
+def _empty(word: str, beyond: str) -> bool:
+    """Whether a word before another one, or the last, says nothing."""
+    if word in say.ARTICLES:
+        return not (beyond in say.COPULAS or not beyond or (word, beyond) in say.AMOUNTS)
+    if word in _AROUND:  # "around the lake", "about 300"
+        return beyond not in say.ARTICLES and beyond not in say.CARRIERS
+    return word in say.FILLERS or (word in say.EXTENTS and beyond in say.NEUTRAL_PREPOSITIONS)
+
+
+def _counts(words: list[str], lead: list[str]) -> bool:
+    """Whether words begin with what may stand before a number, and a number follows."""
+    return words[: len(lead)] == lead and any(word[0].isdigit() for word in words[len(lead) : len(lead) + 1])
 
 
 def _with_the_name_a(raw: Sequence[str]) -> list[str]:
@@ -480,10 +604,12 @@ def _in_order(words: list[str]) -> Words:
     """
     if len(words) == 1:
         return (words[0].lstrip("#"),)
+    if words[:1] == ["river"]:  # "the River Severn"
+        words = [*words[1:], "river"]
     if not say.COPULAS.isdisjoint(words):
         words = _without_copulas(_active(words))
     if not _MOVES.isdisjoint(words):
-        words = _two_word_directions(words)
+        words = in_pairs(words)
     words = _genitive(_converse(words))
     return tuple(word.lstrip("#") for word in _direction_last(_ordinal_last(words)))
 
@@ -495,10 +621,11 @@ def _relates(words: list[str]) -> bool:
 
 def _active(words: list[str]) -> list[str]:
     for k in range(1, len(words) - 3):
-        if _passive(words, k) and "by" in words[k + 2 :]:
+        moved = words[k] in say.BE and words[k + 1] in (say.UP, say.DOWN)
+        if (moved or _passive(words, k)) and "by" in words[k + 2 :]:
             by = words.index("by", k + 2)
             agent = _up_to_preposition(words[by + 1 :])
-            if not agent:
+            if not agent or (moved and (agent[0][0].isdigit() or not say.MODIFIERS.isdisjoint(agent))):
                 return words
             rest = words[by + 1 + len(agent) :]
             verb = words[k + 1] if words[k] in say.PAST else infinitive(words[k + 1])
@@ -512,7 +639,7 @@ def _without_copulas(words: list[str]) -> list[str]:
     said = (
         "be" if word in say.COPULAS else word
         for k, word in enumerate(words[:-1])
-        if word not in say.COPULAS or (k and _passive(words, k))
+        if word not in say.COPULAS or (k and _undergoes(words, k))
     )
     return [*said, words[-1]]
 
@@ -523,6 +650,12 @@ def _passive(words: Sequence[str], k: int) -> bool:
     if words[k] not in say.BE or participle in say.FILLERS:
         return False
     return (participle.endswith("ed") and len(participle) > 3) or say.stem(participle) in say.IRREGULAR
+
+
+def _undergoes(words: Sequence[str], k: int) -> bool:
+    """Whether a passive says another thing than its verb without "be": what is doubled doubles."""
+    participle = words[k + 1]
+    return _passive(words, k) and say.MEANINGS.get(participle, say.stem(participle)) not in say.SCALED
 
 
 def _up_to_preposition(words: list[str]) -> list[str]:
@@ -547,11 +680,12 @@ def infinitive(participle: str) -> str:
     return say.stem(base + "e" if _ENDS_IN_E.search(base) and not base.endswith("ss") else base)
 
 
-def _two_word_directions(words: list[str]) -> list[str]:
+def in_pairs(words: Sequence[str]) -> list[str]:
+    """Words of which two that say one thing are one: "go up", "remain the same"."""
     found: list[str] = []
     for word in words:
-        if found and (found[-1], word) in say.TWO_WORD_DIRECTIONS:
-            found[-1] = say.TWO_WORD_DIRECTIONS[found[-1], word]
+        if found and (found[-1], word) in say.PAIRS:
+            found[-1] = say.PAIRS[found[-1], word]
         else:
             found.append(word)
     return found

@@ -25,19 +25,31 @@ CARRIERS = _set(
     "it its they he she this that these those there i we you because er sie es ella él elle ils elles 它 他 她"
 )
 """Words that stand for what the question named, or lead over to the answer, where they come first."""
-ANSWERS = _set("answer statement solution result claim conclusion")
+OPINIONS = _set("think believe")
+"""The same, behind "I" and "we"."""
+ANSWERS = _set("answer statement solution result claim conclusion term word name")
 """Nouns that name what is answered, where a copula follows them first."""
+RIGHT = _set("correct right proper")
+"""Adjectives before them."""
 KNOWN_AS = (["known", "as"], ["famous", "as"])
+NAMED = _set("called named termed")
+"""Participles behind which a name stands: so it does behind `KNOWN_AS`."""
+COUNTED = (["year"], ["total", "of"], ["factor", "of"])
+"""What may stand before a number."""
 COPULAS = _set("is are was were be been being am s re has have had having do does did will would shall")
 """Forms that carry tense and nothing else."""
 BE = _set("is are was were be been being")
 PAST = _set("was were been")
 """Forms of "be" behind which a participle is the past tense of the active sentence."""
 FILLERS = _set(
-    "mainly mostly primarily chiefly largely basically simply just also really actually both about approximately "
-    "approx roughly around circa called named termed so therefore thus hence namely itself themselves"
-)
+    "basically simply just also really actually about approximately approx roughly around circa so "
+    "therefore thus hence namely itself themselves"
+).union(NAMED)
 """Words without which an answer is the same answer."""
+EXTENTS = _set("mainly mostly primarily chiefly largely")
+"""The same, before a preposition: "mainly on buyers"; what is mostly water is not water."""
+AMOUNTS = frozenset({("a", "few"), ("a", "little")})
+"""Articles that say something: a few are more than few."""
 NEUTRAL_PREPOSITIONS = _set(
     "of in on at by via through into onto as for to with within upon towards toward along during"
 )
@@ -47,9 +59,19 @@ MEANS = dict.fromkeys(_set("by via through"), "by")
 DIRECTED = {**GOALS, **MEANS, "with": "with"}
 """Of those, the prepositions of a goal, of an agent or a means, and "with", each by the name of its class. One may
 stand for another of its class only, and behind a word none may be left out: work done by a gas is not done on it."""
+LEADS = {**DIRECTED, "upon": "on", "within": "in", "during": "in"}
+"""The class of a preposition with which a phrase begins, where that is not itself: one may be left out, but not be
+another."""
 CONNECTING = frozenset({"be", *DIRECTED.values()})
 """Words that connect what an answer repeats of its question; "be" is that of a passive."""
 JOINERS = _set("and or nor plus versus vs")
+ASKING = _set("what which who whom whose how where when why whether")
+ASIDE = _set("when while as if after before because since until once than with from against to")
+"""Words behind which, up to a comma or an asking word, there is nothing that a question asks about."""
+AFFECTING = _set("affect influence impact effect")
+"""Verbs and nouns beside which what acts is not what a question asks about."""
+SHORT_ANSWERS = CARRIERS | COPULAS | {"yes", "true", "false", "correct", "can", "could", "¬"}
+"""Words that a "yes" or a "no" repeats of the question."""
 NEGATIONS = _set("not no never neither nor non cannot isn't aren't wasn't weren't don't doesn't didn't won't can't "
                  "couldn't wouldn't nicht kein keine nein nunca jamais ne не нет nie")  # fmt: skip
 HEDGES = _set("not no never neither nor cannot without but except or rather unless either")
@@ -74,8 +96,8 @@ MODIFIERS = _set(
     "less most least fewer greater higher few many much all every any some only first last next previous junior "
     "senior mother father son daughter wife husband brother sister hundred thousand million billion trillion dozen "
     "pair percent per partially partly fully completely perfectly almost nearly slightly very too over under above "
-    "below before after until between without against from than except off out up down may might must can could "
-    "should never always formerly previously originally historically once"
+    "below before after until between without against around from than except off out up down may might must can "
+    "could should never always formerly previously originally historically once both"
 )
 """Words that make another answer of the one beside them, also where the question has them."""
 
@@ -91,6 +113,30 @@ TITLES = {
     }.items()
     for word in words.split()
 }  # fmt: skip
+PEOPLE = _set(
+    "actor actress president king queen monarch author writer novelist poet playwright composer singer musician artist "
+    "painter sculptor architect scientist physicist chemist biologist mathematician philosopher economist psychologist "
+    "inventor explorer general emperor pope minister player footballer golfer boxer driver director character "
+    "detective hero senator governor captain man woman person leader politician judge lawyer comedian chef designer "
+    "astronaut"
+)
+"""Nouns for persons, by which a question asks for one."""
+WORKS = _set("novel book film movie song poem painting album opera musical play series show band")
+PLACE_NOUNS = _set("city town village country nation state province island continent planet")
+ROLES = (PEOPLE | TITLES.keys() | _set(
+    "chancellor mayor marshal secretary attorney justice chief officer executive chair chairman chairwoman speaker "
+    "editor manager coach commander lieutenant sergeant corporal commissioner inspector ambassador consul deputy "
+    "delegate councillor treasurer clerk prosecutor sheriff constable soldier sailor pilot rider fighter ranger "
+    "warrior witch wizard father mother brother sister son daughter wife husband widow boy girl empress archduke earl "
+    "countess viscount nurse surgeon dentist teacher student engineer farmer worker merchant trader servant citizen "
+    "settler colonist pirate agent army navy fleet force infantry cavalry regiment party council committee commission "
+    "parliament congress senate assembly ministry government administration union league alliance association "
+    "federation empire republic dynasty family tribe society company corporation team band police people"
+)) - _set("king pope duke baron saint singer driver judge painter")  # fmt: skip
+"""Nouns for persons by office, rank or kinship, and for bodies of persons, but what is as often a surname: "Vice
+President" has none."""
+_PEOPLES = re.compile(r"(?:[aei]an|can|man|ist)s$")
+"""The endings of the names of peoples and followers."""
 SMALL_WORDS = ARTICLES | _set("of and for in on to de")
 """Words that an abbreviation passes over."""
 CHANGING = frozenset({NOT, UP, DOWN}) | JOINERS
@@ -102,7 +148,8 @@ SHORTENED = _set(
 """Words before a name that end with a point."""
 RELATIVES = _set("lady mrs jr sr")
 """Titles that tell one of a family from another."""
-LEGAL_FORMS = _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
+CLUBS = _set("fc afc cf sc")
+LEGAL_FORMS = CLUBS | _set("inc ltd limited corp corporation co company plc llc gmbh ag group holdings")
 
 ROMAN = dict(zip(["ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii", "xiii", "xiv", "xv", "xvi"],
                  ["2", "3", "4", "6", "7", "8", "9", "11", "12", "13", "14", "15", "16"], strict=True))  # fmt: skip
@@ -110,20 +157,25 @@ ROMAN_LETTERS = {"I": "1", "V": "5", "X": "10"}
 """Numerals of one letter: only after another word, for they are words and names as well."""
 
 _UP = (
-    "increase increases increased increasing rise rises rose risen rising grow grows grew growing growth climb climbs "
-    "steigt steigen steigend zunehmen aumenta aumentan aumentar sube crece augmente augmentent увеличивается растёт "
-    "растет повышается"
+    "increase increases increased increasing rise rises rose risen rising raised grow grows grew growing growth climb "
+    "climbs steigt steigen steigend zunehmen aumenta aumentan aumentar sube crece augmente augmentent увеличивается "
+    "растёт растет повышается"
 )
 _DOWN = (
-    "decrease decreases decreased decreasing fall falls fell fallen falling drop drops dropped dropping decline "
-    "declines declined declining diminish diminishes diminished diminishing sinkt sinken fällt fallen abnehmen "
+    "decrease decreases decreased decreasing fall falls fell fallen falling drop drops dropped dropping lowered "
+    "decline declines declined declining diminish diminishes diminished diminishing sinkt sinken fällt fallen abnehmen "
     "disminuye disminuyen disminuir baja decrece diminue diminuent diminuisce уменьшается падает снижается понижается"
 )
 
-TWO_WORD_DIRECTIONS = {
+PAIRS = {
     **{(verb, "up"): UP for verb in ("go", "goes", "went", "going")},
     **{(verb, "down"): DOWN for verb in ("go", "goes", "went", "going")},
+    **{("remain", state): "unchanged" for state in ("same", "constant", "unchanged")},
+    (NOT, "change"): "unchanged",
 }
+"""Two words that say one thing."""
+SCALED = frozenset({UP, DOWN, "double", "triple", "quadruple", "halve"})
+"""What "is raised" or "is doubled" and what rises or doubles of itself do alike."""
 UNIVERSITIES = _set("university college institute")
 """Institutions that are told apart by the order of their names: the University of York, York University."""
 CONVERSES = {
@@ -144,6 +196,8 @@ CONVERSE_COMPARATIVES = {
 SAME_SIDE = _set("more higher larger bigger") | frozenset(CONVERSE_COMPARATIVES.values())
 
 RELATIONS = frozenset({*CONVERSES.values(), *CONVERSE_COMPARATIVES.values()})
+MOVING = SCALED | RELATIONS | CONVERSE_COMPARATIVES.keys() | {"unchanged"}
+"""What a thing does or is in comparison: said of another thing it is another answer."""
 
 
 def _by_word(table: str) -> dict[str, str]:
@@ -164,6 +218,7 @@ SYNONYMS = _VERBS | _by_word(
     "use utilize utilise employ, cause induce provoke, begin start commence, end finish terminate, big large, help "
     "aid assist, show demonstrate display, need require, convert transform, consumer buyer purchaser, seller "
     "supplier vendor, bc bce, ad ce, percent pct %, saint st, mount mt, and &, degree deg °, gray grey, "
+    "remain stay, junior jr, senior sr, double doubled doubling, triple tripled, quadruple quadrupled, halve halved, "
     "program programme, defense defence, offense offence, license licence, sulfur sulphur, aluminum aluminium, "
     "mold mould, plow plough, jewelry jewellery, mustache moustache, pajama pyjamas, yogurt yoghurt, donut doughnut, "
     "airplane aeroplane, artifact artefact, skeptic sceptic, skeptical sceptical, biggest largest, everyone everybody, "
@@ -259,6 +314,11 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
+def is_role(word: str) -> bool:
+    """Whether a word in small letters is an office, a role, or a people or another body of persons."""
+    return singular(word) in ROLES or _PEOPLES.search(word) is not None
+
+
 def number_of(word: str) -> str | None:
     """The digits of a number's name in small letters, cardinal or Roman."""
     value = numerals.SMALL.get(word)
@@ -275,7 +335,7 @@ MEANINGS: dict[str, str] = {
 """What words in small letters mean, whatever their form: numbers, ordinals (with a mark), directions, negations."""
 
 
-_PLACES = (
+_COUNTRIES = (
     "Afghanistan, Albania, Algeria, Andorra, Angola, Argentina, Armenia, Australia, Austria, Azerbaijan, Bahamas, "
     "Bahrain, Bangladesh, Barbados, Belarus, Belgium, Belize, Benin, Bhutan, Bolivia, Botswana, Brazil, Brunei, "
     "Bulgaria, Burundi, Cambodia, Cameroon, Canada, Chad, Chile, China, Colombia, Croatia, Cuba, Cyprus, Czech "
@@ -289,13 +349,23 @@ _PLACES = (
     "Senegal, Serbia, Singapore, Slovakia, Slovenia, Somalia, South Africa, South Korea, Spain, Sri Lanka, Sudan, "
     "Sweden, Switzerland, Syria, Taiwan, Tanzania, Thailand, Togo, Tunisia, Turkey, Uganda, Ukraine, United Arab "
     "Emirates, United Kingdom, UK, United States, USA, US, Uruguay, Uzbekistan, Venezuela, Vietnam, Wales, Yemen, "
-    "Zambia, Zimbabwe, Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, "
-    "Hawaii, Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, "
-    "Michigan, Minnesota, Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New "
-    "Mexico, New York, North Carolina, North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South "
-    "Carolina, South Dakota, Tennessee, Utah, Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming"
+    "Zambia, Zimbabwe"
 )
-PLACES = frozenset(map(plain, _PLACES.split(", ")))
+COUNTRIES = frozenset(_COUNTRIES.split(", "))
+_CODES = (
+    "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA "
+    "RI SC SD TN TX UT VT VA WA WV WI WY"
+)
+_STATES = (
+    "Alabama, Alaska, Arizona, Arkansas, California, Colorado, Connecticut, Delaware, Florida, Georgia, Hawaii, "
+    "Idaho, Illinois, Indiana, Iowa, Kansas, Kentucky, Louisiana, Maine, Maryland, Massachusetts, Michigan, "
+    "Minnesota, Mississippi, Missouri, Montana, Nebraska, Nevada, New Hampshire, New Jersey, New Mexico, New York, "
+    "North Carolina, North Dakota, Ohio, Oklahoma, Oregon, Pennsylvania, Rhode Island, South Carolina, South Dakota, "
+    "Tennessee, Texas, Utah, Vermont, Virginia, Washington, West Virginia, Wisconsin, Wyoming"
+)
+STATES = dict(zip(_CODES.split(), _STATES.split(", "), strict=True))
+"""The states of the USA by their postal codes."""
+PLACES = frozenset(map(plain, (*COUNTRIES, *STATES.values())))
 """Countries and states, which after a comma say where a place lies: "Paris, France"."""
 
 _SINGULARS = _set(
@@ -303,7 +373,7 @@ _SINGULARS = _set(
     "headquarters crossroads corps measles mumps rabies herpes rickets diabetes billiards molasses customs "
     "spectacles mars christmas arms goods glasses clothes damages manners morals savings ashes thanks premises "
     "outskirts proceeds trousers pants binoculars scissors odds riches belongings surroundings humanities earnings "
-    "dregs woods credentials valuables"
+    "dregs woods credentials valuables always"
 )
 """Words that end in -s and are no plurals, have no other form, or mean another thing than the word without it."""
 

@@ -96,6 +96,32 @@ def test_a_function_by_its_enclosure_alone(monkeypatch):
     assert relation.undecided == ()  # it is enclosed, and refuted
 
 
+def test_a_sign_is_told_by_as_many_digits_as_it_takes():
+    """10^50 + 5·10^-51 and 10^50 are one at the first precision."""
+    for text, value in [(r"\sgn(\sqrt{10^{100}+1}-10^{50})", "1"), (r"\sgn(10^{50}-\sqrt{10^{100}+1})", "-1")]:
+        assert equal(text, value)
+        assert not equal(text, "0")
+
+
+def test_the_size_of_a_complex_number():
+    assert equal("|3+4i|", "5")
+    assert equal("|3+4i|^2", "25")
+    assert equal("|x+iy|", r"\sqrt{x^2+y^2}")
+    assert not equal("|3+4i|", "7")
+
+
+def test_binomials_and_factorials_of_symbols():
+    assert equal(r"\binom{n}{k}+\binom{n}{k+1}", r"\binom{n+1}{k+1}")
+    assert equal(r"\frac{(n+2)!}{n!}", "(n+1)(n+2)")
+    assert equal("(n+2)!!/n!!", "n+2")
+    assert not equal(r"\binom{n}{2}", "n(n+1)/2")
+
+
+def test_odd_functions_are_zero_at_zero():
+    for name in ("sin", "tan", "arcsin", "arctan", "sgn", "sinh"):
+        assert equal(rf"\{name}(0)+x", "x")
+
+
 def test_a_notation_is_added_in_one_place(monkeypatch):
     monkeypatch.setitem(names.COMMANDS, "thrice", ("num", "3"))
     assert equal(r"\thrice x", "3x")
