@@ -82,8 +82,8 @@ _INFIXES = _phrases(
 _POSTFIXES = _phrases(("squared", "^ 2"), ("cubed", "^ 3"), ("factorial", "!"))
 """Operations in words: before the first operand, between two, and after one; as the tokens that say them."""
 
-_HEDGES = _phrases(("exactly, approximately, about, roughly, around, approx, circa, an estimated", ""))
-"""Words before a value that say how exact it is, and are dropped."""
+_HEDGES = _phrases(("approximately, about, roughly, around, approx, circa, an estimated", ""))
+"""Words before a value that say that it is rounded, and are dropped."""
 
 _BEFORE = _phrases(
     ("more than, greater than, over, above, exceeding", ">"), ("less than, fewer than, under, below", "<"),
