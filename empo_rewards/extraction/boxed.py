@@ -44,6 +44,11 @@ _GAP_CHARS = 48
 _GAP_NOISE = re.compile(rf"{STYLE}|\\[ ()\[\]]|[\s${{}}~]")
 _GAP_JOINT = re.compile(r"\\q?quad(?![A-Za-z])|\\?[,;]|&")
 _CONJUNCTIONS = frozenset({"and", "or"})
+_LABEL = re.compile(  # \boxed{\text{The answer is } 37}
+    r"(?P<text>\\text(?:bf|rm)?\s?\{\s{0,4})?(?:the )?(?:final |correct )?answer(?: is:?|:| ?=)"
+    r"(?P<closed>\s{0,4}\})?\s{0,8}(?=[^\s}])",
+    re.IGNORECASE,
+)
 _NAME = re.compile(
     r"(?<![A-Za-z\\])(?P<name>(?:[A-Za-z]|\\[a-z]{2,8})(?:_(?:\w|\{\w{1,8}\}))?'?)[\s$]{0,3}&?=[\s$]{0,3}\Z"
 )
@@ -127,11 +132,15 @@ def _outermost(boxes: list[Box]) -> list[Box]:
 
 
 def _content(text: str, boxes: Mapping[int, Box], box: Box) -> tuple[int, int]:
-    """The span of a box's content; of the inner one's where that is all of it. `boxes` are all, by their start."""
+    """The span of a box's content without a label; of the inner one's where that is all of it. `boxes`: by start."""
     start, end = strip_span(text, box.inner_start, box.inner_end)
     while (inner := boxes.get(start)) is not None and inner.closed and inner.end == end:
         start, end = strip_span(text, inner.inner_start, inner.inner_end)
-    return start, end
+    label = _LABEL.match(text, start, end)
+    if label is None:
+        return start, end
+    in_text = label["text"] is not None and label["closed"] is None
+    return strip_span(text, label.end(), end - 1 if in_text and text[end - 1] == "}" else end)
 
 
 def _side_by_side(gap: str) -> bool:

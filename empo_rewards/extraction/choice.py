@@ -19,6 +19,7 @@ from empo_rewards.extraction.containers import AnswerKey, AnswerTag, Hashes
 from empo_rewards.extraction.phrases import FinalAnswer
 from empo_rewards.extraction.spans import bare_span, latest, strip_span, text_end
 from empo_rewards.extraction.thinking import skip_thinking, turn_end
+from empo_rewards.extraction.wording import COUNTERFACTUAL
 from empo_rewards.latex import BOXES, FONTS, STYLE, SWITCHES, TEXT, command
 from empo_rewards.protocols import Extracted, Extractor
 
@@ -125,7 +126,9 @@ _SEVERAL = re.compile(
 _BEGINS_SEVERAL = re.compile(
     r"[(\[]?(?P<one>[A-Z])[)\]]?(?: ?(?:,|、|，|&|,? and|,? or|/|和|及) ?)[(\[]?(?P<two>[A-Z])[)\]]?(?![\w'])"
 )
+_TEXT_AND_LETTER = re.compile(r"(?P<text>[^()\[\]]{2,}) [(\[][A-Z][)\]]")
 _LETTER = re.compile(r"(?<![A-Za-z])[A-Z](?![a-z])|(?<=[A-Z])[A-Z](?![a-z])")
+_IT = re.compile(r"(?:the answer|it|this) (?=can(?:not|'t) be )", re.IGNORECASE)
 _MARKUP = re.compile(rf"{STYLE}|\\[ ,;!]|[\s$*`]")
 _TEXT = re.compile(rf"{command(*TEXT, *FONTS)}\s{{0,2}}\{{([^{{}}]{{0,200}})\}}")
 _FRACTION = re.compile(r"\\[dt]?frac(?:(\w)(\w))?")
@@ -138,7 +141,10 @@ def picked(answer: str, choices: Mapping[str, str]) -> str | None:
 
     Several letters are several: "(A) and (C)" is "AC", in the alphabet's order. None where an answer is none of these.
     """
-    plain = " ".join(_WRAP.sub(" ", answer[:_PICK_CHARS]).split())
+    plain = " ".join(_WRAP.sub(" ", answer[:_PICK_CHARS]).split()).rstrip("!")
+    bracketed = _TEXT_AND_LETTER.fullmatch(plain)
+    if bracketed is not None and (by_text := _by_text(bracketed["text"], choices)) is not None:
+        return by_text
     if _SEVERAL.fullmatch(plain):
         by_text, letters = _by_text(answer, choices), set(_LETTER.findall(plain))  # "I and II" is a choice's text too
         return by_text or ("".join(sorted(letters)) if len(letters) > 1 and letters <= set(choices) else None)
@@ -160,7 +166,7 @@ def picked(answer: str, choices: Mapping[str, str]) -> str | None:
 
 def _folded(text: str) -> str:
     """A choice's text for comparison: letters folded, without spacing, markup or a pair of braces around it all."""
-    plain = "".join(_MARKUP.sub(" ", _TEXT.sub(r"\1", text)).split()).casefold().rstrip(".;")
+    plain = "".join(_MARKUP.sub(" ", _TEXT.sub(r"\1", _IT.sub("", text))).split()).casefold().rstrip(".;")
     plain = _FRACTION.sub(lambda match: r"\frac" + (f"{{{match[1]}}}{{{match[2]}}}" if match[1] else ""), plain)
     return plain[1:-1] if plain.startswith("{") and plain.find("}") == len(plain) - 1 else plain
 
@@ -182,7 +188,8 @@ _EXPLICIT: Mapping[str, tuple[Extractor, ...]] = {
 def _held(rule: str, response: str, choices: Mapping[str, str]) -> list[Extracted]:
     """What the extractors of an explicit rule find, picks or not."""
     listed = "\n".join(choices.values())
-    return [one for extractor in _EXPLICIT[rule] if (one := extractor(response, listed)) is not None]
+    held = [one for extractor in _EXPLICIT[rule] if (one := extractor(response, listed)) is not None]
+    return [one for one in held if rule != "announced" or not _goes_through(response, one.start)]
 
 
 def _last_pick(held: Iterable[Extracted], choices: Mapping[str, str]) -> Extracted | None:
@@ -196,20 +203,21 @@ def _explicit(rule: str, response: str, choices: Mapping[str, str]) -> Extracted
 
 _LONE = re.compile(r"[*_$(\[（【#> ]{0,8}(?P<letter>[A-Z])(?:[*_$)\]）】. ]{0,6}\Z|[*_$ ]{0,4}[.):）】、])")
 _ITEM = re.compile(
-    r"^[ \t]{0,8}(?:[-*•][ \t]{1,3})?[*(\[]{0,4}(?:(?:Option|Choice)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}(?:"
-    r"[.:)）]|[ \t]-|(?<=\)))",
+    r"^[ \t]{0,8}(?:(?P<heading>#{1,6}[ \t]{1,3})|[-*•][ \t]{1,3}|[0-9]{1,2}[.)][ \t]{1,3})?[*(\[]{0,4}"
+    r"(?P<option>(?:Option|Choice|Statement)[ \t])?[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,4}"
+    r"(?:[.:)）]|[ \t]-|(?<=\))|(?(option)[ \t]{0,3}$|(?!)))",
     re.MULTILINE,
 )
 _CUES = (  # before a letter that ends its line
     r"(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence|[Cc]learly|(?:[Ii]t|[Tt]his|[Tt]hat)(?: is|'s| must be)|go(?:ing)? with"
-    r"|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
+    r"|∴|i\.e\.|[Oo]pt for|[Cc]hoos(?:e|ing)|[Pp]ick|[Ss]elect|(?:right|correct) one is|[Cc]orrect:)"
 )
 _CORRECT = re.compile(
     r"(?<![A-Za-z0-9_.'\\^{])[*(\[]{0,3}(?P<letter>[A-Z])[*)\]]{0,3}(?:[ \t]?(?:选项|選項|项|項))?"
     r"(?:[ \t](?:is|must be|would be|seems|appears)(?: therefore| thus| clearly| the only)?[ \t](?:to be )?(?:the )?"
     r"(?:correct|right|best|true|answer)\b|(?:是|为)?(?:正确|對|正確))"
-    rf"|\b{_CUES}(?:[ \t](?:probably|likely|then|option))?,?[ \t][*(\[]{{0,3}}(?P<chosen>[A-Z])[*)\]]{{0,4}}[.!]?"
-    r"(?=[ \t]{0,4}(?:\n|\Z))"
+    rf"|(?:\b|(?=∴)){_CUES}(?:,?[ \t](?:probably|likely|then|option|answer))?,?[ \t]"
+    r"[*(\[]{0,3}(?P<chosen>[A-Z])[*)\]]{0,4}[.!]?(?=[ \t]{0,4}(?:\n|\Z))"
 )
 _BOLD = re.compile(
     r"\\(?:textbf|mathbf|text|mathrm) ?\{ ?\((?P<letter>[A-Z])\)[.:]? ?\}?|\*\*\(?(?P<star>[A-Z])(?:\*\*|[).:])"
@@ -217,8 +225,9 @@ _BOLD = re.compile(
 _OPTION = re.compile(r"\b(?:option|choice)[ :]{1,2}[*(\[]{0,3}(?P<letter>[A-Z])(?![\w'])", re.IGNORECASE)
 _ROUND = re.compile(r"(?<![\w}\\^])\((?P<letter>[A-Z])\)")
 _DENIED_BEFORE = re.compile(
-    r"\b(?:not|n't|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than|neither|nor"
-    r"|versus|why)\b[^.,;\n]{0,24}\Z",
+    r"(?:n['’]t|\b(?:not|cannot|eliminates?|eliminating|rules? out|ruling out|rejects?|excludes?|except|unlike|than"
+    r"|neither|nor|versus|why|doubt|unlikely|anything but|far from|mistake|error|misconception|trap|distractor))\b"
+    r"(?:(?!but\b)[^.,;:\n]){0,24}\Z|\b(?:amp(?:ere)?s?|bytes?|coulombs?|celsius|farads?|gauss|henrys?|joules?)[ \t]\Z",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
@@ -226,7 +235,13 @@ _DENIED_BEHIND = re.compile(
     r"|eliminated?|ruled out|excluded|fails|unlikely|irrelevant)\b",
     re.IGNORECASE,
 )
+_LEADS_TO_LIST = re.compile(
+    r"\b(?:options?|choices?|alternatives|statements|answers|possibilities|candidates|each|every|consider(?:ing)?)\b",
+    re.IGNORECASE,
+)
+_LEAD_CHARS = 120
 _AROUND_CHARS = 48
+_SUPPOSED_CHARS = 96
 _SHORT_CHARS = 8
 _OWN_CHARS = 4
 """A choice's text of so many characters may begin a sentence about something else ("A) 4 is even")."""
@@ -238,14 +253,14 @@ def _first_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The first line is a letter, or a letter with its text, and more follows: "C\n\n7 is prime."."""
     start, _ = strip_span(response, 0, len(response))
     newline = response.find("\n", start)
-    return None if newline < 0 else _lone(response, start, newline, choices)
+    return None if newline < 0 or _goes_through(response, start) else _lone(response, start, newline, choices)
 
 
 def _last_line(response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The last line is a letter, or a letter with its text, or that text; and not the last of a list of the choices."""
     end = text_end(response)
     start, end = strip_span(response, response.rfind("\n", 0, end) + 1, end)
-    return None if _items(response, start) else _lone(response, start, end, choices)
+    return None if _items(response, start) or _goes_through(response, start) else _lone(response, start, end, choices)
 
 
 def _lone(response: str, start: int, end: int, choices: Mapping[str, str]) -> Extracted | None:
@@ -270,6 +285,28 @@ def _items(response: str, before: int) -> set[int]:
     return {item.start("letter") for item in items} if len({item["letter"] for item in items}) > 1 else set()
 
 
+def _goes_through(response: str, position: int) -> bool:
+    """Whether a line begins to go through the choices: "A. one" before "B. two", or behind "Possible answers:".
+
+    Args:
+        response: the whole response.
+        position: the line's beginning, or where its letter stands.
+    """
+    start = response.rfind("\n", 0, position) + 1
+    item = _ITEM.match(response, start)
+    if item is None or item.end() < position or item["letter"] not in {"A", "B"}:
+        return False
+    before = strip_span(response, 0, start)[1]
+    line = response.rfind("\n", 0, before) + 1
+    previous = _ITEM.match(response, line, before)
+    if item["letter"] == "B":
+        return previous is not None and previous["letter"] == "A"
+    following = _ITEM.search(response, item.end())
+    if (following is not None and following["letter"] == "B") or (item["heading"] and item.end() < text_end(response)):
+        return True
+    return _LEADS_TO_LIST.search(response, max(line, before - _LEAD_CHARS), before) is not None
+
+
 def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -> Extracted | None:
     """The one letter that a pattern finds in the last line where it finds any, denied ones and list items aside."""
     end = text_end(response)
@@ -278,10 +315,12 @@ def _only(pattern: re.Pattern[str], response: str, choices: Mapping[str, str]) -
     for match in reversed(list(pattern.finditer(response, max(0, end - _LAST_CHARS), end))):
         group = match.lastgroup or "letter"
         letter = match[group].upper()
-        if letter not in choices or match.start(group) in items:
+        if letter not in choices or match.start(group) in items or _goes_through(response, match.start(group)):
             continue
         before = response[max(0, match.start() - _AROUND_CHARS) : match.start()]
         if _DENIED_BEFORE.search(before) or _DENIED_BEHIND.match(response, match.end(), match.end() + _AROUND_CHARS):
+            continue
+        if COUNTERFACTUAL.search(response, max(0, match.start() - _SUPPOSED_CHARS), match.start()):
             continue
         if found is None:
             found = Extracted(letter, *match.span(group))

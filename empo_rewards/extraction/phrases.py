@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from empo_rewards.errors import ConfigError
 from empo_rewards.extraction.boxed import LastBox
+from empo_rewards.extraction.programs import assigned, fenced_programs, is_code, is_program
 from empo_rewards.extraction.refusals import is_blank
 from empo_rewards.extraction.remarks import remark_in
 from empo_rewards.extraction.spans import bare_span, last_of, math_end, strip_span, text_end
@@ -16,6 +17,7 @@ from empo_rewards.extraction.wording import (
     ASIDE,
     CJK_ASIDE,
     LEAD,
+    NEGATES,
     NOT_BUT,
     RESTATED,
     TAIL,
@@ -45,19 +47,22 @@ MAX_LINES = 24
 """An answer of several lines has no more."""
 _FENCE = re.compile(r"(?:```|~~~)(?:[ \t]{0,4}[\w+#-]{0,20}[ \t]{0,4}(?=\r?\n))?")
 _STOP = re.compile(
-    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|</(?!b>)\w|(?P<point>\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
-    r"|\bI hope\b|[ \t](?<=![ \t])(?=[A-Z][a-z])|,?[ \t](?:because|since|rather than|instead of|(?:even )?though"
-    r"|although|despite)\b|,[ \t](?:not|but)\b|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
+    r"(?P<math>\$\$?|\\[(\[])|\\\$|\n|\\[\])]|</(?!su[bp]>)\w|(?P<point>\.\.\.|…|\.)(?=[\s*_\"'”)\]}]|\Z)|[。！【।]"
+    r"|\bI hope\b|[ \t](?<=![ \t])(?=(?!Inc|Corp|Ltd)[A-Z][a-z])|,?[ \t](?:because|since|rather than"
+    r"|instead of|(?:even )?though|although|despite|or equivalently)\b|,[ \t](?:not|but)\b"
+    r"|[ \t]but[ \t](?:I|we|it|this|you|some)\b"
     rf"|,[ \t]{{1,3}}(?:{ASIDE})\b"
     rf"|;[ \t]{{1,3}}(?:{ASIDE}|that|no|all|other|otherwise|however|in|here|you|I)\b|[ \t][(（](?:the|an?|or|{ASIDE}"
-    rf"|after|with|by|i\.e|≈|~|about|approximately)\b|[ \t](?:—|–|--?)[ \t](?:the|an?|{ASIDE})\b"
+    rf"|after|with|by|i\.e|≈|~|about|approximately)\b|(?:[ \t](?:–|--?)[ \t]|[ \t]?[—→][ \t]?)(?:the|an?|{ASIDE})\b"
     rf"|[，,；;（(][ \t]{{0,2}}(?={CJK_ASIDE})",
 )
-_BEGINS_WITH_VALUE = re.compile(r"[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
+_BEGINS_WITH_VALUE = re.compile(r"(?:[A-Za-z]\w?[ \t]?=[ \t]?)?[-−+±]?[$€£¥]?[ \t]?(?:[0-9.]|\\[({\[a-z]|[({\[√π]|\$)")
 _BEHIND_VALUE = re.compile(
-    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}[^a-z]|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))(?:[a-z]{2,}"
-    r"|I\b)|[ \t](?:I|and not)\b|[ \t](?:as|by|which|so|since|because|where|with|thanks|therefore|exactly|obviously"
-    r"|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
+    r"[,;][ \t]{1,3}(?!(?:and|or)\b[ \t]{1,3}(?:[^a-z]|[a-z]\b)|mod\b|(?:if|when|for|unless|otherwise|else) (?!I |we ))"
+    r"(?:[a-z]{2,}|I\b)|[ \t](?:I|but(?! (?:only|not)\b)|given (?:that|the|our|this)|while|and (?:not|this|that|so"
+    r"|hence|we|it|you|I|the (?:answer|result|solution|proof|problem)))\b|[ \t](?:as|by|which|so|since|because|where"
+    r"|with|thanks|therefore|exactly|obviously|precisely|in total|in all|altogether|indeed)\b(?![ \t][0-9])"
+    r"|[ \t]?[:：](?=[ \t][a-z])|[ \t]\[(?=[a-z])"
     r"|[ \t](?:--?|–|—)[ \t](?=[a-z]{2})|(?<!and)(?<!or)(?<!,)(?<!\))(?<!and )(?<!or )(?<!, )[ \t]?[(（](?!mod\b|base\b"
     r"|in\b|per\b|if\b|when\b|for\b)(?:[^()（）\n]{0,60}(?:[A-Za-z]{3}|[\u4e00-\u9fff])[^()（）\n]{0,60}"
     r"|[0-9.]{1,12}(?:[ \t]?[×*/=+−-][ \t]?[0-9.]{1,12}){1,6}|[0-9.]{1,12}[ \t]?\\?%|[A-Z])[)）]"
@@ -65,14 +70,23 @@ _BEHIND_VALUE = re.compile(
 """What stands behind a number or mathematics and does not belong to it: ", obviously", "as expected", "(6 × 7)"."""
 _EMPHASIS_END = re.compile(r"(?<=[^\s*_^])(?P<mark>\*{1,3}|_{1,3})(?![\w*])")
 _MARKS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3})(?=[^\s*_])|(?<=[^\s*_])(?:\*{1,3}|_{1,3})(?![\w*])")
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=[^\s*])([^*\n]{1,200})\*\*(?![\w*])")
 _APART = re.compile(r"[ \t]{0,2}(?:[,;:.—–\[]|--?[ \t]|[(（](?!(?:mod|base|in|per|if|when|for)\b))")
 """What begins what is said about an emphasised answer."""
-_ABBREVIATION = re.compile(r"\b(?:St|Mr|Mrs|Ms|Dr|Mt|vs|Jr|Sr|approx)\Z")
-_MIDDLE_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}|\b[A-Z]\.)[ \t]?[A-Z]\Z")
+_DECIMAL = re.compile(r"\.[0-9]{1,20}\Z")
+_TITLE = re.compile(r"\b(?:St|Mrs?|Ms|Dr|Mt|vs|Prof|Gen|Lt|Sgt|Capt|Col|Rev|Sen|Gov|Pres|approx|e\.g|i\.e|cf|ca)\Z")
+_NUMBERED = re.compile(r"\b(?:Nos?|Vols?|Figs?|Ch|Sec|Eq|Op|Art|pp?)\Z")
+_NAME_END = re.compile(r"\b(?:Jr|Sr)\Z|\b(?:[UD]\.[A-Z]|[ap]\.m)\Z")
+_INITIAL = re.compile(r"(?:\b[A-Z]\w{1,24}[ \t]|\b[A-Z]\.[ \t]?)[A-Z]\Z(?<!B\.C)(?<!A\.D)")
 _FIRST_INITIAL = re.compile(r"\b[A-Z]\Z")
 _ABBREVIATION_CHARS = 30
-_GOES_ON = re.compile(r"[ \t]{1,4}\w")
-_INITIAL_FOLLOWS = re.compile(r"[ \t]{1,4}[A-Z]\.")
+_NUMBER_FOLLOWS = re.compile(r"[ \t]{1,4}[0-9]{1,5}(?:[.,;!)\n]|[ \t]*\Z| (?:and|in|of|by)\b)")
+_GOES_ON = re.compile(r"[ \t]{1,4}[\w&]")
+_NEW_SENTENCE = re.compile(
+    r"[ \t]{1,4}(?:He|She|It|They|We|You|I|The|This|That|These|His|Her|Its|Their|Our|My|An?|In|There|Here|So)\b"
+)
+_INITIAL_FOLLOWS = re.compile(rf"[ \t]{{1,4}}(?:[A-Z]\.|(?!(?:{ASIDE}|then|with|from|when|they|here)\b)[a-z]{{4}})")
+_TERM_FOLLOWS = re.compile(r"[ \t]{1,4}(?:[-+−*/=,·×<>$\\^)]|[0-9]|and\b)")
 _FRAGMENT = re.compile(r"[)}].*|\|[^|\n]*\|[^|\n]*\|.*|.*[?？](?:\s.*)?", re.DOTALL)
 """The end of something else, a table's row, a question, a question and more."""
 _BRACKET = re.compile(r"[()\[\]{}]")
@@ -82,7 +96,9 @@ _BULLET = re.compile(
     r"|[Cc]ase) ?[0-9a-z]{1,2}[:.)]))[ \t\n]"
 )
 _NO_ANSWER = re.compile(
-    r"(?:not|nicht)\b(?! (?:enough (?:info|data)|(?:defined|possible)\b))|(?:never|neither)\b(?= \w)|#", re.IGNORECASE
+    rf"(?!never){NEGATES}(?! (?:enough (?:info|data)|(?:defined|possible)\b))|(?:never|neither)\b(?= \w)|#"
+    r"|(?:anything but|hardly|far from|nothing like|nowhere near)\b",
+    re.IGNORECASE,
 )
 _DENIED_PROPERTY = re.compile(r"not (?P<property>[a-z]{3,}(?: [a-z]{3,})?)[.*_]{0,3}(?:\s|\Z)")
 _DENIED, _MERE_LIST = Extracted("", 0, 0), Extracted("", 0, 0)
@@ -118,8 +134,15 @@ class FinalAnswer(Extractor):
         end = text_end(response)
         limit = end
         found = announcements(response, max(0, end - self.within), end, choices=self.choices)
+        programs = fenced_programs(response) if found else []
         for announcement in reversed(found):  # each looks no further than where the next one begins: linear in all
-            answer = _announced(response, announcement, limit, prompt)
+            while programs and programs[-1][0] > announcement.start:
+                programs.pop()
+            begin, behind = announcement.start, announcement.end
+            if (programs and begin < programs[-1][1]) or is_code(response, begin, behind, limit):
+                answer = assigned(response, begin)
+            else:
+                answer = _announced(response, announcement, limit, prompt)
             if answer is not None:
                 return None if answer is _DENIED else answer
             limit = announcement.start
@@ -188,9 +211,10 @@ def _read(response: str, start: int, end: int, announcement: Announcement, promp
         end, emphasis = emphasis.start(), None
     start, end = bare_span(response, start, _value_end(response, start, end))
     tail = TAIL.search(response, max(start, end - TAIL_CHARS), end)
-    if tail is not None and tail.start() > start:
+    if tail is not None and tail.start() > start and not _closes_bold(response, start, end):
         start, end = bare_span(response, start, tail.start())
-    text = response[start:end] if emphasis is None else _MARKS.sub("", response[start:end])
+    text = _BOLD.sub(r"\1", response[start:end])
+    text = text if emphasis is None else _MARKS.sub("", text)
     if _FRAGMENT.fullmatch(text) or is_blank(text) or not _says_something(text):
         return None
     if announcement.modal and not _VALUE.match(text):  # "must be positive" says what it is like
@@ -212,6 +236,10 @@ def _emphasis_end(text: str, start: int, end: int) -> re.Match[str] | None:
     mark = found["mark"]
     opened = text[max(0, start - len(mark) - 1) : start].lstrip(":： \n") == mark
     return found if opened or (len(mark) > 1 and text.count(mark, start, end) % 2) else None
+
+
+def _closes_bold(text: str, start: int, end: int) -> bool:
+    return text.endswith("**", start, end) and text.count("**", start, end) % 2 == 0
 
 
 def _value_end(text: str, start: int, end: int) -> int:
@@ -265,15 +293,15 @@ def _lines(text: str, start: int, limit: int) -> Extracted | None:
     return _MERE_LIST
 
 
-def _fenced(text: str, fence: re.Match[str], limit: int) -> Extracted | None:
-    """The one line of a code fence; a program is no answer."""
+def _fenced(text: str, fence: re.Match[str], limit: int, *, held: bool = False) -> Extracted | None:
+    """The one line of a code fence; a program is no answer, unless a container holds it."""
     close = text.find(fence.group()[:3], fence.end(), limit)
     start, end = strip_span(text, fence.end(), limit if close < 0 else close)
     content = text[start:end]
     if "\n" in content or is_blank(content):
         lines = _lines(text, start, end)
         return None if lines is _MERE_LIST else lines
-    return opened(text, start, end)
+    return None if not held and is_program(content) else opened(text, start, end)
 
 
 def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extracted:
@@ -281,7 +309,7 @@ def opened(text: str, start: int, end: int, *, truncated: bool = False) -> Extra
     piece = text[start:end]
     found = LastBox()(piece) or FinalAnswer()(piece)
     if found is None and (fence := _FENCE.match(text, strip_span(text, start, end)[0], end)):
-        found = _fenced(text, fence, end)
+        found = _fenced(text, fence, end, held=True)
         return found or _bare(text, start, end, truncated)
     if found is not None:
         return Extracted(found.text, start + found.start, start + found.end, truncated or found.truncated)
@@ -334,24 +362,33 @@ def _sentence_end(text: str, start: int, limit: int) -> int:
             close = math_end(text, stop.start(), limit)
             position = stop.end() if close is None else close
         elif stop.group() != r"\$" and stop.start() > start and not _is_abbreviation(text, stop, start, limit):
-            return stop.start()
+            periodic = stop["point"] == "..." and _DECIMAL.search(text, max(start, stop.start() - 24), stop.start())
+            return stop.end() if periodic else stop.start()
         else:
             position = stop.end()
     return limit
 
 
 def _is_abbreviation(text: str, stop: re.Match[str], start: int, limit: int) -> bool:
-    """Whether a point belongs to a name's initial or a short title, and the sentence goes on.
+    """Whether a point belongs to a short title, a name's initial or "1 + 2 + ... + n", and the sentence goes on.
 
     A letter alone ("The answer is B. It ...") is an answer and no initial; "J. R. R. Tolkien" and "John F. Kennedy" are
-    told by the initial or the capitalised word beside it.
+    told by the initial or the capitalised word beside it, and by what begins no sentence behind it ("Malcolm X. He");
+    "E. coli" by the small letter.
     """
-    if not stop["point"] or not _GOES_ON.match(text, stop.end(), limit):
+    if not stop["point"]:
         return False
+    if stop["point"] in {"...", "…"}:
+        return _TERM_FOLLOWS.match(text, stop.end(), limit) is not None
     before = (max(start, stop.start() - _ABBREVIATION_CHARS), stop.start())
-    if _ABBREVIATION.search(text, *before) or _MIDDLE_INITIAL.search(text, *before):
-        return True
-    return bool(_FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit))
+    if not _GOES_ON.match(text, stop.end(), limit):
+        return False
+    if _NUMBERED.search(text, *before):
+        return _NUMBER_FOLLOWS.match(text, stop.end(), limit) is not None
+    if _NAME_END.search(text, *before) or _INITIAL.search(text, *before):
+        return _NEW_SENTENCE.match(text, stop.end(), limit) is None
+    initial = _FIRST_INITIAL.search(text, *before) and _INITIAL_FOLLOWS.match(text, stop.end(), limit)
+    return bool(initial or _TITLE.search(text, *before))
 
 
 _CONCLUDES = re.compile(r"(?:\A|\n|(?<=[.!。])[ \t]{0,2})[*_]{0,2}(?:因此|所以|故|综上(?:所述)?)[,，]?[ \t]{0,2}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from empo_rewards.errors import PluginError
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.containers import Hashes
+from empo_rewards.extraction.corrections import alike, correction, is_taken_back, is_withdrawn
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import opens_thinking, skip_thinking, turn_end
 from empo_rewards.group import Answer, AnswerKind
@@ -28,8 +29,9 @@ def extract(
     """The answer of a response: of the first extractor that finds one that is not blank.
 
     Extractors of one level of evidence (their attribute `evidence`) that stand beside each other are tried together,
-    and of what they find the last in the response counts. An answer that declines to answer is a refusal, and so is a
-    response in which nothing was found and that, as a whole, declines. Where nothing else was found it is blank.
+    and of what they find the last in the response counts; so does an announcement behind a container that the response
+    takes back. What corrects the answer right behind it is the answer. One that declines to answer is a refusal, and so
+    is a response in which nothing was found and that, as a whole, declines. Where nothing else was found it is blank.
 
     Args:
         response: the whole response; the answer's positions count in it.
@@ -48,14 +50,24 @@ def extract(
     answers: list[tuple[str, Extracted]] = []
     level = None
     for name, extractor in extractors:
-        if answers and (extractor.evidence or name) != level:
+        goes_on = (extractor.evidence or name) == level
+        corrects = not goes_on and extractor.evidence == "announcement"
+        if answers and not goes_on and not (corrects and is_taken_back(visible, _last(answers)[1].end)):
             break
         level = extractor.evidence or name
         found = extractor(visible, prompt)
-        if found is not None and not is_blank((one := _checked(name, found, len(visible))).text):
+        if found is None or is_blank((one := _checked(name, found, len(visible))).text):
+            continue
+        if not (corrects and answers) or alike(one.text, _last(answers)[1].text):
             answers.append((name, one))
     if answers:
-        name, last = max(answers, key=lambda pair: (not pair[1].truncated, pair[1].start))
+        name, last = _last(answers)
+        better = correction(visible, last)
+        if better is not None:
+            form = dict(extractors)[name].read(better.text, prompt)
+            last = better if form is None else better._replace(text=form)
+        elif is_withdrawn(visible, last.end):
+            return Answer("", AnswerKind.BLANK)
         kind = AnswerKind.REFUSAL if is_refusal(last.text) else AnswerKind.ANSWER
         return Answer(last.text, kind, name, offset + last.start, offset + last.end, last.truncated)
     kind = AnswerKind.REFUSAL if is_refusal(visible.strip()) else AnswerKind.BLANK
@@ -75,6 +87,11 @@ def reference_answer(reference: str, prompt: str, extractors: Sequence[tuple[str
         if form is not None:
             return form
     return text
+
+
+def _last(answers: list[tuple[str, Extracted]]) -> tuple[str, Extracted]:
+    """The answer that stands last, with its extractor's name; a cut-off one only where all are."""
+    return max(answers, key=lambda pair: (not pair[1].truncated, pair[1].start))
 
 
 def _checked(name: str, found: object, length: int) -> Extracted:

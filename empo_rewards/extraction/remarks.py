@@ -55,12 +55,16 @@ _TALK = any_of(
     "same one following result answer solution calculation steps? expression value final desired required requested"
 )
 _SOLVE = any_of("find solve determine calculate compute answer evaluate simplify figure get verify")
+_DEGREES_ABROAD = any_of("bien donc ainsi très trop muy tan molto troppo muito sehr zu also damit somit ganz очень так")
 _EVALUATION_ABROAD = any_of(
     "(?:in)?coh?erente? (?:in)?cohérente? clar[ao] claire? chiar[ao] klar eindeutig offensichtlich evidente? évidente?"
     " obvi[ao] ovvi[ao] óbvi[ao] lógic[ao] logic[ao] logique logisch (?:gut_)?begründet plaus(?:ibel|ible|ibile|ível)"
     " razonable raisonnable ragionevole razoável vernünftig únic[ao] unic[ao] überprüft geprüft bestätigt korrekt"
     " (?:(?:sido|stat[ao]|été)_)?(?:verificad[ao]|verificat[ao]|vérifiée?|comprobad[ao]|confirmad[ao]|confermat[ao]"
-    "|confirmée?) corrett[ao] corret[ao] exact[ao] esatt[ao] exat[ao] очевид(?:ен|на|но) ясен понятен"
+    "|confirmée?) corrett[ao] corret[ao] correct[ao] correcte exact[aeo] esatt[ao] exat[ao] juste fausse bonne vraie"
+    " facile simple difficile richtig falsch einfach leicht schwierig schwer schön gut buena fácil difícil sencilla"
+    " falsa bella giusta buona semplice sbagliata simples boa certa errada trouvée gefunden"
+    " очевид(?:ен|на|но) ясно ясен понятен прост(?:ой)? (?:не)?вер(?:ный|ен) (?:не)?правильный сложный найден"
 )
 _SPEAKER = any_of("think believe need hope will can am would have don't do_not guess got get not still")
 _REMARKS = (
@@ -81,12 +85,14 @@ _REMARKS = (
     r"(?:let me|let's|let us|please|feel free|here (?:is|are)|here's|see (?:the|above|below)|given (?:that|the))\b",
     r"(?:what|how) (?:we|you|i)\b|(?:step [0-9]|first,|sure[,!]|since|because|suppose|assume|consider|recall) ",
     r"let \S{1,12} (?:be (?:the|an?)\b|denote|represent)",
-    rf"{_EVALUATION_ABROAD}(?=[.,;:!)]|\s*\Z|[ \t]"
+    rf"(?:{_DEGREES_ABROAD} )?{_EVALUATION_ABROAD}(?=[.,;:!)]|\s*\Z|[ \t]"
     + any_of("con para avec pour mit für und y et e weil car com da de")
     + r"\b)",
     any_of(
         "正确 错误 不正确 合理 显然 如下 以下 上述 多少 什么 正しい correct[ao]?\\Z exacte\\Z richtig\\Z falsch\\Z"
-        " верный правильный verificad[ao]\\b la_misma\\b"
+        " verificad[ao]\\b la_misma\\b 对的 错的 很(?![多少大小]) 明显 见上 已经 簡単 明らか"
+        " (?:以下|上|次)の(?:通|とお)り 合って 쉽 間違 맞습 틀렸 틀립 간단 명확 다음과_같 위와_같 см\\Z смотри"
+        " siehe_oben ver_acima véase vedi voir"
     ),
 )
 """What is said about an answer rather than for one, by its first words: what it is like, where it stands, how it is
@@ -164,10 +170,24 @@ _NUMBERS = any_of(
     " twice thrice double triple pi infinity infinite(?:ly_many)? alpha beta gamma delta epsilon theta lambda mu sigma"
     " phi psi omega"
 )
+_NUMBERS_ABROAD = any_of(
+    "zéro (?:une?|un[ao]|uma?)\\Z deux trois quatre cinq sept huit neuf dix onze douze treize quatorze quinze seize"
+    " vingt trente quarante cinquante soixante cent mille moitié demi tiers aucune? infini(?:té)? cero dos tres cuatro"
+    " cinco seis siete ocho nueve diez once doce trece catorce quince veinte veinti\\w+ dieci\\w+ treinta cuarenta"
+    " cincuenta sesenta setenta ochenta noventa cien(?:to)? \\w*cientos mil mitad ningun[oa] infinit[oa]s? due tre"
+    " quattro cinque sei sette otto nove undici dodici tredici quattordici quindici sedici venti\\w* trenta quaranta"
+    " cinquanta sessanta settanta ottanta novanta cento metà nessun[oa]? dois duas três quatro sete oito dez doze treze"
+    " catorze dezess\\w+ vinte trinta quarenta cinquenta sessenta oitenta cem metade nenhuma? null eins zwei drei vier"
+    " fünf sechs sieben acht neun zehn elf zwölf \\w+(?:zehn|zig|ßig|hundert|tausend) hundert tausend hälfte keine?"
+    " unendlich douzaine docena dozzina dúzia dutzend дюжина ноль один одна два две три четыре пять шесть семь восемь"
+    " девять десять \\w+(?:дцать|десят|сот) сорок девяносто сто двести тысяч[аи]? половина треть четверть нет"
+    " бесконечн\\w+"
+)
+"""The same in French, Spanish, Italian, Portuguese, German and Russian."""
 _QUANTIFIES = re.compile(
-    rf"\b(?:{_NUMBERS}|undefined|undetermined|indeterminate|unbounded|impossible(?! to)|inconsistent|nonexistent"
-    r"|certain|diverge\w*|same|equal|empty|cannot|can't|can not|none|(?:does|do|did)(?: not|n't) exist|[b-hj-z]"
-    r"|not (?:defined|possible|enough|sufficient|real|an?|unique))\b"
+    rf"\b(?:{_NUMBERS}|{_NUMBERS_ABROAD}|undefined|undetermined|indeterminate|unbounded|impossible(?! to)"
+    r"|inconsistent|nonexistent|certain|diverge\w*|same|equal|empty|cannot|can't|can not|none"
+    r"|(?:does|do|did)(?: not|n't) exist|[b-hj-z]|not (?:defined|possible|enough|sufficient|real|an?|unique))\b"
     r"|\A(?:there (?:is|are) )?(?:(?:all|any|every|each|both|one(?! of\b)|nothing|never|neither|yes)\b"
     r"|no(?: (?:real|such|integer|valid|other|possible))?(?: \w+)?\Z)"
     r"|[零〇一二两兩三四五六七八九十百千万萬亿億半无無没沒不空任所全없]|なし|解"
@@ -183,14 +203,16 @@ _ASKS_QUANTITY = re.compile(
         " length distance radius diameter height width percent(?:age)? ratio average mean median total cost price age"
         " degree measure coefficient integers? constant"
     )
-    + r"\b)|多少|几|求|计算",
+    + r"\b)|多少|几|求|计算|\b(?:combien|cuánt[oa]s?|quant(?:i|e|os?|as)|wie ?viele?n?|сколько)\b"
+    r"|\bwie (?:groß|lang|hoch|weit|schwer|alt|oft)\b",
     re.IGNORECASE,
 )
 _ASKS_OTHERWISE = re.compile(
     r"(?:\A|[.?!:,]\s{1,4}|\n\s{0,4}|\band )(?:which|who|whose|where|when|why|is|are|does|do|did|can|will"
     r"|what (?:kind|type|sort|shape|colou?r|name|day|month|happen\w*|conclusion|is the (?:name|locus|shape|type)))\b"
     r"[^?\n]{0,200}\?"
-    r"|\b(?:whether|describe|classify|prove|state|name|locus|shape|what (?:kind|type|sort))\b|哪|什么|是否|吗",
+    r"|\b(?:whether|describe|classify|prove|state|name|locus|shape|what (?:kind|type|sort))\b|哪|什么|是否|吗"
+    r"|\b(?:quel(?:le)?s?|pourquoi|welche[rsn]?|warum|cuál(?:es)?|qué|quali?|perché|quale|quais|как(?:ой|ая|ие)|почему)\b",
     re.IGNORECASE,
 )
 _PROMPT_CHARS = 1_000

@@ -14,7 +14,7 @@ CLOSING = {"$$": "$$", "$": "$", r"\(": r"\)", r"\[": r"\]"}
 MATH_CHARS = 2_000
 """An answer's mathematics is closed within so many characters, or its opening delimiter is not one."""
 _EMPHASIS = ("**", "__", "*", "_", "`")
-_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"), ("<b>", "</b>"))
+_QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("「", "」"), ("『", "』"), ("«", "»"))
 _SPECIAL_TOKEN = re.compile(rf"{END_OF_TEXT}|<\|[\w/]{{1,40}}\|>|<eo[eh]>")
 _FULL_STOP = re.compile(r"[^.。]\.\Z|[。।]\Z", re.DOTALL)
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{3,}[ \t,]{1,3}[a-z]{2,}(?![A-Za-z}])")

@@ -45,8 +45,9 @@ ANSWERED_CHARS = 65_536
 """What was answered is looked for in so many characters before a next question."""
 MAX_QUESTIONS = 1_000
 """So many times it may begin one before it has answered anything; what comes after that is not read."""
+_FIRST = re.compile(r"(?:\A|\n)[ \t]{0,4}[*_#(]{0,6}[ \t]{0,2}1[.)]")
 _SPACE_OR_MARKUP = re.compile(r"[\W_]+|(?<=\\)(?:text|mathrm|left|right)")
-_CONTAINER = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,4}\{\s{0,4}[^}\s]|####")
+_CONTAINER = re.compile(r"\\(?:boxed|fbox|framebox)\s{0,4}\{\s{0,4}[^}\s]|####|</answer>")
 
 
 def skip_thinking(response: str, *, opened: bool = False) -> int:
@@ -90,10 +91,15 @@ def turn_end(response: str, start: int, prompt: str) -> int:
         tokens = _END_OF_TURN.finditer(response, begun)
         end = next((token.start() for token in tokens if not _OWN_TURN_GOES_ON.match(response, token.end())), end)
     asked: str | None = None
+    numbers: re.Match[str] | None = None
     answered = False
     for restated, question in enumerate(QUESTION.finditer(response, begun - 1, end)):
         begin = question.start() + 1
-        if not (answered or question["turn"] or (question["sure"] and _ASKS.match(response, question.end(), end))):
+        if question["numbered"]:
+            numbers = numbers or _FIRST.search(response, start, end) or question
+            if numbers.start() < question.start():  # a step of its own
+                continue
+        if not (answered or (question["sure"] and _ASKS.match(response, question.end(), end))):
             since = max(searched, begin - ANSWERED_CHARS)
             answered = announces(response, since, begin) or _CONTAINER.search(response, since, begin) is not None
             searched = begin

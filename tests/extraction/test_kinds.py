@@ -212,7 +212,7 @@ ENDS: dict[str, str] = {
     "$a = \\boxed{4}$. Then $b = \\boxed{5}$": "5",
     "\\[x=\\boxed{4},\\quad y=\\boxed{5}\\]": "x = 4, y = 5",
     "The answer is $5. You save $3.": "$5",
-    "The answer is $5.50 and you keep $3.": "$5.50 and you keep $3",
+    "The answer is $5.50 and you keep $3.": "$5.50",
     "The total is $8, so the answer is $8.\nShe has $2 left.": "$8",
     "The answer is $1,250.": "$1,250",
     "The answer is $12 for each of the $3 tickets.": "$12 for each of the $3 tickets",
@@ -284,6 +284,24 @@ ENDS: dict[str, str] = {
     "The answer is 42 (6 × 7).": "42",
     "The answer is 42.0 exactly.": "42.0",
     "The answer is 42 with no remainder.": "42",
+    "The answer is 57 and this finishes the proof.": "57",
+    "The answer is 57 given the felled trees.": "57",
+    "The answer is 57 □": "57",
+    "The answer is $57$ $\\square$": "57",
+    "The answer is 57...": "57",
+    "The answer is 0.333...": "0.333...",
+    "The answer is 1 + 3 + ... + 9 = 25.": "1 + 3 + ... + 9 = 25",
+    "<b>Answer:</b> 57": "57",
+    "<b>The answer is 57</b>": "57",
+    "The answer is 63 - 6 = **57**": "63 - 6 = 57",
+    'The answer to "How many are left?" is 57.': "57",
+    "The answer is n = 57 where n counts trees.": "n = 57",
+    "The answer is 57, or equivalently 63 - 6.": "57",
+    "\\textbf{Answer:} 57": "57",
+    "\\boxed{\\text{The answer is } 57}": "57",
+    "The answer is 12 dogs and 5 cats.": "12 dogs and 5 cats",
+    "The answer is x = 2, or x = 3.": "x = 2, or x = 3",
+    "The answer is H<sub>2</sub>O.": "H<sub>2</sub>O",
 }
 
 # Announcements in the languages of the models in use.
@@ -328,7 +346,7 @@ ANNOUNCED: dict[str, str] = {
     "Answer is 6": "6",
     "Answer - 6": "6",
     "Answer – 6": "6",
-    "Answer\n6": "",
+    "Answer\n6": "6",
     "Correct answer: 6": "6",
     "My final answer: 6": "6",
     "The answer to this problem is 6.": "6",
@@ -573,6 +591,23 @@ SUPPOSED: dict[str, str] = {
     "La risposta è 8. La risposta è stata verificata.": "8",
     "A resposta é 8. A resposta é clara.": "8",
     "Ответ: 8. Ответ очевиден.": "8",
+    "I do not believe the answer is 63.": "",
+    "I doubt the final answer is 63.": "",
+    "It would be wrong to say the answer is 63.": "",
+    "The book's answer: 63": "",
+    "The answer is far from 63.": "",
+    "That doesn't mean the answer is 63.": "",
+    "The answer couldn't be 63.": "",
+    "There is no doubt that the answer is 57.": "57",
+    "I doubt many see it, but the answer is 57.": "57",
+    "It's not hard to see the answer is 57.": "57",
+    "This problem's answer is 57.": "57",
+    "I don't think it's 63, so the answer is 57.": "57",
+    "The answer isn't 63, it's 57.": "57",
+    "La réponse n'est pas 63, mais 57.": "57",
+    "La respuesta no es 63, sino 57.": "57",
+    "Ответ не 63, а 57.": "57",
+    "The answer isn't 63.": "",
 }
 
 # What stands in a thinking block, or in the analysis of gpt-oss, is no answer; a mention of the mark is no block.
@@ -687,6 +722,17 @@ RUN_ON: dict[str, str] = {
     "The answer is 6.\n[INST] 2+2 [/INST] The answer is 4.": "6",
     "The answer is 6.\n\nNext question: 2+2?\nThe answer is 4.": "6",
     "The answer is 6.\n\nFollow-up Question: x\nThe answer is 4": "6",
+    "The answer is 6.\n\nExercise 3. How many legs has a spider? The answer is 8.": "6",
+    "\\boxed{6}\n\n[Exercise]\nWhat is 4+4?\n\\boxed{8}": "6",
+    "\\boxed{6}\n\n**Related Problem:** What is 4+4?\n\\boxed{8}": "6",
+    "The answer is 6.\n\nTeacher: What is 4+4?\nThe answer is 8.": "6",
+    "The answer is 6.\n\n<problem>\nWhat is 4+4?\n</problem>\nThe answer is 8.": "6",
+    "The answer is 6.<|user|>What is 4+4?<|assistant|>The answer is 8.": "6",
+    "The answer is 6.\n\n3. How many legs has a spider?\nThe answer is 8.": "6",
+    "\\boxed{6}\n\nNow let's try a different problem: 4+4. \\boxed{8}": "6",
+    "The answer is 6.\n\nQuestion No. 2: 4+4? The answer is 8.": "6",
+    "1. What do we know? Three.\n2. What do we want? The sum.\nThe answer is 6.": "6",
+    "Task 1: find 3.\nTask 2: add 3. \\boxed{6}": "6",
 }
 
 # Tags and keys.
@@ -917,10 +963,74 @@ NAMES: dict[str, str] = {
     "Answer: I Am Legend": "I Am Legend",
     "Answer: Hard Times": "Hard Times",
     "Answer: How I Met Your Mother": "How I Met Your Mother",
+    "The answer is Louis XIV. He ruled for 72 years.": "Louis XIV",
+    "The answer is Apollo X. It orbited.": "Apollo X",
+    "The answer is 480 B.C. The Greeks won.": "480 B.C",
+    "The answer is the U.S. Army.": "the U.S. Army",
+    "The answer is the U.K. The queen lives there.": "the U.K",
+    "The answer is Ken Griffey Jr. He played in Seattle.": "Ken Griffey Jr",
+    "The answer is No. 10. The prime minister lives there.": "No. 10",
+    "The answer is No. The ship sank.": "No",
+    "The answer is Mr. & Mrs. Bennet. They wed.": "Mr. & Mrs. Bennet",
+    "The answer is E. coli. It is a bacterium.": "E. coli",
+    "The answer is Paris. No, London.": "London",
 }
 
 
-_MATHEMATICS = {**REMARKS, **SUPPOSED, **ENDS, **ANNOUNCED, **CONTAINED, **THINKING, **RUN_ON, **STYLES}
+# What stands right behind an answer and corrects it, or only looks so.
+CORRECTED: dict[str, str] = {
+    "The answer is 63. Wait, no: 57.": "57",
+    "Answer: 63. Sorry, 57.": "57",
+    "The answer is 63, or more precisely 57.": "57",
+    "The answer is 63. Oops, I mean 57.": "57",
+    "The answer is $63$. Wait, that should be $57$.": "57",
+    "**Answer:** 63\n\n**Correction:** 57": "57",
+    "The answer is 63 (edit: 57)": "57",
+    "The answer is 63. That's not right. It should be 57.": "57",
+    "\\boxed{63}\n\nWait, I made a mistake. The correct answer is 57.": "57",
+    "#### 63\n\nThis is wrong. The answer is 57.": "57",
+    "<answer>63</answer> Hold on, it should be 57.": "57",
+    "The answer is ~~63~~ 57": "57",
+    "\\boxed{63}\n\nThis is incorrect.": "",
+    "The answer is 63. Wait, no.": "",
+    "The answer is 57. No, 63 is not right.": "57",
+    "The answer is 57. No other value works.": "57",
+    "The answer is 57. Wait, 63 - 6 = 57, yes.": "57",
+    "The answer is 57. Sorry for the long text.": "57",
+    "\\boxed{57}\n\nActually, this makes sense: the answer is less than 90.": "57",
+    "\\boxed{57}\n\nThe answer is 63 - 6.": "57",
+    "\\boxed{57}\n\nThat is incorrect only if trees regrow.": "57",
+}
+
+# Programs, whose lines announce nothing but what they assign.
+PROGRAMS: dict[str, str] = {
+    "```python\nx = 7*9\nanswer = x - 6\nprint(answer)": "",
+    '```c\nint answer = a - b;\nprintf("%d", answer);\n```': "",
+    "answer = compute(7, 9)\nprint(answer)": "",
+    "Answer:\n```python\nlen(trees)\n```": "",
+    'print("The answer is", x - 6)': "",
+    "```\ndef solve():\n    answer = rows * 9\n    return answer\n```": "",
+    "```python\nanswer = 57  # trees\n```": "57",
+    "let answer = 57;": "57",
+    "The answer is 57.\n\n```python\nanswer = rows*9-6\n```": "57",
+    "Answer:\n```\nf(x) = x^2\n```": "f(x) = x^2",
+    "The answer is area(ABC) = 57.": "area(ABC) = 57",
+    "answer = sqrt(3)": "sqrt(3)",
+}
+
+
+_MATHEMATICS = {
+    **REMARKS,
+    **SUPPOSED,
+    **ENDS,
+    **ANNOUNCED,
+    **CONTAINED,
+    **THINKING,
+    **RUN_ON,
+    **STYLES,
+    **CORRECTED,
+    **PROGRAMS,
+}
 
 
 @pytest.mark.parametrize(("response", "text"), _MATHEMATICS.items())

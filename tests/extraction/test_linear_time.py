@@ -47,7 +47,8 @@ PIECES = [
     "Option A, ", "A is correct. ", "1,000", "1 ", "1,0001", "7", ".", ". ", "A. ", "J. ", "\n", " ", "\u200b", "~",
     "because ", "I cannot ", "\\hspace{", "\\quad", ", and ", "x", "x = 1\n", "答案", "答案是", "故选", "因此为1",
     "答案不是", "정답은 ", "ответ ", "Result: ", "Result: end ", "is ", "the ", "-", "—", "] ", "> ", "```\n", "(", "[",
-    '"', "'",
+    '"', "'", "no, ", "it should be ", "That is wrong. ", "```python\nanswer = 1\n", "answer = f(", "1. \n2. x?\n",
+    "<|user|>", "~~", "I doubt the answer is ", "... ", "options: A) x\n", 'answer to "x" ', "isn't 1, it's ", "**1** ",
 ]  # fmt: skip
 _CHOICES = choices_of(PROMPT)
 RULES: dict[str, Callable[[str], object]] = {

@@ -47,6 +47,9 @@ def test_the_answer_before_a_remark_counts(scorer: Scorer) -> None:
         "Find the sum of the roots. Is it positive or negative?": False,
         "What shape is it?": False,
         "How much does it weigh, and which of the two is heavier?": False,
+        "Combien d'arbres reste-t-il ?": True,
+        "Wie viele Bäume bleiben?": True,
+        "Cuántos árboles quedan, y cuál es el más alto?": False,
         "": False,
     }.items(),
 )
@@ -62,7 +65,39 @@ def test_words_without_a_quantity_answer_no_question_for_one(words: str) -> None
 
 @pytest.mark.parametrize(
     "words",
-    ["a dozen", "no integer", "none", "infinitely many", "x", "half of them", "it cannot be determined", "Alice", "2k"],
+    [
+        "a dozen",
+        "no integer",
+        "none",
+        "infinitely many",
+        "x",
+        "half of them",
+        "it cannot be determined",
+        "Alice",
+        "2k",
+        "douze",
+        "zwölf",
+        "doce",
+        "doze",
+    ],
 )
 def test_words_that_answer_a_question_for_a_quantity(words: str) -> None:
     assert remark_in(words, QUANTITY, announced_by_verb=True) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "response"),
+    [
+        ("Combien d'arbres ?", "La réponse est bien correcte."),
+        ("Wie viele Bäume?", "Die Antwort ist schwierig."),
+        ("¿Cuántos árboles?", "La respuesta es buena."),
+        ("Quanti alberi?", "La risposta è facile."),
+        ("Quantas árvores?", "A resposta é boa."),
+        ("Сколько деревьев?", "Ответ: смотри выше."),
+        ("有多少棵树？", "答案很明显。"),
+        ("何本？", "答えは以下の通りです。"),
+        ("나무가 몇 그루?", "답은 간단합니다."),
+    ],
+)
+def test_remarks_in_other_languages(scorer: Scorer, prompt: str, response: str) -> None:
+    assert scorer.extract(response, prompt).text == ""
