@@ -40,12 +40,12 @@ def words_of(tokens: list[Token]) -> Shape | None:
         return None
     said = [token.text for token in tokens if token.kind not in SILENT]
     word, lower = said[0], [text.casefold() for text in said]
-    vocal = not word.isascii() or not set("aeiouy").isdisjoint(lower[0])
-    if len(said) == 1 and first.kind == "run" and not (vocal or word.isupper()):
-        return None  # mgh, nRT
+    vocal = not set("aeiouy").isdisjoint(lower[0]) and (len(word) > 3 or word[1:].islower())
+    if len(said) == 1 and first.kind == "run" and word.isascii() and not (vocal or word.isupper()):
+        return None  # mgh, nRT, VIt
     substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
-    folds = word[1:].islower() or (word.isupper() and vocal and lower[0][::2] != lower[0][1::2])  # but AaBb, AABB
-    return Text(word) if len(said) == 1 and (substance or not folds) else _said(lower)
+    genes = lower[0][::2] == lower[0][1::2] and not word[1:].islower()  # AaBb
+    return Text(word) if len(said) == 1 and (substance or genes) else _said(lower)
 
 
 def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
