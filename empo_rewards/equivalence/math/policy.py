@@ -6,15 +6,6 @@ import re
 from dataclasses import astuple, dataclass
 from typing import Literal, get_args, get_origin, get_type_hints
 
-Percent = Literal["asked", "fraction", "number", "either"]
-Units = Literal["ignore_when_bare", "strict", "ignore"]
-Bases = Literal["ignore_when_bare", "strict", "value"]
-Log = Literal["natural", "decimal"]
-Clock = Literal["24 hours", "either"]
-DateOrder = Literal["undecided", "day first", "month first"]
-DecimalComma = Literal["settled", "list", "decimal"]
-Vectors = Literal["same", "shape"]
-
 
 @dataclass(frozen=True)
 class MathPolicy:
@@ -40,17 +31,17 @@ class MathPolicy:
         vectors: whether a row vector is the "same" as the column of its entries, or differs by its "shape".
     """
 
-    percent: Percent = "asked"
+    percent: Literal["asked", "fraction", "number", "either"] = "asked"
     decimal_tolerance: float | None = None
-    units: Units = "ignore_when_bare"
+    units: Literal["ignore_when_bare", "strict", "ignore"] = "ignore_when_bare"
     ordered_is_set: bool = False
     convert_units: bool = True
-    bases: Bases = "ignore_when_bare"
-    log: Log = "natural"
-    clock: Clock = "24 hours"
-    date_order: DateOrder = "undecided"
-    decimal_comma: DecimalComma = "settled"
-    vectors: Vectors = "same"
+    bases: Literal["ignore_when_bare", "strict", "value"] = "ignore_when_bare"
+    log: Literal["natural", "decimal"] = "natural"
+    clock: Literal["24 hours", "either"] = "24 hours"
+    date_order: Literal["undecided", "day first", "month first"] = "undecided"
+    decimal_comma: Literal["settled", "list", "decimal"] = "settled"
+    vectors: Literal["same", "shape"] = "same"
 
     def __post_init__(self) -> None:
         if self.decimal_tolerance is not None and not 0 <= self.decimal_tolerance < 1:
