@@ -62,6 +62,8 @@ def _key_of_tokens(tokens: list[Token], folded: str, policy: MathPolicy) -> Key:
     if words is not None:
         return Key(words)
     *plainly, key = (_Reader(policy, part).key(folded) for part in parameter or (spelled_out,))
+    if any(isinstance(other.shape, shapes.Spans) for other in plainly):  # 1 ≤ n ≤ 5, n ∈ ℤ is no interval
+        plainly, key = [], _Reader(policy, spelled_out).key(folded)
     amount = policy.units == "ignore_when_bare" and is_amount(tokens)
     facets = {**({"unit": ()} if amount else {}), **key.facets, **called}
     return key._replace(readings=(*key.readings, *(other.shape for other in plainly)), facets=facets)
@@ -96,14 +98,21 @@ class _Reader(Scalars):
         shape, facets, readings = part[:3]
         if self.policy.units == "ignore":
             facets = {kind: value for kind, value in facets.items() if kind != "unit"}
+        said = [token.text for token in self.tokens if token.kind not in SILENT]
+        if isinstance(shape, Value) and len(said) == 1 and len(said[0]) == 2 and said[0].isupper():
+            facets = {**facets, "spelled": said[0]}  # IV, VI: numerals, genes, an order
         if isinstance(shape, Value) and not self.respell and any(name[0] in "CI" for name in shape.symbols):
             other = _Reader(self.policy, self.tokens, respell=True).key(folded).shape
             readings += (other,) if isinstance(other, Value) and other != shape else ()
         if self.policy.decimal_comma == "decimal" and comma is not None:
             shape = constant(comma)
-        if self.policy.ordered_is_set and isinstance(shape, Ordered) and shape.ends in ("", "()"):
-            shape = SetOf(frozenset(shape.elements))
-        return Key(shape, facets, (*readings, *shapes.readings(shape)), decimal, options=options)
+        forms = [shape, *readings]
+        if not {"±", "∓"}.isdisjoint(self.kinds):
+            forms = [SetOf(frozenset(dict(x[0]))) if isinstance(x, shapes.Items) else x for x in forms]
+        forms += shapes.readings(forms[0])
+        if self.policy.ordered_is_set:
+            forms = [SetOf(frozenset(x[0])) if isinstance(x, Ordered) and x.ends in ("", "()") else x for x in forms]
+        return Key(forms[0], facets, tuple(forms[1:]), decimal, options=options)
 
     def options(
         self, shape: Shape, facets: Facets, unsure: Mapping[str, Unit], comma: Rational | None
@@ -158,7 +167,8 @@ class _Reader(Scalars):
 
     def combined(self, parts: list[Key], separators: tuple[str, ...]) -> Key:
         """Items side by side as one: a list, values by name, or what relations about one name say together."""
-        labels, everything = [part.facets.get("label") for part in parts], tuple(part.shape for part in parts)
+        labels = [part.facets.get("called", part.facets.get("label")) for part in parts]
+        everything = tuple(part.shape for part in parts)
         marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
         logical, named = not {"∧", "∨"}.isdisjoint(separators), set(labels) - {None}
         if logical:
@@ -170,7 +180,7 @@ class _Reader(Scalars):
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
             return self.quantities(parts, marks)
-        demand(all(part.facets.keys() <= {"unit", "label"} for part in parts))
+        demand(all(part.facets.keys() <= {"unit", "label", "called"} for part in parts))
         facets: dict[str, Hashable] = {"unit": given.pop()} if given else {}
         label = labels[0]
         if len(named) > 1:
@@ -184,16 +194,18 @@ class _Reader(Scalars):
         facets |= {"label": label} if label is not None else {}
         joined = marks & {"and", "or"}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            spans, both = [shapes.intervals(shape) for shape in everything], joined == {"and"}
-            result = shapes.combined("∩", *spans) if both else shapes.EMPTY
-            if result == shapes.EMPTY and not (both and logical):  # x < 1 and x > 2: the one and the other
+            spans = [shapes.intervals(shape) for shape in everything]
+            result = shapes.EMPTY if joined == {"or"} else shapes.combined("∩", *spans)
+            if result == shapes.EMPTY and not (logical and joined == {"and"}):  # x < 1, x > 2: the one or the other
+                demand(joined != {"and"})
                 result = shapes.combined("∪", *spans)
             return Key(result, facets, inequality=True)
         if any(isinstance(shape, shapes.Opaque) for shape in everything):
             return Key(Ordered(everything, ""), facets)  # 6-4, 6-3: scores keep their order
         if label is None and len(joined) == 1:
             facets["joined"] = joined.pop()
-        return Key(items(everything), facets)
+        # x = 2 or x = 3: the values of one unknown are a set
+        return Key(SetOf(frozenset(everything)) if len(named) == 1 else items(everything), facets)
 
     def quantities(self, parts: Sequence[Key], marks: Iterable[str] = ()) -> Key:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""
@@ -209,9 +221,9 @@ class _Reader(Scalars):
         return Key(by_name(names, values), {}, (items(values),))
 
     def named(self, names: Sequence[str], values: tuple[Shape, ...], facets: Facets) -> Key:
-        """Values by name; in the order written they may be read as a tuple."""
-        pair = ordered(values, "()")
-        return Key(by_name(names, values), facets, (pair, *shapes.readings(pair)))
+        """Values by name; in the order of their names they may be read as a tuple."""
+        points = (Ordered(values, ""), ordered(values, "()")) if [*names] == sorted(names) else ()
+        return Key(by_name(names, values), facets, (*points, items(values)))
 
     # One item
 
@@ -228,6 +240,9 @@ class _Reader(Scalars):
             if len(rows[0]) == 1:
                 return Key(Ordered(tuple(chain(*rows)), ""))
             return Key(Aligned("matrix", tuple(chain(*rows)), len(rows)))
+        match node:
+            case nodes.Call("max" | "min" | "gcd" | "lcm" as name, (value,)):  # max 5, min 3: values by their names
+                return self.decorated(value, label=name)
         values = {self.decomposed(value) if self.composed else value for value in self.branches(node)}
         return Key(items(values) if len(values) > 1 else values.pop())
 
@@ -272,6 +287,9 @@ class _Reader(Scalars):
 
     def sum(self, node: nodes.Sum) -> Key | None:
         """3-1, A-B-C as they are; 1999-2003 and 10-20% as ranges; None for what is a sum or difference for certain."""
+        match node.parts:
+            case (nodes.Signed("+", nodes.Constant() as all_of), nodes.Signed("-", nodes.Bracket(r"\{") as points)):
+                return self.set_operation(nodes.Combined("∖", all_of, points))
         numbers, mark = _bare_difference(node)
         years = len(numbers) == 2 and all(len(text) == 4 and text.isdecimal() for text in numbers)
         ends = (self.value(nodes.Postfix(mark, nodes.Num(text)) if mark else nodes.Num(text)) for text in numbers)
@@ -292,8 +310,8 @@ class _Reader(Scalars):
                 return Key(shapes.Opaque(f"{low} {name} {high}"))
             case ((_, nodes.Sym(name)), ("", nodes.Bracket("(", nodes.Listing(point), ")"))):
                 if name[:1].isupper() and len(point) > 1:
-                    reading = ordered(tuple(map(self.value, point)), "()")
-                    return self.scalar_part(node)._replace(readings=(reading,))
+                    reading = Ordered(tuple(map(self.value, point)), "")
+                    return self.scalar_part(node)._replace(readings=(reading, *shapes.readings(reading)))
         return None
 
     def modular(self, node: nodes.Modular) -> Key:
@@ -342,7 +360,7 @@ class _Reader(Scalars):
         i, j, k, modulus, rest = map(Value, parts.values())
         vector = bool(i.terms or j.terms or k.terms)
         demand(value.over is None and vector != bool(modulus.terms) and not (vector and rest.terms))
-        return ordered((i, j, k) if k.terms else (i, j), "()") if vector else self.congruence(rest, modulus)
+        return Ordered((i, j, k) if k.terms else (i, j), "") if vector else self.congruence(rest, modulus)
 
     # Brackets, sets, matrices
 
@@ -367,7 +385,7 @@ class _Reader(Scalars):
         """Unions, intersections and differences of finite sets and of intervals; whether a finite set holds another."""
         found: list[Shape] = []
         for part in map(self.part, (node.left, node.right)):
-            demand(not part.facets)
+            demand(not part.facets and not (isinstance(part.shape, Value) and part.shape.symbols))  # ℤ∖{0}, A∪B
             found.append(SetOf(frozenset((part.shape,))) if isinstance(part.shape, Value) else part.shape)
         left, right = found
         if isinstance(left, SetOf) and isinstance(right, SetOf):
@@ -389,6 +407,7 @@ class _Reader(Scalars):
     def proportion(self, node: nodes.Proportion) -> Key:
         """a : b : c."""
         first, *others = map(self.value, node.parts)
+        demand(any(value.terms for value in others))  # 3:0 and 4:0 are scores
         return Key(Aligned("ratio", tuple(value / first for value in others)))
 
     def system(self, node: nodes.Grid) -> Key | None:
@@ -415,8 +434,9 @@ class _Reader(Scalars):
             right = nodes.Bracket(r"\{", nodes.Listing((right,), ()), r"\}")
         part = self.decorated(right, label=demand(label_of(left)))
         if operator == "∈":
-            return part
-        outside = shapes.combined("∖", [shapes.REALS], shapes.intervals(part.shape))
+            inside = shapes.interval(part.shape)
+            return part._replace(shape=inside, inequality=isinstance(inside, shapes.Spans))
+        outside = shapes.combined("∖", shapes.intervals(shapes.REALS), shapes.intervals(part.shape))
         return part._replace(shape=outside, inequality=operator == "≠")
 
     def equality(self, node: nodes.Comparing) -> Key:  # noqa: PLR0911 - one return a kind of equality
@@ -466,12 +486,11 @@ class _Reader(Scalars):
         part = self.part(value)
         readings, shape = part.readings, part.shape
         if isinstance(shape, Value) and not part.facets:
-            plainly = atom(label.partition("(")[0]) if is_function(name) or isinstance(name, nodes.Proportion) else None
-            readings = (*readings, _equation(plainly or self.value(name), shape))
-            if shape.symbols and names_a_function(name):
+            named = is_function(name) or isinstance(name, (nodes.Proportion, nodes.Call))
+            readings = (*readings, _equation(atom(label) if named else self.value(name), shape))
+            if shape.symbols and names_a_function(name):  # y is the function that is asked for, f or g
+                part = part._replace(facets={} if label in ("y", "Y", "y(x)") else {"called": label})
                 label = "y"
-        elif is_function(name):
-            label = label.partition("(")[0]
         return part._replace(facets={**part.facets, "label": label}, readings=readings)
 
     def half_line(self, left: Node, operator: str, right: Node, about: Node | None) -> Key:
@@ -608,7 +627,7 @@ def _is_of_names(node: Node) -> bool:
             names = [nodes.inside(factor) for _, factor in factors]
         case _:
             return False
-    return len(set(names)) == len(names) > 1 and all(isinstance(name, nodes.Sym) for name in names)
+    return len(set(names)) == len(names) > 1 and all(map(label_of, names))
 
 
 def _bare_difference(node: Node) -> tuple[list[str], str]:

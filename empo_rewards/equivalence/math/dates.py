@@ -22,7 +22,7 @@ _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, le
 _MONTH = f"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4})"
-_WEEKDAY = re.compile(r"(?:on )?(?:mon|tues|wednes|thurs|fri|satur|sun)day,? ")
+_WEEKDAY = re.compile(r"^(?:on )?(mon|tues|wednes|thurs|fri|satur|sun)day,? (?:at )?")
 
 
 def read(text: str, policy: MathPolicy) -> Key | None:
@@ -32,9 +32,10 @@ def read(text: str, policy: MathPolicy) -> Key | None:
     text = text.lower()
     if not any(character.isdecimal() for character in text):
         return {"noon": Key(Clock(12, 0)), "midnight": Key(Clock(0, 0))}.get(text)
-    text = _WEEKDAY.sub("", text, count=1)
+    *weekday, text = _WEEKDAY.split(text)
     matches = ((form.fullmatch(text), found) for form, found in _FORMS.items())
-    return next((found(match, policy) for match, found in matches if match is not None), None)
+    key = next((found(match, policy) for match, found in matches if match is not None), None)
+    return key._replace(facets={**key.facets, "weekday": weekday[1]}, options=()) if key and weekday else key
 
 
 def _date(said: re.Match[str], policy: MathPolicy) -> Key | None:

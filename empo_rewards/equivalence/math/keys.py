@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, cast
 
 from empo_rewards.clustering import UnionFind
+from empo_rewards.equivalence.math import shapes
 from empo_rewards.equivalence.math.algebra import Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
@@ -129,11 +130,17 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
     by_shape: dict[Shape, list[int]] = defaultdict(list)
     claims: dict[Shape, list[int]] = defaultdict(list)
     rank: dict[Shape, int] = {}
+    sure: set[Shape] = set()  # beside 2 < x < 3 the pair (2, 3) is no list; beside x = 2 or x = 3 a list is no pair
+    for key in keys:
+        if isinstance(key.shape, shapes.Spans) or (isinstance(key.shape, shapes.SetOf) and "label" in key.facets):
+            sure.update(key.readings)
     for position, key in enumerate(keys):
         by_shape[key.shape].append(position)
         for level, reading in enumerate(key.readings):
-            claims[reading].append(position)
-            rank[reading] = max(level, rank.get(reading, 0))
+            kinds = kind_of(key.shape), kind_of(reading)
+            if kinds != (shapes.Ordered, shapes.Items) or sure.isdisjoint((key.shape, reading)):
+                claims[reading].append(position)
+                rank[reading] = max(level, rank.get(reading, 0))
     find, result = classes.find, list(keys)
     present = sorted(filter(by_shape.__contains__, claims), key=rank.__getitem__)
     for reading in present:
@@ -151,6 +158,10 @@ def _join_readings(keys: Sequence[Key], classes: UnionFind) -> list[Key]:
         for position in by_shape[reading]:
             classes.union(claims[reading][0], position)
             result[position] = keys[position]._replace(facets={**agreed, **keys[position].facets})
+    for position, key in enumerate(result):
+        match key:  # what an equation gives has a name of its own: x/y = 5 is 5, but not x = 5
+            case Key(shapes.Equation(_, terms), facets, (Value() as value,)) if "label" not in facets:
+                result[position] = key._replace(facets={**facets, "label": (terms + value).text, "called": "="})
     return result
 
 

@@ -17,6 +17,10 @@ def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of 
         case nodes.Call("abs", (inner,)) | nodes.Bracket("[", nodes.Listing((inner,))):
             marks, name = "||" if isinstance(node, nodes.Call) else "[]", label_of(inner) or ""
             return f"{marks[0]}{name}{marks[1]}" if len(name) > 1 else None
+        case nodes.Call("derivative", (nodes.Product(((_, nodes.Sym("d")), (_, nodes.Sym(name)))), nodes.Product(by))):
+            return {"t": f"dot {name}", "x": f"{name}'"}.get(str(by[-1][1][0]), str(node))
+        case nodes.Call("derivative" | "max" | "min"):
+            return str(node)
         case nodes.Proportion(parts):
             names = [label_of(part) or "" for part in parts]
             return ":".join(names) if all(names) else None

@@ -22,8 +22,8 @@ Ordered = NamedTuple("Ordered", [("elements", "tuple[Shape, ...]"), ("ends", str
 """A tuple, point, vector or interval. `ends` are its brackets where they tell it from others: two elements."""
 SetOf = NamedTuple("SetOf", [("elements", "frozenset[Shape]")])
 """A finite set."""
-Spans = NamedTuple("Spans", [("parts", "frozenset[Ordered]")])
-"""A union of two or more intervals."""
+Spans = NamedTuple("Spans", [("parts", "frozenset[Ordered]"), ("joined", str)])
+"""A set of real numbers, as intervals joined by ∪. A bare pair in brackets is none: it may be a point."""
 Equation = NamedTuple("Equation", [("operator", str), ("terms", Value)])
 """terms = 0, up to a factor; or terms < 0, terms <= 0 up to a positive factor; `symbols` say that it is one."""
 Date = NamedTuple("Date", [("year", "int | None"), ("month", int), ("day", "int | None")])
@@ -57,7 +57,7 @@ Shape: TypeAlias = (
 INFINITY = atom("∞")
 MINUS_INFINITY = -INFINITY
 EMPTY = SetOf(frozenset())
-REALS = Ordered((MINUS_INFINITY, INFINITY), "()")
+REALS = Spans(frozenset((Ordered((MINUS_INFINITY, INFINITY), "()"),)), "∪")
 
 
 def items(elements: Iterable[Shape]) -> Items:
@@ -65,13 +65,14 @@ def items(elements: Iterable[Shape]) -> Items:
     return Items(frozenset(Counter(elements).items()))
 
 
-def ordered(elements: tuple[Shape, ...], ends: str) -> Ordered:
-    """A tuple or interval; an infinite end is open, and brackets tell apart only pairs and half-open ones."""
+def ordered(elements: tuple[Shape, ...], ends: str) -> Shape:
+    """A tuple, or a pair that may be an interval; one that is for certain: half-open or infinite, with an open end."""
     if len(elements) == 2 and ends:
         ends = ("(" if elements[0] == MINUS_INFINITY else ends[0]) + (")" if elements[1] == INFINITY else ends[1])
     elif ends in ("()", "[]"):
         ends = ""
-    return Ordered(elements, ends)
+    sure = ends in ("[)", "(]") or not {INFINITY, MINUS_INFINITY}.isdisjoint(elements)
+    return interval(Ordered(elements, ends)) if sure else Ordered(elements, ends)
 
 
 def by_name(names: Iterable[str], values: Iterable[Shape]) -> Aligned:
@@ -91,8 +92,12 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
     """The less decorated forms that say the same where nothing else in the set does: from named to ordered to bare."""
     found: list[Shape] = []
     match shape:
-        case Ordered(elements, ends):
-            found = [*([Ordered(elements, "")] if ends else []), items(elements)]
+        case Spans(parts) if len(parts) == 1:
+            found = [*parts]
+        case Ordered((_, _) as pair, ""):
+            found = [Ordered(pair, "()"), Ordered(pair, "[]"), items(pair)]
+        case Ordered(elements, ends) if ends != "[]":
+            found = [items(elements)]
         case Items(counts):
             bare: dict[Shape, Shape] = {
                 each: ordered(each.parts, "()")
@@ -101,7 +106,7 @@ def readings(shape: Shape) -> tuple[Shape, ...]:
             }
             found = [items(bare.get(each, each) for each, count in counts for _ in range(count))]
         case SetOf(members):
-            found = [next(iter(members)) if len(members) == 1 else items(members)]
+            found = [x for x in members if kind_of(x) not in (SetOf, Spans)] if len(members) == 1 else [items(members)]
         case Aligned("ratio", (Value(rational=number),)) if number:
             found = [constant(1 / Fraction(number))]
     return tuple(reading for reading in found if reading != shape)
@@ -133,6 +138,8 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
         return False
     if isinstance(a, Opaque) or isinstance(b, Opaque):
         return None
+    if isinstance(a, Ordered) != isinstance(b, Ordered):  # an interval, and a pair that may be one
+        a, b = (next(iter(each.parts)) if isinstance(each, Spans) and len(each.parts) == 1 else each for each in (a, b))
     if isinstance(a, Value) and isinstance(b, Value):
         return judge.values(a, b, decimal=decimal)
     spend(10)
@@ -150,7 +157,7 @@ def compare(a: Shape, b: Shape, judge: Judge | None = None, *, decimal: bool = F
             return False if len(parts) != len(others) else None
         verdict = _paired([[compare(x, y, judge, decimal=decimal) for y in others] for x in parts])
         # ordered and unordered: `readings` says where one may stand for the other
-        return False if verdict is not None and kind != other else verdict
+        return False if verdict is not None and kind != other and {kind, other} != {Items, SetOf} else verdict
     return _others(a, b, judge)
 
 
@@ -248,6 +255,11 @@ def rising(low: Value, high: Value) -> Aligned | None:
         return None
 
 
+def interval(shape: Shape) -> Shape:
+    """A pair in brackets as the interval that it is for certain; other shapes as they are."""
+    return Spans(frozenset((shape,)), "∪") if isinstance(shape, Ordered) and shape.ends else shape
+
+
 def intervals(shape: Shape) -> list[Ordered]:
     """A set of real numbers as intervals, a point p as [p, p]; raises `Unreadable` for what is no such set."""
     if isinstance(shape, Spans):
@@ -278,11 +290,11 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
         values.sort(key=cmp_to_key(_order))
     except Unordered:
         if operation == "∪":
-            return Spans(frozenset(parts)) if len(parts) > 1 else parts[0]
+            return Spans(frozenset(parts), "∪")
         if operation == "∩" and len(parts) == len(sets) == 2:
             for above, below in (parts, parts[::-1]):
                 if above.elements[1] == INFINITY and below.elements[0] == MINUS_INFINITY:
-                    return Ordered((above.elements[0], below.elements[1]), above.ends[0] + below.ends[1])
+                    return interval(Ordered((above.elements[0], below.elements[1]), above.ends[0] + below.ends[1]))
         raise
     rank = {value: 2 * k for k, value in enumerate(values)}
 
@@ -298,4 +310,4 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
     ]
     if all(low == high for (low, high), _ in merged):
         return SetOf(frozenset(low for (low, _), _ in merged))
-    return merged[0] if len(merged) == 1 else Spans(frozenset(merged))
+    return Spans(frozenset(merged), "∪")

@@ -53,8 +53,8 @@ def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]
 
     `called` holds the words, `label` the letters among them: side AB = 5. The tokens as they are where none name it.
     """
-    if len(tokens) > 1 and tokens[0].text == "pH":
-        return {"called": "pH"}, tokens[1 + (tokens[1].kind == "=") :]
+    if len(tokens) > 1 and tokens[0].text in ("pH", "pOH", "pKa", "pKb"):
+        return {"called": tokens[0].text}, tokens[1 + (tokens[1].kind == "=") :]
     kinds = [token.kind for token in tokens]
     mark = next((k for k, kind in enumerate(kinds) if kind in ("=", ":")), -1)
     before, after = tokens[:mark], tokens[mark + 1 :]

@@ -66,12 +66,12 @@ def test_a_bare_list_joins_the_only_tuple():
     assert clusters(KEYS, "3, 4", "(3,4)", "\\{3,4\\}") == partition({"3, 4"}, {"(3,4)"}, {"\\{3,4\\}"})
 
 
-def test_values_by_name_join_the_tuple_in_their_order():
+def test_values_by_name_join_the_tuple_in_the_order_of_the_names():
     assert clusters(KEYS, "p=3,q=4", "(3,4)") == partition({"p=3,q=4", "(3,4)"})
     assert clusters(KEYS, "p=3,q=4", "(4,3)") == partition({"p=3,q=4"}, {"(4,3)"})
     assert clusters(KEYS, "p=3,q=4", "q=4,p=3") == partition({"p=3,q=4", "q=4,p=3"})
     assert clusters(KEYS, "p=3,q=4", "q=4,p=3", "(3,4)", "(4,3)") == partition(
-        {"p=3,q=4", "q=4,p=3"}, {"(3,4)"}, {"(4,3)"}
+        {"p=3,q=4", "q=4,p=3", "(3,4)"}, {"(4,3)"}
     )
 
 

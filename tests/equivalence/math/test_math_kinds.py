@@ -120,6 +120,26 @@ def test_a_bare_list_does_not_join_what_and_and_or_tell_apart(math):
     assert clusters(math, "2 or 3", "2 and 3", "2, 3") == {frozenset({t}) for t in ("2 or 3", "2 and 3", "2, 3")}
 
 
+@pytest.mark.parametrize(
+    "expected",
+    [
+        [{"2 < x < 3", "(2, 3)"}, {"2, 3"}],  # the pair is no list here
+        [{"2 < x < 3"}, {"(2, 3)"}, {"\\begin{pmatrix} 2 \\\\ 3 \\end{pmatrix}"}],  # nor an interval, nor a vector
+        [{"x = 2 or x = 3", "2, 3"}, {"(2, 3)"}],  # the list is of solutions here
+        [{"\\frac{x}{y} = 5"}, {"x = 5"}, {"5"}],
+        [{"f(x) = 2x"}, {"g(x) = 2x"}, {"y = 2x"}],
+        [{"3 - x", "y = 3 - x", "x + y = 3", "f(x) = 3 - x"}],
+        [{"IV"}, {"VI"}, {"V \\cdot I"}],
+        [{"9 am EST"}, {"9 am PST"}, {"9 am"}],
+        [{"\\emptyset", "\\{\\}"}, {"\\{\\emptyset\\}"}, {"\\{\\{\\emptyset\\}\\}"}],
+    ],
+)
+def test_no_answer_stands_between_two_that_differ(math, expected):
+    texts = sorted(text for cluster in expected for text in cluster)
+    for some in (texts, texts[::-1]):
+        assert clusters(math, *some) == set(map(frozenset, expected))
+
+
 def test_the_prompt_says_which_case_a_letter_has(math):
     def equal(prompt, *texts):
         return bool(math.relate([AnswerSet(texts, prompt)])[0].equal)
