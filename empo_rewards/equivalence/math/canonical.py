@@ -90,7 +90,7 @@ class _Reader(Scalars):
         decimal = any("." in token.text for token in self.tokens if token.kind == "num")
         comma = decimal_comma(self.tokens) if "," in self.kinds else None
         try:
-            listing, unsure = parse(self.tokens)
+            listing, unsure, self.applied = parse(self.tokens)
             part = self.listing(listing)
             options = self.options(part.shape, part.facets, unsure, comma)
         except (Unreadable, TooLarge, Undefined):
@@ -247,6 +247,8 @@ class _Reader(Scalars):
 
     def quantity(self, node: nodes.Quantity) -> Key:
         """A value with its unit; $99 - $72 is a difference, or a range."""
+        factors = node.body.factors if isinstance(node.body, nodes.Product) else ()
+        demand({type(factor) for _, factor in factors} != {nodes.Num})  # 3 × 4 matrix
         numbers, mark = _bare_difference(node.body)
         if numbers and not mark:
             demand(len(numbers) == 2)
@@ -373,6 +375,7 @@ class _Reader(Scalars):
             demand(not any(isinstance(part.shape, shapes.Equation) or part.inequality for part in inner))
             named = shapes.kind_of(listed.shape) == "named"
             return listed if named else Key(SetOf(frozenset(elements)), listed.facets)
+        demand(ends != "[]" or {*node.items.separators} != {",", ";"})  # [1; 2, 3], a continued fraction
         demand("label" not in listed.facets and (ends in ("()", "[]") or len(inner) == 2))
         demand(shapes.Items not in map(type, elements))  # (±1, 2)
         return Key(ordered(elements, ends), listed.facets)

@@ -202,6 +202,7 @@ _row("csch", "csch", lambda x: constant(2) / _exponentials(x, -1))
 _row("arsinh", "arsinh arcsinh asinh", lambda x: _logarithm(x + _root(x * x + 1)))
 _row("arcosh", "arcosh arccosh acosh", lambda x: _logarithm(x + _root(x * x - 1)))
 _row("artanh", "artanh arctanh atanh", lambda x: _logarithm((UNIT + x) / (UNIT - x)) / 2)
+_row("cis", "cis", lambda x: atom(E) ** (x * atom(algebra.I)))
 _row("exp", "exp", lambda x: atom(E) ** x, flint="exp", limit=19)
 _row("ln", "ln", _logarithm, flint="log", domain=lambda v: not v <= 0)
 # log(base, x), and log(x), which is the natural logarithm as in sympy and math-verify

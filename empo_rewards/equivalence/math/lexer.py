@@ -128,7 +128,7 @@ class _Lexer:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text.replace("{,}", "\x1f").replace(",\\!", "\x1f").replace("\\!", "")
+        self.text = text.replace("{-}", "-").replace("{,}", "\x1f").replace(",\\!", "\x1f").replace("\\!", "")
         self.tokens: list[Token] = []
         self.spaced = self.wide = False
         self.braces: list[str] = []

@@ -22,10 +22,10 @@ UPRIGHT_SYMBOLS = frozenset("eid")
 
 _KINDS = {
     "≤": "le leq leqslant leqq", "≥": "ge geq geqslant geqq", "≠": "ne neq", "<": "lt", ">": "gt",
-    "≈": "approx simeq approxeq doteq", "≡": "equiv cong", "⇒": "iff implies Rightarrow Leftrightarrow",
-    "→": "to rightarrow mapsto longrightarrow", "*": "cdot times ast bullet", "/": "div", "±": "pm", "∓": "mp",
+    "≈": "approx simeq approxeq doteq", "≡": "equiv cong", "⇒": "implies Rightarrow", "⇔": "iff Leftrightarrow",
+    "→": "to rightarrow mapsto longrightarrow", "*": "cdot ast bullet", "/": "div", "±": "pm", "∓": "mp",
     "frac": "frac dfrac tfrac cfrac", "binom": "binom dbinom tbinom", "sqrt": "sqrt", "choose": "choose",
-    "|": "vert lvert rvert mid", "‖": "lVert rVert Vert |", "(": "langle lgroup lparen", ")": "rangle rgroup rparen",
+    "|": "vert lvert rvert mid", "‖": "lVert rVert Vert |", "(": "lgroup lparen", ")": "rangle rgroup rparen",
     "[": "lbrack", "]": "rbrack", r"\{": "lbrace {", r"\}": "rbrace }", "⌊": "lfloor llcorner", "⌋": "rfloor lrcorner",
     "⌈": "lceil ulcorner", "⌉": "rceil urcorner", "∞": "infty", "∅": "emptyset varnothing", "∈": "in", "∉": "notin",
     "∪": "cup bigcup", "∩": "cap bigcap", "∖": "setminus backslash smallsetminus", "⊆": "subseteq",
@@ -33,7 +33,7 @@ _KINDS = {
     "&": "&", "_": "_", "#": "#", "'": "prime", "\\\\": "\\ cr newline", "mod": "mod bmod", "mathbb": "mathbb",
     "begin": "begin", "end": "end", "sym e": "exponentialE", "sym i": "imaginaryI imaginaryJ imath", "sym j": "jmath",
     "sym π": "pi", "sym ∂": "partial", "and ∧": "land wedge", "or ∨": "lor vee", "pmod mod": "pmod", "$ £": "pounds",
-    "quad": "quad qquad", "upright": "mathrm operatorname ce",
+    "* ×": "times", "( ⟨": "langle", "not ¬": "neg lnot", "quad": "quad qquad", "upright": "mathrm operatorname ce",
     "text": " ".join(TEXT), "style": "mathbf mathit mathsf mathtt boldsymbol bm boxed fbox pmb variable",
     "skip": "left right mleft mright middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle "
     "textstyle scriptstyle limits nolimits , ; : > ! rm bf it sf space thinspace enspace negthinspace hline cdotp "
@@ -75,9 +75,10 @@ FOLDED |= {ord(glyph): f"\\mathbb{{{normalize('NFKC', glyph)}}}" for glyph in "�
 FOLDED |= {
     ord(glyph): replacement
     for glyphs, replacement in {
-        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∣": "|", "⟨〈": "(", "⟩〉": ")", "′’‘": "'",
+        "−–—‐‑": "-", "⋅·∙•": "\\cdot ", "×": "\\times ", "÷⁄∕": "/", "∣": "|", "⟨〈": "\\langle ", "⟩〉": ")",
         "º˚": "°", "，": ", ", "；": "; ", "。": ".", "π": "\\pi ", "∂": "\\partial ", "…": "\\ldots ", "∠": "\\angle ",
         "△": "\\triangle ", "∧": "\\land ", "∨": "\\lor ", "√": "\\sqrt ", "∛": "\\sqrt[3]", "∜": "\\sqrt[4]",
+        "′’‘": "'",
     }.items()
     for glyph in glyphs
 }  # fmt: skip

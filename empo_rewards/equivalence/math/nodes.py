@@ -75,9 +75,11 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def inside(node: Node) -> Node:
-    """What brackets hold, however many, where it is one expression."""
+    """What brackets hold, however many, where it is one expression; [x] and {x} as functions of a symbol."""
     while isinstance(node, Bracket) and len(node.items.items) == 1:
-        node = node.items.items[0]
+        opening, (node,) = node.opening, node.items.items
+        if opening != "(" and isinstance(node, Sym):
+            return Call(opening, (node,))
     return node
 
 

@@ -57,6 +57,7 @@ _UNITS += [stem + "teen" for stem in listed("thir four fif six seven eigh nine")
 _TENS = listed("twenty thirty forty fifty sixty seventy eighty ninety")
 SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * k for k, word in enumerate(_TENS, 2)}
 SCALES = {"hundred": 100, "dozen": 12, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES |= {"万": 10**4, "亿": 10**8, "億": 10**8}
 _ORDINALS = listed("zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth")
 ORDINALS = {word: value for value, word in enumerate(_ORDINALS)}
 ORDINALS |= {word + "th": value for word, value in SMALL.items() if 12 < value < 20}
@@ -191,7 +192,7 @@ _BEFORE_OPERAND = r"(?=\.?\d|[$(] |[a-zπ] |sym |frac |sqrt )"
 _RULES: tuple[tuple[re.Pattern[str], _Saying], ...] = (
     (_NUMBER, _number),
     (re.compile(rf"(?<=\d )(?:\^ \{{ -?{_any(_MARKS)}\}} |(?:\^ )?-{_any(_MARKS)})"), lambda match: ""),
-    _rule(_AFTER_OPERAND, _POSTFIXES),
+    _rule(r"(?<=[a-zπ\d)}°%] )", _POSTFIXES),
     _rule(_AFTER_OPERAND, _INFIXES, _BEFORE_OPERAND),
     _rule("(?<=^ )", _PREFIXES, _BEFORE_OPERAND),
     (re.compile(rf"(?<=^ )(?:{_any(_HEDGES)}(?:\. )?)+(?={_VALUE})"), lambda match: ""),

@@ -3,7 +3,7 @@
 Notation is ambiguous; these are the readings, in one place:
 
 - Juxtaposition multiplies. It binds closer than a slash (a/bc is a/(bc)), but for a number over a number (1/2x is x/2).
-- \\frac12 is a half; ^10 and \\sqrt12 take the whole number, as models mean it.
+- \\frac12 is a half; ^10 and \\sqrt12 take the whole number, as models mean it; ^ab takes one letter, as TeX does.
 - A function without brackets takes the product that follows, up to a sign or another function: \\sin 2x \\cos x.
 - 2\\frac13 and 2 1/3 are mixed numbers; 2\\frac{x}{3} and 2\\frac53 are products.
 - {1,2} with plain braces is a set where it has a comma, else a group.
@@ -11,6 +11,7 @@ Notation is ambiguous; these are the readings, in one place:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -21,7 +22,7 @@ from empo_rewards.equivalence.math import nodes, units
 from empo_rewards.equivalence.math.lexer import SEPARATORS, Token, Unreadable, demand
 from empo_rewards.equivalence.math.limits import MAX_DEPTH
 from empo_rewards.equivalence.math.nodes import Node
-from empo_rewards.equivalence.math.table import TABLE
+from empo_rewards.equivalence.math.table import LETTERS, TABLE
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ _GRIDS = frozenset({"matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "small
 _ENCLOSED = {"|": ("|", "abs"), "⌊": ("⌋", "floor"), "⌈": ("⌉", "ceil")}
 _CHOSEN = {"C": "binomial", "P": "permutations"}
 _CHOICES = tuple("ABCDEFGH")
+_NUMBERED = re.compile(r"\((?:1\)[^(].*\(2|i\)[^(].*\(ii|I\)[^(].*\(II|a\)[^(].*\(b|A\)[^(].*\(B)\)")  # (1) 5 (2) 6
 _NO_CHOICE = _RELATIONS | frozenset("+-*/^") | {""}
 
 
@@ -64,6 +66,7 @@ class _Parser:
         self.at = self.depth = self.bars = 0
         self.integral = self.braced = False
         self.unsure: dict[str, units.Unit] = {}
+        self.applied = {*"fgh", *LETTERS}  # letters that are functions: T of T(n) = 2T(n/2) + n, as it is applied to n
         self.congruence = "≡" in self.kinds
 
     # Tokens
@@ -111,7 +114,8 @@ class _Parser:
 
     def answer(self) -> nodes.Listing:
         choice = self.choice()
-        demand(not choice or not self.choice())  # (B) (C) 5
+        said = "".join(token.text for token in self.tokens) if self.kinds[0] == "(" else ""
+        demand(not (choice and self.choice()) and not _NUMBERED.match(said))  # (B) (C) 5
         listing = self.listing()
         while self.accept("."):
             pass
@@ -214,7 +218,7 @@ class _Parser:
     def is_qualifier(self) -> bool:
         """Whether a preposition is ahead that begins to say of what the value before it is one."""
         said = self.kind() in ("word", "run") and self.tokens[self.at].text in units.QUALIFIERS
-        return said and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT)
+        return said and (self.kind(1) == "num" or self.kind(1) not in _ENDS_UNIT | {"^"})
 
     def measured(self) -> Node:
         """One value with its unit and its currency."""
@@ -230,7 +234,7 @@ class _Parser:
             unit = {name: power for name, power in unit.items() if name not in (currency, "pound")} | {currency: 1}
         if unit.keys() == {"%"}:
             return nodes.Postfix("%", body)
-        return nodes.Quantity(body, units.canonical(unit)) if unit else body
+        return nodes.Quantity(body, given) if (given := units.canonical(unit)) else body
 
     def unit(self, joined: bool = False) -> dict[str, int]:
         """The unit that follows, in words or abbreviations; `joined`: its first name may be a single letter."""
@@ -277,7 +281,7 @@ class _Parser:
             return joined and kind == "(" and after in ("word", "run", "sym")
         _, text, spaced = token = self.tokens[self.at + ahead]
         if kind == "func" or text == "in":  # minutes, seconds, inches: at the end of a quantity
-            return text in ("min", "sec", "in") and after in _ENDS_UNIT
+            return text in ("min", "sec", "in") and (after in _ENDS_UNIT or (text == "in" and after == "^"))
         if kind == "sym":
             return joined and (text in units.LETTERS or text in ("Omega", "mu") or self.is_prefix(token, ahead + 1))
         if text in units.PRODUCTS and not joined:
@@ -342,10 +346,13 @@ class _Parser:
         while not (measured and self.ends_in_unit(factors)):
             kind = self.kinds[self.at]
             if kind in ("*", "/") and self.kind(1):
-                self.take()
+                sign, before = self.take().text, nodes.inside(factors[-1][1])
                 factor = self.perhaps_signed(self.factor)
                 if kind == "/" and not (isinstance(factor, nodes.Num) and isinstance(factors[-1][1], nodes.Num)):
                     factor = self.juxtaposed(factor, lambda t: t.kind in ("sym", "run", "num") and not t.spaced)
+                if sign == "×" and (isinstance(before, nodes.Constant) or str(before[0]).startswith(("vec ", "×"))):
+                    self.enter()
+                    kind, factor = factors.pop()[0], nodes.Call("×", (before, factor))
                 factors.append((kind, factor))
             elif kind == "%":
                 self.enter()
@@ -370,6 +377,9 @@ class _Parser:
                 digits = _digits(top), _digits(bottom)
                 if _is_proper(*digits):
                     mark, primary = factors.pop()[0], nodes.Mixed(whole, *digits)
+            case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((item,))) if not mark and self.kind() != "^":
+                if name not in "eiπ" and isinstance(getattr(item, "body", item), (nodes.Sym, nodes.Num)):  # -x, too
+                    self.applied.add(name)
         factors.append((mark, self.postfix(primary)))
 
     def juxtaposed(self, first: Node, goes_on: Callable[[Token], bool] = lambda token: True) -> Node:
@@ -407,9 +417,15 @@ class _Parser:
             self.enter()
             self.take()
             if kind == "^":
-                exponent = self.exponent()
+                named = getattr(base, "name", "e") not in "eiπ"  # f^{(3)} and y^{(n)} are no powers
+                braced, exponent = named and self.kind() == "{", self.exponent()
                 base = self.indexed(base) if isinstance(base, nodes.Sym) and self.kind() == "_" else base
-                base = nodes.Power(base, exponent)
+                match base, exponent:
+                    case nodes.Sym(name), nodes.Bracket("(", nodes.Listing((nodes.Num(n) | nodes.Sym(n),))) if braced:
+                        base = nodes.Sym(name + ("'" * int(n) if n in [*"123456789"] else f"^({n})"))
+                    case _:
+                        demand(not (named and exponent == nodes.Num("0") and isinstance(base, nodes.Sym)))  # nor K^0
+                        base = nodes.Power(base, exponent)
             elif kind in ("!", "!!") and self.kind() != "=":
                 base = nodes.Postfix(kind, base)
             elif kind == "°":
@@ -433,7 +449,7 @@ class _Parser:
 
     def tower(self) -> Node:
         """An exponent without its sign."""
-        result = self.primary()
+        result = self.argument() if self.kind() in ("run", "sym") else self.primary()
         if self.accept("^"):  # right-associative
             return nodes.Power(result, self.exponent())
         return nodes.Postfix("!", result) if self.accept("!") else result
@@ -458,6 +474,7 @@ class _Parser:
         """^{10}C_3, _{10}C_3: a binomial coefficient."""
         match self.argument(), self.argument():
             case nodes.Num() as above, nodes.Sym(symbol) if symbol[0] in _CHOSEN and symbol[2:].isdecimal():
+                demand(symbol != "P_0")  # ^3P_0 is a term
                 return nodes.Call(_CHOSEN[symbol[0]], (above, nodes.Num(symbol[2:])))
         raise Unreadable
 
@@ -495,7 +512,7 @@ class _Parser:
         name, kind = symbol.name, self.kind()
         if kind == "num" and touching and name not in ("e", "i", "π") and name.isalpha():
             digits = self.tokens[self.at]
-            if not digits.spaced and digits.text.isdecimal():
+            if not digits.spaced:
                 return nodes.Sym(f"{name}_{self.take().text}")
         if not self.accept("_"):
             return symbol
@@ -654,9 +671,9 @@ class _Parser:
         demand(closing in ends and not (condition and several) and (several or not outward))
         if condition:
             return nodes.Builder(listing.items[0], condition)
-        if opening == "{" and not several:
-            return listing.items[0]
-        return nodes.Bracket("(" if opening == "]" else opening, listing, ")" if closing == "[" else closing)
+        if opening in "{⟨" and not several:
+            return listing.items[0] if opening == "{" else nodes.Call("⟨⟩", listing.items)  # an average
+        return nodes.Bracket("(" if opening in "]⟨" else opening, listing, ")" if closing == "[" else closing)
 
     def closes_outward(self) -> bool:
         """Whether a [ ahead closes an interval, as nothing that it could open follows: ]a, b[."""
@@ -693,7 +710,7 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     "frac": _Parser.fraction, "sqrt": _Parser.root, "func": _Parser.function, "^": _Parser.chosen, "_": _Parser.chosen,
     "binom": lambda parser, name: nodes.Call("binomial", (parser.argument(), parser.argument())),
     "mathbb": _Parser.accented, "accent": _Parser.accented,
-    "label": lambda parser, name: nodes.Word(f"{name} {''.join(parser.take_all({'sym', 'run'}))}"),  # \\angle ABC
+    "label": lambda parser, name: nodes.Word(f"{name} {''.join(demand(parser.take_all({'sym', 'run'})))}"),  # ∠ABC
     "begin": _Parser.grid, "large": _Parser.large_operator, **dict.fromkeys(_ENCLOSED, _Parser.enclosed),
     **dict.fromkeys("∞∅", lambda parser, name: nodes.Constant(name)),
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
@@ -735,11 +752,11 @@ def _is_number(factors: list[tuple[str, Node]]) -> bool:
     return all(isinstance(base, (nodes.Num, nodes.Mixed)) for base in bases)
 
 
-def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit]]:
-    """The syntax of an answer, and the unit in it that may be symbols ("spaced") or that symbols may be ("glued")."""
+def parse(tokens: list[Token]) -> tuple[nodes.Listing, dict[str, units.Unit], set[str]]:
+    """The syntax of an answer, and its `_Parser.unsure` and `_Parser.applied`."""
     tokens = list(dropwhile(lambda token: token.kind in ("=", "≈"), tokens))
     demand(tokens)
     if tokens[0].kind == "<" and tokens[-1].kind == ">" and any(token.kind == "," for token in tokens):  # <1, 2>
         tokens = [Token("(", "(", False), *tokens[1:-1], Token(")", ")", False)]
     parser = _Parser(tokens)
-    return parser.answer(), parser.unsure
+    return parser.answer(), parser.unsure, parser.applied

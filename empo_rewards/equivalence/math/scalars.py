@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial, reduce
 from itertools import pairwise
@@ -16,12 +17,11 @@ from empo_rewards.equivalence.math.nodes import Node, walk
 from empo_rewards.equivalence.math.numerals import literal
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import INFINITY
-from empo_rewards.equivalence.math.table import LETTERS
 
 Rows: TypeAlias = tuple[tuple[Value, ...], ...]  # of a matrix
 
 _CONSTANTS = {"e": atom(algebra.E), "i": atom(algebra.I), "π": atom(algebra.PI)}
-_APPLIED = frozenset({"f", "g", "h", "f'", "g'"})  # letters that are functions of brackets after them, as the table's
+_TURNED = nodes.Signed("-", nodes.Num("1")), nodes.Sym("T")  # exponents of an inverse and a transpose
 _DEGREE = atom(algebra.PI) / 180
 
 
@@ -31,6 +31,7 @@ class Scalars:
     def __init__(self, policy: MathPolicy, *, respell: bool = False) -> None:
         self.policy, self.respell = policy, respell
         self.plus_minus = 0  # which branch of ± is being computed: 1, -1, or 0 outside of one
+        self.applied: set[str] = set()  # letters that are functions of brackets after them; others are factors
 
     def value(self, node: Node) -> Value:
         """An expression's exact value; raises `Unreadable` where it has none."""
@@ -71,19 +72,37 @@ class Scalars:
         return body if sign > 0 else -body
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
+        factors = [*factors]
+        if _is_ordered(flat := [*_flat(factors)]):
+            return algebra.kept("·", *map(self.value, flat))
         run: list[Value] = []
         call = None
         for (mark, factor), following in pairwise((*factors, ("", nodes.Num("")))):
             if call is not None:
                 call = None  # the factor was its argument
                 continue
-            call = _application(factor, *following)
+            call = self._application(factor, *following)
             value = self.value(call or factor)
             if mark == "/":
                 run = [product(run) / value]
             else:
                 run.append(value)
         return product(run)
+
+    def _application(self, function: Node, mark: str, argument: Node) -> Node | None:
+        """A letter before brackets that is a function of what they hold, to a power too; None for a factor."""
+        match mark, function, argument:
+            case "" | " ", nodes.Num(), nodes.Num(text) if text:
+                raise Unreadable  # (1 2)(3 4)
+            case "", _, nodes.Power(base, exponent):
+                call = self._application(function, mark, base)
+                return call and nodes.Power(call, exponent)
+            case "", nodes.Sym("E") | nodes.Constant("E"), nodes.Bracket("[", nodes.Listing(arguments)):
+                return nodes.Call("E", arguments)
+            case "", nodes.Sym(name), nodes.Bracket("(", nodes.Listing(arguments)):
+                applied = not self.applied.isdisjoint((name, name.partition("_")[0].rstrip("'")))
+                return nodes.Call(name, arguments) if applied or len(arguments) > 1 else None
+        return None
 
     def _call(self, node: nodes.Call) -> Value:
         if node.name.startswith("lim") and _is_constant_in(node.args[2], node.args[0]):
@@ -147,13 +166,23 @@ def _is_constant_in(node: Node, variable: Node) -> bool:
     return isinstance(variable, nodes.Sym) and not any(variable.name in name for name in names)
 
 
-def _application(function: Node, mark: str, argument: Node) -> nodes.Call | None:
-    """A letter before brackets that is a function of what they hold: one of `_APPLIED`, or of two arguments."""
-    if mark or not (isinstance(function, nodes.Sym) and isinstance(argument, nodes.Bracket)) or argument.opening != "(":
-        return None
-    name, arguments = function.name.partition("_")[0], argument.items.items
-    applied = name in _APPLIED or name in LETTERS or len(arguments) > 1
-    return nodes.Call(function.name, arguments) if applied else None
+def _flat(factors: list[tuple[str, Node]]) -> Iterator[Node]:
+    """The factors of a product, those of letters side by side each by itself; none of a quotient."""
+    for _, factor in [] if any(mark == "/" for mark, _ in factors) else factors:
+        run = factor.factors if isinstance(factor, nodes.Product) else ()
+        yield from [factor] if not run or any(mark for mark, _ in run) else (letter for _, letter in run)
+
+
+def _is_ordered(factors: list[Node]) -> bool:
+    """Whether factors need not commute: A^{-1}B, A^T A, xyx^{-1}, \\hat x\\hat p."""
+    powers = (factor if isinstance(factor, nodes.Power) else (factor, None) for factor in factors)
+    symbols = [(base.name, power) for base, power in powers if isinstance(base, nodes.Sym)]
+    names, capitals = Counter(name for name, _ in symbols), [power for name, power in symbols if name[0].isupper()]
+    return (
+        sum(name.startswith("hat ") for name in names) > 1
+        or any(power in _TURNED and names[name] > 1 and name not in _CONSTANTS for name, power in symbols)
+        or (len(capitals) > 1 and capitals[0] in _TURNED and {None, *_TURNED}.issuperset(capitals))
+    )
 
 
 def _determinant(rows: Rows) -> Value:

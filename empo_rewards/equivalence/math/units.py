@@ -143,7 +143,7 @@ def _collected(powers: Iterable[tuple[str, int]]) -> Unit:
 
 
 def canonical(powers: dict[str, int]) -> Unit:
-    """A unit from the powers of its names. The words "unit" and "old" (16 years old) say nothing."""
+    """A unit from the powers of its names. The words "unit" and "old" (16 years old) say nothing, "square units" do."""
     scale = next((name for name in ("°C", "°F", "C", "F") if name in powers), None)
     if "°" in powers and scale is not None:
         powers = {name: power for name, power in powers.items() if name not in ("°", scale)} | {"°" + scale[-1]: 1}
@@ -152,7 +152,7 @@ def canonical(powers: dict[str, int]) -> Unit:
         (part, power * exponent)
         for name, power in powers.items()
         for part, exponent in _powers(_COMPOUND.get(name, name)).items()
-        if part not in silent
+        if part not in silent or abs(power * exponent) > 1
     )
 
 

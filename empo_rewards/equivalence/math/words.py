@@ -39,8 +39,13 @@ def words_of(tokens: list[Token]) -> Shape | None:
     if not (prose or worded or listing):
         return None
     said = [token.text for token in tokens if token.kind not in SILENT]
-    substance = len(said) == 1 and said[0][0].isupper() and said[0].capitalize() in _SYMBOLS  # CO, Co
-    return Text(said[0]) if substance else _said([word.casefold() for word in said])
+    word, lower = said[0], [text.casefold() for text in said]
+    vocal = not set("aeiouy").isdisjoint(lower[0]) and (len(word) > 3 or word[1:].islower())
+    if len(said) == 1 and first.kind == "run" and word.isascii() and not (vocal or word.isupper()):
+        return None  # mgh, nRT, VIt
+    substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
+    genes = lower[0][::2] == lower[0][1::2] and not word[1:].islower()  # AaBb
+    return Text(word) if len(said) == 1 and (substance or genes) else _said(lower)
 
 
 def name_in_words(tokens: list[Token]) -> tuple[dict[str, Hashable], list[Token]]:
