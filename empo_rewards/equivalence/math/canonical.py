@@ -167,15 +167,14 @@ class _Reader(Scalars):
 
     def combined(self, parts: list[Key], separators: tuple[str, ...]) -> Key:
         """Items side by side as one: a list, values by name, or what relations about one name say together."""
-        labels = [part.facets.get("called", part.facets.get("label")) for part in parts]
-        everything = tuple(part.shape for part in parts)
+        labels, whole = [p.facets.get("called", p.facets.get("label")) for p in parts], tuple(p.shape for p in parts)
         marks = {{"∧": "and", "∨": "or"}.get(mark, mark) for mark in separators}
         logical, named = not {"∧", "∨"}.isdisjoint(separators), set(labels) - {None}
         if logical:
             demand(None not in labels)
         elif "or" in marks:  # x = 2 or y = 3, p or q: neither a list nor values by name; x = 2 or 3 is a list
-            letters = {atom(name) for shape in everything if isinstance(shape, Value) for name in shape.symbols}
-            bare = letters.issuperset(everything) and not any(part.facets for part in parts)
+            letters = {atom(name) for shape in whole if isinstance(shape, Value) for name in shape.symbols}
+            bare = letters.issuperset(whole) and not any(part.facets for part in parts)
             demand(len(named) < 2 and not bare)
         given = {part.facets["unit"] for part in parts if "unit" in part.facets}
         if len(given) > 1:
@@ -188,24 +187,23 @@ class _Reader(Scalars):
             bases, _, indices = zip(*(name.partition("_") for name in set(names)), strict=True)
             if len(set(bases)) > 1 or not all(map(str.isdecimal, indices)):
                 demand(len(named) == len(names))
-                return self.named(names, everything, facets)
+                return self.named(names, whole, facets)
             label = bases[0]  # of x_1, x_2: numbered names of one unknown
         demand(label is not None or not named)
         facets |= {"label": label} if label is not None else {}
         joined = marks & {"and", "or"}
         if all(part.inequality for part in parts) and len(set(labels)) == 1:
-            spans = [shapes.intervals(shape) for shape in everything]
+            spans = [shapes.intervals(shape) for shape in whole]
             result = shapes.EMPTY if joined == {"or"} else shapes.combined("∩", *spans)
             if result == shapes.EMPTY and not (logical and joined == {"and"}):  # x < 1, x > 2: the one or the other
                 demand(joined != {"and"})
                 result = shapes.combined("∪", *spans)
             return Key(result, facets, inequality=True)
-        if any(isinstance(shape, shapes.Opaque) for shape in everything):
-            return Key(Ordered(everything, ""), facets)  # 6-4, 6-3: scores keep their order
+        if any(isinstance(shape, shapes.Opaque) for shape in whole):
+            return Key(Ordered(whole, ""), facets)  # 6-4, 6-3: scores keep their order
         if label is None and len(joined) == 1:
             facets["joined"] = joined.pop()
-        # x = 2 or x = 3: the values of one unknown are a set
-        return Key(SetOf(frozenset(everything)) if len(named) == 1 else items(everything), facets)
+        return Key(SetOf(frozenset(whole)) if len(named) == 1 else items(whole), facets)  # x = 2 or x = 3: a set
 
     def quantities(self, parts: Sequence[Key], marks: Iterable[str] = ()) -> Key:
         """Quantities in different units: a compound one (3 hours and 20 minutes), else each by its label."""

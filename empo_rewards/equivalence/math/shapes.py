@@ -233,17 +233,13 @@ def outline(shape: Shape, judge: Judge) -> tuple[str, float, float] | None:
 # Sets of real numbers
 
 
-class Unordered(Unreadable):
-    """Which of two values is the greater cannot be told."""
-
-
 def _order(a: Shape, b: Shape) -> int:
-    """The sign of a - b, for exact real constants and ±∞; raises `Unordered` where it cannot be told."""
+    """The sign of a - b, for exact real constants and ±∞; raises `Unreadable` where it cannot be told."""
     if MINUS_INFINITY in (a, b) or INFINITY in (a, b):
         return -1 if a == MINUS_INFINITY or b == INFINITY else 1
     sign = balls.sign_of(a - b) if isinstance(a, Value) and isinstance(b, Value) else None
     if sign is None:
-        raise Unordered
+        raise Unreadable
     return sign
 
 
@@ -277,7 +273,7 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
 
     The line is cut at the ends of the intervals: cell 2k is the value k, cell 2k + 1 what lies between it and the next.
     Where the order of the ends cannot be told, a union is left as it is, the intersection of (a, ∞) and (-∞, b) is
-    taken for (a, b), and else `Unordered` is raised.
+    taken for (a, b), and else `Unreadable` is raised.
     """
     parts = list(chain(*sets))
     if len(parts) > MAX_INTERVALS:
@@ -285,7 +281,7 @@ def combined(operation: str, *sets: list[Ordered]) -> Shape:
     values = list(dict.fromkeys(value for part in parts for value in part.elements))
     try:
         values.sort(key=cmp_to_key(_order))
-    except Unordered:
+    except Unreadable:
         if operation == "∪":
             return Spans(frozenset(parts), "∪")
         if operation == "∩" and len(parts) == len(sets) == 2:
