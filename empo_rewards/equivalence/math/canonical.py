@@ -11,7 +11,7 @@ from typing import Any, cast
 from empo_rewards.equivalence.math import algebra, balls, chemistry, dates, nodes, shapes, units
 from empo_rewards.equivalence.math.algebra import ZERO, Rational, TooLarge, Undefined, Value, atom, constant, quotient
 from empo_rewards.equivalence.math.keys import Facets, Key, Option
-from empo_rewards.equivalence.math.labels import is_function, label_of, names_a_function, names_of
+from empo_rewards.equivalence.math.labels import label_of, names_a_function, names_of
 from empo_rewards.equivalence.math.lexer import Token, Unreadable, demand, fold, lex, plain
 from empo_rewards.equivalence.math.limits import MAX_BASED_DIGITS, MAX_CHARS, MAX_WORK
 from empo_rewards.equivalence.math.nodes import Node
@@ -237,9 +237,8 @@ class _Reader(Scalars):
             rows = self.matrix(node)
             if len(rows) == 1 and self.policy.vectors == "same":
                 rows = tuple(zip(*rows, strict=True))
-            if len(rows[0]) == 1:
-                return Key(Ordered(tuple(chain(*rows)), ""))
-            return Key(Aligned("matrix", tuple(chain(*rows)), len(rows)))
+            entries = tuple(chain(*rows))
+            return Key(Ordered(entries, "") if len(rows[0]) == 1 else Aligned("matrix", entries, len(rows)))
         match node:
             case nodes.Call("max" | "min" | "gcd" | "lcm" as name, (value,)):  # max 5, min 3: values by their names
                 return self.decorated(value, label=name)
@@ -486,7 +485,7 @@ class _Reader(Scalars):
         part = self.part(value)
         readings, shape = part.readings, part.shape
         if isinstance(shape, Value) and not part.facets:
-            named = is_function(name) or isinstance(name, (nodes.Proportion, nodes.Call))
+            named = "(" in label or isinstance(name, (nodes.Proportion, nodes.Call))
             readings = (*readings, _equation(atom(label) if named else self.value(name), shape))
             if shape.symbols and names_a_function(name):  # y is the function that is asked for, f or g
                 part = part._replace(facets={} if label in ("y", "Y", "y(x)") else {"called": label})
@@ -620,13 +619,7 @@ def _joined(tokens: list[Token]) -> str:
 
 def _is_of_names(node: Node) -> bool:
     """Whether it is a sum, difference, product or quotient of bare letters, as questions ask for: m + n."""
-    match node:
-        case nodes.Sum(parts):
-            names = [part.body for part in parts]
-        case nodes.Product(factors):
-            names = [nodes.inside(factor) for _, factor in factors]
-        case _:
-            return False
+    names = [nodes.inside(part[1]) for part in node[0]] if isinstance(node, (nodes.Sum, nodes.Product)) else []
     return len(set(names)) == len(names) > 1 and all(map(label_of, names))
 
 

@@ -45,11 +45,6 @@ def _applied(node: Node) -> tuple[str, tuple[Node, ...]] | None:
     return None
 
 
-def is_function(node: Node) -> bool:
-    """Whether it is a letter applied to symbols or numbers."""
-    return _applied(node) is not None
-
-
 def _written(node: Node) -> str:
     """A symbol, a number, or a relation of such as text: x, 2, X=2; empty for any other expression."""
     match node:
