@@ -575,7 +575,7 @@ def _divided(terms: Terms, number: Rational) -> Terms:
 
 def leading_sign(terms: Terms) -> int:
     """The sign of the leading coefficient in a fixed order of monomials."""
-    spend(2 * len(terms))
+    spend(len(terms) + 2 * sum(map(len, terms)))
     return 1 if terms[max(terms, key=_rank)] > 0 else -1
 
 
@@ -598,7 +598,7 @@ def atom_text(name: Atom) -> str:
 
 def _total_text(terms: Terms) -> str:
     """A sum as text."""
-    spend(2 * len(terms))
+    spend(len(terms) + 3 * sum(map(len, terms)))
     powers = {m: [f"{name}^{_hex(exponent)}" for name, exponent in _rank(m)] for m in terms}
     return "+".join(sorted("*".join((_hex(c), *powers[m])) for m, c in terms.items()))
 

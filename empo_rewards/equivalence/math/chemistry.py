@@ -11,8 +11,7 @@ from empo_rewards.equivalence.math.lexer import Unreadable, demand
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.shapes import Chemical
 
-MAX_CHARS = 200
-"""No reaction that is an answer is longer."""
+MAX_CHARS = 200  # no reaction that is an answer is longer
 
 ELEMENTS = frozenset(listed(
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr "
@@ -35,13 +34,8 @@ _NEEDED = re.compile(r"[A-Z][a-z]?(?:\)?[_{]*\d|\)?\^?\{?\d?[+-]|[A-Za-z ()]*(?:
 _ORBITALS = re.compile(r"d?sp\^?\{?\d\}?(?:d\^?\{?\d?\}?)?")
 
 
-class _Species(NamedTuple):
-    """One species: its text in one spelling, its state, its atoms, and whether it is a formula beyond doubt."""
-
-    text: str
-    state: str
-    atoms: Counter[str]
-    sure: bool
+_Species = NamedTuple("_Species", [("text", str), ("state", str), ("atoms", "Counter[str]"), ("sure", bool)])
+"""One species: its text in one spelling, its state, its atoms, and whether it is a formula beyond doubt."""
 
 
 def read(text: str) -> Key | None:

@@ -114,10 +114,8 @@ _ALONE = frozenset("+/^_,;:|()[]%&°?")  # marks that are a token, whatever stan
 _SPACES = frozenset(" ~\t\n\r\x1f\x85")
 SEPARATORS = frozenset({",", ";", "and", "or"})
 _NO_ITEM = SEPARATORS | {"word", "\\\\", "&"}
-_DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)
-"""How a bracket changes the depth."""
-_ARGUMENT = frozenset({"frac", "sqrt", "binom", "}"})
-"""What braces follow that hold one expression, and no list."""
+_DEEPER = dict.fromkeys(("(", "[", r"\{"), 1) | dict.fromkeys((")", "]", r"\}"), -1)  # how a bracket changes the depth
+_ARGUMENT = frozenset({"frac", "sqrt", "binom", "}"})  # what braces follow that hold one expression, and no list
 
 
 class _Lexer:

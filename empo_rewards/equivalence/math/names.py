@@ -17,8 +17,7 @@ _GREEK = listed(
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar aleph"
 )
 
-UPRIGHT_SYMBOLS = frozenset("eid")
-"""Letters that are often set upright without being a unit."""
+UPRIGHT_SYMBOLS = frozenset("eid")  # letters that are often set upright without being a unit
 
 _KINDS = {
     "≤": "le leq leqslant leqq", "≥": "ge geq geqslant geqq", "≠": "ne neq", "<": "lt", ">": "gt",

@@ -98,8 +98,7 @@ _AFTER = _phrases(
 _MIDDLES = {"between": ("and",), "from": ("to",), "": ("to", "through")}
 """What stands between the ends of a range, by the word before it."""
 
-_PERIODS = listed("second minute hour day week month quarter year person")
-"""What a rate is of: $14 a day."""
+_PERIODS = listed("second minute hour day week month quarter year person")  # what a rate is of: $14 a day
 
 _VOCABULARY = SMALL.keys() | SCALES.keys() | _PARTS.keys() | ORDINALS.keys() | {word + "s" for word in SCALES}
 _VOCABULARY |= {phrase.split()[0] for table in (_PREFIXES, _INFIXES, _POSTFIXES, _HEDGES, _BEFORE) for phrase in table}

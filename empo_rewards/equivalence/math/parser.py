@@ -38,8 +38,7 @@ _BEGINS_UNIT = frozenset({"word", "run", "sym", "func", "/", "*"})
 _LENGTHS = frozenset("msgLhKTF")
 """Letters that no unit follows side by side with them, but for one with a negative power."""
 _SIGNS = frozenset("+-±∓")
-_TURNED = str.maketrans("+-±∓", "-+∓±")
-"""What a minus makes of the signs before it."""
+_TURNED = str.maketrans("+-±∓", "-+∓±")  # what a minus makes of the signs before it
 _SET_OPERATIONS = frozenset("∪∩∖")
 _ENDS_TERM = _ENDS_LEAF | _SIGNS
 _AFTER_FACTOR = frozenset({"^", "!", "!!", "°", "'", "_"})
@@ -716,8 +715,7 @@ _PRIMARIES: dict[str, Callable[[_Parser, str], Node]] = {
     **dict.fromkeys(("(", "[", "{", r"\{", "]"), _Parser.bracket),
 }  # fmt: skip
 """What reads a primary, by the kind of its first token, from the token's text on."""
-_STARTS = _PRIMARIES.keys() - {"word", "^", "_", "|", "]", "∅"}
-"""What may begin a factor beside another one."""
+_STARTS = _PRIMARIES.keys() - {"word", "^", "_", "|", "]", "∅"}  # what may begin a factor beside another one
 
 
 def _product(factors: list[tuple[str, Node]]) -> Node:

@@ -103,11 +103,9 @@ NOT_UNITS = frozenset(listed(
 ))  # fmt: skip
 """Words after a value that say more than its unit."""
 
-POWERS = {"square": 2, "sq": 2, "cubic": 3}
-"""Words before a unit that say its power."""
+POWERS = {"square": 2, "sq": 2, "cubic": 3}  # words before a unit that say its power
 
-MOST_NAMES = 5
-"""Names of one unit."""
+MOST_NAMES = 5  # names of one unit
 
 QUALIFIERS = frozenset({"at", "for", "from", "in"})
 """Words that tell one value of a list from another: $3000 at 10%, $2000 at 8%."""
