@@ -93,6 +93,7 @@ class _Reader(Scalars):
             listing, unsure, self.applied = parse(self.tokens)
             part = self.listing(listing)
             options = self.options(part.shape, part.facets, unsure, comma)
+            symbols = part.shape.symbols if isinstance(part.shape, Value) else frozenset()
         except (Unreadable, TooLarge, Undefined):
             return Key(shapes.Opaque(_joined(self.tokens)), decimal=decimal)
         shape, facets, readings = part[:3]
@@ -101,7 +102,7 @@ class _Reader(Scalars):
         said = [token.text for token in self.tokens if token.kind not in SILENT]
         if isinstance(shape, Value) and len(said) == 1 and len(said[0]) == 2 and said[0].isupper():
             facets = {**facets, "spelled": said[0]}  # IV, VI: numerals, genes, an order
-        if isinstance(shape, Value) and not self.respell and any(name[0] in "CI" for name in shape.symbols):
+        if not self.respell and any(name[0] in "CI" for name in symbols):
             other = _Reader(self.policy, self.tokens, respell=True).key(folded).shape
             readings += (other,) if isinstance(other, Value) and other != shape else ()
         if self.policy.decimal_comma == "decimal" and comma is not None:

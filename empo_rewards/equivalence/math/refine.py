@@ -210,6 +210,7 @@ class Judge:
             at = balls.Evaluator(point, precision, real=real)
             try:
                 with own.counted():
+                    spend(4 * len(point))
                     ball = at_precision(precision, lambda: at.value(value))
                 found = PointSample(ball, at.degrees, at.picks, precision)
             except NoValue as outcome:

@@ -72,7 +72,7 @@ class Scalars:
         return body if sign > 0 else -body
 
     def _product(self, factors: Iterable[tuple[str, Node]]) -> Value:
-        factors = [*factors]
+        algebra.spend(5 * len(factors := [*factors]))
         if _is_ordered(flat := [*_flat(factors)]):
             return algebra.kept("·", *map(self.value, flat))
         run: list[Value] = []

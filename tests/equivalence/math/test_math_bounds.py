@@ -246,7 +246,7 @@ def test_work_grows_linearly(piece):
 
 
 def test_a_product_of_many_letters_is_made_at_once():
-    assert key_of("\\frac{" + "b" * 900 + "}{c}", POLICY).work < 1_500
+    assert key_of("\\frac{" + "b" * 900 + "}{c}", POLICY).work < 6_000
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
