@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, cast
 
 from empo_rewards.clustering import UnionFind
 from empo_rewards.equivalence.math import shapes
-from empo_rewards.equivalence.math.algebra import Value, quotient
+from empo_rewards.equivalence.math.algebra import TooLarge, Value, quotient
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Aligned, Opaque, Shape, kind_of, readings
 from empo_rewards.equivalence.math.units import Unit, scale
@@ -183,13 +184,14 @@ def _converted(keys: Sequence[Key], groups: list[list[int]]) -> list[list[int]]:
 
 
 def _measure(said: Key | Option) -> tuple[Shape, Hashable] | None:
-    """A quantity in base units; None for what has no unit."""
+    """A quantity in base units; None for what has no unit, and past the size of numbers."""
     match said.shape:
         case Aligned("quantity", (value,), dimension):
             return value, dimension
         case Value() as value if said.facets.keys() == {"unit"}:
             factor, dimension = scale(cast("Unit", said.facets["unit"]))
-            return value * quotient(factor, 1), dimension
+            with suppress(TooLarge):
+                return value * quotient(factor, 1), dimension
     return None
 
 

@@ -13,7 +13,7 @@ MAX_REFINING = 7_000  # of enclosing one answer, at all points and precisions to
 
 # Text
 MAX_CHARS = 20_000  # of an answer that is read as an expression: real ones stay under 2,000, longer ones are rambling
-MAX_TOKENS = 1_700  # of an expression: a page of formulas, and few enough that a refusal costs milliseconds
+MAX_TOKENS = 1_300  # of an expression: a page of formulas, and few enough that a refusal costs milliseconds
 MAX_DEPTH = 40  # of brackets, and of marks (x!!!): each costs up to 15 frames of the 1,000 that the caller shares
 MAX_LITERAL_DIGITS = 20_000  # of a number, written out
 MAX_BASED_DIGITS = 400  # of a number in another base that is converted
