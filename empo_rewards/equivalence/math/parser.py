@@ -195,6 +195,7 @@ class _Parser:
             parts = [first]
             while self.kind() == "num":
                 parts.append(self.another())
+                demand(len(parts) <= units.MOST_NAMES)  # years, days, hours, minutes, seconds
             if len(parts) > 1:
                 return nodes.Compound(tuple(parts))
             terms = [nodes.Signed("+", first.body)]

@@ -105,7 +105,7 @@ NOT_UNITS = frozenset(listed(
 
 POWERS = {"square": 2, "sq": 2, "cubic": 3}  # words before a unit that say its power
 
-MOST_NAMES = 5  # names of one unit
+MOST_NAMES = 5  # names of one unit, and units of one quantity
 
 QUALIFIERS = frozenset({"at", "for", "from", "in"})
 """Words that tell one value of a list from another: $3000 at 10%, $2000 at 8%."""
