@@ -304,7 +304,12 @@ class Judge:
         sample = self._sample(value, point, PRECISIONS[0], True)
         if not isinstance(sample, PointSample):
             return None
-        low, high = float(sample.ball.v.lower()), float(sample.ball.v.upper())  # to the nearest, or one beside it
+        ball = sample.ball.v
+        if log2_of(ball) > 1_000:  # beyond a float: its logarithm, which keeps the order
+            ball = ball.sgn() * abs(ball).log() * 2.0**1_000
+        if not ball.is_finite():
+            return None
+        low, high = float(ball.lower()), float(ball.upper())  # to the nearest, or one beside it
         return math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
 
 

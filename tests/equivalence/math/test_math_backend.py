@@ -342,3 +342,11 @@ def test_neither_sympy_nor_math_verify_is_imported():
         assert not heavy, heavy
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+@pytest.mark.parametrize("make", [r"\Gamma(x+{})", r"-\Gamma(x+{})", r"e^{{{}}}x", r"2^{{{}}}\pi"], ids=str)
+def test_values_beyond_floats_are_told_apart_by_one_evaluation_of_each(make):
+    texts = tuple(make.format(n) for n in range(1_100, 1_140))
+    (relation,) = MathEquivalence().relate([AnswerSet((*texts, make.format("1100+0")))])
+    assert (relation.equal, relation.undecided) == (((0, 40),), ())
+    assert relation.metrics["pairs_refined"] <= 1
