@@ -247,7 +247,7 @@ class _Reader(Scalars):
     def quantity(self, node: nodes.Quantity) -> Key:
         """A value with its unit; $99 - $72 is a difference, or a range."""
         factors = node.body.factors if isinstance(node.body, nodes.Product) else ()
-        demand({type(factor) for _, factor in factors} != {nodes.Num})  # 3 × 4 matrix
+        demand({type(factor) for _, factor in factors} != {nodes.Num} or factors[1][0] == "/")  # 3 × 4 matrix
         numbers, mark = _bare_difference(node.body)
         if numbers and not mark:
             demand(len(numbers) == 2)

@@ -12,11 +12,9 @@ from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.policy import MathPolicy
 from empo_rewards.equivalence.math.shapes import Aligned, Clock, Date, Opaque
 
-MAX_CHARS = 60
-"""No date is longer."""
+MAX_CHARS = 60  # no date is longer
 
-_FORMULA = re.compile(r"[\\^=()\[\]<>+*%|]")
-"""Characters that no date holds."""
+_FORMULA = re.compile(r"[\\^=()\[\]<>+*%|]")  # characters that no date holds
 _NAMES = listed("january february march april may june july august september october november december")
 _MONTHS = {name[:size]: k for k, name in enumerate(_NAMES, 1) for size in (3, len(name))} | {"sept": 9}
 _MONTH = f"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\\.?"

@@ -45,8 +45,7 @@ class Key(NamedTuple):
     inequality: bool = False  # whether it is where an inequality says that something lies
 
 
-_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
-"""A letter that stands alone."""
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")  # A letter that stands alone
 
 _LITTLE, _BYTES = 64, 24
 """Work that every key may have cost, and the bytes of a key for each unit of work: what takes memory costs work."""

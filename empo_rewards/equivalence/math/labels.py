@@ -5,8 +5,7 @@ from __future__ import annotations
 from empo_rewards.equivalence.math import nodes
 from empo_rewards.equivalence.math.nodes import Node
 
-CONSTANTS = frozenset({"e", "i", "π"})
-"""Symbols that have a value already, and name none."""
+CONSTANTS = frozenset({"e", "i", "π"})  # symbols that have a value already, and name none
 
 
 def label_of(node: Node) -> str | None:  # noqa: PLR0911 - one return a kind of node

@@ -45,6 +45,7 @@ _DEGREE = re.compile(
     r"|(?<=\d)\^ ?(?:\{ ?(?:o|\\(?:text|mathrm) ?\{ ?o ?\}) ?\}|o(?![A-Za-z]))"
 )
 _PRIMES = re.compile(r"\^ ?(?:\{ ?((?:\\prime ?)+)\}|(\\prime)(?![A-Za-z]))")
+_BLANKS = re.compile(r" +(?=[(\[]|\\left)")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z]{2})")
 """A backslash that was escaped once too often: no row of a matrix begins here."""
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９]{3}(?![０-９]))")
@@ -239,7 +240,8 @@ class _Lexer:
         """A command by its name, whose argument begins at `end`."""
         kind, text = ("func", SPELLINGS[name]) if name in SPELLINGS else names.COMMANDS.get(name, ("cmd", name))
         if kind in ("skip", "quad"):
-            self.spaced, self.wide = True, self.wide or kind == "quad"
+            self.spaced = self.spaced or not name.startswith(("left", "right", "big", "Big", "!"))
+            self.wide = self.wide or kind == "quad"
         elif kind in _STYLES:
             self.style = kind
             self.spaced = self.spaced or kind != "style"
@@ -247,6 +249,8 @@ class _Lexer:
             raise Unreadable  # no environment follows
         else:
             self.emit(kind, text)
+            if kind == "sym" and (blanks := _BLANKS.match(self.text, end)):  # TeX skips them: Φ (2)
+                return blanks.end()
         return end
 
 

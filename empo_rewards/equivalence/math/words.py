@@ -20,6 +20,7 @@ _NO_NAMES = frozenset(listed(
 ))  # fmt: skip
 """Words that no name of a value holds: no solution for k = 2, twice x = 5."""
 SILENT = frozenset({".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
+_SUBSTANCE = re.compile(f"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))})+")
 _SYMBOLS = {name for name in ELEMENTS if len(name) == 2} - set(listed("As At Be He Ho In No Am La Pa"))
 """Elements whose symbols are no words."""
 
@@ -41,7 +42,8 @@ def words_of(tokens: list[Token]) -> Shape | None:
     said = [token.text for token in tokens if token.kind not in SILENT]
     word, lower = said[0], [text.casefold() for text in said]
     vocal = not set("aeiouy").isdisjoint(lower[0]) and (len(word) > 3 or word[1:].islower())
-    if len(said) == 1 and first.kind == "run" and word.isascii() and not (vocal or word.isupper()):
+    known = word in units.SYMBOLS or _SUBSTANCE.fullmatch(word) is not None  # kWh, HCl
+    if len(said) == 1 and first.kind == "run" and word.isascii() and not (vocal or known or word.isupper()):
         return None  # mgh, nRT, VIt
     substance = word[0].isupper() and word.capitalize() in _SYMBOLS  # CO, Co
     genes = lower[0][::2] == lower[0][1::2] and not word[1:].islower()  # AaBb
