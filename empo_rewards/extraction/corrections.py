@@ -56,22 +56,20 @@ def alike(text: str, other: str) -> bool:
     return bool(_BEGINS_WITH_VALUE.match(text)) == bool(_BEGINS_WITH_VALUE.match(other))
 
 
-def is_taken_back(text: str, end: int) -> bool:
-    """Whether what stands behind an answer, which ends at `end`, calls it wrong or begins anew."""
-    return _CALLS_WRONG.match(text, end) is not None or _CUED.match(text, end) is not None
+def taken_back(text: str, end: int) -> re.Match[str] | None:
+    """What stands right behind an answer, which ends at `end`, and calls it wrong or begins anew."""
+    return _CALLS_WRONG.match(text, end) or _CUED.match(text, end)
 
 
-def is_withdrawn(text: str, end: int) -> bool:
-    """Whether the response ends with taking its answer back: "42. Wait, no.", "42. That is wrong."."""
-    said = _CALLS_WRONG.match(text, end)
-    if said is not None:
+def is_withdrawn(text: str, said: re.Match[str]) -> bool:
+    """Whether the response ends with what takes its answer back: "42. Wait, no.", "42. That is wrong."."""
+    if said.re is _CALLS_WRONG:
         return _ENDS.fullmatch(text, said.end()) is not None
-    said = _CUED.match(text, end)
-    return said is not None and said.end() == len(text) and _SAYS_NO.fullmatch(said["cues"]) is not None
+    return said.end() == len(text) and _SAYS_NO.fullmatch(said["cues"]) is not None
 
 
-def correction(text: str, answer: Extracted) -> Extracted | None:
-    """The value that the words right behind an answer put in its place; None where they put none.
+def correction(text: str, answer: Extracted, said: re.Match[str]) -> Extracted | None:
+    """The value that the words right behind an answer, which take it back, put in its place; None where they put none.
 
     It is of the answer's own kind, a number for a number and a name for a name, and ends its sentence: in "42. No, 37
     is too small" nothing is corrected.
@@ -79,8 +77,7 @@ def correction(text: str, answer: Extracted) -> Extracted | None:
     found = _CORRECTS.match(text, answer.end)
     stated = found is not None and found["stated"] is not None
     if found is None:
-        cued = _CALLS_WRONG.match(text, answer.end) or _CUED.match(text, answer.end)
-        found = cued and _CORRECTS_LATER.search(text, cued.end(), cued.end() + _LATER_CHARS)
+        found = _CORRECTS_LATER.search(text, said.end(), said.end() + _LATER_CHARS)
         stated = True
     if found is None or not (stated or _STRONG.search(found["cues"]) or not _WORD.search(found["value"])):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from empo_rewards.errors import PluginError
 from empo_rewards.extraction.boxed import LastBox
 from empo_rewards.extraction.containers import Hashes
-from empo_rewards.extraction.corrections import alike, correction, is_taken_back, is_withdrawn
+from empo_rewards.extraction.corrections import alike, correction, is_withdrawn, taken_back
 from empo_rewards.extraction.refusals import is_blank, is_refusal
 from empo_rewards.extraction.thinking import opens_thinking, skip_thinking, turn_end
 from empo_rewards.group import Answer, AnswerKind
@@ -52,7 +52,7 @@ def extract(
     for name, extractor in extractors:
         goes_on = (extractor.evidence or name) == level
         corrects = not goes_on and extractor.evidence == "announcement"
-        if answers and not goes_on and not (corrects and is_taken_back(visible, _last(answers)[1].end)):
+        if answers and not goes_on and not (corrects and taken_back(visible, _last(answers)[1].end)):
             break
         level = extractor.evidence or name
         found = extractor(visible, prompt)
@@ -62,11 +62,12 @@ def extract(
             answers.append((name, one))
     if answers:
         name, last = _last(answers)
-        better = correction(visible, last)
+        said = taken_back(visible, last.end)
+        better = None if said is None else correction(visible, last, said)
         if better is not None:
             form = dict(extractors)[name].read(better.text, prompt)
             last = better if form is None else better._replace(text=form)
-        elif is_withdrawn(visible, last.end):
+        elif said is not None and is_withdrawn(visible, said):
             return Answer("", AnswerKind.BLANK)
         kind = AnswerKind.REFUSAL if is_refusal(last.text) else AnswerKind.ANSWER
         return Answer(last.text, kind, name, offset + last.start, offset + last.end, last.truncated)
