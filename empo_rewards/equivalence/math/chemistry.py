@@ -18,6 +18,7 @@ ELEMENTS = frozenset(listed(
     "Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir "
     "Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am"
 ))  # fmt: skip
+ELEMENT = f"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))})"  # a pattern for the symbol of one
 _MARKUP = re.compile(r"[{}_ ]")
 _EQUILIBRIUM = re.compile(r"\\(?:rightleftharpoons|leftrightarrow)(?![A-Za-z])|⇌|<=>|<-+>")
 _FORWARD = re.compile(r"\\(?:(?:long)?rightarrow|to)(?![A-Za-z])|\\xrightarrow(?:\[[^\]]*\])?|-+>")

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from empo_rewards.equivalence.math import shapes, units
 from empo_rewards.equivalence.math.algebra import atom
-from empo_rewards.equivalence.math.chemistry import ELEMENTS
+from empo_rewards.equivalence.math.chemistry import ELEMENT, ELEMENTS
 from empo_rewards.equivalence.math.lexer import Token
 from empo_rewards.equivalence.math.names import listed
 from empo_rewards.equivalence.math.parser import is_word
@@ -20,7 +20,7 @@ _NO_NAMES = frozenset(listed(
 ))  # fmt: skip
 """Words that no name of a value holds: no solution for k = 2, twice x = 5."""
 SILENT = frozenset({".", ",", "!", "?", "'", '"', "`", "$", "{", "}", "(", ")"})
-_SUBSTANCE = re.compile(f"(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))})+")
+_SUBSTANCE = re.compile(f"{ELEMENT}+")
 _SYMBOLS = {name for name in ELEMENTS if len(name) == 2} - set(listed("As At Be He Ho In No Am La Pa"))
 """Elements whose symbols are no words."""
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import chain, takewhile
 from typing import NamedTuple
 
-from empo_rewards.equivalence.math.chemistry import ELEMENTS
+from empo_rewards.equivalence.math.chemistry import ELEMENT
 from empo_rewards.equivalence.words import vocabulary as say
 from empo_rewards.latex import FONTS, TEXT, command
 
@@ -58,7 +58,7 @@ _OF_A_KIND = re.compile(
 )
 """What stands before a name and says what it names: "the city of Vienna", "the composer Mozart"."""
 _YEAR = re.compile(r"[12]\d{3}")
-FORMULA = re.compile(rf"(?:(?:{'|'.join(sorted(ELEMENTS, key=len, reverse=True))})\d{{0,2}}){{1,6}}")
+FORMULA = re.compile(rf"(?:{ELEMENT}\d{{0,2}}){{1,6}}")
 """Symbols of elements, as a bracket explains a name by them: "salt (NaCl)"."""
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<!\w)(?:[^\W\d_]\.)+[^\W\d_](?!\w)\.?|(?<!\w)(?:[^\W\d_]\. ?){2,}|(?<!\w)[A-Z]\.(?= [A-Z])")
